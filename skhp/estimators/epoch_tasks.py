@@ -1,0 +1,77 @@
+"""The epochs of a fit as tasks of scikit-learn's callbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from skhp.estimators.scikit_learn_private import open_callback_context
+
+
+class EpochTasks:
+    """Reports a fit and each of its epochs to the callbacks set on an estimator.
+
+    It is the `EpochObserver` of a training: one task an epoch; a callback that returns True from
+    ``on_fit_task_end`` ends the training. Without callbacks, or before scikit-learn 1.9, it does
+    nothing.
+
+    Parameters
+    ----------
+    estimator : estimator with CallbackSupportMixin
+    epochs : int
+        The most epochs there will be.
+    X, y : array-like
+        The data as the user gave it.
+    sample_weight : ndarray or None
+    fitted_attributes : callable
+        Returns, after an epoch, the attributes that make a copy of the estimator ready to predict
+        as if the fit had stopped there. Called only for callbacks that ask for it.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        epochs: int,
+        X: Any,
+        y: Any,
+        sample_weight: np.ndarray | None,
+        fitted_attributes: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._estimator = estimator
+        self._context = open_callback_context(estimator, max_subtasks=epochs)
+        self._data = {
+            "X": X,
+            "y": y,
+            "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
+        }
+        self._fitted_attributes = fitted_attributes
+
+    def fit_begins(self) -> None:
+        """Report the fit itself."""
+        if self._context is not None:
+            self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+
+    def fit_ends(self) -> None:
+        """Report the end of the fit."""
+        self._end(self._context)
+
+    def epoch_begins(self) -> None:
+        """Report an epoch."""
+        if self._context is not None:
+            self._epoch = self._context.subcontext(task_name="epoch")
+            self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
+
+    def epoch_ends(self) -> bool:
+        """Report the end of an epoch; True if a callback wants the training to end."""
+        return self._end(getattr(self, "_epoch", None))
+
+    def _end(self, context: Any | None) -> bool:
+        if context is None:
+            return False
+        return context.call_on_fit_task_end(
+            estimator=self._estimator,
+            **self._data,
+            reconstruction_attributes=self._fitted_attributes,
+        )

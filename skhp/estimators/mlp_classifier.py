@@ -1,0 +1,368 @@
+"""Multilayer perceptron for classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import expit, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from skhp.estimators.mlp_base import KerasMLPBase
+from skhp.estimators.parameters import suggest_misspelt
+from skhp.estimators.scikit_learn_private import StrOptions, fit_context
+from skhp.estimators.tables import EncodedTarget
+from skhp.exceptions import InvalidParameterError
+from skhp.networks import CLASSIFICATION_LOSSES
+from skhp.training import CLASSIFICATION_METRICS, Metric
+
+
+class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
+    """Multilayer perceptron that classifies, trained by Keras.
+
+    Hidden layers and neurons are ordinary parameters; training stops early on a stratified part of
+    the rows that it holds out itself.
+
+    Parameters
+    ----------
+    hidden_layers : int, default=1
+        Number of hidden layers; 0 makes a linear model.
+    neurons : int, sequence of int or "auto", default="auto"
+        Neurons of every hidden layer, or one number a layer. "auto" takes two thirds of the number
+        of inputs, rounded down, but 2 at least.
+    activation : str, default="relu"
+        Activation of the hidden layers, by Keras' name: "relu", "tanh", "sigmoid", "elu", "gelu",
+        "selu", "silu", "linear" and others.
+    dropout : float, default=0.0
+        Share of the neurons dropped after each hidden layer while training, from 0 to below 1.
+    l2 : float, default=0.0
+        Weight of the squared kernels in the loss.
+    batch_norm : bool, default=False
+        Batch normalisation before each activation.
+    optimizer : {"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam"}, \
+            default="adam"
+        Update rule, with Keras' defaults; momentum is 0.9 where there is one.
+    learning_rate : float, default=1e-3
+        Above 0.
+    lr_schedule : {"step", "exponential", "cosine", "plateau"}, dict or None, default=None
+        How the learning rate falls, counted in epochs: "step" multiplies it by ``factor`` (0.5)
+        after each ``every`` (10) epochs; "exponential" shrinks it evenly by ``factor`` (0.95) an
+        epoch; "cosine" lets it fall to ``floor`` (0) times itself over `epochs`; "plateau"
+        multiplies it by ``factor`` (0.5) after ``patience`` (5) epochs without an improvement. A
+        dict sets these numbers: ``{"kind": "step", "every": 30}``.
+    batch_size : int or "full", default=32
+        Rows in a batch; "full", or a number above the rows there are, takes all of them.
+    epochs : int, default=200
+        The most epochs to train.
+    early_stopping : bool, default=True
+        Hold out `validation_fraction` of the rows, stop after `patience` epochs without an
+        improvement on them, and keep the best weights.
+    patience : int, default=10
+        Epochs without an improvement before the training stops.
+    min_delta : float, default=0.0
+        The least change of the monitored value that counts as an improvement.
+    monitor : str, default="val_loss"
+        What early stopping and "plateau" watch on the rows held out: "val_loss", or a metric over
+        all of them: "val_accuracy", "val_average_precision", "val_balanced_accuracy", "val_f1",
+        "val_precision", "val_recall", "val_roc_auc". F1, precision and recall are those of
+        ``classes_[1]`` for two classes, the mean over the classes for more.
+    validation_fraction : float, default=0.2
+        Share of the rows to hold out. Every class of two rows or more is on both sides.
+    loss : {"auto", "crossentropy"}, default="auto"
+        "auto" is crossentropy. The loss of a batch is the weighted mean over its rows.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of a class by its label; "balanced" weighs inversely to the frequency.
+    callbacks : keras.callbacks.Callback, list of them or None, default=None
+        Callbacks for Keras' ``fit``, as instances, of which shallow copies are used, or as classes.
+        They find ``val_loss`` and the monitored metric in their logs.
+    warm_start : bool, default=False
+        Start from the weights of the last fit, with a new optimizer.
+    random_state : int, RandomState instance or None, default=None
+        Decides the rows held out, the initial weights, the order of the rows and the dropout
+        noise. An int gives identical bits each time.
+    verbose : int, default=0
+        As in Keras: 0 is silent, 1 a progress bar, 2 a line an epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where all of them are strings.
+    n_iter_ : int
+        Epochs run.
+    best_epoch_ : int
+        Epoch, counted from 1, whose weights are kept.
+    history_ : dict of str to list of float
+        ``"loss"``, ``"val_loss"`` and the monitored metric, one value an epoch. ``"loss"`` is the
+        mean over the epoch's batches while the weights change.
+    model_ : keras.Model
+        The trained network.
+    learning_rate_ : list of float
+        Rate that each epoch started with; only with an `lr_schedule`.
+    stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback"}
+        Why the training ended.
+
+    See Also
+    --------
+    KerasMLPRegressor : The same for numbers.
+    KerasClassifier : Any network that Keras can express.
+
+    Notes
+    -----
+    A batch of all rows is trained on in its distinct rows with the sum of their weights, so that a
+    whole-number weight, that many copies of a row and any order of the rows give identical bits.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from skhp import KerasMLPClassifier
+    >>> X, y = make_blobs(60, centers=2, random_state=0)
+    >>> classifier = KerasMLPClassifier(epochs=20, learning_rate=0.1, random_state=0)
+    >>> classifier.fit(X, y).predict_proba(X[:5]).shape
+    (5, 2)
+    """
+
+    _metrics: ClassVar[dict[str, Metric]] = CLASSIFICATION_METRICS
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **KerasMLPBase._parameter_constraints,
+        "loss": [StrOptions({"auto", *CLASSIFICATION_LOSSES})],
+        "monitor": [StrOptions({"val_loss", *(f"val_{name}" for name in CLASSIFICATION_METRICS)})],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    @suggest_misspelt
+    def __init__(
+        self,
+        hidden_layers: int = 1,
+        neurons: int | Sequence[int] | str = "auto",
+        activation: str = "relu",
+        dropout: float = 0.0,
+        l2: float = 0.0,
+        batch_norm: bool = False,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        lr_schedule: str | Mapping[str, Any] | None = None,
+        batch_size: int | str = 32,
+        epochs: int = 200,
+        early_stopping: bool = True,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        monitor: str = "val_loss",
+        validation_fraction: float = 0.2,
+        loss: str = "auto",
+        class_weight: Mapping[Any, float] | str | None = None,
+        callbacks: Any = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            hidden_layers=hidden_layers,
+            neurons=neurons,
+            activation=activation,
+            dropout=dropout,
+            l2=l2,
+            batch_norm=batch_norm,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            lr_schedule=lr_schedule,
+            batch_size=batch_size,
+            epochs=epochs,
+            early_stopping=early_stopping,
+            patience=patience,
+            min_delta=min_delta,
+            monitor=monitor,
+            validation_fraction=validation_fraction,
+            loss=loss,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train a network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows; sparse ones are made dense.
+        y : array-like of shape (n_samples,)
+            Labels of any type, of two classes or more.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, none negative; a row of weight zero is left out.
+        X_val, y_val : array-like, default=None
+            Rows to be watched on, in place of a part held out of `X`.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the data cannot be learnt from (NaN, infinite or too large values, one class only,
+            another shape), or if a parameter has a value out of its range.
+
+        Warns
+        -----
+        NonFiniteLossWarning
+            If the loss became NaN or infinite; the last finite best weights are kept.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch on these rows, all of them, from where the network stands.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        classes : array-like of shape (n_classes,), default=None
+            All classes there are; needed in the first call unless `y` holds them all.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and for a label that is not in `classes`.
+        """
+        if self.class_weight == "balanced":
+            raise InvalidParameterError(
+                "class_weight='balanced' needs all the rows at once, which partial_fit never sees. "
+                "Pass the weights as a dict, e.g. from "
+                "sklearn.utils.class_weight.compute_class_weight('balanced', ...)."
+            )
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def decision_function(self, X: ArrayLike) -> np.ndarray:
+        """Logits: the outputs of the network before its last activation.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) for two classes, (n_samples, n_classes) for more
+            For two classes the log-odds of ``classes_[1]``.
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        outputs = self._outputs(X)
+        if outputs.shape[1] == 1:
+            return np.column_stack([expit(-outputs), expit(outputs)])
+        return softmax(outputs, axis=1)
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """The most probable class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels as in `classes_`.
+        """
+        outputs = self._outputs(X)
+        if outputs.shape[1] == 1:
+            return self.classes_[(outputs[:, 0] > 0).astype(np.intp)]
+        return self.classes_[outputs.argmax(axis=1)]
+
+    def _encode_target(
+        self,
+        y: np.ndarray,
+        *,
+        first: bool,
+        classes: ArrayLike | None = None,
+        held_out: bool = False,
+    ) -> EncodedTarget:
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        if first:
+            self._learn_classes(y, classes)
+        unseen = np.setdiff1d(y, self.classes_)
+        if unseen.size:
+            raise ValueError(
+                f"y has labels that are not among the classes: {unseen.tolist()}; known are "
+                f"{self.classes_.tolist()}. Name all classes in the first partial_fit, or fit anew."
+            )
+        labels = np.searchsorted(self.classes_, y)
+        if not held_out:
+            self._weight_of_class = self._computed_class_weight(labels)
+        binary = len(self.classes_) == 2
+        return EncodedTarget(
+            values=labels.astype(np.float32)[:, None] if binary else labels.astype(np.int32),
+            labels=labels,
+            class_weight=self._weight_of_class[labels],
+            output="binary" if binary else "multiclass",
+            n_outputs=1 if binary else len(self.classes_),
+        )
+
+    def _learn_classes(self, y: np.ndarray, classes: ArrayLike | None) -> None:
+        known = np.unique(y if classes is None else np.asarray(classes))
+        if len(known) < 2:
+            raise ValueError(
+                "KerasMLPClassifier needs rows of at least 2 classes, got one class only: "
+                f"{known.tolist()[0]!r}."
+            )
+        self.classes_ = known
+
+    def _computed_class_weight(self, labels: np.ndarray) -> np.ndarray:
+        weight = np.ones(len(self.classes_))
+        if self.class_weight == "balanced":
+            present = np.unique(labels)
+            weight[present] = compute_class_weight("balanced", classes=present, y=labels)
+        elif self.class_weight is not None:
+            given: dict[Any, float] = dict(self.class_weight)  # type: ignore[arg-type]
+            weight = compute_class_weight(given, classes=self.classes_, y=self.classes_[labels])
+            if not (np.isfinite(weight).all() and (weight >= 0).all()):
+                raise InvalidParameterError(
+                    f"class_weight={given!r} must hold finite numbers from 0 up."
+                )
+        return weight

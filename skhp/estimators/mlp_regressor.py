@@ -1,0 +1,251 @@
+"""Multilayer perceptron for numbers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin
+from sklearn.utils import column_or_1d
+
+from skhp.estimators.mlp_base import KerasMLPBase
+from skhp.estimators.scikit_learn_private import StrOptions, fit_context
+from skhp.estimators.tables import EncodedTarget
+from skhp.networks import REGRESSION_LOSSES
+from skhp.training import REGRESSION_METRICS, Metric
+
+
+class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
+    """Multilayer perceptron that predicts numbers, trained by Keras.
+
+    Hidden layers and neurons are ordinary parameters; training stops early on a part of the
+    rows that it holds out itself. Targets far from unit variance are best scaled, for example by
+    :class:`sklearn.compose.TransformedTargetRegressor`.
+
+    Parameters
+    ----------
+    hidden_layers : int, default=1
+        Number of hidden layers; 0 makes a linear model.
+    neurons : int, sequence of int or "auto", default="auto"
+        Neurons of every hidden layer, or one number a layer. "auto" takes two thirds of the number
+        of inputs, rounded down, but 2 at least.
+    activation : str, default="relu"
+        Activation of the hidden layers, by Keras' name: "relu", "tanh", "sigmoid", "elu", "gelu",
+        "selu", "silu", "linear" and others.
+    dropout : float, default=0.0
+        Share of the neurons dropped after each hidden layer while training, from 0 to below 1.
+    l2 : float, default=0.0
+        Weight of the squared kernels in the loss.
+    batch_norm : bool, default=False
+        Batch normalisation before each activation.
+    optimizer : {"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam"}, \
+            default="adam"
+        Update rule, with Keras' defaults; momentum is 0.9 where there is one.
+    learning_rate : float, default=1e-3
+        Above 0.
+    lr_schedule : {"step", "exponential", "cosine", "plateau"}, dict or None, default=None
+        How the learning rate falls, counted in epochs: "step" multiplies it by ``factor`` (0.5)
+        after each ``every`` (10) epochs; "exponential" shrinks it evenly by ``factor`` (0.95) an
+        epoch; "cosine" lets it fall to ``floor`` (0) times itself over `epochs`; "plateau"
+        multiplies it by ``factor`` (0.5) after ``patience`` (5) epochs without an improvement. A
+        dict sets these numbers: ``{"kind": "step", "every": 30}``.
+    batch_size : int or "full", default=32
+        Rows in a batch; "full", or a number above the rows there are, takes all of them.
+    epochs : int, default=200
+        The most epochs to train.
+    early_stopping : bool, default=True
+        Hold out `validation_fraction` of the rows, stop after `patience` epochs without an
+        improvement on them, and keep the best weights.
+    patience : int, default=10
+        Epochs without an improvement before the training stops.
+    min_delta : float, default=0.0
+        The least change of the monitored value that counts as an improvement.
+    monitor : str, default="val_loss"
+        What early stopping and "plateau" watch on the rows held out: "val_loss", or a metric over
+        all of them: "val_mean_absolute_error", "val_mean_squared_error", "val_r2",
+        "val_root_mean_squared_error".
+    validation_fraction : float, default=0.2
+        Share of the rows to hold out.
+    loss : {"auto", "squared_error", "absolute_error", "huber", "log_cosh"}, default="auto"
+        "auto" is the squared error. The loss of a batch is the weighted mean over its rows.
+    callbacks : keras.callbacks.Callback, list of them or None, default=None
+        Callbacks for Keras' ``fit``, as instances, of which shallow copies are used, or as classes.
+        They find ``val_loss`` and the monitored metric in their logs.
+    warm_start : bool, default=False
+        Start from the weights of the last fit, with a new optimizer.
+    random_state : int, RandomState instance or None, default=None
+        Decides the rows held out, the initial weights, the order of the rows and the dropout
+        noise. An int gives identical bits each time.
+    verbose : int, default=0
+        As in Keras: 0 is silent, 1 a progress bar, 2 a line an epoch.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where all of them are strings.
+    n_iter_ : int
+        Epochs run.
+    best_epoch_ : int
+        Epoch, counted from 1, whose weights are kept.
+    history_ : dict of str to list of float
+        ``"loss"``, ``"val_loss"`` and the monitored metric, one value an epoch. ``"loss"`` is the
+        mean over the epoch's batches while the weights change.
+    model_ : keras.Model
+        The trained network.
+    learning_rate_ : list of float
+        Rate that each epoch started with; only with an `lr_schedule`.
+    stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback"}
+        Why the training ended.
+
+    See Also
+    --------
+    KerasMLPClassifier : The same for classes.
+    KerasRegressor : Any network that Keras can express.
+
+    Notes
+    -----
+    A batch of all rows is trained on in its distinct rows with the sum of their weights, so that a
+    whole-number weight, that many copies of a row and any order of the rows give identical bits.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_regression
+    >>> from skhp import KerasMLPRegressor
+    >>> X, y = make_regression(60, 5, random_state=0)
+    >>> regressor = KerasMLPRegressor(epochs=20, learning_rate=0.1, random_state=0)
+    >>> regressor.fit(X, y).predict(X[:5]).shape
+    (5,)
+    """
+
+    _metrics: ClassVar[dict[str, Metric]] = REGRESSION_METRICS
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **KerasMLPBase._parameter_constraints,
+        "loss": [StrOptions({"auto", *REGRESSION_LOSSES})],
+        "monitor": [StrOptions({"val_loss", *(f"val_{name}" for name in REGRESSION_METRICS)})],
+    }
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train a network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows; sparse ones are made dense.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, none negative; a row of weight zero is left out.
+        X_val, y_val : array-like, default=None
+            Rows to be watched on, in place of a part held out of `X`.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the data cannot be learnt from (NaN, infinite or too large values, another shape),
+            or if a parameter has a value out of its range.
+
+        Warns
+        -----
+        NonFiniteLossWarning
+            If the loss became NaN or infinite; the last finite best weights are kept.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train for one epoch on these rows, all of them, from where the network stands.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            As in `fit`.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predicted targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Of the shape that the targets had in `fit`.
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 0] if self._one_target else outputs
+
+    def _encode_target(
+        self,
+        y: np.ndarray,
+        *,
+        first: bool,
+        classes: ArrayLike | None = None,
+        held_out: bool = False,
+    ) -> EncodedTarget:
+        try:
+            y = np.asarray(y, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"y must hold numbers for a regressor, got {y[:1].tolist()[0]!r}."
+            ) from error
+        largest = np.abs(y).max()
+        if largest > np.finfo(np.float32).max:
+            raise ValueError(
+                f"y holds {largest:g}, which is too large for the float32 that networks compute in."
+                " Scale the target, for example by TransformedTargetRegressor."
+            )
+        one_target = y.ndim == 1 or y.shape[1] == 1
+        if one_target:
+            y = column_or_1d(y, warn=True)[:, None]
+        if first:
+            self._one_target = one_target
+            self._n_targets = y.shape[1]
+        elif y.shape[1] != self._n_targets:
+            raise ValueError(
+                f"y has {y.shape[1]} targets, but this {type(self).__name__} was fitted with "
+                f"{self._n_targets}."
+            )
+        return EncodedTarget(
+            values=y.astype(np.float32),
+            labels=None,
+            class_weight=np.ones(len(y)),
+            output="regression",
+            n_outputs=y.shape[1],
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

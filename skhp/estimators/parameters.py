@@ -1,0 +1,85 @@
+"""Parameters of an estimator: every mistake is found at once, and named."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Self
+
+from skhp.estimators.scikit_learn_private import (
+    ScikitLearnInvalidParameterError,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from skhp.exceptions import InvalidParameterError
+from skhp.suggestions import nearest_name
+
+
+def suggest_misspelt(init: Callable[..., None]) -> Callable[..., None]:
+    """Make a constructor name the parameter that was meant by an unknown one."""
+    known = [name for name in inspect.signature(init).parameters if name != "self"]
+
+    @functools.wraps(init)
+    def checked_init(self: Any, *args: Any, **parameters: Any) -> None:
+        _refuse_unknown(self, parameters, known)
+        init(self, *args, **parameters)
+
+    return checked_init
+
+
+class NamedParametersMixin:
+    """Collects every mistake in the names and in the values of parameters before it raises."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]]
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name.
+
+        Parameters
+        ----------
+        **params : dict
+            Estimator parameters.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        InvalidParameterError
+            If a name is unknown; nothing is set then.
+        """
+        _refuse_unknown(self, params, list(self.get_params(deep=False)))  # type: ignore[attr-defined]
+        return super().set_params(**params)  # type: ignore[misc]
+
+    def _validate_params(self) -> None:
+        mistakes = []
+        for name, value in self.get_params(deep=False).items():  # type: ignore[attr-defined]
+            constraints = self._parameter_constraints[name]
+            try:
+                validate_parameter_constraints(
+                    {name: constraints}, {name: value}, caller_name=type(self).__name__
+                )
+            except ScikitLearnInvalidParameterError as error:
+                options = [
+                    option
+                    for constraint in constraints
+                    if isinstance(constraint, StrOptions)
+                    for option in constraint.options
+                ]
+                mistakes.append(f"{error}{nearest_name(value, options)}")
+        if mistakes:
+            raise InvalidParameterError("\n".join(mistakes))
+
+
+def _refuse_unknown(estimator: Any, given: Iterable[str], known: list[str]) -> None:
+    name_of_class = type(estimator).__name__
+    mistakes = [
+        f"{name_of_class} has no parameter {name!r}.{nearest_name(name, known)}"
+        for name in given
+        if name not in known
+    ]
+    if mistakes:
+        mistakes.append(f"The parameters of {name_of_class} are: {', '.join(known)}.")
+        raise InvalidParameterError("\n".join(mistakes))

@@ -1,0 +1,130 @@
+"""From what the user gave to rows that a network can take: checked, float32, dense, weighted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from skhp.estimators.scikit_learn_private import check_sample_weight
+from skhp.networks import OutputKind
+from skhp.training import TrainingRows, ValidationRows, row_groups
+
+
+@dataclass(frozen=True)
+class EncodedTarget:
+    """A target as the network takes it.
+
+    `values` is what the loss compares with; `labels` holds the class numbers, or is None for
+    regression; `class_weight` has one entry a row.
+    """
+
+    values: np.ndarray
+    labels: np.ndarray | None
+    class_weight: np.ndarray
+    output: OutputKind
+    n_outputs: int
+
+    @property
+    def metric_target(self) -> np.ndarray:
+        """What a full-epoch metric compares with."""
+        return self.values if self.labels is None else self.labels
+
+
+@dataclass(frozen=True)
+class WeightedTable:
+    """Checked rows with their target and the weights that the user gave them."""
+
+    X: np.ndarray
+    target: EncodedTarget
+    sample_weight: np.ndarray
+
+    def rows(self, index: np.ndarray) -> Self:
+        """The table of some of the rows."""
+        target = self.target
+        return replace(
+            self,
+            X=self.X[index],
+            target=replace(
+                target,
+                values=target.values[index],
+                labels=None if target.labels is None else target.labels[index],
+                class_weight=target.class_weight[index],
+            ),
+            sample_weight=self.sample_weight[index],
+        )
+
+    def distinct(self) -> Self:
+        """The table with every distinct row once, in a fixed order, with the sum of its weights.
+
+        Where all rows are taken together, as in a batch of them all or in a validation, this is
+        the same data; a weight, that many copies and any order then give identical bits. A table
+        of distinct rows without weights is left as it is.
+        """
+        first, group = row_groups(self.X, self.target.values)
+        if len(first) == len(self.X) and (self.sample_weight == 1).all():
+            return self
+        return replace(
+            self.rows(first), sample_weight=np.bincount(group, weights=self.sample_weight)
+        )
+
+    def for_training(self) -> TrainingRows:
+        """The table as rows to learn from."""
+        return TrainingRows(self.X, self.target.values, self._loss_weight())
+
+    def for_validation(self) -> ValidationRows:
+        """The table as rows to be watched on."""
+        return ValidationRows(
+            self.X,
+            self.target.values,
+            self._loss_weight(),
+            self.target.metric_target,
+            self.sample_weight,
+        )
+
+    def _loss_weight(self) -> np.ndarray:
+        return (self.sample_weight * self.target.class_weight).astype(np.float32)
+
+
+def checked_features(estimator: BaseEstimator, X: ArrayLike) -> np.ndarray:
+    """Rows to predict, as float32, with the columns that the estimator was fitted on."""
+    # Values that overflow float32 become infinite, which scikit-learn then refuses by name.
+    with np.errstate(over="ignore"):
+        return _dense(
+            validate_data(estimator, X, reset=False, dtype=np.float32, accept_sparse="csr")
+        )
+
+
+def checked_table(
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, first: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to learn from, as float32, and their target; `first` notes the names of the columns."""
+    with np.errstate(over="ignore"):
+        checked_X, checked_y = validate_data(
+            estimator,
+            X,
+            y,
+            reset=first,
+            dtype=np.float32,
+            accept_sparse="csr",
+            multi_output=True,
+        )
+    return _dense(checked_X), checked_y
+
+
+def checked_weight(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
+    """Weights of the rows, as float64, none negative and not all of them zero."""
+    weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weight.any():
+        raise ValueError(
+            "Sample weights must contain at least one non-zero number, got only zeros."
+        )
+    return weight
+
+
+def _dense(X: Any) -> np.ndarray:
+    return X.toarray() if hasattr(X, "toarray") else X

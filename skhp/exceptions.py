@@ -1,0 +1,24 @@
+"""Errors and warnings of skhp.
+
+Each is also a type that scikit-learn's users already catch: a mistaken parameter is a
+``ValueError`` and a ``TypeError``, as scikit-learn's own is; a training that went wrong is a
+``ConvergenceWarning``.
+"""
+
+from __future__ import annotations
+
+from sklearn.exceptions import ConvergenceWarning
+
+__all__ = ["InvalidParameterError", "NonFiniteLossWarning"]
+
+
+class InvalidParameterError(ValueError, TypeError):
+    """One or more parameters of an estimator have a wrong name or value.
+
+    The message lists every mistake that was found, not only the first, and suggests the nearest
+    name where there is one.
+    """
+
+
+class NonFiniteLossWarning(ConvergenceWarning):
+    """The loss of a network became NaN or infinite, so its training was stopped."""

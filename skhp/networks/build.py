@@ -1,0 +1,73 @@
+"""From a description to a Keras model with reproducible initial weights."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from skhp.networks.description import NetworkDescription
+
+LOGITS_LAYER = "logits"
+
+_OUTPUT_ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax"}
+
+
+def build_network(description: NetworkDescription, seed: int) -> keras.Model:
+    """Build the Keras model of a description.
+
+    Every random part (initial weights, dropout noise) gets a seed of its own, derived from `seed`,
+    so that no global random generator is read.
+
+    Parameters
+    ----------
+    description : NetworkDescription
+        Layers and their numbers.
+    seed : int
+        Seed of the initial weights and of the dropout noise.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. Its layer named ``"logits"`` holds the values before the last activation.
+    """
+    structure = description.structure
+    seeds = iter(_layer_seeds(seed, 2 * len(structure.layer_sizes) + 1))
+    model = keras.Sequential([keras.Input((structure.n_inputs,), name="inputs")])
+    for number, size in enumerate(structure.layer_sizes, start=1):
+        # Batch normalisation subtracts the mean of its input, so a bias before it does nothing.
+        model.add(
+            _dense(size, next(seeds), description.l2, f"hidden_{number}", structure.batch_norm)
+        )
+        if structure.batch_norm:
+            model.add(keras.layers.BatchNormalization(name=f"batch_norm_{number}"))
+        model.add(keras.layers.Activation(structure.activation, name=f"activation_{number}"))
+        dropout_seed = next(seeds)
+        if structure.has_dropout:
+            model.add(
+                keras.layers.Dropout(
+                    description.dropout, seed=dropout_seed, name=f"dropout_{number}"
+                )
+            )
+    model.add(_dense(structure.n_outputs, next(seeds), description.l2, LOGITS_LAYER))
+    if structure.output in _OUTPUT_ACTIVATIONS:
+        activation = _OUTPUT_ACTIVATIONS[structure.output]
+        model.add(keras.layers.Activation(activation, name="probabilities"))
+    return model
+
+
+def _dense(
+    size: int, seed: int, l2: float, name: str, without_bias: bool = False
+) -> keras.layers.Dense:
+    return keras.layers.Dense(
+        size,
+        use_bias=not without_bias,
+        kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+        kernel_regularizer=keras.regularizers.L2(l2) if l2 > 0 else None,
+        name=name,
+    )
+
+
+def _layer_seeds(seed: int, count: int) -> list[int]:
+    # Keras reduces a seed to 31 bits before use.
+    states = np.random.SeedSequence(seed).generate_state(count)
+    return [int(state) & 0x7FFFFFFF for state in states]

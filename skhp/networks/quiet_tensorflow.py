@@ -1,0 +1,57 @@
+"""Import TensorFlow without the log lines that it writes while it is loaded.
+
+Unless the user has set ``TF_CPP_MIN_LOG_LEVEL``, it is set to 3. To see TensorFlow's messages
+again, set that variable (``TF_CPP_MIN_LOG_LEVEL=0``) or import TensorFlow before the first
+estimator.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+
+LOG_LEVEL_VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
+
+_LOG_LINE = re.compile(
+    rb"[IWE]\d{4} |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] "
+    rb"|WARNING: All log messages before absl::InitializeLog"
+    rb"|To enable the following instructions: "
+)
+
+
+def import_tensorflow_quietly() -> None:
+    """Import TensorFlow and Keras; with no wish of the user for their log, keep it from stderr."""
+    if "tensorflow" in sys.modules or LOG_LEVEL_VARIABLE in os.environ:
+        importlib.import_module("keras")
+        return
+    os.environ[LOG_LEVEL_VARIABLE] = "3"
+    with _without_log_lines():
+        importlib.import_module("keras")
+
+
+@contextlib.contextmanager
+def _without_log_lines() -> Iterator[None]:
+    # TensorFlow 2.21 writes a few lines to file descriptor 2 before it reads its own log level
+    # ("All log messages before absl::InitializeLog() is called are written to STDERR"), so the
+    # variable alone does not silence them. Whatever else is written meanwhile is passed on.
+    try:
+        stderr = os.dup(2)
+    except OSError:
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            for line in held:
+                if not _LOG_LINE.match(line):
+                    os.write(2, line)

@@ -1,0 +1,120 @@
+"""Keras callbacks that watch a training from epoch to epoch."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+import keras
+import numpy as np
+
+from skhp.exceptions import InvalidParameterError
+from skhp.networks import logits
+from skhp.training.metrics import Metric
+from skhp.training.records import EpochObserver, ValidationRows
+
+
+class HeldOutEvaluation(keras.callbacks.Callback):
+    """Adds `val_loss` and a full-epoch metric to the logs, for itself and all later callbacks."""
+
+    def __init__(self, rows: ValidationRows, metric: Metric | None) -> None:
+        super().__init__()
+        self._rows = rows
+        self._metric = metric
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Evaluate the weights that the epoch ended with."""
+        rows = self._rows
+        predicted = self.model(rows.X, training=False)
+        loss = self.model.compute_loss(
+            x=rows.X, y=rows.y, y_pred=predicted, sample_weight=rows.weight, training=False
+        )
+        logs["val_loss"] = float(loss)
+        if self._metric is not None:
+            outputs = logits(self.model, rows.X)
+            value = np.nan
+            if np.isfinite(outputs).all():
+                value = float(self._metric.score(rows.metric_target, outputs, rows.metric_weight))
+            logs[f"val_{self._metric.name}"] = value
+
+
+class StopAtNonFiniteLoss(keras.callbacks.Callback):
+    """Ends the training at a NaN or infinite loss or weight, with the last finite weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopped = False
+        self.finite_epochs = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Keep the weights that the training starts from."""
+        self._finite_weights = self.model.get_weights()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Keep the weights if all is finite, else go back to those kept and stop."""
+        losses = [value for name, value in logs.items() if name in ("loss", "val_loss")]
+        weights = self.model.get_weights()
+        if np.isfinite(losses).all() and all(np.isfinite(array).all() for array in weights):
+            self._finite_weights = weights
+            self.finite_epochs += 1
+        else:
+            self.model.set_weights(self._finite_weights)
+            self.model.stop_training = True
+            self.stopped = True
+
+
+class LearningRatePath(keras.callbacks.Callback):
+    """Notes the learning rate that each epoch starts with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rates: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note the rate."""
+        self.rates.append(float(self.model.optimizer.learning_rate))
+
+
+class ObservedEpochs(keras.callbacks.Callback):
+    """Tells an observer of every epoch and stops the training when it says so."""
+
+    def __init__(self, observer: EpochObserver) -> None:
+        super().__init__()
+        self._observer = observer
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tell the observer."""
+        self._observer.epoch_begins()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tell the observer, and obey."""
+        if self._observer.epoch_ends():
+            self.model.stop_training = True
+
+
+def ready_callbacks(given: Any) -> list[keras.callbacks.Callback]:
+    """Callbacks of a user, ready for one training.
+
+    Parameters
+    ----------
+    given : None, keras.callbacks.Callback, class of one, or list of these
+        Instances are copied, for Keras stores the model in a callback and a parameter of an
+        estimator has to stay as it was given; classes are called.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is anything else among them.
+    """
+    listed = [] if given is None else given
+    ready = []
+    for callback in listed if isinstance(listed, list | tuple) else [listed]:
+        made = callback() if inspect.isclass(callback) else copy.copy(callback)
+        if not isinstance(made, keras.callbacks.Callback):
+            raise InvalidParameterError(
+                "callbacks must be None, a keras.callbacks.Callback or a list of them, got "
+                f"{callback!r}."
+            )
+        ready.append(made)
+    return ready

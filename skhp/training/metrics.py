@@ -1,0 +1,106 @@
+"""Metrics over the whole validation set after an epoch, never averaged over batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, softmax
+from sklearn import metrics
+
+# (labels or targets, outputs of the network, weights of the rows or None) -> value
+Score = Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A full-epoch metric: its name, its direction and how to compute it from outputs.
+
+    The outputs are those before the last activation: one column for two classes, one a class for
+    more, one a target for regression. Labels are whole numbers from 0 up.
+    """
+
+    name: str
+    greater_is_better: bool
+    score: Score
+
+
+def _predicted(outputs: np.ndarray) -> np.ndarray:
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] > 0).astype(np.intp)
+    return outputs.argmax(axis=1)
+
+
+def _averaged(function: Callable[..., float]) -> Score:
+    """Of the positive class where there are two, the mean over the classes where there are more."""
+
+    def score(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
+        average = "binary" if outputs.shape[1] == 1 else "macro"
+        return function(
+            y, _predicted(outputs), average=average, sample_weight=weight, zero_division=0
+        )
+
+    return score
+
+
+def _accuracy(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
+    return metrics.accuracy_score(y, _predicted(outputs), sample_weight=weight)
+
+
+def _balanced_accuracy(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
+    # As balanced_accuracy_score, which warns where a class that is absent from y is predicted.
+    return metrics.recall_score(
+        y, _predicted(outputs), labels=np.unique(y), average="macro", sample_weight=weight
+    )
+
+
+def _roc_auc(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
+    if len(np.unique(y)) < max(2, outputs.shape[1]):
+        return 0.5
+    if outputs.shape[1] == 1:
+        return metrics.roc_auc_score(y, outputs[:, 0], sample_weight=weight)
+    return metrics.roc_auc_score(
+        y, softmax(outputs, axis=1), multi_class="ovr", sample_weight=weight
+    )
+
+
+def _average_precision(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
+    if outputs.shape[1] == 1:
+        return metrics.average_precision_score(y, expit(outputs[:, 0]), sample_weight=weight)
+    present = np.unique(y)
+    one_hot = y[:, None] == present
+    return metrics.average_precision_score(
+        one_hot, softmax(outputs, axis=1)[:, present], sample_weight=weight
+    )
+
+
+def _regression(function: Callable[..., float]) -> Score:
+    def score(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
+        return function(y, outputs, sample_weight=weight)
+
+    return score
+
+
+CLASSIFICATION_METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", True, _accuracy),
+        Metric("average_precision", True, _average_precision),
+        Metric("balanced_accuracy", True, _balanced_accuracy),
+        Metric("f1", True, _averaged(metrics.f1_score)),
+        Metric("precision", True, _averaged(metrics.precision_score)),
+        Metric("recall", True, _averaged(metrics.recall_score)),
+        Metric("roc_auc", True, _roc_auc),
+    )
+}
+
+REGRESSION_METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("mean_absolute_error", False, _regression(metrics.mean_absolute_error)),
+        Metric("mean_squared_error", False, _regression(metrics.mean_squared_error)),
+        Metric("r2", True, _regression(metrics.r2_score)),
+        Metric("root_mean_squared_error", False, _regression(metrics.root_mean_squared_error)),
+    )
+}

@@ -1,0 +1,74 @@
+"""Training rows, their order and their batches: what fits with one seed share.
+
+The order of the rows in an epoch is a function of the seed and the epoch alone; no global random
+generator is read, so fits in several threads cannot disturb each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+def row_order(seed: int, epoch: int, n_rows: int) -> np.ndarray:
+    """Order in which the rows are visited in an epoch, counted from 0.
+
+    Examples
+    --------
+    >>> sorted(row_order(seed=0, epoch=3, n_rows=4).tolist())
+    [0, 1, 2, 3]
+    """
+    return np.random.default_rng([seed, epoch]).permutation(n_rows)
+
+
+def steps_in_epoch(n_rows: int, batch_size: int) -> int:
+    """Number of batches in an epoch, the last one as small as it has to be."""
+    return -(-n_rows // batch_size)
+
+
+def epoch_batches(
+    arrays: Any,
+    *,
+    n_rows: int,
+    batch_size: int,
+    epochs: int,
+    seed: int | None,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Batches of all epochs, one epoch after the other.
+
+    Parameters
+    ----------
+    arrays : ndarray or nested structure of ndarrays, each with `n_rows` rows
+    n_rows : int
+    batch_size : int
+        Rows in a batch; the last batch of an epoch may have fewer.
+    epochs : int
+    seed : int or None
+        Decides the order of the rows; None leaves them as they are.
+    first_epoch : int, default=0
+        Number of the first epoch.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Batches of the structure of `arrays`.
+    """
+
+    def orders() -> Iterator[np.ndarray]:
+        for epoch in range(first_epoch, first_epoch + epochs):
+            yield np.arange(n_rows) if seed is None else row_order(seed, epoch, n_rows)
+
+    tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+    signature = tf.TensorSpec((n_rows,), tf.int64)
+    return (
+        tf.data.Dataset.from_generator(orders, output_signature=signature)
+        .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
+        .map(lambda rows: tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors))
+        .prefetch(1)
+        # Keras warns of data that ran out unless it knows beforehand where they end.
+        .apply(tf.data.experimental.assert_cardinality(epochs * steps_in_epoch(n_rows, batch_size)))
+    )
