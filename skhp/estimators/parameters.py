@@ -56,7 +56,7 @@ class NamedParametersMixin:
     def _validate_params(self) -> None:
         mistakes = []
         for name, value in self.get_params(deep=False).items():  # type: ignore[attr-defined]
-            constraints = self._parameter_constraints[name]
+            constraints = self._parameter_constraints.get(name, "no_validation")
             try:
                 validate_parameter_constraints(
                     {name: constraints}, {name: value}, caller_name=type(self).__name__

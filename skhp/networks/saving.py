@@ -53,8 +53,8 @@ def save_network(model: keras.Model, description: NetworkDescription, loss: str)
         loss=loss,
         optimizer=keras.optimizers.serialize(model.optimizer),
         steps_per_execution=model.steps_per_execution,
-        variables=[np.array(variable) for variable in model.variables],
-        optimizer_variables=[np.array(variable) for variable in model.optimizer.variables],
+        variables=_values(model.variables),
+        optimizer_variables=_values(model.optimizer.variables),
     )
 
 
@@ -76,3 +76,7 @@ def copy_network(model: keras.Model, description: NetworkDescription) -> keras.M
     copy = build_network(description, seed=0)
     copy.set_weights(model.get_weights())
     return copy
+
+
+def _values(variables: list[keras.Variable]) -> list[np.ndarray]:
+    return [np.array(variable.value.numpy()) for variable in variables]
