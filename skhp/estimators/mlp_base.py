@@ -139,7 +139,8 @@ class KerasMLPBase(CallbackSupportMixin, MLPParameters, metaclass=ABCMeta):
         if earlier:
             # Held-out values of an earlier fit end where its epochs ended.
             self.history_ = {"loss": earlier["loss"] + self.history_["loss"]}
-            self.n_iter_ = self.best_epoch_ = len(self.history_["loss"])
+            self.n_iter_ += len(earlier["loss"])
+            self.best_epoch_ += len(earlier["loss"])
             if self.lr_schedule is not None:
                 self.learning_rate_ = earlier_rates + self.learning_rate_
         return self
@@ -194,8 +195,7 @@ class KerasMLPBase(CallbackSupportMixin, MLPParameters, metaclass=ABCMeta):
         X, y = checked_table(self, X, y, first=first)
         weight = checked_weight(sample_weight, X)
         target = self._encode_target(y, first=first, classes=classes, held_out=held_out)
-        table = WeightedTable(X, target, weight)
-        return table.rows(weight > 0) if (weight == 0).any() else table
+        return WeightedTable(X, target, weight).without_zero_weights()
 
     def _checked_validation(
         self, X_val: ArrayLike | None, y_val: ArrayLike | None
@@ -276,7 +276,7 @@ class KerasMLPBase(CallbackSupportMixin, MLPParameters, metaclass=ABCMeta):
                 f"{outcome.best_epoch} were kept. Try a smaller learning_rate (now "
                 f"{self.learning_rate}) and inputs scaled to unit variance.",
                 NonFiniteLossWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:

@@ -58,6 +58,22 @@ class WeightedTable:
             sample_weight=self.sample_weight[index],
         )
 
+    def without_zero_weights(self) -> Self:
+        """The table without the rows that nothing can be learnt from.
+
+        Raises
+        ------
+        ValueError
+            If no row is left.
+        """
+        used = self._weight > 0
+        if not used.any():
+            raise ValueError(
+                "No row has a weight: sample weights and class weights are zero on all of them. "
+                "Give at least one non-zero number."
+            )
+        return self if used.all() else self.rows(used)
+
     def distinct(self) -> Self:
         """The table with every distinct row once, in a fixed order, with the sum of its weights.
 
@@ -86,8 +102,13 @@ class WeightedTable:
             self.sample_weight,
         )
 
+    @property
+    def _weight(self) -> np.ndarray:
+        return self.sample_weight * self.target.class_weight
+
     def _loss_weight(self) -> np.ndarray:
-        return (self.sample_weight * self.target.class_weight).astype(np.float32)
+        # Only ratios count in a weighted mean; in float32 the numbers themselves might be lost.
+        return (self._weight / self._weight.max()).astype(np.float32)
 
 
 def checked_features(estimator: BaseEstimator, X: ArrayLike) -> np.ndarray:
@@ -117,13 +138,8 @@ def checked_table(
 
 
 def checked_weight(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
-    """Weights of the rows, as float64, none negative and not all of them zero."""
-    weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not weight.any():
-        raise ValueError(
-            "Sample weights must contain at least one non-zero number, got only zeros."
-        )
-    return weight
+    """Weights of the rows, as float64, none of them negative."""
+    return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
 
 def _dense(X: Any) -> np.ndarray:

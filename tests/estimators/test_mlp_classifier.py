@@ -3,8 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import sklearn
 from scipy.special import expit, softmax
 from sklearn.metrics import balanced_accuracy_score, f1_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skhp import InvalidParameterError, KerasMLPClassifier, NonFiniteLossWarning
 
@@ -171,6 +174,18 @@ class TestEarlyStopping:
     def test_validation_rows_need_both_parts(self, two_classes):
         with pytest.raises(ValueError, match="y_val"):
             quick().fit(*two_classes, X_val=two_classes[0])
+
+    def test_validation_rows_pass_through_the_steps_of_a_pipeline(self, two_classes):
+        X, y = two_classes
+        with sklearn.config_context(enable_metadata_routing=True):
+            network = quick().set_fit_request(X_val=True, y_val=True)
+            pipeline = Pipeline(
+                [("scale", StandardScaler()), ("network", network)], transform_input=["X_val"]
+            )
+            pipeline.fit(100 * X, y, X_val=100 * X[::2], y_val=y[::2])
+        scaled = StandardScaler().fit(100 * X).transform(100 * X)
+        by_hand = quick().fit(scaled, y, X_val=scaled[::2], y_val=y[::2])
+        assert pipeline[-1].history_ == by_hand.history_
 
     def test_labels_to_validate_on_must_be_known(self, two_classes):
         X, y = two_classes

@@ -56,11 +56,25 @@ def test_weights_are_float64_and_the_given_ones_stay():
 
 def test_class_weights_are_in_the_loss_and_not_in_metrics():
     table = table_of([[0], [1]], [0, 1], [2, 3], class_weight=[1, 10])
-    assert table.for_training().weight.tolist() == [2, 30]
+    expected = np.array([2 / 30, 1], dtype=np.float32).tolist()
+    assert table.for_training().weight.tolist() == expected
     validation = table.for_validation()
-    assert validation.weight.tolist() == [2, 30]
+    assert validation.weight.tolist() == expected
     assert validation.metric_weight.tolist() == [2, 3]
     assert validation.metric_target.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_weights_that_float32_cannot_hold_keep_their_ratios(scale):
+    table = table_of([[0], [1]], [0, 1], np.array([1, 4]) * scale)
+    assert table.for_training().weight.tolist() == [0.25, 1]
+
+
+def test_rows_without_a_weight_are_left_out():
+    table = table_of([[0], [1], [2]], [0, 1, 0], [1, 1, 0], class_weight=[1, 0, 1])
+    assert table.without_zero_weights().X.tolist() == [[0]]
+    with pytest.raises(ValueError, match="zero"):
+        table_of([[0], [1]], [0, 1], [1, 0], class_weight=[0, 1]).without_zero_weights()
 
 
 def test_distinct_rows_without_weights_keep_their_order():
