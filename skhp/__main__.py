@@ -1,0 +1,5 @@
+"""``python -m skhp`` is the command ``skhp``."""
+
+from skhp.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,195 @@
+"""The command ``skhp``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+__all__ = ["main"]
+
+_EXIT_BAD_INPUT = 2
+_EXIT_INTERRUPTED = 130
+
+
+_COMMAND = "skhp tune"
+
+
+class _UsageError(ValueError):
+    """The arguments cannot be understood."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse would print the usage as well and leave the process: one line says it.
+        raise _UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        The arguments; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0 for success, 2 for what the user can mend, of which one line is printed to stderr, and
+        130 after Ctrl-C. Any other error is a bug and leaves as an exception.
+    """
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        print(f"{_COMMAND}: stopped by Ctrl-C, no files were written", file=sys.stderr)
+        return _EXIT_INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = _parse(argv)
+    except _UsageError as error:
+        return _refuse(error)
+    # Only now, so that --help and --version are quick.
+    from skhp.comparison import StudyError
+
+    try:
+        _tune(arguments)
+    except StudyError as error:
+        return _refuse(error)
+    return 0
+
+
+def _refuse(error: ValueError) -> int:
+    print(f"{_COMMAND}: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
+    return _EXIT_BAD_INPUT
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _make_parser()
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if arguments.candidates is not None and arguments.search != "random":
+        parser.error("--candidates is for a random search: add --search random")
+    if arguments.table is None:
+        for_a_table = ("target", "header", "drop", "categories")
+        given = [f"--{name}" for name in for_a_table if getattr(arguments, name) not in (None, [])]
+        if given:
+            parser.error(f"{', '.join(given)} without a TABLE: give the path of a table")
+    return arguments
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="skhp", description="Keras networks as scikit-learn estimators.")
+    parser.add_argument("--version", action="version", version=f"skhp {version('skhp')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    tune = commands.add_parser(
+        "tune",
+        help="compare a tuned network to a tuned logistic regression",
+        description=(
+            "Split off a test set; tune a logistic regression with lasso, and the learning rate "
+            "and batch size of a network, by cross validation; train the winner again and again "
+            "with other seeds; compare both on the test set. The rare class counts as positive."
+        ),
+    )
+    tune.add_argument(
+        "table",
+        nargs="?",
+        metavar="TABLE",
+        help="CSV or Parquet, of numbers and categories; without it, scikit-learn's digits as "
+        '"is it an 8?"',
+    )
+    tune.add_argument("--target", metavar="COLUMN", help="what to learn (default: last column)")
+    tune.add_argument(
+        "--search",
+        choices=("grid", "random"),
+        default="grid",
+        help="candidates from a small grid, or drawn at random (default: grid)",
+    )
+    tune.add_argument(
+        "--candidates", type=int, metavar="N", help="draws of a random search (default: 10)"
+    )
+    tune.add_argument(
+        "--scoring",
+        default="f1",
+        metavar="NAME",
+        help="scikit-learn's name of the score to tune by, such as f1, recall, "
+        "average_precision (default: f1)",
+    )
+    for name, default, text in (
+        ("folds", 5, "folds of the cross validation"),
+        ("repeats", 30, "trainings of the winner, each with a seed of its own"),
+        ("seed", 0, "of the split, the folds, the draws and the first training"),
+    ):
+        tune.add_argument(
+            f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: {default})"
+        )
+    tune.add_argument(
+        "--out",
+        type=Path,
+        default=Path("skhp-tune"),
+        metavar="DIR",
+        help="where the fitted pipeline, the search results and the training curves are left "
+        "(default: skhp-tune)",
+    )
+    tune.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether the first line of a CSV file holds the column names (default: it does; a "
+        "line that looks like values is refused)",
+    )
+    for name, text in (
+        ("drop", "leave this column out; can be given again"),
+        ("categories", "this column is categories, though of numbers; can be given again"),
+    ):
+        tune.add_argument(f"--{name}", action="append", default=[], metavar="COLUMN", help=text)
+    return parser
+
+
+def _tune(arguments: argparse.Namespace) -> None:
+    from skhp.comparison import (
+        Settings,
+        check_directory,
+        digits_table,
+        read_table,
+        render_files,
+        render_report,
+        run_study,
+        write_files,
+    )
+    from skhp.comparison.progress import StageBars
+
+    options = {name: getattr(arguments, name) for name in ("search", "scoring", "folds", "repeats")}
+    if arguments.candidates is not None:
+        options["candidates"] = arguments.candidates
+    settings = Settings(**options, seed=arguments.seed)
+    check_directory(arguments.out)
+    if arguments.table is None:
+        table = digits_table()
+    else:
+        table = read_table(
+            arguments.table,
+            arguments.target,
+            header=arguments.header,
+            drop=arguments.drop,
+            categories=arguments.categories,
+        )
+    with StageBars(sys.stderr) as bars:
+        study = run_study(table, settings, on_progress=bars)
+    # The files before the report, which a pager may cut short; the report even without the files.
+    try:
+        paths = write_files(study, arguments.out)
+    finally:
+        _print(render_report(study))
+    _print("\n" + render_files(paths))
+
+
+def _print(text: str) -> None:
+    # A column may have a name that the encoding of the terminal has no letters for.
+    encoding = sys.stdout.encoding
+    print(text.encode(encoding, "backslashreplace").decode(encoding), end="")

@@ -1,0 +1,88 @@
+"""The baseline that a network has to beat: logistic regression with lasso, well tuned."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import BaseCrossValidator, GridSearchCV
+from sklearn.pipeline import Pipeline
+
+from skhp.comparison.scores import Scorer, undefined_scores_are_zero
+
+__all__ = ["BASELINE_C", "make_lasso", "tune_baseline"]
+
+# From "no input matters" to hardly any penalty, for scaled inputs and hundreds of rows or more.
+BASELINE_C = np.logspace(-3, 1, 9)
+
+
+def make_lasso(n_classes: int, seed: int = 0) -> LogisticRegression:
+    """Logistic regression with an l1 penalty, for scaled inputs.
+
+    Parameters
+    ----------
+    n_classes : int
+        At least 2.
+    seed : int, default=0
+
+    Returns
+    -------
+    LogisticRegression
+
+    Examples
+    --------
+    >>> make_lasso(2).solver, make_lasso(3).solver
+    ('liblinear', 'saga')
+    """
+    if n_classes == 2:
+        # Measured on five tables: the lower objective in a tenth of saga's time. It penalises the
+        # intercept as well, which a large intercept_scaling makes next to nothing.
+        lasso = LogisticRegression(solver="liblinear", intercept_scaling=100, random_state=seed)
+    else:
+        # The only solver of the multinomial lasso. With the default tol it takes thousands of
+        # passes without a better F1.
+        lasso = LogisticRegression(solver="saga", tol=1e-3, max_iter=5000, random_state=seed)
+    # Up to scikit-learn 1.7 penalty says which penalty it is; since 1.8 that is deprecated, and
+    # l1_ratio says it alone.
+    by_penalty = lasso.get_params().get("penalty") == "l2"
+    return lasso.set_params(**({"penalty": "l1"} if by_penalty else {"l1_ratio": 1.0}))
+
+
+def tune_baseline(
+    preparation: TransformerMixin,
+    X: object,
+    y: np.ndarray,
+    scorer: Scorer,
+    folds: BaseCrossValidator,
+    seed: int = 0,
+) -> GridSearchCV:
+    """Tune the strength of the lasso by cross validation.
+
+    Parameters
+    ----------
+    preparation : transformer
+        Leaves scaled numbers.
+    X : array-like of shape (n_rows, n_columns)
+    y : ndarray of int, shape (n_rows,)
+    scorer : callable
+        As scikit-learn's scorers.
+    folds : cross validator
+    seed : int, default=0
+
+    Returns
+    -------
+    GridSearchCV
+        Fitted; its ``best_estimator_`` is the pipeline fitted to all rows.
+    """
+    pipeline = Pipeline(
+        [("preparation", preparation), ("baseline", make_lasso(len(np.unique(y)), seed))]
+    )
+    search = GridSearchCV(
+        pipeline,
+        {"baseline__C": BASELINE_C},
+        scoring=scorer,
+        cv=folds,
+        error_score="raise",
+    )
+    with undefined_scores_are_zero():
+        return search.fit(X, y)

@@ -1,0 +1,81 @@
+"""Answer with the labels of the table where a classifier has learned codes."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+__all__ = ["OriginalLabels", "with_original_labels"]
+
+
+def _knows_probabilities(self: OriginalLabels) -> bool:
+    return hasattr(self.estimator, "predict_proba")
+
+
+class OriginalLabels(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """A classifier that learns 0, 1, ... in a given order of the labels and answers with labels.
+
+    scikit-learn sorts labels, and takes the last of two for the positive one. Here the order says
+    which one is positive, for a network that watches F1 too, and the caller sees labels only.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Learns the codes.
+    labels : array-like of shape (n_classes,)
+        The label of each code.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The fitted classifier.
+    classes_ : ndarray of shape (n_classes,)
+        The labels; the order of the columns of ``predict_proba``.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["sick", "sick", "well", "well"]
+    >>> classifier = OriginalLabels(LogisticRegression(), ["well", "sick"]).fit(X, y)
+    >>> classifier.predict([[0.5]]), classifier.predict_proba([[0.5]])[:, 1] > 0.9
+    (array(['sick'], dtype='<U4'), array([ True]))
+    """
+
+    def __init__(self, estimator: ClassifierMixin, labels: np.ndarray) -> None:
+        self.estimator = estimator
+        self.labels = labels
+
+    def fit(self, X: object, y: object) -> OriginalLabels:
+        """Fit the classifier to the codes of `y`, which holds each of the labels."""
+        self.classes_ = np.asarray(self.labels)
+        y = np.asarray(y)
+        if not np.array_equal(np.unique(y), np.sort(self.classes_)):
+            raise ValueError(
+                f"the classes of y are {np.unique(y).tolist()}, but labels are "
+                f"{self.classes_.tolist()}: give one label for each class, and rows of each."
+            )
+        codes = (y[:, None] == self.classes_).argmax(axis=1)
+        self.estimator_ = clone(self.estimator).fit(X, codes)
+        return self
+
+    def predict(self, X: object) -> np.ndarray:
+        """The label of each row."""
+        check_is_fitted(self)
+        return self.classes_[self.estimator_.predict(X)]
+
+    @available_if(_knows_probabilities)
+    def predict_proba(self, X: object) -> np.ndarray:
+        """Probabilities of shape (n_rows, n_classes), a column for each of ``classes_``."""
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+
+def with_original_labels(pipeline: Pipeline, labels: np.ndarray) -> Pipeline:
+    """The same fitted pipeline, not trained anew, answering with labels instead of codes."""
+    *before, (name, fitted) = pipeline.steps
+    labelled = OriginalLabels(clone(fitted), labels)
+    labelled.estimator_, labelled.classes_ = fitted, np.asarray(labels)
+    return Pipeline([*before, (name, labelled)])

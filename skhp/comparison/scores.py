@@ -1,0 +1,178 @@
+"""What a classifier does to the rare class of a test set, and the scorers to tune by."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import f1_score, get_scorer_names
+
+from skhp.comparison.errors import SettingsError
+from skhp.suggestions import nearest_name
+
+__all__ = [
+    "SCORINGS",
+    "Scorer",
+    "Scores",
+    "calling_back",
+    "score_classifier",
+    "scoring_name",
+    "undefined_scores_are_zero",
+]
+
+Scorer = Callable[[BaseEstimator, object, np.ndarray], float]
+
+SCORINGS = tuple(
+    name
+    for name in (
+        "accuracy",
+        "average_precision",
+        "balanced_accuracy",
+        "d2_brier_score",
+        "d2_log_loss_score",
+        *(
+            f"{metric}{average}"
+            for metric in ("f1", "jaccard", "precision", "recall")
+            for average in ("", "_macro", "_micro", "_weighted")
+        ),
+        "matthews_corrcoef",
+        "neg_brier_score",
+        "neg_log_loss",
+        "roc_auc",
+        "roc_auc_ovo",
+        "roc_auc_ovo_weighted",
+        "roc_auc_ovr",
+        "roc_auc_ovr_weighted",
+    )
+    # The d2 scores came with scikit-learn 1.8.
+    if name in get_scorer_names()
+)
+
+# Defined by scikit-learn for two classes; the mean over the classes is the same idea for more.
+_OF_MORE_CLASSES = {
+    "f1": "f1_macro",
+    "jaccard": "jaccard_macro",
+    "precision": "precision_macro",
+    "recall": "recall_macro",
+    "roc_auc": "roc_auc_ovr",
+}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores on a test set.
+
+    `precision`, `recall`, `f1` and the four counts are those of the rare class against all others;
+    `f1_macro` is the mean F1 of all classes, `score` what the scorer of the search says. A
+    precision or recall of nothing is 0.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    true_negatives: int
+    f1_macro: float
+    score: float
+
+
+def score_classifier(
+    classifier: BaseEstimator, X: object, y: np.ndarray, rare: object, scorer: Scorer
+) -> Scores:
+    """Score a fitted classifier.
+
+    Parameters
+    ----------
+    classifier : fitted classifier
+    X : array-like of shape (n_rows, n_columns)
+    y : ndarray of shape (n_rows,)
+    rare : label
+        The class of `y` whose precision and recall are asked for.
+    scorer : callable
+        As scikit-learn's scorers: ``scorer(classifier, X, y)``.
+
+    Returns
+    -------
+    Scores
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.metrics import get_scorer
+    >>> X, y = [[0], [0], [0], [0]], np.array([0, 1, 0, 1])
+    >>> always = DummyClassifier(strategy="constant", constant=1).fit(X, y)
+    >>> scores = score_classifier(always, X, y, rare=1, scorer=get_scorer("accuracy"))
+    >>> scores.precision, scores.recall, scores.false_positives, scores.score
+    (0.5, 1.0, 2, 0.5)
+    """
+    predicted = classifier.predict(X)
+    is_rare, said_rare = y == rare, predicted == rare
+    true_positives = int((is_rare & said_rare).sum())
+    false_positives = int((~is_rare & said_rare).sum())
+    false_negatives = int((is_rare & ~said_rare).sum())
+    with undefined_scores_are_zero():
+        score = float(scorer(classifier, X, y))
+    return Scores(
+        precision=_share(true_positives, true_positives + false_positives),
+        recall=_share(true_positives, true_positives + false_negatives),
+        f1=_share(2 * true_positives, 2 * true_positives + false_positives + false_negatives),
+        true_positives=true_positives,
+        false_positives=false_positives,
+        false_negatives=false_negatives,
+        true_negatives=int((~is_rare & ~said_rare).sum()),
+        f1_macro=float(f1_score(y, predicted, average="macro", zero_division=0.0)),
+        score=score,
+    )
+
+
+def scoring_name(name: str, n_classes: int) -> str:
+    """The scorer of scikit-learn that a name means for a number of classes.
+
+    Those that are defined for two classes only become, for more, the mean over the classes.
+
+    Raises
+    ------
+    SettingsError
+        If it is not the name of a score for classifiers.
+
+    Examples
+    --------
+    >>> scoring_name("f1", 2), scoring_name("f1", 3)
+    ('f1', 'f1_macro')
+    """
+    if name not in SCORINGS:
+        raise SettingsError(
+            f"unknown scoring {name!r}.{nearest_name(name, SCORINGS)} "
+            f"Use one of {', '.join(SCORINGS)}."
+        )
+    return name if n_classes == 2 else _OF_MORE_CLASSES.get(name, name)
+
+
+def calling_back(scorer: Scorer, after_score: Callable[[], None]) -> Scorer:
+    """The same scorer, which also calls `after_score`: a search scores each of its fits once."""
+
+    def score(classifier: BaseEstimator, X: object, y: np.ndarray) -> float:
+        value = scorer(classifier, X, y)
+        after_score()
+        return value
+
+    return score
+
+
+@contextmanager
+def undefined_scores_are_zero() -> Iterator[None]:
+    """Where a candidate never says one class, a score of 0 is all there is to say about it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        yield
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

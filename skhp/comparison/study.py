@@ -1,0 +1,250 @@
+"""The whole of ``skhp tune``: a tuned baseline, a tuned network, repeats of the winner."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from sklearn.base import ClassifierMixin, clone
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import (
+    GridSearchCV,
+    RandomizedSearchCV,
+    StratifiedKFold,
+    train_test_split,
+)
+from sklearn.pipeline import Pipeline
+
+from skhp.comparison.baseline import BASELINE_C, tune_baseline
+from skhp.comparison.errors import SettingsError
+from skhp.comparison.labels import with_original_labels
+from skhp.comparison.preparation import make_preparation
+from skhp.comparison.repeats import Repeat, Split, train_once
+from skhp.comparison.scores import Scores, calling_back, score_classifier, scoring_name
+from skhp.comparison.search import SearchKind, count_candidates, search_network
+from skhp.comparison.tables import Table
+from skhp.suggestions import nearest_name
+
+__all__ = ["OnProgress", "Settings", "Study", "run_study"]
+
+TEST_SHARE = 0.25
+_LARGEST_SEED = 2**32 - 1
+
+OnProgress = Callable[[str, int, int], None]
+"""Is told the name of a stage, how many of its trainings are done, and of how many."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a study is done.
+
+    Parameters
+    ----------
+    search : {"grid", "random"}, default="grid"
+    scoring : str, default="f1"
+        One of `SCORINGS`; those that need two classes become the mean over more.
+    folds : int, default=5
+        At least 2; fewer are used where the rare class has fewer training rows.
+    repeats : int, default=30
+        Trainings of the winner, with the seeds `seed`, `seed` + 1, and so on.
+    candidates : int, default=10
+        Number of draws of a random search.
+    seed : int, default=0
+        Of the split, the folds, the draws and the trainings.
+
+    Raises
+    ------
+    SettingsError
+        If one of them is out of its range.
+
+    Examples
+    --------
+    >>> Settings(folds=1)
+    Traceback (most recent call last):
+        ...
+    skhp.comparison.errors.SettingsError: folds is 1: at least 2 are needed to cross-validate.
+    """
+
+    search: SearchKind = "grid"
+    scoring: str = "f1"
+    folds: int = 5
+    repeats: int = 30
+    candidates: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        kinds = get_args(SearchKind)
+        if self.search not in kinds:
+            raise SettingsError(
+                f"unknown search {self.search!r}.{nearest_name(self.search, kinds)} "
+                f"Use one of {', '.join(kinds)}."
+            )
+        scoring_name(self.scoring, n_classes=2)
+        if self.folds < 2:
+            raise SettingsError(f"folds is {self.folds}: at least 2 are needed to cross-validate.")
+        if self.repeats < 1:
+            raise SettingsError(f"repeats is {self.repeats}: at least 1 training is needed.")
+        if self.candidates < 1:
+            raise SettingsError(f"candidates is {self.candidates}: at least 1 is needed.")
+        if not 0 <= self.seed <= _LARGEST_SEED - self.repeats:
+            raise SettingsError(
+                f"seed is {self.seed}: it must be 0 or more, and below 2**32 less the repeats."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What a study found.
+
+    Parameters
+    ----------
+    table : Table
+    settings : Settings
+    scoring : str
+        The scorer that both searches used.
+    n_folds : int
+    split : Split
+    baseline : GridSearchCV
+        Fitted; its ``best_estimator_`` predicts codes.
+    baseline_scores : Scores
+        On the test rows, as those of the repeats.
+    search : GridSearchCV or RandomizedSearchCV
+        Fitted, of the network.
+    repeats : tuple of Repeat
+    pipeline : Pipeline
+        That of the first repeat, fitted to the training rows. It takes a DataFrame with the columns
+        of the table and predicts the labels as they stand in it.
+    seconds : float
+        Wall time.
+    """
+
+    table: Table
+    settings: Settings
+    scoring: str
+    n_folds: int
+    split: Split
+    baseline: GridSearchCV
+    baseline_scores: Scores
+    search: GridSearchCV | RandomizedSearchCV
+    repeats: tuple[Repeat, ...]
+    pipeline: Pipeline
+    seconds: float
+
+
+def run_study(
+    table: Table,
+    settings: Settings | None = None,
+    *,
+    network: ClassifierMixin | None = None,
+    on_progress: OnProgress | None = None,
+) -> Study:
+    """Compare a tuned network to a tuned logistic regression on rows that neither has seen.
+
+    Both learn the same training rows after the same preparation, and are tuned by the same score
+    on the same stratified folds. The test rows, looked at when all is chosen, are those of
+    ``train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)``.
+
+    Parameters
+    ----------
+    table : Table
+    settings : Settings, default=None
+        None is ``Settings()``.
+    network : classifier, default=None
+        With the parameters `learning_rate`, `batch_size` and `random_state` and, once fitted,
+        ``history_`` and ``best_epoch_``. None is ``KerasMLPClassifier()``.
+    on_progress : callable, default=None
+        Called as ``on_progress(stage, done, total)`` at the begin of a stage and after each of its
+        trainings.
+
+    Returns
+    -------
+    Study
+    """
+    begin = time.monotonic()
+    settings = Settings() if settings is None else settings
+    target, seed = table.target, settings.seed
+    network = _default_network() if network is None else clone(network)
+    preparation = make_preparation(table.numbers, table.categories)
+    scoring = scoring_name(settings.scoring, len(target.labels))
+    scorer = get_scorer(scoring)
+    split = _split(table, seed)
+    n_folds = min(settings.folds, int(np.bincount(split.y_train).min()))
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+
+    count = _Counter("baseline", n_folds * len(BASELINE_C), on_progress)
+    baseline = tune_baseline(
+        preparation, split.X_train, split.y_train, calling_back(scorer, count), folds, seed
+    )
+    n_candidates = count_candidates(settings.search, settings.candidates)
+    count = _Counter("search", n_folds * n_candidates, on_progress)
+    pipeline = Pipeline([("preparation", preparation), ("network", network)])
+    search = search_network(
+        pipeline.set_params(network__random_state=seed),
+        split.X_train,
+        split.y_train,
+        calling_back(scorer, count),
+        folds,
+        kind=settings.search,
+        n_candidates=settings.candidates,
+        seed=seed,
+    )
+    count = _Counter("repeats", settings.repeats, on_progress)
+    winner = pipeline.set_params(**search.best_params_)
+    first, kept = train_once(winner, split, target.rare_code, scorer, seed)
+    count()
+    repeats = [first]
+    for further in range(1, settings.repeats):
+        repeats.append(train_once(winner, split, target.rare_code, scorer, seed + further)[0])
+        count()
+    return Study(
+        table=table,
+        settings=settings,
+        scoring=scoring,
+        n_folds=n_folds,
+        split=split,
+        baseline=baseline,
+        baseline_scores=score_classifier(
+            baseline.best_estimator_, split.X_test, split.y_test, target.rare_code, scorer
+        ),
+        search=search,
+        repeats=tuple(repeats),
+        pipeline=with_original_labels(kept, target.labels),
+        seconds=time.monotonic() - begin,
+    )
+
+
+def _default_network() -> ClassifierMixin:
+    # Not at the top of the file: it imports TensorFlow.
+    from skhp import KerasMLPClassifier
+
+    return KerasMLPClassifier()
+
+
+def _split(table: Table, seed: int) -> Split:
+    codes, labels = table.target.codes, table.target.labels
+    # By the labels, so that a user who splits the table as usual gets the same rows.
+    return Split(
+        *train_test_split(
+            table.inputs, codes, test_size=TEST_SHARE, stratify=labels[codes], random_state=seed
+        )
+    )
+
+
+class _Counter:
+    """Counts the trainings of a stage and tells of each."""
+
+    def __init__(self, stage: str, total: int, on_progress: OnProgress | None) -> None:
+        self.stage, self.total, self.done = stage, total, 0
+        self.on_progress = on_progress
+        self._tell()
+
+    def __call__(self) -> None:
+        self.done += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.on_progress is not None:
+            self.on_progress(self.stage, self.done, self.total)

@@ -1,0 +1,77 @@
+"""A network that needs no TensorFlow, and small tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.neural_network import MLPClassifier
+
+from skhp.comparison import Settings, make_table, run_study
+
+
+class QuickNetwork(ClassifierMixin, BaseEstimator):
+    """scikit-learn's network behind the parameters and attributes of skhp's."""
+
+    def __init__(self, learning_rate=1e-3, batch_size=32, epochs=15, random_state=None):
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.network_ = MLPClassifier(
+            hidden_layer_sizes=(5,),
+            learning_rate_init=self.learning_rate,
+            batch_size=min(self.batch_size, len(X)),
+            random_state=self.random_state,
+        )
+        for _ in range(self.epochs):
+            self.network_.partial_fit(X, y, classes=self.classes_)
+        self.history_ = {"loss": list(self.network_.loss_curve_)}
+        self.best_epoch_ = self.epochs
+        return self
+
+    def predict(self, X):
+        return self.network_.predict(X)
+
+    def predict_proba(self, X):
+        return self.network_.predict_proba(X)
+
+
+@pytest.fixture
+def network():
+    return QuickNetwork()
+
+
+@pytest.fixture
+def patients():
+    return make_patients()
+
+
+@pytest.fixture(scope="session")
+def study():
+    """A study of the patients that no test changes."""
+    return run_study(
+        make_table(make_patients()), Settings(folds=2, repeats=3), network=QuickNetwork()
+    )
+
+
+def make_patients():
+    """80 rows, 20 of them "sick"; numbers, text and truth values with missing cells."""
+    random = np.random.default_rng(0)
+    age = random.normal(50, 10, 80).round(1)
+    frame = pd.DataFrame(
+        {
+            "age": age,
+            "ward": random.choice(["north", "south", "east"], 80),
+            "smoker": random.choice([True, False], 80).astype(object),
+            "state": np.where(age.argsort().argsort() >= 60, "sick", "well"),
+        }
+    )
+    frame.loc[[3, 40], "age"] = np.nan
+    frame.loc[7, "ward"] = np.nan
+    frame.loc[[9, 10, 11], "smoker"] = np.nan
+    return frame

@@ -1,0 +1,76 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from skhp.comparison.preparation import Imputation, make_preparation, missing_cells
+
+
+def test_prepared_values_by_hand():
+    frame = pd.DataFrame({"age": [1.0, None, 3.0, 8.0], "ward": ["b", "a", None, "b"]})
+    prepared = make_preparation(["age"], ["ward"]).fit_transform(frame)
+    age = np.array([1, 3, 3, 8])
+    np.testing.assert_allclose(prepared[:, 0], (age - age.mean()) / age.std())
+    # Columns a and b; the missing ward is b, the most frequent.
+    np.testing.assert_array_equal(prepared[:, 1:], [[0, 1], [1, 0], [0, 1], [0, 1]])
+
+
+def test_other_columns_and_their_order_do_not_matter():
+    frame = pd.DataFrame({"id": ["x", "y"], "a": [1, 2], "b": [5, 7]})
+    preparation = make_preparation(["a", "b"], []).fit(frame)
+    np.testing.assert_array_equal(
+        preparation.transform(frame[["b", "a"]]), preparation.transform(frame)
+    )
+
+
+@pytest.mark.parametrize(
+    "categories",
+    [
+        ["new", "b", None],
+        [None, None, None],
+        pd.array(["b", None, "new"], dtype="string"),
+        pd.Categorical(["b", None, "new"]),
+        [1.5, 2.5, None],
+        [True, False, True],
+        [True, None, False],
+    ],
+)
+@pytest.mark.parametrize("numbers", [[None] * 3, pd.array([1, None, 2], dtype="Int64"), [0, 1, 2]])
+def test_prediction_takes_what_training_has_not_seen(numbers, categories):
+    seen = pd.DataFrame({"n": [1.0, 2.0, None, 4.0], "c": ["a", "b", None, "b"]})
+    preparation = make_preparation(["n"], ["c"]).fit(seen)
+    prepared = preparation.transform(pd.DataFrame({"n": numbers, "c": categories}))
+    assert prepared.shape == (3, 3)
+    assert np.isfinite(prepared).all()
+    known = [value if isinstance(value, str) else None for value in categories]
+    # A missing category is "b", a new one no column.
+    expected = [
+        [value == "a", value == "b" or pd.isna(given)]
+        for value, given in zip(known, categories, strict=True)
+    ]
+    np.testing.assert_array_equal(prepared[:, 1:], expected)
+
+
+def test_truth_values_and_numbers_can_be_categories():
+    frame = pd.DataFrame({"smoker": [True, False, True], "zip": [30, 10, 20]})
+    preparation = make_preparation([], ["smoker", "zip"]).fit(frame)
+    np.testing.assert_array_equal(
+        preparation.transform(frame), [[0, 1, 0, 0, 1], [1, 0, 1, 0, 0], [0, 1, 0, 1, 0]]
+    )
+    # With a missing cell, pandas reads the same columns as objects and as floats.
+    later = pd.DataFrame({"smoker": [False, None], "zip": [30, None]})
+    np.testing.assert_array_equal(preparation.transform(later)[0], [1, 0, 0, 0, 1])
+
+
+def test_columns_that_are_empty_in_the_training_rows_of_a_fold():
+    empty = pd.DataFrame({"n": [np.nan] * 3, "c": [None] * 3, "m": [1.0, 2.0, 3.0]})
+    preparation = make_preparation(["n", "m"], ["c"]).fit(empty)
+    filled = pd.DataFrame({"n": [5.0], "c": ["a"], "m": [1.0]})
+    assert np.isfinite(preparation.transform(filled)).all()
+
+
+def test_missing_cells_are_counted():
+    frame = pd.DataFrame({"a": [1, None, None], "b": [1, 2, 3], "c": [None, "x", "y"]})
+    assert missing_cells(frame, ["a", "b"], ["c"]) == (
+        Imputation("a", 2, "median"),
+        Imputation("c", 1, "most frequent"),
+    )

@@ -1,0 +1,131 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skhp.comparison import Scores, Settings, make_table, render_report, run_study
+from skhp.comparison.report import gain_sentence, render_files
+
+
+def scores(f1, f1_macro=0.5):
+    return Scores(0.5, 0.5, f1, 1, 1, 1, 1, f1_macro=f1_macro, score=f1)
+
+
+@pytest.mark.parametrize(
+    ("repeats", "begin", "end"),
+    [
+        # Means 0.7, 0.51, 0.49, 0.3; deviation 0.1 each.
+        ([0.6, 0.7, 0.8], "Gain: the F1 of the network is 0.200 higher", "more than the spread"),
+        ([0.41, 0.51, 0.61], "No clear gain: the F1 of the network is 0.010 higher", "within"),
+        ([0.39, 0.49, 0.59], "No gain: the F1 of the network is 0.010 lower", "within the spread"),
+        ([0.2, 0.3, 0.4], "No gain: the F1 of the network is 0.200 lower", "more than the spread"),
+        ([0.4, 0.5, 0.6], "No gain: the F1 of the network is that of the baseline, 0.500.", ""),
+        ([0.6], "Gain: the F1 of the network is 0.100 higher, 0.600 against 0.500. One", "luck"),
+        ([0.4], "No gain: the F1 of the network is 0.100 lower, 0.400 against 0.500. One", "luck"),
+    ],
+)
+def test_the_gain_is_called_one_only_beyond_the_spread(repeats, begin, end):
+    sentence = gain_sentence(scores(0.5), [scores(f1) for f1 in repeats])
+    assert sentence.startswith(begin)
+    assert end in sentence
+    if "deviation" in sentence:
+        assert "deviation is 0.100." in sentence
+
+
+def test_the_gain_of_more_classes_is_that_of_their_mean():
+    sentence = gain_sentence(scores(0.9, 0.2), [scores(0.1, 0.4), scores(0.1, 0.4)], "f1_macro")
+    assert sentence.startswith("Gain: the mean F1 of all classes of the network is 0.200 higher")
+
+
+def row(report, name):
+    return re.search(rf"^ +{name} +(\S+) +(\S+) +(\S+)$", report, re.M).groups()
+
+
+def test_the_report_says_what_was_done_and_found(study):
+    report = render_report(study)
+    flat = " ".join(report.split())
+    for fact in (
+        "the table: 80 rows, 3 columns (1 of numbers, 2 of categories).",
+        "'state', the last column; classes 'well', 'sick'. The rarest is 'sick': 20 rows, 25.0%.",
+        "6 cells were imputed: 'age' 2 by the median, 'ward' 1 by the most frequent, 'smoker' 3",
+        "60 rows to train and tune on, 20 to test on, stratified.",
+        "by f1 in 2 stratified folds, seed 0.",
+        f"C = {study.baseline.best_params_['baseline__C']:.3g}, the best of 9 with f1 "
+        f"{study.baseline.best_score_:.3f}",
+        f"learning rate {study.search.best_params_['network__learning_rate']:.3g}, batch size "
+        f"{study.search.best_params_['network__batch_size']}, the best of 4 with f1 "
+        f"{study.search.best_score_:.3f}",
+        "trained 3 times, best after 15 epochs.",
+        "those of class 'sick':",
+        "The test rows hold 5 of class 'sick': each of them is 0.200 of the recall.",
+    ):
+        assert fact in flat
+    for name, field in (
+        ("Precision", "precision"),
+        ("Recall", "recall"),
+        ("F1", "f1"),
+        ("True positives", "true_positives"),
+        ("False positives", "false_positives"),
+        ("False negatives", "false_negatives"),
+        ("True negatives", "true_negatives"),
+    ):
+        values = np.array([getattr(repeat.scores, field) for repeat in study.repeats])
+        baseline, mean, deviation = map(float, row(report, name))
+        assert baseline == pytest.approx(getattr(study.baseline_scores, field), abs=6e-4)
+        tolerance = 6e-4 if values.dtype == float else 0.06
+        assert mean == pytest.approx(values.mean(), abs=tolerance)
+        assert deviation == pytest.approx(values.std(ddof=1), abs=tolerance)
+
+
+def test_a_score_of_the_users_choice_has_a_row(patients, network):
+    study = run_study(
+        make_table(patients), Settings(folds=2, repeats=1, scoring="roc_auc"), network=network
+    )
+    assert row(render_report(study), "roc_auc") == (
+        f"{study.baseline_scores.score:.3f}",
+        f"{study.repeats[0].scores.score:.3f}",
+        "-",
+    )
+
+
+def test_long_and_odd_names_stay_within_80_columns(patients, network):
+    wide = patients.rename(columns={"age": "[red]ä\n" * 30, "state": "世界" * 40})
+    wide = pd.concat(
+        [
+            wide.iloc[:, :3],
+            *[wide.iloc[:, [0]].add_prefix(str(n)) for n in range(9)],
+            wide.iloc[:, 3:],
+        ],
+        axis=1,
+    )
+    wide.iloc[:, -1] = wide.iloc[:, -1].replace({"sick": "s" * 200})
+    study = run_study(make_table(wide), Settings(folds=2, repeats=1), network=network)
+    report = render_report(study)
+    lines = report.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any(line != line.rstrip() for line in lines)
+    flat = "".join(line.strip() for line in lines)
+    assert "[red]ä\\n" in flat
+    assert "24 cells were imputed" in " ".join(report.split())
+    assert "in 6 more columns alike" in " ".join(report.split())
+    assert "\x1b" not in report
+
+
+def test_fewer_folds_and_rows_left_out_are_said(patients, network):
+    few = pd.concat([patients[patients.state == "well"], patients[patients.state == "sick"][:5]])
+    few.iloc[0, -1] = None
+    report = " ".join(
+        render_report(
+            run_study(make_table(few, "state"), Settings(repeats=1), network=network)
+        ).split()
+    )
+    assert "64 rows (1 more without a target were left out)" in report
+    assert "in 4 stratified folds (not 5: a class has 4 training rows only)" in report
+    assert "last column" not in report
+
+
+def test_missing_curves_are_explained(tmp_path):
+    paths = (tmp_path / "pipeline.joblib", tmp_path / "search_results.csv")
+    assert "pip install 'skhp[plot]'" in " ".join(render_files(paths).split())
+    assert "matplotlib" not in render_files((*paths, tmp_path / "training_curves.png"))

@@ -1,0 +1,359 @@
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import confusion_matrix
+from sklearn.model_selection import train_test_split
+
+from skhp import __version__
+from skhp.cli import main
+from skhp.comparison import OutputError
+
+ROWS = [f"{n}.5,{'ab'[n % 2]},{n % 3 // 2}" for n in range(24)]
+GOOD = "\n".join(["age,ward,sick", *ROWS, ""])
+
+
+def table(*rows, names="age,ward,sick"):
+    """The good table with further rows."""
+    return "\n".join([names, *ROWS, *rows, ""])
+
+
+# Name of a file and what is in it (None: there is no such file), further arguments, and what the
+# message must hold: the cause and the mend.
+BAD_INPUT = {
+    "no such file": ("none.csv", None, [], "no such file: .*none.csv", "Give the path"),
+    "directory": (".", None, [], "is a directory", "name a CSV or Parquet file"),
+    "ending": ("t.xlsx", "x", [], "ends in '.xlsx'", "save the table as .csv or .parquet"),
+    "empty": ("t.csv", "", [], "is empty", "give a file with column names and rows"),
+    "binary": ("t.csv", b"\x89PNG\r\n\xff\0,", [], "not UTF-8 text", "save it as CSV in UTF-8"),
+    "ragged": ("t.csv", table("1,a"), [], "line 26 .* has 2 cells", "mend that line"),
+    "semicolons": ("t.csv", "a;y\n1;2\n", [], "separated by semicolons", "separated by commas"),
+    "no Parquet": ("t.parquet", GOOD, [], "cannot be read as Parquet", "save the table again"),
+    "no header": ("t.csv", "1,0\n2,1\n", [], "seems to hold values", "add --no-header"),
+    "doubled name": ("t.csv", "a,a,y\n1,2,0\n", [], "two columns .* named 'a'", "rename one"),
+    "nameless column": ("t.csv", ",a,y\n0,1,0\n", [], "column 1 of t.csv has no name", "--drop"),
+    "no rows": ("t.csv", "age,ward,sick\n", [], "no rows", "add rows"),
+    "one column": ("t.csv", "sick\n1\n", [], "one column only", "are needed"),
+    "no such target": (
+        "t.csv",
+        GOOD,
+        ["--target", "Sick"],
+        "no column 'Sick'",
+        "Did you mean 'sick'",
+    ),
+    "no such column": ("t.csv", GOOD, ["--drop", "wart"], "no column 'wart'", "mean 'ward'"),
+    "no values of target": (
+        "t.csv",
+        "a,y\n1,\n2,\n",
+        [],
+        "target 'y' holds no value",
+        "name another column with --target",
+    ),
+    "one class": (
+        "t.csv",
+        "a,y\n" + "1,x\n" * 9,
+        [],
+        "one class only, every row is 'x'",
+        "add rows of another class",
+    ),
+    "class of a single row": (
+        "t.csv",
+        table("1,a,7"),
+        [],
+        "class 7 of the target 'sick' has a single row",
+        "add rows of it, remove it, or merge it",
+    ),
+    "class of few rows": ("t.csv", table(*["1,a,7"] * 3), [], "class 7 .* has 3 rows", "add rows"),
+    "measured target": (
+        "t.csv",
+        GOOD,
+        ["--target", "age"],
+        "24 different numbers, so it is measured",
+        "replace the numbers by classes",
+    ),
+    "empty column": (
+        "t.csv",
+        "a,b,y\n" + "1,,0\n2,,1\n" * 9,
+        [],
+        "column 'b' holds no value at all",
+        "fill it, or leave it out with --drop 'b'",
+    ),
+    "text where numbers are": (
+        "t.csv",
+        table("n/a?,a,0"),
+        [],
+        r"column 'age' .* line 26 holds the text 'n/a\?'",
+        "put a number there",
+    ),
+    "decimal comma": (
+        "t.csv",
+        table('"12,5",a,0'),
+        [],
+        "line 26 holds the text '12,5'",
+        "with a decimal point",
+    ),
+    "ids": (
+        "t.csv",
+        "id,a,y\n" + "".join(f"n{n},{n},{n % 2}\n" for n in range(20)),
+        [],
+        "column 'id' holds 20 different texts in 20 rows",
+        "leave it out with --drop 'id'",
+    ),
+    "infinity": ("t.csv", table("inf,a,0"), [], "'age' is infinite in line 26", "leave it empty"),
+    "folds": ("t.csv", GOOD, ["--folds", "1"], "folds is 1", "at least 2 are needed"),
+    "repeats": ("t.csv", GOOD, ["--repeats", "0"], "repeats is 0", "at least 1 training"),
+    "seed": ("t.csv", GOOD, ["--seed", "-1"], "seed is -1", "must be 0 or more"),
+    "candidates": (
+        "t.csv",
+        GOOD,
+        ["--search", "random", "--candidates", "0"],
+        "candidates is 0",
+        "at least 1 is needed",
+    ),
+    "candidates of a grid": (
+        "t.csv",
+        GOOD,
+        ["--candidates", "9"],
+        "--candidates",
+        "--search random",
+    ),
+    "scoring": ("t.csv", GOOD, ["--scoring", "f1macro"], "'f1macro'", "Did you mean 'f1_macro'"),
+    "search": ("t.csv", GOOD, ["--search", "tpe"], "invalid choice: 'tpe'", "grid.*random"),
+    "number": ("t.csv", GOOD, ["--folds", "five"], "invalid int value: 'five'", "--help"),
+    "option": (
+        "t.csv",
+        GOOD,
+        ["--fold-count", "5"],
+        "unrecognized arguments: --fold-count",
+        "--help",
+    ),
+    "out is a file": ("t.csv", GOOD, ["--out", "t.csv"], "is a file", "choose another --out"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_line_with_cause_and_mend(case, tmp_path, monkeypatch, capsys):
+    name, content, arguments, cause, mend = BAD_INPUT[case]
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = sorted(tmp_path.rglob("*"))
+    if "--out" not in arguments:
+        arguments = [*arguments, "--out", "out/put"]
+
+    assert main(["tune", name, *arguments]) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.endswith("\n")
+    (line,) = printed.err.splitlines()
+    assert line.startswith("skhp tune: error: ")
+    assert re.search(cause, line)
+    assert re.search(mend, line)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--target", "y"], ["--no-header"], ["--drop", "a"], ["--categories", "a"]]
+)
+def test_what_is_said_of_a_table_needs_one(arguments, capsys):
+    assert main(["tune", *arguments]) == 2
+    assert f"{arguments[0].replace('no-', '')} without a TABLE" in capsys.readouterr().err
+
+
+def test_a_command_is_needed(capsys):
+    assert main([]) == 2
+    assert "COMMAND" in capsys.readouterr().err
+
+
+def test_help_and_version(capsys):
+    for arguments, expected in ((["--version"], __version__), (["tune", "--help"], "--repeats")):
+        with pytest.raises(SystemExit) as leaving:
+            main(arguments)
+        assert leaving.value.code == 0
+        printed = capsys.readouterr().out
+        assert expected in printed
+        assert max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.fixture
+def good(tmp_path, monkeypatch):
+    """The path of a table and of a directory to be written to."""
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text(GOOD)
+    return ["tune", "t.csv", "--out", "out"]
+
+
+def test_ctrl_c_ends_without_a_trace(good, monkeypatch, capsys):
+    def interrupt(*_, on_progress, **__):
+        on_progress("search", 1, 20)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skhp.comparison.run_study", interrupt)
+    assert main(good) == 130
+    assert capsys.readouterr().err.endswith("stopped by Ctrl-C, no files were written\n")
+    assert os.listdir() == ["t.csv"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, OSError])
+def test_a_bug_is_not_hidden(error, good, monkeypatch):
+    def fail(*_, **__):
+        raise error("a bug")
+
+    monkeypatch.setattr("skhp.comparison.run_study", fail)
+    with pytest.raises(error, match="a bug"):
+        main(good)
+    assert os.listdir() == ["t.csv"]
+
+
+def test_the_report_is_printed_even_without_files_and_in_any_encoding(good, monkeypatch, capsys):
+    def refuse(*_):
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr("skhp.comparison.run_study", lambda *_, **__: None)
+    monkeypatch.setattr("skhp.comparison.render_report", lambda _: "gain of ä: 0.1\n")
+    monkeypatch.setattr("skhp.comparison.write_files", refuse)
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", stdout)
+    assert main(good) == 2
+    stdout.flush()
+    assert stdout.buffer.getvalue().decode() == "gain of \\xe4: 0.1" + os.linesep
+    assert capsys.readouterr().err == "skhp tune: error: the disk is full\n"
+
+
+def test_settings_reach_the_study(good, monkeypatch):
+    class ReachedError(Exception):
+        pass
+
+    studies = []
+
+    def note(table, settings, **_):
+        studies.append((table, settings))
+        raise ReachedError
+
+    monkeypatch.setattr("skhp.comparison.run_study", note)
+    options = "--search random --candidates 7 --scoring recall --folds 3 --repeats 4 --seed 5"
+    for arguments in (
+        [*good, *options.split(), "--target", "ward", "--drop", "sick", "--categories", "age"],
+        ["tune"],
+    ):
+        with pytest.raises(ReachedError):
+            main(arguments)
+    (table, settings), (digits, defaults) = studies
+    assert (settings.search, settings.candidates, settings.scoring) == ("random", 7, "recall")
+    assert (settings.folds, settings.repeats, settings.seed) == (3, 4, 5)
+    assert (table.target.name, table.numbers, table.categories) == ("ward", (), ("age",))
+    assert digits.target.name == "is it an 8?"
+    assert (defaults.search, defaults.scoring, defaults.folds) == ("grid", "f1", 5)
+    assert (defaults.repeats, defaults.seed) == (30, 0)
+
+
+def test_bad_input_is_refused_without_tensorflow(tmp_path):
+    code = (
+        "import sys; from skhp.cli import main; "
+        "assert main(['tune', 'none.csv']) == 2; assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "skhp", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_bad_input_in_a_process_of_its_own(tmp_path):
+    process = run("tune", "none.csv", cwd=tmp_path)
+    assert process.returncode == 2
+    assert process.stdout == ""
+    assert re.fullmatch(r"skhp tune: error: no such file: 'none.csv'.*\n", process.stderr)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_a_table_from_end_to_end(tmp_path):
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "age": random.normal(50, 10, 200).round(1),
+            "ward": random.choice(["north", "south", "east"], 200),
+            "visits": random.integers(0, 5, 200),
+        }
+    )
+    risk = frame["age"] / 10 + 2 * (frame["ward"] == "east") + random.normal(size=200)
+    # In the order of the alphabet the rare class comes first.
+    frame["state"] = np.where(risk > risk.quantile(0.75), "died", "lived")
+    frame.loc[random.choice(200, 15, replace=False), "age"] = np.nan
+    frame.loc[random.choice(200, 5, replace=False), "ward"] = None
+    frame.loc[:4, "state"] = None
+    frame.to_csv(tmp_path / "t.csv", index=False)
+
+    process = run("tune", "t.csv", "--folds", "2", "--repeats", "1", "--out", "out", cwd=tmp_path)
+
+    assert process.returncode == 0, process.stderr
+    assert [line.split("━")[0].strip() for line in process.stderr.splitlines()] == [
+        "Tuning the baseline",
+        "Tuning the network",
+        "Repeating the winner",
+    ]
+    assert "\x1b" not in process.stdout + process.stderr
+    lines = process.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    flat = " ".join(process.stdout.split())
+    assert "195 rows (5 more without a target were left out)" in flat
+    assert "'state', the last column; classes 'lived', 'died'. The rarest is 'died'" in flat
+    assert f"'age' {frame['age'][5:].isna().sum()} by the median" in flat
+    assert sorted(os.listdir(tmp_path)) == ["out", "t.csv"]
+
+    # One repeat, so the mean counts are those of the pipeline that was saved.
+    pipeline = joblib.load(tmp_path / "out" / "pipeline.joblib")
+    read = pd.read_csv(tmp_path / "t.csv").dropna(subset="state")
+    X, y = read.drop(columns="state"), read["state"]
+    _, X_test, _, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=0)
+    matrix = confusion_matrix(y_test, pipeline.predict(X_test), labels=["lived", "died"])
+    printed = [
+        float(re.search(rf"^ *{name} +\S+ +(\S+) +-$", process.stdout, re.M)[1])
+        for name in ("True negatives", "False positives", "False negatives", "True positives")
+    ]
+    assert printed == matrix.ravel().tolist()
+    # A ward that was not seen, and more missing values than before.
+    unseen = X_test.assign(ward=["west", None] * (len(X_test) // 2) + ["west"] * (len(X_test) % 2))
+    assert set(pipeline.predict(unseen.assign(visits=np.nan))) <= {"lived", "died"}
+
+    results = pd.read_csv(tmp_path / "out" / "search_results.csv")
+    candidates = int(re.search(r"the best of (\d+) with f1 \S+ in cross-validation; ", flat)[1])
+    assert len(results) == candidates
+    assert results["mean_test_score"].notna().all()
+    png = (tmp_path / "out" / "training_curves.png").read_bytes()
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+def test_ctrl_c_in_the_midst_of_the_work(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "skhp", "tune", "--repeats", "1000"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    time.sleep(12)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.endswith("skhp tune: stopped by Ctrl-C, no files were written\n")
+    assert "Traceback" not in stderr
+    assert os.listdir(tmp_path) == []
