@@ -110,6 +110,7 @@ class KerasMLPBase(CallbackSupportMixin, MLPParameters, metaclass=ABCMeta):
             model.set_weights(self.model_.get_weights())
         self._compile(model, network, steps_in_epoch(len(rows.X), batch_size))
         plan = self._planned(batch_size, seeds, first_epoch=self._epochs_run if warm else 0)
+        self._refuse_too_few_rows(validation, plan.metric)
         given = (X, y, None if sample_weight is None else np.asarray(sample_weight))
         return self._trained(model, network, rows, validation, plan, given)
 
@@ -224,6 +225,16 @@ class KerasMLPBase(CallbackSupportMixin, MLPParameters, metaclass=ABCMeta):
             raise ValueError(
                 f"{type(self).__name__} needs rows of at least 2 classes, got one class only "
                 "(rows of weight zero do not count)."
+            )
+
+    def _refuse_too_few_rows(
+        self, validation: ValidationRows | None, metric: Metric | None
+    ) -> None:
+        if metric and validation and len(validation.X) < metric.least_rows:
+            raise ValueError(
+                f"monitor={self.monitor!r} needs at least {metric.least_rows} different rows to "
+                f"validate on, got {len(validation.X)}. Give more rows, a larger "
+                "validation_fraction, or monitor='val_loss'."
             )
 
     def _refuse_another_network(self, network: NetworkDescription) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
+from skhp.estimators.arrays import dense, overflow_to_infinity
 from skhp.estimators.scikit_learn_private import check_sample_weight
 from skhp.networks import OutputKind
-from skhp.training import TrainingRows, ValidationRows, row_groups
+from skhp.training import TrainingRows, ValidationRows, row_groups, sum_by_group
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,7 @@ class WeightedTable:
         first, group = row_groups(self.X, self.target.values)
         if len(first) == len(self.X) and (self.sample_weight == 1).all():
             return self
-        return replace(
-            self.rows(first), sample_weight=np.bincount(group, weights=self.sample_weight)
-        )
+        return replace(self.rows(first), sample_weight=sum_by_group(group, self.sample_weight))
 
     def for_training(self) -> TrainingRows:
         """The table as rows to learn from."""
@@ -113,9 +112,8 @@ class WeightedTable:
 
 def checked_features(estimator: BaseEstimator, X: ArrayLike) -> np.ndarray:
     """Rows to predict, as float32, with the columns that the estimator was fitted on."""
-    # Values that overflow float32 become infinite, which scikit-learn then refuses by name.
-    with np.errstate(over="ignore"):
-        return _dense(
+    with overflow_to_infinity():
+        return dense(
             validate_data(estimator, X, reset=False, dtype=np.float32, accept_sparse="csr")
         )
 
@@ -124,7 +122,7 @@ def checked_table(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, first: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows to learn from, as float32, and their target; `first` notes the names of the columns."""
-    with np.errstate(over="ignore"):
+    with overflow_to_infinity():
         checked_X, checked_y = validate_data(
             estimator,
             X,
@@ -134,13 +132,9 @@ def checked_table(
             accept_sparse="csr",
             multi_output=True,
         )
-    return _dense(checked_X), checked_y
+    return dense(checked_X), checked_y
 
 
 def checked_weight(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     """Weights of the rows, as float64, none of them negative."""
     return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-
-
-def _dense(X: Any) -> np.ndarray:
-    return X.toarray() if hasattr(X, "toarray") else X

@@ -1,8 +1,7 @@
 """Import TensorFlow without the log lines that it writes while it is loaded.
 
-Unless the user has set ``TF_CPP_MIN_LOG_LEVEL``, it is set to 3. To see TensorFlow's messages
-again, set that variable (``TF_CPP_MIN_LOG_LEVEL=0``) or import TensorFlow before the first
-estimator.
+Unless ``TF_CPP_MIN_LOG_LEVEL`` is set, it is set to 3. To see TensorFlow's messages again, set that
+variable to less (``TF_CPP_MIN_LOG_LEVEL=0``) or import TensorFlow before the first estimator.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 
 LOG_LEVEL_VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
+_QUIET = "3"
 
 _LOG_LINE = re.compile(
     rb"[IWE]\d{4} |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] "
@@ -26,10 +26,12 @@ _LOG_LINE = re.compile(
 
 def import_tensorflow_quietly() -> None:
     """Import TensorFlow and Keras; with no wish of the user for their log, keep it from stderr."""
-    if "tensorflow" in sys.modules or LOG_LEVEL_VARIABLE in os.environ:
+    # A process that a quiet one starts inherits its level, and is to be quiet as well.
+    wished_otherwise = os.environ.get(LOG_LEVEL_VARIABLE, _QUIET) != _QUIET
+    if "tensorflow" in sys.modules or wished_otherwise:
         importlib.import_module("keras")
         return
-    os.environ[LOG_LEVEL_VARIABLE] = "3"
+    os.environ[LOG_LEVEL_VARIABLE] = _QUIET
     with _without_log_lines():
         importlib.import_module("keras")
 

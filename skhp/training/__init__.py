@@ -1,7 +1,7 @@
 """Training of networks: rows and their order, the plan, the loop, the outcome."""
 
 import skhp.networks  # loads TensorFlow quietly, so it comes first  # noqa: F401
-from skhp.training.distinct_rows import distinct_rows, row_groups
+from skhp.training.distinct_rows import distinct_rows, row_groups, sum_by_group
 from skhp.training.epoch_callbacks import (
     ObservedEpochs,
     StopAtNonFiniteLoss,
@@ -40,6 +40,7 @@ __all__ = [
     "row_groups",
     "row_order",
     "steps_in_epoch",
+    "sum_by_group",
     "train_with_keras",
     "validation_split",
 ]

@@ -46,5 +46,17 @@ def distinct_rows(rows: TrainingRows) -> TrainingRows:
     makes them lead to the same bits.
     """
     first, group = row_groups(rows.X, rows.y)
-    weight = np.bincount(group, weights=rows.weight.astype(np.float64))
+    weight = sum_by_group(group, rows.weight)
     return TrainingRows(rows.X[first], rows.y[first], weight.astype(rows.weight.dtype))
+
+
+def sum_by_group(group: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Sum of the weights of each group, to the same bits whatever the order of the rows.
+
+    Examples
+    --------
+    >>> sum_by_group(np.array([1, 0, 1]), np.array([2.0, 3.0, 4.0])).tolist()
+    [3.0, 6.0]
+    """
+    order = np.lexsort((weight, group))
+    return np.bincount(group[order], weights=weight[order].astype(np.float64))

@@ -40,7 +40,10 @@ class HeldOutEvaluation(keras.callbacks.Callback):
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
-    """Ends the training at a NaN or infinite loss or weight, with the last finite weights."""
+    """Ends the training at a NaN or infinite loss or weight, with the last finite weights.
+
+    The optimizer goes back with the weights, so that the network can be trained on.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,20 +51,32 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
         self.finite_epochs = 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Keep the weights that the training starts from."""
-        self._finite_weights = self.model.get_weights()
+        """Keep the state that the training starts from."""
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        self._keep(self.model.get_weights())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        """Keep the weights if all is finite, else go back to those kept and stop."""
+        """Keep the state if all is finite, else go back to the one kept and stop."""
         losses = [value for name, value in logs.items() if name in ("loss", "val_loss")]
         weights = self.model.get_weights()
         if np.isfinite(losses).all() and all(np.isfinite(array).all() for array in weights):
-            self._finite_weights = weights
+            self._keep(weights)
             self.finite_epochs += 1
         else:
-            self.model.set_weights(self._finite_weights)
+            self.model.set_weights(self._weights)
+            for variable, value in zip(
+                self.model.optimizer.variables, self._optimizer_state, strict=True
+            ):
+                variable.assign(value)
             self.model.stop_training = True
             self.stopped = True
+
+    def _keep(self, weights: list[np.ndarray]) -> None:
+        self._weights = weights
+        self._optimizer_state = [
+            np.array(variable.value.numpy()) for variable in self.model.optimizer.variables
+        ]
 
 
 class LearningRatePath(keras.callbacks.Callback):

@@ -18,12 +18,14 @@ class Metric:
     """A full-epoch metric: its name, its direction and how to compute it from outputs.
 
     The outputs are those before the last activation: one column for two classes, one a class for
-    more, one a target for regression. Labels are whole numbers from 0 up.
+    more, one a target for regression. Labels are whole numbers from 0 up. With fewer than
+    `least_rows` rows the metric has no value.
     """
 
     name: str
     greater_is_better: bool
     score: Score
+    least_rows: int = 1
 
 
 def _predicted(outputs: np.ndarray) -> np.ndarray:
@@ -66,6 +68,8 @@ def _roc_auc(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> f
 
 
 def _average_precision(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
+    if not y.any() and outputs.shape[1] == 1:
+        return 0.0
     if outputs.shape[1] == 1:
         return metrics.average_precision_score(y, expit(outputs[:, 0]), sample_weight=weight)
     present = np.unique(y)
@@ -80,6 +84,12 @@ def _regression(function: Callable[..., float]) -> Score:
         return function(y, outputs, sample_weight=weight)
 
     return score
+
+
+def _r2(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
+    if len(y) < 2:
+        return float("nan")
+    return metrics.r2_score(y, outputs, sample_weight=weight)
 
 
 CLASSIFICATION_METRICS = {
@@ -100,7 +110,7 @@ REGRESSION_METRICS = {
     for metric in (
         Metric("mean_absolute_error", False, _regression(metrics.mean_absolute_error)),
         Metric("mean_squared_error", False, _regression(metrics.mean_squared_error)),
-        Metric("r2", True, _regression(metrics.r2_score)),
+        Metric("r2", True, _r2, least_rows=2),
         Metric("root_mean_squared_error", False, _regression(metrics.root_mean_squared_error)),
     )
 }

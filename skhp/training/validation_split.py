@@ -60,7 +60,8 @@ def validation_split(
         np.add.at(total, (groups, strata), 1.0 if weight is None else weight)
         held_out = _stratified(total.argmax(axis=1), fraction, generator)[groups]
     if not _on_both_sides(strata, held_out):
-        held_out = _stratified(strata, fraction, generator)
+        by_content = np.lexsort((strata, groups))
+        held_out[by_content] = _stratified(strata[by_content], fraction, generator)
     if not held_out.any():
         raise ValueError(
             f"early_stopping=True needs rows to validate on, got n_samples = {n_rows}"
@@ -81,7 +82,8 @@ def _stratified(strata: np.ndarray, fraction: float, generator: np.random.Genera
 
 
 def _on_both_sides(strata: np.ndarray, held_out: np.ndarray) -> bool:
-    splittable = np.flatnonzero(np.bincount(strata) > 1)
+    count = np.bincount(strata)
     return bool(
-        np.isin(splittable, strata[held_out]).all() and np.isin(splittable, strata[~held_out]).all()
+        np.isin(np.flatnonzero(count > 1), strata[held_out]).all()
+        and np.isin(np.flatnonzero(count > 0), strata[~held_out]).all()
     )

@@ -85,3 +85,9 @@ def test_partial_fit_needs_as_many_targets_as_before(regression):
 def test_class_weight_is_no_parameter_of_a_regressor():
     with pytest.raises(TypeError, match="class_weight"):
         KerasMLPRegressor(class_weight="balanced")
+
+
+def test_r2_needs_two_rows_to_validate_on():
+    X, y = np.arange(4.0)[:, None], np.arange(4.0)
+    with pytest.raises(ValueError, match="val_r2"):
+        quick(monitor="val_r2").fit(X, y)

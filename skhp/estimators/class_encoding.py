@@ -1,0 +1,116 @@
+"""Labels as a network learns them, and its outputs as labels and probabilities."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import keras
+import numpy as np
+from scipy.special import expit, softmax
+
+from skhp.estimators.keras_arguments import refuse_output_units
+from skhp.estimators.scikeras_base import ClassifierLabelEncoder
+
+
+class RepairedLabelEncoder(ClassifierLabelEncoder):
+    """SciKeras' encoder of labels, with probabilities that are some and outputs that fit.
+
+    Parameters
+    ----------
+    loss : str, function or keras.losses.Loss, default=None
+        With categorical crossentropy, classes become columns of zeros and ones.
+    categories : "auto" or list of one ndarray, default="auto"
+        The classes; "auto" takes those of the target.
+    """
+
+    def fit(self, y: np.ndarray) -> Self:
+        """Learn the classes of a target.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If there is one class only, or the target is not of classes.
+        """
+        super().fit(y)
+        if self._target_type in ("binary", "multiclass") and self.n_classes_ < 2:
+            raise ValueError(
+                f"A classifier needs at least 2 classes, got 1 class: {self.classes_}."
+            )
+        return self
+
+    def output_units(self) -> tuple[int, ...]:
+        """How many output units a model may have; none where that is not known."""
+        if self._target_type == "binary":
+            return 1, 2
+        return () if self.n_classes_ is None else (self.n_classes_,)
+
+    def inverse_transform(self, y: np.ndarray, return_proba: bool = False) -> np.ndarray:
+        """Labels, or their probabilities, from the outputs of a model.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples, n_units)
+        return_proba : bool, default=False
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or of the shape that the labels had in `fit`
+
+        Raises
+        ------
+        ValueError
+            If there are not as many units as the classes need, or probabilities are asked for and
+            the outputs are none.
+        """
+        if y.ndim == 1:
+            y = y.reshape(-1, 1)
+        refuse_output_units(y.shape[-1], self.output_units())
+        if not return_proba:
+            return super().inverse_transform(y)
+        tolerance = 1e-6
+        if y.min() < -tolerance or y.max() > 1 + tolerance:
+            raise ValueError(
+                f"The outputs of the model are no probabilities: they go from {y.min():.3g} to "
+                f"{y.max():.3g}. Let its last layer have the activation 'sigmoid' or 'softmax', or "
+                "its loss from_logits=True."
+            )
+        y = y.clip(0, 1)
+        if self._target_type == "binary" and y.shape[1] == 1:
+            return np.hstack([1 - y, y])
+        if self._target_type in ("binary", "multiclass", "multiclass-onehot"):
+            return _with_sum_one(y)
+        return y
+
+
+def as_probabilities(outputs: Any, loss: Any) -> Any:
+    """Outputs as probabilities, where the loss of a model tells that they are something else.
+
+    With ``from_logits=True`` they are logits. A hinge is at its least at -1 and 1.
+    """
+    if not isinstance(outputs, np.ndarray):
+        return outputs
+    hinges = (keras.losses.Hinge, keras.losses.SquaredHinge)
+    names = ("hinge", "squared_hinge", "Hinge", "SquaredHinge")
+    functions = (keras.losses.hinge, keras.losses.squared_hinge)
+    if isinstance(loss, hinges) or loss in functions or (isinstance(loss, str) and loss in names):
+        return (outputs + 1) / 2
+    if isinstance(loss, keras.losses.Loss) and loss.get_config().get("from_logits"):
+        binary = isinstance(
+            loss, (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
+        )
+        return expit(outputs) if binary else softmax(outputs, axis=-1)
+    return outputs
+
+
+def _with_sum_one(y: np.ndarray) -> np.ndarray:
+    total = y.sum(axis=1, keepdims=True)
+    # As scikit-learn's one-vs-rest classifier where no class is the least likely.
+    return np.divide(y, total, out=np.full_like(y, 1 / y.shape[1]), where=total > 0)

@@ -1,0 +1,397 @@
+"""Any Keras model as a classifier."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import type_of_target
+
+from skhp.estimators.class_encoding import RepairedLabelEncoder, as_probabilities
+from skhp.estimators.scikeras_base import BaseWrapper
+from skhp.estimators.scikeras_fit import KerasWrapper, Model
+from skhp.estimators.scikit_learn_private import fit_context
+
+
+class KerasClassifier(ClassifierMixin, KerasWrapper):
+    """Any Keras model as a classifier, with the conventions of SciKeras.
+
+    Parameters
+    ----------
+    model : callable or keras.Model, default=None
+        Build function that returns a Keras model, compiled or not. Its parameters become those of
+        the estimator: `neurons` is set by ``model__neurons=10`` or ``neurons=10``. A parameter
+        `meta` is given what `fit` knows of the data, as ``meta["n_features_in_"]`` and
+        ``meta["n_classes_"]``; `compile_kwargs`, what ``model.compile`` takes; `params`, all
+        parameters of the estimator. A model that is built already is copied before each fit.
+    build_fn : callable or keras.Model, default=None
+        Former name of `model`.
+    warm_start : bool, default=False
+        Go on with the fitted model in each further `fit`.
+    random_state : int, RandomState instance or None, default=None
+        Decides the initial weights, the noise of layers and the order of the rows. With an integer,
+        a fit gives the same bits each time, also next to others in other threads. No global random
+        generator is read or changed.
+    optimizer : str, class or instance of keras.optimizers.Optimizer, default="rmsprop"
+        Its arguments are routed to it, as ``optimizer__learning_rate=0.01``.
+    loss : str, function, class or instance of keras.losses.Loss, default=None
+        Needed unless the build function compiles its model. With categorical crossentropy, the
+        classes are given to the model as columns of zeros and ones.
+    metrics : list of str, function, class or instance of keras.metrics.Metric, default=None
+        Metrics that are noted after each epoch.
+    batch_size : int or None, default=None
+        Rows in a batch; None is 32, -1 all rows.
+    validation_batch_size : int or None, default=None
+        Rows in a batch of the validation; None is `batch_size`.
+    verbose : int or "auto", default=0
+        How much Keras prints while it fits.
+    callbacks : callback, list or dict of callbacks, default=None
+        Classes or instances of keras.callbacks.Callback; the arguments of classes are routed to
+        them, as ``callbacks__patience=3``. Instances are copied before each fit.
+    validation_split : float, default=0.0
+        Share of the rows, the last ones, that is not trained on but watched.
+    shuffle : bool, default=True
+        Take the rows in another order in each epoch.
+    run_eagerly : bool, default=False
+        Let Keras run without compiling anything, to debug a model.
+    epochs : int, default=1
+        Passes over the rows.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied with the sample weights.
+    **kwargs : dict
+        Parameters of the build function, and parameters with a prefix that tells where they go:
+        ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
+        ``fit__``, ``predict__``, ``score__``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    n_classes_ : int
+    model_ : keras.Model
+        The trained model.
+    history_ : dict
+        A list of values, one an epoch, for the loss and each metric.
+    stop_reason_ : {"epochs", "callback", "non_finite_loss"}
+        Why the training ended.
+    callbacks_ : list of keras.callbacks.Callback
+        The callbacks that took part in the last fit. They are not pickled.
+    target_encoder_, feature_encoder_ : transformers
+        What stands between the data and the model; see `target_encoder` and `feature_encoder`.
+    target_type_ : str
+        Kind of the target, as by ``sklearn.utils.multiclass.type_of_target``.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Only if `X` had names that are all strings.
+    n_outputs_, n_outputs_expected_ : int
+        Columns of the target, and outputs that the model must have.
+    X_shape_, X_dtype_, y_ndim_, y_dtype_
+        What the data of the first fit were like.
+
+    See Also
+    --------
+    KerasRegressor : The same for numbers.
+    skhp.KerasMLPClassifier : Multilayer perceptron with the layers as parameters.
+
+    Notes
+    -----
+    Changing ``from scikeras.wrappers import KerasClassifier`` into ``from skhp import
+    KerasClassifier`` is all that SciKeras' users need to do. Unlike there, a fit is quiet unless
+    `verbose` is set, a model given as `model` is never changed, `random_state` touches no global
+    generator, and a parameter that nothing takes is an error.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from skhp import KerasClassifier
+    >>> def build(meta, neurons=4):
+    ...     return keras.Sequential(
+    ...         [
+    ...             keras.Input((meta["n_features_in_"],)),
+    ...             keras.layers.Dense(neurons, activation="tanh"),
+    ...             keras.layers.Dense(1, activation="sigmoid"),
+    ...         ]
+    ...     )
+    >>> classifier = KerasClassifier(
+    ...     build,
+    ...     model__neurons=8,
+    ...     loss="binary_crossentropy",
+    ...     optimizer="adam",
+    ...     optimizer__learning_rate=0.1,
+    ...     epochs=20,
+    ...     random_state=0,
+    ... )
+    >>> X = [[0.0], [0.2], [0.8], [1.0]]
+    >>> classifier.fit(X, ["low", "low", "high", "high"]).predict([[0.1], [0.9]]).tolist()
+    ['low', 'high']
+    """
+
+    def __init__(
+        self,
+        model: Model = None,
+        *,
+        build_fn: Model = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        batch_size: int | None = None,
+        validation_batch_size: int | None = None,
+        verbose: int = 0,
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        shuffle: bool = True,
+        run_eagerly: bool = False,
+        epochs: int = 1,
+        class_weight: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            model=model,
+            build_fn=build_fn,
+            warm_start=warm_start,
+            random_state=random_state,
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            batch_size=batch_size,
+            validation_batch_size=validation_batch_size,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            shuffle=shuffle,
+            run_eagerly=run_eagerly,
+            epochs=epochs,
+        )
+        self.class_weight = class_weight
+        self._add_extra(kwargs)
+
+    classes_: Any
+    _given_classes: np.ndarray | None
+
+    # SciKeras makes weights of rows of the class weights, so Keras must not get them too.
+    _fit_kwargs = BaseWrapper._fit_kwargs - {"class_weight"}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **kwargs: Any
+    ) -> Self:
+        """Build the model and train it.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+            Sparse matrices are made dense.
+        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows; only their ratios matter.
+        **kwargs : dict
+            Arguments of ``model.fit`` for this call, as ``validation_data``. Targets there have
+            the form of `y`.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter has a wrong value, or nothing takes it.
+        ValueError
+            If the data are not finite, have one class only, or do not fit the outputs of the model.
+
+        Warns
+        -----
+        NonFiniteLossWarning
+            If the loss became NaN or infinite; the weights before it are kept.
+        """
+        self._given_classes = None
+        return self._fit_observed(X, y, sample_weight, kwargs)
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Train for one more epoch.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
+        classes : array-like of shape (n_classes,), default=None
+            All classes there are, for the first call; None takes those of `y`.
+        sample_weight : array-like of shape (n_samples,), default=None
+        **kwargs : dict
+            Arguments of ``model.fit`` for this call.
+
+        Returns
+        -------
+        self : object
+        """
+        given = None if classes is None else np.unique(np.asarray(classes))
+        if self.initialized_ and given is not None and not np.array_equal(given, self.classes_):
+            raise ValueError(
+                f"classes={given} are not those of the first call to partial_fit, which were "
+                f"{self.classes_}."
+            )
+        self._given_classes = given
+        return super().partial_fit(X, y, sample_weight=sample_weight, **kwargs)
+
+    def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Build the model without training it, as for a model that is trained already.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
+
+        Returns
+        -------
+        self : object
+        """
+        self._given_classes = None
+        return super().initialize(X, y)
+
+    def predict(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
+        """The most likely class of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+        **kwargs : dict
+            Arguments of ``model.predict`` for this call.
+
+        Returns
+        -------
+        y : ndarray of the shape and type of the labels in `fit`
+        """
+        return super().predict(X, **kwargs)
+
+    def predict_proba(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
+        """Probabilities of the classes for each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+        **kwargs : dict
+            Arguments of ``model.predict`` for this call.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If the outputs of the model are no probabilities.
+        """
+        outputs = self._predict_raw(X, **kwargs)
+        return self.target_encoder_.inverse_transform(outputs, return_proba=True)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy of the predictions for `X`, or what a subclass has as `scorer`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        return KerasWrapper.score(self, X, y, sample_weight)
+
+    @staticmethod
+    def scorer(y_true: ArrayLike, y_pred: ArrayLike, **kwargs: Any) -> float:
+        """Accuracy; a subclass may score by another function.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like
+        **kwargs : dict
+            `sample_weight`, and what was given as ``score__``.
+
+        Returns
+        -------
+        score : float
+        """
+        return accuracy_score(y_true, y_pred, **kwargs)
+
+    @property
+    def target_encoder(self) -> Any:
+        """Transformer between labels and the model, not fitted; a subclass may return its own.
+
+        Its `inverse_transform` gets the outputs of the model, and ``return_proba=True`` where
+        probabilities are asked for.
+        """
+        categories = "auto" if self.classes_ is None else [self.classes_]
+        # SciKeras knows categorical crossentropy as an instance and by its name only.
+        loss = self.loss.__name__ if isinstance(self.loss, type) else self.loss
+        return RepairedLabelEncoder(loss=loss, categories=categories)
+
+    def _type_of_target(self, y: np.ndarray) -> str:
+        kind = type_of_target(y)
+        if kind == "binary" and self._given_classes is not None:
+            return type_of_target(self._given_classes)
+        return kind
+
+    def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
+        # The encoder reads from here which classes there are, if they were given.
+        self.classes_ = self._given_classes
+        super()._make_model(X, y)
+
+    def _row_weight(
+        self, X: np.ndarray, y: np.ndarray, sample_weight: ArrayLike | None
+    ) -> np.ndarray | None:
+        weight = super()._row_weight(X, y, sample_weight)
+        if self.class_weight is None:
+            return weight
+        of_class = compute_sample_weight(self.class_weight, y)
+        if not (np.isfinite(of_class).all() and (of_class >= 0).all()):
+            raise ValueError(
+                f"class_weight must hold finite numbers that are not negative, got "
+                f"{self.class_weight}."
+            )
+        return of_class if weight is None else weight * of_class
+
+    def _refuse_rows(self, y: np.ndarray, n_training: int) -> None:
+        if self.target_type_ not in ("binary", "multiclass"):
+            return
+        classes = np.unique(y)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs rows of at least 2 classes, got 1 class: {classes} "
+                "(rows of weight zero do not count)."
+            )
+        missing = np.setdiff1d(classes, np.unique(y[:n_training]))
+        if len(missing):
+            raise ValueError(
+                f"validation_split holds out the last {len(y) - n_training} of {len(y)} rows, and "
+                f"with them all rows of {missing}. Shuffle the rows before fit."
+            )
+
+    def _check_model_compatibility(self, y: Any) -> None:
+        super()._check_model_compatibility(y)
+        encoder = self.target_encoder_
+        if isinstance(encoder, RepairedLabelEncoder):
+            self._refuse_output_units(encoder.output_units())
+
+    def _predict_raw(self, X: ArrayLike, **kwargs: Any) -> Any:
+        return as_probabilities(super()._predict_raw(X, **kwargs), self.model_.loss)

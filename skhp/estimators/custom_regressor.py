@@ -1,0 +1,236 @@
+"""Any Keras model as a regressor."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.multiclass import type_of_target
+
+from skhp.estimators.arrays import numeric_target
+from skhp.estimators.keras_arguments import refuse_output_units
+from skhp.estimators.scikeras_base import RegressorTargetEncoder
+from skhp.estimators.scikeras_fit import KerasWrapper
+from skhp.estimators.scikit_learn_private import fit_context
+
+
+class KerasRegressor(RegressorMixin, KerasWrapper):
+    """Any Keras model as a regressor, with the conventions of SciKeras.
+
+    Parameters
+    ----------
+    model : callable or keras.Model, default=None
+        Build function that returns a Keras model, compiled or not. Its parameters become those of
+        the estimator: `neurons` is set by ``model__neurons=10`` or ``neurons=10``. A parameter
+        `meta` is given what `fit` knows of the data, as ``meta["n_features_in_"]`` and
+        ``meta["n_outputs_"]``; `compile_kwargs`, what ``model.compile`` takes; `params`, all
+        parameters of the estimator. A model that is built already is copied before each fit.
+    build_fn : callable or keras.Model, default=None
+        Former name of `model`.
+    warm_start : bool, default=False
+        Go on with the fitted model in each further `fit`.
+    random_state : int, RandomState instance or None, default=None
+        Decides the initial weights, the noise of layers and the order of the rows. With an integer,
+        a fit gives the same bits each time, also next to others in other threads. No global random
+        generator is read or changed.
+    optimizer : str, class or instance of keras.optimizers.Optimizer, default="rmsprop"
+        Its arguments are routed to it, as ``optimizer__learning_rate=0.01``.
+    loss : str, function, class or instance of keras.losses.Loss, default=None
+        Needed unless the build function compiles its model.
+    metrics : list of str, function, class or instance of keras.metrics.Metric, default=None
+        Metrics that are noted after each epoch.
+    batch_size : int or None, default=None
+        Rows in a batch; None is 32, -1 all rows.
+    validation_batch_size : int or None, default=None
+        Rows in a batch of the validation; None is `batch_size`.
+    verbose : int or "auto", default=0
+        How much Keras prints while it fits.
+    callbacks : callback, list or dict of callbacks, default=None
+        Classes or instances of keras.callbacks.Callback; the arguments of classes are routed to
+        them, as ``callbacks__patience=3``. Instances are copied before each fit.
+    validation_split : float, default=0.0
+        Share of the rows, the last ones, that is not trained on but watched.
+    shuffle : bool, default=True
+        Take the rows in another order in each epoch.
+    run_eagerly : bool, default=False
+        Let Keras run without compiling anything, to debug a model.
+    epochs : int, default=1
+        Passes over the rows.
+    **kwargs : dict
+        Parameters of the build function, and parameters with a prefix that tells where they go:
+        ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
+        ``fit__``, ``predict__``, ``score__``.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        The trained model.
+    history_ : dict
+        A list of values, one an epoch, for the loss and each metric.
+    stop_reason_ : {"epochs", "callback", "non_finite_loss"}
+        Why the training ended.
+    callbacks_ : list of keras.callbacks.Callback
+        The callbacks that took part in the last fit. They are not pickled.
+    target_encoder_, feature_encoder_ : transformers
+        What stands between the data and the model; see `target_encoder` and `feature_encoder`.
+    target_type_ : str
+        Kind of the target, as by ``sklearn.utils.multiclass.type_of_target``.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Only if `X` had names that are all strings.
+    n_outputs_, n_outputs_expected_ : int
+        Columns of the target, and outputs that the model must have.
+    X_shape_, X_dtype_, y_ndim_, y_dtype_
+        What the data of the first fit were like.
+
+    See Also
+    --------
+    KerasClassifier : The same for classes; its notes hold here too.
+    skhp.KerasMLPRegressor : Multilayer perceptron with the layers as parameters.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from skhp import KerasRegressor
+    >>> def build(meta):
+    ...     return keras.Sequential([keras.Input((meta["n_features_in_"],)), keras.layers.Dense(1)])
+    >>> regressor = KerasRegressor(
+    ...     build,
+    ...     loss="mean_squared_error",
+    ...     optimizer="adam",
+    ...     optimizer__learning_rate=0.1,
+    ...     epochs=50,
+    ...     random_state=0,
+    ... )
+    >>> regressor.fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]).predict([[1.5]]).round().tolist()
+    [4.0]
+    """
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **kwargs: Any
+    ) -> Self:
+        """Build the model and train it.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+            Sparse matrices are made dense.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows; only their ratios matter.
+        **kwargs : dict
+            Arguments of ``model.fit`` for this call, as ``validation_data``. Targets there have
+            the form of `y`.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter has a wrong value, or nothing takes it.
+        ValueError
+            If the data are not finite, or do not fit the outputs of the model.
+
+        Warns
+        -----
+        NonFiniteLossWarning
+            If the loss became NaN or infinite; the weights before it are kept.
+        """
+        return self._fit_observed(X, y, sample_weight, kwargs)
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **kwargs: Any
+    ) -> Self:
+        """Train for one more epoch.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+        **kwargs : dict
+            Arguments of ``model.fit`` for this call.
+
+        Returns
+        -------
+        self : object
+        """
+        return super().partial_fit(X, y, sample_weight=sample_weight, **kwargs)
+
+    def predict(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
+        """The predicted target of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+        **kwargs : dict
+            Arguments of ``model.predict`` for this call.
+
+        Returns
+        -------
+        y : ndarray of float64, of the shape of the target in `fit`
+        """
+        outputs = self._predict_raw(X, **kwargs)
+        if isinstance(self.target_encoder_, RegressorTargetEncoder):
+            refuse_output_units(outputs[0].size, (self.n_outputs_,))
+        return self.target_encoder_.inverse_transform(outputs)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Coefficient of determination of the predictions, or what a subclass has as `scorer`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        return KerasWrapper.score(self, X, y, sample_weight)
+
+    @staticmethod
+    def scorer(y_true: ArrayLike, y_pred: ArrayLike, **kwargs: Any) -> float:
+        """Coefficient of determination; a subclass may score by another function.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like
+        **kwargs : dict
+            `sample_weight`, and what was given as ``score__``.
+
+        Returns
+        -------
+        score : float
+        """
+        return r2_score(y_true, y_pred, **kwargs)
+
+    @property
+    def target_encoder(self) -> Any:
+        """Transformer between targets and the model, not fitted; a subclass may return its own.
+
+        Its `inverse_transform` gets the outputs of the model.
+        """
+        return RegressorTargetEncoder()
+
+    def _type_of_target(self, y: np.ndarray) -> str:
+        return type_of_target(numeric_target(self, y))
+
+    def _validate_data(
+        self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = True
+    ) -> tuple[np.ndarray, Any]:
+        X, y = super()._validate_data(X, y, reset, y_numeric)
+        return X, None if y is None else numeric_target(self, y)
+
+    def _check_model_compatibility(self, y: Any) -> None:
+        super()._check_model_compatibility(y)
+        if isinstance(self.target_encoder_, RegressorTargetEncoder):
+            self._refuse_output_units((self.n_outputs_,))

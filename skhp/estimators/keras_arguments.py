@@ -1,0 +1,120 @@
+"""What the wrappers hand to Keras: checked, resolved, and without a trace of an earlier fit."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from types import ModuleType
+from typing import Any
+
+import keras
+
+from skhp.estimators.scikit_learn_private import Interval, StrOptions
+
+KERAS_BATCH_SIZE = 32
+
+_ROWS: list[Any] = [
+    Interval(Integral, 1, None, closed="left"),
+    Interval(Integral, -1, 0, closed="left"),
+    None,
+]
+_UNROUTED: dict[str, list[Any]] = {
+    "batch_size": _ROWS,
+    "epochs": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "steps_per_epoch": [Interval(Integral, 1, None, closed="left"), None],
+    "validation_batch_size": _ROWS,
+    "validation_split": [Interval(Real, 0, 1, closed="left")],
+    "verbose": ["verbose", StrOptions({"auto"})],
+}
+
+WRAPPER_CONSTRAINTS: dict[str, Any] = {
+    **_UNROUTED,
+    **{f"fit__{name}": constraints for name, constraints in _UNROUTED.items()},
+    "predict__batch_size": _ROWS,
+    "class_weight": [dict, list, StrOptions({"balanced"}), None],
+    "random_state": ["random_state"],
+    "run_eagerly": ["boolean"],
+    "warm_start": ["boolean"],
+}
+
+
+def rows_at_once(batch_size: int | None, n_rows: int) -> int:
+    """A batch size as a number: None is Keras' own, -1 is all rows."""
+    if batch_size is None:
+        return KERAS_BATCH_SIZE
+    return n_rows if batch_size == -1 else int(batch_size)
+
+
+def n_training_rows(n_rows: int, validation_split: float) -> int:
+    """How many rows remain for training where the last ones are held out, by Keras' rule."""
+    n_training = math.floor(n_rows * (1.0 - validation_split))
+    if validation_split and not 0 < n_training < n_rows:
+        raise ValueError(
+            f"validation_split={validation_split} leaves no row to train on or none to validate "
+            f"on, got n_samples = {n_rows}. Give more rows or set validation_split=0."
+        )
+    return n_training
+
+
+def class_named(given: Any, module: ModuleType) -> Any:
+    """The class of Keras that a string names, and anything else as it is."""
+    named = getattr(module, given, None) if isinstance(given, str) else None
+    return named if isinstance(named, type) else given
+
+
+def started_afresh(item: Any) -> Any:
+    """A new optimizer or metric like the one given, and anything else as it is.
+
+    An optimizer belongs to the variables it was built for, and a metric keeps counts.
+    """
+    stateful = isinstance(item, (keras.optimizers.Optimizer, keras.metrics.Metric))
+    # A class of the user's without a configuration of its own could only be made with its defaults.
+    if stateful and (_is_keras_own(type(item)) or "get_config" in vars(type(item))):
+        return type(item).from_config(item.get_config())
+    return item
+
+
+def refuse_learning_rate(model: keras.Model) -> None:
+    """Raise if a compiled model has a learning rate that it cannot learn with."""
+    rate = model.optimizer.get_config().get("learning_rate")
+    # A schedule may well begin with 0.
+    if isinstance(rate, float) and not 0 < rate < math.inf:
+        raise ValueError(
+            f"The learning rate of {type(model.optimizer).__name__} must be a finite number above "
+            f"0, got {rate}. Set it by optimizer__learning_rate, or where the model is compiled."
+        )
+
+
+def refuse_output_units(given: int, possible: tuple[int, ...]) -> None:
+    """Raise if a model has a number of output units that does not fit the target."""
+    if possible and given not in possible:
+        raise ValueError(
+            f"The model has {given} output unit(s), but the target needs "
+            f"{' or '.join(map(str, possible))}. A build function with a parameter `meta` finds "
+            "meta['n_classes_'], meta['n_outputs_'] and meta['target_type_'] there."
+        )
+
+
+def predicts_in_its_own_way(model: keras.Model) -> bool:
+    """Whether a class of the user's changes how Keras predicts."""
+    names = ("predict", "predict_step")
+    return any(getattr(type(model), name) is not getattr(keras.Model, name) for name in names)
+
+
+def watches_prediction(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback does anything while a model predicts."""
+    return any(
+        getattr(getattr(callback, name), "__func__", None)
+        is not getattr(keras.callbacks.Callback, name)
+        for name in (
+            "on_predict_begin",
+            "on_predict_batch_begin",
+            "on_predict_batch_end",
+            "on_predict_end",
+        )
+    )
+
+
+def _is_keras_own(thing: type) -> bool:
+    return thing.__module__.partition(".")[0] == "keras"

@@ -1,0 +1,232 @@
+"""Parameters beyond those of the constructor: for the build function, and routed by a prefix."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+from skhp.estimators.parameters import NamedParametersMixin
+from skhp.exceptions import InvalidParameterError
+from skhp.suggestions import nearest_name
+
+ROUTES = (
+    "model",
+    "optimizer",
+    "loss",
+    "metrics",
+    "callbacks",
+    "compile",
+    "fit",
+    "predict",
+    "score",
+)
+
+# What a build function gets without a parameter of that name, if it asks for it.
+_OFFERED = frozenset({"meta", "compile_kwargs", "params"})
+
+_COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class RoutedParametersMixin(NamedParametersMixin):
+    """Keeps the extra keyword parameters of a constructor as parameters like all others.
+
+    They are listed by `get_params`, survive `clone` and pickling, and can be read and set as
+    attributes. A name that nothing takes is refused by `fit`, as the build function may be set
+    after the constructor has run.
+    """
+
+    # Names that reach Keras without a prefix.
+    _unrouted_names: frozenset[str]
+
+    _extra_parameters: dict[str, Any]
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        return list(constructor_names(cls, inherited=False))
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters of the estimator, the extra ones included.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Include the parameters of parameters that are estimators, and those of its ancestors
+            that its constructor does not let through.
+
+        Returns
+        -------
+        params : dict
+        """
+        names = constructor_names(type(self), inherited=deep)
+        # fit warns of a constructor that does not keep what it takes.
+        params = {name: getattr(self, name) for name in names if hasattr(self, name)}
+        params |= self._given_extra()
+        if deep:
+            for name, value in list(params.items()):
+                if _is_estimator(value):
+                    nested = value.get_params().items()
+                    params.update((f"{name}__{inner}", part) for inner, part in nested)
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the constructor, of the build function, or routed by a prefix, as
+            ``optimizer__learning_rate``.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        InvalidParameterError
+            If a name is unknown; nothing is set then.
+        """
+        known = self.get_params()
+        new = [name for name in params if name not in known]
+        if new:
+            self._refuse(self._unknown(new, params.get("model", self.model)))
+        for name, value in params.items():
+            outer, _, inner = name.partition("__")
+            if inner and _is_estimator(known.get(outer)):
+                known[outer].set_params(**{inner: value})
+            elif name in new:
+                self._add_extra({name: value})
+            else:
+                setattr(self, name, value)
+        return self
+
+    def _given_extra(self) -> dict[str, Any]:
+        return vars(self).get("_extra_parameters", {})
+
+    def _add_extra(self, extra: dict[str, Any]) -> None:
+        # A new dict each time, as a shallow copy of the estimator shares the old one.
+        self._extra_parameters = self._given_extra() | extra
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._given_extra():
+            return self._given_extra()[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        route, separator, _ = name.partition("__")
+        if name in self._given_extra() or (separator and route in ROUTES):
+            self._add_extra({name: value})
+        else:
+            super().__setattr__(name, value)
+
+    @property
+    def _user_params(self) -> set[str]:
+        """Extra parameters that reach the build function without a prefix, as SciKeras asks."""
+        build = self._build_signature(self.model)
+        return {name for name in self._given_extra() if "__" not in name and build.takes(name)}
+
+    def _validate_params(self) -> None:
+        self._warn_of_parameters_not_kept()
+        explicit = constructor_names(type(self), inherited=True)
+        extra = [name for name in self._given_extra() if name not in explicit]
+        mistakes = self._unknown(extra, self.model)
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            mistakes.insert(0, str(error))
+        self._refuse(mistakes)
+
+    def _unknown(self, names: Iterable[str], model: Any) -> list[str]:
+        """What is wrong with the names of extra parameters."""
+        build = self._build_signature(model)
+        own = constructor_names(type(self), inherited=True)
+        mistakes = []
+        for name in names:
+            route, separator, rest = name.partition("__")
+            if not separator:
+                known = {*own, *self._unrouted_names, *build.names}
+                accepted = name in known or build.takes(name)
+            elif route == "model":
+                known = {f"model__{parameter}" for parameter in build.names}
+                accepted = build.takes(rest)
+            else:
+                known = {f"{prefix}__{rest}" for prefix in ROUTES}
+                accepted = route in ROUTES or _is_estimator(getattr(self, route, None))
+            if not accepted:
+                suggestion = nearest_name(name, sorted(known))
+                mistakes.append(f"{type(self).__name__} has no parameter {name!r}.{suggestion}")
+        if mistakes:
+            mistakes.append(
+                f"The parameters of {type(self).__name__} are: {', '.join(own)}. Its build "
+                f"function takes: {', '.join(sorted(build.names)) or 'none'}. Others need one of "
+                f"the prefixes {', '.join(f'{prefix}__' for prefix in ROUTES)}."
+            )
+        return mistakes
+
+    def _refuse(self, mistakes: list[str]) -> None:
+        if mistakes:
+            raise InvalidParameterError("\n".join(mistakes))
+
+    def _build_signature(self, model: Any) -> BuildSignature:
+        candidates = (
+            model,
+            getattr(self, "build_fn", None),
+            getattr(self, "_keras_build_fn", None),
+        )
+        return BuildSignature.of(next((c for c in candidates if c is not None), None))
+
+    def _warn_of_parameters_not_kept(self) -> None:
+        for name in constructor_names(type(self), inherited=True):
+            if not hasattr(self, name):
+                warnings.warn(
+                    f"The constructor of {type(self).__name__} takes {name!r} but does not keep "
+                    f"it, so it has no effect. Add self.{name} = {name} to the constructor.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+
+
+@dataclass(frozen=True)
+class BuildSignature:
+    """What a build function takes by name; everything if it has a ``**parameter``."""
+
+    names: frozenset[str] = frozenset()
+    open_ended: bool = False
+
+    @classmethod
+    def of(cls, build: Any) -> Self:
+        """Signature of a build function; of a model that is built already there is none."""
+        # A Keras model can be called too, on its inputs.
+        if not callable(build) or hasattr(build, "layers"):
+            return cls()
+        parameters = inspect.signature(build).parameters.values()
+        return cls(
+            names=frozenset(p.name for p in parameters if p.kind not in _COLLECTING) - _OFFERED,
+            open_ended=any(p.kind is p.VAR_KEYWORD for p in parameters),
+        )
+
+    def takes(self, name: str) -> bool:
+        """Whether there is a parameter for a name."""
+        return self.open_ended or name in self.names
+
+
+def _is_estimator(value: Any) -> bool:
+    return hasattr(value, "get_params") and not isinstance(value, type)
+
+
+def constructor_names(estimator_class: type, inherited: bool) -> tuple[str, ...]:
+    """Names in the signature of a constructor, and of those that it passes the rest on to.
+
+    `inherited` adds those of all its ancestors.
+    """
+    names: set[str] = set()
+    for ancestor in estimator_class.__mro__:
+        if "__init__" in vars(ancestor):
+            parameters = list(inspect.signature(vars(ancestor)["__init__"]).parameters.values())[1:]
+            names.update(p.name for p in parameters if p.kind not in _COLLECTING)
+            if not inherited and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                break
+    return tuple(sorted(names))

@@ -1,0 +1,109 @@
+"""The names of Keras that are not public, each with the reason for its use.
+
+No other file of skhp uses a private name of Keras. A test fails when one of them disappears.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import keras
+
+# Keras draws the seed of every initializer and layer that was given none from Python's global
+# generator, in one place: `make_default_seed`, in the module of `keras.random.SeedGenerator`, calls
+# `python_random.randint`. There is no public way to hand it another generator.
+_SEEDS_MODULE: Any = sys.modules[keras.random.SeedGenerator.__module__]
+_RANDOM_NAME = "python_random"
+
+# Random operations without a seed share a generator that belongs to the thread. The same module
+# reads and sets it through these names.
+_SHARED_NAMES = ("global_state", "GLOBAL_SEED_GENERATOR")
+
+_private_random: ContextVar[random.Random | None] = ContextVar("private_random", default=None)
+
+
+def private_names_exist() -> bool:
+    """Whether this Keras has the names that private seeds need."""
+    return all(hasattr(_SEEDS_MODULE, name) for name in (_RANDOM_NAME, *_SHARED_NAMES))
+
+
+def seeds_in_use() -> bool:
+    """Whether this thread is inside :meth:`DefaultSeeds.in_use`."""
+    return _private_random.get() is not None
+
+
+class DefaultSeeds:
+    """The random numbers that Keras takes where it was given no seed, from a private generator.
+
+    While they are in use, every initializer, layer and random operation of Keras without a seed
+    follows `seed`. Python's, NumPy's and TensorFlow's global generators are neither read nor
+    changed, and other threads notice nothing.
+
+    Parameters
+    ----------
+    seed : int
+    required : bool, default=True
+        What happens with a Keras that has lost the names this needs: an error, or Keras' own seeds.
+
+    Examples
+    --------
+    >>> def initial_weights():
+    ...     with DefaultSeeds(0).in_use():
+    ...         return keras.initializers.GlorotUniform()((1, 1))
+    >>> bool(initial_weights() == initial_weights())
+    True
+    """
+
+    def __init__(self, seed: int, required: bool = True) -> None:
+        self._seed = seed
+        self._available = private_names_exist()
+        if not self._available and required:
+            raise RuntimeError(
+                f"random_state needs names that Keras {keras.__version__} does not have: "
+                f"{', '.join((_RANDOM_NAME, *_SHARED_NAMES))} in {_SEEDS_MODULE.__name__}. "
+                "Install keras 3.15, or pass random_state=None."
+            )
+        self._random = random.Random(seed)  # noqa: S311
+        # A traced training refers to this generator, so it has to live as long as the network.
+        self._shared = keras.random.SeedGenerator(self._random.randrange(2**31))
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Let Keras draw from these seeds, in this thread."""
+        if not self._available:
+            yield
+            return
+        _divert_default_seeds()
+        state, name = _SEEDS_MODULE.global_state, _SEEDS_MODULE.GLOBAL_SEED_GENERATOR
+        shared_before = state.get_global_attribute(name)
+        state.set_global_attribute(name, self._shared)
+        token = _private_random.set(self._random)
+        try:
+            yield
+        finally:
+            _private_random.reset(token)
+            state.set_global_attribute(name, shared_before)
+
+    def __reduce__(self) -> tuple[type[DefaultSeeds], tuple[int, bool]]:
+        return DefaultSeeds, (self._seed, False)
+
+
+class _RandomModule:
+    """Python's module ``random``, but for the whole numbers of a thread with private seeds."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(random, name)
+
+    def randint(self, low: int, high: int) -> int:
+        return (_private_random.get() or random).randint(low, high)
+
+
+def _divert_default_seeds() -> None:
+    # Done once and never undone: swapping it for the time of a fit would show in other threads.
+    if not isinstance(_SEEDS_MODULE.python_random, _RandomModule):
+        _SEEDS_MODULE.python_random = _RandomModule()

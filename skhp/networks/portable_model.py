@@ -1,0 +1,154 @@
+"""Any Keras model in a form that can be copied and pickled."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from skhp.networks.keras_private import DefaultSeeds, seeds_in_use
+
+# Keras saves these of every layer and model.
+_KERAS_ARGUMENTS = frozenset({"name", "trainable", "dtype"})
+
+# Classes and functions defined inside a function cannot be pickled by reference. A model that uses
+# them can at least be copied within the process that defined them, through this table.
+_local_objects: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+
+
+class PortableModel:
+    """A Keras model as bytes, with the custom classes and functions that it is made of.
+
+    Keras saves a custom layer, loss or metric by its name alone, and finds it again only if it was
+    registered with ``keras.saving.register_keras_serializable``, in the loading process too. Here
+    they are carried along as Python pickles any class or function: by reference to its module.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Its weights, its compilation and the state of its optimizer are carried along.
+
+    Raises
+    ------
+    TypeError
+        If Keras cannot know with which arguments a custom model was made.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> copy = PortableModel(model).restored()
+    >>> bool(copy.layers[0].kernel[0, 0] == model.layers[0].kernel[0, 0])
+    True
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        # Keras' own way to pickle a model, even where SciKeras has put another in its place, whose
+        # models with a Lambda layer cannot be loaded.
+        self._load, self._arguments = keras.layers.Layer.__reduce__(model)
+        self._importable: dict[str, Any] = {}
+        self._local: dict[str, str] = {}
+        for name, custom in custom_objects(model).items():
+            if "<locals>" in custom.__qualname__:
+                self._local[name] = f"{custom.__qualname__} at {id(custom)}"
+                _local_objects[self._local[name]] = custom
+            else:
+                self._importable[name] = custom
+
+    def restored(self) -> keras.Model:
+        """A model that predicts as the original did, and shares nothing with it."""
+        local = {
+            name: _local_objects[key] for name, key in self._local.items() if key in _local_objects
+        }
+        with loading_scope(local | self._importable):
+            return self._load(*self._arguments)
+
+
+@contextlib.contextmanager
+def loading_scope(custom: dict[str, Any]) -> Iterator[None]:
+    """Let Keras find custom objects while it loads a model, and read no global generator."""
+    objects = {
+        name: _LenientClass(thing) if isinstance(thing, type) else thing
+        for name, thing in custom.items()
+    }
+    seeds = contextlib.nullcontext() if seeds_in_use() else DefaultSeeds(0, required=False).in_use()
+    with keras.saving.custom_object_scope(objects), seeds:
+        yield
+
+
+def custom_objects(model: keras.Model) -> dict[str, Any]:
+    """Classes and functions of a model that are not Keras' own, by the names that Keras saves.
+
+    Functions without a name are left out: Keras saves their code.
+
+    Raises
+    ------
+    TypeError
+        If Keras cannot know with which arguments a custom model was made.
+    """
+    found: dict[str, Any] = {}
+    seen: set[int] = set()
+    waiting: list[Any] = [model]
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if inspect.isfunction(item):
+            if _is_custom(item) and item.__name__ != "<lambda>":
+                found[keras.saving.get_registered_name(item)] = item
+        elif isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, (list, tuple, set)):
+            waiting.extend(item)
+        elif hasattr(item, "get_config") and not isinstance(item, type):
+            if _is_custom(type(item)):
+                _refuse_unknown_arguments(type(item))
+                found[keras.saving.get_registered_name(type(item))] = type(item)
+            waiting.extend(getattr(item, "__dict__", {}).values())
+    return found
+
+
+class _LenientClass:
+    """A custom class whose constructor may do without the arguments that Keras adds by itself.
+
+    Keras 3.15 cannot load a layer or model that does not take its `name`, `trainable` and `dtype`,
+    as with ``def __init__(self, units)``.
+    """
+
+    def __init__(self, custom_class: Any) -> None:
+        self._class = custom_class
+
+    def from_config(self, config: dict[str, Any]) -> Any:
+        """Make an instance of the class."""
+        parameters = inspect.signature(self._class).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            added = _KERAS_ARGUMENTS - parameters.keys()
+            config = {name: value for name, value in config.items() if name not in added}
+        return self._class.from_config(config)
+
+
+def _refuse_unknown_arguments(custom: Any) -> None:
+    # Keras 3.15 notes the arguments of a custom layer by itself, but of a custom model only their
+    # defaults, and loads it as if it had been made with those.
+    if not issubclass(custom, keras.Model):
+        return
+    arguments = inspect.signature(custom).parameters.keys() - {"args", "kwargs", *_KERAS_ARGUMENTS}
+    if custom.get_config is keras.Model.get_config and arguments:
+        raise TypeError(
+            f"{custom.__qualname__} cannot be copied or pickled: Keras does not know which values "
+            f"of {', '.join(sorted(arguments))} it was made with. Give it a method get_config that "
+            "returns them."
+        )
+
+
+def _is_custom(thing: Any) -> bool:
+    return (thing.__module__ or "").partition(".")[0] not in (
+        "keras",
+        "tensorflow",
+        "numpy",
+        "builtins",
+    )

@@ -1,0 +1,178 @@
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skhp.exceptions import InvalidParameterError
+from skhp.networks.description import (
+    ACTIVATIONS,
+    automatic_neurons,
+    describe_network,
+    layer_sizes,
+)
+
+SIZES = st.lists(st.integers(1, 500), max_size=6)
+
+
+def description(**changes):
+    parameters = {
+        "n_inputs": 10,
+        "n_outputs": 3,
+        "output": "multiclass",
+        "hidden_layers": 2,
+        "neurons": (8, 4),
+        "activation": "relu",
+        "batch_norm": False,
+        "dropout": 0.0,
+        "l2": 0.0,
+    }
+    return describe_network(**parameters | changes)
+
+
+@given(st.integers(1, 10**6))
+def test_automatic_neurons_are_two_thirds_of_the_inputs_and_at_least_two(n_inputs):
+    neurons = automatic_neurons(n_inputs)
+    assert neurons >= 2
+    if n_inputs >= 3:
+        assert neurons <= n_inputs * 2 / 3 < neurons + 1
+
+
+@pytest.mark.parametrize(
+    ("n_inputs", "neurons"), [(1, 2), (2, 2), (3, 2), (4, 2), (5, 3), (30, 20)]
+)
+def test_automatic_neurons_of_small_tables(n_inputs, neurons):
+    assert automatic_neurons(n_inputs) == neurons
+
+
+@given(st.integers(0, 6), st.integers(1, 500), st.integers(1, 100))
+def test_one_number_is_the_size_of_every_layer(hidden_layers, neurons, n_inputs):
+    assert layer_sizes(hidden_layers, neurons, n_inputs) == (neurons,) * hidden_layers
+
+
+@given(st.integers(0, 6), st.integers(1, 100))
+def test_auto_gives_every_layer_the_automatic_number(hidden_layers, n_inputs):
+    expected = (automatic_neurons(n_inputs),) * hidden_layers
+    assert layer_sizes(hidden_layers, "auto", n_inputs) == expected
+
+
+@given(SIZES)
+def test_a_list_a_tuple_and_an_array_mean_the_same(sizes):
+    expected = tuple(sizes)
+    assert layer_sizes(len(sizes), sizes, n_inputs=5) == expected
+    assert layer_sizes(len(sizes), expected, n_inputs=5) == expected
+    assert layer_sizes(len(sizes), np.array(sizes, dtype=np.int32), n_inputs=5) == expected
+
+
+@given(SIZES.filter(bool))
+def test_sizes_are_plain_ints(sizes):
+    from_array = layer_sizes(len(sizes), np.array(sizes), n_inputs=5)
+    from_numpy_integer = layer_sizes(2, np.int64(sizes[0]), n_inputs=5)
+    assert {type(size) for size in from_array + from_numpy_integer} == {int}
+
+
+@given(SIZES, st.integers(0, 6))
+def test_another_number_of_sizes_than_layers_is_refused_with_both_numbers(sizes, hidden_layers):
+    if len(sizes) == hidden_layers:
+        hidden_layers += 1
+    with pytest.raises(InvalidParameterError) as error:
+        layer_sizes(hidden_layers, sizes, n_inputs=5)
+    assert f"has {len(sizes)} entries" in str(error.value)
+    assert f"hidden_layers={hidden_layers}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [0, -3, 2.0, 2.5, True, False, None, "8", np.float64(4), np.True_, (4,), math.nan]
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_anything_but_whole_numbers_from_one_up_is_refused_by_name(wrong, place):
+    neurons = [5, 5]
+    neurons[place] = wrong
+    with pytest.raises(InvalidParameterError, match="each layer needs a whole number") as error:
+        layer_sizes(2, neurons, n_inputs=5)
+    assert f"holds {wrong!r};" in str(error.value)
+
+
+@pytest.mark.parametrize("neurons", [np.array([4.0, 4.0]), np.array([[4, 4], [4, 4]])])
+def test_arrays_of_other_numbers_or_more_dimensions_are_refused(neurons):
+    with pytest.raises(InvalidParameterError, match="each layer needs a whole number"):
+        layer_sizes(2, neurons, n_inputs=5)
+
+
+def test_the_mistake_in_a_size_is_told_before_the_mistake_in_the_length():
+    with pytest.raises(InvalidParameterError, match="holds 0"):
+        layer_sizes(3, (4, 0), n_inputs=5)
+
+
+def test_a_network_without_hidden_layers_has_no_sizes():
+    assert layer_sizes(0, "auto", n_inputs=7) == ()
+    assert layer_sizes(0, (), n_inputs=7) == ()
+
+
+def test_a_description_holds_what_it_was_made_from():
+    made = description(dropout=0.25, l2=1e-3, batch_norm=True, neurons="auto")
+    assert made.structure.n_inputs == 10
+    assert made.structure.n_outputs == 3
+    assert made.structure.layer_sizes == (6, 6)
+    assert made.structure.activation == "relu"
+    assert made.structure.output == "multiclass"
+    assert (made.dropout, made.l2) == (0.25, 1e-3)
+    assert made.structure.batch_norm
+    assert made.structure.has_dropout
+    assert made.structure.has_l2
+    assert not description().structure.batch_norm
+    assert not description().structure.has_dropout
+    assert not description().structure.has_l2
+
+
+def test_descriptions_are_frozen():
+    made = description()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.dropout = 0.5
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.structure.activation = "tanh"
+
+
+def test_equal_parameters_give_one_cohort_whatever_their_types():
+    plain = description(batch_norm=True, neurons=(8, 4), dropout=0.5)
+    from_numpy = description(
+        batch_norm=np.True_, neurons=np.array([8, 4]), dropout=np.float32(0.5), l2=0
+    )
+    assert plain == from_numpy
+    assert len({plain.structure: 1, from_numpy.structure: 2}) == 1
+    assert hash(plain) == hash(from_numpy)
+    assert repr(plain) == repr(from_numpy)
+
+
+def test_numbers_that_keep_the_program_keep_the_cohort():
+    one = description(dropout=0.2, l2=1e-4)
+    other = description(dropout=0.5, l2=1e-2)
+    assert one.structure == other.structure
+    assert one != other
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_inputs": 11},
+        {"n_outputs": 4},
+        {"output": "regression"},
+        {"neurons": (4, 8)},
+        {"neurons": (8,), "hidden_layers": 1},
+        {"activation": "tanh"},
+        {"batch_norm": True},
+        {"dropout": 0.1},
+        {"l2": 0.1},
+    ],
+)
+def test_whatever_changes_the_program_changes_the_cohort(change):
+    assert description(**change).structure != description().structure
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_keras_knows_every_activation(activation):
+    values = keras.activations.get(activation)(np.array([[-1.0, 0.0, 2.0]], dtype=np.float32))
+    assert np.isfinite(np.array(values)).all()
