@@ -153,11 +153,15 @@ class KerasWrapper(RepairedWrapper):
         with self._default_seeds.in_use():
             self._ensure_compiled_model()
             refuse_learning_rate(self.model_)
-            y = self.target_encoder_.transform(y[used])
-            self._check_model_compatibility(y)
+            inputs = as_model_inputs(self.feature_encoder_.transform(X[used]))
+            if not self.model_.built:
+                # Or the callbacks would find no weights when the training begins.
+                self.model_(keras.tree.map_structure(lambda array: array[:1], inputs))
+            targets = self.target_encoder_.transform(y[used])
+            self._check_model_compatibility(targets)
             self._fit_keras_model(
-                self.feature_encoder_.transform(X[used]),
-                y,
+                inputs,
+                as_model_inputs(targets),
                 sample_weight=None if weight is None else weight[used],
                 warm_start=warm_start,
                 epochs=epochs,
@@ -206,7 +210,6 @@ class KerasWrapper(RepairedWrapper):
         validation_data: Any = None,
         **arguments: Any,
     ) -> None:
-        X, y = as_model_inputs(X), as_model_inputs(y)
         if n_training < len(keras.tree.flatten(X)[0]):
             rows = (X, y) if sample_weight is None else (X, y, sample_weight)
             validation_data = keras.tree.map_structure(lambda array: array[n_training:], rows)

@@ -1,4 +1,4 @@
-"""Build functions for tests, in a module of their own so that estimators with them can be pickled."""
+"""Build functions for tests, in a module of their own so that estimators can be pickled."""
 
 from __future__ import annotations
 
