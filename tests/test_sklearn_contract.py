@@ -6,6 +6,7 @@ import multiprocessing
 import pickle
 import random
 import threading
+from functools import partial
 
 import joblib
 import numpy as np
@@ -38,7 +39,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from skhp import KerasClassifier, KerasMLPClassifier, KerasMLPRegressor, KerasRegressor
 from tests.estimators.build_functions import build_classifier, build_regressor
@@ -83,7 +84,19 @@ regressors = pytest.mark.parametrize("estimator", REGRESSORS, ids=_name)
 estimators = pytest.mark.parametrize("estimator", ESTIMATORS, ids=_name)
 
 
-@parametrize_with_checks(ESTIMATORS)
+def _scikit_learn_checks():
+    # As parametrize_with_checks, whose names of tests hold the address of a build function and so
+    # differ from one worker of a parallel run to the next.
+    for estimator in ESTIMATORS:
+        for number, (prepared, check) in enumerate(estimator_checks_generator(estimator)):
+            function = check
+            while isinstance(function, partial):
+                function = function.func
+            name = f"{_name(estimator)}-{number}-{function.__name__}"
+            yield pytest.param(prepared, check, id=name)
+
+
+@pytest.mark.parametrize(("estimator", "check"), list(_scikit_learn_checks()))
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
