@@ -130,7 +130,7 @@ def describe_network(
         activation=activation,
         output=output,
         batch_norm=bool(batch_norm),
-        has_dropout=dropout > 0,
-        has_l2=l2 > 0,
+        has_dropout=bool(dropout > 0),
+        has_l2=bool(l2 > 0),
     )
     return NetworkDescription(structure, dropout=float(dropout), l2=float(l2))
