@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhp.suggestions import nearest_name
@@ -37,6 +37,7 @@ def test_any_iterable_of_names_will_do():
         assert nearest_name("neuron", known) == " Did you mean 'neurons'?"
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KNOWN), st.data())
 def test_one_letter_too_few_is_always_understood(name, data):
     place = data.draw(st.integers(0, len(name) - 1))
@@ -44,6 +45,7 @@ def test_one_letter_too_few_is_always_understood(name, data):
     assert nearest_name(slip, KNOWN) == f" Did you mean {name!r}?"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_only_known_names_are_suggested(name):
     allowed = {"", *(f" Did you mean {known!r}?" for known in KNOWN)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Self
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from skhp.estimators.keras_arguments import refuse_output_units
-from skhp.estimators.scikeras_base import ClassifierLabelEncoder
+from skhp.estimators.scikeras_base import ClassifierLabelEncoder, loss_name
 
 
 class RepairedLabelEncoder(ClassifierLabelEncoder):
@@ -45,6 +46,31 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
                 f"A classifier needs at least 2 classes, got 1 class: {self.classes_}."
             )
         return self
+
+    def transform(self, y: np.ndarray) -> np.ndarray:
+        """Class numbers, or columns of zeros and ones, of labels.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns)
+
+        Raises
+        ------
+        ValueError
+            If there are labels that were not among the classes.
+        """
+        if self._target_type in ("binary", "multiclass"):
+            unseen = np.setdiff1d(y, self.classes_)
+            if len(unseen):
+                raise ValueError(
+                    f"y holds labels that are not among the classes {self.classes_} of the first "
+                    f"fit: {unseen}."
+                )
+        return super().transform(y)
 
     def output_units(self) -> tuple[int, ...]:
         """How many output units a model may have; none where that is not known."""
@@ -90,6 +116,18 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
         return y
 
 
+def as_columns(target: np.ndarray, units: int | None, loss: Any) -> np.ndarray:
+    """Class numbers as columns of zeros and ones, where a loss compares column by column.
+
+    Keras would broadcast the one column of numbers against the units of the model.
+    """
+    if units is None or units < 2 or target.ndim != 2 or target.shape[1] != 1:
+        return target
+    if _is_keras_own(loss) and "sparse" not in loss_name(loss):
+        return np.eye(units, dtype=target.dtype)[target[:, 0].astype(int)]
+    return target
+
+
 def as_probabilities(outputs: Any, loss: Any) -> Any:
     """Outputs as probabilities, where the loss of a model tells that they are something else.
 
@@ -108,6 +146,16 @@ def as_probabilities(outputs: Any, loss: Any) -> Any:
         )
         return expit(outputs) if binary else softmax(outputs, axis=-1)
     return outputs
+
+
+def _is_keras_own(loss: Any) -> bool:
+    """Whether a loss is one of Keras', given as a string, a function, a class or an instance."""
+    if isinstance(loss, str):
+        loss = keras.losses.get(loss)
+    if isinstance(loss, (list, tuple, dict)):
+        return False
+    thing = loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss)
+    return thing.__module__.partition(".")[0] == "keras"
 
 
 def _with_sum_one(y: np.ndarray) -> np.ndarray:

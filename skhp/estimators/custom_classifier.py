@@ -11,7 +11,8 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.estimators.class_encoding import RepairedLabelEncoder, as_probabilities
+from skhp.estimators.class_encoding import RepairedLabelEncoder, as_columns, as_probabilities
+from skhp.estimators.keras_arguments import refuse_output_units
 from skhp.estimators.scikeras_base import BaseWrapper
 from skhp.estimators.scikeras_fit import KerasWrapper, Model
 from skhp.estimators.scikit_learn_private import fit_context
@@ -342,9 +343,7 @@ class KerasClassifier(ClassifierMixin, KerasWrapper):
         probabilities are asked for.
         """
         categories = "auto" if self.classes_ is None else [self.classes_]
-        # SciKeras knows categorical crossentropy as an instance and by its name only.
-        loss = self.loss.__name__ if isinstance(self.loss, type) else self.loss
-        return RepairedLabelEncoder(loss=loss, categories=categories)
+        return RepairedLabelEncoder(loss=self.loss, categories=categories)
 
     def _type_of_target(self, y: np.ndarray) -> str:
         kind = type_of_target(y)
@@ -387,11 +386,13 @@ class KerasClassifier(ClassifierMixin, KerasWrapper):
                 f"with them all rows of {missing}. Shuffle the rows before fit."
             )
 
-    def _check_model_compatibility(self, y: Any) -> None:
-        super()._check_model_compatibility(y)
+    def _encoded_target(self, y: np.ndarray) -> Any:
+        target = super()._encoded_target(y)
         encoder = self.target_encoder_
-        if isinstance(encoder, RepairedLabelEncoder):
-            self._refuse_output_units(encoder.output_units())
+        if not isinstance(encoder, RepairedLabelEncoder):
+            return target
+        refuse_output_units(self._output_units, encoder.output_units())
+        return as_columns(target, self._output_units, self.model_.loss)
 
     def _predict_raw(self, X: ArrayLike, **kwargs: Any) -> Any:
         return as_probabilities(super()._predict_raw(X, **kwargs), self.model_.loss)

@@ -230,7 +230,7 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
         X, y = super()._validate_data(X, y, reset, y_numeric)
         return X, None if y is None else numeric_target(self, y)
 
-    def _check_model_compatibility(self, y: Any) -> None:
-        super()._check_model_compatibility(y)
+    def _encoded_target(self, y: np.ndarray) -> Any:
         if isinstance(self.target_encoder_, RegressorTargetEncoder):
-            self._refuse_output_units((self.n_outputs_,))
+            refuse_output_units(self._output_units, (self.n_outputs_,))
+        return super()._encoded_target(y)

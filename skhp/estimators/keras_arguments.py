@@ -86,9 +86,21 @@ def refuse_learning_rate(model: keras.Model) -> None:
         )
 
 
-def refuse_output_units(given: int, possible: tuple[int, ...]) -> None:
+def built_output_units(model: keras.Model, inputs: Any) -> int | None:
+    """Number of output units of a model, which is built for its inputs if it is not yet.
+
+    None if it has several outputs, or one that is not a row of units.
+    """
+    shape = getattr(model, "output_shape", None) if model.built else None
+    if shape is None:
+        outputs = model(keras.tree.map_structure(lambda array: array[:1], inputs))
+        shape = tuple(getattr(outputs, "shape", ()))
+    return shape[1] if isinstance(shape, tuple) and len(shape) == 2 else None
+
+
+def refuse_output_units(given: int | None, possible: tuple[int, ...]) -> None:
     """Raise if a model has a number of output units that does not fit the target."""
-    if possible and given not in possible:
+    if given is not None and possible and given not in possible:
         raise ValueError(
             f"The model has {given} output unit(s), but the target needs "
             f"{' or '.join(map(str, possible))}. A build function with a parameter `meta` finds "

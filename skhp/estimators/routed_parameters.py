@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -26,8 +26,6 @@ ROUTES = (
 
 # What a build function gets without a parameter of that name, if it asks for it.
 _OFFERED = frozenset({"meta", "compile_kwargs", "params"})
-
-_COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class RoutedParametersMixin(NamedParametersMixin):
@@ -53,8 +51,8 @@ class RoutedParametersMixin(NamedParametersMixin):
         Parameters
         ----------
         deep : bool, default=True
-            Include the parameters of parameters that are estimators, and those of its ancestors
-            that its constructor does not let through.
+            Include the parameters of parameters that are estimators, and those that a subclass
+            fixes because its constructor does not take them.
 
         Returns
         -------
@@ -63,7 +61,8 @@ class RoutedParametersMixin(NamedParametersMixin):
         names = constructor_names(type(self), inherited=deep)
         # fit warns of a constructor that does not keep what it takes.
         params = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        params |= self._given_extra()
+        if deep or _collects_keywords(inspect.signature(type(self).__init__)):
+            params |= self._given_extra()
         if deep:
             for name, value in list(params.items()):
                 if _is_estimator(value):
@@ -202,11 +201,8 @@ class BuildSignature:
         # A Keras model can be called too, on its inputs.
         if not callable(build) or hasattr(build, "layers"):
             return cls()
-        parameters = inspect.signature(build).parameters.values()
-        return cls(
-            names=frozenset(p.name for p in parameters if p.kind not in _COLLECTING) - _OFFERED,
-            open_ended=any(p.kind is p.VAR_KEYWORD for p in parameters),
-        )
+        signature = inspect.signature(build)
+        return cls(frozenset(_names(signature)) - _OFFERED, _collects_keywords(signature))
 
     def takes(self, name: str) -> bool:
         """Whether there is a parameter for a name."""
@@ -225,8 +221,18 @@ def constructor_names(estimator_class: type, inherited: bool) -> tuple[str, ...]
     names: set[str] = set()
     for ancestor in estimator_class.__mro__:
         if "__init__" in vars(ancestor):
-            parameters = list(inspect.signature(vars(ancestor)["__init__"]).parameters.values())[1:]
-            names.update(p.name for p in parameters if p.kind not in _COLLECTING)
-            if not inherited and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            signature = inspect.signature(vars(ancestor)["__init__"])
+            names.update(_names(signature))
+            if not inherited and not _collects_keywords(signature):
                 break
-    return tuple(sorted(names))
+    return tuple(sorted(names - {"self"}))
+
+
+def _names(signature: inspect.Signature) -> Iterator[str]:
+    for parameter in signature.parameters.values():
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            yield parameter.name
+
+
+def _collects_keywords(signature: inspect.Signature) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())

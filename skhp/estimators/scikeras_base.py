@@ -21,7 +21,8 @@ No other file imports SciKeras. What is wrong with SciKeras 0.13.0 on scikit-lea
 - It needs the outputs of a model before there are any in a model that is built by its first batch.
 - It refuses to predict on floats after a fit on whole numbers, and on other widths of string.
 - Its label encoder squeezes the probabilities of a single row to one dimension, takes logits for
-  probabilities, and predicts with too few output units (`skhp.estimators.class_encoding`).
+  probabilities, predicts with too few output units, and lets Keras compare one column of class
+  numbers with several units (`skhp.estimators.class_encoding`).
 """
 
 from __future__ import annotations
@@ -46,7 +47,6 @@ from skhp.estimators.keras_arguments import (
     WRAPPER_CONSTRAINTS,
     class_named,
     predicts_in_its_own_way,
-    refuse_output_units,
     rows_at_once,
     started_afresh,
     watches_prediction,
@@ -80,7 +80,7 @@ def keras_left_as_it_was() -> Iterator[None]:
 
 with keras_left_as_it_was():
     from scikeras._utils import route_params
-    from scikeras.utils import metric_name
+    from scikeras.utils import loss_name, metric_name
     from scikeras.utils.transformers import ClassifierLabelEncoder, RegressorTargetEncoder
     from scikeras.wrappers import BaseWrapper
 
@@ -89,6 +89,7 @@ __all__ = [
     "ClassifierLabelEncoder",
     "RegressorTargetEncoder",
     "RepairedWrapper",
+    "loss_name",
     "metric_name",
     "route_params",
 ]
@@ -202,12 +203,6 @@ class RepairedWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
         if getattr(self.model_, "outputs", None):
             super()._check_model_compatibility(y)
 
-    def _refuse_output_units(self, possible: tuple[int, ...]) -> None:
-        """Raise if the model is known to have a number of output units that does not fit."""
-        shape = getattr(self.model_, "output_shape", None)
-        if isinstance(shape, tuple) and len(shape) == 2 and isinstance(shape[1], int):
-            refuse_output_units(shape[1], possible)
-
     # Rows
 
     def _validate_data(
@@ -237,11 +232,10 @@ class RepairedWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
     def _row_weight(
         self, X: np.ndarray, y: np.ndarray, sample_weight: ArrayLike | None
     ) -> np.ndarray | None:
-        """Weights of the rows, in an array of their own; None if all weigh the same."""
+        """Weights of the rows; None if all weigh the same."""
         if sample_weight is None:
             return None
-        weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        return weight.copy()
+        return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
     # Prediction
 

@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skhp.estimators.epoch_tasks import EpochTasks
-from skhp.estimators.keras_arguments import n_training_rows, refuse_learning_rate, rows_at_once
+from skhp.estimators.keras_arguments import (
+    built_output_units,
+    n_training_rows,
+    refuse_learning_rate,
+    rows_at_once,
+)
 from skhp.estimators.scikeras_base import RepairedWrapper, metric_name, route_params
 from skhp.estimators.scikit_learn_private import validate_parameter_constraints
 from skhp.exceptions import NonFiniteLossWarning
@@ -26,6 +31,7 @@ class KerasWrapper(RepairedWrapper):
     """Base of the classifier and the regressor; not for direct use."""
 
     history_: dict[str, list[Any]]
+    _output_units: int | None
 
     def __init__(
         self,
@@ -95,6 +101,10 @@ class KerasWrapper(RepairedWrapper):
         self.__dict__.update(getattr(self.feature_encoder_, "get_metadata", dict)())
         self.model_ = self._build_keras_model()
 
+    def _encoded_target(self, y: np.ndarray) -> Any:
+        """A target as the loss of the model takes it."""
+        return as_model_inputs(self.target_encoder_.transform(y))
+
     def _refuse_rows(self, y: np.ndarray, n_training: int) -> None:
         """Raise if a model cannot learn from the targets that it is to be trained on."""
 
@@ -102,10 +112,11 @@ class KerasWrapper(RepairedWrapper):
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, keywords: dict[str, Any]
     ) -> Self:
         """Fit all epochs, and report them to scikit-learn's callbacks."""
+        keywords = {"epochs": getattr(self, "fit__epochs", self.epochs), **keywords}
         validate_parameter_constraints(
             self._parameter_constraints, keywords, caller_name=f"{type(self).__name__}.fit"
         )
-        epochs = keywords.pop("epochs", getattr(self, "fit__epochs", self.epochs))
+        epochs = keywords.pop("epochs")
         given_weight = None if sample_weight is None else np.asarray(sample_weight)
         # To copy the estimator is to copy its model, so a copy needs nothing more to predict.
         tasks = EpochTasks(self, epochs, X, y, given_weight, fitted_attributes=dict)
@@ -154,14 +165,12 @@ class KerasWrapper(RepairedWrapper):
             self._ensure_compiled_model()
             refuse_learning_rate(self.model_)
             inputs = as_model_inputs(self.feature_encoder_.transform(X[used]))
-            if not self.model_.built:
-                # Or the callbacks would find no weights when the training begins.
-                self.model_(keras.tree.map_structure(lambda array: array[:1], inputs))
-            targets = self.target_encoder_.transform(y[used])
+            self._output_units = built_output_units(self.model_, inputs)
+            targets = self._encoded_target(y[used])
             self._check_model_compatibility(targets)
             self._fit_keras_model(
                 inputs,
-                as_model_inputs(targets),
+                targets,
                 sample_weight=None if weight is None else weight[used],
                 warm_start=warm_start,
                 epochs=epochs,
@@ -248,12 +257,12 @@ class KerasWrapper(RepairedWrapper):
         y = np.asarray(y)
         if y.ndim == self.y_ndim_:
             X, y = self._validate_data(X, y)
-            y = self.target_encoder_.transform(y)
+            targets = self._encoded_target(y)
         else:
             # Not of the form that the estimator was fitted on: encoded by the user already.
             X, _ = self._validate_data(X)
-        inputs = as_model_inputs(self.feature_encoder_.transform(X))
-        return inputs, as_model_inputs(y), *weight
+            targets = as_model_inputs(y)
+        return as_model_inputs(self.feature_encoder_.transform(X)), targets, *weight
 
     def _note_why_it_ended(self, all_epochs: bool, finite: StopAtNonFiniteLoss) -> None:
         self.stop_reason_ = "epochs" if all_epochs else "callback"

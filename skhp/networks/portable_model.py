@@ -46,9 +46,6 @@ class PortableModel:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        # Keras' own way to pickle a model, even where SciKeras has put another in its place, whose
-        # models with a Lambda layer cannot be loaded.
-        self._load, self._arguments = keras.layers.Layer.__reduce__(model)
         self._importable: dict[str, Any] = {}
         self._local: dict[str, str] = {}
         for name, custom in custom_objects(model).items():
@@ -57,6 +54,9 @@ class PortableModel:
                 _local_objects[self._local[name]] = custom
             else:
                 self._importable[name] = custom
+        # Keras' own way to pickle a model, even where SciKeras has put another in its place, whose
+        # models with a Lambda layer cannot be loaded.
+        self._load, self._arguments = keras.layers.Layer.__reduce__(model)
 
     def restored(self) -> keras.Model:
         """A model that predicts as the original did, and shares nothing with it."""

@@ -4,7 +4,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhp.exceptions import InvalidParameterError
@@ -33,6 +33,7 @@ def description(**changes):
     return describe_network(**parameters | changes)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6))
 def test_automatic_neurons_are_two_thirds_of_the_inputs_and_at_least_two(n_inputs):
     neurons = automatic_neurons(n_inputs)
@@ -48,17 +49,20 @@ def test_automatic_neurons_of_small_tables(n_inputs, neurons):
     assert automatic_neurons(n_inputs) == neurons
 
 
+@settings(deadline=None)
 @given(st.integers(0, 6), st.integers(1, 500), st.integers(1, 100))
 def test_one_number_is_the_size_of_every_layer(hidden_layers, neurons, n_inputs):
     assert layer_sizes(hidden_layers, neurons, n_inputs) == (neurons,) * hidden_layers
 
 
+@settings(deadline=None)
 @given(st.integers(0, 6), st.integers(1, 100))
 def test_auto_gives_every_layer_the_automatic_number(hidden_layers, n_inputs):
     expected = (automatic_neurons(n_inputs),) * hidden_layers
     assert layer_sizes(hidden_layers, "auto", n_inputs) == expected
 
 
+@settings(deadline=None)
 @given(SIZES)
 def test_a_list_a_tuple_and_an_array_mean_the_same(sizes):
     expected = tuple(sizes)
@@ -67,6 +71,7 @@ def test_a_list_a_tuple_and_an_array_mean_the_same(sizes):
     assert layer_sizes(len(sizes), np.array(sizes, dtype=np.int32), n_inputs=5) == expected
 
 
+@settings(deadline=None)
 @given(SIZES.filter(bool))
 def test_sizes_are_plain_ints(sizes):
     from_array = layer_sizes(len(sizes), np.array(sizes), n_inputs=5)
@@ -74,6 +79,7 @@ def test_sizes_are_plain_ints(sizes):
     assert {type(size) for size in from_array + from_numpy_integer} == {int}
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(0, 6))
 def test_another_number_of_sizes_than_layers_is_refused_with_both_numbers(sizes, hidden_layers):
     if len(sizes) == hidden_layers:

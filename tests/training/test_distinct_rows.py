@@ -3,7 +3,7 @@ from math import fsum
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -26,6 +26,7 @@ def content(row):
     return tuple(float(value) for value in np.ravel(row))
 
 
+@settings(deadline=None)
 @given(tables())
 def test_rows_are_in_one_group_where_they_are_equal(table):
     _, group = row_groups(table)
@@ -35,6 +36,7 @@ def test_rows_are_in_one_group_where_they_are_equal(table):
             assert (group[i] == group[j]) == (content(one) == content(other))
 
 
+@settings(deadline=None)
 @given(tables())
 def test_there_are_as_many_groups_as_numpy_finds_rows(table):
     first, group = row_groups(table)
@@ -42,12 +44,14 @@ def test_there_are_as_many_groups_as_numpy_finds_rows(table):
     assert np.array_equal(np.unique(group), np.arange(len(first)))
 
 
+@settings(deadline=None)
 @given(tables())
 def test_the_first_of_a_group_is_of_that_group(table):
     first, group = row_groups(table)
     assert np.array_equal(group[first], np.arange(len(first)))
 
 
+@settings(deadline=None)
 @given(tables(), st.randoms(use_true_random=False))
 def test_the_number_of_a_group_depends_on_its_content_alone(table, random):
     order = list(range(len(table)))
@@ -57,6 +61,7 @@ def test_the_number_of_a_group_depends_on_its_content_alone(table, random):
     assert np.array_equal(group[order], shuffled)
 
 
+@settings(deadline=None)
 @given(tables())
 def test_a_column_more_of_one_value_changes_no_group(table):
     _, group = row_groups(table)
@@ -123,6 +128,7 @@ def same_bits(one, other):
     )
 
 
+@settings(deadline=None)
 @given(weighted_rows())
 def test_every_distinct_row_is_there_once_with_the_sum_of_its_weights(rows):
     merged = distinct_rows(rows)
@@ -137,6 +143,7 @@ def test_every_distinct_row_is_there_once_with_the_sum_of_its_weights(rows):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@settings(deadline=None)
 @given(weighted_rows(), st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_does_not_change_a_bit(dtype, rows, random):
     order = list(range(len(rows.X)))
@@ -147,6 +154,7 @@ def test_the_order_of_the_rows_does_not_change_a_bit(dtype, rows, random):
     assert same_bits(distinct_rows(given_order), distinct_rows(shuffled))
 
 
+@settings(deadline=None)
 @given(weighted_rows(weights=st.integers(1, 5).map(float)))
 def test_copies_mean_the_same_bits_as_whole_weights(rows):
     times = rows.weight.astype(int)
@@ -158,6 +166,7 @@ def test_copies_mean_the_same_bits_as_whole_weights(rows):
     assert same_bits(distinct_rows(rows), distinct_rows(copies))
 
 
+@settings(deadline=None)
 @given(weighted_rows())
 def test_rows_made_distinct_stay_as_they_are(rows):
     once = distinct_rows(rows)

@@ -204,7 +204,11 @@ def test_a_row_in_the_middle_of_two_classes_is_of_the_first():
     assert accuracy(np.array([0]), np.array([[2.0, 2.0, 1.0]]), None) == 1
 
 
-@pytest.mark.parametrize("name", REGRESSION_METRICS)
-def test_one_row_of_numbers_does_not_warn(name):
-    value = REGRESSION_METRICS[name].score(np.array([[1.0]]), np.array([[0.5]]), None)
-    assert np.isnan(value) if name == "r2" else value > 0
+@pytest.mark.parametrize("n_rows", [1, 2, 3])
+@pytest.mark.parametrize("name", [*CLASSIFICATION_METRICS, *REGRESSION_METRICS])
+def test_a_metric_has_a_value_from_its_least_rows_on_and_never_warns(name, n_rows):
+    metric = (CLASSIFICATION_METRICS | REGRESSION_METRICS)[name]
+    y = np.arange(n_rows)
+    target = y if name in CLASSIFICATION_METRICS else y[:, None].astype(float)
+    value = metric.score(target % 2, np.full((n_rows, 1), 0.5), None)
+    assert np.isfinite(value) == (n_rows >= metric.least_rows)

@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhp.training import TrainingSeeds
@@ -13,16 +13,19 @@ def numbers(seed):
     return dataclasses.astuple(TrainingSeeds.derived_from(seed))
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_seeds_depend_on_the_number_alone(seed):
     assert TrainingSeeds.derived_from(seed) == TrainingSeeds.derived_from(seed)
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_the_seeds_of_one_fit_differ(seed):
     assert len({seed, *numbers(seed)}) == 4
 
 
+@settings(deadline=None)
 @given(st.lists(SEEDS, min_size=2, max_size=2, unique=True))
 def test_other_numbers_give_other_seeds(seeds):
     for one, other in zip(*map(numbers, seeds), strict=True):
@@ -34,6 +37,7 @@ def test_neighbouring_numbers_share_no_seed_in_any_place():
     assert len(set(drawn)) == len(drawn)
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_seeds_are_plain_whole_numbers_from_zero(seed):
     for number in numbers(seed):

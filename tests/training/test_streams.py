@@ -11,11 +11,13 @@ from skhp.training import epoch_batches, row_order, steps_in_epoch
 SEEDS = st.integers(0, 2**32 - 1)
 
 
+@settings(deadline=None)
 @given(SEEDS, st.integers(0, 1000), st.integers(1, 200))
 def test_an_order_visits_every_row_once(seed, epoch, n_rows):
     assert np.array_equal(np.sort(row_order(seed, epoch, n_rows)), np.arange(n_rows))
 
 
+@settings(deadline=None)
 @given(SEEDS, st.integers(0, 1000))
 def test_an_order_depends_on_the_seed_and_the_epoch(seed, epoch):
     # Of 100! orders no two are equal by chance.
@@ -30,6 +32,7 @@ def test_rows_stand_anywhere_in_the_order():
     assert np.bincount(places, minlength=5) / 2000 == pytest.approx(0.2, abs=0.05)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000), st.integers(1, 10_000))
 def test_steps_are_as_few_as_hold_all_rows(n_rows, batch_size):
     steps = steps_in_epoch(n_rows, batch_size)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from skhp.training import row_groups, validation_split
@@ -40,6 +40,7 @@ def content(X, labels, index):
     return sorted(zip(X[index].tolist(), labels[index].tolist(), strict=True))
 
 
+@settings(deadline=None)
 @given(tables(), FRACTIONS, SEEDS)
 def test_every_row_is_on_one_side_and_no_side_is_empty(table, fraction, seed):
     X, labels = table
@@ -53,6 +54,7 @@ def test_every_row_is_on_one_side_and_no_side_is_empty(table, fraction, seed):
     assert (np.diff(validation) > 0).all()
 
 
+@settings(deadline=None)
 @given(tables(), FRACTIONS, SEEDS)
 def test_every_class_of_two_rows_is_on_both_sides(table, fraction, seed):
     X, labels = table
@@ -65,6 +67,7 @@ def test_every_class_of_two_rows_is_on_both_sides(table, fraction, seed):
             assert label in labels[validation]
 
 
+@settings(deadline=None)
 @given(tables(), FRACTIONS, SEEDS)
 def test_a_class_of_a_single_row_is_trained_on(table, fraction, seed):
     X, labels = table
@@ -74,6 +77,7 @@ def test_a_class_of_a_single_row_is_trained_on(table, fraction, seed):
     assert set(labels[training]) == set(labels)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 300), FRACTIONS, SEEDS, st.integers(1, 5))
 def test_without_copies_the_share_is_the_fraction_up_to_a_row_a_class(
     n_rows, fraction, seed, n_classes
@@ -97,6 +101,7 @@ def test_an_exact_share_is_met_exactly():
     assert len(validation) == 25
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 5), min_size=6, max_size=30), st.integers(1, 3), FRACTIONS, SEEDS)
 def test_copies_of_a_row_stay_on_one_side(copies, n_classes, fraction, seed):
     # Every class has two distinct rows or more; every row has up to five copies.
@@ -123,6 +128,7 @@ def test_copies_are_parted_where_a_class_would_be_missing_on_one_side():
         assert set(labels[training]) == set(labels[validation]) == {0, 1}
 
 
+@settings(deadline=None)
 @given(
     st.integers(6, 40),
     st.integers(0, 3),
@@ -147,18 +153,24 @@ def test_the_split_does_not_depend_on_the_order_of_the_rows(
         assert content(X, labels, one) == content(X[order], shuffled_labels, other)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@settings(deadline=None)
 @given(tables(), FRACTIONS, SEEDS, st.randoms(use_true_random=False))
-def test_nor_does_a_split_that_parts_copies(table, fraction, seed, random):
+def test_nor_does_a_split_that_parts_copies(weighted, table, fraction, seed, random):
     X, labels = table
+    weight = np.array([random.choice([1.0, 2.0, 3.0]) for _ in X]) if weighted else None
     order = np.array(random.sample(range(len(X)), len(X)))
-    shuffled_labels = None if labels is None else labels[order]
-    split = split_or_none(groups_of(X), fraction, seed, labels)
+    split = split_or_none(groups_of(X), fraction, seed, labels, weight)
     assume(split is not None)
-    shuffled = validation_split(groups_of(X[order]), fraction, seed, shuffled_labels)
+    ones = np.ones(len(X))
+    table = np.stack([X, *(ones if part is None else part for part in (labels, weight))], axis=1)
+    labels, weight = (None if part is None else part[order] for part in (labels, weight))
+    shuffled = validation_split(groups_of(X[order]), fraction, seed, labels, weight)
     for one, other in zip(split, shuffled, strict=True):
-        assert content(X, labels, one) == content(X[order], shuffled_labels, other)
+        assert sorted(table[one].tolist()) == sorted(table[order][other].tolist())
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=4, max_size=30), FRACTIONS, SEEDS)
 def test_a_whole_weight_is_split_as_that_many_copies(times, fraction, seed):
     groups = np.arange(len(times))
@@ -170,6 +182,7 @@ def test_a_whole_weight_is_split_as_that_many_copies(times, fraction, seed):
         assert set(groups[one]) == set(copies[other])
 
 
+@settings(deadline=None)
 @given(SEEDS)
 def test_equal_rows_of_several_classes_count_for_the_heaviest(seed):
     # Ten rows, each once as class 0 and once as class 1; five weigh more as 0 and five as 1.
@@ -182,6 +195,7 @@ def test_equal_rows_of_several_classes_count_for_the_heaviest(seed):
     assert (held_out >= 5).sum() == 1
 
 
+@settings(deadline=None)
 @given(tables(), FRACTIONS, SEEDS)
 def test_equal_seeds_give_equal_splits(table, fraction, seed):
     X, labels = table
@@ -191,6 +205,7 @@ def test_equal_seeds_give_equal_splits(table, fraction, seed):
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+@settings(deadline=None)
 @given(SEEDS, SEEDS)
 def test_other_seeds_give_other_splits(seed, other_seed):
     assume(seed != other_seed)
