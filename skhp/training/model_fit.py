@@ -28,7 +28,7 @@ def fit_model(
     steps_per_epoch: int | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     **keras_arguments: Any,
-) -> dict[str, list[float]]:
+) -> dict[str, list[Any]]:
     """Train a compiled model in place.
 
     Keras itself would shuffle by TensorFlow's global seed.
@@ -85,7 +85,7 @@ def fit_model(
         callbacks=list(callbacks),
         **keras_arguments,
     ).history
-    return {name: [float(value) for value in values] for name, values in logged.items()}
+    return {name: list(values) for name, values in logged.items()}
 
 
 def as_model_inputs(arrays: Any) -> Any:
@@ -107,7 +107,7 @@ def _distinct(
         return X, y, weight
     given = np.ones(len(X)) if weight is None else weight.astype(np.float64)
     rows = distinct_rows(TrainingRows(X, y, given))
-    if weight is None and len(rows.X) == len(X):
+    if len(rows.X) == len(X) and (given == given[0]).all():
         return X, y, None
     return rows.X, rows.y, rows.weight
 

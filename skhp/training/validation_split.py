@@ -60,7 +60,7 @@ def validation_split(
         np.add.at(total, (groups, strata), 1.0 if weight is None else weight)
         held_out = _stratified(total.argmax(axis=1), fraction, generator)[groups]
     if not _on_both_sides(strata, held_out):
-        by_content = np.lexsort((strata, groups))
+        by_content = np.lexsort((np.zeros(n_rows) if weight is None else weight, strata, groups))
         held_out[by_content] = _stratified(strata[by_content], fraction, generator)
     if not held_out.any():
         raise ValueError(

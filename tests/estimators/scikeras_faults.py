@@ -208,11 +208,11 @@ def cannot_route_to_a_loss_given_by_its_name(library):
 
 
 def compares_class_numbers_with_columns(library):
-    # A mean squared error between columns can only fall in a training on so clear classes.
+    # Compared with a number, the two columns are best at a half each, whatever the class.
     model = partial(network, units=2, activation="softmax")
     optimizer = keras.optimizers.Adam(0.1)
     fitted = classifier(library, model, loss="mse", optimizer=optimizer, epochs=20).fit(X, Y)
-    return fitted.score(X, Y) < 0.8
+    return fitted.predict_proba(X).max(axis=1).mean() < 0.7
 
 
 def does_not_know_the_class_of_categorical_crossentropy(library):

@@ -139,9 +139,10 @@ def test_local_classes_of_one_name_are_told_apart():
             def call(self, inputs):
                 return inputs + number
 
-        return PortableModel(sequential(Local(1.0)))
+        # The class has to live as long as it is to be found, as it does beside a fitted estimator.
+        return Local, PortableModel(sequential(Local(1.0)))
 
-    first, second = make(1.0), make(2.0)
+    (_one, first), (_other, second) = make(1.0), make(2.0)
     difference = second.restored().layers[0](X) - first.restored().layers[0](X)
     np.testing.assert_allclose(difference, 1.0, rtol=1e-6)
 

@@ -86,8 +86,13 @@ def test_in_one_batch_a_weight_is_that_many_rows_to_the_last_bit():
     assert_same(weighted, keras_own, rtol=1e-4)
 
 
-def test_in_one_batch_without_weights_it_is_a_fit_of_keras():
-    assert_same(fitted(batch_size=100)[0], by_keras(batch_size=20)[0])
+@pytest.mark.parametrize("batch_size", [6, 100])
+def test_equal_weights_are_none_to_the_last_bit(batch_size):
+    plain, _ = fitted(batch_size=batch_size)
+    weighted, _ = fitted(batch_size=batch_size, weight=np.full(20, 4.0))
+    for one, other in zip(plain.get_weights(), weighted.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert_same(plain, by_keras(batch_size=min(batch_size, 20))[0])
 
 
 def test_rows_that_repeat_are_left_alone_where_that_could_change_the_result():
