@@ -8,7 +8,12 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from sklearn.datasets import make_blobs, make_regression
+
+# No test asserts a time, and a deadline for each example would.
+settings.register_profile("skhp", deadline=None)
+settings.load_profile("skhp")
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,8 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
     Notes
     -----
     A batch of all rows is trained on in its distinct rows with the sum of their weights, so that a
-    whole-number weight, that many copies of a row and any order of the rows give identical bits.
+    whole-number weight, that many copies of a row and any order of the rows give identical bits. An
+    inner split may tell them apart, so with early stopping this is not promised.
 
     Examples
     --------

@@ -93,6 +93,11 @@ def layer_sizes(
     """
     if isinstance(neurons, str):
         return (automatic_neurons(n_inputs),) * hidden_layers
+    without_length = getattr(neurons, "ndim", 1) == 0 and not isinstance(neurons, Integral)
+    if isinstance(neurons, bool) or without_length:
+        raise InvalidParameterError(
+            f"neurons must be a whole number from 1 up, one a layer or 'auto', got {neurons!r}."
+        )
     if isinstance(neurons, Integral):
         return (int(neurons),) * hidden_layers
     sizes = tuple(neurons)  # type: ignore[arg-type]

@@ -102,6 +102,12 @@ def test_anything_but_whole_numbers_from_one_up_is_refused_by_name(wrong, place)
     assert f"holds {wrong!r};" in str(error.value)
 
 
+@pytest.mark.parametrize("neurons", [True, np.array(5), np.float64(4)])
+def test_one_number_that_is_none_of_neurons_is_refused(neurons):
+    with pytest.raises(InvalidParameterError, match="neurons must be a whole number"):
+        layer_sizes(2, neurons, n_inputs=5)
+
+
 @pytest.mark.parametrize("neurons", [np.array([4.0, 4.0]), np.array([[4, 4], [4, 4]])])
 def test_arrays_of_other_numbers_or_more_dimensions_are_refused(neurons):
     with pytest.raises(InvalidParameterError, match="each layer needs a whole number"):
