@@ -706,7 +706,8 @@ class TestBadInput:
 
     def test_a_schedule_may_begin_with_a_rate_of_zero(self, two_classes):
         schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 10, 0.1)
-        eager_classifier(optimizer__learning_rate=schedule).fit(*two_classes)
+        fitted = eager_classifier(optimizer__learning_rate=schedule).fit(*two_classes)
+        assert fitted.stop_reason_ == "epochs"
 
     @pytest.mark.parametrize("value", [1e300, np.nan, np.inf])
     def test_targets_that_keras_cannot_represent(self, value, regression):

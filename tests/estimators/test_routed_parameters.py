@@ -105,8 +105,9 @@ class TestSettingParameters:
 
 class TestValidation:
     def test_right_ones_pass(self):
-        Routed(build, neurons=1, steps=2, model__activation="tanh", fit__x=1)._validate_params()
-        Routed(build_anything, whatever=1, model__else=2)._validate_params()
+        named = Routed(build, neurons=1, steps=2, model__activation="tanh", fit__x=1)
+        assert named._validate_params() is None
+        assert Routed(build_anything, whatever=1, model__else=2)._validate_params() is None
 
     def test_all_mistakes_are_named(self):
         with pytest.raises(InvalidParameterError) as raised:
