@@ -9,15 +9,22 @@ import importlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from skhp.population.registration import (
+    register_backend,
+    register_backend_where_joblib_is_loaded,
+)
+
 if TYPE_CHECKING:
     from skhp.estimators.custom import KerasClassifier, KerasRegressor
     from skhp.estimators.mlp_classifier import KerasMLPClassifier
     from skhp.estimators.mlp_regressor import KerasMLPRegressor
-    from skhp.exceptions import InvalidParameterError, NonFiniteLossWarning
+    from skhp.exceptions import CannotJoinError, InvalidParameterError, NonFiniteLossWarning
+    from skhp.population.backend import population_backend
 
 __version__ = version("skhp")
 
 __all__ = [
+    "CannotJoinError",
     "InvalidParameterError",
     "KerasClassifier",
     "KerasMLPClassifier",
@@ -25,21 +32,27 @@ __all__ = [
     "KerasRegressor",
     "NonFiniteLossWarning",
     "__version__",
+    "population_backend",
 ]
 
 _MODULE_OF = {
+    "CannotJoinError": "skhp.exceptions",
     "InvalidParameterError": "skhp.exceptions",
     "KerasClassifier": "skhp.estimators.custom",
     "KerasMLPClassifier": "skhp.estimators.mlp_classifier",
     "KerasMLPRegressor": "skhp.estimators.mlp_regressor",
     "KerasRegressor": "skhp.estimators.custom",
     "NonFiniteLossWarning": "skhp.exceptions",
+    "population_backend": "skhp.population.backend",
 }
+
+register_backend_where_joblib_is_loaded()
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'skhp' has no attribute {name!r}")
+    register_backend()
     value = getattr(importlib.import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     return value

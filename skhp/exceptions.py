@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["InvalidParameterError", "NonFiniteLossWarning"]
+__all__ = ["CannotJoinError", "InvalidParameterError", "NonFiniteLossWarning"]
+
+
+class CannotJoinError(ValueError):
+    """A fit cannot be trained in a cohort; the message says why.
+
+    With ``engine="population"`` it reaches the user; otherwise Keras trains the network instead.
+    """
 
 
 class InvalidParameterError(ValueError, TypeError):

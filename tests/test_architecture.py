@@ -25,12 +25,15 @@ MAY_IMPORT = {
     "comparison": BASE | {"skhp", "estimators"},
     "cli": BASE | {"skhp", "comparison"},
     "__main__": {"cli"},
-    "skhp": BASE | {"estimators"},
+    "skhp": BASE | {"estimators", "population"},
 }
 
 USES_TENSORFLOW = {"networks", "training"}
 USES_SCIKERAS = {"skhp/estimators/scikeras_base.py", "skhp/estimators/custom.py"}
-USES_PRIVATE_SCIKIT_LEARN = {"skhp/estimators/scikit_learn_private.py"}
+USES_PRIVATE_SCIKIT_LEARN = {
+    "skhp/estimators/scikit_learn_private.py",
+    "skhp/population/scikit_learn_private.py",
+}
 USES_PRIVATE_KERAS = {"skhp/networks/keras_private.py"}
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "manager", "managers", "handler", "handlers"}
 MOST_LINES = 400
@@ -152,7 +155,7 @@ def private_names_of(library: str, root: Path, allowed: set[str]) -> list[str]:
 
 
 def private_scikit_learn_in_one_file(root: Path) -> list[str]:
-    """Private names of scikit-learn are used in one file."""
+    """Private names of scikit-learn are used in one file of a part."""
     return private_names_of("sklearn", root, USES_PRIVATE_SCIKIT_LEARN)
 
 
@@ -249,9 +252,9 @@ def inits_hold_names_only(root: Path) -> list[str]:
             elif isinstance(node, ast.FunctionDef):
                 if node.name in ("__getattr__", "__dir__"):
                     continue
-            elif (module.path, ast.unparse(node)) == (
-                "skhp/networks/__init__.py",
-                "import_tensorflow_quietly()",
+            elif (module.path, ast.unparse(node)) in (
+                ("skhp/networks/__init__.py", "import_tensorflow_quietly()"),
+                ("skhp/__init__.py", "register_backend_where_joblib_is_loaded()"),
             ):
                 continue
             found.append(module.at(node, ast.unparse(node).splitlines()[0]))

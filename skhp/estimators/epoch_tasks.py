@@ -48,6 +48,11 @@ class EpochTasks:
         }
         self._fitted_attributes = fitted_attributes
 
+    @property
+    def observed(self) -> bool:
+        """Whether there is anybody to report to."""
+        return self._context is not None
+
     def fit_begins(self) -> None:
         """Report the fit itself."""
         if self._context is not None:

@@ -77,6 +77,11 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
         "auto" is crossentropy. The loss of a batch is the weighted mean over its rows.
     class_weight : dict, "balanced" or None, default=None
         Weight of a class by its label; "balanced" weighs inversely to the frequency.
+    engine : {"auto", "population", "keras"}, default="auto"
+        What trains the network: the compiled program that trains whole populations, and a lone fit
+        as a cohort of one, or Keras' own ``fit``. "auto" takes Keras where there are `callbacks`;
+        "population" raises a `CannotJoinError` there. Weights agree to rounding, but for dropout,
+        whose noise the two draw differently.
     callbacks : keras.callbacks.Callback, list of them or None, default=None
         Callbacks for Keras' ``fit``, as instances, of which shallow copies are used, or as classes.
         They find ``val_loss`` and the monitored metric in their logs.
@@ -161,6 +166,7 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
         validation_fraction: float = 0.2,
         loss: str = "auto",
         class_weight: Mapping[Any, float] | str | None = None,
+        engine: str = "auto",
         callbacks: Any = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -184,6 +190,7 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
             monitor=monitor,
             validation_fraction=validation_fraction,
             loss=loss,
+            engine=engine,
             callbacks=callbacks,
             warm_start=warm_start,
             random_state=random_state,

@@ -37,6 +37,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         "patience": [Interval(Integral, 1, None, closed="left")],
         "min_delta": [Interval(Real, 0, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "engine": [StrOptions({"auto", "population", "keras"})],
         "callbacks": "no_validation",
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -63,6 +64,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
         loss: str = "auto",
+        engine: str = "auto",
         callbacks: Any = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -85,6 +87,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         self.monitor = monitor
         self.validation_fraction = validation_fraction
         self.loss = loss
+        self.engine = engine
         self.callbacks = callbacks
         self.warm_start = warm_start
         self.random_state = random_state

@@ -69,6 +69,11 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
         Share of the rows to hold out.
     loss : {"auto", "squared_error", "absolute_error", "huber", "log_cosh"}, default="auto"
         "auto" is the squared error. The loss of a batch is the weighted mean over its rows.
+    engine : {"auto", "population", "keras"}, default="auto"
+        What trains the network: the compiled program that trains whole populations, and a lone fit
+        as a cohort of one, or Keras' own ``fit``. "auto" takes Keras where there are `callbacks`;
+        "population" raises a `CannotJoinError` there. Weights agree to rounding, but for dropout,
+        whose noise the two draw differently.
     callbacks : keras.callbacks.Callback, list of them or None, default=None
         Callbacks for Keras' ``fit``, as instances, of which shallow copies are used, or as classes.
         They find ``val_loss`` and the monitored metric in their logs.

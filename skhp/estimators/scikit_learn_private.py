@@ -35,12 +35,12 @@ except ImportError:
 
 
 def open_callback_context(estimator: Any, max_subtasks: int) -> Any | None:
-    """Context of a fit for scikit-learn's callbacks; None before scikit-learn 1.9.
+    """Context of a fit for scikit-learn's callbacks; None where there are none.
 
     scikit-learn documents ``_init_callback_context`` for authors of estimators, yet under a
-    private name.
+    private name; and keeps the callbacks of an estimator in ``_skl_callbacks``.
     """
-    if not hasattr(estimator, "_init_callback_context"):
+    if not getattr(estimator, "_skl_callbacks", None):
         return None
     return estimator._init_callback_context(max_subtasks=max_subtasks)
 

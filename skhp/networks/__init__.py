@@ -4,6 +4,14 @@ from skhp.networks.quiet_tensorflow import import_tensorflow_quietly
 
 import_tensorflow_quietly()
 
+from skhp.networks.batched_network import (  # noqa: E402
+    BatchedNetwork,
+    NetworkNumbers,
+    batched_network,
+    flattened,
+    network_numbers,
+    unflattened,
+)
 from skhp.networks.build import build_network  # noqa: E402
 from skhp.networks.description import (  # noqa: E402
     ACTIVATIONS,
@@ -11,6 +19,11 @@ from skhp.networks.description import (  # noqa: E402
     NetworkStructure,
     OutputKind,
     describe_network,
+)
+from skhp.networks.initial_network import (  # noqa: E402
+    InitialNetwork,
+    initial_network,
+    numbers_of,
 )
 from skhp.networks.logits import logits  # noqa: E402
 from skhp.networks.losses import (  # noqa: E402
@@ -25,6 +38,8 @@ from skhp.networks.optimizers import (  # noqa: E402
     Schedule,
     schedule_from,
 )
+from skhp.networks.predictions import predicted_logits  # noqa: E402
+from skhp.networks.program_cache import CacheCounts, ProgramCache  # noqa: E402
 from skhp.networks.saving import (  # noqa: E402
     SavedNetwork,
     compile_network,
@@ -39,20 +54,32 @@ __all__ = [
     "OPTIMIZERS",
     "REGRESSION_LOSSES",
     "SCHEDULES",
+    "BatchedNetwork",
+    "CacheCounts",
+    "InitialNetwork",
     "NetworkDescription",
+    "NetworkNumbers",
     "NetworkStructure",
     "OutputKind",
     "PlateauSchedule",
+    "ProgramCache",
     "SavedNetwork",
     "Schedule",
+    "batched_network",
     "build_network",
     "compile_network",
     "copy_network",
     "describe_network",
+    "flattened",
     "import_tensorflow_quietly",
+    "initial_network",
     "keras_loss",
     "logits",
+    "network_numbers",
+    "numbers_of",
+    "predicted_logits",
     "restore_network",
     "save_network",
     "schedule_from",
+    "unflattened",
 ]

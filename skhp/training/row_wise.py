@@ -30,7 +30,7 @@ _LAYERS = frozenset(
     }
 )
 
-_LOSSES = frozenset(
+ROW_WISE_LOSSES = frozenset(
     {
         keras.losses.BinaryCrossentropy,
         keras.losses.BinaryFocalCrossentropy,
@@ -51,7 +51,7 @@ _LOSSES = frozenset(
         keras.losses.SquaredHinge,
     }
 )
-_LOSS_FUNCTIONS = frozenset(loss().fn for loss in _LOSSES)
+_LOSS_FUNCTIONS = frozenset(loss().fn for loss in ROW_WISE_LOSSES)
 
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
@@ -75,7 +75,7 @@ def _is_mean_over_rows(loss: Any) -> bool:
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
     if isinstance(loss, keras.losses.Loss):
-        return type(loss) in _LOSSES and loss.reduction in _MEANS
+        return type(loss) in ROW_WISE_LOSSES and loss.reduction in _MEANS
     return callable(loss) and loss in _LOSS_FUNCTIONS
 
 

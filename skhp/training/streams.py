@@ -72,3 +72,19 @@ def epoch_batches(
         # Keras warns of data that ran out unless it knows beforehand where they end.
         .apply(tf.data.experimental.assert_cardinality(epochs * steps_in_epoch(n_rows, batch_size)))
     )
+
+
+def dropout_noise(seed: int, layer: int, epoch: int, n_rows: int, units: int) -> np.ndarray:
+    """Uniform whole numbers of 16 bits, one for each place in an epoch's order and each unit.
+
+    A unit's numbers depend neither on how many units there are nor on the batch size, so members
+    that differ in these can share a stream and still get what they would get alone.
+
+    Examples
+    --------
+    >>> wide, narrow = (dropout_noise(0, 0, 0, n_rows=3, units=units) for units in (5, 2))
+    >>> bool((wide[:, :2] == narrow).all())
+    True
+    """
+    generator = np.random.default_rng([seed, layer, epoch])
+    return generator.integers(2**16, size=(units, n_rows), dtype=np.uint16).T

@@ -1,0 +1,102 @@
+"""What a fit of a multilayer perceptron is before it is trained."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from skhp.networks import (
+    OPTIMIZERS,
+    NetworkDescription,
+    NetworkStructure,
+    OutputKind,
+    initial_network,
+    keras_loss,
+    numbers_of,
+)
+from skhp.training import (
+    FitTask,
+    MemberWeights,
+    Objective,
+    RowLoss,
+    TrainingPlan,
+    TrainingRows,
+    TrainingSeeds,
+    UpdateNumbers,
+    ValidationRows,
+    rate_of,
+    row_loss,
+    update_of,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedRows:
+    """Checked rows, parted for training and validation, and what the estimator learnt of them.
+
+    `learnt` holds the attributes that checking the rows left on the estimator.
+    """
+
+    rows: TrainingRows
+    validation: ValidationRows | None
+    batch_size: int
+    network: NetworkDescription
+    learnt: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedFit:
+    """A fit that only needs to be trained. `start` is None for new weights."""
+
+    rows: TrainingRows
+    validation: ValidationRows | None
+    network: NetworkDescription
+    objective: Objective
+    plan: TrainingPlan
+    seeds: TrainingSeeds
+    start: MemberWeights | None = None
+
+    def task(self) -> FitTask:
+        """The fit as a member of a cohort.
+
+        Raises
+        ------
+        CannotJoinError
+            If it cannot be one.
+        """
+        structure = self.network.structure
+        initial = initial_network(structure, self.seeds.network)
+        return FitTask(
+            network=initial.network,
+            numbers=numbers_of(self.network),
+            loss=_row_loss(self.objective.loss, structure.output),
+            update=_update(self.objective.optimizer),
+            rate=rate_of(self.objective.keras_rate()),
+            rows=self.rows,
+            validation=self.validation,
+            plan=self.plan,
+            noise_seed=self.seeds.network,
+            start=self.start or _fresh_start(structure, self.seeds.network),
+            origin=self,
+        )
+
+
+# A search prepares many fits of few kinds, and making a loss or an optimizer of Keras takes time.
+
+
+@functools.lru_cache
+def _row_loss(name: str, output: OutputKind) -> RowLoss:
+    return row_loss(keras_loss(name, output))
+
+
+@functools.lru_cache
+def _update(name: str) -> UpdateNumbers:
+    return update_of(OPTIMIZERS[name](1.0))
+
+
+@functools.lru_cache(256)
+def _fresh_start(structure: NetworkStructure, seed: int) -> MemberWeights:
+    initial = initial_network(structure, seed)
+    return MemberWeights(initial.weights, initial.state)

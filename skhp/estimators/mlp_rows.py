@@ -1,0 +1,246 @@
+"""From what the user gave to a fit that only needs to be trained."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+
+from skhp.estimators.mlp_parameters import MLPParameters
+from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
+from skhp.estimators.tables import EncodedTarget, WeightedTable, checked_table, checked_weight
+from skhp.exceptions import InvalidParameterError
+from skhp.networks import NetworkDescription, describe_network, schedule_from
+from skhp.training import (
+    MemberWeights,
+    Metric,
+    Objective,
+    TrainedNetwork,
+    TrainingPlan,
+    TrainingRows,
+    TrainingSeeds,
+    ValidationRows,
+    prepared_once,
+    row_groups,
+    steps_in_epoch,
+    validation_split,
+)
+
+
+class KerasMLPRows(MLPParameters):
+    """Checks rows, parts them and plans their training; not for direct use."""
+
+    _metrics: ClassVar[dict[str, Metric]]
+
+    _trained_network: TrainedNetwork
+    _epochs_run: int
+
+    @abstractmethod
+    def _encode_target(
+        self,
+        y: np.ndarray,
+        *,
+        first: bool,
+        classes: ArrayLike | None = None,
+        held_out: bool = False,
+    ) -> EncodedTarget:
+        """Encode a target.
+
+        `first` learns from it what the estimator knows of targets; `held_out` tells that nothing
+        may be learnt from it, class weights included.
+        """
+
+    def _prepared(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> PreparedFit:
+        warm = self.warm_start and hasattr(self, "_trained_network")
+        seeds = self._drawn_seeds()
+        if warm:
+            prepared = self._prepared_rows(X, y, sample_weight, X_val, y_val, seeds.split, warm)
+        else:
+            prepared = prepared_once(
+                (type(self), seeds.split, *map(repr, self._of_rows_and_network())),
+                (X, y, sample_weight, X_val, y_val),
+                lambda: self._prepared_rows(X, y, sample_weight, X_val, y_val, seeds.split, warm),
+            )
+            self.__dict__.update(prepared.learnt)
+        plan = self._planned(
+            prepared.batch_size, seeds, first_epoch=self._epochs_run if warm else 0
+        )
+        self._refuse_too_few_rows(prepared.validation, plan.metric)
+        start = None
+        if warm:
+            self._refuse_another_network(prepared.network)
+            member = self._trained_network.member
+            start = MemberWeights(member.weights, member.state)
+        return PreparedFit(
+            rows=prepared.rows,
+            validation=prepared.validation,
+            network=prepared.network,
+            objective=self._objective(len(prepared.rows.X), plan),
+            plan=plan,
+            seeds=seeds,
+            start=start,
+        )
+
+    def _of_rows_and_network(self) -> tuple[Any, ...]:
+        """The parameters that preparing the rows and describing the network depend on."""
+        others = (
+            "activation",
+            "learning_rate",
+            "lr_schedule",
+            "optimizer",
+            "epochs",
+            "patience",
+            "min_delta",
+            "monitor",
+            "loss",
+            "callbacks",
+            "random_state",
+            "verbose",
+        )
+        return tuple(
+            (name, value)
+            for name, value in self.get_params(deep=False).items()
+            if name not in others
+        )
+
+    def _prepared_rows(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        X_val: ArrayLike | None,
+        y_val: ArrayLike | None,
+        split_seed: int,
+        warm: bool,
+    ) -> PreparedRows:
+        parameters = self.get_params(deep=False)
+        table = self._checked_table(X, y, sample_weight, first=not warm)
+        self._refuse_one_class(table.target)
+        network = self._described(table)
+        validation: ValidationRows | None = None
+        if X_val is not None or y_val is not None:
+            validation = self._checked_validation(X_val, y_val)
+        elif self.early_stopping:
+            _, groups = row_groups(table.X)
+            kept, held_out = validation_split(
+                groups,
+                self.validation_fraction,
+                split_seed,
+                table.target.labels,
+                table.sample_weight,
+            )
+            validation = table.rows(held_out).distinct().for_validation()
+            table = table.rows(kept)
+        rows, batch_size = self._batched(table, network)
+        learnt = {name: value for name, value in vars(self).items() if name not in parameters}
+        return PreparedRows(rows, validation, batch_size, network, learnt)
+
+    def _checked_table(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        first: bool,
+        classes: ArrayLike | None = None,
+        held_out: bool = False,
+    ) -> WeightedTable:
+        X, y = checked_table(self, X, y, first=first)
+        weight = checked_weight(sample_weight, X)
+        target = self._encode_target(y, first=first, classes=classes, held_out=held_out)
+        return WeightedTable(X, target, weight).without_zero_weights()
+
+    def _checked_validation(
+        self, X_val: ArrayLike | None, y_val: ArrayLike | None
+    ) -> ValidationRows:
+        if X_val is None or y_val is None:
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(f"fit needs both X_val and y_val or neither, got no {missing}.")
+        table = self._checked_table(X_val, y_val, None, first=False, held_out=True)
+        return table.distinct().for_validation()
+
+    def _described(self, table: WeightedTable) -> NetworkDescription:
+        return describe_network(
+            n_inputs=table.X.shape[1],
+            n_outputs=table.target.n_outputs,
+            output=table.target.output,
+            hidden_layers=self.hidden_layers,
+            neurons=self.neurons,
+            activation=self.activation,
+            batch_norm=self.batch_norm,
+            dropout=self.dropout,
+            l2=self.l2,
+        )
+
+    def _refuse_one_class(self, target: EncodedTarget) -> None:
+        if target.labels is not None and len(np.unique(target.labels)) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs rows of at least 2 classes, got one class only "
+                "(rows of weight zero do not count)."
+            )
+
+    def _refuse_too_few_rows(
+        self, validation: ValidationRows | None, metric: Metric | None
+    ) -> None:
+        if metric and validation and len(validation.X) < metric.least_rows:
+            raise ValueError(
+                f"monitor={self.monitor!r} needs at least {metric.least_rows} different rows to "
+                f"validate on, got {len(validation.X)}. Give more rows, a larger "
+                "validation_fraction, or monitor='val_loss'."
+            )
+
+    def _refuse_another_network(self, network: NetworkDescription) -> None:
+        fitted = self._trained_network.description
+        if network.structure != fitted.structure:
+            raise InvalidParameterError(
+                "warm_start=True continues with the fitted network, but the parameters now "
+                f"describe another one: {network.structure} instead of {fitted.structure}."
+                " Set warm_start=False to start anew."
+            )
+
+    def _batched(
+        self, table: WeightedTable, network: NetworkDescription
+    ) -> tuple[TrainingRows, int]:
+        whole = isinstance(self.batch_size, str) or self.batch_size >= len(table.X)
+        # Batch normalisation takes its mean over the rows as they are, so there a row of weight
+        # two is not the same as two rows.
+        if whole and not network.structure.batch_norm:
+            table = table.distinct()
+        return table.for_training(), len(table.X) if whole else int(self.batch_size)
+
+    def _planned(self, batch_size: int, seeds: TrainingSeeds, first_epoch: int) -> TrainingPlan:
+        return TrainingPlan(
+            batch_size=batch_size,
+            epochs=int(self.epochs),
+            seed=seeds.order,
+            schedule=schedule_from(self.lr_schedule),
+            patience=int(self.patience) if self.early_stopping else None,
+            min_delta=float(self.min_delta),
+            metric=self._metrics.get(self.monitor.removeprefix("val_")),
+            first_epoch=first_epoch,
+            verbose=int(self.verbose),
+        )
+
+    def _objective(self, n_rows: int, plan: TrainingPlan) -> Objective:
+        return Objective(
+            loss=self.loss,
+            optimizer=self.optimizer,
+            learning_rate=float(self.learning_rate),
+            schedule=plan.schedule,
+            steps_per_epoch=steps_in_epoch(n_rows, plan.batch_size),
+            epochs=int(self.epochs),
+        )
+
+    def _drawn_seeds(self) -> TrainingSeeds:
+        drawn = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        return TrainingSeeds.derived_from(int(drawn))

@@ -1,0 +1,74 @@
+"""Compiled programs, kept for the next cohort of the same kind."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+# Each holds a few megabytes of graph and machine code.
+MOST_PROGRAMS = 32
+
+
+@dataclass(frozen=True)
+class CacheCounts:
+    """How many programs were built so far, and how often one was there already."""
+
+    built: int
+    found: int
+
+
+class ProgramCache:
+    """Programs by what they were built for; the one not used for longest goes first.
+
+    Parameters
+    ----------
+    most : int
+        How many are kept.
+
+    Examples
+    --------
+    >>> cache = ProgramCache(most=2)
+    >>> cache.get("key", lambda: "program"), cache.get("key", lambda: "another")
+    ('program', 'program')
+    >>> cache.counts
+    CacheCounts(built=1, found=1)
+    """
+
+    def __init__(self, most: int = MOST_PROGRAMS) -> None:
+        self._most = most
+        self._programs: OrderedDict[Hashable, Any] = OrderedDict()
+        self._building: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+        self._built = self._found = 0
+
+    @property
+    def counts(self) -> CacheCounts:
+        """What the cache has done so far."""
+        return CacheCounts(self._built, self._found)
+
+    def get(self, key: Hashable, build: Callable[[], Any]) -> Any:
+        """The program of a key, built by the first thread that asks for it."""
+        with self._lock:
+            lock = self._building.setdefault(key, threading.Lock())
+        with lock:
+            with self._lock:
+                if key in self._programs:
+                    self._programs.move_to_end(key)
+                    self._found += 1
+                    return self._programs[key]
+            program = build()
+            with self._lock:
+                self._programs[key] = program
+                self._built += 1
+                self._building.pop(key, None)
+                while len(self._programs) > self._most:
+                    self._programs.popitem(last=False)
+        return program
+
+    def clear(self) -> None:
+        """Forget all programs."""
+        with self._lock:
+            self._programs.clear()

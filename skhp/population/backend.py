@@ -1,0 +1,220 @@
+"""The joblib backend "skhp", and a context that switches it on."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import joblib
+from joblib.parallel import ParallelBackendBase, SequentialBackend
+
+from skhp.population.calls import CollectedTask, ParallelCall, PopulationTrainer, work_off
+from skhp.population.options import PopulationOptions, options_of
+from skhp.population.progress import PrintedProgress, ProgressObserver, SilentProgress
+
+# joblib submits "2*n_jobs" tasks before it asks for results: with this number, all of a search.
+# It is the n_jobs of a call that names none, too, so that it can be told from every other.
+EVERY_TASK = 250_000
+
+
+class PopulationBackend(ParallelBackendBase):
+    """Collects the tasks of a joblib.Parallel call and trains their networks together.
+
+    Parameters
+    ----------
+    nesting_level, inner_max_num_threads
+        As joblib gives them.
+    train_population : callable, default=None
+        Trains the fits; None is skhp's own, `skhp.population.cohorts.train_population`.
+    **options
+        Of `PopulationOptions`.
+    """
+
+    default_n_jobs = EVERY_TASK
+    supports_retrieve_callback = True
+    # All tasks are done before joblib begins to wait for one.
+    supports_timeout = False
+    supports_sharedmem = True
+    uses_threads = True
+
+    def __init__(
+        self,
+        nesting_level: int | None = None,
+        inner_max_num_threads: int | None = None,
+        *,
+        train_population: PopulationTrainer | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
+        self.options = options_of(options)
+        self._train_population = train_population
+        self._calls: WeakKeyDictionary[Any, ParallelCall] = WeakKeyDictionary()
+        self._calls_open = 0
+        self._collected: list[tuple[ParallelCall, CollectedTask]] = []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # It travels only as the nested backend of a task for a worker process, which has its own
+        # share of the machine and should not train populations with all of it.
+        return SequentialBackend, (self.nesting_level,)
+
+    def configure(
+        self,
+        n_jobs: int = EVERY_TASK,
+        parallel: Any = None,
+        prefer: str | None = None,
+        require: str | None = None,
+        **memmapping: Any,
+    ) -> int:
+        """Take the settings of a call; the number of workers is always that of all tasks."""
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        self.parallel = parallel
+        self._calls[parallel] = _call(self.options, n_jobs, parallel, prefer, require, memmapping)
+        self._calls_open += 1
+        return EVERY_TASK
+
+    def terminate(self) -> None:
+        """Forget the settings of a call."""
+        self._calls_open = max(0, self._calls_open - 1)
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """How many tasks a call has at a time: all of them.
+
+        Outside of a call, code asks this to cut its own work into so many pieces.
+        """
+        if n_jobs == 0:
+            raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        if self._calls_open:
+            return EVERY_TASK
+        return 1 if n_jobs is None else _workers_of(n_jobs)
+
+    def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
+        """A backend like this one, so that a search within a search trains populations, too."""
+        return PopulationBackend(
+            nesting_level=(self.nesting_level or 0) + 1,
+            train_population=self._train_population,
+            **dataclasses.asdict(self.options),
+        ), None
+
+    def submit(self, func: Any, callback: Callable[[Any], None] | None = None) -> Any:
+        """Collect a task."""
+        parallel = getattr(callback, "parallel", self.parallel)
+        report = _report_nothing if callback is None else callback
+        self._collected.append((self._calls[parallel], CollectedTask(func, report)))
+        # joblib keeps what is returned until it has the results, and needs it for nothing else.
+        return None
+
+    def retrieve_result_callback(self, out: Any) -> Any:
+        """The results of a task, which were reported as they are."""
+        return out
+
+    @contextlib.contextmanager
+    def retrieval_context(self) -> Iterator[None]:
+        """Work off what was collected, which may bring further tasks of a long list."""
+        while self._collected:
+            call = self._collected[0][0]
+            tasks = deque(task for owner, task in self._collected if owner is call)
+            self._collected = [one for one in self._collected if one[0] is not call]
+            work_off(tasks, call, self._train_population or _train_population)
+        yield
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """Drop the tasks that wait."""
+        self._collected.clear()
+
+
+@contextlib.contextmanager
+def population_backend(
+    n_jobs: int | None = None,
+    *,
+    backend: str | None = None,
+    memory_limit: int | str | None = None,
+    chunk: int | None = None,
+    verbose: int = 0,
+) -> Iterator[None]:
+    """Train the networks of every search and cross-validation in this context together.
+
+    The same as `joblib.parallel_config(backend="skhp", ...)`. Everything of scikit-learn that fits
+    candidates or folds by joblib joins: its searches, `cross_validate`, `cross_val_predict`,
+    `learning_curve`, `validation_curve`, `permutation_test_score`, and BayesSearchCV of
+    scikit-optimize.
+
+    Parameters
+    ----------
+    n_jobs : int or None, default=None
+        Threads that train cohorts at the same time, and workers for tasks that cannot join; -1
+        is one for each core. None is the same for cohorts, and runs tasks that cannot join one
+        after another. A number above 1, or below 0, given to a search itself takes its place.
+    backend : str or None, default=None
+        joblib's backend for tasks that cannot join; None is "loky".
+    memory_limit : int, str or None, default=None
+        The most memory that the cohorts in training may take: bytes, "500MB", "1GiB".
+    chunk : int or None, default=None
+        Epochs trained between two looks at progress and Ctrl-C.
+    verbose : int, default=0
+        Above 0, one line of progress after each chunk goes to standard error.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import cross_val_score
+    >>> X, y = make_classification(random_state=0)
+    >>> with population_backend():
+    ...     scores = cross_val_score(LogisticRegression(), X, y)
+    >>> len(scores)
+    5
+    """
+    options = PopulationOptions(n_jobs, backend, memory_limit, chunk, verbose)
+    population = PopulationBackend(**dataclasses.asdict(options))
+    # n_jobs is named, even as None, so that one of an outer context does not count here.
+    with joblib.parallel_config(backend=population, n_jobs=n_jobs):
+        yield
+
+
+def _call(
+    options: PopulationOptions,
+    n_jobs: int,
+    parallel: Any,
+    prefer: str | None,
+    require: str | None,
+    memmapping: dict[str, Any],
+) -> ParallelCall:
+    # An n_jobs of 1 says nothing: it is what BayesSearchCV passes where its user named none.
+    if n_jobs not in (1, EVERY_TASK):
+        options = dataclasses.replace(options, n_jobs=n_jobs)
+    workers = None
+    if options.n_jobs is not None and options.n_jobs != 1:
+        processes = options.backend or "loky"
+        workers = {
+            "n_jobs": options.n_jobs,
+            # Such tasks write into arrays that they share, or spend their time without the lock
+            # of the interpreter.
+            "backend": "threading" if require or prefer == "threads" else processes,
+        } | {
+            name: memmapping[name]
+            for name in ("max_nbytes", "temp_folder", "mmap_mode")
+            if name in memmapping
+        }
+    verbose = options.verbose or getattr(parallel, "verbose", 0)
+    progress: ProgressObserver = PrintedProgress(str(parallel)) if verbose else SilentProgress()
+    return ParallelCall(options, workers, progress)
+
+
+def _workers_of(n_jobs: int) -> int:
+    return max(joblib.cpu_count() + 1 + n_jobs, 1) if n_jobs < 0 else n_jobs
+
+
+def _report_nothing(results: Any) -> None:
+    """Stands in for a callback that is not there."""
+
+
+def _train_population(*arguments: Any) -> Iterator[tuple[int, Any]]:
+    # The trainer loads TensorFlow, which a search over other estimators does not need.
+    from skhp.population.cohorts import train_population
+
+    return train_population(*arguments)

@@ -1,0 +1,188 @@
+"""Works off the tasks of one joblib.Parallel call: trains their fits together, then runs them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import joblib
+
+from skhp.population.options import PopulationOptions
+from skhp.population.planner import PlannedFit, Planner
+from skhp.population.progress import ProgressObserver
+from skhp.population.recorded_warnings import give_warnings
+from skhp.population.steps import AnsweringMemory, FittedStep
+
+PopulationTrainer = Callable[
+    [Sequence[Any], PopulationOptions, ProgressObserver], Iterator[tuple[int, Any]]
+]
+
+
+@dataclass(frozen=True, eq=False)
+class CollectedTask:
+    """A batch of tasks as joblib submits it, most often of one task, and whom to tell its results.
+
+    Parameters
+    ----------
+    batch : joblib's batch
+        Called, it runs the tasks; its `items` are their functions, arguments and keywords.
+    report : callable
+        Takes the list of results.
+    """
+
+    batch: Any
+    report: Callable[[Any], None]
+
+
+@dataclass(frozen=True, eq=False)
+class ParallelCall:
+    """What a joblib.Parallel call asks of its backend.
+
+    Parameters
+    ----------
+    options : PopulationOptions
+    workers : dict or None
+        Arguments of the joblib.Parallel that runs tasks which cannot join. None runs them one
+        after another.
+    progress : ProgressObserver
+    """
+
+    options: PopulationOptions
+    workers: dict[str, Any] | None
+    progress: ProgressObserver
+
+
+@dataclass(eq=False)
+class _JoiningTask:
+    collected: CollectedTask
+    fits_of_items: list[list[PlannedFit]]
+    results: dict[PlannedFit, Any] = field(default_factory=dict)
+
+    @property
+    def fits(self) -> list[PlannedFit]:
+        return [fit for fits in self.fits_of_items for fit in fits]
+
+    @property
+    def is_trained(self) -> bool:
+        return len(self.results) == len(self.fits)
+
+
+class _Member(NamedTuple):
+    task: _JoiningTask
+    fit: PlannedFit
+
+
+def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationTrainer) -> None:
+    """Run every task and report its results; the fits that can join are trained before, together.
+
+    An exception of a task is raised, as joblib's sequential backend does.
+
+    Parameters
+    ----------
+    tasks : deque of CollectedTask
+        Emptied, so that no fitted estimator lives longer than its task.
+    call : ParallelCall
+    train : callable
+        As `skhp.population.cohorts.train_population`.
+    """
+    planner = Planner()
+    members: dict[int, _Member] = {}
+    others: deque[CollectedTask] = deque()
+    while tasks:
+        collected = tasks.popleft()
+        fits_of_items = [planner.plan(*item) for item in collected.batch.items]
+        if any(fits_of_items):
+            joining = _JoiningTask(collected, fits_of_items)
+            for fit in joining.fits:
+                members[len(members)] = _Member(joining, fit)
+        else:
+            others.append(collected)
+    _run(others, call.workers)
+    if members:
+        _train_and_run(members, call, train)
+
+
+def _run(tasks: deque[CollectedTask], workers: dict[str, Any] | None) -> None:
+    if workers is not None and len(tasks) > 1:
+        results = joblib.Parallel(**workers)(joblib.delayed(task.batch)() for task in tasks)
+        for task, result in zip(tasks, results, strict=True):
+            task.report(result)
+        return
+    while tasks:
+        task = tasks.popleft()
+        task.report(task.batch())
+
+
+def _train_and_run(
+    members: dict[int, _Member], call: ParallelCall, train: PopulationTrainer
+) -> None:
+    fits = [member.fit.task for member in members.values()]
+    finished = train(fits, call.options, call.progress)
+    with contextlib.ExitStack() as stack:
+        if hasattr(finished, "close"):
+            # Cohorts in training are ended whatever ends this loop.
+            stack.callback(finished.close)
+        for index, result in finished:
+            task, fit = members.pop(index)
+            task.results[fit] = result
+            if task.is_trained:
+                task.collected.report(_run_adopting(task))
+    for task in {id(member.task): member.task for member in members.values()}.values():
+        task.collected.report(_run_adopting(task))
+
+
+def _run_adopting(task: _JoiningTask) -> list[Any]:
+    # This loads TensorFlow, which tasks that cannot join do not need.
+    from skhp.training.adoption import AdoptableFit, adopting
+
+    trained = {
+        fit: result for fit, result in task.results.items() if not isinstance(result, Exception)
+    }
+    for fit in trained:
+        give_warnings(fit.warnings)
+    with contextlib.ExitStack() as stack:
+        for pipeline, steps in _steps_of_pipelines(trained):
+            memory = AnsweringMemory(steps, copies=any(fit.returns_estimator for fit in trained))
+            stack.enter_context(_with_memory(pipeline, memory))
+        stack.enter_context(
+            adopting(
+                [
+                    AdoptableFit(fit.estimator, fit.X, fit.y, fit.fit_params, fit.task, result)
+                    for fit, result in trained.items()
+                ]
+            )
+        )
+        results = task.collected.batch()
+    for result, fits in zip(results, task.fits_of_items, strict=True):
+        _add_training_time(result, [trained[fit] for fit in fits if fit in trained])
+    return results
+
+
+def _steps_of_pipelines(fits: Iterable[PlannedFit]) -> Iterator[tuple[Any, list[FittedStep]]]:
+    """Each pipeline once, with the steps of all the fits that it takes part in."""
+    steps_of: dict[int, tuple[Any, list[FittedStep]]] = {}
+    for fit in fits:
+        for pipeline, steps in fit.pipelines:
+            steps_of.setdefault(id(pipeline), (pipeline, []))[1].extend(steps)
+    yield from steps_of.values()
+
+
+def _add_training_time(result: Any, trained: Sequence[Any]) -> None:
+    """Count the training that was done before the task into the time that scikit-learn measured."""
+    if isinstance(result, dict) and "fit_time" in result:
+        result["fit_time"] += sum(getattr(one, "seconds", 0.0) for one in trained)
+
+
+@contextlib.contextmanager
+def _with_memory(pipeline: Any, memory: AnsweringMemory) -> Iterator[None]:
+    users_own = pipeline.memory
+    pipeline.memory = memory
+    try:
+        yield
+    finally:
+        # A candidate may have set another.
+        if pipeline.memory is memory:
+            pipeline.memory = users_own

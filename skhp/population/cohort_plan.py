@@ -1,0 +1,190 @@
+"""Which members train in which cohort.
+
+The plan depends on what the members are, and neither on the order in which they came nor on the
+number of workers: so the same population gives the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skhp.training import FitTask, epoch_parts
+
+# Members of a cohort: enough to fill the vector units, few enough that a cohort fits into a core's
+# cache, and that there are several to train at once and to finish one after the other.
+MOST_MEMBERS = 256
+_FEW_MEMBERS = 32
+_MOST_STREAMS = 64
+
+# Measured on two cores: what one more program costs, one step of any cohort, and one weight of it.
+_PROGRAM_SECONDS = 1.5
+_STEP_SECONDS = 10e-6
+_WEIGHT_SECONDS = 4e-9
+
+# Weights, best weights, gradients, slots and what an update has in between; rows in and out.
+_COPIES_OF_WEIGHTS = 12
+_COPIES_OF_OUTPUTS = 4
+
+
+@dataclass(frozen=True)
+class CohortPlan:
+    """Members of a cohort by their numbers, and the places for candidates in each stream."""
+
+    members: tuple[int, ...]
+    candidates: int
+
+
+def plan_cohorts(tasks: Sequence[FitTask], memory_limit: int | None = None) -> list[CohortPlan]:
+    """Part a population into cohorts.
+
+    Parameters
+    ----------
+    tasks : sequence of FitTask
+    memory_limit : int, default=None
+        Bytes that one cohort may take; a single member may take more.
+
+    Returns
+    -------
+    list of CohortPlan
+        Those that may take longest first.
+    """
+    groups: dict[Hashable, list[int]] = {}
+    for number, task in enumerate(tasks):
+        groups.setdefault(task.program, []).append(number)
+    digests = {id(task.rows): _digest(task) for task in tasks}
+    order = [(digests[id(task.rows)], _member_order(task)) for task in tasks]
+    plans = [
+        plan
+        for members in groups.values()
+        for together in _by_batch_size(tasks, members)
+        for plan in _blocks(tasks, sorted(together, key=order.__getitem__), memory_limit)
+    ]
+    longest = [max(_expected_steps(tasks[number]) for number in plan.members) for plan in plans]
+    first = [min(order[number] for number in plan.members) for plan in plans]
+    ranked = sorted(range(len(plans)), key=lambda k: (-longest[k], first[k]))
+    return [plans[k] for k in ranked]
+
+
+def bytes_of_member(task: FitTask) -> int:
+    """An estimate of the memory that a member of a cohort takes."""
+    n_weights = _n_weights(task)
+    units = sum(shape[-1] for shape in task.network.weight_shapes if len(shape) > 1)
+    held_out = 0 if task.validation is None else len(task.validation.X)
+    at_once = min(task.plan.batch_size, len(task.rows.X)) + held_out
+    return 4 * (_COPIES_OF_WEIGHTS * n_weights + _COPIES_OF_OUTPUTS * at_once * units)
+
+
+def _blocks(
+    tasks: Sequence[FitTask], members: Sequence[int], memory_limit: int | None
+) -> list[CohortPlan]:
+    """Cohorts of one program, all of the same number of candidates."""
+    streams: dict[Hashable, list[int]] = {}
+    for number in members:
+        streams.setdefault(tasks[number].stream, []).append(number)
+    most = _most_members(tasks, members, memory_limit)
+    all_streams = list(streams.values())
+    plans = []
+    for rows in _pieces(all_streams, min(len(all_streams), _MOST_STREAMS, most)):
+        widest = max(map(len, rows))
+        n_blocks = math.ceil(widest * len(rows) / most)
+        candidates = math.ceil(widest / n_blocks)
+        for start in range(0, widest, candidates):
+            block = [number for row in rows for number in row[start : start + candidates]]
+            plans.append(CohortPlan(tuple(block), candidates))
+    return plans
+
+
+def _most_members(
+    tasks: Sequence[FitTask], members: Sequence[int], memory_limit: int | None
+) -> int:
+    # Two cohorts at least where there are members enough: there is more than one core.
+    most = min(MOST_MEMBERS, max(_FEW_MEMBERS, math.ceil(len(members) / 2)))
+    if memory_limit is None:
+        return most
+    largest = max(bytes_of_member(tasks[number]) for number in members)
+    return max(1, min(most, memory_limit // max(largest, 1)))
+
+
+def _pieces(items: Sequence[Any], most: int) -> list[Sequence[Any]]:
+    """Cut into as few pieces as can be, of about the same length."""
+    length = math.ceil(len(items) / math.ceil(len(items) / most))
+    return [items[start : start + length] for start in range(0, len(items), length)]
+
+
+def _by_batch_size(tasks: Sequence[FitTask], members: Sequence[int]) -> list[list[int]]:
+    """Part members where walking through an epoch together costs more than another program.
+
+    Neighbouring batch sizes are joined for as long as that saves time.
+    """
+    by_size: dict[int, list[int]] = {}
+    for number in members:
+        size = min(tasks[number].plan.batch_size, len(tasks[number].rows.X))
+        by_size.setdefault(size, []).append(number)
+    groups = [([size], by_size[size]) for size in sorted(by_size)]
+    costs = [_seconds(tasks, *group) for group in groups]
+    while len(groups) > 1:
+        joined = [
+            (one[0] + other[0], one[1] + other[1])
+            for one, other in itertools.pairwise(groups)
+        ]
+        joint_costs = [_seconds(tasks, *group) for group in joined]
+        saved = [
+            costs[k] + costs[k + 1] - joint_cost for k, joint_cost in enumerate(joint_costs)
+        ]
+        best = int(np.argmax(saved))
+        if saved[best] <= 0:
+            break
+        groups[best : best + 2] = [joined[best]]
+        costs[best : best + 2] = [joint_costs[best]]
+    return [members for _, members in groups]
+
+
+def _seconds(tasks: Sequence[FitTask], sizes: Sequence[int], members: Sequence[int]) -> float:
+    n_rows = max(len(tasks[number].rows.X) for number in members)
+    epochs = max(tasks[number].plan.epochs for number in members)
+    n_parts = len(epoch_parts(n_rows, sizes).positions)
+    a_step = _STEP_SECONDS + len(members) * _n_weights(tasks[members[0]]) * _WEIGHT_SECONDS
+    return _PROGRAM_SECONDS + epochs * n_parts * a_step
+
+
+def _n_weights(task: FitTask) -> int:
+    return sum(math.prod(shape) for shape in task.network.weight_shapes)
+
+
+def _expected_steps(task: FitTask) -> float:
+    n_rows = len(task.rows.X)
+    return task.plan.epochs * math.ceil(n_rows / min(task.plan.batch_size, n_rows))
+
+
+def _member_order(task: FitTask) -> tuple[Any, ...]:
+    """Members that are likely to end at the same time next to each other: by learning rate."""
+    plan = task.plan
+    return (
+        task.rate,
+        plan.batch_size,
+        plan.epochs,
+        -1 if plan.patience is None else plan.patience,
+        plan.min_delta,
+        plan.seed,
+        task.noise_seed,
+        task.update,
+        task.numbers,
+        repr(plan.schedule),
+        task.start.weights.tobytes()[:64],
+    )
+
+
+def _digest(task: FitTask) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (task.rows.X, task.rows.y, task.rows.weight):
+        digest.update(array.tobytes())
+    if task.validation is not None:
+        digest.update(task.validation.X.tobytes())
+    return digest.digest()

@@ -1,0 +1,139 @@
+"""Trains the cohorts of a population, several at once, and hands out members as they are done."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+import joblib
+
+from skhp.population.cohort_plan import CohortPlan, bytes_of_member, plan_cohorts
+from skhp.population.options import PopulationOptions
+from skhp.population.progress import PopulationProgress, ProgressObserver
+from skhp.training import CohortProgress, FitResult, FitTask, train_cohort
+
+# How long the calling thread sleeps before it looks for Ctrl-C again.
+_SECONDS_ASLEEP = 0.05
+
+
+def train_population(
+    tasks: Sequence[FitTask], options: PopulationOptions, progress: ProgressObserver
+) -> Iterator[tuple[int, FitResult | Exception]]:
+    """Train all members of a population.
+
+    Parameters
+    ----------
+    tasks : sequence of FitTask
+    options : PopulationOptions
+    progress : ProgressObserver
+        Is told of each chunk of each cohort.
+
+    Yields
+    ------
+    number, result : int, FitResult or Exception
+        A member by its number in `tasks`, as soon as its cohort is done; an exception where the
+        cohort could not be trained.
+    """
+    limit = options.memory_limit
+    # Half of it, so that two cohorts may train at once.
+    plans = plan_cohorts(tasks, None if limit is None else int(limit) // 2)
+    watch = _Watch(len(tasks), len(plans), progress)
+    executor = ThreadPoolExecutor(_workers(tasks, plans, options), "skhp-cohort")
+    try:
+        waiting = {
+            executor.submit(_train, [tasks[n] for n in plan.members], plan, options, watch): plan
+            for plan in plans
+        }
+        while waiting:
+            for future in _next_done(waiting):
+                plan = waiting.pop(future)
+                error = future.exception()
+                if error is not None and not isinstance(error, Exception):
+                    raise error
+                results = [error] * len(plan.members) if error else future.result()
+                yield from zip(plan.members, results, strict=True)
+    finally:
+        watch.cancelled.set()
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _next_done(waiting: dict[Future, CohortPlan]) -> list[Future]:
+    while True:
+        done, _ = wait(waiting, _SECONDS_ASLEEP, FIRST_COMPLETED)
+        if done:
+            # In the order of the plan, whichever was faster.
+            return [future for future in waiting if future in done]
+
+
+def _train(
+    members: Sequence[FitTask], plan: CohortPlan, options: PopulationOptions, watch: _Watch
+) -> list[FitResult]:
+    return train_cohort(
+        members,
+        chunk=options.chunk,
+        candidates=plan.candidates,
+        observer=_CohortWatch(watch, len(members)),
+    )
+
+
+def _workers(
+    tasks: Sequence[FitTask], plans: Sequence[CohortPlan], options: PopulationOptions
+) -> int:
+    n_jobs = joblib.effective_n_jobs(-1) if options.n_jobs is None else options.n_jobs
+    workers = joblib.cpu_count() + 1 + n_jobs if n_jobs < 0 else n_jobs
+    if options.memory_limit is not None:
+        largest = max(
+            sum(bytes_of_member(tasks[number]) for number in plan.members) for plan in plans
+        )
+        workers = min(workers, int(options.memory_limit) // max(largest, 1))
+    return max(1, workers)
+
+
+class _Watch:
+    """Adds up the progress of all cohorts, from their threads, and can end them."""
+
+    def __init__(self, members: int, cohorts: int, progress: ProgressObserver) -> None:
+        self.cancelled = threading.Event()
+        self._members, self._cohorts, self._progress = members, cohorts, progress
+        self._epochs, self._ended = 0, 0
+        self._began = time.perf_counter()
+        self._lock = threading.Lock()
+
+    def advanced(self, epochs: int, ended: int) -> None:
+        """So many epochs of members were run, and so many members ended."""
+        with self._lock:
+            self._epochs += epochs
+            self._ended += ended
+            self._progress.advanced(
+                PopulationProgress(
+                    members=self._members,
+                    cohorts=self._cohorts,
+                    epochs_done=self._epochs,
+                    still_training=self._members - self._ended,
+                    seconds=time.perf_counter() - self._began,
+                )
+            )
+
+
+class _CohortWatch:
+    """The progress of one cohort."""
+
+    def __init__(self, watch: _Watch, members: int) -> None:
+        self._watch = watch
+        self._running = self._members = members
+        self._epochs = 0
+
+    def advanced(self, progress: CohortProgress) -> None:
+        """Called by the cohort after each chunk."""
+        if self._watch.cancelled.is_set():
+            raise _Cancelled
+        running = min(self._running, progress.running)
+        epochs = (progress.epochs - self._epochs) * self._running
+        self._watch.advanced(epochs, self._running - running)
+        self._running, self._epochs = running, progress.epochs
+
+
+class _Cancelled(Exception):  # noqa: N818
+    """Ends a cohort that nobody waits for any more."""

@@ -1,0 +1,41 @@
+"""Whether two objects are interchangeable in a fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skhp.population.scikit_learn_private import output_configuration
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Whether two values are equal for certain; where nothing is known they are not.
+
+    Estimators are compared by class, parameters and output, not by what they have learnt.
+    """
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray):
+        return (
+            one.dtype == other.dtype
+            and one.shape == other.shape
+            and np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
+        )
+    if issparse(one):
+        return one.dtype == other.dtype and one.shape == other.shape and not (one != other).nnz
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(equal, one, other))
+    if hasattr(one, "get_params") and not isinstance(one, type):
+        return equal(one.get_params(deep=False), other.get_params(deep=False)) and equal(
+            output_configuration(one), output_configuration(other)
+        )
+    try:
+        return bool(one.equals(other) if hasattr(one, "equals") else one == other)
+    except (TypeError, ValueError):
+        return False

@@ -1,0 +1,104 @@
+"""What a user may choose about the training of a population."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+from skhp.exceptions import InvalidParameterError
+from skhp.population.registration import BACKEND_NAME
+from skhp.suggestions import nearest_name
+
+_BYTES = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class PopulationOptions:
+    """Options of the joblib backend "skhp".
+
+    Parameters
+    ----------
+    n_jobs : int or None, default=None
+        Threads that train cohorts at the same time; -1 is one for each core. None is the same for
+        cohorts, and keeps tasks that cannot join one after another in the calling thread; with a
+        number they run in that many workers.
+    backend : str or None, default=None
+        joblib's backend for tasks that cannot join, used where `n_jobs` is not 1. None is "loky".
+        Cohorts are always trained by threads of this process.
+    memory_limit : int, str or None, default=None
+        The most memory that the cohorts in training may take, in bytes or as "500MB" or "1GiB".
+        None leaves it to skhp.
+    chunk : int or None, default=None
+        Epochs trained between two looks at progress and Ctrl-C. None leaves it to skhp.
+    verbose : int, default=0
+        Above 0, one line of progress after each chunk goes to standard error.
+    """
+
+    n_jobs: int | None = None
+    backend: str | None = None
+    memory_limit: int | str | None = None
+    chunk: int | None = None
+    verbose: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_jobs is not None and (not _is_integer(self.n_jobs) or self.n_jobs == 0):
+            raise InvalidParameterError(
+                f"n_jobs={self.n_jobs!r} is no number of jobs: give an integer other than 0, "
+                "-1 for every core, or None."
+            )
+        if self.backend is not None and (
+            not isinstance(self.backend, str) or self.backend == BACKEND_NAME
+        ):
+            raise InvalidParameterError(
+                f"backend={self.backend!r} cannot run the tasks that do not join a population: "
+                'give the name of another joblib backend, such as "loky" or "threading", or None.'
+            )
+        object.__setattr__(self, "memory_limit", _bytes_of(self.memory_limit))
+        if self.chunk is not None and (not _is_integer(self.chunk) or self.chunk < 1):
+            raise InvalidParameterError(
+                f"chunk={self.chunk!r} is no number of epochs: give an integer of at least 1, "
+                "or None."
+            )
+        if not isinstance(self.verbose, Integral) or self.verbose < 0:
+            raise InvalidParameterError(
+                f"verbose={self.verbose!r} is no verbosity: give an integer of at least 0."
+            )
+
+
+def options_of(given: Mapping[str, Any]) -> PopulationOptions:
+    """Options from names and values, with a clear error for a name that is none."""
+    known = [field.name for field in dataclasses.fields(PopulationOptions)]
+    for name in given:
+        if name not in known:
+            raise InvalidParameterError(
+                f'{name!r} is no option of the joblib backend "{BACKEND_NAME}"; its options are '
+                f"{', '.join(known)}.{nearest_name(name, known)}"
+            )
+    return PopulationOptions(**given)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _bytes_of(limit: object) -> int | None:
+    if limit is None:
+        return None
+    size = 0
+    if _is_integer(limit):
+        size = int(limit)  # type: ignore[call-overload]
+    elif isinstance(limit, str) and (match := _SIZE.fullmatch(limit)):
+        number, unit, binary = match.groups()
+        if unit or not binary:
+            size = int(float(number) * (1024 if binary else 1000) ** _BYTES[unit.upper()])
+    if size < 1:
+        raise InvalidParameterError(
+            f"memory_limit={limit!r} is no amount of memory: give a number of bytes of at least 1, "
+            'a text such as "500MB" or "1GiB", or None.'
+        )
+    return size

@@ -1,0 +1,129 @@
+"""Prepares the fits of tasks, so that a population can train them before the tasks run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from warnings import WarningMessage
+
+import sklearn
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from skhp.population.recorded_warnings import raise_where_warnings_are_errors, recorded_warnings
+from skhp.population.rows import SharedRows
+from skhp.population.steps import FittedStep, RecordingMemory, SharedSteps
+from skhp.population.tasks import (
+    RequestedFit,
+    RequestingTask,
+    may_join,
+    requested_fits,
+    requesting_task,
+)
+
+
+class PipelineSteps(NamedTuple):
+    """A pipeline of a task, and its earlier steps fitted."""
+
+    pipeline: Pipeline
+    steps: Sequence[FittedStep]
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedFit:
+    """A fit that is prepared: `task` is what the estimator made of the rows.
+
+    `pipelines` lead to the estimator, the outermost first.
+    """
+
+    estimator: Any
+    X: Any
+    y: Any
+    fit_params: Mapping[str, Any]
+    task: Any
+    pipelines: Sequence[PipelineSteps]
+    warnings: Sequence[WarningMessage]
+    returns_estimator: bool
+
+
+class Planner:
+    """Plans the tasks of one call; what several of them need is done once."""
+
+    def __init__(self) -> None:
+        self._rows = SharedRows()
+        self._steps = SharedSteps()
+
+    def plan(
+        self, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+    ) -> list[PlannedFit]:
+        """The fits of a task, prepared; none where the task cannot join the population.
+
+        Parameters
+        ----------
+        function, arguments, keywords
+            The task as joblib has it.
+        """
+        task = requesting_task(function, arguments, keywords)
+        if task is None:
+            return []
+        try:
+            with sklearn.config_context(**task.configuration):
+                return self._plan(task)
+        except Exception:
+            # The task will meet the same where scikit-learn expects it: `error_score` decides.
+            return []
+
+    def _plan(self, task: RequestingTask) -> list[PlannedFit]:
+        if task.parameters is not None:
+            # The task does the same again, so this leaves no trace on its estimator.
+            task.estimator.set_params(**clone(task.parameters, safe=False))
+        if not may_join(task.estimator):
+            return []
+        return [self._prepare(fit, task.returns_estimator) for fit in requested_fits(task)]
+
+    def _prepare(self, fit: RequestedFit, returns_estimator: bool) -> PlannedFit:
+        fit_params = self._rows.cut_parameters(fit.X, fit.fit_params, fit.train)
+        X, y = self._rows.cut(fit.estimator, fit.X, fit.y, fit.train)
+        estimator = fit.estimator
+        pipelines = []
+        while isinstance(estimator, Pipeline):
+            memory = RecordingMemory(self._steps, estimator.memory)
+            X, y, fit_params = _reach_last_step(estimator, memory, X, y, fit_params)
+            pipelines.append(PipelineSteps(estimator, memory.steps))
+            estimator = estimator.steps[-1][1]
+        with recorded_warnings() as recorded:
+            task = estimator.__skhp_fit_task__(X, y, **fit_params)
+        # Such a warning must arise within the task, as the error of this one fit.
+        raise_where_warnings_are_errors(recorded)
+        return PlannedFit(estimator, X, y, fit_params, task, pipelines, recorded, returns_estimator)
+
+
+class _LastStep:
+    """Takes the place of the last step of a pipeline, and keeps what `fit` gets."""
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator = estimator
+
+    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> _LastStep:
+        self.X, self.y, self.fit_params = X, y, fit_params
+        return self
+
+    def get_metadata_routing(self) -> Any:
+        return self._estimator.get_metadata_routing()
+
+
+def _reach_last_step(
+    pipeline: Pipeline, memory: RecordingMemory, X: Any, y: Any, fit_params: Mapping[str, Any]
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Fit a pipeline up to its last step: what the last step would be fitted with."""
+    *earlier, (name, final) = pipeline.steps
+    last = _LastStep(final)
+    # A new pipeline has none of the callbacks of the user, who would hear of this fit twice.
+    Pipeline(
+        **(
+            pipeline.get_params(deep=False)
+            | {"steps": [*earlier, (name, last)], "memory": memory, "verbose": False}
+        )
+    ).fit(X, y, **fit_params)
+    return last.X, last.y, last.fit_params

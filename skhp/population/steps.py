@@ -1,0 +1,157 @@
+"""The earlier steps of pipelines: fitted once for all tasks that need them, then handed to each.
+
+A pipeline asks its `memory` for every transformer that it fits. Two such memories share the work:
+one that fits while tasks are planned, one that answers while they run.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from warnings import WarningMessage
+
+from sklearn.base import clone
+from sklearn.utils.validation import check_memory
+
+from skhp.population.equality import equal
+from skhp.population.recorded_warnings import give_warnings, recorded_warnings
+
+
+@dataclass(frozen=True, eq=False)
+class FittedStep:
+    """A transformer as a pipeline asked for it, and what came of fitting it."""
+
+    transformer: Any
+    X: Any
+    y: Any
+    params: Any
+    transformed: Any
+    fitted: Any
+    warnings: Sequence[WarningMessage]
+
+    def answers(self, transformer: Any, X: Any, y: Any, params: Any) -> bool:
+        """Whether fitting this transformer on these rows would give the same."""
+        return (
+            equal(transformer, self.transformer)
+            and equal(params, self.params)
+            and equal(y, self.y)
+            and equal(X, self.X)
+        )
+
+
+class SharedSteps:
+    """Every transformer fitted for some task, each setting once on the same rows."""
+
+    def __init__(self) -> None:
+        self._fitted: dict[tuple[int, int], list[FittedStep]] = {}
+
+    def fit(
+        self, transformer: Any, X: Any, y: Any, params: Any, fit_transform: Callable[..., Any]
+    ) -> FittedStep:
+        """The fitted step, now or before."""
+        # The steps keep X and y, so that no other object gets their identity.
+        steps = self._fitted.setdefault((id(X), id(y)), [])
+        for step in steps:
+            if equal(transformer, step.transformer) and equal(params, step.params):
+                return step
+        # A transformer may write into its rows. In a task of its own that harms nobody.
+        rows = X.copy() if hasattr(X, "copy") else X
+        with recorded_warnings() as recorded:
+            transformed, fitted = fit_transform(clone(transformer), rows, y)
+        step = FittedStep(transformer, X, y, params, transformed, fitted, recorded)
+        steps.append(step)
+        return step
+
+
+class RecordingMemory:
+    """The memory of a pipeline that is planned: fits by way of the user's own memory.
+
+    Parameters
+    ----------
+    shared : SharedSteps
+    memory : None, str or joblib.Memory
+        The user's.
+    """
+
+    location = None
+
+    def __init__(self, shared: SharedSteps, memory: Any) -> None:
+        self._shared = shared
+        self._memory = check_memory(memory)
+        self.steps: list[FittedStep] = []
+
+    def cache(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        """Wrap the function by which a pipeline fits a transformer."""
+        cached = self._memory.cache(function, **options)
+
+        def fit_transform(
+            transformer: Any, X: Any, y: Any, *arguments: Any, **keywords: Any
+        ) -> tuple[Any, Any]:
+            step = self._shared.fit(
+                transformer,
+                X,
+                y,
+                keywords.get("params"),
+                lambda unfitted, rows, targets: cached(
+                    unfitted, rows, targets, *arguments, **keywords
+                ),
+            )
+            self.steps.append(step)
+            return step.transformed, step.fitted
+
+        return fit_transform
+
+
+class AnsweringMemory:
+    """The memory of a pipeline that runs: answers with what was fitted before.
+
+    Parameters
+    ----------
+    steps : sequence of FittedStep
+    copies : bool
+        Whether each answer is a copy, for pipelines that outlive their task.
+    """
+
+    location = None
+
+    def __init__(self, steps: Sequence[FittedStep], copies: bool) -> None:
+        self._steps = steps
+        self._copies = copies
+
+    def cache(self, function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+        """Wrap the function by which a pipeline fits a transformer."""
+
+        def fit_transform(
+            transformer: Any, X: Any, y: Any, *arguments: Any, **keywords: Any
+        ) -> tuple[Any, Any]:
+            for step in self._steps:
+                if step.answers(transformer, X, y, keywords.get("params")):
+                    fitted = copy.deepcopy(step.fitted) if self._copies else step.fitted
+                    # The function also reports to callbacks, and prints where the user wants it.
+                    function(FittedTransformer(fitted, step), X, y, *arguments, **keywords)
+                    return step.transformed, fitted
+            # The transformer may be one that other tasks share.
+            return function(clone(transformer), X, y, *arguments, **keywords)
+
+        return fit_transform
+
+
+class FittedTransformer:
+    """Stands in for a transformer while a pipeline fits it: it has been fitted before."""
+
+    def __init__(self, fitted: Any, step: FittedStep) -> None:
+        self._fitted = fitted
+        self._step = step
+
+    def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Give what the fit gave: its warnings and the transformed rows."""
+        give_warnings(self._step.warnings)
+        return self._step.transformed
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_fitted":
+            # A copy in the making has no attributes yet.
+            raise AttributeError(name)
+        return getattr(self._fitted, name)

@@ -1,0 +1,149 @@
+"""The fits that a task of scikit-learn's model selection will ask for."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from skhp.population.scikit_learn_private import (
+    FIT_AND_PREDICT,
+    FIT_AND_SCORE,
+    PERMUTATION_TEST_SCORE,
+    SPLITTERS_MODULE,
+    TASKS_MODULE,
+)
+
+PREPARES_FITS = "__skhp_fit_task__"
+
+
+@dataclass(frozen=True, eq=False)
+class RequestedFit:
+    """One fit: what is to be fitted, and on which rows."""
+
+    estimator: Any
+    X: Any
+    y: Any
+    train: Any
+    fit_params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class RequestingTask:
+    """A call of a function that fits estimators which may join a population.
+
+    Parameters
+    ----------
+    kind : str
+        The name of the function.
+    arguments : mapping
+        By the names of its parameters.
+    configuration : mapping
+        scikit-learn's, of the caller.
+    """
+
+    kind: str
+    arguments: Mapping[str, Any]
+    configuration: Mapping[str, Any]
+
+    @property
+    def returns_estimator(self) -> bool:
+        """Whether what is fitted outlives the task."""
+        return bool(self.arguments.get("return_estimator"))
+
+    @property
+    def parameters(self) -> Mapping[str, Any] | None:
+        """The candidate, set on the estimator before it is fitted."""
+        return self.arguments.get("parameters")
+
+    @property
+    def estimator(self) -> Any:
+        """The estimator of the task, which the task itself will fit."""
+        return self.arguments["estimator"]
+
+
+def requesting_task(
+    function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> RequestingTask | None:
+    """Recognise a task whose fits may join; None for every other task.
+
+    This looks at every task of every search, also of those that have nothing to do with skhp, so
+    it looks at the cheapest first.
+    """
+    called = getattr(function, "function", function)
+    kind = getattr(called, "__name__", None)
+    if kind not in _REQUESTS or getattr(called, "__module__", None) != TASKS_MODULE:
+        return None
+    if len(arguments) > 0:
+        candidates = [arguments[0], *_values(keywords.get("parameters"))]
+    else:
+        candidates = [keywords.get("estimator"), *_values(keywords.get("parameters"))]
+    if not any(map(may_join, candidates)):
+        return None
+    try:
+        bound = _signature(called).bind(*arguments, **keywords)
+    except TypeError:
+        return None
+    return RequestingTask(kind, bound.arguments, getattr(function, "config", {}))
+
+
+def requested_fits(task: RequestingTask) -> Iterator[RequestedFit]:
+    """The fits of a task, in the order in which it will ask for them."""
+    return _REQUESTS[task.kind](task.arguments)
+
+
+def may_join(estimator: Any) -> bool:
+    """Whether the estimator, or the last step of the pipeline, prepares fits for a population."""
+    while type(estimator) is Pipeline:
+        try:
+            estimator = estimator.steps[-1][1]
+        except (TypeError, IndexError):
+            return False
+    return hasattr(type(estimator), PREPARES_FITS)
+
+
+def splits_alike_again(splitter: Any) -> bool:
+    """Whether `split` gives the same folds a second time, without a trace of the first."""
+    if type(splitter).__module__ != SPLITTERS_MODULE:
+        return False
+    if not hasattr(splitter, "random_state"):
+        return True
+    return isinstance(splitter.random_state, Integral) or getattr(splitter, "shuffle", 1) is False
+
+
+def _values(parameters: Mapping[str, Any] | None) -> Iterator[Any]:
+    return iter(() if parameters is None else parameters.values())
+
+
+_signature = functools.lru_cache(inspect.signature)
+
+
+def _one_fit(arguments: Mapping[str, Any]) -> Iterator[RequestedFit]:
+    yield RequestedFit(
+        arguments["estimator"],
+        arguments["X"],
+        arguments["y"],
+        arguments["train"],
+        arguments["fit_params"] or {},
+    )
+
+
+def _fit_for_each_split(arguments: Mapping[str, Any]) -> Iterator[RequestedFit]:
+    # A splitter that shuffles anew would have the task train on other rows than these.
+    if not splits_alike_again(arguments["cv"]):
+        return
+    X, y = arguments["X"], arguments["y"]
+    for train, _ in arguments["cv"].split(X, y, **(arguments["split_params"] or {})):
+        yield RequestedFit(arguments["estimator"], X, y, train, arguments["fit_params"] or {})
+
+
+_REQUESTS: dict[str, Callable[[Mapping[str, Any]], Iterator[RequestedFit]]] = {
+    FIT_AND_SCORE: _one_fit,
+    FIT_AND_PREDICT: _one_fit,
+    PERMUTATION_TEST_SCORE: _fit_for_each_split,
+}

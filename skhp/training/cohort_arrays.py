@@ -1,0 +1,306 @@
+"""From the fits of a cohort to the tensors of its program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from skhp.networks import PlateauSchedule
+from skhp.training.cohort_state import (
+    RUNNING,
+    Batches,
+    Chunk,
+    CohortRows,
+    CohortState,
+    HeldOutRows,
+    MemberNumbers,
+    ProgramKey,
+)
+from skhp.training.epoch_parts import EpochParts, epoch_parts
+from skhp.training.fit_task import FitTask
+from skhp.training.streams import dropout_noise, row_order
+from skhp.training.update_rules import UPDATE_RULES
+
+# Larger than any number of epochs.
+_NEVER = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Which fit stands where: `member[s][c]` is the index of a fit, or None for a free place."""
+
+    member: tuple[tuple[int | None, ...], ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of streams, and of candidates of the fullest."""
+        return len(self.member), len(self.member[0])
+
+
+def lay_out(tasks: Sequence[FitTask], candidates: int | None = None) -> Layout:
+    """One row a stream; `candidates` is the least number of places in each."""
+    streams: dict[Hashable, list[int | None]] = {}
+    for number, task in enumerate(tasks):
+        streams.setdefault(task.stream, []).append(number)
+    width = max(candidates or 0, *(len(row) for row in streams.values()), 1)
+    return Layout(tuple((*row, *[None] * (width - len(row))) for row in streams.values()))
+
+
+class CohortArrays:
+    """The tensors of a cohort.
+
+    Parameters
+    ----------
+    tasks : sequence of FitTask
+        With equal `program`.
+    layout : Layout
+    padded : callable
+        From a number of rows to the number that the tensors get.
+    epochs : int
+        Epochs of a chunk.
+    """
+
+    def __init__(
+        self,
+        tasks: Sequence[FitTask],
+        layout: Layout,
+        padded: Callable[[int], int],
+        epochs: int,
+    ) -> None:
+        self._padded = padded
+        self._epochs = epochs
+        # A free place repeats a member of its stream, and is not running.
+        self._flat = [
+            tasks[next(m for m in row if m is not None) if member is None else member]
+            for row in layout.member
+            for member in row
+        ]
+        self._taken = np.array([member is not None for row in layout.member for member in row])
+        self._shape = layout.shape
+        self._streams = [self._flat[s * layout.shape[1]] for s in range(layout.shape[0])]
+        self._n_rows = [len(stream.rows.X) for stream in self._streams]
+        self.parts: EpochParts = epoch_parts(
+            max(self._n_rows), [task.plan.batch_size for task in self._flat]
+        )
+        self._ragged = any(
+            -(-n // task.plan.batch_size) != -(-max(self._n_rows) // task.plan.batch_size)
+            for n in self._n_rows
+            for task in self._flat
+        )
+
+    @property
+    def key(self) -> ProgramKey:
+        """What the program is built for."""
+        first = self._flat[0]
+        metric = first.plan.metric if first.validation is not None else None
+        return ProgramKey(
+            network=first.network,
+            loss=first.loss,
+            rule=first.update.rule,
+            metric=None if metric is None else metric.name,
+            greater_is_better=metric is not None and metric.greater_is_better,
+            held_out=first.validation is not None,
+            l1=any(any(task.numbers.l1) for task in self._flat),
+            l2=any(any(task.numbers.l2) for task in self._flat),
+            scheduled=any(_is_scheduled(task) for task in self._flat),
+            in_parts=self._ragged or not self.parts.full.all(),
+        )
+
+    def state(self) -> CohortState:
+        """Where the members start."""
+        rule = UPDATE_RULES[self._flat[0].update.rule]
+        weights = self._tensor([task.start.weights for task in self._flat])
+        held = self._tensor([task.start.state for task in self._flat])
+        fresh = rule.initial_slots(weights, self._update_numbers())
+        slots = tuple(
+            self._tensor(
+                [
+                    task.start.slots[number] if task.start.slots else own
+                    for task, own in zip(
+                        self._flat, np.reshape(start, (len(self._flat), -1)), strict=True
+                    )
+                ]
+            )
+            for number, start in enumerate(fresh)
+        )
+        zero = tf.zeros(self._shape)
+        none = tf.zeros(self._shape, tf.int32)
+        stop = np.where(self._taken, RUNNING, RUNNING + 1).reshape(self._shape).astype(np.int32)
+        return CohortState(
+            weights=weights,
+            state=held,
+            slots=slots,
+            step=self._per_member(lambda task: task.start.step)[..., None],
+            best_weights=weights,
+            best_state=held,
+            best=zero,
+            best_epoch=none,
+            wait=none,
+            plateau_best=zero,
+            plateau_wait=none,
+            rate_factor=tf.ones(self._shape),
+            epochs=none,
+            stop=tf.constant(stop),
+        )
+
+    def rows(self) -> CohortRows:
+        """Rows to learn from."""
+        size = self._padded(max(self._n_rows)) + 1
+        rows = [stream.rows for stream in self._streams]
+        divisor = "weight" if self._flat[0].loss.divisor == "weight" else "rows"
+        ones = [np.ones(n, np.float32) for n in self._n_rows]
+        weights = [np.asarray(part.weight, np.float32) for part in rows]
+        return CohortRows(
+            x=_stacked([part.X for part in rows], size),
+            y=_stacked([part.y for part in rows], size),
+            weight=_stacked(weights, size),
+            divisor=_stacked(weights if divisor == "weight" else ones, size),
+            present=_stacked(ones, size),
+        )
+
+    def held_out(self) -> HeldOutRows | None:
+        """Rows to be watched on."""
+        rows = [part for stream in self._streams if (part := stream.validation) is not None]
+        if not rows:
+            return None
+        size = self._padded(max(len(part.X) for part in rows))
+        divisor = self._flat[0].loss.divisor
+        return HeldOutRows(
+            x=_stacked([part.X for part in rows], size),
+            y=_stacked([part.y for part in rows], size),
+            weight=_stacked([_normalised(part.weight, divisor) for part in rows], size),
+            metric_target=_stacked([_metric_target(part.metric_target) for part in rows], size),
+            metric_weight=_stacked(
+                [
+                    np.ones(len(part.X), np.float32)
+                    if part.metric_weight is None
+                    else np.asarray(part.metric_weight / part.metric_weight.max(), np.float32)
+                    for part in rows
+                ],
+                size,
+            ),
+        )
+
+    def numbers(self) -> MemberNumbers:
+        """What differs from member to member."""
+        rates = [task.rate for task in self._flat]
+        n_dropout = len(self._flat[0].numbers.dropout)
+        return MemberNumbers(
+            rate=tuple(
+                self._tensor([np.array([rate[number]]) for rate in rates])
+                for number in range(len(rates[0]))
+            ),
+            update=self._update_numbers(),
+            dropout=tuple(
+                self._tensor([np.array([task.numbers.dropout[number]]) for task in self._flat])[
+                    ..., 0
+                ]
+                for number in range(n_dropout)
+            ),
+            l1=self._tensor([np.array(task.numbers.l1, np.float32) for task in self._flat]),
+            l2=self._tensor([np.array(task.numbers.l2, np.float32) for task in self._flat]),
+            epochs=self._per_member(lambda task: task.plan.epochs, np.int32),
+            patience=self._per_member(
+                lambda task: _NEVER if task.plan.patience is None else task.plan.patience, np.int32
+            ),
+            min_delta=self._per_member(lambda task: task.plan.min_delta),
+            plateau_patience=self._per_member(
+                lambda task: getattr(_plateau(task), "patience", _NEVER), np.int32
+            ),
+            plateau_factor=self._per_member(lambda task: getattr(_plateau(task), "factor", 1.0)),
+        )
+
+    def batches(self) -> Batches:
+        """How the members walk through an epoch."""
+        n_parts, length = self.parts.positions.shape
+        room = self._padded(n_parts)
+        positions = np.full((room, length), max(self._n_rows), np.int32)
+        positions[:n_parts] = self.parts.positions
+        full = np.zeros((room, *self._shape), bool)
+        full[:n_parts] = self.parts.full.reshape(n_parts, *self._shape)
+        return Batches(tf.constant(positions), tf.constant(full), tf.constant(n_parts))
+
+    def chunk(self, first_epoch: int, n_epochs: int) -> Chunk:
+        """Orders of the rows and noise for epochs counted from 0."""
+        n_parts, length = self.parts.positions.shape
+        most, n_streams = max(self._n_rows), len(self._streams)
+        padding = self._padded(most)
+        orders = np.full((n_epochs, n_streams, most + 1), padding, np.int32)
+        for s, (stream, n_rows) in enumerate(zip(self._streams, self._n_rows, strict=True)):
+            # A stream of whole batches has no order (see FitTask.stream).
+            whole = stream.plan.batch_size >= n_rows
+            start = first_epoch + stream.plan.first_epoch
+            for e in range(n_epochs):
+                orders[e, s, :n_rows] = (
+                    np.arange(n_rows) if whole else row_order(stream.plan.seed, start + e, n_rows)
+                )
+        rows = np.full((self._epochs, self._padded(n_parts), n_streams, length), padding, np.int32)
+        rows[:n_epochs, :n_parts] = orders[:, :, self.parts.positions].transpose(0, 2, 1, 3)
+        return Chunk(
+            rows=tf.constant(rows),
+            noise=tuple(
+                self._noise(layer, units, first_epoch, n_epochs)
+                for layer, units in enumerate(self._flat[0].network.noise_sizes)
+            ),
+            epochs=tf.constant(n_epochs),
+        )
+
+    def _noise(self, layer: int, units: int, first_epoch: int, n_epochs: int) -> Any:
+        size = self._padded(max(self._n_rows)) + 1
+        noise = np.zeros((self._epochs, len(self._streams), size, units), np.uint16)
+        for s, (stream, n_rows) in enumerate(zip(self._streams, self._n_rows, strict=True)):
+            start = first_epoch + stream.plan.first_epoch
+            for e in range(n_epochs):
+                noise[e, s, :n_rows] = dropout_noise(
+                    stream.noise_seed, layer, start + e, n_rows, units
+                )
+        return tf.constant(noise)
+
+    def _update_numbers(self) -> tuple[Any, ...]:
+        count = len(self._flat[0].update.numbers)
+        return tuple(
+            self._tensor([np.array([task.update.numbers[number]]) for task in self._flat])
+            for number in range(count)
+        )
+
+    def _per_member(self, value: Callable[[FitTask], float], dtype: Any = np.float32) -> Any:
+        values = np.array([value(task) for task in self._flat], np.float64)
+        if dtype is np.int32:
+            values = np.minimum(values, _NEVER)
+        values = values.astype(dtype)
+        return tf.constant(values.reshape(self._shape))
+
+    def _tensor(self, arrays: Sequence[np.ndarray]) -> Any:
+        stacked = np.stack([np.asarray(array, np.float32) for array in arrays])
+        return tf.constant(stacked.reshape(*self._shape, -1))
+
+
+def _is_scheduled(task: FitTask) -> bool:
+    return task.rate != type(task.rate)(task.rate[0])
+
+
+def _plateau(task: FitTask) -> PlateauSchedule | None:
+    return task.plan.schedule if isinstance(task.plan.schedule, PlateauSchedule) else None
+
+
+def _normalised(weight: np.ndarray, divisor: str) -> np.ndarray:
+    weight = np.asarray(weight, np.float64)
+    total = {"weight": weight.sum(), "rows": len(weight), "nothing": 1.0}[divisor]
+    return (weight / total).astype(np.float32)
+
+
+def _metric_target(target: np.ndarray) -> np.ndarray:
+    kind = np.int32 if target.dtype.kind in "iub" else np.float32
+    return np.asarray(target, kind)
+
+
+def _stacked(arrays: Sequence[np.ndarray], size: int) -> Any:
+    first = arrays[0]
+    stacked = np.zeros((len(arrays), size, *first.shape[1:]), first.dtype)
+    for row, array in zip(stacked, arrays, strict=True):
+        row[: len(array)] = array
+    return tf.constant(stacked)

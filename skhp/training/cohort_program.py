@@ -1,0 +1,347 @@
+"""The program of a cohort: epochs of training for all of its members at once.
+
+One definition serves every way of running it: as a plain graph, compiled by XLA, or step by step in
+Python where a test looks inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from skhp.training.cohort_state import (
+    ALL_EPOCHS,
+    NON_FINITE,
+    OUT_OF_PATIENCE,
+    RUNNING,
+    Batches,
+    Chunk,
+    CohortRows,
+    CohortState,
+    HeldOutRows,
+    History,
+    MemberNumbers,
+    ProgramKey,
+)
+from skhp.training.epoch_metrics import epoch_metric
+from skhp.training.rate_schedules import scheduled_rate
+from skhp.training.update_rules import UPDATE_RULES
+
+Tensor: TypeAlias = Any
+
+# Noise comes as whole numbers of 16 bits: half the memory, and fine enough for a rate.
+NOISE_LEVELS = 65536
+
+# Keeps a batch of padding from dividing by zero.
+_LEAST_DIVISOR = 1e-30
+
+
+class _Penalties(NamedTuple):
+    """Penalty of each weight, (S, C, K); None where no member has any."""
+
+    l1: Tensor | None
+    l2: Tensor | None
+
+
+def run_chunk(
+    key: ProgramKey,
+    state: CohortState,
+    rows: CohortRows,
+    held_out: HeldOutRows | None,
+    numbers: MemberNumbers,
+    batches: Batches,
+    chunk: Chunk,
+) -> tuple[CohortState, History]:
+    """Train all members that still run for the epochs of a chunk.
+
+    Parameters
+    ----------
+    key : ProgramKey
+    state : CohortState
+    rows : CohortRows
+    held_out : HeldOutRows or None
+    numbers : MemberNumbers
+    batches : Batches
+    chunk : Chunk
+
+    Returns
+    -------
+    state : CohortState
+    history : History
+    """
+    n_epochs = chunk.rows.shape[0]
+    members = state.best.shape
+    blank = tf.fill((n_epochs, *members), float("nan"))
+    penalties = _penalties(key, numbers)
+
+    def one_epoch(number: Tensor, before: CohortState, history: History) -> tuple[Any, ...]:
+        rate = _scheduled(key, before.step, numbers)[..., 0] * before.rate_factor
+        after, loss = _train(key, number, before, rows, numbers, batches, chunk, penalties)
+        val_loss, metric = _evaluate(key, after, held_out, penalties)
+        ended = _end_of_epoch(key, before, after, numbers, loss, val_loss, metric)
+        values = History(loss, val_loss, metric, rate)
+        history = History(
+            *(
+                tf.tensor_scatter_nd_update(all_epochs, [[number]], value[None])
+                for all_epochs, value in zip(history, values, strict=True)
+            )
+        )
+        return number + 1, ended, history
+
+    _, state, history = tf.while_loop(
+        lambda number, state, _: (
+            (number < chunk.epochs) & tf.reduce_any(tf.equal(state.stop, RUNNING))
+        ),
+        one_epoch,
+        (tf.constant(0), state, History(blank, blank, blank, blank)),
+        parallel_iterations=1,
+    )
+    return state, history
+
+
+class _Sums(NamedTuple):
+    """What a batch has added up so far, and the epoch. Empty tensors where a part is a batch."""
+
+    gradient: Tensor
+    loss: Tensor
+    divisor: Tensor
+    count: Tensor
+    epoch_loss: Tensor
+    epoch_count: Tensor
+
+
+def _train(
+    key: ProgramKey,
+    epoch: Tensor,
+    before: CohortState,
+    rows: CohortRows,
+    numbers: MemberNumbers,
+    batches: Batches,
+    chunk: Chunk,
+    penalties: _Penalties,
+) -> tuple[CohortState, Tensor]:
+    """All parts of an epoch, for all members; and the mean loss of the batches of each."""
+    rule = UPDATE_RULES[key.rule]
+    rows_of_epoch = chunk.rows[epoch]
+    noise_of_epoch = [noise[epoch] for noise in chunk.noise]
+
+    def one_part(
+        part: Tensor,
+        weights: Tensor,
+        held: Tensor,
+        slots: tuple[Tensor, ...],
+        step: Tensor,
+        sums: _Sums,
+    ) -> tuple[Any, ...]:
+        index = rows_of_epoch[part]
+        taken = CohortRows(*(tf.gather(column, index, batch_dims=1) for column in rows))
+        noise = [
+            tf.cast(tf.gather(drawn, batches.positions[part], axis=1), tf.float32) / NOISE_LEVELS
+            for drawn in noise_of_epoch
+        ]
+        gradient, loss, held = _gradient(key, weights, held, taken, noise, numbers.dropout)
+        divisor = tf.reduce_sum(taken.divisor, axis=1)[:, None]
+        count = tf.reduce_sum(taken.present, axis=1)[:, None]
+        if key.in_parts:
+            gradient, loss = sums.gradient + gradient, sums.loss + loss
+            divisor, count = sums.divisor + divisor, sums.count + count
+        mean_gradient, batch_loss = _mean_over_batch(key, gradient, loss, divisor)
+        mean_gradient, penalty = _penalised(mean_gradient, weights, penalties)
+        rate = _scheduled(key, step, numbers) * before.rate_factor[..., None]
+        updated, updated_slots = rule.apply(
+            weights, mean_gradient, slots, step, rate, numbers.update
+        )
+        epoch_loss = sums.epoch_loss + (batch_loss + penalty) * count
+        if not key.in_parts:
+            sums = sums._replace(epoch_loss=epoch_loss, epoch_count=sums.epoch_count + count)
+            return part + 1, updated, held, updated_slots, step + 1.0, sums
+        full = batches.full[part] & (count > 0.0)
+        at_end = full[..., None]
+        sums = _Sums(
+            gradient=tf.where(at_end, 0.0, gradient),
+            loss=tf.where(full, 0.0, loss),
+            divisor=tf.where(full, 0.0, divisor),
+            count=tf.where(full, 0.0, count),
+            epoch_loss=tf.where(full, epoch_loss, sums.epoch_loss),
+            epoch_count=sums.epoch_count + tf.where(full, count, 0.0),
+        )
+        weights = tf.where(at_end, updated, weights)
+        slots = tuple(
+            tf.where(at_end, new, old) for new, old in zip(updated_slots, slots, strict=True)
+        )
+        return part + 1, weights, held, slots, step + tf.cast(at_end, tf.float32), sums
+
+    zero = tf.zeros_like(before.best)
+    in_parts = zero if key.in_parts else tf.zeros(())
+    start = _Sums(
+        gradient=tf.zeros_like(before.weights) if key.in_parts else tf.zeros(()),
+        loss=in_parts,
+        divisor=in_parts,
+        count=in_parts,
+        epoch_loss=zero,
+        epoch_count=zero,
+    )
+    _, weights, held, slots, step, sums = tf.while_loop(
+        lambda part, *_: part < batches.parts,
+        one_part,
+        (tf.constant(0), before.weights, before.state, before.slots, before.step, start),
+        parallel_iterations=1,
+    )
+    trained = before._replace(weights=weights, state=held, slots=slots, step=step)
+    return trained, sums.epoch_loss / tf.maximum(sums.epoch_count, 1.0)
+
+
+def _gradient(
+    key: ProgramKey,
+    weights: Tensor,
+    held: Tensor,
+    rows: CohortRows,
+    noise: Sequence[Tensor],
+    dropout: tuple[Tensor, ...],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradient of the sum over the rows of their weighted losses, that sum, and the new state."""
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        outputs, held = key.network.outputs(
+            weights,
+            held,
+            rows.x,
+            training=True,
+            present=rows.present,
+            noise=noise,
+            dropout=dropout,
+        )
+        loss = _weighted_loss(key, rows.y, outputs, rows.weight)
+        # Members do not meet in the graph, so the gradient of the sum holds that of each.
+        total = tf.reduce_sum(loss)
+    return tape.gradient(total, weights), loss, held
+
+
+def _weighted_loss(key: ProgramKey, y: Tensor, outputs: Tensor, weight: Tensor) -> Tensor:
+    losses = key.loss.of_rows(tf.repeat(y[:, None], outputs.shape[1], axis=1), outputs)
+    weight = weight[:, None]
+    # A row of weight zero must not count even where its loss is not finite.
+    return tf.reduce_sum(tf.where(weight > 0.0, losses * weight, 0.0), axis=-1)
+
+
+def _mean_over_batch(
+    key: ProgramKey, gradient: Tensor, loss: Tensor, divisor: Tensor
+) -> tuple[Tensor, Tensor]:
+    if key.loss.divisor == "nothing":
+        return gradient, loss
+    divisor = tf.maximum(divisor, _LEAST_DIVISOR)
+    return gradient / divisor[..., None], loss / divisor
+
+
+def _penalties(key: ProgramKey, numbers: MemberNumbers) -> _Penalties:
+    sizes = [int(np.prod(shape)) for shape in key.network.weight_shapes]
+    array_of_weight = np.repeat(np.arange(len(sizes)), sizes)
+    return _Penalties(
+        l1=tf.gather(numbers.l1, array_of_weight, axis=-1) if key.l1 else None,
+        l2=tf.gather(numbers.l2, array_of_weight, axis=-1) if key.l2 else None,
+    )
+
+
+def _penalised(
+    gradient: Tensor, weights: Tensor, penalties: _Penalties
+) -> tuple[Tensor, Tensor | float]:
+    if penalties.l1 is not None:
+        gradient += penalties.l1 * tf.sign(weights)
+    if penalties.l2 is not None:
+        gradient += 2.0 * penalties.l2 * weights
+    return gradient, _penalty(weights, penalties)
+
+
+def _penalty(weights: Tensor, penalties: _Penalties) -> Tensor | float:
+    total: Tensor | float = 0.0
+    if penalties.l1 is not None:
+        total += tf.reduce_sum(penalties.l1 * tf.abs(weights), axis=-1)
+    if penalties.l2 is not None:
+        total += tf.reduce_sum(penalties.l2 * tf.square(weights), axis=-1)
+    return total
+
+
+def _scheduled(key: ProgramKey, step: Tensor, numbers: MemberNumbers) -> Tensor:
+    return scheduled_rate(step, numbers.rate) if key.scheduled else numbers.rate[0]
+
+
+def _evaluate(
+    key: ProgramKey, state: CohortState, rows: HeldOutRows | None, penalties: _Penalties
+) -> tuple[Tensor, Tensor]:
+    """Loss of the validation rows and the metric over all of them, NaN where there is none."""
+    nothing = tf.fill(state.best.shape, float("nan"))
+    if rows is None:
+        return nothing, nothing
+    outputs, _ = key.network.outputs(state.weights, state.state, rows.x, training=False)
+    loss = _weighted_loss(key, rows.y, outputs, rows.weight) + _penalty(state.weights, penalties)
+    metric = None if key.metric is None else epoch_metric(key.metric)
+    if metric is None:
+        return loss, nothing
+    logits, _ = key.network.outputs(
+        state.weights, state.state, rows.x, training=False, until_logits=True
+    )
+    return loss, tf.cast(metric(rows.metric_target, logits, rows.metric_weight), tf.float32)
+
+
+def _end_of_epoch(
+    key: ProgramKey,
+    before: CohortState,
+    after: CohortState,
+    numbers: MemberNumbers,
+    loss: Tensor,
+    val_loss: Tensor,
+    metric: Tensor,
+) -> CohortState:
+    """Early stopping, the plateau and the limits, as Keras' callbacks have them."""
+    running = tf.equal(before.stop, RUNNING)
+    watched = (loss, val_loss) if key.held_out else (loss,)
+    finite = tf.reduce_all(tf.math.is_finite(after.weights), axis=-1)
+    finite &= tf.reduce_all(tf.math.is_finite(after.state), axis=-1)
+    for value in watched:
+        finite &= tf.math.is_finite(value)
+    moved = running & finite
+
+    monitored = watched[-1] if key.metric is None else metric
+    sign = 1.0 if key.metric is not None and key.greater_is_better else -1.0
+    first = tf.equal(before.epochs, 0)
+
+    def improves(best: Tensor) -> Tensor:
+        return running & (first | (sign * monitored - numbers.min_delta > sign * best))
+
+    def where_moved(new: Tensor, old: Tensor) -> Tensor:
+        return tf.where(moved[..., None], new, old)
+
+    weights = where_moved(after.weights, before.weights)
+    held = where_moved(after.state, before.state)
+    epochs = before.epochs + tf.cast(running, tf.int32)
+
+    better = improves(before.best)
+    wait = tf.where(better, 0, before.wait + 1)
+    out_of_patience = (wait >= numbers.patience) & (epochs > 1)
+
+    plateau_better = improves(before.plateau_best)
+    plateau_wait = tf.where(plateau_better, 0, before.plateau_wait + 1)
+    on_plateau = running & (plateau_wait >= numbers.plateau_patience)
+
+    stop = tf.where(epochs >= numbers.epochs, ALL_EPOCHS, RUNNING)
+    stop = tf.where(out_of_patience, OUT_OF_PATIENCE, stop)
+    stop = tf.where(finite, stop, NON_FINITE)
+    return CohortState(
+        weights=weights,
+        state=held,
+        slots=tuple(where_moved(*pair) for pair in zip(after.slots, before.slots, strict=True)),
+        step=where_moved(after.step, before.step),
+        best_weights=tf.where(better[..., None], weights, before.best_weights),
+        best_state=tf.where(better[..., None], held, before.best_state),
+        best=tf.where(better, monitored, before.best),
+        best_epoch=tf.where(better, epochs, before.best_epoch),
+        wait=tf.where(running, wait, before.wait),
+        plateau_best=tf.where(plateau_better, monitored, before.plateau_best),
+        plateau_wait=tf.where(running, tf.where(on_plateau, 0, plateau_wait), before.plateau_wait),
+        rate_factor=before.rate_factor * tf.where(on_plateau, numbers.plateau_factor, 1.0),
+        epochs=epochs,
+        stop=tf.where(running, stop, before.stop),
+    )

@@ -1,0 +1,120 @@
+"""The tensors of a cohort, as typed records.
+
+Axes: S streams, C candidates of a stream, K weights of a member, M numbers of its state, E epochs
+of a chunk, B parts of an epoch, L rows of a part. A member is a stream and a candidate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from skhp.networks import BatchedNetwork
+from skhp.training.row_loss import RowLoss
+
+Tensor: TypeAlias = Any
+
+RUNNING, OUT_OF_PATIENCE, ALL_EPOCHS, NON_FINITE = range(4)
+
+
+class CohortState(NamedTuple):
+    """Where every member stands after an epoch; of shape (S, C) unless another is given."""
+
+    weights: Tensor  # (S, C, K)
+    state: Tensor  # (S, C, M)
+    slots: tuple[Tensor, ...]  # (S, C, K) or (S, C, 1) each
+    step: Tensor  # (S, C, 1), updates done
+    best_weights: Tensor  # (S, C, K)
+    best_state: Tensor  # (S, C, M)
+    best: Tensor  # monitored value of the best epoch
+    best_epoch: Tensor  # counted from 1
+    wait: Tensor  # epochs without an improvement
+    plateau_best: Tensor
+    plateau_wait: Tensor
+    rate_factor: Tensor  # what "plateau" has made of the learning rate
+    epochs: Tensor  # epochs run
+    stop: Tensor  # RUNNING, or why it ended
+
+
+class CohortRows(NamedTuple):
+    """Rows of each stream. The last row of a stream is padding, of weight 0."""
+
+    x: Tensor  # (S, N + 1, ...)
+    y: Tensor  # (S, N + 1, ...)
+    weight: Tensor  # (S, N + 1), in the loss
+    divisor: Tensor  # (S, N + 1), what a row adds to the divisor of a batch
+    present: Tensor  # (S, N + 1), 1 for a row and 0 for padding
+
+
+class HeldOutRows(NamedTuple):
+    """Validation rows of each stream, padded with rows of weight 0."""
+
+    x: Tensor  # (S, V, ...)
+    y: Tensor  # (S, V, ...)
+    weight: Tensor  # (S, V), in the loss, with a sum of 1 (or as the loss divides)
+    metric_target: Tensor  # (S, V, ...)
+    metric_weight: Tensor  # (S, V)
+
+
+class MemberNumbers(NamedTuple):
+    """The numbers that differ from member to member."""
+
+    rate: tuple[Tensor, ...]  # (S, C, 1) each: fields of RateNumbers
+    update: tuple[Tensor, ...]  # (S, C, 1) each: numbers of the update rule
+    dropout: tuple[Tensor, ...]  # (S, C) for each dropout layer
+    l1: Tensor  # (S, C, number of trainable arrays)
+    l2: Tensor  # (S, C, number of trainable arrays)
+    epochs: Tensor  # (S, C), the most epochs
+    patience: Tensor  # (S, C)
+    min_delta: Tensor  # (S, C)
+    plateau_patience: Tensor  # (S, C)
+    plateau_factor: Tensor  # (S, C)
+
+
+class Batches(NamedTuple):
+    """How members walk through an epoch: in parts, at whose ends a member's batch may be full."""
+
+    positions: Tensor  # (B, L), places in the order of the rows; beyond the rows where padded
+    full: Tensor  # (B, S, C), whether the member's batch ends here
+    parts: Tensor  # number of parts in use, at most B
+
+
+class Chunk(NamedTuple):
+    """What the epochs of one chunk need."""
+
+    rows: Tensor  # (E, B, S, L), indices of the rows of each part
+    noise: tuple[Tensor, ...]  # (E, S, places in the order, units) for each dropout layer
+    epochs: Tensor  # number of epochs to run, at most E
+
+
+class History(NamedTuple):
+    """Values of each epoch of a chunk, (E, S, C) each; meaningless after a member's last epoch."""
+
+    loss: Tensor
+    val_loss: Tensor
+    metric: Tensor
+    rate: Tensor
+
+
+@dataclass(frozen=True)
+class ProgramKey:
+    """What a program is built for, besides the shapes of its tensors."""
+
+    network: BatchedNetwork
+    loss: RowLoss
+    rule: str
+    metric: str | None
+    greater_is_better: bool
+    held_out: bool
+    l1: bool
+    l2: bool
+    scheduled: bool
+    in_parts: bool
+
+
+def host_values(record: Any) -> Any:
+    """The same record with NumPy arrays."""
+    return tf.nest.map_structure(np.asarray, record)

@@ -1,0 +1,87 @@
+"""Everything that one training needs, and everything that it leaves, as frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skhp.networks import BatchedNetwork, NetworkNumbers
+from skhp.training.rate_schedules import RateNumbers
+from skhp.training.records import TrainingOutcome, TrainingPlan, TrainingRows, ValidationRows
+from skhp.training.row_loss import RowLoss
+from skhp.training.update_rules import UpdateNumbers
+
+
+@dataclass(frozen=True, eq=False)
+class MemberWeights:
+    """Where a member stands: its weights, what it carries beside them, and its optimizer.
+
+    `weights` has shape (n_weights,), `state` (n_state,); each of the `slots` of the update rule is
+    a flat vector; `step` counts the updates done. `slots` is empty where none has been done.
+    """
+
+    weights: np.ndarray
+    state: np.ndarray
+    slots: tuple[np.ndarray, ...] = ()
+    step: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class FitTask:
+    """One training: a network, the rows, the plan, the objective and where to start from.
+
+    `noise_seed` decides the dropout noise. `origin` is whatever the estimator needs back together
+    with the result. Members share a stream where rows, validation rows and the seeds are the same;
+    to share a program they need equal keys.
+    """
+
+    network: BatchedNetwork
+    numbers: NetworkNumbers
+    loss: RowLoss
+    update: UpdateNumbers
+    rate: RateNumbers
+    rows: TrainingRows
+    validation: ValidationRows | None
+    plan: TrainingPlan
+    noise_seed: int
+    start: MemberWeights
+    origin: Any = None
+
+    @property
+    def stream(self) -> Hashable:
+        """Equal for members that see the same rows in the same order with the same noise."""
+        plan = self.plan
+        seed = None if plan.batch_size >= len(self.rows.X) else plan.seed
+        noise = self.noise_seed if self.network.noise_sizes else None
+        return id(self.rows), id(self.validation), seed, noise, plan.first_epoch
+
+    @property
+    def program(self) -> Hashable:
+        """Equal for members that can share a program."""
+        plan, validation = self.plan, self.validation
+        return (
+            self.network,
+            self.loss,
+            self.update.rule,
+            self.rows.X.dtype,
+            self.rows.y.dtype,
+            self.rows.y.shape[1:],
+            None if validation is None else plan.metric and plan.metric.name,
+            validation is None,
+            None if self.network.shares_batches else plan.batch_size,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """What a training leaves: the outcome, the weights that were kept, and its seconds.
+
+    `seconds` is the member's share of the time that its cohort trained.
+    """
+
+    outcome: TrainingOutcome
+    trained: MemberWeights
+    seconds: float

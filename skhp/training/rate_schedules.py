@@ -1,0 +1,243 @@
+"""Learning rates of many members at once, whatever schedule each of them follows.
+
+Every schedule is one formula with other coefficients, so members with different schedules share
+a program. With progress ``p = (step - warmup_steps) / decay_steps``, at most `last_progress`::
+
+    base = base_offset + base_slope * p            its sine where the schedule is a cosine
+    rate = floor + span * base ** (exponent_offset + exponent_slope * p)
+
+The cosine decay enters by ``(1 + cos(pi * p)) / 2 = sin(pi / 2 * (1 - p)) ** 2``.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from skhp.exceptions import CannotJoinError
+
+_SCHEDULES = keras.optimizers.schedules
+
+
+class RateNumbers(NamedTuple):
+    """The coefficients of one member's learning rate; as such a constant rate of `span`.
+
+    `is_sine` and `is_staircase` are 0 or 1.
+    """
+
+    span: float
+    floor: float = 0.0
+    base_offset: float = 1.0
+    base_slope: float = 0.0
+    exponent_offset: float = 1.0
+    exponent_slope: float = 0.0
+    is_sine: float = 0.0
+    is_staircase: float = 0.0
+    decay_steps: float = 1.0
+    last_progress: float = 1.0
+    warmup_steps: float = 0.0
+    warmup_start: float = 0.0
+    warmup_slope: float = 0.0
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the rate is `span` at every step, so that no schedule has to be computed."""
+        return self == RateNumbers(self.span)
+
+
+def scheduled_rate(step: tf.Tensor, numbers: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Learning rate of each member at its own step.
+
+    Parameters
+    ----------
+    step : tensor of float32, shape [streams, candidates, 1]
+        Updates that a member has done so far; exact up to 2 ** 24.
+    numbers : sequence of tensors of float32, each like `step`
+        The fields of :class:`RateNumbers` in their order.
+
+    Returns
+    -------
+    tensor of float32, shape [streams, candidates, 1]
+    """
+    own = RateNumbers(*numbers)
+    into_decay = step - own.warmup_steps
+    # The remainder is exact. The floor of a quotient is not where XLA multiplies by a reciprocal.
+    whole = into_decay - own.is_staircase * tf.truncatemod(into_decay, own.decay_steps)
+    progress = tf.minimum(whole / own.decay_steps, own.last_progress)
+    base = own.base_offset + own.base_slope * progress
+    base = tf.where(own.is_sine > 0, tf.sin(0.5 * math.pi * base), base)
+    exponent = own.exponent_offset + own.exponent_slope * progress
+    decayed = own.floor + own.span * tf.pow(base, exponent)
+    return tf.where(into_decay < 0, own.warmup_start + own.warmup_slope * step, decayed)
+
+
+def rate_of(learning_rate: Any) -> RateNumbers:
+    """Coefficients of a learning rate.
+
+    Parameters
+    ----------
+    learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
+
+    Raises
+    ------
+    CannotJoinError
+        For a schedule that is not a constant, an exponential, an inverse time, a cosine or a
+        polynomial decay of Keras, and for settings of these that are not covered.
+
+    Examples
+    --------
+    >>> rate_of(0.01).span
+    0.01
+    """
+    if isinstance(learning_rate, Real) and not isinstance(learning_rate, bool):
+        return RateNumbers(_finite("learning_rate", learning_rate))
+    numbers_of = _NUMBERS_OF.get(type(learning_rate))
+    if numbers_of is None:
+        raise CannotJoinError(
+            f"a learning rate of type {type(learning_rate).__qualname__} cannot join a cohort: "
+            f"expected a number or exactly one of {', '.join(_names())}. Use one of these, or let "
+            "Keras train the network by itself."
+        )
+    return numbers_of(learning_rate)
+
+
+def rate_of_optimizer(optimizer: keras.optimizers.Optimizer) -> RateNumbers:
+    """Coefficients of the learning rate an optimizer was given; see :func:`rate_of`."""
+    if isinstance(optimizer.learning_rate, keras.Variable):
+        return rate_of(float(optimizer.learning_rate))
+    # The optimizer shows its schedule only evaluated, or in its config. A schedule of the user's
+    # may have no config at all, and that of a function warns of reloading it, which nobody does.
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            config = optimizer.get_config()["learning_rate"]
+    except NotImplementedError:
+        config = None
+    named = config if isinstance(config, dict) else {}
+    is_covered = named.get("module") == "keras.optimizers.schedules"
+    if not is_covered or named["class_name"] not in _names():
+        raise CannotJoinError(
+            f"the learning rate of {type(optimizer).__name__} cannot join a cohort: expected a "
+            f"number or exactly one of {', '.join(_names())}, got "
+            f"{named.get('class_name', 'an object without a config')}. Use one of these, or let "
+            "Keras train the network by itself."
+        )
+    return rate_of(getattr(_SCHEDULES, named["class_name"]).from_config(named["config"]))
+
+
+def _exponential(schedule: Any) -> RateNumbers:
+    return RateNumbers(
+        span=_initial(schedule),
+        base_offset=_decay_rate(schedule),
+        exponent_offset=0.0,
+        exponent_slope=1.0,
+        last_progress=math.inf,
+        **_steps_and_stairs(schedule),
+    )
+
+
+def _inverse_time(schedule: Any) -> RateNumbers:
+    return RateNumbers(
+        span=_initial(schedule),
+        base_slope=_decay_rate(schedule),
+        exponent_offset=-1.0,
+        last_progress=math.inf,
+        **_steps_and_stairs(schedule),
+    )
+
+
+def _polynomial(schedule: Any) -> RateNumbers:
+    if schedule.cycle:
+        raise CannotJoinError(
+            "PolynomialDecay with cycle=True cannot join a cohort. Set cycle=False, or let Keras "
+            "train the network by itself."
+        )
+    floor = _field(schedule, "end_learning_rate")
+    return RateNumbers(
+        span=_initial(schedule) - floor,
+        floor=floor,
+        base_slope=-1.0,
+        exponent_offset=_field(schedule, "power"),
+        decay_steps=_field(schedule, "decay_steps"),
+    )
+
+
+def _cosine(schedule: Any) -> RateNumbers:
+    initial = highest = _initial(schedule)
+    warmup_steps = slope = 0.0
+    if schedule.warmup_target is not None:
+        highest = _field(schedule, "warmup_target")
+        warmup_steps = _field(schedule, "warmup_steps")
+        slope = (highest - initial) / warmup_steps if warmup_steps > 0 else 0.0
+    alpha = _field(schedule, "alpha")
+    return RateNumbers(
+        span=(1.0 - alpha) * highest,
+        floor=alpha * highest,
+        base_slope=-1.0,
+        exponent_offset=2.0,
+        is_sine=1.0,
+        decay_steps=_field(schedule, "decay_steps"),
+        warmup_steps=warmup_steps,
+        warmup_start=initial,
+        warmup_slope=slope,
+    )
+
+
+_NUMBERS_OF: dict[type, Callable[[Any], RateNumbers]] = {
+    _SCHEDULES.ExponentialDecay: _exponential,
+    _SCHEDULES.InverseTimeDecay: _inverse_time,
+    _SCHEDULES.PolynomialDecay: _polynomial,
+    _SCHEDULES.CosineDecay: _cosine,
+}
+
+
+def _names() -> list[str]:
+    return [schedule.__name__ for schedule in _NUMBERS_OF]
+
+
+def _steps_and_stairs(schedule: Any) -> dict[str, float]:
+    steps = _field(schedule, "decay_steps")
+    if schedule.staircase and not steps.is_integer():
+        raise CannotJoinError(
+            f"{type(schedule).__name__} with staircase=True and decay_steps={steps} cannot join a "
+            "cohort: where a step ends would depend on rounding. Make decay_steps a whole number."
+        )
+    return {"decay_steps": steps, "is_staircase": float(bool(schedule.staircase))}
+
+
+def _decay_rate(schedule: Any) -> float:
+    rate = _field(schedule, "decay_rate")
+    if rate < 0:
+        raise CannotJoinError(
+            f"{type(schedule).__name__} with decay_rate={rate} cannot join a cohort: expected a "
+            "number from 0 up. Change it, or let Keras train the network by itself."
+        )
+    return rate
+
+
+def _initial(schedule: Any) -> float:
+    if isinstance(schedule.initial_learning_rate, Integral):
+        raise CannotJoinError(
+            f"{type(schedule).__name__} with initial_learning_rate="
+            f"{schedule.initial_learning_rate!r} cannot join a cohort: Keras computes such a "
+            "schedule in whole numbers. Write it with a decimal point."
+        )
+    return _field(schedule, "initial_learning_rate")
+
+
+def _field(schedule: Any, name: str) -> float:
+    return _finite(f"{name} of {type(schedule).__name__}", getattr(schedule, name))
+
+
+def _finite(name: str, value: Any) -> float:
+    if not isinstance(value, Real) or not math.isfinite(value):
+        raise CannotJoinError(
+            f"{name} cannot join a cohort: expected a finite number, got {value!r}. Give a number, "
+            "or let Keras train the network by itself."
+        )
+    return float(value)

@@ -1,0 +1,157 @@
+"""A trained network: its weights, and a Keras model of them as soon as one is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from skhp.networks import (
+    OPTIMIZERS,
+    BatchedNetwork,
+    NetworkDescription,
+    Schedule,
+    build_network,
+    compile_network,
+    flattened,
+    initial_network,
+    predicted_logits,
+    restore_network,
+    save_network,
+    unflattened,
+)
+from skhp.training.fit_task import MemberWeights
+from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Loss and optimizer of a network by name, with the learning rate over its steps."""
+
+    loss: str
+    optimizer: str
+    learning_rate: float
+    schedule: Schedule | None
+    steps_per_epoch: int
+    epochs: int
+
+    def keras_optimizer(self) -> keras.optimizers.Optimizer:
+        """A new optimizer of Keras."""
+        return OPTIMIZERS[self.optimizer](self.keras_rate())
+
+    def keras_rate(self) -> Any:
+        """The learning rate as Keras takes it: a number, or a schedule over the steps."""
+        if self.schedule is None:
+            return self.learning_rate
+        return self.schedule.for_keras(self.learning_rate, self.steps_per_epoch, self.epochs)
+
+
+class TrainedNetwork:
+    """Weights of a multilayer perceptron, and the Keras model that they make.
+
+    The model is built when it is first asked for: to build one takes longer than to train a
+    member of a population. From then on it holds the weights.
+
+    Parameters
+    ----------
+    description : NetworkDescription
+    objective : Objective
+    member : MemberWeights
+    model : keras.Model, default=None
+        Compiled; holds the weights where it is given.
+    """
+
+    def __init__(
+        self,
+        description: NetworkDescription,
+        objective: Objective,
+        member: MemberWeights,
+        model: keras.Model | None = None,
+    ) -> None:
+        self.description = description
+        self.objective = objective
+        self._member = member
+        self._model = model
+
+    @classmethod
+    def of_model(
+        cls, description: NetworkDescription, objective: Objective, model: keras.Model
+    ) -> TrainedNetwork:
+        """The network that a compiled Keras model is."""
+        nothing = np.zeros(0, np.float32)
+        return cls(description, objective, MemberWeights(nothing, nothing), model)
+
+    @property
+    def network(self) -> BatchedNetwork:
+        """Its structure."""
+        return initial_network(self.description.structure, 0).network
+
+    @property
+    def model(self) -> keras.Model:
+        """Compiled Keras model with these weights, ready to be trained on."""
+        if self._model is None:
+            self._model = self._compiled_model()
+        return self._model
+
+    @property
+    def member(self) -> MemberWeights:
+        """Weights, state and optimizer as they are now."""
+        if self._model is None:
+            return self._member
+        optimizer = self._model.optimizer
+        rule = UPDATE_RULES[update_of(optimizer).rule]
+        slots, step = slots_from_keras(optimizer, self._model.trainable_variables, rule)
+        weights, state = self._weights_and_state()
+        return MemberWeights(weights, state, tuple(slots), step)
+
+    def logits(self, X: np.ndarray) -> np.ndarray:
+        """Outputs before the last activation, as :func:`skhp.networks.predicted_logits`."""
+        return predicted_logits(self.network, *self._weights_and_state(), X)
+
+    def _weights_and_state(self) -> tuple[np.ndarray, np.ndarray]:
+        if self._model is None:
+            return self._member.weights, self._member.state
+        return (
+            flattened([variable.numpy() for variable in self._model.trainable_variables]),
+            flattened([variable.numpy() for variable in _moving(self._model)]),
+        )
+
+    def _compiled_model(self) -> keras.Model:
+        model = build_network(self.description, seed=0)
+        objective, network = self.objective, self.network
+        optimizer = objective.keras_optimizer()
+        compile_network(
+            model, self.description, objective.loss, optimizer, objective.steps_per_epoch
+        )
+        values = unflattened(self._member.weights, network.weight_shapes)
+        values += unflattened(self._member.state, network.state_shapes)
+        for variable, value in zip(
+            [*model.trainable_variables, *_moving(model)], values, strict=True
+        ):
+            variable.assign(value)
+        if self._member.slots or self._member.step:
+            slots_to_keras(
+                optimizer, model.trainable_variables, self._member.slots, self._member.step
+            )
+        return model
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(vars(self))
+        if self._model is not None:
+            state["_model"] = save_network(self._model, self.description, self.objective.loss)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self._model is not None:
+            self._model = restore_network(state["_model"])
+
+
+def _moving(model: keras.Model) -> list[keras.Variable]:
+    return [
+        variable
+        for variable in model.non_trainable_variables
+        if variable.name.startswith("moving_")
+    ]
