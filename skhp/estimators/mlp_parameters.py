@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -43,6 +45,23 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get parameters for this estimator.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            No parameter is an estimator, so this changes nothing.
+
+        Returns
+        -------
+        params : dict
+            Values by name.
+        """
+        # A search asks several times for each of hundreds of members, and scikit-learn reads the
+        # signature anew each time.
+        return {name: getattr(self, name) for name in _parameter_names(type(self))}
 
     @suggest_misspelt
     def __init__(
@@ -92,3 +111,9 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+
+@functools.lru_cache
+def _parameter_names(estimator: type) -> tuple[str, ...]:
+    parameters = inspect.signature(estimator).parameters
+    return tuple(sorted(parameters))

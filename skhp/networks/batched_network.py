@@ -250,6 +250,8 @@ def _split(tensor: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
 
 def _product(values: Tensor, kernel: Tensor, shared: bool) -> Tensor:
     streams, candidates, n_inputs, units = kernel.shape
+    if shared and candidates == 1:
+        return (values @ kernel[:, 0])[:, None]
     if shared:
         # The candidates of a stream see the same rows: one wide product for all of them.
         wide = tf.reshape(tf.transpose(kernel, (0, 2, 1, 3)), (streams, n_inputs, -1))

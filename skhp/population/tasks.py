@@ -79,10 +79,8 @@ def requesting_task(
     kind = getattr(called, "__name__", None)
     if kind not in _REQUESTS or getattr(called, "__module__", None) != TASKS_MODULE:
         return None
-    if len(arguments) > 0:
-        candidates = [arguments[0], *_values(keywords.get("parameters"))]
-    else:
-        candidates = [keywords.get("estimator"), *_values(keywords.get("parameters"))]
+    estimator = arguments[0] if arguments else keywords.get("estimator")
+    candidates = [estimator, *_values(keywords.get("parameters"))]
     if not any(map(may_join, candidates)):
         return None
     try:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import threading
 import warnings
 import weakref
@@ -110,6 +111,18 @@ def test_the_backend_can_be_used_again_after_an_error_that_left_tasks(data, trai
         assert joblib.Parallel()(joblib.delayed(abs)(-n) for n in range(3)) == [0, 1, 2]
 
 
+@pytest.mark.filterwarnings("ignore:.*tasks which were still being processed:UserWarning")
+def test_tasks_whose_results_nobody_wants_are_dropped(trainer):
+    ran = []
+    with population_of(trainer):
+        results = joblib.Parallel(return_as="generator")(
+            joblib.delayed(ran.append)(n) for n in range(3)
+        )
+        results.close()
+        joblib.Parallel()(joblib.delayed(ran.append)(n) for n in range(10, 12))
+    assert ran == [10, 11]
+
+
 def test_an_error_of_the_trainer_itself_is_raised(data):
     def broken(tasks, options, progress):
         yield 0, solve(tasks[0])
@@ -173,6 +186,16 @@ def test_a_fit_that_cannot_join_runs_by_itself(data, trainer, counts):
     with population_of(trainer):
         np.testing.assert_array_equal(scores(grid, data), expected)
     assert (counts["adopted"], counts["fitted alone"]) == (6, 6)
+
+
+def test_a_fit_that_cannot_join_runs_before_the_population_trains(data, trainer):
+    def scorer(estimator, X, y):
+        assert len(trainer.calls) == (1 if estimator.joins else 0)
+        return 0.0
+
+    with population_of(trainer):
+        scores({"joins": [True, False]}, data, scoring=scorer, error_score="raise")
+    assert len(trainer.calls) == 1
 
 
 @pytest.mark.parametrize("final", [ClosedFormClassifier(), LogisticRegression()])
@@ -314,6 +337,8 @@ def test_an_ensemble_within_a_search_runs_as_ever(n_jobs, data, trainer):
 
 
 def test_nested_calls_in_worker_processes_are_sequential(data, trainer):
+    sent = pickle.loads(pickle.dumps(PopulationBackend(nesting_level=1)))
+    assert (type(sent).__name__, sent.nesting_level) == ("SequentialBackend", 1)
     ensemble = BaggingClassifier(LogisticRegression(), 3, n_jobs=2, random_state=0)
     expected = scores({"max_samples": [0.3, 0.8]}, data, ensemble)
     with population_backend(n_jobs=2):

@@ -1,17 +1,20 @@
 """Every tool of model selection gives what it gives without the backend, from a population."""
 
 import pickle
+import warnings
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
     HalvingRandomSearchCV,
+    KFold,
     RandomizedSearchCV,
     ShuffleSplit,
     StratifiedKFold,
@@ -25,6 +28,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skhp.population.planner import Planner
 from tests.population.closed_form import ClosedFormClassifier, population_of
 
 ALPHAS = [0.01, 1.0, 100.0, 1e4]
@@ -241,6 +245,33 @@ def test_permutations_of_a_seeded_splitter_join(data, trainer):
     assert trainer.members == 6
 
 
+def test_equal_folds_are_one_object_for_all_permutations(data, trainer):
+    with population_of(trainer):
+        permutation_test_score(ClosedFormClassifier(), *data, n_permutations=4, cv=KFold(3))
+    tasks, _ = trainer.calls[0]
+    assert len(tasks) == 12
+    assert len({id(task.given_rows) for task in tasks}) == 3
+    assert len({id(task.given_targets) for task in tasks}) == 12
+
+
+def test_a_fit_is_planned_with_the_configuration_of_its_caller(data):
+    from sklearn.model_selection._validation import _fit_and_predict
+    from sklearn.utils.parallel import delayed
+
+    asked = []
+
+    class Asking(ClosedFormClassifier):
+        def __skhp_fit_task__(self, X, y, **fit_params):
+            asked.append(sklearn.get_config()["assume_finite"])
+
+    task = delayed(_fit_and_predict)(Asking(), *data, range(9), range(9), {}, "predict")
+    for wanted in (True, False):
+        configuration = sklearn.get_config() | {"assume_finite": wanted}
+        task[0].with_config_and_warning_filters(configuration, warnings.filters)
+        assert len(Planner().plan(*task)) == 1
+    assert asked == [True, False]
+
+
 @pytest.mark.parametrize("kind", ["bare", "pipeline"])
 def test_sample_weights_are_cut_with_the_rows(kind, data, trainer, counts):
     estimator = ESTIMATORS[kind]
@@ -285,8 +316,6 @@ def test_results_can_be_pickled(data, trainer):
 
 
 def test_routed_metadata_reaches_the_last_step(data, trainer, counts):
-    import sklearn
-
     X, y = data
     weight = np.linspace(0.1, 3, len(y))
     with sklearn.config_context(enable_metadata_routing=True):

@@ -292,17 +292,19 @@ def test_areas_of_many_rows_are_those_of_few(compiled):
 
 @MODES
 def test_constant_targets_are_explained_wholly_or_not_at_all(compiled):
-    # The weighted mean of tenths is not a tenth, and scikit-learn would divide by the difference.
-    generator = np.random.default_rng(0)
-    target = np.full((1, 7, 2), 0.1)
-    target[..., 1] = np.arange(7)
+    # The weighted mean of tenths can miss a tenth, and scikit-learn would divide by the difference:
+    # many streams of very different weights, so that it does in some.
+    weight = 10 ** np.random.default_rng(0).uniform(-6, 6, size=(60, 25))
+    target = np.full((60, 25, 2), 0.1)
+    target[..., 1] = np.arange(25)
     outputs = np.tile(target[:, None], (1, 3, 1, 1)).astype(np.float32)
-    outputs[0, 1, 2, 0] += 0.01
-    outputs[0, 2, 2] += 0.01
-    found = values("r2", compiled, target, outputs, generator.uniform(size=(1, 7)))[0]
-    assert found[0] == 1
-    assert found[1] == 0.5
-    assert 0.49 < found[2] < 0.5
+    outputs[:, 1, 2, 0] += 0.01
+    outputs[:, 2] += 0.01
+    wholly, by_half, by_less = values("r2", compiled, target, outputs, weight).T
+    assert (wholly == 1).all()
+    assert (by_half == 0.5).all()
+    assert (by_less < 0.5).all()
+    assert (by_less > 0.4).all()
 
 
 @MODES
