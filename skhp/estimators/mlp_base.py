@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from skhp.adoption import AdoptableFit, adoptable_fit
 from skhp.estimators.epoch_tasks import EpochTasks
 from skhp.estimators.mlp_preparation import PreparedFit
 from skhp.estimators.mlp_rows import KerasMLPRows
-from skhp.estimators.scikit_learn_private import CallbackSupportMixin
+from skhp.estimators.scikit_learn_private import CallbackSupportMixin, only_shows_progress
 from skhp.estimators.tables import (
     checked_features,
 )
-from skhp.exceptions import CannotJoinError, NonFiniteLossWarning
+from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks import (
     build_network,
     compile_network,
@@ -31,11 +32,9 @@ from skhp.training import (
     MemberWeights,
     TrainedNetwork,
     TrainingOutcome,
-    adoptable_fit,
     ready_callbacks,
     train_with_keras,
 )
-from skhp.training.adoption import AdoptableFit
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +69,8 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
         given = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
         given = {name: value for name, value in given.items() if value is not None}
         adopted = adoptable_fit(self, X, y, given)
-        if adopted is not None:
+        # Other callbacks want the weights after each epoch, or to end the fit.
+        if adopted is not None and only_shows_progress(self):
             return self._adopt(adopted, X, y, given)
         return self._train(self._prepared(X, y, **given), X, y, given)
 
@@ -167,6 +167,8 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
             if name not in parameters
         )
         result: FitResult = adopted.result
+        if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
+            raise NonFiniteLossError(self._explosion(result.outcome))
         network = TrainedNetwork(prepared.network, prepared.objective, result.trained)
         tasks = self._epoch_tasks(prepared, X, y, given, lambda: result.trained)
         tasks.fit_begins()
@@ -225,13 +227,18 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
     def _warn_of_non_finite_loss(self, outcome: TrainingOutcome) -> None:
         if outcome.stop_reason == "non_finite_loss":
             warnings.warn(
-                f"The loss of {type(self).__name__} became NaN or infinite in epoch "
-                f"{outcome.n_epochs}; the fit was stopped and the weights after epoch "
-                f"{outcome.best_epoch} were kept. Try a smaller learning_rate (now "
-                f"{self.learning_rate}) and inputs scaled to unit variance.",
+                f"{self._explosion(outcome)} The weights after epoch {outcome.best_epoch} were "
+                "kept.",
                 NonFiniteLossWarning,
                 stacklevel=6,
             )
+
+    def _explosion(self, outcome: TrainingOutcome) -> str:
+        return (
+            f"The loss of {type(self).__name__} became NaN or infinite in epoch "
+            f"{outcome.n_epochs}. Try a smaller learning_rate (now {self.learning_rate}) and "
+            "inputs scaled to unit variance."
+        )
 
     @property
     def model_(self) -> keras.Model:

@@ -114,6 +114,6 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
 
 
 @functools.lru_cache
-def _parameter_names(estimator: type) -> tuple[str, ...]:
+def _parameter_names(estimator: Any) -> tuple[str, ...]:
     parameters = inspect.signature(estimator).parameters
     return tuple(sorted(parameters))

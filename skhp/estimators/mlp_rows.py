@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
+from skhp.adoption import prepared_once
 from skhp.estimators.mlp_parameters import MLPParameters
 from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
 from skhp.estimators.tables import EncodedTarget, WeightedTable, checked_table, checked_weight
@@ -23,7 +24,6 @@ from skhp.training import (
     TrainingRows,
     TrainingSeeds,
     ValidationRows,
-    prepared_once,
     row_groups,
     steps_in_epoch,
     validation_split,

@@ -45,6 +45,12 @@ def open_callback_context(estimator: Any, max_subtasks: int) -> Any | None:
     return estimator._init_callback_context(max_subtasks=max_subtasks)
 
 
+def only_shows_progress(estimator: Any) -> bool:
+    """Whether no callback of an estimator can end a fit or look into it after an epoch."""
+    callbacks = getattr(estimator, "_skl_callbacks", None) or []
+    return all(type(callback).__name__ == "ProgressBar" for callback in callbacks)
+
+
 __all__ = [
     "CallbackSupportMixin",
     "Interval",
@@ -52,6 +58,7 @@ __all__ = [
     "StrOptions",
     "check_sample_weight",
     "fit_context",
+    "only_shows_progress",
     "open_callback_context",
     "validate_parameter_constraints",
 ]

@@ -22,6 +22,18 @@ import tensorflow as tf
 from skhp.exceptions import CannotJoinError
 
 Tensor: TypeAlias = Any
+RowsLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+# Of the rows and the units of an output they see the last axis only, wherever the rows are. A
+# function of the user's may mean any axis.
+_ALONG_THE_LAST_AXIS = frozenset(
+    getattr(keras.activations, name)
+    for name in (
+        "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear "
+        "log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus "
+        "softsign sparse_plus squareplus tanh tanh_shrink"
+    ).split()
+)
 
 
 @dataclass(frozen=True)
@@ -186,6 +198,47 @@ class BatchedNetwork:
                 values = tf.where(drawn[:, None] >= rate, values / (1.0 - rate), 0.0)
         return values, tf.concat(kept, axis=-1) if kept else state
 
+    def loss_gradient(
+        self,
+        weights: Tensor,
+        state: Tensor,
+        rows: tuple[Tensor, Tensor, Tensor],
+        *,
+        loss: RowsLoss,
+        present: Tensor,
+        noise: Sequence[Tensor],
+        dropout: Sequence[Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """How the loss of every member over the rows of its stream depends on its weights.
+
+        Parameters
+        ----------
+        weights, state, present, noise, dropout
+            As for `outputs`.
+        rows : tensors of shape (streams, rows, n_inputs), (streams, rows, ...), (streams, rows)
+            Inputs, targets and weights.
+        loss : callable
+            ``loss(y, outputs, weight)``, summed over the rows; there may be further axes before
+            that of the rows, the same in all three.
+
+        Returns
+        -------
+        gradient : tensor of shape (streams, candidates, n_weights)
+        loss : tensor of shape (streams, candidates)
+        state : tensor of shape (streams, candidates, n_state)
+        """
+        x, y, weight = rows
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            outputs, state = self.outputs(
+                weights, state, x, training=True, present=present, noise=noise, dropout=dropout
+            )
+            y = tf.repeat(y[:, None], outputs.shape[1], axis=1)
+            losses = loss(y, outputs, weight[:, None])
+            # Members do not meet in the graph, so the gradient of the sum holds that of each.
+            total = tf.reduce_sum(losses)
+        return tape.gradient(total, weights), losses, state
+
 
 def batched_network(model: keras.Model) -> BatchedNetwork:
     """The structure of a Keras model that is a stack of dense layers.
@@ -197,6 +250,8 @@ def batched_network(model: keras.Model) -> BatchedNetwork:
     """
     if type(model) is not keras.Sequential:
         raise CannotJoinError(f"{type(model).__name__} is not a keras.Sequential.")
+    if len(model.input_shape) != 2:
+        raise CannotJoinError(f"the rows of the model {model.name!r} are no vectors.")
     layers: list[BatchedLayer] = []
     for layer in model.layers:
         layers += _batched_layers(layer)
@@ -283,22 +338,31 @@ def _batched_layers(layer: keras.layers.Layer) -> list[BatchedLayer]:
             raise CannotJoinError(f"the weights of the layer {layer.name!r} have a constraint.")
         n_inputs, units = layer.kernel.shape
         dense = DenseLayer(int(n_inputs), int(units), bool(layer.use_bias))
-        if layer.activation is keras.activations.linear:
-            return [dense]
-        return [dense, ActivationLayer(layer.activation)]
+        return [dense, *_activation(layer)]
     if kind is keras.layers.Activation:
-        is_linear = layer.activation is keras.activations.linear
-        return [] if is_linear else [ActivationLayer(layer.activation)]
+        return _activation(layer)
     if kind is keras.layers.ReLU and _is_plain(layer):
         return [ActivationLayer(keras.activations.relu)]
     if kind is keras.layers.Softmax and layer.axis == -1:
         return [ActivationLayer(keras.activations.softmax)]
     if kind is keras.layers.Dropout and layer.noise_shape is None:
         return [DropoutLayer(int(layer.input.shape[-1]))]
-    if kind is keras.layers.BatchNormalization and layer.scale and layer.center:
+    if kind is keras.layers.BatchNormalization and _is_plain_normalization(layer):
         units = int(layer.gamma.shape[0])
         return [BatchNormalizationLayer(units, float(layer.momentum), float(layer.epsilon))]
     raise CannotJoinError(f"the layer {layer.name!r} ({kind.__name__}) has no batched form.")
+
+
+def _activation(layer: keras.layers.Layer) -> list[BatchedLayer]:
+    if layer.activation is keras.activations.linear:
+        return []
+    if layer.activation not in _ALONG_THE_LAST_AXIS:
+        raise CannotJoinError(f"the activation of the layer {layer.name!r} has no batched form.")
+    return [ActivationLayer(layer.activation)]
+
+
+def _is_plain_normalization(layer: keras.layers.BatchNormalization) -> bool:
+    return bool(layer.scale and layer.center) and not layer.renorm
 
 
 def _is_plain(layer: keras.layers.ReLU) -> bool:

@@ -128,7 +128,7 @@ class PopulationBackend(ParallelBackendBase):
 
 
 @contextlib.contextmanager
-def population_backend(
+def population(
     n_jobs: int | None = None,
     *,
     backend: str | None = None,
@@ -164,7 +164,7 @@ def population_backend(
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.model_selection import cross_val_score
     >>> X, y = make_classification(random_state=0)
-    >>> with population_backend():
+    >>> with population():
     ...     scores = cross_val_score(LogisticRegression(), X, y)
     >>> len(scores)
     5

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import joblib
 
+from skhp.adoption import AdoptableFit, adopting, shared_preparation
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import PlannedFit, Planner
 from skhp.population.progress import ProgressObserver
@@ -91,15 +92,16 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
     planner = Planner()
     members: dict[int, _Member] = {}
     others: deque[CollectedTask] = deque()
-    while tasks:
-        collected = tasks.popleft()
-        fits_of_items = [planner.plan(*item) for item in collected.batch.items]
-        if any(fits_of_items):
-            joining = _JoiningTask(collected, fits_of_items)
-            for fit in joining.fits:
-                members[len(members)] = _Member(joining, fit)
-        else:
-            others.append(collected)
+    with shared_preparation():
+        while tasks:
+            collected = tasks.popleft()
+            fits_of_items = [planner.plan(*item) for item in collected.batch.items]
+            if any(fits_of_items):
+                joining = _JoiningTask(collected, fits_of_items)
+                for fit in joining.fits:
+                    members[len(members)] = _Member(joining, fit)
+            else:
+                others.append(collected)
     _run(others, call.workers)
     if members:
         _train_and_run(members, call, train)
@@ -135,9 +137,6 @@ def _train_and_run(
 
 
 def _run_adopting(task: _JoiningTask) -> list[Any]:
-    # This loads TensorFlow, which tasks that cannot join do not need.
-    from skhp.training.adoption import AdoptableFit, adopting
-
     trained = {
         fit: result for fit, result in task.results.items() if not isinstance(result, Exception)
     }
@@ -150,7 +149,15 @@ def _run_adopting(task: _JoiningTask) -> list[Any]:
         stack.enter_context(
             adopting(
                 [
-                    AdoptableFit(fit.estimator, fit.X, fit.y, fit.fit_params, fit.task, result)
+                    AdoptableFit(
+                        fit.estimator,
+                        fit.X,
+                        fit.y,
+                        fit.fit_params,
+                        fit.task,
+                        result,
+                        fit.failure_is_scored,
+                    )
                     for fit, result in trained.items()
                 ]
             )

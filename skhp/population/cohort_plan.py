@@ -131,13 +131,10 @@ def _by_batch_size(tasks: Sequence[FitTask], members: Sequence[int]) -> list[lis
     costs = [_seconds(tasks, *group) for group in groups]
     while len(groups) > 1:
         joined = [
-            (one[0] + other[0], one[1] + other[1])
-            for one, other in itertools.pairwise(groups)
+            (one[0] + other[0], one[1] + other[1]) for one, other in itertools.pairwise(groups)
         ]
         joint_costs = [_seconds(tasks, *group) for group in joined]
-        saved = [
-            costs[k] + costs[k + 1] - joint_cost for k, joint_cost in enumerate(joint_costs)
-        ]
+        saved = [costs[k] + costs[k + 1] - joint_cost for k, joint_cost in enumerate(joint_costs)]
         best = int(np.argmax(saved))
         if saved[best] <= 0:
             break

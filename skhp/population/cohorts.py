@@ -81,7 +81,7 @@ def _train(
 def _workers(
     tasks: Sequence[FitTask], plans: Sequence[CohortPlan], options: PopulationOptions
 ) -> int:
-    n_jobs = joblib.effective_n_jobs(-1) if options.n_jobs is None else options.n_jobs
+    n_jobs = -1 if options.n_jobs is None else options.n_jobs
     workers = joblib.cpu_count() + 1 + n_jobs if n_jobs < 0 else n_jobs
     if options.memory_limit is not None:
         largest = max(

@@ -45,6 +45,7 @@ class PlannedFit:
     pipelines: Sequence[PipelineSteps]
     warnings: Sequence[WarningMessage]
     returns_estimator: bool
+    failure_is_scored: bool
 
 
 class Planner:
@@ -80,9 +81,9 @@ class Planner:
             task.estimator.set_params(**clone(task.parameters, safe=False))
         if not may_join(task.estimator):
             return []
-        return [self._prepare(fit, task.returns_estimator) for fit in requested_fits(task)]
+        return [self._prepare(fit, task) for fit in requested_fits(task)]
 
-    def _prepare(self, fit: RequestedFit, returns_estimator: bool) -> PlannedFit:
+    def _prepare(self, fit: RequestedFit, requesting: RequestingTask) -> PlannedFit:
         fit_params = self._rows.cut_parameters(fit.X, fit.fit_params, fit.train)
         X, y = self._rows.cut(fit.estimator, fit.X, fit.y, fit.train)
         estimator = fit.estimator
@@ -96,7 +97,17 @@ class Planner:
             task = estimator.__skhp_fit_task__(X, y, **fit_params)
         # Such a warning must arise within the task, as the error of this one fit.
         raise_where_warnings_are_errors(recorded)
-        return PlannedFit(estimator, X, y, fit_params, task, pipelines, recorded, returns_estimator)
+        return PlannedFit(
+            estimator,
+            X,
+            y,
+            fit_params,
+            task,
+            pipelines,
+            recorded,
+            requesting.returns_estimator,
+            requesting.failure_is_scored,
+        )
 
 
 class _LastStep:

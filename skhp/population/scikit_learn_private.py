@@ -7,8 +7,6 @@ it would have without skhp.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sklearn.utils import _safe_indexing as rows_of
 
 # These cut rows and fit parameters as the tasks do, for every kind of array.
@@ -21,12 +19,6 @@ FIT_AND_SCORE = "_fit_and_score"
 FIT_AND_PREDICT = "_fit_and_predict"
 PERMUTATION_TEST_SCORE = "_permutation_test_score"
 
-
-def output_configuration(estimator: Any) -> Any:
-    """What `set_output` has set: it is no parameter, yet changes what a transformer returns."""
-    return getattr(estimator, "_sklearn_output_config", None)
-
-
 __all__ = [
     "FIT_AND_PREDICT",
     "FIT_AND_SCORE",
@@ -34,7 +26,6 @@ __all__ = [
     "SPLITTERS_MODULE",
     "TASKS_MODULE",
     "cut_method_parameters",
-    "output_configuration",
     "rows_of",
     "split_rows",
 ]

@@ -15,7 +15,7 @@ from warnings import WarningMessage
 from sklearn.base import clone
 from sklearn.utils.validation import check_memory
 
-from skhp.population.equality import equal
+from skhp.equality import equal
 from skhp.population.recorded_warnings import give_warnings, recorded_warnings
 
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -55,6 +55,11 @@ class RequestingTask:
     def returns_estimator(self) -> bool:
         """Whether what is fitted outlives the task."""
         return bool(self.arguments.get("return_estimator"))
+
+    @property
+    def failure_is_scored(self) -> bool:
+        """Whether an error of the fit becomes the score of the candidate."""
+        return isinstance(self.arguments.get("error_score"), Real)
 
     @property
     def parameters(self) -> Mapping[str, Any] | None:

@@ -1,7 +1,6 @@
 """Training of networks: rows and their order, the plan, the loop, the outcome."""
 
 import skhp.networks  # loads TensorFlow quietly, so it comes first  # noqa: F401
-from skhp.training.adoption import adoptable_fit, prepared_once
 from skhp.training.cohort import CohortProgress, CohortSeconds, train_cohort
 from skhp.training.distinct_rows import distinct_rows, row_groups, sum_by_group
 from skhp.training.epoch_callbacks import (
@@ -55,11 +54,9 @@ __all__ = [
     "TrainingSeeds",
     "UpdateNumbers",
     "ValidationRows",
-    "adoptable_fit",
     "distinct_rows",
     "epoch_batches",
     "epoch_parts",
-    "prepared_once",
     "rate_of",
     "ready_callbacks",
     "row_groups",

@@ -203,26 +203,20 @@ def _gradient(
     dropout: tuple[Tensor, ...],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradient of the sum over the rows of their weighted losses, that sum, and the new state."""
-    with tf.GradientTape() as tape:
-        tape.watch(weights)
-        outputs, held = key.network.outputs(
-            weights,
-            held,
-            rows.x,
-            training=True,
-            present=rows.present,
-            noise=noise,
-            dropout=dropout,
-        )
-        loss = _weighted_loss(key, rows.y, outputs, rows.weight)
-        # Members do not meet in the graph, so the gradient of the sum holds that of each.
-        total = tf.reduce_sum(loss)
-    return tape.gradient(total, weights), loss, held
+    return key.network.loss_gradient(
+        weights,
+        held,
+        (rows.x, rows.y, rows.weight),
+        loss=lambda y, outputs, weight: _weighted_loss(key, y, outputs, weight),
+        present=rows.present,
+        noise=noise,
+        dropout=dropout,
+    )
 
 
 def _weighted_loss(key: ProgramKey, y: Tensor, outputs: Tensor, weight: Tensor) -> Tensor:
-    losses = key.loss.of_rows(tf.repeat(y[:, None], outputs.shape[1], axis=1), outputs)
-    weight = weight[:, None]
+    """Sum over the rows, which are the last axis but one of `outputs` and the last of `weight`."""
+    losses = key.loss.of_rows(y, outputs)
     # A row of weight zero must not count even where its loss is not finite.
     return tf.reduce_sum(tf.where(weight > 0.0, losses * weight, 0.0), axis=-1)
 
@@ -276,7 +270,9 @@ def _evaluate(
     if rows is None:
         return nothing, nothing
     outputs, _ = key.network.outputs(state.weights, state.state, rows.x, training=False)
-    loss = _weighted_loss(key, rows.y, outputs, rows.weight) + _penalty(state.weights, penalties)
+    y = tf.repeat(rows.y[:, None], outputs.shape[1], axis=1)
+    loss = _weighted_loss(key, y, outputs, rows.weight[:, None])
+    loss += _penalty(state.weights, penalties)
     metric = None if key.metric is None else epoch_metric(key.metric)
     if metric is None:
         return loss, nothing

@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validat
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
-from skhp.population.backend import PopulationBackend, population_backend
+from skhp.population.backend import PopulationBackend, population
 from skhp.population.progress import PopulationProgress
 from tests.population.closed_form import (
     ClosedFormClassifier,
@@ -341,7 +341,7 @@ def test_nested_calls_in_worker_processes_are_sequential(data, trainer):
     assert (type(sent).__name__, sent.nesting_level) == ("SequentialBackend", 1)
     ensemble = BaggingClassifier(LogisticRegression(), 3, n_jobs=2, random_state=0)
     expected = scores({"max_samples": [0.3, 0.8]}, data, ensemble)
-    with population_backend(n_jobs=2):
+    with population(n_jobs=2):
         np.testing.assert_array_equal(scores({"max_samples": [0.3, 0.8]}, data, ensemble), expected)
 
 

@@ -4,7 +4,7 @@ import joblib
 import pytest
 
 from skhp.exceptions import InvalidParameterError
-from skhp.population.backend import population_backend
+from skhp.population.backend import population
 from skhp.population.options import PopulationOptions, options_of
 
 
@@ -81,15 +81,15 @@ def test_joblib_passes_the_options_on():
 
 def test_the_context_is_the_backend_with_these_options():
     outside = joblib.parallel.get_active_backend()[0]
-    with population_backend(2, backend="threading", memory_limit="1kB", chunk=4, verbose=1):
+    with population(2, backend="threading", memory_limit="1kB", chunk=4, verbose=1):
         backend, n_jobs = joblib.parallel.get_active_backend()
         assert backend.options == PopulationOptions(2, "threading", 1000, 4, 1)
         assert n_jobs == 2
     assert type(joblib.parallel.get_active_backend()[0]) is type(outside)
-    with pytest.raises(InvalidParameterError, match="chunk=0"), population_backend(chunk=0):
+    with pytest.raises(InvalidParameterError, match="chunk=0"), population(chunk=0):
         pass
 
 
 def test_an_outer_number_of_jobs_does_not_count_in_the_context():
-    with joblib.parallel_config(n_jobs=7), population_backend():
+    with joblib.parallel_config(n_jobs=7), population():
         assert joblib.parallel.get_active_backend()[1] is None

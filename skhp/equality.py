@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skhp.population.scikit_learn_private import output_configuration
-
 
 def equal(one: Any, other: Any) -> bool:
     """Whether two values are equal for certain; where nothing is known they are not.
@@ -33,9 +31,15 @@ def equal(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(equal, one, other))
     if hasattr(one, "get_params") and not isinstance(one, type):
         return equal(one.get_params(deep=False), other.get_params(deep=False)) and equal(
-            output_configuration(one), output_configuration(other)
+            _output_configuration(one), _output_configuration(other)
         )
     try:
         return bool(one.equals(other) if hasattr(one, "equals") else one == other)
     except (TypeError, ValueError):
         return False
+
+
+def _output_configuration(estimator: Any) -> Any:
+    # What `set_output` has set: it is no parameter, yet changes what a transformer returns, and
+    # scikit-learn has no public way to ask for it.
+    return getattr(estimator, "_sklearn_output_config", None)

@@ -1,0 +1,102 @@
+"""How a fit that was trained in a population finds its result instead of training again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from skhp.equality import equal
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class AdoptableFit:
+    """A fit that was prepared by `estimator`, trained in a population, and waits to be asked for.
+
+    `X`, `y` and `fit_params` are what the fit was prepared with. `failure_is_scored` tells that an
+    error of the fit counts as a failed candidate, and ends nothing else.
+    """
+
+    estimator: Any
+    X: Any
+    y: Any
+    fit_params: Mapping[str, Any]
+    task: Any
+    result: Any
+    failure_is_scored: bool = False
+
+
+_adoptable: ContextVar[tuple[AdoptableFit, ...]] = ContextVar("adoptable", default=())
+
+
+@contextlib.contextmanager
+def adopting(fits: Sequence[AdoptableFit]) -> Iterator[None]:
+    """Let fits of this thread find these results."""
+    token = _adoptable.set(tuple(fits))
+    try:
+        yield
+    finally:
+        _adoptable.reset(token)
+
+
+def adoptable_fit(
+    estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]
+) -> AdoptableFit | None:
+    """The trained fit of an equal estimator on equal rows, or None where there is none.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Compared by class and parameters.
+    X, y : array-like
+    fit_params : mapping
+        What else was passed to `fit`.
+    """
+    for fit in _adoptable.get():
+        if (
+            equal(estimator, fit.estimator)
+            and equal(X, fit.X)
+            and equal(y, fit.y)
+            and equal(dict(fit_params), dict(fit.fit_params))
+        ):
+            return fit
+    return None
+
+
+_preparations: ContextVar[dict[Hashable, Any] | None] = ContextVar("preparations", default=None)
+
+
+@contextlib.contextmanager
+def shared_preparation() -> Iterator[None]:
+    """Let the fits that are prepared inside share what they make of the same rows.
+
+    Rows are the same where they are the same objects, which are kept alive meanwhile.
+    """
+    token = _preparations.set({})
+    try:
+        yield
+    finally:
+        _preparations.reset(token)
+
+
+def prepared_once(key: Hashable, rows: Sequence[Any], prepare: Callable[[], T]) -> T:
+    """What `prepare` returns, computed once for a key and these objects where that is shared.
+
+    Parameters
+    ----------
+    key : hashable
+        Everything but the rows that the result depends on.
+    rows : sequence of objects
+    prepare : callable
+    """
+    shared = _preparations.get()
+    if shared is None:
+        return prepare()
+    full_key = (key, *map(id, rows))
+    if full_key not in shared:
+        shared[full_key] = (rows, prepare())
+    return shared[full_key][1]
