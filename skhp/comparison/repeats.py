@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import joblib
 import numpy as np
-from sklearn.base import clone
+import pandas as pd
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from skhp.comparison.scores import Scorer, Scores, score_classifier
 
-__all__ = ["Repeat", "Split", "mean_and_deviation", "train_once"]
+__all__ = ["Repeat", "Split", "mean_and_deviation", "train_repeats"]
+
+# Each seed holds out other rows, so that every network has a copy of the table in memory.
+_MOST_TOGETHER = 50
+_MOST_CELLS_TOGETHER = 50_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """Rows to train on and rows to test on; `y` holds codes."""
 
-    X_train: object
-    X_test: object
+    X_train: pd.DataFrame
+    X_test: pd.DataFrame
     y_train: np.ndarray
     y_test: np.ndarray
 
@@ -38,10 +44,17 @@ class Repeat:
     best_epoch: int
 
 
-def train_once(
-    pipeline: Pipeline, split: Split, rare: object, scorer: Scorer, seed: int
-) -> tuple[Repeat, Pipeline]:
-    """Fit a copy of a pipeline with a seed of its own.
+def train_repeats(
+    pipeline: Pipeline,
+    split: Split,
+    rare: object,
+    scorer: Scorer,
+    seeds: Sequence[int],
+    after_repeat: Callable[[], None] = lambda: None,
+) -> tuple[tuple[Repeat, ...], Pipeline]:
+    """Fit copies of a pipeline, each with a seed of its own.
+
+    The networks train together, where they can join a population; large tables in several turns.
 
     Parameters
     ----------
@@ -53,24 +66,53 @@ def train_once(
         The rare class in `split`.
     scorer : callable
         As scikit-learn's scorers.
-    seed : int
+    seeds : sequence of int
+        All different.
+    after_repeat : callable, default=None
+        Called after each repeat.
 
     Returns
     -------
-    repeat : Repeat
+    repeats : tuple of Repeat
+        In the order of `seeds`.
     pipeline : Pipeline
-        The fitted copy.
+        The fitted copy of the first seed.
     """
-    trained = clone(pipeline)
-    trained[-1].set_params(random_state=seed)
-    trained.fit(split.X_train, split.y_train)
-    repeat = Repeat(
-        seed=seed,
-        scores=score_classifier(trained, split.X_test, split.y_test, rare, scorer),
-        history=trained[-1].history_,
-        best_epoch=trained[-1].best_epoch_,
-    )
-    return repeat, trained
+    repeats: dict[int, Repeat] = {}
+    of_first_seed: list[Pipeline] = []
+
+    def score(trained: Pipeline, X: pd.DataFrame, y: np.ndarray) -> float:
+        seed = trained[-1].random_state
+        scores = score_classifier(trained, X, y, rare, scorer)
+        repeats[seed] = Repeat(seed, scores, trained[-1].history_, trained[-1].best_epoch_)
+        if seed == seeds[0]:
+            of_first_seed.append(trained)
+        after_repeat()
+        return scores.score
+
+    # A search over the seed, on one split, is what scikit-learn fits in one go. The scorer takes
+    # from it what scikit-learn would throw away.
+    X = pd.concat([split.X_train, split.X_test])
+    y = np.concatenate([split.y_train, split.y_test])
+    train, test = np.split(np.arange(len(X)), [len(split.X_train)])
+    together = _number_together(split.X_train.size)
+    for begin in range(0, len(seeds), together):
+        search = GridSearchCV(
+            pipeline,
+            {f"{pipeline.steps[-1][0]}__random_state": seeds[begin : begin + together]},
+            scoring=score,
+            cv=[(train, test)],
+            refit=False,
+            error_score="raise",
+        )
+        # The scorer leaves its findings in this process, so no outer context may choose others.
+        with joblib.parallel_config(backend="skhp", n_jobs=None):
+            search.fit(X, y)
+    return tuple(repeats[seed] for seed in seeds), of_first_seed[0]
+
+
+def _number_together(n_cells: int) -> int:
+    return max(1, min(_MOST_TOGETHER, _MOST_CELLS_TOGETHER // max(n_cells, 1)))
 
 
 def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None]:

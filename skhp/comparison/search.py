@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import joblib
 import numpy as np
 from scipy.stats import loguniform, randint
 from sklearn.model_selection import BaseCrossValidator, GridSearchCV, RandomizedSearchCV
@@ -23,13 +24,13 @@ __all__ = [
 
 SearchKind = Literal["grid", "random"]
 
-# What a random search draws from, and the corners that a grid should not leave.
+# What a random search draws from; the grid spans the same.
 LEARNING_RATE_RANGE = (1e-5, 1e-1)
 BATCH_SIZE_RANGE = (10, 60)
 
-# Few, because every candidate is folds x one training, one after the other.
-LEARNING_RATES = (1e-2, 1e-3)
-BATCH_SIZES = (20, 60)
+LEARNING_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+# Multiples of 10, so that networks of all four sizes train in the same program.
+BATCH_SIZES = (10, 20, 40, 60)
 
 
 def search_network(
@@ -44,6 +45,8 @@ def search_network(
     seed: int = 0,
 ) -> GridSearchCV | RandomizedSearchCV:
     """Score candidates of the last step of a pipeline by cross validation; none is refitted.
+
+    The networks of all candidates and folds train together, where they can join a population.
 
     Parameters
     ----------
@@ -86,7 +89,8 @@ def search_network(
         search = RandomizedSearchCV(
             pipeline, distributions, n_iter=n_candidates, random_state=seed, **settings
         )
-    with undefined_scores_are_zero():
+    # n_jobs is named, so that no outer context sends networks which cannot join to other processes.
+    with undefined_scores_are_zero(), joblib.parallel_config(backend="skhp", n_jobs=None):
         return search.fit(X, y)
 
 

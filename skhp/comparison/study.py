@@ -22,7 +22,7 @@ from skhp.comparison.baseline import BASELINE_C, tune_baseline
 from skhp.comparison.errors import SettingsError
 from skhp.comparison.labels import with_original_labels
 from skhp.comparison.preparation import make_preparation
-from skhp.comparison.repeats import Repeat, Split, train_once
+from skhp.comparison.repeats import Repeat, Split, train_repeats
 from skhp.comparison.scores import Scores, calling_back, score_classifier, scoring_name
 from skhp.comparison.search import SearchKind, count_candidates, search_network
 from skhp.comparison.tables import Table
@@ -193,12 +193,8 @@ def run_study(
     )
     count = _Counter("repeats", settings.repeats, on_progress)
     winner = pipeline.set_params(**search.best_params_)
-    first, kept = train_once(winner, split, target.rare_code, scorer, seed)
-    count()
-    repeats = [first]
-    for further in range(1, settings.repeats):
-        repeats.append(train_once(winner, split, target.rare_code, scorer, seed + further)[0])
-        count()
+    seeds = range(seed, seed + settings.repeats)
+    repeats, kept = train_repeats(winner, split, target.rare_code, scorer, seeds, count)
     return Study(
         table=table,
         settings=settings,
@@ -210,7 +206,7 @@ def run_study(
             baseline.best_estimator_, split.X_test, split.y_test, target.rare_code, scorer
         ),
         search=search,
-        repeats=tuple(repeats),
+        repeats=repeats,
         pipeline=with_original_labels(kept, target.labels),
         seconds=time.monotonic() - begin,
     )

@@ -45,7 +45,7 @@ class KerasClassifier(ClassifierMixin, LabelWrapper):
     validation_batch_size : int or None, default=None
         Rows in a batch of the validation; None is `batch_size`.
     verbose : int or "auto", default=0
-        How much Keras prints while it fits.
+        How much is printed while the model is trained.
     callbacks : callback, list or dict of callbacks, default=None
         Classes or instances of keras.callbacks.Callback; the arguments of classes are routed to
         them, as ``callbacks__patience=3``. Instances are copied before each fit.
@@ -57,6 +57,12 @@ class KerasClassifier(ClassifierMixin, LabelWrapper):
         Let Keras run without compiling anything, to debug a model.
     epochs : int, default=1
         Passes over the rows.
+    engine : {"auto", "population", "keras"}, default="auto"
+        What trains the model: the compiled program that trains whole populations, and a lone fit as
+        a cohort of one, or Keras' own ``fit``. "auto" takes Keras where the model cannot join a
+        population (it has metrics, callbacks, layers that TensorFlow cannot vectorise, ...), and
+        logs why at level INFO of the logger "skhp"; "population" raises a `CannotJoinError` there.
+        Weights agree to rounding, but for dropout, whose noise the two draw differently.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights.
     **kwargs : dict
@@ -144,6 +150,7 @@ class KerasClassifier(ClassifierMixin, LabelWrapper):
         shuffle: bool = True,
         run_eagerly: bool = False,
         epochs: int = 1,
+        engine: str = "auto",
         class_weight: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -163,6 +170,7 @@ class KerasClassifier(ClassifierMixin, LabelWrapper):
             shuffle=shuffle,
             run_eagerly=run_eagerly,
             epochs=epochs,
+            engine=engine,
         )
         self.class_weight = class_weight
         self._add_extra(kwargs)
@@ -197,6 +205,8 @@ class KerasClassifier(ClassifierMixin, LabelWrapper):
         ------
         InvalidParameterError
             If a parameter has a wrong value, or nothing takes it.
+        CannotJoinError
+            If `engine` is "population", and Keras alone can train the model.
         ValueError
             If the data are not finite, have one class only, or do not fit the outputs of the model.
 

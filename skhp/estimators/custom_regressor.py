@@ -47,7 +47,7 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
     validation_batch_size : int or None, default=None
         Rows in a batch of the validation; None is `batch_size`.
     verbose : int or "auto", default=0
-        How much Keras prints while it fits.
+        How much is printed while the model is trained.
     callbacks : callback, list or dict of callbacks, default=None
         Classes or instances of keras.callbacks.Callback; the arguments of classes are routed to
         them, as ``callbacks__patience=3``. Instances are copied before each fit.
@@ -59,6 +59,12 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
         Let Keras run without compiling anything, to debug a model.
     epochs : int, default=1
         Passes over the rows.
+    engine : {"auto", "population", "keras"}, default="auto"
+        What trains the model: the compiled program that trains whole populations, and a lone fit as
+        a cohort of one, or Keras' own ``fit``. "auto" takes Keras where the model cannot join a
+        population (it has metrics, callbacks, layers that TensorFlow cannot vectorise, ...), and
+        logs why at level INFO of the logger "skhp"; "population" raises a `CannotJoinError` there.
+        Weights agree to rounding, but for dropout, whose noise the two draw differently.
     **kwargs : dict
         Parameters of the build function, and parameters with a prefix that tells where they go:
         ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
@@ -134,6 +140,8 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
         ------
         InvalidParameterError
             If a parameter has a wrong value, or nothing takes it.
+        CannotJoinError
+            If `engine` is "population", and Keras alone can train the model.
         ValueError
             If the data are not finite, or do not fit the outputs of the model.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from numbers import Integral, Real
 from types import ModuleType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import keras
 
 from skhp.estimators.scikit_learn_private import Interval, StrOptions
+from skhp.exceptions import CannotJoinError
 
 KERAS_BATCH_SIZE = 32
 
@@ -32,11 +34,26 @@ WRAPPER_CONSTRAINTS: dict[str, Any] = {
     **_UNROUTED,
     **{f"fit__{name}": constraints for name, constraints in _UNROUTED.items()},
     "predict__batch_size": _ROWS,
+    "engine": [StrOptions({"auto", "population", "keras"})],
     "class_weight": [dict, list, StrOptions({"balanced"}), None],
     "random_state": ["random_state"],
     "run_eagerly": ["boolean"],
     "warm_start": ["boolean"],
 }
+
+
+# Arguments of Keras' fit that the trainer of populations knows, too.
+_KNOWN_ARGUMENTS = frozenset(
+    {
+        "batch_size",
+        "callbacks",
+        "n_training",
+        "shuffle",
+        "validation_batch_size",
+        "validation_data",
+        "verbose",
+    }
+)
 
 
 def rows_at_once(batch_size: int | None, n_rows: int) -> int:
@@ -126,6 +143,59 @@ def watches_prediction(callback: keras.callbacks.Callback) -> bool:
             "on_predict_end",
         )
     )
+
+
+def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+    """Raise CannotJoinError for what Keras alone can do, told without a model.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Of the estimator.
+    arguments : mapping
+        Of Keras' fit.
+    """
+    if arguments["callbacks"]:
+        raise CannotJoinError(
+            "there are callbacks, which run in Python, and a population is trained by a compiled "
+            "program. Leave them out, or let Keras train the network by itself."
+        )
+    for name in ("run_eagerly", "metrics"):
+        if parameters.get(name):
+            raise CannotJoinError(f"{name}={parameters[name]!r} is something that only Keras does.")
+    for name, value in arguments.items():
+        if name not in _KNOWN_ARGUMENTS and value is not None:
+            raise CannotJoinError(f"fit is given {name}={value!r}, which only Keras knows.")
+
+
+def refuse_model(model: keras.Model) -> None:
+    """Raise CannotJoinError for a compiled model that Keras alone can train."""
+    if not _is_keras_own(type(model)):
+        raise CannotJoinError(
+            f"{type(model).__name__} is a class of the user's, which may train in its own way; "
+            "expected a keras.Sequential or functional model."
+        )
+    if len(model.inputs or ()) != 1 or len(model.outputs or ()) != 1:
+        raise CannotJoinError("the model does not have exactly one input and one output.")
+    if len(model.output_shape) != 2:
+        raise CannotJoinError(
+            f"the outputs of the model have the shape {model.output_shape}, not a row of units."
+        )
+    if model.run_eagerly or len(model.metrics) > 1:
+        raise CannotJoinError("the model is compiled with metrics or run_eagerly=True.")
+    for layer in model.layers:
+        if layer.weights and layer.dtype_policy.name != "float32":
+            raise CannotJoinError(
+                f"the layer {layer.name!r} computes in {layer.dtype_policy.name}, not float32."
+            )
+        rate = getattr(layer, "rate", None)
+        if type(layer) is keras.layers.Dropout and (layer.seed is not None or rate == 1):
+            raise CannotJoinError(
+                f"the layer {layer.name!r} has a seed of its own, or drops all units."
+            )
+    for variable in model.trainable_variables:
+        if variable.constraint is not None:
+            raise CannotJoinError(f"the weight {variable.path!r} has a constraint.")
 
 
 def _is_keras_own(thing: type) -> bool:

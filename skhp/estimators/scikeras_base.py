@@ -43,10 +43,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.estimators.arrays import checked_arrays, checked_features
+from skhp.estimators.custom_preparation import CheckedFit
 from skhp.estimators.keras_arguments import (
     WRAPPER_CONSTRAINTS,
+    built_output_units,
     class_named,
+    n_training_rows,
     predicts_in_its_own_way,
+    refuse_learning_rate,
     rows_at_once,
     started_afresh,
     watches_prediction,
@@ -236,6 +240,120 @@ class RepairedWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
         if sample_weight is None:
             return None
         return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+    # A fit, up to its training
+
+    def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Build the model without training it, as for a model that is trained already.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features, ...)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+        Returns
+        -------
+        self : object
+        """
+        self._validate_params()
+        self._initialize(X, y)
+        return self
+
+    def _initialize(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        X, y = self._validate_data(X, y, reset=True)
+        self._make_model(X, y)
+        return X, y
+
+    def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
+        self._draw_seeds()
+        self.target_encoder_ = self.target_encoder.fit(y)
+        self.__dict__.update(getattr(self.target_encoder_, "get_metadata", dict)())
+        self.feature_encoder_ = self.feature_encoder.fit(X)
+        self.__dict__.update(getattr(self.feature_encoder_, "get_metadata", dict)())
+        self.model_ = self._build_keras_model()
+
+    def _encoded_target(self, y: np.ndarray) -> Any:
+        """A target as the loss of the model takes it."""
+        return as_model_inputs(self.target_encoder_.transform(y))
+
+    def _refuse_rows(self, y: np.ndarray, n_training: int) -> None:
+        """Raise if a model cannot learn from the targets that it is to be trained on."""
+
+    def _checked(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        warm_start: bool,
+        keywords: dict[str, Any],
+        whole: bool,
+    ) -> CheckedFit:
+        """Check the rows and the arguments of a fit; `whole` refuses rows to learn nothing from."""
+        fresh = not ((warm_start or self.warm_start) and self.initialized_)
+        X, y = self._validate_data(X, y, reset=fresh)
+        weight = self._row_weight(X, y, sample_weight)
+        used = np.ones(len(X), bool) if weight is None else weight > 0
+        if not used.any():
+            raise ValueError(
+                "No row has a weight: only zeros were passed in sample_weight, or "
+                "class_weight is zero for all rows. Give at least one non-zero number."
+            )
+        arguments = self._fit_arguments(keywords, n_rows=int(used.sum()))
+        if whole:
+            self._refuse_rows(y[used], arguments["n_training"])
+        return CheckedFit(X, y, weight, used, arguments, fresh)
+
+    @contextlib.contextmanager
+    def _model_for(self, checked: CheckedFit) -> Iterator[tuple[Any, Any]]:
+        """Build and compile the model; inside, its random numbers are those of the fit.
+
+        Yields the rows as it takes them.
+        """
+        if checked.fresh:
+            self._make_model(checked.X, checked.y)
+        with self._default_seeds.in_use():
+            self._ensure_compiled_model()
+            refuse_learning_rate(self.model_)
+            inputs = as_model_inputs(self.feature_encoder_.transform(checked.X[checked.used]))
+            self._output_units = built_output_units(self.model_, inputs)
+            targets = self._encoded_target(checked.y[checked.used])
+            self._check_model_compatibility(targets)
+            yield inputs, targets
+
+    def _fit_arguments(self, keywords: dict[str, Any], n_rows: int) -> dict[str, Any]:
+        """Arguments of a fit, from the parameters and, before these, from the call."""
+        arguments = route_params(self.get_params(), destination="fit", pass_filter=self._fit_kwargs)
+        callbacks = self._ready_callbacks("fit")
+        callbacks += keras.tree.flatten(keywords.get("callbacks") or [])
+        arguments = {
+            name: value
+            for name, value in {**arguments, **keywords}.items()
+            if name not in ("epochs", "initial_epoch", "sample_weight")
+            and not name.startswith("callbacks")
+        }
+        batch_size = rows_at_once(arguments.get("batch_size"), n_rows)
+        validation_batch_size = arguments.get("validation_batch_size") or batch_size
+        held_out = arguments.pop("validation_split", 0.0)
+        if arguments.get("validation_data") is not None:
+            held_out = 0.0
+        return {
+            **arguments,
+            "batch_size": batch_size,
+            "validation_batch_size": rows_at_once(validation_batch_size, n_rows),
+            "n_training": n_training_rows(n_rows, held_out),
+            "callbacks": callbacks,
+        }
+
+    def _encoded_validation(self, X: Any, y: Any, *weight: Any) -> tuple[Any, ...]:
+        y = np.asarray(y)
+        if y.ndim == self.y_ndim_:
+            X, y = self._validate_data(X, y)
+            targets = self._encoded_target(y)
+        else:
+            # Not of the form that the estimator was fitted on: encoded by the user already.
+            X, _ = self._validate_data(X)
+            targets = as_model_inputs(y)
+        return as_model_inputs(self.feature_encoder_.transform(X)), targets, *weight
 
     # Prediction
 

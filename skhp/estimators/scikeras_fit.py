@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeAlias
 
 import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skhp.estimators.epoch_tasks import EpochTasks
-from skhp.estimators.keras_arguments import (
-    built_output_units,
-    n_training_rows,
-    refuse_learning_rate,
-    rows_at_once,
+from skhp.adoption import AdoptableFit, adoptable_fit
+from skhp.estimators.custom_preparation import (
+    CheckedFit,
+    PartedRows,
+    PreparedModel,
+    WeightsInModel,
+    custom_fit_task,
+    log_refusal,
+    parted_rows,
+    refuse_arguments,
+    write_weights,
 )
-from skhp.estimators.scikeras_base import RepairedWrapper, metric_name, route_params
-from skhp.estimators.scikit_learn_private import validate_parameter_constraints
-from skhp.exceptions import NonFiniteLossWarning
-from skhp.training import ObservedEpochs, StopAtNonFiniteLoss
-from skhp.training.model_fit import as_model_inputs, fit_model
+from skhp.estimators.epoch_tasks import EpochTasks
+from skhp.estimators.scikeras_base import RepairedWrapper, metric_name
+from skhp.estimators.scikit_learn_private import (
+    only_shows_progress,
+    validate_parameter_constraints,
+)
+from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
+from skhp.networks.portable_model import PortableModel
+from skhp.training import (
+    FitResult,
+    FitTask,
+    LoneFit,
+    ObservedEpochs,
+    StopAtNonFiniteLoss,
+)
+from skhp.training.model_fit import fit_model
 
 Model: TypeAlias = keras.Model | Callable[..., keras.Model] | None
 
@@ -51,6 +68,7 @@ class KerasWrapper(RepairedWrapper):
         shuffle: bool = True,
         run_eagerly: bool = False,
         epochs: int = 1,
+        engine: str = "auto",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -70,68 +88,94 @@ class KerasWrapper(RepairedWrapper):
             run_eagerly=run_eagerly,
             epochs=epochs,
         )
+        self.engine = engine
         self._add_extra(kwargs)
 
-    def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Build the model without training it, as for a model that is trained already.
+    def __skhp_fit_task__(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> FitTask:
+        """Prepare a fit that a population is to train, as `fit` would.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features, ...)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-
-        Returns
-        -------
-        self : object
+        Raises
+        ------
+        CannotJoinError
+            If Keras has to train the model.
         """
         self._validate_params()
-        self._initialize(X, y)
-        return self
+        drawn_before = copy.deepcopy(self.random_state)
+        try:
+            return self._copy_for_preparation()._prepared_task(X, y, fit_params)
+        except Exception:
+            # The fit that comes instead draws its seeds anew.
+            if isinstance(self.random_state, np.random.RandomState):
+                self.random_state.set_state(drawn_before.get_state())
+            raise
 
-    def _initialize(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
-        X, y = self._validate_data(X, y, reset=True)
-        self._make_model(X, y)
-        return X, y
+    def _copy_for_preparation(self) -> Self:
+        """A copy that shares everything with the estimator and keeps to itself what it learns."""
+        copied = object.__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
 
-    def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
-        self._draw_seeds()
-        self.target_encoder_ = self.target_encoder.fit(y)
-        self.__dict__.update(getattr(self.target_encoder_, "get_metadata", dict)())
-        self.feature_encoder_ = self.feature_encoder.fit(X)
-        self.__dict__.update(getattr(self.feature_encoder_, "get_metadata", dict)())
-        self.model_ = self._build_keras_model()
-
-    def _encoded_target(self, y: np.ndarray) -> Any:
-        """A target as the loss of the model takes it."""
-        return as_model_inputs(self.target_encoder_.transform(y))
-
-    def _refuse_rows(self, y: np.ndarray, n_training: int) -> None:
-        """Raise if a model cannot learn from the targets that it is to be trained on."""
+    def _prepared_task(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> FitTask:
+        before = dict(vars(self))
+        keywords = self._checked_keywords(fit_params)
+        sample_weight = keywords.pop("sample_weight", None)
+        epochs, first_epoch = keywords.pop("epochs"), keywords.pop("initial_epoch", 0)
+        checked = self._checked(X, y, sample_weight, self.warm_start, keywords, whole=True)
+        self._refuse_population(checked.arguments)
+        with self._model_for(checked) as (inputs, targets):
+            parted = self._parted(inputs, targets, checked)
+            missing = object()
+            learnt = {
+                name: value
+                for name, value in vars(self).items()
+                if before.get(name, missing) is not value
+            }
+            return custom_fit_task(
+                self.model_,
+                parted,
+                checked.arguments,
+                epochs=epochs,
+                first_epoch=first_epoch,
+                seeds=self._seeds,
+                origin=PreparedModel(self.model_, learnt),
+            )
 
     def _fit_observed(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, keywords: dict[str, Any]
     ) -> Self:
         """Fit all epochs, and report them to scikit-learn's callbacks."""
-        keywords = {"epochs": getattr(self, "fit__epochs", self.epochs), **keywords}
-        validate_parameter_constraints(
-            self._parameter_constraints, keywords, caller_name=f"{type(self).__name__}.fit"
-        )
+        given = dict(keywords)
+        if sample_weight is not None:
+            given["sample_weight"] = sample_weight
+        keywords = self._checked_keywords(keywords)
         epochs = keywords.pop("epochs")
         given_weight = None if sample_weight is None else np.asarray(sample_weight)
         # To copy the estimator is to copy its model, so a copy needs nothing more to predict.
         tasks = EpochTasks(self, epochs, X, y, given_weight, fitted_attributes=dict)
-        self._fit(
-            X,
-            y,
-            sample_weight=sample_weight,
-            warm_start=self.warm_start,
-            epochs=epochs,
-            initial_epoch=keywords.pop("initial_epoch", 0),
-            tasks=tasks,
-            **keywords,
-        )
+        adopted = adoptable_fit(self, X, y, given)
+        # Other callbacks want the weights after each epoch, or to end the fit.
+        if adopted is not None and only_shows_progress(self):
+            self._adopt(adopted, tasks)
+        else:
+            self._fit(
+                X,
+                y,
+                sample_weight=sample_weight,
+                warm_start=self.warm_start,
+                epochs=epochs,
+                initial_epoch=keywords.pop("initial_epoch", 0),
+                tasks=tasks,
+                **keywords,
+            )
         tasks.fit_ends()
         return self
+
+    def _checked_keywords(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
+        checked = {"epochs": getattr(self, "fit__epochs", self.epochs), **keywords}
+        validate_parameter_constraints(
+            self._parameter_constraints, checked, caller_name=f"{type(self).__name__}.fit"
+        )
+        return checked
 
     def _fit(
         self,
@@ -144,64 +188,99 @@ class KerasWrapper(RepairedWrapper):
         tasks: EpochTasks | None = None,
         **keywords: Any,
     ) -> None:
-        fresh = not ((warm_start or self.warm_start) and self.initialized_)
-        X, y = self._validate_data(X, y, reset=fresh)
-        weight = self._row_weight(X, y, sample_weight)
-        if weight is not None:
-            used = weight > 0
-            if not used.any():
-                raise ValueError(
-                    "No row has a weight: only zeros were passed in sample_weight, or "
-                    "class_weight is zero for all rows. Give at least one non-zero number."
-                )
-        else:
-            used = np.ones(len(X), bool)
-        arguments = self._fit_arguments(keywords, n_rows=int(used.sum()))
-        if tasks is not None:
-            self._refuse_rows(y[used], arguments["n_training"])
-        if fresh:
-            self._make_model(X, y)
-        with self._default_seeds.in_use():
-            self._ensure_compiled_model()
-            refuse_learning_rate(self.model_)
-            inputs = as_model_inputs(self.feature_encoder_.transform(X[used]))
-            self._output_units = built_output_units(self.model_, inputs)
-            targets = self._encoded_target(y[used])
-            self._check_model_compatibility(targets)
+        checked = self._checked(X, y, sample_weight, warm_start, keywords, whole=tasks is not None)
+        with self._model_for(checked) as (inputs, targets):
+            task = self._joining_task(inputs, targets, checked, epochs, initial_epoch)
+            if task is not None:
+                self._fit_as_cohort(task, warm_start, tasks)
+                return
+            weight = checked.weight
             self._fit_keras_model(
                 inputs,
                 targets,
-                sample_weight=None if weight is None else weight[used],
+                sample_weight=None if weight is None else weight[checked.used],
                 warm_start=warm_start,
                 epochs=epochs,
                 initial_epoch=initial_epoch,
                 tasks=tasks,
-                **arguments,
+                **checked.arguments,
             )
 
-    def _fit_arguments(self, keywords: dict[str, Any], n_rows: int) -> dict[str, Any]:
-        """Arguments of a fit, from the parameters and, before these, from the call."""
-        arguments = route_params(self.get_params(), destination="fit", pass_filter=self._fit_kwargs)
-        callbacks = self._ready_callbacks("fit")
-        callbacks += keras.tree.flatten(keywords.get("callbacks") or [])
-        arguments = {
-            name: value
-            for name, value in {**arguments, **keywords}.items()
-            if name not in ("epochs", "initial_epoch", "sample_weight")
-            and not name.startswith("callbacks")
-        }
-        batch_size = rows_at_once(arguments.get("batch_size"), n_rows)
-        validation_batch_size = arguments.get("validation_batch_size") or batch_size
-        held_out = arguments.pop("validation_split", 0.0)
-        if arguments.get("validation_data") is not None:
-            held_out = 0.0
-        return {
-            **arguments,
-            "batch_size": batch_size,
-            "validation_batch_size": rows_at_once(validation_batch_size, n_rows),
-            "n_training": n_training_rows(n_rows, held_out),
-            "callbacks": callbacks,
-        }
+    def _joining_task(
+        self, inputs: Any, targets: Any, checked: CheckedFit, epochs: int, first_epoch: int
+    ) -> FitTask | None:
+        """The fit as a cohort of one; None where Keras is to do it."""
+        try:
+            self._refuse_population(checked.arguments)
+            return custom_fit_task(
+                self.model_,
+                self._parted(inputs, targets, checked),
+                checked.arguments,
+                epochs=epochs,
+                first_epoch=first_epoch,
+                seeds=self._seeds,
+            )
+        except CannotJoinError as refusal:
+            if self.engine == "population":
+                raise
+            if self.engine == "auto":
+                log_refusal(type(self).__name__, refusal)
+            return None
+
+    def _refuse_population(self, arguments: Mapping[str, Any]) -> None:
+        if self.engine == "keras":
+            raise CannotJoinError("engine='keras' asks for Keras' own fit.")
+        if type(self)._fit_keras_model is not KerasWrapper._fit_keras_model:
+            raise CannotJoinError(f"{type(self).__name__} trains in its own _fit_keras_model.")
+        refuse_arguments({"run_eagerly": self.run_eagerly, "metrics": self.metrics}, arguments)
+
+    def _parted(self, inputs: Any, targets: Any, checked: CheckedFit) -> PartedRows:
+        weight = None if checked.weight is None else checked.weight[checked.used]
+        parted = parted_rows(inputs, targets, weight, checked.arguments["n_training"])
+        given = checked.arguments.get("validation_data")
+        if parted.validation is None and given is not None:
+            if not isinstance(given, (tuple, list)):
+                raise CannotJoinError("validation_data is something that only Keras reads.")
+            parted = parted._replace(validation=self._encoded_validation(*given))
+        return parted
+
+    def _fit_as_cohort(self, task: FitTask, warm_start: bool, tasks: EpochTasks | None) -> None:
+        lone = LoneFit(task)
+        observer = None
+        if tasks is not None:
+            tasks.fit_begins()
+            if tasks.observed:
+                observer = WeightsInModel(
+                    tasks, lambda: write_weights(self.model_, task.network, lone.member)
+                )
+        self._take_over(task, lone.trained(observer), warm_start, stacklevel=8)
+
+    def _adopt(self, adopted: AdoptableFit, tasks: EpochTasks) -> None:
+        """Take over what a population trained."""
+        result: FitResult = adopted.result
+        if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
+            raise NonFiniteLossError(self._explosion(result.outcome.n_epochs))
+        prepared: PreparedModel = adopted.task.origin
+        self.__dict__.update(prepared.learnt)
+        if adopted.estimator is not self:
+            # Each of them has a model of its own.
+            self.model_ = PortableModel(prepared.model).restored()
+        tasks.fit_begins()
+        for _ in range(result.outcome.n_epochs):
+            tasks.epoch_begins()
+            tasks.epoch_ends()
+        self._take_over(adopted.task, result, self.warm_start, stacklevel=7)
+
+    def _take_over(
+        self, task: FitTask, result: FitResult, warm_start: bool, stacklevel: int
+    ) -> None:
+        write_weights(self.model_, task.network, result.trained)
+        self.callbacks_ = []
+        outcome = result.outcome
+        self._note_history(outcome.history, warm_start, task.plan.first_epoch)
+        self.stop_reason_ = outcome.stop_reason
+        if outcome.stop_reason == "non_finite_loss":
+            self._warn_of_explosion(outcome.n_epochs, stacklevel)
 
     def _fit_keras_model(
         self,
@@ -219,14 +298,9 @@ class KerasWrapper(RepairedWrapper):
         validation_data: Any = None,
         **arguments: Any,
     ) -> None:
-        if n_training < len(keras.tree.flatten(X)[0]):
-            rows = (X, y) if sample_weight is None else (X, y, sample_weight)
-            validation_data = keras.tree.map_structure(lambda array: array[n_training:], rows)
-            X, y = keras.tree.map_structure(lambda array: array[:n_training], (X, y))
-            if sample_weight is not None:
-                sample_weight = sample_weight[:n_training]
-                # Of the scale that the weights of the training get.
-                validation_data = (*validation_data[:2], validation_data[2] / sample_weight.mean())
+        X, y, sample_weight, held_out = parted_rows(X, y, sample_weight, n_training)
+        if held_out is not None:
+            validation_data = held_out
         elif isinstance(validation_data, (tuple, list)):
             validation_data = self._encoded_validation(*validation_data)
         finite = StopAtNonFiniteLoss()
@@ -247,34 +321,33 @@ class KerasWrapper(RepairedWrapper):
             **arguments,
         )
         self.callbacks_ = callbacks
-        if not warm_start or initial_epoch == 0 or not hasattr(self, "history_"):
+        self._note_history(logged, warm_start, initial_epoch)
+        self.stop_reason_ = "epochs" if len(logged["loss"]) == epochs else "callback"
+        if finite.stopped:
+            self.stop_reason_ = "non_finite_loss"
+            self._warn_of_explosion(finite.finite_epochs + 1, stacklevel=7)
+
+    def _note_history(
+        self, logged: Mapping[str, list[Any]], warm_start: bool, first_epoch: int
+    ) -> None:
+        if not warm_start or first_epoch == 0 or not hasattr(self, "history_"):
             self.history_ = defaultdict(list)
         for name, values in logged.items():
             self.history_[_full_name(name)] += values
-        self._note_why_it_ended(len(logged["loss"]) == epochs, finite)
 
-    def _encoded_validation(self, X: Any, y: Any, *weight: Any) -> tuple[Any, ...]:
-        y = np.asarray(y)
-        if y.ndim == self.y_ndim_:
-            X, y = self._validate_data(X, y)
-            targets = self._encoded_target(y)
-        else:
-            # Not of the form that the estimator was fitted on: encoded by the user already.
-            X, _ = self._validate_data(X)
-            targets = as_model_inputs(y)
-        return as_model_inputs(self.feature_encoder_.transform(X)), targets, *weight
+    def _explosion(self, epoch: int) -> str:
+        return (
+            f"The loss of {type(self).__name__} became NaN or infinite in epoch {epoch}. Try a "
+            "smaller learning rate and inputs scaled to unit variance."
+        )
 
-    def _note_why_it_ended(self, all_epochs: bool, finite: StopAtNonFiniteLoss) -> None:
-        self.stop_reason_ = "epochs" if all_epochs else "callback"
-        if finite.stopped:
-            self.stop_reason_ = "non_finite_loss"
-            warnings.warn(
-                f"The loss of {type(self).__name__} became NaN or infinite in epoch "
-                f"{finite.finite_epochs + 1}; the fit was stopped and the weights before it were "
-                "kept. Try a smaller learning rate and inputs scaled to unit variance.",
-                NonFiniteLossWarning,
-                stacklevel=7,
-            )
+    def _warn_of_explosion(self, epoch: int, stacklevel: int) -> None:
+        warnings.warn(
+            f"{self._explosion(epoch)} The fit was stopped and the weights before that epoch were "
+            "kept.",
+            NonFiniteLossWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def _full_name(metric: str) -> str:

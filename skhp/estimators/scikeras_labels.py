@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,6 +40,12 @@ class LabelWrapper(KerasWrapper):
         if kind == "binary" and self._given_classes is not None:
             return type_of_target(self._given_classes)
         return kind
+
+    def _copy_for_preparation(self) -> Self:
+        copied = super()._copy_for_preparation()
+        # As fit does first of all.
+        copied._given_classes = None
+        return copied
 
     def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
         # The encoder reads from here which classes there are, if they were given.

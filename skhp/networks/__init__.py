@@ -5,12 +5,16 @@ from skhp.networks.quiet_tensorflow import import_tensorflow_quietly
 import_tensorflow_quietly()
 
 from skhp.networks.batched_network import (  # noqa: E402
+    ActivationLayer,
     BatchedNetwork,
+    DenseLayer,
+    DropoutLayer,
     NetworkNumbers,
     batched_network,
     flattened,
     network_numbers,
     unflattened,
+    zero_at_zero,
 )
 from skhp.networks.build import build_network  # noqa: E402
 from skhp.networks.description import (  # noqa: E402
@@ -54,8 +58,11 @@ __all__ = [
     "OPTIMIZERS",
     "REGRESSION_LOSSES",
     "SCHEDULES",
+    "ActivationLayer",
     "BatchedNetwork",
     "CacheCounts",
+    "DenseLayer",
+    "DropoutLayer",
     "InitialNetwork",
     "NetworkDescription",
     "NetworkNumbers",
@@ -82,4 +89,5 @@ __all__ = [
     "save_network",
     "schedule_from",
     "unflattened",
+    "zero_at_zero",
 ]

@@ -11,9 +11,10 @@ for all members: measured on 100 members with 6 hidden units, it is traced in 0.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import keras
 import numpy as np
@@ -23,17 +24,6 @@ from skhp.exceptions import CannotJoinError
 
 Tensor: TypeAlias = Any
 RowsLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
-
-# Of the rows and the units of an output they see the last axis only, wherever the rows are. A
-# function of the user's may mean any axis.
-_ALONG_THE_LAST_AXIS = frozenset(
-    getattr(keras.activations, name)
-    for name in (
-        "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear "
-        "log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus "
-        "softsign sparse_plus squareplus tanh tanh_shrink"
-    ).split()
-)
 
 
 @dataclass(frozen=True)
@@ -78,6 +68,11 @@ class DropoutLayer:
 
     units: int
 
+
+# Axes of values between two layers: (streams, rows, units) where all candidates share them,
+# (streams, rows, candidates, units) as a wide product leaves them, (streams, candidates, rows,
+# units) as products of each member by itself need them.
+_Order = Literal["shared", "rows first", "members first"]
 
 BatchedLayer = DenseLayer | ActivationLayer | BatchNormalizationLayer | DropoutLayer
 
@@ -168,19 +163,19 @@ class BatchedNetwork:
         layers = self.layers
         if until_logits and isinstance(layers[-1], ActivationLayer):
             layers = layers[:-1]
-        shared, values = True, x
+        values, order = x, "shared"
         for layer in layers:
             if isinstance(layer, DenseLayer):
-                values = _product(values, next(parts), shared)
-                shared = False
+                values, order = _product(values, next(parts), order)
                 if layer.use_bias:
-                    values += next(parts)[:, :, None]
+                    values += _per_unit(next(parts), order)
                 continue
-            if shared:
-                shared, values = False, values[:, None]
+            if order == "shared":
+                values, order = values[:, None], "members first"
             if isinstance(layer, ActivationLayer):
                 values = layer.function(values)
             elif isinstance(layer, BatchNormalizationLayer):
+                values, order = _members_first(values, order), "members first"
                 scale, offset = next(parts), next(parts)
                 mean, variance = next(held), next(held)
                 if training:
@@ -193,9 +188,11 @@ class BatchedNetwork:
                 factor = scale * tf.math.rsqrt(variance + layer.epsilon)
                 values = values * factor[:, :, None] + (offset - mean * factor)[:, :, None]
             elif training:
+                values, order = _members_first(values, order), "members first"
                 drawn, rate = next(noises)
                 rate = rate[:, :, None, None]
                 values = tf.where(drawn[:, None] >= rate, values / (1.0 - rate), 0.0)
+        values = _members_first(values, order)
         return values, tf.concat(kept, axis=-1) if kept else state
 
     def loss_gradient(
@@ -260,6 +257,14 @@ def batched_network(model: keras.Model) -> BatchedNetwork:
     return BatchedNetwork(tuple(layers))
 
 
+@functools.lru_cache
+def zero_at_zero(function: Callable[[Tensor], Tensor]) -> bool:
+    """Whether an activation of zeros is zero, whatever stands beside them."""
+    if function is keras.activations.softmax:
+        return False
+    return not np.any(keras.ops.convert_to_numpy(function(tf.zeros((1, 2)))))
+
+
 def network_numbers(model: keras.Model) -> NetworkNumbers:
     """Dropout rates and penalties of a Keras model.
 
@@ -303,18 +308,27 @@ def _split(tensor: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     ]
 
 
-def _product(values: Tensor, kernel: Tensor, shared: bool) -> Tensor:
+def _product(values: Tensor, kernel: Tensor, order: _Order) -> tuple[Tensor, _Order]:
     streams, candidates, n_inputs, units = kernel.shape
-    if shared and candidates == 1:
-        return (values @ kernel[:, 0])[:, None]
-    if shared:
+    if order == "shared" and candidates == 1:
+        return (values @ kernel[:, 0])[:, None], "members first"
+    if order == "shared":
         # The candidates of a stream see the same rows: one wide product for all of them.
         wide = tf.reshape(tf.transpose(kernel, (0, 2, 1, 3)), (streams, n_inputs, -1))
-        product = tf.reshape(values @ wide, (streams, -1, candidates, units))
-        return tf.transpose(product, (0, 2, 1, 3))
+        return tf.reshape(values @ wide, (streams, -1, candidates, units)), "rows first"
     if units == 1:
-        return tf.reduce_sum(values * kernel[:, :, None, :, 0], axis=-1, keepdims=True)
-    return values @ kernel
+        column = _per_unit(kernel[..., 0], order)
+        return tf.reduce_sum(values * column, axis=-1, keepdims=True), order
+    return _members_first(values, order) @ kernel, "members first"
+
+
+def _per_unit(numbers: Tensor, order: _Order) -> Tensor:
+    """Numbers of each member's units, so that they meet each of its rows."""
+    return numbers[:, None] if order == "rows first" else numbers[:, :, None]
+
+
+def _members_first(values: Tensor, order: _Order) -> Tensor:
+    return tf.transpose(values, (0, 2, 1, 3)) if order == "rows first" else values
 
 
 def _moments(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
@@ -356,7 +370,8 @@ def _batched_layers(layer: keras.layers.Layer) -> list[BatchedLayer]:
 def _activation(layer: keras.layers.Layer) -> list[BatchedLayer]:
     if layer.activation is keras.activations.linear:
         return []
-    if layer.activation not in _ALONG_THE_LAST_AXIS:
+    # Keras' own see the last axis only, wherever the rows are. The user's may mean any axis.
+    if not any(layer.activation is known for known in vars(keras.activations).values()):
         raise CannotJoinError(f"the activation of the layer {layer.name!r} has no batched form.")
     return [ActivationLayer(layer.activation)]
 

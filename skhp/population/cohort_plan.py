@@ -6,6 +6,7 @@ number of workers: so the same population gives the same bits.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import math
@@ -72,6 +73,17 @@ def plan_cohorts(tasks: Sequence[FitTask], memory_limit: int | None = None) -> l
     return [plans[k] for k in ranked]
 
 
+def seconds_of(tasks: Sequence[FitTask]) -> float:
+    """An estimate of how long these members train, with the time to build their programs."""
+    groups: dict[Hashable, list[int]] = {}
+    for number, task in enumerate(tasks):
+        groups.setdefault(task.program, []).append(number)
+    return sum(
+        _seconds(tasks, [_batch_size(tasks[number]) for number in members], members)
+        for members in groups.values()
+    )
+
+
 def bytes_of_member(task: FitTask) -> int:
     """An estimate of the memory that a member of a cohort takes."""
     n_weights = _n_weights(task)
@@ -125,8 +137,7 @@ def _by_batch_size(tasks: Sequence[FitTask], members: Sequence[int]) -> list[lis
     """
     by_size: dict[int, list[int]] = {}
     for number in members:
-        size = min(tasks[number].plan.batch_size, len(tasks[number].rows.X))
-        by_size.setdefault(size, []).append(number)
+        by_size.setdefault(_batch_size(tasks[number]), []).append(number)
     groups = [([size], by_size[size]) for size in sorted(by_size)]
     costs = [_seconds(tasks, *group) for group in groups]
     while len(groups) > 1:
@@ -151,6 +162,10 @@ def _seconds(tasks: Sequence[FitTask], sizes: Sequence[int], members: Sequence[i
     return _PROGRAM_SECONDS + epochs * n_parts * a_step
 
 
+def _batch_size(task: FitTask) -> int:
+    return min(task.plan.batch_size, len(task.rows.X))
+
+
 def _n_weights(task: FitTask) -> int:
     return sum(math.prod(shape) for shape in task.network.weight_shapes)
 
@@ -171,8 +186,8 @@ def _member_order(task: FitTask) -> tuple[Any, ...]:
         plan.min_delta,
         plan.seed,
         task.noise_seed,
-        task.update,
-        task.numbers,
+        dataclasses.astuple(task.update),
+        dataclasses.astuple(task.numbers),
         repr(plan.schedule),
         task.start.weights.tobytes()[:64],
     )

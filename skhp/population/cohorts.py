@@ -9,9 +9,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import joblib
 
-from skhp.population.cohort_plan import CohortPlan, bytes_of_member, plan_cohorts
+from skhp.population.cohort_plan import (
+    CohortPlan,
+    bytes_of_member,
+    plan_cohorts,
+    seconds_of,
+)
 from skhp.population.options import PopulationOptions
 from skhp.population.progress import PopulationProgress, ProgressObserver
+from skhp.population.shared_structures import share_structures
 from skhp.training import CohortProgress, FitResult, FitTask, train_cohort
 
 # How long the calling thread sleeps before it looks for Ctrl-C again.
@@ -38,6 +44,8 @@ def train_population(
     """
     limit = options.memory_limit
     # Half of it, so that two cohorts may train at once.
+    shared = share_structures(tasks, lambda own, moved: seconds_of(moved) < seconds_of(own))
+    tasks = [structure.task for structure in shared]
     plans = plan_cohorts(tasks, None if limit is None else int(limit) // 2)
     watch = _Watch(len(tasks), len(plans), progress)
     executor = ThreadPoolExecutor(_workers(tasks, plans, options), "skhp-cohort")
@@ -52,8 +60,11 @@ def train_population(
                 error = future.exception()
                 if error is not None and not isinstance(error, Exception):
                     raise error
-                results = [error] * len(plan.members) if error else future.result()
-                yield from zip(plan.members, results, strict=True)
+                if error is None:
+                    for number, result in zip(plan.members, future.result(), strict=True):
+                        yield number, shared[number].result(result)
+                else:
+                    yield from ((number, error) for number in plan.members)
     finally:
         watch.cancelled.set()
         executor.shutdown(wait=True, cancel_futures=True)

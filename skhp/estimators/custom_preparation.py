@@ -1,0 +1,333 @@
+"""From the fit of a custom model to a member of a cohort, and from its result back to the model."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from skhp.adoption import prepared_once
+from skhp.estimators.keras_arguments import refuse_model
+from skhp.exceptions import CannotJoinError
+from skhp.networks import batched_network, flattened, network_numbers, unflattened
+from skhp.networks.vectorized_model import vectorized_model
+from skhp.training import (
+    EpochObserver,
+    FitTask,
+    MemberWeights,
+    RowLoss,
+    TrainingPlan,
+    TrainingRows,
+    TrainingSeeds,
+    ValidationRows,
+    distinct_rows,
+    row_loss,
+    update_of,
+)
+from skhp.training.rate_schedules import rate_of_optimizer
+from skhp.training.row_wise import ROW_WISE_LOSSES, is_row_wise
+from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras
+
+
+class CheckedFit(NamedTuple):
+    """Rows of a fit as they were given, checked, and the arguments of Keras' fit.
+
+    `weight` and `used` tell of each row its weight and whether it has one. `fresh` is False where
+    a fitted model is trained on.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+    used: np.ndarray
+    arguments: dict[str, Any]
+    fresh: bool
+
+
+class PartedRows(NamedTuple):
+    """Rows as the model takes them: to train on, and to watch where there are any."""
+
+    X: Any
+    y: Any
+    weight: np.ndarray | None
+    validation: Any
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedModel:
+    """What an estimator needs to take over the result of a fit: the model, and what it learnt.
+
+    `learnt` holds the attributes that preparing the fit would have left on the estimator.
+    """
+
+    model: keras.Model
+    learnt: Mapping[str, Any]
+
+
+def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:
+    """The first rows to train on and the others, if there are any, to watch."""
+    if n_training == len(keras.tree.flatten(X)[0]):
+        return PartedRows(X, y, weight, None)
+
+    def taken(rows: Any, part: slice) -> Any:
+        return keras.tree.map_structure(lambda array: array[part], rows)
+
+    training, held_out = slice(None, n_training), slice(n_training, None)
+    watched = taken((X, y), held_out)
+    if weight is not None:
+        # Of the scale that the weights of the training get.
+        watched = (*watched, weight[held_out] / weight[training].mean())
+        weight = weight[training]
+    return PartedRows(taken(X, training), taken(y, training), weight, watched)
+
+
+def custom_fit_task(
+    model: keras.Model,
+    rows: PartedRows,
+    arguments: Mapping[str, Any],
+    *,
+    epochs: int,
+    first_epoch: int,
+    seeds: TrainingSeeds,
+    origin: Any = None,
+) -> FitTask:
+    """The training of a compiled model as a member of a cohort.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built, and compiled.
+    rows : PartedRows
+    arguments : mapping
+        Of Keras' fit.
+    epochs, first_epoch : int
+        How many epochs to train, and how many an earlier fit has run.
+    seeds : TrainingSeeds
+    origin : object, default=None
+
+    Raises
+    ------
+    CannotJoinError
+        If Keras has to train the model.
+    """
+    refuse_model(model)
+    loss = _loss(model)
+    X, y = _as_input(model, rows.X), _as_target(model, loss, rows.y)
+    network = _network(model, X, y, loss)
+    update = update_of(model.optimizer)
+    training, batch_size = _training_rows(model, X, y, rows.weight, arguments["batch_size"])
+    validation = _validation_rows(model, loss, rows.validation, arguments["validation_batch_size"])
+    if not arguments.get("shuffle", True) and batch_size < len(training.X):
+        raise CannotJoinError("shuffle=False, with several batches, is something only Keras does.")
+    training, validation = prepared_once(
+        ("rows of a custom model", _digest(training, validation)),
+        (),
+        lambda: (training, validation),
+    )
+    start = _start(model, UPDATE_RULES[update.rule])
+    return FitTask(
+        network=network,
+        numbers=network_numbers(model),
+        loss=loss,
+        update=update,
+        rate=rate_of_optimizer(model.optimizer),
+        rows=training,
+        validation=validation,
+        plan=TrainingPlan(
+            batch_size=batch_size,
+            epochs=epochs,
+            seed=seeds.order,
+            first_epoch=first_epoch,
+            verbose=int(bool(arguments.get("verbose", 0))),
+        ),
+        noise_seed=seeds.network,
+        start=prepared_once(("start", _digest(start)), (), lambda: start),
+        origin=origin,
+    )
+
+
+def write_weights(model: keras.Model, network: Any, trained: MemberWeights) -> None:
+    """Let a Keras model, and its optimizer, be where a member of a cohort is."""
+    values = unflattened(trained.weights, network.weight_shapes)
+    values += unflattened(trained.state, network.state_shapes)
+    variables = [*model.trainable_variables, *model.non_trainable_weights]
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    slots_to_keras(model.optimizer, model.trainable_variables, trained.slots, trained.step)
+
+
+class WeightsInModel:
+    """Writes the weights of each epoch into a model before it tells an observer of the epoch.
+
+    Parameters
+    ----------
+    observer : EpochObserver
+    write : callable
+    """
+
+    def __init__(self, observer: EpochObserver, write: Callable[[], None]) -> None:
+        self._observer = observer
+        self._write = write
+
+    def epoch_begins(self) -> None:
+        """Tell the observer."""
+        self._observer.epoch_begins()
+
+    def epoch_ends(self) -> bool:
+        """Write the weights, tell the observer, and obey."""
+        self._write()
+        return self._observer.epoch_ends()
+
+
+def log_refusal(estimator_name: str, refusal: CannotJoinError) -> None:
+    """Tell, once for each reason, that Keras trains a model by itself."""
+    # Keras numbers the names of models and layers.
+    _log_once(estimator_name, re.sub(r"_\d+", "", str(refusal)))
+
+
+@functools.lru_cache(256)
+def _log_once(estimator_name: str, reason: str) -> None:
+    logging.getLogger("skhp").info(
+        "Keras trains the model of %s by itself, and not within a population: %s",
+        estimator_name,
+        reason,
+    )
+
+
+def _loss(model: keras.Model) -> RowLoss:
+    try:
+        loss = keras.losses.get(model.loss)
+    except (TypeError, ValueError) as error:
+        raise CannotJoinError(f"the loss {model.loss!r} is no single loss of Keras.") from error
+    if not isinstance(loss, keras.losses.Loss):
+        loss = next((kind() for kind in ROW_WISE_LOSSES if kind().fn is loss), loss)
+    known = row_loss(loss) if isinstance(loss, keras.losses.Loss) else None
+    if known is None:
+        name = getattr(loss, "__name__", loss)
+        raise CannotJoinError(f"the loss {name!r} is not known to be a mean over rows.")
+    settings = dict(known.settings)
+    if any(isinstance(value, (list, dict, np.ndarray)) for value in settings.values()):
+        raise CannotJoinError(f"the settings of the loss {loss.name!r} are no single numbers.")
+    if settings.get("axis", -1) != -1 or loss.dtype != "float32":
+        raise CannotJoinError(f"the loss {loss.name!r} has an axis or a dtype of its own.")
+    if model.get_compile_config().get("loss_weights") is not None:
+        raise CannotJoinError("the model is compiled with loss_weights.")
+    return known
+
+
+def _network(model: keras.Model, X: np.ndarray, y: np.ndarray, loss: RowLoss) -> Any:
+    try:
+        network: Any = batched_network(model)
+    except CannotJoinError:
+        network = None
+    # Weights that no layer is known to have, as of LoRA, or that are frozen.
+    if network is None or not (
+        _shapes(model.trainable_variables) == network.weight_shapes
+        and _shapes(model.non_trainable_weights) == network.state_shapes
+    ):
+        network = vectorized_model(model, X, y, loss)
+    return network
+
+
+def _shapes(variables: Iterable[keras.Variable]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(variable.shape) for variable in variables)
+
+
+def _start(model: keras.Model, rule: Any) -> MemberWeights:
+    optimizer = model.optimizer
+    slots: Sequence[np.ndarray] = ()
+    step = 0
+    if optimizer.built and int(optimizer.iterations) > 0:
+        slots, step = slots_from_keras(optimizer, model.trainable_variables, rule)
+    return MemberWeights(
+        weights=flattened([variable.numpy() for variable in model.trainable_variables]),
+        state=flattened([variable.numpy() for variable in model.non_trainable_weights]),
+        slots=tuple(slots),
+        step=step,
+    )
+
+
+# What its rows have to be
+
+
+def _as_input(model: keras.Model, X: Any) -> np.ndarray:
+    expected = model.inputs[0]
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "fiub":
+        raise CannotJoinError("the rows are not one array of numbers.")
+    if len(expected.shape) != X.ndim or any(
+        size not in (None, given)
+        for size, given in zip(expected.shape[1:], X.shape[1:], strict=True)
+    ):
+        raise CannotJoinError(
+            f"rows of the shape {X.shape[1:]} are not those that the model takes, "
+            f"{tuple(expected.shape[1:])}."
+        )
+    return X.astype(expected.dtype, copy=False)
+
+
+def _as_target(model: keras.Model, loss: RowLoss, y: Any) -> np.ndarray:
+    if not isinstance(y, np.ndarray) or y.dtype.kind not in "fiub":
+        raise CannotJoinError("the targets are not one array of numbers.")
+    column = y[:, None] if y.ndim == 1 else y
+    is_sparse = loss.kind is keras.losses.SparseCategoricalCrossentropy
+    expected = (1,) if is_sparse else tuple(model.output_shape[1:])
+    if column.shape[1:] != expected:
+        raise CannotJoinError(
+            f"targets of the shape {y.shape[1:]} are not those that the loss compares, {expected}."
+        )
+    return column.astype(np.float32)
+
+
+def _training_rows(
+    model: keras.Model, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, batch_size: int
+) -> tuple[TrainingRows, int]:
+    """Rows with weights of mean one, and the size of the batches."""
+    given = np.ones(len(X)) if weight is None else weight.astype(np.float64)
+    rows = TrainingRows(X, y, given)
+    if batch_size >= len(X) and X.ndim == 2 and is_row_wise(model):
+        # So that a row of weight two gives the very bits that the row given twice does.
+        distinct = distinct_rows(rows)
+        if len(distinct.X) < len(X) or (given != given[0]).any():
+            rows = distinct
+    n_rows = len(rows.X)
+    mean_one = rows.weight * (n_rows / rows.weight.sum())
+    return TrainingRows(rows.X, rows.y, mean_one.astype(np.float32)), min(batch_size, n_rows)
+
+
+def _validation_rows(
+    model: keras.Model, loss: RowLoss, rows: Any, batch_size: int
+) -> ValidationRows | None:
+    """Rows whose weighted sum of losses is what Keras makes of the means of their batches."""
+    if rows is None:
+        return None
+    X, y = _as_input(model, rows[0]), _as_target(model, loss, rows[1])
+    weight = np.ones(len(X)) if len(rows) == 2 else np.asarray(rows[2], np.float64)
+    if weight.shape != (len(X),):
+        raise CannotJoinError(f"the validation weights have the shape {weight.shape}.")
+    if loss.divisor != "rows":
+        weight = weight.copy()
+        for start in range(0, len(X), batch_size):
+            batch = weight[start : start + batch_size]
+            share = len(batch) / len(X)
+            batch *= share / ((batch.sum() or 1.0) if loss.divisor == "weight" else 1.0)
+    return ValidationRows(X, y, weight.astype(np.float32), y, None)
+
+
+def _digest(*records: Any) -> bytes:
+    """Equal for records of equal arrays."""
+    digest = hashlib.blake2b(digest_size=16)
+    for record in records:
+        for value in () if record is None else vars(record).values():
+            for part in value if isinstance(value, tuple) else (value,):
+                array = np.ascontiguousarray(part) if part is not None else np.zeros(0)
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(array.data)
+        digest.update(b"|")
+    return digest.digest()

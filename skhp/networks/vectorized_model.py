@@ -1,0 +1,400 @@
+"""Any Keras model that TensorFlow can vectorise, for many members at once.
+
+A member is called by `keras.Model.stateless_call` with its own weights, and `tf.vectorized_map`
+makes one program of all members: streams outside, candidates inside, so that the candidates of a
+stream share its rows. What such a model computes follows from its configuration alone, from which
+it is built anew; so models that one build function made are equal, and share a program.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import threading
+import warnings
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeAlias
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skhp.exceptions import CannotJoinError
+from skhp.networks.batched_network import RowsLoss
+from skhp.networks.keras_private import DefaultSeeds
+from skhp.networks.portable_model import custom_objects, loading_scope
+from skhp.networks.program_cache import ProgramCache
+
+Tensor: TypeAlias = Any
+
+# An LSTM of 3 units, unrolled, takes 0.2 s a step to trace and 0.3 s a step to compile.
+MOST_UNROLLED_STEPS = 16
+
+_RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
+_NAMED_WITH = frozenset({"trainable", "inbound_nodes", "batch_shape"})
+
+# Noise and rates of the member that is being traced, one of each for each dropout layer.
+_member_dropout: ContextVar[tuple[Sequence[Tensor], Sequence[Tensor]]] = ContextVar("member")
+
+
+@keras.saving.register_keras_serializable("skhp")
+class StreamDropout(keras.layers.Layer):
+    """Dropout with the noise of the stream and the rate of the member.
+
+    Parameters
+    ----------
+    number : int
+        Which of the dropout layers of its model it is.
+    """
+
+    def __init__(self, number: int, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.number = number
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Note how many numbers a row needs."""
+        self.units = math.prod(size or 0 for size in input_shape[1:])
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Drop what the noise says."""
+        given = _member_dropout.get(None)
+        if not training or given is None:
+            return inputs
+        noise, rate = given[0][self.number], given[1][self.number]
+        kept = tf.reshape(noise, tf.shape(inputs)) >= rate
+        return tf.where(kept, inputs / (1.0 - rate), 0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """What it was made with."""
+        return {**super().get_config(), "number": self.number}
+
+
+@dataclass(frozen=True)
+class VectorizedModel:
+    """A model as one function of weights and rows; two with equal keys can share a program.
+
+    It takes the place of a `skhp.networks.BatchedNetwork`.
+
+    Parameters
+    ----------
+    key : hashable
+        What the model was built from.
+    model : keras.Model
+        Its own weights play no part.
+    held : sequence of ndarray
+        What it carries beside weights, which its training does not change.
+    """
+
+    key: Hashable
+    model: keras.Model = field(compare=False, repr=False)
+    held: Sequence[np.ndarray] = field(compare=False, repr=False)
+
+    state_shapes = ()
+    shares_batches = True
+
+    @property
+    def weight_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the trainable weights of one member, in Keras' order."""
+        return tuple(tuple(variable.shape) for variable in self.model.trainable_variables)
+
+    @property
+    def noise_sizes(self) -> tuple[int, ...]:
+        """Numbers that each dropout layer needs for a row."""
+        return tuple(layer.units for layer in self.model.layers if type(layer) is StreamDropout)
+
+    def outputs(
+        self,
+        weights: Tensor,
+        state: Tensor,
+        x: Tensor,
+        *,
+        training: bool,
+        present: Tensor | None = None,
+        noise: Sequence[Tensor] = (),
+        dropout: Sequence[Tensor] = (),
+        until_logits: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs of every member for the rows of its stream; see `BatchedNetwork.outputs`."""
+        if until_logits:
+            raise ValueError("A VectorizedModel does not know its logits; ask for its outputs.")
+
+        def called(weights: Tensor, rates: Any, x: Tensor, noise: Any) -> Tensor:
+            return self._called(weights, rates, x, noise, training)
+
+        return _for_members(called, weights, dropout, (x, tuple(noise))), state
+
+    def loss_gradient(
+        self,
+        weights: Tensor,
+        state: Tensor,
+        rows: tuple[Tensor, Tensor, Tensor],
+        *,
+        loss: RowsLoss,
+        present: Tensor,
+        noise: Sequence[Tensor],
+        dropout: Sequence[Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """How the loss of every member depends on its weights; see `BatchedNetwork`.
+
+        The gradient is taken for each member by itself: under XLA, that of all outputs at once
+        takes 20 times as long.
+        """
+
+        def gradient(
+            weights: Tensor, rates: Any, x: Tensor, y: Tensor, weight: Tensor, noise: Any
+        ) -> tuple[Tensor, Tensor]:
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                total = loss(y, self._called(weights, rates, x, noise, True), weight)
+            return tape.gradient(total, weights), total
+
+        return *_for_members(gradient, weights, dropout, (*rows, tuple(noise))), state
+
+    def _called(self, weights: Tensor, rates: Any, x: Tensor, noise: Any, training: bool) -> Tensor:
+        shapes = self.weight_shapes
+        parts = tf.split(weights, [math.prod(shape) for shape in shapes])
+        own = [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+        held = [tf.constant(value) for value in self.held]
+        token = _member_dropout.set((noise, rates))
+        try:
+            return self.model.stateless_call(own, held, x, training=training)[0]
+        finally:
+            _member_dropout.reset(token)
+
+
+def _for_members(function: Any, weights: Tensor, dropout: Sequence[Tensor], of_stream: Any) -> Any:
+    """Of weights and rates of each member, and what is of its stream."""
+
+    def for_candidates(stream: tuple[Any, ...]) -> Any:
+        weights, dropout, shared = stream
+        return _vectorized(lambda own: function(*own, *shared), (weights, dropout))
+
+    return _vectorized(for_candidates, (weights, tuple(dropout), of_stream))
+
+
+def _vectorized(function: Any, elements: Any) -> Any:
+    return tf.vectorized_map(function, elements, fallback_to_while_loop=False)
+
+
+models = ProgramCache()
+
+
+def vectorized_model(model: keras.Model, x: np.ndarray, y: np.ndarray, loss: Any) -> Any:
+    """A Keras model as a `VectorizedModel`.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A Sequential or functional model of Keras' own classes, with one input and one output.
+    x, y : ndarray
+        Rows as it is to see them; only their shapes and types count.
+    loss : RowLoss
+        What it is to be trained with.
+
+    Raises
+    ------
+    CannotJoinError
+        If it cannot be vectorised, or would treat a row differently among others.
+    """
+    try:
+        configuration = _configuration(model, x.shape[1:])
+        custom = custom_objects(model)
+        text = json.dumps(configuration, sort_keys=True)
+        named = tuple((name, custom[name]) for name in sorted(custom) if f'"{name}"' in text)
+        key = (text, named, x.dtype.str, y.shape[1:], loss)
+
+        def built() -> VectorizedModel | CannotJoinError:
+            try:
+                # The seeds of the fit are not used up by what it is only looked at with.
+                with DefaultSeeds(0, required=False).in_use(), loading_scope(custom):
+                    twin = keras.saving.deserialize_keras_object(configuration, safe_mode=False)
+                    held = [variable.numpy() for variable in twin.non_trainable_variables]
+                    vectorized = VectorizedModel(key, twin, held)
+                    _refuse_unlike(model, vectorized, x)
+                    _trace(vectorized, x, y, loss)
+            except Exception as error:
+                # Returned, so that a refusal is remembered, too.
+                return _refusal(model, error)
+            return vectorized
+
+        made = models.get(key, built)
+    except Exception as error:
+        raise _refusal(model, error) from None
+    if isinstance(made, CannotJoinError):
+        raise CannotJoinError(*made.args)
+    return made
+
+
+def _refusal(model: keras.Model, error: Exception) -> CannotJoinError:
+    if isinstance(error, CannotJoinError):
+        return error
+    # An error within a traced function ends with what it says itself.
+    reason = str(error).strip().splitlines()[-1].strip().rstrip(".")[:200]
+    return _refused(model, f"cannot be vectorised: {reason}")
+
+
+def _refused(model: keras.Model, what: str) -> CannotJoinError:
+    return CannotJoinError(f"the model {model.name!r} {what}.")
+
+
+# What a model is built from
+
+
+def _configuration(model: keras.Model, row_shape: tuple[int, ...]) -> dict[str, Any]:
+    """The serialised model without what may differ from member to member, names included."""
+    # Keras warns of loading functions without a name, which are the user's own here.
+    with warnings.catch_warnings(action="ignore"):
+        whole = keras.saving.serialize_keras_object(model)
+    names: dict[str, str] = {}
+    for name in _names(whole):
+        names.setdefault(name, f"layer_{len(names)}")
+    configuration = _normalised(whole, names, [None, *row_shape])
+    numbers = iter(range(len(model.layers)))
+    for entry in configuration["config"]["layers"]:
+        if entry["class_name"] == "Dropout":
+            _take_dropout_out(entry, next(numbers))
+    return configuration
+
+
+def _names(item: Any) -> Iterator[str]:
+    if isinstance(item, dict):
+        if _NAMED_WITH & item.keys() and isinstance(item.get("name"), str):
+            yield item["name"]
+        for value in item.values():
+            yield from _names(value)
+    elif isinstance(item, (list, tuple)):
+        for value in item:
+            yield from _names(value)
+
+
+def _normalised(item: Any, names: dict[str, str], batch_shape: list[int | None]) -> Any:
+    if isinstance(item, dict):
+        if item.get("class_name") == "DTypePolicy":
+            return item
+        kept: dict[str, Any] = {}
+        for key, value in item.items():
+            if key == "name" and isinstance(value, str):
+                kept[key] = names.get(value, value)
+            elif key in ("batch_shape", "build_input_shape"):
+                kept[key] = batch_shape
+            elif key.endswith("_regularizer"):
+                kept[key] = None
+            elif key.endswith("_initializer"):
+                kept[key] = "zeros"
+            elif key not in ("compile_config", "build_config"):
+                kept[key] = _normalised(value, names, batch_shape)
+        if kept.get("class_name") in _RECURRENT:
+            _unroll(kept["config"], batch_shape[1])
+        return kept
+    if isinstance(item, (list, tuple)):
+        if len(item) == 3 and isinstance(item[0], str) and isinstance(item[1], int):
+            return [names.get(item[0], item[0]), *item[1:]]
+        return [_normalised(value, names, batch_shape) for value in item]
+    return item
+
+
+def _unroll(config: dict[str, Any], steps: int | None) -> None:
+    # XLA compiles no loop that was vectorised.
+    if steps is None or steps > MOST_UNROLLED_STEPS:
+        raise CannotJoinError(
+            f"a recurrent layer over {steps} steps cannot join a cohort: it would be unrolled, "
+            f"and to compile more than {MOST_UNROLLED_STEPS} steps takes too long."
+        )
+    config["unroll"] = True
+
+
+def _take_dropout_out(entry: dict[str, Any], number: int) -> None:
+    config = entry["config"]
+    if config["noise_shape"] is not None or len(entry.get("inbound_nodes", ())) > 1:
+        raise CannotJoinError(
+            "a Dropout layer with a noise_shape, or used more than once, cannot join a cohort."
+        )
+    own = keras.saving.serialize_keras_object(StreamDropout(number))
+    kept = {name: config[name] for name in ("name", "trainable", "dtype")}
+    entry.update({**own, "config": {**kept, "number": number}})
+
+
+# Whether it computes what the model does, row by row
+
+
+def _refuse_unlike(model: keras.Model, vectorized: VectorizedModel, x: np.ndarray) -> None:
+    twin = vectorized.model
+    if model.non_trainable_weights:
+        raise _refused(model, "has weights that are not trained by the gradient")
+    trainable = [tuple(variable.shape) for variable in model.trainable_variables]
+    if trainable != list(vectorized.weight_shapes):
+        raise _refused(model, "is not what its configuration describes")
+    generator = np.random.default_rng(0)
+    weights = [generator.normal(0.0, 0.5, shape).astype(np.float32) for shape in trainable]
+    # Of whole numbers the least vocabulary there is.
+    drawn = generator.normal if x.dtype.kind == "f" else partial(generator.integers, 0, 2)
+    rows = drawn(size=(4, *x.shape[1:])).astype(x.dtype)
+    own_held = [variable.numpy() for variable in model.non_trainable_variables]
+    outputs, _, losses = model.stateless_call(
+        weights, own_held, rows, training=False, return_losses=True
+    )
+    if len(losses) != sum(v.regularizer is not None for v in model.trainable_variables):
+        raise _refused(model, "adds losses of its own")
+    held = vectorized.held
+    if not _close(twin.stateless_call(weights, held, rows, training=False)[0], outputs):
+        raise _refused(model, "is not what its configuration describes")
+    trained, after = twin.stateless_call(weights, held, rows, training=True)
+    if not all(map(np.array_equal, held, after)):
+        raise _refused(model, "draws random numbers, or keeps statistics, while it trains")
+    alone = [twin.stateless_call(weights, held, row[None], training=True)[0] for row in rows]
+    if not _close(np.concatenate(alone), trained):
+        raise _refused(model, "treats a row differently among other rows")
+
+
+def _close(one: Any, other: Any) -> bool:
+    return np.allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def _trace(vectorized: VectorizedModel, x: np.ndarray, y: np.ndarray, loss: Any) -> None:
+    """Build a step of two members on a few rows, which fails where a large one would.
+
+    What is vectorised of Keras' own layers is known to compile; with others one has to try.
+    """
+    is_lambda = [isinstance(layer, keras.layers.Lambda) for layer in vectorized.model.layers]
+    compiled = any(is_lambda) or bool(custom_objects(vectorized.model))
+    n_weights = sum(math.prod(shape) for shape in vectorized.weight_shapes)
+    noise = [tf.zeros((2, 3, size)) for size in vectorized.noise_sizes]
+
+    @tf.function(jit_compile=compiled, autograph=False)
+    def step(weights: Tensor, x: Tensor, y: Tensor, weight: Tensor) -> Any:
+        return vectorized.loss_gradient(
+            weights,
+            tf.zeros((2, 2, 0)),
+            (x, y, weight),
+            loss=lambda y, outputs, weight: tf.reduce_sum(loss.of_rows(y, outputs) * weight, -1),
+            present=weight,
+            noise=noise,
+            dropout=[tf.zeros((2, 2))] * len(noise),
+        )
+
+    few = [tf.zeros((2, 3, *rows.shape[1:]), rows.dtype) for rows in (x, y)]
+    arguments = (tf.zeros((2, 2, n_weights)), *few, tf.ones((2, 3)))
+    with _silent_tensorflow():
+        program = step.get_concrete_function(*arguments)
+        if compiled:
+            program(*arguments)
+
+
+@contextmanager
+def _silent_tensorflow() -> Iterator[None]:
+    """Keep TensorFlow from logging, in this thread, pages about what it cannot vectorise."""
+    thread, logger = threading.get_ident(), tf.get_logger()
+
+    def is_of_others(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    logger.addFilter(is_of_others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_of_others)
