@@ -94,7 +94,8 @@ def _make_parser() -> argparse.ArgumentParser:
         description=(
             "Split off a test set; tune a logistic regression with lasso, and the learning rate "
             "and batch size of a network, by cross validation; train the winner again and again "
-            "with other seeds; compare both on the test set. The rare class counts as positive."
+            "with other seeds; compare both on the test set. The rare class counts as positive. "
+            "The networks of a search train together in compiled programs, and so do the repeats."
         ),
     )
     tune.add_argument(
@@ -109,7 +110,8 @@ def _make_parser() -> argparse.ArgumentParser:
         "--search",
         choices=("grid", "random"),
         default="grid",
-        help="candidates from a small grid, or drawn at random (default: grid)",
+        help="candidates from a grid of 5 learning rates x 4 batch sizes, or drawn at random "
+        "(default: grid)",
     )
     tune.add_argument(
         "--candidates", type=int, metavar="N", help="draws of a random search (default: 10)"

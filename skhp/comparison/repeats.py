@@ -50,7 +50,7 @@ def train_repeats(
     rare: object,
     scorer: Scorer,
     seeds: Sequence[int],
-    after_repeat: Callable[[], None] = lambda: None,
+    after_repeat: Callable[[], None] | None = None,
 ) -> tuple[tuple[Repeat, ...], Pipeline]:
     """Fit copies of a pipeline, each with a seed of its own.
 
@@ -69,7 +69,7 @@ def train_repeats(
     seeds : sequence of int
         All different.
     after_repeat : callable, default=None
-        Called after each repeat.
+        Called when a repeat is scored; of networks that train together, all are then trained.
 
     Returns
     -------
@@ -87,7 +87,8 @@ def train_repeats(
         repeats[seed] = Repeat(seed, scores, trained[-1].history_, trained[-1].best_epoch_)
         if seed == seeds[0]:
             of_first_seed.append(trained)
-        after_repeat()
+        if after_repeat is not None:
+            after_repeat()
         return scores.score
 
     # A search over the seed, on one split, is what scikit-learn fits in one go. The scorer takes

@@ -156,8 +156,8 @@ def run_study(
         With the parameters `learning_rate`, `batch_size` and `random_state` and, once fitted,
         ``history_`` and ``best_epoch_``. None is ``KerasMLPClassifier()``.
     on_progress : callable, default=None
-        Called as ``on_progress(stage, done, total)`` at the begin of a stage and after each of its
-        trainings.
+        Called as ``on_progress(stage, done, total)`` at the begin of a stage and when one of its
+        trainings is scored: at intervals, as networks that train together end together.
 
     Returns
     -------

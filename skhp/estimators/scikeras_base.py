@@ -344,17 +344,6 @@ class RepairedWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
             "callbacks": callbacks,
         }
 
-    def _encoded_validation(self, X: Any, y: Any, *weight: Any) -> tuple[Any, ...]:
-        y = np.asarray(y)
-        if y.ndim == self.y_ndim_:
-            X, y = self._validate_data(X, y)
-            targets = self._encoded_target(y)
-        else:
-            # Not of the form that the estimator was fitted on: encoded by the user already.
-            X, _ = self._validate_data(X)
-            targets = as_model_inputs(y)
-        return as_model_inputs(self.feature_encoder_.transform(X)), targets, *weight
-
     # Prediction
 
     def _predict_raw(self, X: ArrayLike, **keywords: Any) -> Any:

@@ -21,10 +21,10 @@ from skhp.estimators.custom_preparation import (
     custom_fit_task,
     log_refusal,
     parted_rows,
-    refuse_arguments,
     write_weights,
 )
 from skhp.estimators.epoch_tasks import EpochTasks
+from skhp.estimators.keras_arguments import refuse_arguments
 from skhp.estimators.scikeras_base import RepairedWrapper, metric_name
 from skhp.estimators.scikit_learn_private import (
     only_shows_progress,
@@ -39,7 +39,7 @@ from skhp.training import (
     ObservedEpochs,
     StopAtNonFiniteLoss,
 )
-from skhp.training.model_fit import fit_model
+from skhp.training.model_fit import as_model_inputs, fit_model
 
 Model: TypeAlias = keras.Model | Callable[..., keras.Model] | None
 
@@ -48,6 +48,7 @@ class KerasWrapper(RepairedWrapper):
     """Base of the classifier and the regressor; not for direct use."""
 
     history_: dict[str, list[Any]]
+    callbacks_: list[keras.callbacks.Callback]
     _output_units: int | None
 
     def __init__(
@@ -112,7 +113,7 @@ class KerasWrapper(RepairedWrapper):
     def _copy_for_preparation(self) -> Self:
         """A copy that shares everything with the estimator and keeps to itself what it learns."""
         copied = object.__new__(type(self))
-        vars(copied).update(vars(self))
+        copied.__dict__.update(self.__dict__)
         return copied
 
     def _prepared_task(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> FitTask:
@@ -334,6 +335,17 @@ class KerasWrapper(RepairedWrapper):
             self.history_ = defaultdict(list)
         for name, values in logged.items():
             self.history_[_full_name(name)] += values
+
+    def _encoded_validation(self, X: Any, y: Any, *weight: Any) -> tuple[Any, ...]:
+        y = np.asarray(y)
+        if y.ndim == self.y_ndim_:
+            X, y = self._validate_data(X, y)
+            targets = self._encoded_target(y)
+        else:
+            # Not of the form that the estimator was fitted on: encoded by the user already.
+            X, _ = self._validate_data(X)
+            targets = as_model_inputs(y)
+        return as_model_inputs(self.feature_encoder_.transform(X)), targets, *weight
 
     def _explosion(self, epoch: int) -> str:
         return (
