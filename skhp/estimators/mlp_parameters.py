@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -61,7 +61,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         """
         # A search asks several times for each of hundreds of members, and scikit-learn reads the
         # signature anew each time.
-        return {name: getattr(self, name) for name in _parameter_names(type(self))}
+        return {name: getattr(self, name) for name in _parameter_names(type(self).__init__)}
 
     @suggest_misspelt
     def __init__(
@@ -114,6 +114,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
 
 
 @functools.lru_cache
-def _parameter_names(estimator: Any) -> tuple[str, ...]:
-    parameters = inspect.signature(estimator).parameters
-    return tuple(sorted(parameters))
+def _parameter_names(constructor: Callable[..., None]) -> tuple[str, ...]:
+    return tuple(
+        sorted(name for name in inspect.signature(constructor).parameters if name != "self")
+    )

@@ -163,7 +163,8 @@ class BatchedNetwork:
         layers = self.layers
         if until_logits and isinstance(layers[-1], ActivationLayer):
             layers = layers[:-1]
-        values, order = x, "shared"
+        values = x
+        order: _Order = "shared"
         for layer in layers:
             if isinstance(layer, DenseLayer):
                 values, order = _product(values, next(parts), order)

@@ -5,27 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
-import tensorflow as tf
 
-from skhp.networks.program_cache import ProgramCache
-from skhp.training.cohort_arrays import CohortArrays, Layout, lay_out
-from skhp.training.cohort_program import run_chunk
+from skhp.training.cohort_arrays import CohortArrays, lay_out
+from skhp.training.cohort_programs import (
+    cohort_program,
+    exactly,
+    pays_to_compile,
+    rounded_up,
+)
 from skhp.training.cohort_state import (
     ALL_EPOCHS,
     NON_FINITE,
     OUT_OF_PATIENCE,
     RUNNING,
-    Batches,
-    Chunk,
-    CohortRows,
     CohortState,
-    HeldOutRows,
     History,
-    MemberNumbers,
-    ProgramKey,
     host_values,
 )
 from skhp.training.fit_task import FitResult, FitTask, MemberWeights
@@ -36,23 +33,11 @@ from skhp.training.records import StopReason, TrainingOutcome
 CHUNK_EPOCHS = 16
 _SECONDS_A_CHUNK = 0.3
 
-# Measured on two cores: a plain graph takes this long for one step, and for each member of it, and
-# XLA this long to compile a program. What is left of an epoch hardly depends on it.
-_PLAIN_STEP_SECONDS = 120e-6
-_PLAIN_WEIGHT_SECONDS = 40e-9
-_XLA_COMPILE_SECONDS = 1.0
-
 _STOP_REASONS: dict[int, StopReason] = {
     OUT_OF_PATIENCE: "patience",
     ALL_EPOCHS: "epochs",
     NON_FINITE: "non_finite_loss",
 }
-
-Arguments: TypeAlias = tuple[
-    CohortState, CohortRows, HeldOutRows | None, MemberNumbers, Batches, Chunk
-]
-
-programs = ProgramCache()
 
 
 @dataclass(frozen=True)
@@ -126,8 +111,8 @@ class Cohort:
         self._chunk = chunk
         self._room = max(CHUNK_EPOCHS, chunk or 0)
         layout = lay_out(leading, candidates)
-        compiled = _pays_to_compile(leading, layout)
-        arrays = CohortArrays(leading, layout, _bucket if compiled else _exactly, self._room)
+        compiled = pays_to_compile(leading, layout)
+        arrays = CohortArrays(leading, layout, rounded_up if compiled else exactly, self._room)
         self._arrays = arrays
         self._where = {
             member: (s, c)
@@ -141,7 +126,7 @@ class Cohort:
         self._snapshots: dict[int, FitResult] = {}
         self._packed = time.perf_counter()
         first = arrays.chunk(0, 1)
-        self._program, self._traced = _program(
+        self._program, self._traced = cohort_program(
             arrays.key, (self._state, *self._fixed, first), compiled
         )
         self._ready = time.perf_counter()
@@ -306,77 +291,3 @@ def _training_but_epochs(task: FitTask) -> Any:
 
 def _joined(history: Sequence[History]) -> History:
     return History(*(np.concatenate(columns) for columns in zip(*history, strict=True)))
-
-
-def _bucket(n_rows: int) -> int:
-    """The number itself or a little more, so that folds of 240 and 241 rows share a program."""
-    step = max(1, 2 ** (max(n_rows, 1).bit_length() - 4))
-    return -(-n_rows // step) * step
-
-
-def _exactly(n_rows: int) -> int:
-    return n_rows
-
-
-def _pays_to_compile(tasks: Sequence[FitTask], layout: Layout) -> bool:
-    """Whether XLA's compilation costs less than it saves.
-
-    Decided by the size of the work alone, so that the same fit always takes the same way.
-    """
-    streams, candidates = layout.shape
-    first = tasks[0]
-    steps = max(-(-len(task.rows.X) // task.plan.batch_size) * task.plan.epochs for task in tasks)
-    rows = min(max(task.plan.batch_size for task in tasks), max(len(t.rows.X) for t in tasks))
-    n_weights = sum(int(np.prod(shape)) for shape in first.network.weight_shapes)
-    of_members = streams * candidates * n_weights * (1 + rows / 8) * _PLAIN_WEIGHT_SECONDS
-    return steps * (_PLAIN_STEP_SECONDS + of_members) > _XLA_COMPILE_SECONDS
-
-
-def _program(key: ProgramKey, arguments: Arguments, compiled: bool) -> tuple[Any, bool]:
-    """The program for these tensors, and whether it had to be built."""
-    specs = tf.nest.map_structure(
-        lambda tensor: None if tensor is None else tf.TensorSpec.from_tensor(tensor), arguments
-    )
-    if not compiled:
-        specs = _any_number_of_rows(key.metric is not None, *specs)
-    shapes = tuple((tuple(spec.shape), spec.dtype) for spec in tf.nest.flatten(specs) if spec)
-    built = programs.counts.built
-
-    def build() -> Any:
-        function = tf.function(
-            lambda *tensors: run_chunk(key, *tensors), jit_compile=compiled, autograph=False
-        )
-        return function.get_concrete_function(*specs)
-
-    program = programs.get((key, shapes, compiled), build)
-    return program, programs.counts.built > built
-
-
-def _any_number_of_rows(
-    sorts: bool,
-    state: CohortState,
-    rows: CohortRows,
-    held_out: HeldOutRows | None,
-    numbers: MemberNumbers,
-    batches: Batches,
-    chunk: Chunk,
-) -> Arguments:
-    """Shapes that let one plain graph serve tables, splits and batches of every size.
-
-    Where a metric sorts the validation rows, it has to know how many there are.
-    """
-    if held_out is not None and not sorts:
-        held_out = HeldOutRows(*(_free(spec, 1) for spec in held_out))
-    return (
-        state,
-        CohortRows(*(_free(spec, 1) for spec in rows)),
-        held_out,
-        numbers,
-        Batches(_free(batches.positions, 0, 1), _free(batches.full, 0), batches.parts),
-        Chunk(_free(chunk.rows, 1, 3), tuple(_free(spec, 2) for spec in chunk.noise), chunk.epochs),
-    )
-
-
-def _free(spec: tf.TensorSpec, *axes: int) -> tf.TensorSpec:
-    shape = [None if axis in axes else size for axis, size in enumerate(spec.shape)]
-    return tf.TensorSpec(shape, spec.dtype)
