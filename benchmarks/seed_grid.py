@@ -211,6 +211,8 @@ def cannot_join(_: int = 0) -> dict[str, Any]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
 
+    import skhp  # noqa: F401
+
     X, y, folds = rows()
 
     def search() -> float:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -68,11 +68,6 @@ class DropoutLayer:
 
     units: int
 
-
-# Axes of values between two layers: (streams, rows, units) where all candidates share them,
-# (streams, rows, candidates, units) as a wide product leaves them, (streams, candidates, rows,
-# units) as products of each member by itself need them.
-_Order = Literal["shared", "rows first", "members first"]
 
 BatchedLayer = DenseLayer | ActivationLayer | BatchNormalizationLayer | DropoutLayer
 
@@ -163,20 +158,19 @@ class BatchedNetwork:
         layers = self.layers
         if until_logits and isinstance(layers[-1], ActivationLayer):
             layers = layers[:-1]
-        values = x
-        order: _Order = "shared"
+        shared, values = True, x
         for layer in layers:
             if isinstance(layer, DenseLayer):
-                values, order = _product(values, next(parts), order)
+                values = _product(values, next(parts), shared)
+                shared = False
                 if layer.use_bias:
-                    values += _per_unit(next(parts), order)
+                    values += next(parts)[:, :, None]
                 continue
-            if order == "shared":
-                values, order = values[:, None], "members first"
+            if shared:
+                shared, values = False, values[:, None]
             if isinstance(layer, ActivationLayer):
                 values = layer.function(values)
             elif isinstance(layer, BatchNormalizationLayer):
-                values, order = _members_first(values, order), "members first"
                 scale, offset = next(parts), next(parts)
                 mean, variance = next(held), next(held)
                 if training:
@@ -189,11 +183,9 @@ class BatchedNetwork:
                 factor = scale * tf.math.rsqrt(variance + layer.epsilon)
                 values = values * factor[:, :, None] + (offset - mean * factor)[:, :, None]
             elif training:
-                values, order = _members_first(values, order), "members first"
                 drawn, rate = next(noises)
                 rate = rate[:, :, None, None]
                 values = tf.where(drawn[:, None] >= rate, values / (1.0 - rate), 0.0)
-        values = _members_first(values, order)
         return values, tf.concat(kept, axis=-1) if kept else state
 
     def loss_gradient(
@@ -309,27 +301,19 @@ def _split(tensor: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     ]
 
 
-def _product(values: Tensor, kernel: Tensor, order: _Order) -> tuple[Tensor, _Order]:
+def _product(values: Tensor, kernel: Tensor, shared: bool) -> Tensor:
     streams, candidates, n_inputs, units = kernel.shape
-    if order == "shared" and candidates == 1:
-        return (values @ kernel[:, 0])[:, None], "members first"
-    if order == "shared":
+    if shared and candidates == 1:
+        return (values @ kernel[:, 0])[:, None]
+    if shared:
         # The candidates of a stream see the same rows: one wide product for all of them.
         wide = tf.reshape(tf.transpose(kernel, (0, 2, 1, 3)), (streams, n_inputs, -1))
-        return tf.reshape(values @ wide, (streams, -1, candidates, units)), "rows first"
+        product = tf.reshape(values @ wide, (streams, -1, candidates, units))
+        # With the members before the rows, what follows takes a third less time.
+        return tf.transpose(product, (0, 2, 1, 3))
     if units == 1:
-        column = _per_unit(kernel[..., 0], order)
-        return tf.reduce_sum(values * column, axis=-1, keepdims=True), order
-    return _members_first(values, order) @ kernel, "members first"
-
-
-def _per_unit(numbers: Tensor, order: _Order) -> Tensor:
-    """Numbers of each member's units, so that they meet each of its rows."""
-    return numbers[:, None] if order == "rows first" else numbers[:, :, None]
-
-
-def _members_first(values: Tensor, order: _Order) -> Tensor:
-    return tf.transpose(values, (0, 2, 1, 3)) if order == "rows first" else values
+        return tf.reduce_sum(values * kernel[:, :, None, :, 0], axis=-1, keepdims=True)
+    return values @ kernel
 
 
 def _moments(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
@@ -371,8 +355,10 @@ def _batched_layers(layer: keras.layers.Layer) -> list[BatchedLayer]:
 def _activation(layer: keras.layers.Layer) -> list[BatchedLayer]:
     if layer.activation is keras.activations.linear:
         return []
-    # Keras' own see the last axis only, wherever the rows are. The user's may mean any axis.
-    if not any(layer.activation is known for known in vars(keras.activations).values()):
+    # Keras' own see the last axis only, wherever the rows are; one of them halves the units. A
+    # function of the user's may mean any axis.
+    known = any(layer.activation is function for function in vars(keras.activations).values())
+    if not known or layer.activation is keras.activations.glu:
         raise CannotJoinError(f"the activation of the layer {layer.name!r} has no batched form.")
     return [ActivationLayer(layer.activation)]
 

@@ -106,7 +106,7 @@ class CohortArrays:
             held_out=first.validation is not None,
             l1=any(any(task.numbers.l1) for task in self._flat),
             l2=any(any(task.numbers.l2) for task in self._flat),
-            scheduled=any(_is_scheduled(task) for task in self._flat),
+            scheduled=not all(task.rate.is_constant for task in self._flat),
             in_parts=self._ragged or not self.parts.full.all(),
         )
 
@@ -277,10 +277,6 @@ class CohortArrays:
     def _tensor(self, arrays: Sequence[np.ndarray]) -> Any:
         stacked = np.stack([np.asarray(array, np.float32) for array in arrays])
         return tf.constant(stacked.reshape(*self._shape, -1))
-
-
-def _is_scheduled(task: FitTask) -> bool:
-    return task.rate != type(task.rate)(task.rate[0])
 
 
 def _plateau(task: FitTask) -> PlateauSchedule | None:
