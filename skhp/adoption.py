@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from skhp.equality import equal
@@ -13,12 +14,54 @@ from skhp.equality import equal
 T = TypeVar("T")
 
 
+class Abandoned(BaseException):
+    """Ends a fit that waits for a training which was broken off; no `except Exception` stops it."""
+
+
+class LiveResult:
+    """The result of a training under way: first its epochs as they are done, then the result."""
+
+    def __init__(self) -> None:
+        self._events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+
+    def epochs_done(self, count: int) -> None:
+        """Tell whoever waits of so many epochs more."""
+        self._events.put(("epochs", count))
+
+    def finish(self, result: Any) -> None:
+        """Tell the result, or the exception that came instead."""
+        self._events.put(("result", result))
+
+    def abandon(self) -> None:
+        """Tell that there will be no result."""
+        self._events.put(("result", Abandoned()))
+
+    def wait(self, epoch: Callable[[], None]) -> Any:
+        """The result; `epoch` is called for each epoch as it is done.
+
+        Raises
+        ------
+        Exception
+            What came instead of the result.
+        """
+        while True:
+            kind, value = self._events.get()
+            if kind == "epochs":
+                for _ in range(value):
+                    epoch()
+            elif isinstance(value, BaseException):
+                raise value
+            else:
+                return value
+
+
 @dataclass(frozen=True, eq=False)
 class AdoptableFit:
     """A fit that was prepared by `estimator`, trained in a population, and waits to be asked for.
 
     `X`, `y` and `fit_params` are what the fit was prepared with. `failure_is_scored` tells that an
-    error of the fit counts as a failed candidate, and ends nothing else.
+    error of the fit counts as a failed candidate, and ends nothing else. `live` is the result of a
+    training that is still under way; `result` is None then.
     """
 
     estimator: Any
@@ -28,6 +71,11 @@ class AdoptableFit:
     task: Any
     result: Any
     failure_is_scored: bool = False
+    live: LiveResult | None = None
+
+    def awaited(self, epoch: Callable[[], None]) -> Any:
+        """The result; `epoch` is called for each epoch of a training that is under way."""
+        return self.result if self.live is None else self.live.wait(epoch)
 
 
 _adoptable: ContextVar[tuple[AdoptableFit, ...]] = ContextVar("adoptable", default=())

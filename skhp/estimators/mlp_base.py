@@ -166,15 +166,24 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
             for name, value in vars(adopted.estimator).items()
             if name not in parameters
         )
-        result: FitResult = adopted.result
-        if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
-            raise NonFiniteLossError(self._explosion(result.outcome))
-        network = TrainedNetwork(prepared.network, prepared.objective, result.trained)
-        tasks = self._epoch_tasks(prepared, X, y, given, lambda: result.trained)
+        trained: list[MemberWeights] = []
+        tasks = self._epoch_tasks(prepared, X, y, given, lambda: trained[0])
         tasks.fit_begins()
-        for _ in range(result.outcome.n_epochs):
+        reported = 0
+
+        def epoch() -> None:
+            nonlocal reported
+            reported += 1
             tasks.epoch_begins()
             tasks.epoch_ends()
+
+        result: FitResult = adopted.awaited(epoch)
+        while reported < result.outcome.n_epochs:
+            epoch()
+        if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
+            raise NonFiniteLossError(self._explosion(result.outcome))
+        trained.append(result.trained)
+        network = TrainedNetwork(prepared.network, prepared.objective, result.trained)
         self._note(prepared, result.outcome, network)
         tasks.fit_ends()
         return self

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import joblib
 
-from skhp.adoption import AdoptableFit, adopting, shared_preparation
+from skhp.adoption import AdoptableFit, LiveResult, adopting, shared_preparation
+from skhp.population.live_tasks import (
+    MOST_LIVE_TASKS,
+    LiveProgress,
+    LiveTask,
+    shows_progress,
+)
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import PlannedFit, Planner
 from skhp.population.progress import ProgressObserver
@@ -65,6 +73,10 @@ class _JoiningTask:
     @property
     def fits(self) -> list[PlannedFit]:
         return [fit for fits in self.fits_of_items for fit in fits]
+
+    @property
+    def shows_progress(self) -> bool:
+        return all(shows_progress(keywords) for _, _, keywords in self.collected.batch.items)
 
     @property
     def is_trained(self) -> bool:
@@ -122,24 +134,55 @@ def _train_and_run(
     members: dict[int, _Member], call: ParallelCall, train: PopulationTrainer
 ) -> None:
     fits = [member.fit.task for member in members.values()]
-    finished = train(fits, call.options, call.progress)
+    live_tasks, lives = _live_tasks(members)
+    finished = train(fits, call.options, LiveProgress(call.progress, lives))
     with contextlib.ExitStack() as stack:
+        if live_tasks:
+            # Threads that leave this context in another order than they entered it, as scikit-learn
+            # has tasks do, would leave other filters behind.
+            stack.enter_context(warnings.catch_warnings())
         if hasattr(finished, "close"):
             # Cohorts in training are ended whatever ends this loop.
             stack.callback(finished.close)
+        for live_task in live_tasks.values():
+            live_task.start()
+            stack.callback(live_task.abandon)
         for index, result in finished:
             task, fit = members.pop(index)
             task.results[fit] = result
+            if index in lives:
+                lives[index].finish(result)
             if task.is_trained:
-                task.collected.report(_run_adopting(task))
+                live = live_tasks.get(task)
+                task.collected.report(_run_adopting(task) if live is None else live.finished())
     for task in {id(member.task): member.task for member in members.values()}.values():
         task.collected.report(_run_adopting(task))
 
 
-def _run_adopting(task: _JoiningTask) -> list[Any]:
+def _live_tasks(
+    members: Mapping[int, _Member],
+) -> tuple[dict[_JoiningTask, LiveTask], dict[int, LiveResult]]:
+    """The tasks to start before the training, and what their fits wait for."""
+    lives = {index: LiveResult() for index, member in members.items() if member.task.shows_progress}
+    if len(lives) > MOST_LIVE_TASKS:
+        return {}, {}
+    fits_of: dict[_JoiningTask, dict[PlannedFit, LiveResult]] = {}
+    for index, live in lives.items():
+        fits_of.setdefault(members[index].task, {})[members[index].fit] = live
+    tasks = {
+        task: LiveTask(functools.partial(_run_adopting, task), of_task)
+        for task, of_task in fits_of.items()
+    }
+    return tasks, lives
+
+
+def _run_adopting(
+    task: _JoiningTask, lives: Mapping[PlannedFit, LiveResult] | None = None
+) -> list[Any]:
+    lives = lives or {}
     trained = {
         fit: result for fit, result in task.results.items() if not isinstance(result, Exception)
-    }
+    } | dict.fromkeys(lives)
     for fit in trained:
         give_warnings(fit.warnings)
     with contextlib.ExitStack() as stack:
@@ -157,14 +200,16 @@ def _run_adopting(task: _JoiningTask) -> list[Any]:
                         fit.task,
                         result,
                         fit.failure_is_scored,
+                        lives.get(fit),
                     )
                     for fit, result in trained.items()
                 ]
             )
         )
         results = task.collected.batch()
-    for result, fits in zip(results, task.fits_of_items, strict=True):
-        _add_training_time(result, [trained[fit] for fit in fits if fit in trained])
+    if not lives:
+        for result, fits in zip(results, task.fits_of_items, strict=True):
+            _add_training_time(result, [trained[fit] for fit in fits if fit in trained])
     return results
 
 

@@ -59,8 +59,8 @@ def plan_cohorts(tasks: Sequence[FitTask], memory_limit: int | None = None) -> l
     groups: dict[Hashable, list[int]] = {}
     for number, task in enumerate(tasks):
         groups.setdefault(task.program, []).append(number)
-    digests = {id(task.rows): _digest(task) for task in tasks}
-    order = [(digests[id(task.rows)], _member_order(task)) for task in tasks]
+    digests = {(id(task.rows), id(task.validation)): _digest(task) for task in tasks}
+    order = [(digests[id(task.rows), id(task.validation)], _member_order(task)) for task in tasks]
     plans = [
         plan
         for members in groups.values()
@@ -100,28 +100,27 @@ def _blocks(
     streams: dict[Hashable, list[int]] = {}
     for number in members:
         streams.setdefault(tasks[number].stream, []).append(number)
-    most = _most_members(tasks, members, memory_limit)
+    room = _room(tasks, members, memory_limit)
+    # Two cohorts at least where there are members enough: there is more than one core.
+    most = min(room, max(_FEW_MEMBERS, math.ceil(len(members) / 2)))
     all_streams = list(streams.values())
     plans = []
     for rows in _pieces(all_streams, min(len(all_streams), _MOST_STREAMS, most)):
         widest = max(map(len, rows))
         n_blocks = math.ceil(widest * len(rows) / most)
-        candidates = math.ceil(widest / n_blocks)
+        candidates = min(math.ceil(widest / n_blocks), room // len(rows))
         for start in range(0, widest, candidates):
             block = [number for row in rows for number in row[start : start + candidates]]
             plans.append(CohortPlan(tuple(block), candidates))
     return plans
 
 
-def _most_members(
-    tasks: Sequence[FitTask], members: Sequence[int], memory_limit: int | None
-) -> int:
-    # Two cohorts at least where there are members enough: there is more than one core.
-    most = min(MOST_MEMBERS, max(_FEW_MEMBERS, math.ceil(len(members) / 2)))
+def _room(tasks: Sequence[FitTask], members: Sequence[int], memory_limit: int | None) -> int:
+    """The most places that a cohort may have."""
     if memory_limit is None:
-        return most
+        return MOST_MEMBERS
     largest = max(bytes_of_member(tasks[number]) for number in members)
-    return max(1, min(most, memory_limit // max(largest, 1)))
+    return max(1, min(MOST_MEMBERS, memory_limit // max(largest, 1)))
 
 
 def _pieces(items: Sequence[Any], most: int) -> list[Sequence[Any]]:

@@ -85,7 +85,7 @@ def _train(
         members,
         chunk=options.chunk,
         candidates=plan.candidates,
-        observer=_CohortWatch(watch, len(members)),
+        observer=_CohortWatch(watch, plan.members),
     )
 
 
@@ -112,10 +112,10 @@ class _Watch:
         self._began = time.perf_counter()
         self._lock = threading.Lock()
 
-    def advanced(self, epochs: int, ended: int) -> None:
-        """So many epochs of members were run, and so many members ended."""
+    def advanced(self, new_epochs: dict[int, int], ended: int) -> None:
+        """These members ran so many epochs, and so many members ended."""
         with self._lock:
-            self._epochs += epochs
+            self._epochs += sum(new_epochs.values())
             self._ended += ended
             self._progress.advanced(
                 PopulationProgress(
@@ -124,26 +124,33 @@ class _Watch:
                     epochs_done=self._epochs,
                     still_training=self._members - self._ended,
                     seconds=time.perf_counter() - self._began,
+                    new_epochs=new_epochs,
                 )
             )
 
 
 class _CohortWatch:
-    """The progress of one cohort."""
+    """The progress of one cohort, whose members have these numbers."""
 
-    def __init__(self, watch: _Watch, members: int) -> None:
+    def __init__(self, watch: _Watch, members: Sequence[int]) -> None:
         self._watch = watch
-        self._running = self._members = members
-        self._epochs = 0
+        self._members = members
+        self._running = len(members)
+        self._epochs = (0,) * len(members)
 
     def advanced(self, progress: CohortProgress) -> None:
         """Called by the cohort after each chunk."""
         if self._watch.cancelled.is_set():
             raise _Cancelled
+        epochs = progress.epochs_of_members
+        new_epochs = {
+            member: now - before
+            for member, now, before in zip(self._members, epochs, self._epochs, strict=True)
+            if now > before
+        }
         running = min(self._running, progress.running)
-        epochs = (progress.epochs - self._epochs) * self._running
-        self._watch.advanced(epochs, self._running - running)
-        self._running, self._epochs = running, progress.epochs
+        self._watch.advanced(new_epochs, self._running - running)
+        self._running, self._epochs = running, epochs
 
 
 class _Cancelled(Exception):  # noqa: N818

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from joblib.logger import short_format_time
@@ -23,6 +24,8 @@ class PopulationProgress:
         Members whose training has not ended.
     seconds : float
         Since the training of the population began.
+    new_epochs : mapping of int to int
+        Epochs since the last progress of each member that ran any, by its number.
     """
 
     members: int
@@ -30,6 +33,7 @@ class PopulationProgress:
     epochs_done: int
     still_training: int
     seconds: float
+    new_epochs: Mapping[int, int] = field(default_factory=dict)
 
 
 class ProgressObserver(Protocol):

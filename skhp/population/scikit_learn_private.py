@@ -7,6 +7,8 @@ it would have without skhp.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sklearn.utils import _safe_indexing as rows_of
 
 # These cut rows and fit parameters as the tasks do, for every kind of array.
@@ -19,6 +21,16 @@ FIT_AND_SCORE = "_fit_and_score"
 FIT_AND_PREDICT = "_fit_and_predict"
 PERMUTATION_TEST_SCORE = "_permutation_test_score"
 
+
+def only_shows_progress(context: Any) -> bool:
+    """Whether a callback context has callbacks, and progress bars alone.
+
+    scikit-learn keeps the callbacks of a context under a private name, and has no other way to ask.
+    """
+    callbacks = getattr(context, "_callbacks", None) or []
+    return bool(callbacks) and all(type(one).__name__ == "ProgressBar" for one in callbacks)
+
+
 __all__ = [
     "FIT_AND_PREDICT",
     "FIT_AND_SCORE",
@@ -26,6 +38,7 @@ __all__ = [
     "SPLITTERS_MODULE",
     "TASKS_MODULE",
     "cut_method_parameters",
+    "only_shows_progress",
     "rows_of",
     "split_rows",
 ]

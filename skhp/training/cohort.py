@@ -57,6 +57,7 @@ class CohortProgress:
     members: int
     epochs: int
     running: int
+    epochs_of_members: tuple[int, ...] = ()
 
 
 class CohortObserver(Protocol):
@@ -173,7 +174,9 @@ class Cohort:
             running = self.running
             size = self._next_size(count, time.perf_counter() - began, first)
             if observer is not None:
-                observer.advanced(CohortProgress(len(self._tasks), self._done, running))
+                observer.advanced(
+                    CohortProgress(len(self._tasks), self._done, running, self._epochs_of_members())
+                )
         results = self.results()
         if timed is not None:
             timed(
@@ -196,6 +199,13 @@ class Cohort:
             )
             for number in range(len(self._tasks))
         ]
+
+    def _epochs_of_members(self) -> tuple[int, ...]:
+        epochs = self._state.epochs.numpy()
+        return tuple(
+            min(int(epochs[self._place_of(number)]), task.plan.epochs)
+            for number, task in enumerate(self._tasks)
+        )
 
     def current_weights(self, number: int) -> MemberWeights:
         """Weights of a member as they are now, be they the best or not."""
