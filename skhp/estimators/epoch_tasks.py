@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from skhp.adoption import AdoptableFit
 from skhp.estimators.scikit_learn_private import open_callback_context
+from skhp.training import FitResult
 
 
 class EpochTasks:
@@ -71,6 +73,21 @@ class EpochTasks:
     def epoch_ends(self) -> bool:
         """Report the end of an epoch; True if a callback wants the training to end."""
         return self._end(getattr(self, "_epoch", None))
+
+    def awaited(self, adopted: AdoptableFit) -> FitResult:
+        """The result of a population, with its epochs reported, as they are done or afterwards."""
+        reported = 0
+
+        def epoch() -> None:
+            nonlocal reported
+            reported += 1
+            self.epoch_begins()
+            self.epoch_ends()
+
+        result: FitResult = adopted.awaited(epoch)
+        while reported < result.outcome.n_epochs:
+            epoch()
+        return result
 
     def _end(self, context: Any | None) -> bool:
         if context is None:

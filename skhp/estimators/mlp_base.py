@@ -26,7 +26,6 @@ from skhp.networks import (
     compile_network,
 )
 from skhp.training import (
-    FitResult,
     FitTask,
     LoneFit,
     MemberWeights,
@@ -169,17 +168,7 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
         trained: list[MemberWeights] = []
         tasks = self._epoch_tasks(prepared, X, y, given, lambda: trained[0])
         tasks.fit_begins()
-        reported = 0
-
-        def epoch() -> None:
-            nonlocal reported
-            reported += 1
-            tasks.epoch_begins()
-            tasks.epoch_ends()
-
-        result: FitResult = adopted.awaited(epoch)
-        while reported < result.outcome.n_epochs:
-            epoch()
+        result = tasks.awaited(adopted)
         if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
             raise NonFiniteLossError(self._explosion(result.outcome))
         trained.append(result.trained)

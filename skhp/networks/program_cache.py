@@ -52,13 +52,13 @@ class ProgramCache:
     def get(self, key: Hashable, build: Callable[[], Any]) -> Any:
         """The program of a key, built by the first thread that asks for it."""
         with self._lock:
-            lock = self._building.setdefault(key, threading.Lock())
-        with lock:
+            if key in self._programs:
+                return self._found_one(key)
+            building = self._building.setdefault(key, threading.Lock())
+        with building:
             with self._lock:
                 if key in self._programs:
-                    self._programs.move_to_end(key)
-                    self._found += 1
-                    return self._programs[key]
+                    return self._found_one(key)
             program = build()
             with self._lock:
                 self._programs[key] = program
@@ -67,6 +67,11 @@ class ProgramCache:
                 while len(self._programs) > self._most:
                     self._programs.popitem(last=False)
         return program
+
+    def _found_one(self, key: Hashable) -> Any:
+        self._programs.move_to_end(key)
+        self._found += 1
+        return self._programs[key]
 
     def clear(self) -> None:
         """Forget all programs."""
