@@ -17,6 +17,7 @@ from sklearn.model_selection import train_test_split
 from skhp import __version__
 from skhp.cli import main
 from skhp.comparison import OutputError
+from skhp.comparison.search import BATCH_SIZES, LEARNING_RATES
 
 ROWS = [f"{n}.5,{'ab'[n % 2]},{n % 3 // 2}" for n in range(24)]
 GOOD = "\n".join(["age,ward,sick", *ROWS, ""])
@@ -185,6 +186,13 @@ def test_help_and_version(capsys):
         assert max(map(len, printed.splitlines())) <= 80
 
 
+def test_the_help_names_the_size_of_the_grid(capsys):
+    with pytest.raises(SystemExit):
+        main(["tune", "--help"])
+    grid = f"a grid of {len(LEARNING_RATES)} learning rates x {len(BATCH_SIZES)} batch sizes"
+    assert grid in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.fixture
 def good(tmp_path, monkeypatch):
     """The path of a table and of a directory to be written to."""
@@ -335,7 +343,7 @@ def test_a_table_from_end_to_end(tmp_path):
 
     results = pd.read_csv(tmp_path / "out" / "search_results.csv")
     candidates = int(re.search(r"the best of (\d+) with f1 \S+ in cross-validation; ", flat)[1])
-    assert len(results) == candidates
+    assert len(results) == candidates == 20
     assert results["mean_test_score"].notna().all()
     png = (tmp_path / "out" / "training_curves.png").read_bytes()
     assert png.startswith(b"\x89PNG\r\n\x1a\n")

@@ -113,7 +113,7 @@ def train_repeats(
 
 
 def _number_together(n_cells: int) -> int:
-    return max(1, min(_MOST_TOGETHER, _MOST_CELLS_TOGETHER // max(n_cells, 1)))
+    return max(1, min(_MOST_TOGETHER, _MOST_CELLS_TOGETHER // n_cells))
 
 
 def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None]:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +16,14 @@ import numpy as np
 from skhp.adoption import prepared_once
 from skhp.estimators.keras_arguments import refuse_model
 from skhp.exceptions import CannotJoinError
-from skhp.networks import batched_network, flattened, network_numbers, unflattened
+from skhp.networks import (
+    BatchedNetwork,
+    DropoutLayer,
+    batched_network,
+    flattened,
+    network_numbers,
+    unflattened,
+)
 from skhp.networks.vectorized_model import vectorized_model
 from skhp.training import (
     EpochObserver,
@@ -69,6 +76,22 @@ class PreparedModel:
 
     model: keras.Model
     learnt: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class CustomFitTask(FitTask):
+    """A fit whose dropout layers may stand anywhere.
+
+    Members whose layers but these are the same are made to share a structure, which has dropout in
+    some places only; `dropout_places` keeps those apart that have it elsewhere.
+    """
+
+    dropout_places: tuple[int, ...] = ()
+
+    @property
+    def program(self) -> Hashable:
+        """Equal for members that can share a program."""
+        return super().program, self.dropout_places
 
 
 def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:
@@ -132,7 +155,7 @@ def custom_fit_task(
         lambda: (training, validation),
     )
     start = _start(model, UPDATE_RULES[update.rule])
-    return FitTask(
+    return CustomFitTask(
         network=network,
         numbers=network_numbers(model),
         loss=loss,
@@ -150,6 +173,7 @@ def custom_fit_task(
         noise_seed=seeds.network,
         start=prepared_once(("start", _digest(start)), (), lambda: start),
         origin=origin,
+        dropout_places=_dropout_places(network),
     )
 
 
@@ -234,6 +258,11 @@ def _network(model: keras.Model, X: np.ndarray, y: np.ndarray, loss: RowLoss) ->
     ):
         network = vectorized_model(model, X, y, loss)
     return network
+
+
+def _dropout_places(network: Any) -> tuple[int, ...]:
+    layers = network.layers if isinstance(network, BatchedNetwork) else ()
+    return tuple(k for k, layer in enumerate(layers) if isinstance(layer, DropoutLayer))
 
 
 def _shapes(variables: Iterable[keras.Variable]) -> tuple[tuple[int, ...], ...]:

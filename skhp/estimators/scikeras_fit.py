@@ -103,17 +103,17 @@ class KerasWrapper(RepairedWrapper):
         self._validate_params()
         drawn_before = copy.deepcopy(self.random_state)
         try:
-            return self._copy_for_preparation()._prepared_task(X, y, fit_params)
+            return KerasWrapper._prepared_task(self._copied(), X, y, fit_params)
         except Exception:
             # The fit that comes instead draws its seeds anew.
             if isinstance(self.random_state, np.random.RandomState):
                 self.random_state.set_state(drawn_before.get_state())
             raise
 
-    def _copy_for_preparation(self) -> Self:
+    def _copied(self, **changed: Any) -> Self:
         """A copy that shares everything with the estimator and keeps to itself what it learns."""
         copied = object.__new__(type(self))
-        copied.__dict__.update(self.__dict__)
+        copied.__dict__.update(self.__dict__, **changed)
         return copied
 
     def _prepared_task(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> FitTask:
@@ -231,7 +231,7 @@ class KerasWrapper(RepairedWrapper):
     def _refuse_population(self, arguments: Mapping[str, Any]) -> None:
         if self.engine == "keras":
             raise CannotJoinError("engine='keras' asks for Keras' own fit.")
-        if type(self)._fit_keras_model is not KerasWrapper._fit_keras_model:
+        if getattr(self._fit_keras_model, "__func__", 0) is not KerasWrapper._fit_keras_model:
             raise CannotJoinError(f"{type(self).__name__} trains in its own _fit_keras_model.")
         refuse_arguments({"run_eagerly": self.run_eagerly, "metrics": self.metrics}, arguments)
 
@@ -258,18 +258,15 @@ class KerasWrapper(RepairedWrapper):
 
     def _adopt(self, adopted: AdoptableFit, tasks: EpochTasks) -> None:
         """Take over what a population trained."""
-        result: FitResult = adopted.result
-        if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
-            raise NonFiniteLossError(self._explosion(result.outcome.n_epochs))
         prepared: PreparedModel = adopted.task.origin
         self.__dict__.update(prepared.learnt)
         if adopted.estimator is not self:
             # Each of them has a model of its own.
             self.model_ = PortableModel(prepared.model).restored()
         tasks.fit_begins()
-        for _ in range(result.outcome.n_epochs):
-            tasks.epoch_begins()
-            tasks.epoch_ends()
+        result = tasks.awaited(adopted)
+        if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
+            raise NonFiniteLossError(self._explosion(result.outcome.n_epochs))
         self._take_over(adopted.task, result, self.warm_start, stacklevel=7)
 
     def _take_over(

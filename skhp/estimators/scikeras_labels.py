@@ -41,11 +41,9 @@ class LabelWrapper(KerasWrapper):
             return type_of_target(self._given_classes)
         return kind
 
-    def _copy_for_preparation(self) -> Self:
-        copied = super()._copy_for_preparation()
+    def _copied(self, **changed: Any) -> Self:
         # As fit does first of all.
-        copied._given_classes = None
-        return copied
+        return super()._copied(_given_classes=None, **changed)
 
     def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
         # The encoder reads from here which classes there are, if they were given.

@@ -32,7 +32,8 @@ def build_network(description: NetworkDescription, seed: int) -> keras.Model:
     """
     structure = description.structure
     seeds = iter(_layer_seeds(seed, 2 * len(structure.layer_sizes) + 1))
-    model = keras.Sequential([keras.Input((structure.n_inputs,), name="inputs")])
+    # Keras 3.15 keeps 150 kB of every model that it has to find a name for.
+    model = keras.Sequential([keras.Input((structure.n_inputs,), name="inputs")], name="mlp")
     for number, size in enumerate(structure.layer_sizes, start=1):
         # Batch normalisation subtracts the mean of its input, so a bias before it does nothing.
         model.add(

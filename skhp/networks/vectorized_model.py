@@ -216,7 +216,7 @@ def vectorized_model(model: keras.Model, x: np.ndarray, y: np.ndarray, loss: Any
                     held = [variable.numpy() for variable in twin.non_trainable_variables]
                     vectorized = VectorizedModel(key, twin, held)
                     _refuse_unlike(model, vectorized, x)
-                    _trace(vectorized, x, y, loss)
+                    _try(vectorized, x, y, loss)
             except Exception as error:
                 # Returned, so that a refusal is remembered, too.
                 return _refusal(model, error)
@@ -233,9 +233,10 @@ def vectorized_model(model: keras.Model, x: np.ndarray, y: np.ndarray, loss: Any
 def _refusal(model: keras.Model, error: Exception) -> CannotJoinError:
     if isinstance(error, CannotJoinError):
         return error
-    # An error within a traced function ends with what it says itself.
-    reason = str(error).strip().splitlines()[-1].strip().rstrip(".")[:200]
-    return _refused(model, f"cannot be vectorised: {reason}")
+    # An error within a traced function ends with what it says itself, and maybe the node.
+    lines = [line.strip() for line in str(error).splitlines()]
+    reason = [line for line in lines if line and line[0] != "["] or [type(error).__name__]
+    return _refused(model, f"cannot be vectorised: {reason[-1].rstrip('.')[:200]}")
 
 
 def _refused(model: keras.Model, what: str) -> CannotJoinError:
@@ -355,17 +356,16 @@ def _close(one: Any, other: Any) -> bool:
     return np.allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-def _trace(vectorized: VectorizedModel, x: np.ndarray, y: np.ndarray, loss: Any) -> None:
-    """Build a step of two members on a few rows, which fails where a large one would.
+def _try(vectorized: VectorizedModel, x: np.ndarray, y: np.ndarray, loss: Any) -> None:
+    """Run a step of two members on a few rows, which fails where a large one would.
 
-    What is vectorised of Keras' own layers is known to compile; with others one has to try.
+    What runs of Keras' own layers is known to compile, too; with others one has to try.
     """
     is_lambda = [isinstance(layer, keras.layers.Lambda) for layer in vectorized.model.layers]
-    compiled = any(is_lambda) or bool(custom_objects(vectorized.model))
+    has_own_code = any(is_lambda) or bool(custom_objects(vectorized.model))
     n_weights = sum(math.prod(shape) for shape in vectorized.weight_shapes)
     noise = [tf.zeros((2, 3, size)) for size in vectorized.noise_sizes]
 
-    @tf.function(jit_compile=compiled, autograph=False)
     def step(weights: Tensor, x: Tensor, y: Tensor, weight: Tensor) -> Any:
         return vectorized.loss_gradient(
             weights,
@@ -378,11 +378,10 @@ def _trace(vectorized: VectorizedModel, x: np.ndarray, y: np.ndarray, loss: Any)
         )
 
     few = [tf.zeros((2, 3, *rows.shape[1:]), rows.dtype) for rows in (x, y)]
-    arguments = (tf.zeros((2, 2, n_weights)), *few, tf.ones((2, 3)))
     with _silent_tensorflow():
-        program = step.get_concrete_function(*arguments)
-        if compiled:
-            program(*arguments)
+        for compiled in (False, True) if has_own_code else (False,):
+            program = tf.function(step, jit_compile=compiled, autograph=False)
+            program(tf.zeros((2, 2, n_weights)), *few, tf.ones((2, 3)))
 
 
 @contextmanager

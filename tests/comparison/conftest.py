@@ -1,6 +1,8 @@
-"""A network that needs no TensorFlow, and small tables."""
+"""A network that needs no TensorFlow, small tables, and a look at the population trainer."""
 
 from __future__ import annotations
+
+import contextlib
 
 import numpy as np
 import pandas as pd
@@ -57,6 +59,33 @@ def study():
     return run_study(
         make_table(make_patients()), Settings(folds=2, repeats=3), network=QuickNetwork()
     )
+
+
+@pytest.fixture
+def trained_together(monkeypatch):
+    """A context that gives the sizes of the populations trained in it, and allows no lone fit."""
+
+    @contextlib.contextmanager
+    def watching():
+        from skhp.population import cohorts
+        from skhp.training import LoneFit
+
+        sizes = []
+        train_population = cohorts.train_population
+
+        def noting(tasks, *arguments):
+            sizes.append(len(tasks))
+            return train_population(tasks, *arguments)
+
+        def refuse(*_):
+            raise AssertionError("a network was trained by itself")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(cohorts, "train_population", noting)
+            patched.setattr(LoneFit, "trained", refuse)
+            yield sizes
+
+    return watching
 
 
 def make_patients():

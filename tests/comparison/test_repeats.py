@@ -1,6 +1,8 @@
 import statistics
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,27 +14,95 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhp.comparison import Split
-from skhp.comparison.repeats import mean_and_deviation, train_once
+from skhp.comparison.repeats import mean_and_deviation, train_repeats
 
 
-def test_a_repeat_is_a_fit_with_that_seed_scored_on_the_test_rows(network):
-    split = Split(*train_test_split(*make_classification(120, flip_y=0.2, random_state=0)))
-    pipeline = Pipeline([("scale", StandardScaler()), ("net", network)])
-    f1_of_seeds = set()
-    for seed in (5, 6, 7):
-        repeat, trained = train_once(pipeline, split, 1, get_scorer("accuracy"), seed)
-        direct = clone(pipeline).set_params(net__random_state=seed)
-        direct.fit(split.X_train, split.y_train)
+@pytest.fixture
+def split():
+    X, y = make_classification(120, 6, flip_y=0.2, random_state=0)
+    # An index that is no range, as that of rows drawn from a table.
+    return Split(*train_test_split(pd.DataFrame(X, index=np.arange(120) * 3), y, random_state=0))
+
+
+def scaled(network):
+    return Pipeline([("scale", StandardScaler()), ("net", network)])
+
+
+def fitted_directly(pipeline, split, seed):
+    direct = clone(pipeline).set_params(net__random_state=seed)
+    return direct.fit(split.X_train, split.y_train)
+
+
+def test_a_repeat_is_a_fit_with_that_seed_scored_on_the_test_rows(network, split):
+    pipeline = scaled(network)
+    told = []
+    repeats, first = train_repeats(
+        pipeline, split, 1, get_scorer("accuracy"), [7, 5, 6], lambda: told.append(None)
+    )
+    assert [repeat.seed for repeat in repeats] == [7, 5, 6]
+    assert len(told) == 3
+    for repeat in repeats:
+        direct = fitted_directly(pipeline, split, repeat.seed)
         predicted = direct.predict(split.X_test)
-        np.testing.assert_array_equal(trained.predict(split.X_test), predicted)
-        assert repeat.seed == seed
         assert repeat.scores.f1 == pytest.approx(f1_score(split.y_test, predicted))
         assert repeat.scores.score == (predicted == split.y_test).mean()
         assert repeat.history == {"loss": direct[-1].network_.loss_curve_}
         assert repeat.best_epoch == 15
-        f1_of_seeds.add(repeat.scores.f1)
-    assert len(f1_of_seeds) > 1
+    assert len({repeat.scores.f1 for repeat in repeats}) > 1
+    assert first[-1].random_state == 7
+    np.testing.assert_array_equal(
+        first.predict_proba(split.X_test),
+        fitted_directly(pipeline, split, 7).predict_proba(split.X_test),
+    )
     assert not hasattr(pipeline[-1], "network_")
+
+
+@pytest.mark.parametrize(
+    ("limits", "turns"),
+    [({}, [5]), ({"_MOST_TOGETHER": 2}, [2, 2, 1]), ({"_MOST_CELLS_TOGETHER": 1600}, [2, 2, 1])],
+)
+def test_networks_are_repeated_as_one_population_as_if_alone(
+    limits, turns, split, trained_together, monkeypatch
+):
+    from skhp import KerasMLPClassifier
+
+    # The training rows have 90 x 6 cells; of 1,600, two tables and a bit.
+    for name, limit in limits.items():
+        monkeypatch.setattr(f"skhp.comparison.repeats.{name}", limit)
+    pipeline = scaled(KerasMLPClassifier(neurons=4, epochs=8, learning_rate=0.01))
+    with trained_together() as populations:
+        repeats, first = train_repeats(pipeline, split, 1, get_scorer("f1"), range(5))
+    assert populations == turns
+    assert [repeat.seed for repeat in repeats] == [0, 1, 2, 3, 4]
+    for repeat in repeats:
+        direct = fitted_directly(pipeline, split, repeat.seed)
+        assert repeat.history.keys() == {"loss", "val_loss"}
+        for curve, values in repeat.history.items():
+            np.testing.assert_allclose(values, direct[-1].history_[curve], rtol=1e-3)
+        assert repeat.best_epoch == direct[-1].best_epoch_
+    np.testing.assert_allclose(
+        first.predict_proba(split.X_test),
+        fitted_directly(pipeline, split, 0).predict_proba(split.X_test),
+        atol=1e-3,
+    )
+    assert len({tuple(repeat.history["loss"]) for repeat in repeats}) == 5
+
+
+def test_the_context_of_the_caller_changes_nothing(network, split):
+    arguments = (scaled(network), split, 1, get_scorer("f1"), range(3))
+    expected, _ = train_repeats(*arguments)
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        repeats, _ = train_repeats(*arguments)
+    assert [(repeat.seed, repeat.scores, repeat.history) for repeat in repeats] == [
+        (repeat.seed, repeat.scores, repeat.history) for repeat in expected
+    ]
+
+
+def test_a_fault_of_the_network_is_not_hidden(network, split):
+    with pytest.raises(TypeError):
+        train_repeats(
+            scaled(network.set_params(epochs="many")), split, 1, get_scorer("f1"), range(2)
+        )
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=2))

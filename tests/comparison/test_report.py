@@ -54,7 +54,7 @@ def test_the_report_says_what_was_done_and_found(study):
         f"C = {study.baseline.best_params_['baseline__C']:.3g}, the best of 9 with f1 "
         f"{study.baseline.best_score_:.3f}",
         f"learning rate {study.search.best_params_['network__learning_rate']:.3g}, batch size "
-        f"{study.search.best_params_['network__batch_size']}, the best of 4 with f1 "
+        f"{study.search.best_params_['network__batch_size']}, the best of 20 with f1 "
         f"{study.search.best_score_:.3f}",
         "trained 3 times, best after 15 epochs.",
         "those of class 'sick':",

@@ -1,5 +1,7 @@
 import itertools
+import os
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification
@@ -46,9 +48,43 @@ def test_the_grid_is_every_pair_scored_as_by_hand(rows, pipeline):
     assert search.best_params_ == search.cv_results_["params"][np.argmax(by_hand)]
 
 
-def test_the_grid_is_within_the_ranges():
-    assert LEARNING_RATE_RANGE[0] <= min(LEARNING_RATES) < max(LEARNING_RATES) <= 0.1
-    assert BATCH_SIZE_RANGE[0] <= min(BATCH_SIZES) < max(BATCH_SIZES) <= BATCH_SIZE_RANGE[1]
+def test_the_default_grid_spans_what_a_random_search_draws_from():
+    assert LEARNING_RATES == (0.1, 0.01, 0.001, 0.0001, 0.00001)
+    assert BATCH_SIZES == (10, 20, 40, 60)
+    assert (min(LEARNING_RATES), max(LEARNING_RATES)) == LEARNING_RATE_RANGE
+    assert (min(BATCH_SIZES), max(BATCH_SIZES)) == BATCH_SIZE_RANGE
+
+
+def test_networks_of_all_candidates_and_folds_train_together_as_if_alone(rows, trained_together):
+    from skhp import KerasMLPClassifier
+
+    network = KerasMLPClassifier(neurons=3, epochs=4, random_state=0)
+    pipeline = Pipeline([("scale", StandardScaler()), ("net", network)])
+    # A score without steps, which shows the rounding of weights and no more.
+    scorer = get_scorer("neg_log_loss")
+    with trained_together() as populations:
+        search = search_network(pipeline, *rows, scorer, FOLDS)
+    assert populations == [5 * 4 * 2]
+    alone = [
+        cross_val_score(pipeline.set_params(**params), *rows, scoring=scorer, cv=FOLDS).mean()
+        for params in search.cv_results_["params"]
+    ]
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"], alone, rtol=1e-3)
+    assert np.ptp(alone) > 0.1
+
+
+@pytest.mark.parametrize("n_jobs", [2, -1])
+def test_a_scorer_is_called_in_this_process_whatever_the_context(n_jobs, rows, pipeline):
+    pipeline.set_params(net__epochs=1)
+    called = []
+
+    def scorer(*arguments):
+        called.append(os.getpid())
+        return get_scorer("f1")(*arguments)
+
+    with joblib.parallel_config(backend="loky", n_jobs=n_jobs):
+        search_network(pipeline, *rows, scorer, FOLDS, kind="random", n_candidates=2)
+    assert called == 4 * [os.getpid()]
 
 
 def test_random_draws_cover_the_ranges(rows, pipeline):

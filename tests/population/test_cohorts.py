@@ -1,0 +1,236 @@
+"""A population trained in cohorts, several of them at once."""
+
+import itertools
+import random
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import skhp.population.cohorts
+from skhp.population.cohorts import train_population
+from skhp.population.options import PopulationOptions
+from skhp.population.progress import SilentProgress
+from skhp.training import train_cohort
+from tests.training.fits import example, training_rows, validation_rows
+
+
+class Recorded:
+    """Keeps what it is told of progress."""
+
+    def __init__(self):
+        self.seen = []
+
+    def advanced(self, progress):
+        self.seen.append(progress)
+
+
+def population(**options):
+    return PopulationOptions(**options)
+
+
+def trained(tasks, progress=None, **options):
+    observer = progress or SilentProgress()
+    return list(train_population(tasks, population(**options), observer))
+
+
+@pytest.fixture(scope="module")
+def tasks():
+    """Members of two folds and several programs, that end at other times."""
+    folds = [(training_rows(n, seed=n), validation_rows(20 + n % 7, seed=n)) for n in (60, 67)]
+    settings = [
+        *({"rate": rate, "patience": 2, "epochs": 12} for rate in (0.3, 0.03, 0.003)),
+        *({"batch_size": size, "optimizer": "sgd", "epochs": 5} for size in (8, 20)),
+        *({"neurons": n, "optimizer": "sgd", "epochs": 5, "rate": 0.2} for n in (2, 6)),
+        {"dropout": 0.3, "optimizer": "sgd", "epochs": 3},
+        {"activation": "sigmoid", "optimizer": "sgd", "epochs": 4},
+    ]
+    return [
+        example(training=training, validation=validation, **own).task
+        for (training, validation), own in itertools.product(folds, settings)
+    ]
+
+
+@pytest.fixture(scope="module")
+def expected(tasks):
+    return dict(trained(tasks, n_jobs=1))
+
+
+def assert_same_bits(one, other):
+    np.testing.assert_array_equal(one.trained.weights, other.trained.weights)
+    for mine, theirs in zip(one.trained.slots, other.trained.slots, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_equal(one.outcome, other.outcome)
+
+
+def threads_of_cohorts():
+    return [thread for thread in threading.enumerate() if "skhp-cohort" in thread.name]
+
+
+class TestResults:
+    def test_every_member_is_there_once(self, tasks):
+        numbers = [number for number, _ in trained(tasks)]
+        assert sorted(numbers) == list(range(len(tasks)))
+
+    def test_each_result_is_that_of_its_member(self, tasks, expected):
+        for number, task in enumerate(tasks):
+            (alone,) = train_cohort([task])
+            found = expected[number]
+            np.testing.assert_allclose(found.trained.weights, alone.trained.weights, atol=1e-3)
+            assert found.outcome.n_epochs == alone.outcome.n_epochs
+            np.testing.assert_allclose(
+                found.outcome.history["loss"], alone.outcome.history["loss"], rtol=1e-3
+            )
+
+    @pytest.mark.parametrize("n_jobs", [2, 4, None])
+    def test_the_number_of_threads_changes_no_bit(self, n_jobs, tasks, expected):
+        for number, found in trained(tasks, n_jobs=n_jobs):
+            assert_same_bits(found, expected[number])
+
+    @pytest.mark.parametrize("seed", [0, 1, 2])
+    def test_the_order_of_the_members_changes_no_bit(self, seed, tasks, expected):
+        order = list(range(len(tasks)))
+        random.Random(seed).shuffle(order)
+        for place, found in trained([tasks[number] for number in order], n_jobs=2):
+            assert_same_bits(found, expected[order[place]])
+
+    def test_no_member_is_no_work(self):
+        assert trained([]) == []
+
+
+class TestFailures:
+    def test_an_error_reaches_the_members_of_its_cohort_alone(self, tasks, expected, monkeypatch):
+        def failing(members, **settings):
+            if members[0].update.rule != "sgd":
+                raise ArithmeticError("this cohort fails")
+            return train_cohort(members, **settings)
+
+        monkeypatch.setattr(skhp.population.cohorts, "train_cohort", failing)
+        results = dict(trained(tasks))
+        assert sorted(results) == list(range(len(tasks)))
+        for number, task in enumerate(tasks):
+            if task.update.rule == "sgd":
+                assert_same_bits(results[number], expected[number])
+            else:
+                assert isinstance(results[number], ArithmeticError)
+        assert sum(task.update.rule != "sgd" for task in tasks) == 6
+
+    def test_what_is_no_error_ends_the_population(self, tasks, monkeypatch):
+        def leaving(members, **settings):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(skhp.population.cohorts, "train_cohort", leaving)
+        with pytest.raises(KeyboardInterrupt):
+            trained(tasks)
+        assert threads_of_cohorts() == []
+
+
+class TestProgress:
+    def test_epochs_and_members_add_up(self, tasks):
+        progress = Recorded()
+        results = dict(trained(tasks, progress, chunk=1))
+        last = progress.seen[-1]
+        assert last.epochs_done == sum(result.outcome.n_epochs for result in results.values())
+        assert last.still_training == 0
+        assert {one.members for one in progress.seen} == {len(tasks)}
+        assert len({one.cohorts for one in progress.seen}) == 1
+        for earlier, later in itertools.pairwise(progress.seen):
+            assert earlier.epochs_done < later.epochs_done
+            assert earlier.still_training >= later.still_training
+            assert earlier.seconds <= later.seconds
+
+    def test_a_chunk_is_reported_once_in_so_many_epochs(self):
+        task = example(epochs=20, patience=None).task
+        progress = Recorded()
+        trained([task], progress, chunk=5)
+        # The first epoch by itself, since it may have to wait for a compiler.
+        assert [one.epochs_done for one in progress.seen] == [1, 6, 11, 16, 20]
+
+
+class TestWorkers:
+    @pytest.mark.parametrize(
+        ("options", "at_once"),
+        [({"n_jobs": 1}, 1), ({"n_jobs": 3}, 3), ({"memory_limit": 1, "n_jobs": 3}, 1)],
+    )
+    def test_so_many_cohorts_train_at_once(self, options, at_once, tasks, monkeypatch):
+        running, lock, most = set(), threading.Lock(), []
+        # With fewer cohorts at once than it waits for, each waits in vain, and goes on.
+        met = threading.Barrier(3)
+
+        def counted(members, **settings):
+            with lock:
+                running.add(id(members))
+                most.append(len(running))
+            try:
+                met.wait(30 if at_once == 3 else 0.01)
+            except threading.BrokenBarrierError:
+                pass
+            finally:
+                with lock:
+                    running.discard(id(members))
+            return train_cohort(members, **settings)
+
+        monkeypatch.setattr(skhp.population.cohorts, "train_cohort", counted)
+        some = [tasks[0], tasks[4], tasks[8]]
+        assert len({task.program for task in some}) == 3
+        assert len(trained(some, **options)) == 3
+        assert max(most) == at_once
+
+
+class TestClosing:
+    def test_cohorts_that_nobody_waits_for_are_ended(self):
+        epochs = 50_000
+        rows = training_rows(), validation_rows()
+        short, *long = (
+            example(
+                training=rows[0],
+                validation=rows[1],
+                optimizer=optimizer,
+                epochs=count,
+                batch_size=103,
+            ).task
+            for optimizer, count in (("sgd", 2), ("adam", epochs), ("nadam", epochs))
+        )
+        progress = Recorded()
+        results = train_population([short, *long], population(n_jobs=3, chunk=5), progress)
+        number, _ = next(results)
+        assert number == 0
+        assert len(threads_of_cohorts()) > 0
+        results.close()
+        assert threads_of_cohorts() == []
+        assert progress.seen[-1].epochs_done < epochs
+        assert progress.seen[-1].still_training == 2
+
+    def test_an_observer_that_raises_ends_its_cohort_with_that_error(self):
+        class Refusing:
+            def advanced(self, progress):
+                raise LookupError("no more")
+
+        ((_, error),) = trained([example(epochs=9).task], Refusing())
+        assert isinstance(error, LookupError)
+
+    def test_waiting_cohorts_are_not_begun(self, tasks, monkeypatch):
+        begun, closed = Counter(), threading.Event()
+
+        class Executor(ThreadPoolExecutor):
+            def shutdown(self, wait=True, *, cancel_futures=False):
+                super().shutdown(wait=False, cancel_futures=cancel_futures)
+                closed.set()
+                super().shutdown(wait=wait)
+
+        def counted(members, **settings):
+            begun["cohorts"] += 1
+            if begun["cohorts"] > 1:
+                closed.wait(60)
+            return train_cohort(members, **settings)
+
+        monkeypatch.setattr(skhp.population.cohorts, "train_cohort", counted)
+        monkeypatch.setattr(skhp.population.cohorts, "ThreadPoolExecutor", Executor)
+        some = [tasks[0], tasks[4], tasks[7], tasks[8]]
+        results = train_population(some, population(n_jobs=1), SilentProgress())
+        next(results)
+        results.close()
+        # The one that is done, and the one that took its place.
+        assert begun["cohorts"] <= 2
