@@ -357,6 +357,8 @@ def test_ctrl_c_in_the_midst_of_the_work(tmp_path):
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         encoding="utf-8",
+        # A test run in the background of a shell passes on that it ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     time.sleep(12)
     process.send_signal(signal.SIGINT)

@@ -29,7 +29,7 @@ LEARNING_RATE_RANGE = (1e-5, 1e-1)
 BATCH_SIZE_RANGE = (10, 60)
 
 LEARNING_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
-# Multiples of 10, so that networks of all four sizes train in the same program.
+# Multiples of 10, so that networks of several sizes can share a program.
 BATCH_SIZES = (10, 20, 40, 60)
 
 
