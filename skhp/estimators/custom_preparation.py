@@ -42,6 +42,9 @@ from skhp.training.rate_schedules import rate_of_optimizer
 from skhp.training.row_wise import ROW_WISE_LOSSES, is_row_wise
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras
 
+# To these, the sum of gradients is as good as one after the other.
+_LINEAR_RULES = frozenset({"sgd", "momentum", "nesterov", "sgd_weight_decay"})
+
 
 class CheckedFit(NamedTuple):
     """Rows of a fit as they were given, checked, and the arguments of Keras' fit.
@@ -145,6 +148,11 @@ def custom_fit_task(
     X, y = _as_input(model, rows.X), _as_target(model, loss, rows.y)
     network = _network(model, X, y, loss)
     update = update_of(model.optimizer)
+    if getattr(network, "is_sparse", False) and update.rule not in _LINEAR_RULES:
+        raise CannotJoinError(
+            f"Keras' {type(model.optimizer).__name__} takes the rows of an Embedding one by one, "
+            "also where a batch has the same row twice. Use SGD, or let Keras train the model."
+        )
     training, batch_size = _training_rows(model, X, y, rows.weight, arguments["batch_size"])
     validation = _validation_rows(model, loss, rows.validation, arguments["validation_batch_size"])
     if not arguments.get("shuffle", True) and batch_size < len(training.X):

@@ -88,11 +88,14 @@ class VectorizedModel:
         Its own weights play no part.
     held : sequence of ndarray
         What it carries beside weights, which its training does not change.
+    is_sparse : bool
+        Whether Keras' optimizers get the gradient row by row, as that of an Embedding.
     """
 
     key: Hashable
     model: keras.Model = field(compare=False, repr=False)
     held: Sequence[np.ndarray] = field(compare=False, repr=False)
+    is_sparse: bool = field(compare=False)
 
     state_shapes = ()
     shares_batches = True
@@ -183,6 +186,8 @@ def _vectorized(function: Any, elements: Any) -> Any:
 
 models = ProgramCache()
 
+_close = partial(np.allclose, rtol=1e-4, atol=1e-5)
+
 
 def vectorized_model(model: keras.Model, x: np.ndarray, y: np.ndarray, loss: Any) -> Any:
     """A Keras model as a `VectorizedModel`.
@@ -214,8 +219,7 @@ def vectorized_model(model: keras.Model, x: np.ndarray, y: np.ndarray, loss: Any
                 with DefaultSeeds(0, required=False).in_use(), loading_scope(custom):
                     twin = keras.saving.deserialize_keras_object(configuration, safe_mode=False)
                     held = [variable.numpy() for variable in twin.non_trainable_variables]
-                    vectorized = VectorizedModel(key, twin, held)
-                    _refuse_unlike(model, vectorized, x)
+                    vectorized = VectorizedModel(key, twin, held, _compared(model, twin, held, x))
                     _try(vectorized, x, y, loss)
             except Exception as error:
                 # Returned, so that a refusal is remembered, too.
@@ -241,9 +245,6 @@ def _refusal(model: keras.Model, error: Exception) -> CannotJoinError:
 
 def _refused(model: keras.Model, what: str) -> CannotJoinError:
     return CannotJoinError(f"the model {model.name!r} {what}.")
-
-
-# What a model is built from
 
 
 def _configuration(model: keras.Model, row_shape: tuple[int, ...]) -> dict[str, Any]:
@@ -320,18 +321,15 @@ def _take_dropout_out(entry: dict[str, Any], number: int) -> None:
     entry.update({**own, "config": {**kept, "number": number}})
 
 
-# Whether it computes what the model does, row by row
-
-
-def _refuse_unlike(model: keras.Model, vectorized: VectorizedModel, x: np.ndarray) -> None:
-    twin = vectorized.model
+def _compared(model: keras.Model, twin: keras.Model, held: Any, x: np.ndarray) -> bool:
+    """Refuse a twin that differs from its model; tell whether the gradient of it is sparse."""
     if model.non_trainable_weights:
         raise _refused(model, "has weights that are not trained by the gradient")
     trainable = [tuple(variable.shape) for variable in model.trainable_variables]
-    if trainable != list(vectorized.weight_shapes):
+    if trainable != [tuple(variable.shape) for variable in twin.trainable_variables]:
         raise _refused(model, "is not what its configuration describes")
     generator = np.random.default_rng(0)
-    weights = [generator.normal(0.0, 0.5, shape).astype(np.float32) for shape in trainable]
+    weights = [tf.constant(generator.normal(0, 0.5, shape), tf.float32) for shape in trainable]
     # Of whole numbers the least vocabulary there is.
     drawn = generator.normal if x.dtype.kind == "f" else partial(generator.integers, 0, 2)
     rows = drawn(size=(4, *x.shape[1:])).astype(x.dtype)
@@ -341,7 +339,6 @@ def _refuse_unlike(model: keras.Model, vectorized: VectorizedModel, x: np.ndarra
     )
     if len(losses) != sum(v.regularizer is not None for v in model.trainable_variables):
         raise _refused(model, "adds losses of its own")
-    held = vectorized.held
     if not _close(twin.stateless_call(weights, held, rows, training=False)[0], outputs):
         raise _refused(model, "is not what its configuration describes")
     trained, after = twin.stateless_call(weights, held, rows, training=True)
@@ -350,10 +347,13 @@ def _refuse_unlike(model: keras.Model, vectorized: VectorizedModel, x: np.ndarra
     alone = [twin.stateless_call(weights, held, row[None], training=True)[0] for row in rows]
     if not _close(np.concatenate(alone), trained):
         raise _refused(model, "treats a row differently among other rows")
-
-
-def _close(one: Any, other: Any) -> bool:
-    return np.allclose(one, other, rtol=1e-4, atol=1e-5)
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        outputs = twin.stateless_call(weights, held, rows, training=False)[0]
+    gradients = tape.gradient(outputs, weights)
+    if any(gradient is None for gradient in gradients):
+        raise _refused(model, "has weights that play no part")
+    return any(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
 
 
 def _try(vectorized: VectorizedModel, x: np.ndarray, y: np.ndarray, loss: Any) -> None:

@@ -198,7 +198,8 @@ class TestAgainstKeras:
         X, y = regression
         assert_same_fit(*by_both(regressor(), np.round(X * 5).astype(int), y))
 
-    def test_words(self, regression):
+    @pytest.mark.parametrize("momentum", [0.0, 0.9])
+    def test_words(self, momentum, regression):
         X, y = np.digitize(regression[0], [-0.5, 0.5]), regression[1]
 
         def build():
@@ -211,7 +212,10 @@ class TestAgainstKeras:
                 ]
             )
 
-        assert_same_fit(*by_both(regressor(build, epochs=2), X, y))
+        estimator = regressor(build, optimizer="sgd", optimizer__momentum=momentum, epochs=2)
+        assert_same_fit(*by_both(estimator, X, y))
+        with pytest.raises(CannotJoinError, match="one by one"):
+            regressor(build).fit(X, y)
 
     def test_in_one_batch_a_weight_is_that_many_rows_to_the_last_bit(self, regression):
         X, y = regression

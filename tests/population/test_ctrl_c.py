@@ -1,4 +1,4 @@
-"""A real Ctrl-C, sent to a process that trains."""
+"""A real Ctrl-C, sent to a search whose tasks wait in threads of their own."""
 
 import os
 import signal
@@ -39,17 +39,12 @@ except KeyboardInterrupt:
 """
 
 CALLS = {
-    "a search": (
-        "with joblib.parallel_config(backend='skhp'):"
-        " GridSearchCV(network, {'learning_rate': [1e-3, 1e-4, 1e-5]}, cv=2).fit(X, y)"
-    ),
     "a search with a progress bar": (
         "from sklearn.callback import ProgressBar\n"
         "    with joblib.parallel_config(backend='skhp'):"
         " GridSearchCV(network, {'learning_rate': [1e-3, 1e-4, 1e-5]}, cv=2)"
         ".set_callbacks(ProgressBar()).fit(X, y)"
     ),
-    "a lone fit": "network.fit(X, y)",
 }
 
 
