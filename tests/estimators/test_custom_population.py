@@ -359,7 +359,9 @@ class TestPreparation:
         estimator.__skhp_fit_task__(*regression)
         assert vars(estimator) == before
         drawn = copy.deepcopy(estimator.random_state)
-        for refused in ({"callbacks": keras.callbacks.TerminateOnNaN}, {"optimizer": "adamax"}):
+        # The first is refused before the seeds are drawn, the second when the model is compiled.
+        stopping = {"callbacks": keras.callbacks.TerminateOnNaN}
+        for refused in (stopping, {"callbacks": None, "optimizer": "adamax"}):
             with pytest.raises(CannotJoinError):
                 estimator.set_params(**refused).__skhp_fit_task__(*regression)
         assert estimator.random_state.randint(1000) == drawn.randint(1000)

@@ -122,8 +122,9 @@ class Running:
         return "".join(self.lines)
 
     def interrupt(self):
+        sent = time.monotonic()
         os.kill(self.process.pid, signal.SIGINT)
-        return time.monotonic()
+        return sent
 
     def kill(self):
         self.process.kill()
