@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhp.adoption import AdoptableFit, adoptable_fit
 from skhp.estimators.epoch_tasks import EpochTasks
-from skhp.estimators.mlp_preparation import PreparedFit
+from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
 from skhp.estimators.mlp_rows import KerasMLPRows
 from skhp.estimators.scikit_learn_private import CallbackSupportMixin, only_shows_progress
 from skhp.estimators.tables import (
@@ -84,7 +84,7 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
         seeds = self._drawn_seeds()
         table = self._checked_table(X, y, sample_weight, first=first, classes=classes)
         network = self._described(table) if first else self._trained_network.description
-        rows, batch_size = self._batched(table, network)
+        rows, batch_size = self._batched(PreparedRows(table, None, {}), network)
         plan = self._planned(batch_size, seeds, first_epoch=0 if first else self._epochs_run)
         plan = replace(plan, epochs=1, patience=None, metric=None)
         earlier: dict[str, list[float]] = {} if first else self.history_

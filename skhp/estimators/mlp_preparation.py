@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from skhp.estimators.tables import WeightedTable
 from skhp.networks import (
     OPTIMIZERS,
     NetworkDescription,
@@ -36,14 +37,23 @@ from skhp.training import (
 class PreparedRows:
     """Checked rows, parted for training and validation, and what the estimator learnt of them.
 
-    `learnt` holds the attributes that checking the rows left on the estimator.
+    `learnt` holds the attributes that checking the rows left on the estimator. Fits that get the
+    same object here, or the same rows of it, share a stream.
     """
 
-    rows: TrainingRows
+    table: WeightedTable
     validation: ValidationRows | None
-    batch_size: int
-    network: NetworkDescription
     learnt: Mapping[str, Any]
+
+    @functools.cached_property
+    def rows(self) -> TrainingRows:
+        """The rows to learn from, as they are."""
+        return self.table.for_training()
+
+    @functools.cached_property
+    def distinct_rows(self) -> TrainingRows:
+        """Each distinct row once, for a batch of them all."""
+        return self.table.distinct().for_training()
 
 
 @dataclass(frozen=True, eq=False)

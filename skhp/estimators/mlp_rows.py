@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -63,55 +64,40 @@ class KerasMLPRows(MLPParameters):
     ) -> PreparedFit:
         warm = self.warm_start and hasattr(self, "_trained_network")
         seeds = self._drawn_seeds()
+        given = (X, y, sample_weight, X_val, y_val)
         if warm:
-            prepared = self._prepared_rows(X, y, sample_weight, X_val, y_val, seeds.split, warm)
+            prepared = self._prepared_rows(*given, split_seed=seeds.split, warm=True)
         else:
             prepared = prepared_once(
-                (type(self), seeds.split, *map(repr, self._of_rows_and_network())),
-                (X, y, sample_weight, X_val, y_val),
-                lambda: self._prepared_rows(X, y, sample_weight, X_val, y_val, seeds.split, warm),
+                (type(self), seeds.split, *self._of_rows()),
+                given,
+                lambda: self._prepared_rows(*given, split_seed=seeds.split, warm=False),
             )
-            self.__dict__.update(prepared.learnt)
-        plan = self._planned(
-            prepared.batch_size, seeds, first_epoch=self._epochs_run if warm else 0
-        )
+            # Copies: what one candidate does to its classes_ is nobody else's business.
+            self.__dict__.update(copy.deepcopy(prepared.learnt))
+        network = self._described(prepared.table)
+        rows, batch_size = self._batched(prepared, network)
+        plan = self._planned(batch_size, seeds, first_epoch=self._epochs_run if warm else 0)
         self._refuse_too_few_rows(prepared.validation, plan.metric)
         start = None
         if warm:
-            self._refuse_another_network(prepared.network)
+            self._refuse_another_network(network)
             member = self._trained_network.member
             start = MemberWeights(member.weights, member.state)
         return PreparedFit(
-            rows=prepared.rows,
+            rows=rows,
             validation=prepared.validation,
-            network=prepared.network,
-            objective=self._objective(len(prepared.rows.X), plan),
+            network=network,
+            objective=self._objective(len(rows.X), plan),
             plan=plan,
             seeds=seeds,
             start=start,
         )
 
-    def _of_rows_and_network(self) -> tuple[Any, ...]:
-        """The parameters that preparing the rows and describing the network depend on."""
-        others = (
-            "activation",
-            "learning_rate",
-            "lr_schedule",
-            "optimizer",
-            "epochs",
-            "patience",
-            "min_delta",
-            "monitor",
-            "loss",
-            "callbacks",
-            "random_state",
-            "verbose",
-        )
-        return tuple(
-            (name, value)
-            for name, value in self.get_params(deep=False).items()
-            if name not in others
-        )
+    def _of_rows(self) -> tuple[str, ...]:
+        """The parameters that the rows of a fit depend on, besides its batches."""
+        names = ("class_weight", "early_stopping", "validation_fraction")
+        return tuple(repr(getattr(self, name, None)) for name in names)
 
     def _prepared_rows(
         self,
@@ -120,13 +106,13 @@ class KerasMLPRows(MLPParameters):
         sample_weight: ArrayLike | None,
         X_val: ArrayLike | None,
         y_val: ArrayLike | None,
+        *,
         split_seed: int,
         warm: bool,
     ) -> PreparedRows:
         parameters = self.get_params(deep=False)
         table = self._checked_table(X, y, sample_weight, first=not warm)
         self._refuse_one_class(table.target)
-        network = self._described(table)
         validation: ValidationRows | None = None
         if X_val is not None or y_val is not None:
             validation = self._checked_validation(X_val, y_val)
@@ -141,9 +127,8 @@ class KerasMLPRows(MLPParameters):
             )
             validation = table.rows(held_out).distinct().for_validation()
             table = table.rows(kept)
-        rows, batch_size = self._batched(table, network)
         learnt = {name: value for name, value in vars(self).items() if name not in parameters}
-        return PreparedRows(rows, validation, batch_size, network, learnt)
+        return PreparedRows(table, validation, learnt)
 
     def _checked_table(
         self,
@@ -209,14 +194,15 @@ class KerasMLPRows(MLPParameters):
             )
 
     def _batched(
-        self, table: WeightedTable, network: NetworkDescription
+        self, prepared: PreparedRows, network: NetworkDescription
     ) -> tuple[TrainingRows, int]:
-        whole = isinstance(self.batch_size, str) or self.batch_size >= len(table.X)
+        whole = isinstance(self.batch_size, str) or self.batch_size >= len(prepared.table.X)
+        if not whole:
+            return prepared.rows, int(self.batch_size)
         # Batch normalisation takes its mean over the rows as they are, so there a row of weight
         # two is not the same as two rows.
-        if whole and not network.structure.batch_norm:
-            table = table.distinct()
-        return table.for_training(), len(table.X) if whole else int(self.batch_size)
+        rows = prepared.rows if network.structure.batch_norm else prepared.distinct_rows
+        return rows, len(rows.X)
 
     def _planned(self, batch_size: int, seeds: TrainingSeeds, first_epoch: int) -> TrainingPlan:
         return TrainingPlan(
