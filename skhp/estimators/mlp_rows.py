@@ -30,6 +30,9 @@ from skhp.training import (
     validation_split,
 )
 
+# What the classifier and the regressor learn when they encode a target.
+_LEARNT_OF_TARGETS = frozenset({"_weight_of_class", "_one_target", "_n_targets"})
+
 
 class KerasMLPRows(MLPParameters):
     """Checks rows, parts them and plans their training; not for direct use."""
@@ -110,7 +113,6 @@ class KerasMLPRows(MLPParameters):
         split_seed: int,
         warm: bool,
     ) -> PreparedRows:
-        parameters = self.get_params(deep=False)
         table = self._checked_table(X, y, sample_weight, first=not warm)
         self._refuse_one_class(table.target)
         validation: ValidationRows | None = None
@@ -127,7 +129,11 @@ class KerasMLPRows(MLPParameters):
             )
             validation = table.rows(held_out).distinct().for_validation()
             table = table.rows(kept)
-        learnt = {name: value for name, value in vars(self).items() if name not in parameters}
+        learnt = {
+            name: value
+            for name, value in vars(self).items()
+            if name.endswith("_") or name in _LEARNT_OF_TARGETS
+        }
         return PreparedRows(table, validation, learnt)
 
     def _checked_table(
