@@ -527,8 +527,8 @@ class TestFailures:
 
     def test_without_a_number_for_errors_an_exploding_candidate_warns_as_alone(self, two_classes):
         with pytest.warns(NonFiniteLossWarning, match="learning_rate"):
-            search, *_ = exploding_search([self.EXPLODING, 0.1], *two_classes, error_score="raise")
-        assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+            results, _ = exploding_search([self.EXPLODING, 0.1], *two_classes, error_score="raise")
+        assert np.isfinite(results["mean_test_kept"]).all()
 
     def test_a_prediction_without_error_score_warns(self, two_classes, trained):
         exploding = classifier(optimizer="sgd", hidden_layers=2, learning_rate=self.EXPLODING)
