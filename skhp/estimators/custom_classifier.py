@@ -60,8 +60,9 @@ class KerasClassifier(ClassifierMixin, LabelWrapper):
     engine : {"auto", "population", "keras"}, default="auto"
         What trains the model: the compiled program that trains whole populations, and a lone fit as
         a cohort of one, or Keras' own ``fit``. "auto" takes Keras where the model cannot join a
-        population (it has metrics, callbacks, layers that TensorFlow cannot vectorise, ...), and
-        logs why at level INFO of the logger "skhp"; "population" raises a `CannotJoinError` there.
+        population (it has callbacks, layers that TensorFlow cannot vectorise, metrics that are no
+        means over rows, ...), and logs why at level INFO of the logger "skhp"; "population" raises
+        a `CannotJoinError` there.
         Weights agree to rounding, but for dropout, whose noise the two draw differently.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import logging
-import re
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -17,8 +15,6 @@ from skhp.adoption import prepared_once
 from skhp.estimators.keras_arguments import refuse_model
 from skhp.exceptions import CannotJoinError
 from skhp.networks import (
-    BatchedNetwork,
-    DropoutLayer,
     batched_network,
     flattened,
     network_numbers,
@@ -36,6 +32,7 @@ from skhp.training import (
     ValidationRows,
     distinct_rows,
     row_loss,
+    row_metrics,
     update_of,
 )
 from skhp.training.rate_schedules import rate_of_optimizer
@@ -79,22 +76,6 @@ class PreparedModel:
 
     model: keras.Model
     learnt: Mapping[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class CustomFitTask(FitTask):
-    """A fit whose dropout layers may stand anywhere.
-
-    Members whose layers but these are the same are made to share a structure, which has dropout in
-    some places only; `dropout_places` keeps those apart that have it elsewhere.
-    """
-
-    dropout_places: tuple[int, ...] = ()
-
-    @property
-    def program(self) -> Hashable:
-        """Equal for members that can share a program."""
-        return super().program, self.dropout_places
 
 
 def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:
@@ -146,6 +127,7 @@ def custom_fit_task(
     refuse_model(model)
     loss = _loss(model)
     X, y = _as_input(model, rows.X), _as_target(model, loss, rows.y)
+    metrics = row_metrics(_compiled(model), rows.y.shape[1:], model.output_shape[1])
     network = _network(model, X, y, loss)
     update = update_of(model.optimizer)
     if getattr(network, "is_sparse", False) and update.rule not in _LINEAR_RULES:
@@ -155,15 +137,15 @@ def custom_fit_task(
         )
     training, batch_size = _training_rows(model, X, y, rows.weight, arguments["batch_size"])
     validation = _validation_rows(model, loss, rows.validation, arguments["validation_batch_size"])
-    if not arguments.get("shuffle", True) and batch_size < len(training.X):
-        raise CannotJoinError("shuffle=False, with several batches, is something only Keras does.")
+    if metrics and validation is not None and np.ndim(rows.validation[1]) != rows.y.ndim:
+        raise CannotJoinError("targets to validate with differ in shape from those to train on.")
     training, validation = prepared_once(
         ("rows of a custom model", _digest(training, validation)),
         (),
         lambda: (training, validation),
     )
     start = _start(model, UPDATE_RULES[update.rule])
-    return CustomFitTask(
+    return FitTask(
         network=network,
         numbers=network_numbers(model),
         loss=loss,
@@ -174,14 +156,14 @@ def custom_fit_task(
         plan=TrainingPlan(
             batch_size=batch_size,
             epochs=epochs,
-            seed=seeds.order,
+            seed=seeds.order if arguments.get("shuffle", True) else None,
             first_epoch=first_epoch,
             verbose=int(bool(arguments.get("verbose", 0))),
         ),
         noise_seed=seeds.network,
         start=prepared_once(("start", _digest(start)), (), lambda: start),
         origin=origin,
-        dropout_places=_dropout_places(network),
+        row_metrics=metrics,
     )
 
 
@@ -218,21 +200,6 @@ class WeightsInModel:
         return self._observer.epoch_ends()
 
 
-def log_refusal(estimator_name: str, refusal: CannotJoinError) -> None:
-    """Tell, once for each reason, that Keras trains a model by itself."""
-    # Keras numbers the names of models and layers.
-    _log_once(estimator_name, re.sub(r"_\d+", "", str(refusal)))
-
-
-@functools.lru_cache(256)
-def _log_once(estimator_name: str, reason: str) -> None:
-    logging.getLogger("skhp").info(
-        "Keras trains the model of %s by itself, and not within a population: %s",
-        estimator_name,
-        reason,
-    )
-
-
 def _loss(model: keras.Model) -> RowLoss:
     try:
         loss = keras.losses.get(model.loss)
@@ -249,9 +216,22 @@ def _loss(model: keras.Model) -> RowLoss:
         raise CannotJoinError(f"the settings of the loss {loss.name!r} are no single numbers.")
     if settings.get("axis", -1) != -1 or loss.dtype != "float32":
         raise CannotJoinError(f"the loss {loss.name!r} has an axis or a dtype of its own.")
-    if model.get_compile_config().get("loss_weights") is not None:
-        raise CannotJoinError("the model is compiled with loss_weights.")
     return known
+
+
+def _compiled(model: keras.Model) -> dict[str, Any]:
+    """What a model is compiled with, as Keras writes it down."""
+    try:
+        # Keras warns of functions without a name, of which nothing is loaded here.
+        with warnings.catch_warnings(action="ignore"):
+            compiled = model.get_compile_config()
+    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+        raise CannotJoinError(
+            f"Keras cannot write down what the model is compiled with: {error}"
+        ) from error
+    if compiled.get("loss_weights") is not None:
+        raise CannotJoinError("the model is compiled with loss_weights.")
+    return compiled
 
 
 def _network(model: keras.Model, X: np.ndarray, y: np.ndarray, loss: RowLoss) -> Any:
@@ -266,11 +246,6 @@ def _network(model: keras.Model, X: np.ndarray, y: np.ndarray, loss: RowLoss) ->
     ):
         network = vectorized_model(model, X, y, loss)
     return network
-
-
-def _dropout_places(network: Any) -> tuple[int, ...]:
-    layers = network.layers if isinstance(network, BatchedNetwork) else ()
-    return tuple(k for k, layer in enumerate(layers) if isinstance(layer, DropoutLayer))
 
 
 def _shapes(variables: Iterable[keras.Variable]) -> tuple[tuple[int, ...], ...]:
@@ -348,13 +323,14 @@ def _validation_rows(
     weight = np.ones(len(X)) if len(rows) == 2 else np.asarray(rows[2], np.float64)
     if weight.shape != (len(X),):
         raise CannotJoinError(f"the validation weights have the shape {weight.shape}.")
+    given = weight
     if loss.divisor != "rows":
         weight = weight.copy()
         for start in range(0, len(X), batch_size):
             batch = weight[start : start + batch_size]
             share = len(batch) / len(X)
             batch *= share / ((batch.sum() or 1.0) if loss.divisor == "weight" else 1.0)
-    return ValidationRows(X, y, weight.astype(np.float32), y, None)
+    return ValidationRows(X, y, weight.astype(np.float32), y, given)
 
 
 def _digest(*records: Any) -> bytes:

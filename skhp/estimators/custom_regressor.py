@@ -62,8 +62,9 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
     engine : {"auto", "population", "keras"}, default="auto"
         What trains the model: the compiled program that trains whole populations, and a lone fit as
         a cohort of one, or Keras' own ``fit``. "auto" takes Keras where the model cannot join a
-        population (it has metrics, callbacks, layers that TensorFlow cannot vectorise, ...), and
-        logs why at level INFO of the logger "skhp"; "population" raises a `CannotJoinError` there.
+        population (it has callbacks, layers that TensorFlow cannot vectorise, metrics that are no
+        means over rows, ...), and logs why at level INFO of the logger "skhp"; "population" raises
+        a `CannotJoinError` there.
         Weights agree to rounding, but for dropout, whose noise the two draw differently.
     **kwargs : dict
         Parameters of the build function, and parameters with a prefix that tells where they go:

@@ -55,6 +55,9 @@ _KNOWN_ARGUMENTS = frozenset(
     }
 )
 
+# What Keras makes of a loss and of all metrics that a model is compiled with.
+_COMPILED_METRICS = frozenset({"loss", "compile_metrics"})
+
 
 def rows_at_once(batch_size: int | None, n_rows: int) -> int:
     """A batch size as a number: None is Keras' own, -1 is all rows."""
@@ -160,9 +163,8 @@ def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]
             "there are callbacks, which run in Python, and a population is trained by a compiled "
             "program. Leave them out, or let Keras train the network by itself."
         )
-    for name in ("run_eagerly", "metrics"):
-        if parameters.get(name):
-            raise CannotJoinError(f"{name}={parameters[name]!r} is something that only Keras does.")
+    if parameters.get("run_eagerly"):
+        raise CannotJoinError("run_eagerly=True is something that only Keras does.")
     for name, value in arguments.items():
         if name not in _KNOWN_ARGUMENTS and value is not None:
             raise CannotJoinError(f"fit is given {name}={value!r}, which only Keras knows.")
@@ -181,8 +183,11 @@ def refuse_model(model: keras.Model) -> None:
         raise CannotJoinError(
             f"the outputs of the model have the shape {model.output_shape}, not a row of units."
         )
-    if model.run_eagerly or len(model.metrics) > 1:
-        raise CannotJoinError("the model is compiled with metrics or run_eagerly=True.")
+    if model.run_eagerly:
+        raise CannotJoinError("the model is compiled with run_eagerly=True.")
+    others = [metric.name for metric in model.metrics if metric.name not in _COMPILED_METRICS]
+    if others:
+        raise CannotJoinError(f"the model has metrics of its own, {', '.join(others)}.")
     for layer in model.layers:
         if layer.weights and layer.dtype_policy.name != "float32":
             raise CannotJoinError(

@@ -16,6 +16,7 @@ from skhp.adoption import AdoptableFit, adoptable_fit
 from skhp.estimators.epoch_tasks import EpochTasks
 from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
 from skhp.estimators.mlp_rows import KerasMLPRows
+from skhp.estimators.refusal_log import log_refusal
 from skhp.estimators.scikit_learn_private import CallbackSupportMixin, only_shows_progress
 from skhp.estimators.tables import (
     checked_features,
@@ -115,9 +116,14 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
         self, prepared: PreparedFit, X: ArrayLike, y: ArrayLike, given: Mapping[str, Any]
     ) -> Self:
         """Train a prepared fit by itself: as a cohort of one, or by Keras."""
-        if self.engine == "keras" or (self.engine == "auto" and self.callbacks is not None):
+        try:
+            self._refuse_population()
+        except CannotJoinError as refusal:
+            if self.engine == "population":
+                raise
+            if self.engine == "auto":
+                log_refusal(type(self).__name__, refusal)
             return self._train_with_keras(prepared, X, y, given)
-        self._refuse_population()
         lone = LoneFit(prepared.task())
         tasks = self._epoch_tasks(prepared, X, y, given, lambda: lone.member)
         tasks.fit_begins()

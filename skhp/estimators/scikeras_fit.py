@@ -19,12 +19,12 @@ from skhp.estimators.custom_preparation import (
     PreparedModel,
     WeightsInModel,
     custom_fit_task,
-    log_refusal,
     parted_rows,
     write_weights,
 )
 from skhp.estimators.epoch_tasks import EpochTasks
 from skhp.estimators.keras_arguments import refuse_arguments
+from skhp.estimators.refusal_log import log_refusal
 from skhp.estimators.scikeras_base import RepairedWrapper, metric_name
 from skhp.estimators.scikit_learn_private import (
     only_shows_progress,
@@ -233,7 +233,7 @@ class KerasWrapper(RepairedWrapper):
             raise CannotJoinError("engine='keras' asks for Keras' own fit.")
         if getattr(self._fit_keras_model, "__func__", 0) is not KerasWrapper._fit_keras_model:
             raise CannotJoinError(f"{type(self).__name__} trains in its own _fit_keras_model.")
-        refuse_arguments({"run_eagerly": self.run_eagerly, "metrics": self.metrics}, arguments)
+        refuse_arguments({"run_eagerly": self.run_eagerly}, arguments)
 
     def _parted(self, inputs: Any, targets: Any, checked: CheckedFit) -> PartedRows:
         weight = None if checked.weight is None else checked.weight[checked.used]

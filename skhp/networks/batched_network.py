@@ -23,7 +23,8 @@ import tensorflow as tf
 from skhp.exceptions import CannotJoinError
 
 Tensor: TypeAlias = Any
-RowsLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+# Of targets, outputs and one or more weights of rows.
+RowSums: TypeAlias = Callable[..., tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
@@ -192,13 +193,13 @@ class BatchedNetwork:
         self,
         weights: Tensor,
         state: Tensor,
-        rows: tuple[Tensor, Tensor, Tensor],
+        rows: tuple[Tensor, ...],
         *,
-        loss: RowsLoss,
+        loss: RowSums,
         present: Tensor,
         noise: Sequence[Tensor],
         dropout: Sequence[Tensor],
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
         """How the loss of every member over the rows of its stream depends on its weights.
 
         Parameters
@@ -206,28 +207,39 @@ class BatchedNetwork:
         weights, state, present, noise, dropout
             As for `outputs`.
         rows : tensors of shape (streams, rows, n_inputs), (streams, rows, ...), (streams, rows)
-            Inputs, targets and weights.
+            Inputs, targets and weights, of which there may be several.
         loss : callable
-            ``loss(y, outputs, weight)``, summed over the rows; there may be further axes before
-            that of the rows, the same in all three.
+            ``loss(y, outputs, *weights)``, sums over the rows: the loss, and what else is to be
+            counted; there may be further axes before that of the rows, the same in all of them.
 
         Returns
         -------
         gradient : tensor of shape (streams, candidates, n_weights)
-        loss : tensor of shape (streams, candidates)
+        sums : tensors of shape (streams, candidates)
         state : tensor of shape (streams, candidates, n_state)
         """
-        x, y, weight = rows
         with tf.GradientTape() as tape:
             tape.watch(weights)
             outputs, state = self.outputs(
-                weights, state, x, training=True, present=present, noise=noise, dropout=dropout
+                weights,
+                state,
+                rows[0],
+                training=True,
+                present=present,
+                noise=noise,
+                dropout=dropout,
             )
-            y = tf.repeat(y[:, None], outputs.shape[1], axis=1)
-            losses = loss(y, outputs, weight[:, None])
+            sums = _sums(loss, outputs, rows)
             # Members do not meet in the graph, so the gradient of the sum holds that of each.
-            total = tf.reduce_sum(losses)
-        return tape.gradient(total, weights), losses, state
+            total = tf.reduce_sum(sums[0])
+        return tape.gradient(total, weights), sums, state
+
+    def row_sums(
+        self, weights: Tensor, state: Tensor, rows: tuple[Tensor, ...], *, loss: RowSums
+    ) -> tuple[Tensor, ...]:
+        """The sums of `loss_gradient`, for rows as they are predicted."""
+        outputs, _ = self.outputs(weights, state, rows[0], training=False)
+        return _sums(loss, outputs, rows)
 
 
 def batched_network(model: keras.Model) -> BatchedNetwork:
@@ -288,6 +300,12 @@ def unflattened(vector: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[n
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     parts = np.split(vector, ends) if len(shapes) else []
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _sums(loss: RowSums, outputs: Tensor, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    _, y, *weights_of_rows = rows
+    y = tf.repeat(y[:, None], outputs.shape[1], axis=1)
+    return loss(y, outputs, *(weight[:, None] for weight in weights_of_rows))
 
 
 def _split(tensor: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:

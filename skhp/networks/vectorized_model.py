@@ -15,7 +15,6 @@ import threading
 import warnings
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
@@ -25,10 +24,11 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
-from skhp.networks.batched_network import RowsLoss
+from skhp.networks.batched_network import RowSums
 from skhp.networks.keras_private import DefaultSeeds
 from skhp.networks.portable_model import custom_objects, loading_scope
 from skhp.networks.program_cache import ProgramCache
+from skhp.networks.stream_dropout import StreamDropout, member_dropout
 
 Tensor: TypeAlias = Any
 
@@ -37,41 +37,6 @@ MOST_UNROLLED_STEPS = 16
 
 _RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
 _NAMED_WITH = frozenset({"trainable", "inbound_nodes", "batch_shape"})
-
-# Noise and rates of the member that is being traced, one of each for each dropout layer.
-_member_dropout: ContextVar[tuple[Sequence[Tensor], Sequence[Tensor]]] = ContextVar("member")
-
-
-@keras.saving.register_keras_serializable("skhp")
-class StreamDropout(keras.layers.Layer):
-    """Dropout with the noise of the stream and the rate of the member.
-
-    Parameters
-    ----------
-    number : int
-        Which of the dropout layers of its model it is.
-    """
-
-    def __init__(self, number: int, **keywords: Any) -> None:
-        super().__init__(**keywords)
-        self.number = number
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Note how many numbers a row needs."""
-        self.units = math.prod(size or 0 for size in input_shape[1:])
-
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        """Drop what the noise says."""
-        given = _member_dropout.get(None)
-        if not training or given is None:
-            return inputs
-        noise, rate = given[0][self.number], given[1][self.number]
-        kept = tf.reshape(noise, tf.shape(inputs)) >= rate
-        return tf.where(kept, inputs / (1.0 - rate), 0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """What it was made with."""
-        return {**super().get_config(), "number": self.number}
 
 
 @dataclass(frozen=True)
@@ -135,13 +100,13 @@ class VectorizedModel:
         self,
         weights: Tensor,
         state: Tensor,
-        rows: tuple[Tensor, Tensor, Tensor],
+        rows: tuple[Tensor, ...],
         *,
-        loss: RowsLoss,
+        loss: RowSums,
         present: Tensor,
         noise: Sequence[Tensor],
         dropout: Sequence[Tensor],
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
         """How the loss of every member depends on its weights; see `BatchedNetwork`.
 
         The gradient is taken for each member by itself: under XLA, that of all outputs at once
@@ -149,25 +114,37 @@ class VectorizedModel:
         """
 
         def gradient(
-            weights: Tensor, rates: Any, x: Tensor, y: Tensor, weight: Tensor, noise: Any
-        ) -> tuple[Tensor, Tensor]:
+            weights: Tensor, rates: Any, noise: Any, x: Tensor, y: Tensor, *weights_of_rows: Tensor
+        ) -> tuple[Tensor, tuple[Tensor, ...]]:
             with tf.GradientTape() as tape:
                 tape.watch(weights)
-                total = loss(y, self._called(weights, rates, x, noise, True), weight)
-            return tape.gradient(total, weights), total
+                outputs = self._called(weights, rates, x, noise, True)
+                sums = loss(y, outputs, *weights_of_rows)
+            return tape.gradient(sums[0], weights), sums
 
-        return *_for_members(gradient, weights, dropout, (*rows, tuple(noise))), state
+        return *_for_members(gradient, weights, dropout, (tuple(noise), *rows)), state
+
+    def row_sums(
+        self, weights: Tensor, state: Tensor, rows: tuple[Tensor, ...], *, loss: RowSums
+    ) -> tuple[Tensor, ...]:
+        """The sums of `loss_gradient`, for rows as they are predicted.
+
+        They are made of each member by itself: Keras takes a crossentropy from the logits, where
+        the outputs come straight from an activation.
+        """
+
+        def sums(weights: Tensor, rates: Any, x: Tensor, y: Tensor, *of_rows: Tensor) -> Any:
+            return loss(y, self._called(weights, rates, x, (), False), *of_rows)
+
+        return _for_members(sums, weights, (), rows)
 
     def _called(self, weights: Tensor, rates: Any, x: Tensor, noise: Any, training: bool) -> Tensor:
         shapes = self.weight_shapes
         parts = tf.split(weights, [math.prod(shape) for shape in shapes])
         own = [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
         held = [tf.constant(value) for value in self.held]
-        token = _member_dropout.set((noise, rates))
-        try:
+        with member_dropout(noise, rates):
             return self.model.stateless_call(own, held, x, training=training)[0]
-        finally:
-            _member_dropout.reset(token)
 
 
 def _for_members(function: Any, weights: Tensor, dropout: Sequence[Tensor], of_stream: Any) -> Any:
@@ -371,7 +348,7 @@ def _try(vectorized: VectorizedModel, x: np.ndarray, y: np.ndarray, loss: Any) -
             weights,
             tf.zeros((2, 2, 0)),
             (x, y, weight),
-            loss=lambda y, outputs, weight: tf.reduce_sum(loss.of_rows(y, outputs) * weight, -1),
+            loss=lambda y, outputs, weight: (tf.reduce_sum(loss.of_rows(y, outputs) * weight, -1),),
             present=weight,
             noise=noise,
             dropout=[tf.zeros((2, 2))] * len(noise),

@@ -17,17 +17,13 @@ from typing import Any
 import numpy as np
 
 from skhp.training import FitTask, epoch_parts
+from skhp.training.cohort_costs import BUILD_SECONDS, STEP_SECONDS, n_weights, step_seconds
 
 # Members of a cohort: enough to fill the vector units, few enough that a cohort fits into a core's
 # cache, and that there are several to train at once and to finish one after the other.
 MOST_MEMBERS = 256
 _FEW_MEMBERS = 32
 _MOST_STREAMS = 64
-
-# Measured on two cores: what one more program costs, one step of any cohort, and one weight of it.
-_PROGRAM_SECONDS = 1.5
-_STEP_SECONDS = 10e-6
-_WEIGHT_SECONDS = 4e-9
 
 # Weights, best weights, gradients, slots and what an update has in between; rows in and out.
 _COPIES_OF_WEIGHTS = 12
@@ -86,11 +82,10 @@ def seconds_of(tasks: Sequence[FitTask]) -> float:
 
 def bytes_of_member(task: FitTask) -> int:
     """An estimate of the memory that a member of a cohort takes."""
-    n_weights = _n_weights(task)
     units = sum(shape[-1] for shape in task.network.weight_shapes if len(shape) > 1)
     held_out = 0 if task.validation is None else len(task.validation.X)
     at_once = min(task.plan.batch_size, len(task.rows.X)) + held_out
-    return 4 * (_COPIES_OF_WEIGHTS * n_weights + _COPIES_OF_OUTPUTS * at_once * units)
+    return 4 * (_COPIES_OF_WEIGHTS * n_weights(task) + _COPIES_OF_OUTPUTS * at_once * units)
 
 
 def _blocks(
@@ -156,17 +151,13 @@ def _by_batch_size(tasks: Sequence[FitTask], members: Sequence[int]) -> list[lis
 def _seconds(tasks: Sequence[FitTask], sizes: Sequence[int], members: Sequence[int]) -> float:
     n_rows = max(len(tasks[number].rows.X) for number in members)
     epochs = max(tasks[number].plan.epochs for number in members)
-    n_parts = len(epoch_parts(n_rows, sizes).positions)
-    a_step = _STEP_SECONDS + len(members) * _n_weights(tasks[members[0]]) * _WEIGHT_SECONDS
-    return _PROGRAM_SECONDS + epochs * n_parts * a_step
+    n_parts, length = epoch_parts(n_rows, sizes).positions.shape
+    a_step = STEP_SECONDS + len(members) * step_seconds(tasks[members[0]], length)
+    return BUILD_SECONDS + epochs * n_parts * a_step
 
 
 def _batch_size(task: FitTask) -> int:
     return min(task.plan.batch_size, len(task.rows.X))
-
-
-def _n_weights(task: FitTask) -> int:
-    return sum(math.prod(shape) for shape in task.network.weight_shapes)
 
 
 def _expected_steps(task: FitTask) -> float:
@@ -183,7 +174,7 @@ def _member_order(task: FitTask) -> tuple[Any, ...]:
         plan.epochs,
         -1 if plan.patience is None else plan.patience,
         plan.min_delta,
-        plan.seed,
+        -1 if plan.seed is None else plan.seed,
         task.noise_seed,
         dataclasses.astuple(task.update),
         dataclasses.astuple(task.numbers),

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 
 import joblib
 
@@ -48,10 +49,14 @@ def train_population(
     tasks = [structure.task for structure in shared]
     plans = plan_cohorts(tasks, None if limit is None else int(limit) // 2)
     watch = _Watch(len(tasks), len(plans), progress)
-    executor = ThreadPoolExecutor(_workers(tasks, plans, options), "skhp-cohort")
+    workers = _workers(tasks, plans, options)
+    cores = _Cores(workers)
+    executor = ThreadPoolExecutor(workers, "skhp-cohort")
     try:
         waiting = {
-            executor.submit(_train, [tasks[n] for n in plan.members], plan, options, watch): plan
+            executor.submit(
+                _train, [tasks[n] for n in plan.members], plan, options, watch, cores
+            ): plan
             for plan in plans
         }
         while waiting:
@@ -60,13 +65,15 @@ def train_population(
                 error = future.exception()
                 if error is not None and not isinstance(error, Exception):
                     raise error
-                if error is None:
-                    for number, result in zip(plan.members, future.result(), strict=True):
-                        yield number, shared[number].result(result)
-                else:
-                    yield from ((number, error) for number in plan.members)
+                results = [error] * len(plan.members) if error is not None else future.result()
+                # Who gets the members scores them, one after the other.
+                with cores.lent():
+                    for number, result in zip(plan.members, results, strict=True):
+                        failed = isinstance(result, Exception)
+                        yield number, result if failed else shared[number].result(result)
     finally:
         watch.cancelled.set()
+        cores.close()
         executor.shutdown(wait=True, cancel_futures=True)
 
 
@@ -79,14 +86,19 @@ def _next_done(waiting: dict[Future, CohortPlan]) -> list[Future]:
 
 
 def _train(
-    members: Sequence[FitTask], plan: CohortPlan, options: PopulationOptions, watch: _Watch
+    members: Sequence[FitTask],
+    plan: CohortPlan,
+    options: PopulationOptions,
+    watch: _Watch,
+    cores: _Cores,
 ) -> list[FitResult]:
-    return train_cohort(
-        members,
-        chunk=options.chunk,
-        candidates=plan.candidates,
-        observer=_CohortWatch(watch, plan.members),
-    )
+    with cores.one():
+        return train_cohort(
+            members,
+            chunk=options.chunk,
+            candidates=plan.candidates,
+            observer=_CohortWatch(watch, plan.members),
+        )
 
 
 def _workers(
@@ -100,6 +112,57 @@ def _workers(
         )
         workers = min(workers, int(options.memory_limit) // max(largest, 1))
     return max(1, workers)
+
+
+class _Cores:
+    """Lets so many cohorts train at once, and one less while their caller has work to do.
+
+    Scoring thousands of members takes as long as training them, and is done in one thread: sharing
+    its core with a cohort makes both of them slower.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._free = workers
+        self._lends = workers > 1
+        self._closed = False
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """For a cohort, as soon as one is free."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free > 0 or self._closed)
+            if self._closed:
+                raise _Cancelled
+            self._free -= 1
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """For the caller, from the next cohort on that would start."""
+        if not self._lends:
+            yield
+            return
+        with self._changed:
+            self._free -= 1
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    def close(self) -> None:
+        """Let no further cohort start."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _give_back(self) -> None:
+        with self._changed:
+            self._free += 1
+            self._changed.notify_all()
 
 
 class _Watch:

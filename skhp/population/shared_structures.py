@@ -60,11 +60,8 @@ def share_structures(
     list of SharedStructure
         In the order of `tasks`.
     """
-    alike: dict[Any, list[int]] = {}
-    for number, task in enumerate(tasks):
-        alike.setdefault(_skeleton(task), []).append(number)
     shared = [SharedStructure(task, task) for task in tasks]
-    for members in alike.values():
+    for members in _alike(tasks):
         own = [tasks[number] for number in members]
         if len({task.network for task in own}) == 1:
             continue
@@ -76,8 +73,31 @@ def share_structures(
     return shared
 
 
+def _alike(tasks: Sequence[FitTask]) -> list[list[int]]:
+    """Members that can share a structure: those with dropout in the same places, or in none."""
+    skeletons: dict[Any, dict[tuple[int, ...], list[int]]] = {}
+    for number, task in enumerate(tasks):
+        by_places = skeletons.setdefault(_skeleton(task), {})
+        by_places.setdefault(_dropout_places(task.network), []).append(number)
+    alike: list[list[int]] = []
+    for by_places in skeletons.values():
+        without = by_places.pop((), [])
+        if by_places:
+            most = max(by_places, key=lambda places: (len(by_places[places]), places))
+            by_places[most] = sorted([*by_places[most], *without])
+        else:
+            by_places[()] = without
+        alike += by_places.values()
+    return alike
+
+
+def _dropout_places(network: Any) -> tuple[int, ...]:
+    layers = network.layers if isinstance(network, BatchedNetwork) else ()
+    return tuple(k for k, layer in enumerate(layers) if isinstance(layer, DropoutLayer))
+
+
 def _skeleton(task: FitTask) -> Any:
-    """Equal for members that can share a structure."""
+    """Equal for members that are alike but for dropout and, where zeros stay zero, widths."""
     network = task.network
     if not isinstance(network, BatchedNetwork):
         return task.program
@@ -113,7 +133,6 @@ def _widest(networks: Sequence[BatchedNetwork]) -> BatchedNetwork:
     units = [
         max(layer.units for layer in layers) for layers in zip(*map(_dense, networks), strict=True)
     ]
-    # Dropout layers stand at the same places in all networks that have any.
     template = max(networks, key=lambda network: len(network.layers))
     layers: list[Any] = []
     n_inputs = _dense(template)[0].n_inputs

@@ -23,6 +23,7 @@ from skhp.training.records import (
     ValidationRows,
 )
 from skhp.training.row_loss import RowLoss, row_loss
+from skhp.training.row_metric import RowMetric, row_metrics
 from skhp.training.seeds import TrainingSeeds
 from skhp.training.streams import epoch_batches, row_order, steps_in_epoch
 from skhp.training.trained_network import Objective, TrainedNetwork
@@ -45,6 +46,7 @@ __all__ = [
     "ObservedEpochs",
     "RateNumbers",
     "RowLoss",
+    "RowMetric",
     "StopAtNonFiniteLoss",
     "StopReason",
     "TrainedNetwork",
@@ -61,6 +63,7 @@ __all__ = [
     "ready_callbacks",
     "row_groups",
     "row_loss",
+    "row_metrics",
     "row_order",
     "steps_in_epoch",
     "sum_by_group",

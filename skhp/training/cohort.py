@@ -9,28 +9,24 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from skhp.training.cohort_arrays import CohortArrays, lay_out
-from skhp.training.cohort_programs import (
-    cohort_program,
-    exactly,
-    pays_to_compile,
-    rounded_up,
-)
 from skhp.training.cohort_state import (
     ALL_EPOCHS,
     NON_FINITE,
     OUT_OF_PATIENCE,
-    RUNNING,
     CohortState,
     History,
-    host_values,
+    joined,
 )
 from skhp.training.fit_task import FitResult, FitTask, MemberWeights
+from skhp.training.packed_members import PackedMembers, member_weights
 from skhp.training.records import StopReason, TrainingOutcome
 
 # Epochs that a program can run in one call, and the seconds that a call should take: between calls
 # Ctrl-C is obeyed and progress is shown.
 CHUNK_EPOCHS = 16
+# When a cohort looks whether the members that still train should move to a smaller program: after
+# fixed numbers of epochs, so that what a member becomes does not depend on the clock.
+EPOCHS_OF_LOOK = 16
 _SECONDS_A_CHUNK = 0.3
 
 _STOP_REASONS: dict[int, StopReason] = {
@@ -106,30 +102,14 @@ class Cohort:
         began = time.perf_counter()
         self._tasks = tasks
         self._leaders = _leaders(tasks)
-        leading = [tasks[number] for number in sorted(set(self._leaders))]
-        self._place = {number: k for k, number in enumerate(sorted(set(self._leaders)))}
+        leading = {number: tasks[number] for number in sorted(set(self._leaders))}
         self._ends = sorted({task.plan.epochs for task in tasks})
         self._chunk = chunk
         self._room = max(CHUNK_EPOCHS, chunk or 0)
-        layout = lay_out(leading, candidates)
-        compiled = pays_to_compile(leading, layout)
-        arrays = CohortArrays(leading, layout, rounded_up if compiled else exactly, self._room)
-        self._arrays = arrays
-        self._where = {
-            member: (s, c)
-            for s, row in enumerate(layout.member)
-            for c, member in enumerate(row)
-            if member is not None
-        }
-        self._state = arrays.state()
-        self._fixed = (arrays.rows(), arrays.held_out(), arrays.numbers(), arrays.batches())
-        self._history: list[History] = []
+        self._packs = [PackedMembers(leading, self._room, candidates)]
         self._snapshots: dict[int, FitResult] = {}
         self._packed = time.perf_counter()
-        first = arrays.chunk(0, 1)
-        self._program, self._traced = cohort_program(
-            arrays.key, (self._state, *self._fixed, first), compiled
-        )
+        self._packs[0].build()
         self._ready = time.perf_counter()
         self._began = began
         self._first_call = 0.0
@@ -138,7 +118,7 @@ class Cohort:
     @property
     def running(self) -> int:
         """Members that still train."""
-        return int(np.equal(self._state.stop.numpy(), RUNNING).sum())
+        return len(self._packs[-1].running)
 
     @property
     def epochs(self) -> int:
@@ -150,9 +130,7 @@ class Cohort:
         end = next(end for end in self._ends if end > self._done)
         count = min(most_epochs, self._room, end - self._done)
         began = time.perf_counter()
-        chunk = self._arrays.chunk(self._done, count)
-        self._state, history = self._program(self._state, *self._fixed, chunk)
-        self._history.append(History(*(np.asarray(values)[:count] for values in history)))
+        self._packs[-1].advance(self._done, count)
         if self._done == 0:
             self._first_call = time.perf_counter() - began
         self._done += count
@@ -170,13 +148,15 @@ class Cohort:
         while running:
             began = time.perf_counter()
             first = self._done == 0
-            count = self.advance(size)
+            count = self.advance(min(size, EPOCHS_OF_LOOK - self._done % EPOCHS_OF_LOOK))
             running = self.running
             size = self._next_size(count, time.perf_counter() - began, first)
             if observer is not None:
                 observer.advanced(
                     CohortProgress(len(self._tasks), self._done, running, self._epochs_of_members())
                 )
+            if self._done % EPOCHS_OF_LOOK == 0:
+                self._drop_ended_members()
         results = self.results()
         if timed is not None:
             timed(
@@ -191,28 +171,38 @@ class Cohort:
 
     def results(self) -> list[FitResult]:
         """What each member leaves, as it stands now."""
-        state, history = host_values(self._state), _joined(self._history)
         share = (time.perf_counter() - self._began) / len(self._tasks)
         return [
-            replace(
-                self._snapshots.get(number) or self._result(number, state, history), seconds=share
-            )
+            replace(self._snapshots.get(number) or self._result(number), seconds=share)
             for number in range(len(self._tasks))
         ]
 
+    def _drop_ended_members(self) -> None:
+        smaller = self._packs[-1].moved(self._done)
+        if smaller is not None:
+            smaller.build()
+            self._packs.append(smaller)
+
     def _epochs_of_members(self) -> tuple[int, ...]:
-        epochs = self._state.epochs.numpy()
+        epochs: dict[int, int] = {}
+        for pack in self._packs:
+            epochs |= pack.epochs()
         return tuple(
-            min(int(epochs[self._place_of(number)]), task.plan.epochs)
+            min(epochs[self._leaders[number]], task.plan.epochs)
             for number, task in enumerate(self._tasks)
         )
 
     def current_weights(self, number: int) -> MemberWeights:
         """Weights of a member as they are now, be they the best or not."""
-        return _member_weights(host_values(self._state), self._place_of(number), best=False)
+        return member_weights(self._state_of(number), best=False)
 
-    def _place_of(self, number: int) -> tuple[int, int]:
-        return self._where[self._place[self._leaders[number]]]
+    def _state_of(self, number: int) -> CohortState:
+        leader = self._leaders[number]
+        return next(pack for pack in reversed(self._packs) if leader in pack).state_of(leader)
+
+    def _history_of(self, number: int) -> History:
+        leader = self._leaders[number]
+        return joined([part for pack in self._packs for part in pack.history_of(leader)])
 
     def _next_size(self, count: int, seconds: float, first: bool) -> int:
         if self._chunk is not None:
@@ -228,49 +218,43 @@ class Cohort:
             for number, task in enumerate(self._tasks)
             if task.plan.epochs == epochs and self._leaders[number] != number
         ]
-        if waiting:
-            state, history = host_values(self._state), _joined(self._history)
-            for number in waiting:
-                self._snapshots[number] = self._result(number, state, history)
+        self._snapshots |= {number: self._result(number) for number in waiting}
 
-    def _result(self, number: int, state: CohortState, history: History) -> FitResult:
-        task = self._tasks[number]
-        place = self._place_of(number)
-        epochs, stop = int(state.epochs[place]), int(state.stop[place])
+    def _result(self, number: int) -> FitResult:
+        task, state, history = self._tasks[number], self._state_of(number), self._history_of(number)
+        epochs, stop = int(state.epochs), int(state.stop)
         finite_epochs = epochs - (stop == NON_FINITE)
         keeps_best = task.plan.patience is not None
-        best_epoch = int(state.best_epoch[place]) if keeps_best and finite_epochs else finite_epochs
-        names = ["loss", "val_loss"] if task.validation is not None else ["loss"]
-        values = [history.loss, history.val_loss]
-        logged = {
-            name: [float(value) for value in column[:epochs, place[0], place[1]]]
-            for name, column in zip(names, values, strict=False)
-        }
-        if task.validation is not None and task.plan.metric is not None:
-            metric = history.metric[:epochs, place[0], place[1]]
-            logged[f"val_{task.plan.metric.name}"] = [float(value) for value in metric]
+        best_epoch = int(state.best_epoch) if keeps_best and finite_epochs else finite_epochs
         return FitResult(
             outcome=TrainingOutcome(
-                history=logged,
-                learning_rates=[float(rate) for rate in history.rate[:epochs, place[0], place[1]]],
+                history={
+                    name: [float(value) for value in values[:epochs]]
+                    for name, values in _logged(task, history).items()
+                },
+                learning_rates=[float(rate) for rate in history.rate[:epochs]],
                 n_epochs=epochs,
                 best_epoch=best_epoch,
                 # A member that others outlive ends with its own last epoch.
                 stop_reason=_STOP_REASONS.get(stop, "epochs"),
             ),
-            trained=_member_weights(state, place, best=keeps_best),
+            trained=member_weights(state, best=keeps_best),
             seconds=0.0,
         )
 
 
-def _member_weights(state: CohortState, place: tuple[int, int], best: bool) -> MemberWeights:
-    weights, held = (state.best_weights, state.best_state) if best else (state.weights, state.state)
-    return MemberWeights(
-        weights=weights[place].copy(),
-        state=held[place].copy(),
-        slots=tuple(slot[place].copy() for slot in state.slots),
-        step=int(state.step[place][0]),
-    )
+def _logged(task: FitTask, history: History) -> dict[str, np.ndarray]:
+    """Values of all epochs by their names, in the order of Keras' history."""
+    names = [metric.name for metric in task.row_metrics]
+    columns = {"loss": history.loss, **dict(zip(names, history.row_metrics, strict=True))}
+    if task.validation is not None:
+        columns["val_loss"] = history.val_loss
+        watched = zip(names, history.val_row_metrics, strict=True)
+        columns.update({f"val_{name}": values for name, values in watched})
+    logged = dict(sorted(columns.items()))
+    if task.validation is not None and task.plan.metric is not None:
+        logged[f"val_{task.plan.metric.name}"] = history.metric
+    return logged
 
 
 def _leaders(tasks: Sequence[FitTask]) -> list[int]:
@@ -297,7 +281,3 @@ def _training_but_epochs(task: FitTask) -> Any:
         plan.patience,
         plan.min_delta,
     )
-
-
-def _joined(history: Sequence[History]) -> History:
-    return History(*(np.concatenate(columns) for columns in zip(*history, strict=True)))

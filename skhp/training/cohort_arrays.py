@@ -22,6 +22,7 @@ from skhp.training.cohort_state import (
 )
 from skhp.training.epoch_parts import EpochParts, epoch_parts
 from skhp.training.fit_task import FitTask
+from skhp.training.records import ValidationRows
 from skhp.training.streams import dropout_noise, row_order
 from skhp.training.update_rules import UPDATE_RULES
 
@@ -100,6 +101,7 @@ class CohortArrays:
         return ProgramKey(
             network=first.network,
             loss=first.loss,
+            row_metrics=first.row_metrics,
             rule=first.update.rule,
             metric=None if metric is None else metric.name,
             greater_is_better=metric is not None and metric.greater_is_better,
@@ -174,15 +176,8 @@ class CohortArrays:
             y=_stacked([part.y for part in rows], size),
             weight=_stacked([_normalised(part.weight, divisor) for part in rows], size),
             metric_target=_stacked([_metric_target(part.metric_target) for part in rows], size),
-            metric_weight=_stacked(
-                [
-                    np.ones(len(part.X), np.float32)
-                    if part.metric_weight is None
-                    else np.asarray(part.metric_weight / part.metric_weight.max(), np.float32)
-                    for part in rows
-                ],
-                size,
-            ),
+            metric_weight=_stacked([_metric_weight(part) for part in rows], size),
+            present=_stacked([np.ones(len(part.X), np.float32) for part in rows], size),
         )
 
     def numbers(self) -> MemberNumbers:
@@ -232,11 +227,11 @@ class CohortArrays:
         orders = np.full((n_epochs, n_streams, most + 1), padding, np.int32)
         for s, (stream, n_rows) in enumerate(zip(self._streams, self._n_rows, strict=True)):
             # A stream of whole batches has no order (see FitTask.stream).
-            whole = stream.plan.batch_size >= n_rows
+            seed = None if stream.plan.batch_size >= n_rows else stream.plan.seed
             start = first_epoch + stream.plan.first_epoch
             for e in range(n_epochs):
                 orders[e, s, :n_rows] = (
-                    np.arange(n_rows) if whole else row_order(stream.plan.seed, start + e, n_rows)
+                    np.arange(n_rows) if seed is None else row_order(seed, start + e, n_rows)
                 )
         rows = np.full((self._epochs, self._padded(n_parts), n_streams, length), padding, np.int32)
         rows[:n_epochs, :n_parts] = orders[:, :, self.parts.positions].transpose(0, 2, 1, 3)
@@ -287,6 +282,12 @@ def _normalised(weight: np.ndarray, divisor: str) -> np.ndarray:
     weight = np.asarray(weight, np.float64)
     total = {"weight": weight.sum(), "rows": len(weight), "nothing": 1.0}[divisor]
     return (weight / total).astype(np.float32)
+
+
+def _metric_weight(part: ValidationRows) -> np.ndarray:
+    if part.metric_weight is None:
+        return np.ones(len(part.X), np.float32)
+    return np.asarray(part.metric_weight / (part.metric_weight.max() or 1.0), np.float32)
 
 
 def _metric_target(target: np.ndarray) -> np.ndarray:

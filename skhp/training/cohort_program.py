@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
 import tensorflow as tf
 
 from skhp.training.cohort_state import (
@@ -26,8 +25,10 @@ from skhp.training.cohort_state import (
     MemberNumbers,
     ProgramKey,
 )
-from skhp.training.epoch_metrics import epoch_metric
+from skhp.training.evaluation import evaluation
+from skhp.training.penalties import Penalties, penalised, weight_penalties
 from skhp.training.rate_schedules import scheduled_rate
+from skhp.training.row_sums import row_means, row_sums
 from skhp.training.update_rules import UPDATE_RULES
 
 Tensor: TypeAlias = Any
@@ -37,13 +38,6 @@ NOISE_LEVELS = 65536
 
 # Keeps a batch of padding from dividing by zero.
 _LEAST_DIVISOR = 1e-30
-
-
-class _Penalties(NamedTuple):
-    """Penalty of each weight, (S, C, K); None where no member has any."""
-
-    l1: Tensor | None
-    l2: Tensor | None
 
 
 def run_chunk(
@@ -75,19 +69,21 @@ def run_chunk(
     n_epochs = chunk.rows.shape[0]
     members = state.best.shape
     blank = tf.fill((n_epochs, *members), float("nan"))
-    penalties = _penalties(key, numbers)
+    blanks = (blank,) * len(key.row_metrics)
+    nothing = History(blank, blank, blank, blank, blanks, blanks if key.held_out else ())
+    penalties = weight_penalties(key, numbers)
 
     def one_epoch(number: Tensor, before: CohortState, history: History) -> tuple[Any, ...]:
         rate = _scheduled(key, before.step, numbers)[..., 0] * before.rate_factor
-        after, loss = _train(key, number, before, rows, numbers, batches, chunk, penalties)
-        val_loss, metric = _evaluate(key, after, held_out, penalties)
+        after, loss, means = _train(key, number, before, rows, numbers, batches, chunk, penalties)
+        val_loss, metric, val_means = evaluation(key, after, held_out, penalties)
         ended = _end_of_epoch(key, before, after, numbers, loss, val_loss, metric)
-        values = History(loss, val_loss, metric, rate)
-        history = History(
-            *(
-                tf.tensor_scatter_nd_update(all_epochs, [[number]], value[None])
-                for all_epochs, value in zip(history, values, strict=True)
-            )
+        history = tf.nest.map_structure(
+            lambda all_epochs, value: tf.tensor_scatter_nd_update(
+                all_epochs, [[number]], value[None]
+            ),
+            history,
+            History(loss, val_loss, metric, rate, means, val_means),
         )
         return number + 1, ended, history
 
@@ -96,7 +92,7 @@ def run_chunk(
             (number < chunk.epochs) & tf.reduce_any(tf.equal(state.stop, RUNNING))
         ),
         one_epoch,
-        (tf.constant(0), state, History(blank, blank, blank, blank)),
+        (tf.constant(0), state, nothing),
         parallel_iterations=1,
     )
     return state, history
@@ -111,6 +107,7 @@ class _Sums(NamedTuple):
     count: Tensor
     epoch_loss: Tensor
     epoch_count: Tensor
+    epoch_metrics: tuple[Tensor, ...]
 
 
 def _train(
@@ -121,9 +118,9 @@ def _train(
     numbers: MemberNumbers,
     batches: Batches,
     chunk: Chunk,
-    penalties: _Penalties,
-) -> tuple[CohortState, Tensor]:
-    """All parts of an epoch, for all members; and the mean loss of the batches of each."""
+    penalties: Penalties,
+) -> tuple[CohortState, Tensor, tuple[Tensor, ...]]:
+    """All parts of an epoch, for all members; the mean loss of the batches, and row metrics."""
     rule = UPDATE_RULES[key.rule]
     rows_of_epoch = chunk.rows[epoch]
     noise_of_epoch = [noise[epoch] for noise in chunk.noise]
@@ -142,21 +139,28 @@ def _train(
             tf.cast(tf.gather(drawn, batches.positions[part], axis=1), tf.float32) / NOISE_LEVELS
             for drawn in noise_of_epoch
         ]
-        gradient, loss, held = _gradient(key, weights, held, taken, noise, numbers.dropout)
+        gradient, (loss, *counted), held = _gradient(
+            key, weights, held, taken, noise, numbers.dropout
+        )
+        metrics = tuple(map(tf.add, sums.epoch_metrics, counted))
         divisor = tf.reduce_sum(taken.divisor, axis=1)[:, None]
         count = tf.reduce_sum(taken.present, axis=1)[:, None]
         if key.in_parts:
             gradient, loss = sums.gradient + gradient, sums.loss + loss
             divisor, count = sums.divisor + divisor, sums.count + count
         mean_gradient, batch_loss = _mean_over_batch(key, gradient, loss, divisor)
-        mean_gradient, penalty = _penalised(mean_gradient, weights, penalties)
+        mean_gradient, weight_penalty = penalised(mean_gradient, weights, penalties)
         rate = _scheduled(key, step, numbers) * before.rate_factor[..., None]
         updated, updated_slots = rule.apply(
             weights, mean_gradient, slots, step, rate, numbers.update
         )
-        epoch_loss = sums.epoch_loss + (batch_loss + penalty) * count
+        epoch_loss = sums.epoch_loss + (batch_loss + weight_penalty) * count
         if not key.in_parts:
-            sums = sums._replace(epoch_loss=epoch_loss, epoch_count=sums.epoch_count + count)
+            sums = sums._replace(
+                epoch_loss=epoch_loss,
+                epoch_count=sums.epoch_count + count,
+                epoch_metrics=metrics,
+            )
             return part + 1, updated, held, updated_slots, step + 1.0, sums
         full = batches.full[part] & (count > 0.0)
         at_end = full[..., None]
@@ -167,6 +171,7 @@ def _train(
             count=tf.where(full, 0.0, count),
             epoch_loss=tf.where(full, epoch_loss, sums.epoch_loss),
             epoch_count=sums.epoch_count + tf.where(full, count, 0.0),
+            epoch_metrics=metrics,
         )
         weights = tf.where(at_end, updated, weights)
         slots = tuple(
@@ -183,6 +188,7 @@ def _train(
         count=in_parts,
         epoch_loss=zero,
         epoch_count=zero,
+        epoch_metrics=(zero,) * len(key.row_metrics),
     )
     _, weights, held, slots, step, sums = tf.while_loop(
         lambda part, *_: part < batches.parts,
@@ -191,7 +197,8 @@ def _train(
         parallel_iterations=1,
     )
     trained = before._replace(weights=weights, state=held, slots=slots, step=step)
-    return trained, sums.epoch_loss / tf.maximum(sums.epoch_count, 1.0)
+    means = row_means(key, sums.epoch_metrics, rows.weight, rows.present)
+    return trained, sums.epoch_loss / tf.maximum(sums.epoch_count, 1.0), means
 
 
 def _gradient(
@@ -201,24 +208,18 @@ def _gradient(
     rows: CohortRows,
     noise: Sequence[Tensor],
     dropout: tuple[Tensor, ...],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradient of the sum over the rows of their weighted losses, that sum, and the new state."""
+) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+    """Gradient of the sum over the rows of their weighted losses, all sums, and the new state."""
+    counts = (rows.weight, rows.present) if key.row_metrics else (rows.weight,)
     return key.network.loss_gradient(
         weights,
         held,
-        (rows.x, rows.y, rows.weight),
-        loss=lambda y, outputs, weight: _weighted_loss(key, y, outputs, weight),
+        (rows.x, rows.y, *counts),
+        loss=lambda y, outputs, *counts: row_sums(key, y, outputs, counts[0], *counts),
         present=rows.present,
         noise=noise,
         dropout=dropout,
     )
-
-
-def _weighted_loss(key: ProgramKey, y: Tensor, outputs: Tensor, weight: Tensor) -> Tensor:
-    """Sum over the rows, which are the last axis but one of `outputs` and the last of `weight`."""
-    losses = key.loss.of_rows(y, outputs)
-    # A row of weight zero must not count even where its loss is not finite.
-    return tf.reduce_sum(tf.where(weight > 0.0, losses * weight, 0.0), axis=-1)
 
 
 def _mean_over_batch(
@@ -230,56 +231,8 @@ def _mean_over_batch(
     return gradient / divisor[..., None], loss / divisor
 
 
-def _penalties(key: ProgramKey, numbers: MemberNumbers) -> _Penalties:
-    sizes = [int(np.prod(shape)) for shape in key.network.weight_shapes]
-    array_of_weight = np.repeat(np.arange(len(sizes)), sizes)
-    return _Penalties(
-        l1=tf.gather(numbers.l1, array_of_weight, axis=-1) if key.l1 else None,
-        l2=tf.gather(numbers.l2, array_of_weight, axis=-1) if key.l2 else None,
-    )
-
-
-def _penalised(
-    gradient: Tensor, weights: Tensor, penalties: _Penalties
-) -> tuple[Tensor, Tensor | float]:
-    if penalties.l1 is not None:
-        gradient += penalties.l1 * tf.sign(weights)
-    if penalties.l2 is not None:
-        gradient += 2.0 * penalties.l2 * weights
-    return gradient, _penalty(weights, penalties)
-
-
-def _penalty(weights: Tensor, penalties: _Penalties) -> Tensor | float:
-    total: Tensor | float = 0.0
-    if penalties.l1 is not None:
-        total += tf.reduce_sum(penalties.l1 * tf.abs(weights), axis=-1)
-    if penalties.l2 is not None:
-        total += tf.reduce_sum(penalties.l2 * tf.square(weights), axis=-1)
-    return total
-
-
 def _scheduled(key: ProgramKey, step: Tensor, numbers: MemberNumbers) -> Tensor:
     return scheduled_rate(step, numbers.rate) if key.scheduled else numbers.rate[0]
-
-
-def _evaluate(
-    key: ProgramKey, state: CohortState, rows: HeldOutRows | None, penalties: _Penalties
-) -> tuple[Tensor, Tensor]:
-    """Loss of the validation rows and the metric over all of them, NaN where there is none."""
-    nothing = tf.fill(state.best.shape, float("nan"))
-    if rows is None:
-        return nothing, nothing
-    outputs, _ = key.network.outputs(state.weights, state.state, rows.x, training=False)
-    y = tf.repeat(rows.y[:, None], outputs.shape[1], axis=1)
-    loss = _weighted_loss(key, y, outputs, rows.weight[:, None])
-    loss += _penalty(state.weights, penalties)
-    metric = None if key.metric is None else epoch_metric(key.metric)
-    if metric is None:
-        return loss, nothing
-    logits, _ = key.network.outputs(
-        state.weights, state.state, rows.x, training=False, until_logits=True
-    )
-    return loss, tf.cast(metric(rows.metric_target, logits, rows.metric_weight), tf.float32)
 
 
 def _end_of_epoch(

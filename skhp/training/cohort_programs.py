@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-import numpy as np
 import tensorflow as tf
 
 from skhp.networks import ProgramCache
-from skhp.training.cohort_arrays import Layout
 from skhp.training.cohort_program import run_chunk
 from skhp.training.cohort_state import (
     Batches,
@@ -20,13 +17,6 @@ from skhp.training.cohort_state import (
     MemberNumbers,
     ProgramKey,
 )
-from skhp.training.fit_task import FitTask
-
-# Measured on two cores: a plain graph takes this long for one step, and for each member of it, and
-# XLA this long to compile a program. What is left of an epoch hardly depends on it.
-_PLAIN_STEP_SECONDS = 120e-6
-_PLAIN_WEIGHT_SECONDS = 40e-9
-_XLA_COMPILE_SECONDS = 1.0
 
 Arguments: TypeAlias = tuple[
     CohortState, CohortRows, HeldOutRows | None, MemberNumbers, Batches, Chunk
@@ -44,20 +34,6 @@ def rounded_up(n_rows: int) -> int:
 def exactly(n_rows: int) -> int:
     """The number itself, where a program takes any."""
     return n_rows
-
-
-def pays_to_compile(tasks: Sequence[FitTask], layout: Layout) -> bool:
-    """Whether XLA's compilation costs less than it saves.
-
-    Decided by the size of the work alone, so that the same fit always takes the same way.
-    """
-    streams, candidates = layout.shape
-    first = tasks[0]
-    steps = max(-(-len(task.rows.X) // task.plan.batch_size) * task.plan.epochs for task in tasks)
-    rows = min(max(task.plan.batch_size for task in tasks), max(len(t.rows.X) for t in tasks))
-    n_weights = sum(int(np.prod(shape)) for shape in first.network.weight_shapes)
-    of_members = streams * candidates * n_weights * (1 + rows / 8) * _PLAIN_WEIGHT_SECONDS
-    return steps * (_PLAIN_STEP_SECONDS + of_members) > _XLA_COMPILE_SECONDS
 
 
 def cohort_program(key: ProgramKey, arguments: Arguments, compiled: bool) -> tuple[Any, bool]:

@@ -6,6 +6,7 @@ of a chunk, B parts of an epoch, L rows of a part. A member is a stream and a ca
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 from skhp.networks import BatchedNetwork
 from skhp.training.row_loss import RowLoss
+from skhp.training.row_metric import RowMetric
 
 Tensor: TypeAlias = Any
 
@@ -57,6 +59,7 @@ class HeldOutRows(NamedTuple):
     weight: Tensor  # (S, V), in the loss, with a sum of 1 (or as the loss divides)
     metric_target: Tensor  # (S, V, ...)
     metric_weight: Tensor  # (S, V)
+    present: Tensor  # (S, V), 1 for a row and 0 for padding
 
 
 class MemberNumbers(NamedTuple):
@@ -97,6 +100,8 @@ class History(NamedTuple):
     val_loss: Tensor
     metric: Tensor
     rate: Tensor
+    row_metrics: tuple[Tensor, ...]  # of the training rows, one for each that the key names
+    val_row_metrics: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ class ProgramKey:
     network: BatchedNetwork
     loss: RowLoss
     rule: str
+    row_metrics: tuple[RowMetric, ...]
     metric: str | None
     greater_is_better: bool
     held_out: bool
@@ -118,3 +124,13 @@ class ProgramKey:
 def host_values(record: Any) -> Any:
     """The same record with NumPy arrays."""
     return tf.nest.map_structure(np.asarray, record)
+
+
+def first_epochs(history: History, count: int) -> History:
+    """So many epochs of a chunk, as NumPy arrays."""
+    return tf.nest.map_structure(lambda values: np.asarray(values)[:count], history)
+
+
+def joined(history: Sequence[History]) -> History:
+    """All epochs of several chunks."""
+    return tf.nest.map_structure(lambda *chunks: np.concatenate(chunks), *history)

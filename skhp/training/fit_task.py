@@ -12,6 +12,7 @@ from skhp.networks import BatchedNetwork, NetworkNumbers
 from skhp.training.rate_schedules import RateNumbers
 from skhp.training.records import TrainingOutcome, TrainingPlan, TrainingRows, ValidationRows
 from skhp.training.row_loss import RowLoss
+from skhp.training.row_metric import RowMetric
 from skhp.training.update_rules import UpdateNumbers
 
 
@@ -33,9 +34,9 @@ class MemberWeights:
 class FitTask:
     """One training: a network, the rows, the plan, the objective and where to start from.
 
-    `noise_seed` decides the dropout noise. `origin` is whatever the estimator needs back together
-    with the result. Members share a stream where rows, validation rows and the seeds are the same;
-    to share a program they need equal keys.
+    `noise_seed` decides the dropout noise. `row_metrics` are noted beside the loss. `origin` is
+    whatever the estimator needs back together with the result. Members share a stream where rows,
+    validation rows and the seeds are the same; to share a program they need equal keys.
     """
 
     network: BatchedNetwork
@@ -49,6 +50,7 @@ class FitTask:
     noise_seed: int
     start: MemberWeights
     origin: Any = None
+    row_metrics: tuple[RowMetric, ...] = ()
 
     @property
     def stream(self) -> Hashable:
@@ -65,6 +67,7 @@ class FitTask:
         return (
             self.network,
             self.loss,
+            self.row_metrics,
             self.update.rule,
             self.rows.X.dtype,
             self.rows.y.dtype,

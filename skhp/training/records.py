@@ -46,13 +46,14 @@ class ValidationRows:
 class TrainingPlan:
     """How a network is trained.
 
-    `patience` is None where nothing may stop the training early; `metric` is None where the loss
-    itself is monitored. `first_epoch` counts the epochs that an earlier fit has run.
+    `seed` decides the order of the rows in each epoch; None leaves them as they are. `patience` is
+    None where nothing may stop the training early; `metric` is None where the loss itself is
+    monitored. `first_epoch` counts the epochs that an earlier fit has run.
     """
 
     batch_size: int
     epochs: int
-    seed: int
+    seed: int | None
     schedule: Schedule | None = None
     patience: int | None = None
     min_delta: float = 0.0

@@ -52,6 +52,14 @@ def build_dropping(place):
     return keras.Sequential([keras.Input((4,)), *hidden, LAYERS.Dense(1)])
 
 
+def own_metric(y, outputs):
+    return keras.ops.abs(outputs - keras.ops.reshape(y, (-1, 1)))
+
+
+class OwnMetric(keras.metrics.MeanSquaredError):
+    pass
+
+
 def regressor(model=build_regressor, **parameters):
     return KerasRegressor(
         model,
@@ -276,7 +284,7 @@ class TestEngine:
     @pytest.mark.parametrize(
         ("parameters", "reason"),
         [
-            ({"metrics": ["mae"]}, "metrics"),
+            ({"metrics": [own_metric]}, "the metric 'own_metric'"),
             ({"run_eagerly": True}, "run_eagerly"),
             ({"callbacks": keras.callbacks.TerminateOnNaN}, "callbacks"),
             ({"fit__steps_per_epoch": 2}, "steps_per_epoch"),
@@ -286,7 +294,7 @@ class TestEngine:
             ({"optimizer": "adamax"}, "Adamax"),
             ({"optimizer__clipnorm": 1.0}, "clipnorm"),
             ({"compile__loss_weights": [0.5]}, "loss_weights"),
-            ({"compile__weighted_metrics": ["mae"]}, "metrics"),
+            ({"compile__weighted_metrics": [OwnMetric()]}, "the metric 'OwnMetric'"),
         ],
         ids=lambda value: value if isinstance(value, str) else None,
     )
@@ -487,7 +495,7 @@ class TestSearch:
 
     def test_what_cannot_join_is_fitted_by_keras(self, two_classes):
         estimator = classifier(engine="auto", epochs=1)
-        grid = {"metrics": [None, ["accuracy"]]}
+        grid = {"metrics": [None, ["AUC"]]}
         with joblib.parallel_config(backend="skhp"):
             search = GridSearchCV(estimator, grid, cv=2).fit(*two_classes)
         scores = search.cv_results_["mean_test_score"]

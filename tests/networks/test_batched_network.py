@@ -123,11 +123,14 @@ def test_the_gradient_is_that_of_keras():
     def loss(y, outputs, weight):
         return tf.reduce_sum(tf.reduce_sum((outputs - y) ** 2, -1) * weight, -1)
 
-    gradient, losses, after = network.loss_gradient(
+    gradient, (losses, squares), after = network.loss_gradient(
         tf.constant(weights),
         tf.constant(state),
         (tf.constant(ROWS), tf.constant(y), tf.constant(weight)),
-        loss=loss,
+        loss=lambda y, outputs, weight: (
+            loss(y, outputs, weight),
+            tf.reduce_sum(outputs[..., 0] ** 2, -1),
+        ),
         present=tf.ones((2, 9)),
         noise=(),
         dropout=(),
@@ -135,12 +138,14 @@ def test_the_gradient_is_that_of_keras():
     for s, c in np.ndindex(2, 3):
         own = member_set(model, network, weights[s, c], state[s, c])
         with tf.GradientTape() as tape:
-            total = loss(y[s], own(ROWS[s], training=True), weight[s])
+            outputs = own(ROWS[s], training=True)
+            total = loss(y[s], outputs, weight[s])
         expected = tape.gradient(total, [v.value for v in own.trainable_variables])
         np.testing.assert_allclose(
             gradient[s, c], flattened([part.numpy() for part in expected]), rtol=1e-3, atol=1e-4
         )
         np.testing.assert_allclose(losses[s, c], total, rtol=1e-4)
+        np.testing.assert_allclose(squares[s, c], np.sum(outputs[:, 0] ** 2), rtol=1e-4)
         moving = flattened([variable.numpy() for variable in own.non_trainable_weights])
         np.testing.assert_allclose(after[s, c], moving, rtol=1e-4, atol=1e-5)
 

@@ -125,11 +125,14 @@ def test_outputs_and_gradients_are_those_of_keras(kind):
         return tf.reduce_sum(LOSS.of_rows(y, outputs) * weight, -1)
 
     outputs, _ = network.outputs(tf.constant(weights), none, tf.constant(x), training=False)
-    gradient, losses, _ = network.loss_gradient(
+    gradient, (losses, squares), _ = network.loss_gradient(
         tf.constant(weights),
         none,
-        (tf.constant(x), tf.constant(y), tf.constant(weight)),
-        loss=loss,
+        (tf.constant(x), tf.constant(y), tf.constant(weight), tf.constant(weight**2)),
+        loss=lambda y, outputs, weight, factor: (
+            loss(y, outputs, weight),
+            tf.reduce_sum(outputs[..., 0] ** 2 * factor, -1),
+        ),
         present=tf.ones((STREAMS, N_ROWS)),
         noise=(),
         dropout=(),
@@ -143,6 +146,8 @@ def test_outputs_and_gradients_are_those_of_keras(kind):
         expected = flattened([tf.convert_to_tensor(part).numpy() for part in expected])
         np.testing.assert_allclose(outputs[s, c], predicted, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(losses[s, c], total, rtol=1e-4)
+        counted = np.sum(predicted[:, 0] ** 2 * weight[s] ** 2)
+        np.testing.assert_allclose(squares[s, c], counted, rtol=1e-4)
         np.testing.assert_allclose(gradient[s, c], expected, rtol=1e-3, atol=1e-4)
 
 

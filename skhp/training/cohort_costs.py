@@ -1,0 +1,63 @@
+"""What steps and programs cost, and what therefore pays.
+
+All of it is decided by the size of the work alone, so that the same fits always take the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from skhp.training.fit_task import FitTask
+
+# Measured on two cores: what a plain graph takes for one step, and for each weight of it;
+_PLAIN_STEP_SECONDS = 120e-6
+_PLAIN_WEIGHT_SECONDS = 40e-9
+# what it takes to trace a program and have XLA compile it,
+BUILD_SECONDS = 1.5
+# and such a program for one step of any cohort, for each weight in it, and for each output of a
+# unit for a row. Layers of few units do not fill the vector units of a core.
+STEP_SECONDS = 10e-6
+_WEIGHT_SECONDS = 3e-9
+_OUTPUT_SECONDS = 3e-9
+_LEAST_UNITS = 16
+# A plain graph is traced, too; XLA takes this much longer.
+_COMPILE_SECONDS = 1.0
+
+
+def pays_to_compile(tasks: Sequence[FitTask], places: int) -> bool:
+    """Whether XLA's compilation costs less than it saves, in a cohort of so many places."""
+    steps = max(_steps_of_epoch(task) * task.plan.epochs for task in tasks)
+    rows = min(max(task.plan.batch_size for task in tasks), max(len(t.rows.X) for t in tasks))
+    of_members = places * n_weights(tasks[0]) * (1 + rows / 8) * _PLAIN_WEIGHT_SECONDS
+    return steps * (_PLAIN_STEP_SECONDS + of_members) > _COMPILE_SECONDS
+
+
+def step_seconds(task: FitTask, rows: int) -> float:
+    """Of one step of a compiled cohort for a member like this, with so many rows."""
+    units = [shape[-1] for shape in task.network.weight_shapes if len(shape) > 1]
+    outputs = rows * sum(max(width, _LEAST_UNITS) for width in units)
+    return n_weights(task) * _WEIGHT_SECONDS + outputs * _OUTPUT_SECONDS
+
+
+def pays_to_move(running: Sequence[FitTask], spared: int, epochs_done: int) -> bool:
+    """Whether a program with so many places less costs less than it saves.
+
+    A training is expected to last for as long again as it has lasted, up to its last epoch.
+    """
+    left = min(epochs_done, max(task.plan.epochs for task in running) - epochs_done)
+    epoch = max(
+        _steps_of_epoch(task) * step_seconds(task, min(task.plan.batch_size, len(task.rows.X)))
+        for task in running
+    )
+    return left * spared * epoch > BUILD_SECONDS
+
+
+def n_weights(task: FitTask) -> int:
+    """Number of trainable weights of a member."""
+    return sum(int(np.prod(shape)) for shape in task.network.weight_shapes)
+
+
+def _steps_of_epoch(task: FitTask) -> int:
+    return -(-len(task.rows.X) // task.plan.batch_size)

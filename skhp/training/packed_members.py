@@ -1,0 +1,149 @@
+"""Members side by side in the tensors of one program, and their move to a smaller one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from skhp.training.cohort_arrays import CohortArrays, lay_out
+from skhp.training.cohort_costs import pays_to_compile, pays_to_move
+from skhp.training.cohort_programs import cohort_program, exactly, rounded_up
+from skhp.training.cohort_state import (
+    RUNNING,
+    CohortState,
+    History,
+    first_epochs,
+    host_values,
+    joined,
+)
+from skhp.training.fit_task import FitTask, MemberWeights
+
+
+class PackedMembers:
+    """Members, by their numbers, that one program trains.
+
+    Parameters
+    ----------
+    tasks : mapping of int to FitTask
+        With equal `program`, and no two of the same training.
+    room : int
+        The most epochs of a call.
+    candidates : int, default=None
+        Places for candidates in each stream, at the least.
+    """
+
+    def __init__(
+        self, tasks: Mapping[int, FitTask], room: int, candidates: int | None = None
+    ) -> None:
+        self._tasks = dict(tasks)
+        self._room = room
+        leading, numbers = list(tasks.values()), list(tasks)
+        layout = lay_out(leading, candidates)
+        self.places = layout.shape[0] * layout.shape[1]
+        self._compiled = pays_to_compile(leading, self.places)
+        self._arrays = CohortArrays(
+            leading, layout, rounded_up if self._compiled else exactly, room
+        )
+        self._place = {
+            numbers[member]: (s, c)
+            for s, row in enumerate(layout.member)
+            for c, member in enumerate(row)
+            if member is not None
+        }
+        self._state: CohortState = self._arrays.state()
+        self._on_host: CohortState | None = None
+        arrays = self._arrays
+        self._fixed: Any = (arrays.rows(), arrays.held_out(), arrays.numbers(), arrays.batches())
+        self._history: list[History] = []
+        self._program: Any = None
+
+    def build(self) -> bool:
+        """Get the program; whether it had to be built."""
+        arguments = (self._state, *self._fixed, self._arrays.chunk(0, 1))
+        self._program, built = cohort_program(self._arrays.key, arguments, self._compiled)
+        return built
+
+    @property
+    def running(self) -> list[int]:
+        """Members that still train."""
+        stop = np.asarray(self._state.stop)
+        return [number for number, place in self._place.items() if stop[place] == RUNNING]
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._place
+
+    def epochs(self) -> dict[int, int]:
+        """Epochs that each member has run."""
+        epochs = np.asarray(self._state.epochs)
+        return {number: int(epochs[place]) for number, place in self._place.items()}
+
+    def advance(self, epochs_done: int, count: int) -> None:
+        """Run a chunk."""
+        chunk = self._arrays.chunk(epochs_done, count)
+        self._state, history = self._program(self._state, *self._fixed, chunk)
+        self._history.append(first_epochs(history, count))
+        self._on_host = None
+
+    def state_of(self, number: int) -> CohortState:
+        """Where a member stands: one number, or one vector, of each tensor, in NumPy."""
+        if self._on_host is None:
+            self._on_host = host_values(self._state)
+        place = self._place[number]
+        return tf.nest.map_structure(lambda values: values[place], self._on_host)
+
+    def history_of(self, number: int) -> list[History]:
+        """The epochs of a member, in chunks."""
+        if len(self._history) > 1:
+            self._history = [joined(self._history)]
+        s, c = self._place[number]
+        return [
+            tf.nest.map_structure(lambda values: values[:, s, c], chunk) for chunk in self._history
+        ]
+
+    def moved(self, epochs_done: int) -> PackedMembers | None:
+        """Those that still train in a program of their own, where that pays; else None.
+
+        It is decided by what the members are and who of them still trains.
+        """
+        running = {number: self._tasks[number] for number in self.running}
+        if not self._compiled or not running:
+            return None
+        of_streams = Counter(task.stream for task in running.values())
+        # Few sizes, so that the next search finds the program.
+        candidates = 2 ** (max(of_streams.values()) - 1).bit_length()
+        spared = self.places - len(of_streams) * candidates
+        if not pays_to_move(list(running.values()), spared, epochs_done):
+            return None
+        closer = PackedMembers(running, self._room, candidates)
+        closer._take_over(self)
+        # What is still asked of this one is the way of those that have ended.
+        self._state = host_values(self._state)
+        self._fixed = self._program = None
+        return closer
+
+    def _take_over(self, others: PackedMembers) -> None:
+        fresh, before = host_values(self._state), host_values(others._state)
+        to = tuple(np.array(list(self._place.values())).T)
+        of = tuple(np.array([others._place[number] for number in self._place]).T)
+
+        def taken(new: np.ndarray, old: np.ndarray) -> Any:
+            new = new.copy()
+            new[to] = old[of]
+            return tf.constant(new)
+
+        self._state = tf.nest.map_structure(taken, fresh, before)
+
+
+def member_weights(state: CohortState, best: bool) -> MemberWeights:
+    """The weights of a member, of its state on the host."""
+    weights, held = (state.best_weights, state.best_state) if best else (state.weights, state.state)
+    return MemberWeights(
+        weights=weights.copy(),
+        state=held.copy(),
+        slots=tuple(slot.copy() for slot in state.slots),
+        step=int(state.step[0]),
+    )
