@@ -202,7 +202,8 @@ class Cohort:
 
     def _history_of(self, number: int) -> History:
         leader = self._leaders[number]
-        return joined([part for pack in self._packs for part in pack.history_of(leader)])
+        parts = [part for pack in self._packs for part in pack.history_of(leader)]
+        return parts[0] if len(parts) == 1 else joined(parts)
 
     def _next_size(self, count: int, seconds: float, first: bool) -> int:
         if self._chunk is not None:
@@ -229,10 +230,10 @@ class Cohort:
         return FitResult(
             outcome=TrainingOutcome(
                 history={
-                    name: [float(value) for value in values[:epochs]]
+                    name: values[:epochs].tolist()
                     for name, values in _logged(task, history).items()
                 },
-                learning_rates=[float(rate) for rate in history.rate[:epochs]],
+                learning_rates=history.rate[:epochs].tolist(),
                 n_epochs=epochs,
                 best_epoch=best_epoch,
                 # A member that others outlive ends with its own last epoch.

@@ -47,10 +47,9 @@ def pays_to_move(running: Sequence[FitTask], spared: int, epochs_done: int) -> b
     A training is expected to last for as long again as it has lasted, up to its last epoch.
     """
     left = min(epochs_done, max(task.plan.epochs for task in running) - epochs_done)
-    epoch = max(
-        _steps_of_epoch(task) * step_seconds(task, min(task.plan.batch_size, len(task.rows.X)))
-        for task in running
-    )
+    smallest = min(running, key=lambda task: task.plan.batch_size)
+    rows = min(smallest.plan.batch_size, len(smallest.rows.X))
+    epoch = _steps_of_epoch(smallest) * step_seconds(smallest, rows)
     return left * spared * epoch > BUILD_SECONDS
 
 
