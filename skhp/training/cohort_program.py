@@ -139,7 +139,7 @@ def _train(
             tf.cast(tf.gather(drawn, batches.positions[part], axis=1), tf.float32) / NOISE_LEVELS
             for drawn in noise_of_epoch
         ]
-        gradient, (loss, *counted), held = _gradient(
+        gradient, (loss, *counted), moved = _gradient(
             key, weights, held, taken, noise, numbers.dropout
         )
         metrics = tuple(map(tf.add, sums.epoch_metrics, counted))
@@ -161,7 +161,7 @@ def _train(
                 epoch_count=sums.epoch_count + count,
                 epoch_metrics=metrics,
             )
-            return part + 1, updated, held, updated_slots, step + 1.0, sums
+            return part + 1, updated, moved, updated_slots, step + 1.0, sums
         full = batches.full[part] & (count > 0.0)
         at_end = full[..., None]
         sums = _Sums(
@@ -174,6 +174,8 @@ def _train(
             epoch_metrics=metrics,
         )
         weights = tf.where(at_end, updated, weights)
+        # What has a state takes each batch as one part; a shorter stream has none at the end.
+        held = tf.where(at_end, moved, held)
         slots = tuple(
             tf.where(at_end, new, old) for new, old in zip(updated_slots, slots, strict=True)
         )

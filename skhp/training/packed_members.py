@@ -104,7 +104,9 @@ class PackedMembers:
         )
 
     def history_of(self, number: int) -> list[History]:
-        """The epochs of a member, in chunks."""
+        """The epochs that a member was here for, in chunks."""
+        if number not in self._place:
+            return []
         if len(self._history) > 1:
             self._history = [joined(self._history)]
         s, c = self._place[number]
@@ -135,23 +137,24 @@ class PackedMembers:
         if not pays_to_move(list(running.values()), spared, epochs_done):
             return None
         closer = PackedMembers(running, self._room, candidates)
-        closer._take_over(self)
+        closer.go_on_from({number: self.state_of(number) for number in running})
         # What is still asked of this one is the way of those that have ended.
         self._state = host_values(self._state)
         self._fixed = self._program = None
         return closer
 
-    def _take_over(self, others: PackedMembers) -> None:
-        fresh, before = host_values(self._state), host_values(others._state)
-        to = tuple(np.array(list(self._place.values())).T)
-        of = tuple(np.array([others._place[number] for number in self._place]).T)
+    def go_on_from(self, states: Mapping[int, CohortState]) -> None:
+        """Let members be where they were elsewhere, as `state_of` told."""
+        fresh = host_values(self._state)
 
-        def taken(new: np.ndarray, old: np.ndarray) -> Any:
-            new = new.copy()
-            new[to] = old[of]
-            return tf.constant(new)
+        def moved_in(values: np.ndarray, *of_members: np.ndarray) -> Any:
+            values = values.copy()
+            for number, value in zip(states, of_members, strict=True):
+                values[self._place[number]] = value
+            return tf.constant(values)
 
-        self._state = tf.nest.map_structure(taken, fresh, before)
+        self._state = tf.nest.map_structure(moved_in, fresh, *states.values())
+        self._on_host = None
 
 
 def member_weights(state: CohortState, best: bool) -> MemberWeights:

@@ -191,8 +191,16 @@ class TestAgainstKeras:
         fits = by_both(regressor(batch_size=-1), X, y, sample_weight=weight)
         assert_same_fit(*fits)
 
-    def test_one_batch_needs_no_shuffling(self, regression):
-        assert_same_fit(*by_both(regressor(batch_size=-1, shuffle=False), *regression))
+    @pytest.mark.parametrize("batch_size", [-1, 7])
+    def test_rows_that_stay_in_order(self, batch_size, regression):
+        model = regressor(batch_size=batch_size, shuffle=False)
+        assert_same_fit(*by_both(model, *regression))
+        # In another order they are learnt otherwise, unless they are one batch.
+        shuffled = clone(model).set_params(shuffle=True).fit(*regression)
+        same = np.allclose(
+            shuffled.predict(regression[0]), model.fit(*regression).predict(regression[0])
+        )
+        assert same == (batch_size == -1)
 
     def test_rows_of_more_dimensions(self, regression):
         X, y = regression
@@ -289,7 +297,6 @@ class TestEngine:
             ({"callbacks": keras.callbacks.TerminateOnNaN}, "callbacks"),
             ({"fit__steps_per_epoch": 2}, "steps_per_epoch"),
             ({"fit__validation_freq": 2}, "validation_freq"),
-            ({"shuffle": False}, "shuffle=False"),
             ({"loss": lambda y, outputs: keras.ops.mean((y - outputs) ** 2)}, "the loss"),
             ({"optimizer": "adamax"}, "Adamax"),
             ({"optimizer__clipnorm": 1.0}, "clipnorm"),

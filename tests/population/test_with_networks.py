@@ -36,7 +36,7 @@ from skhp import (
 )
 from skhp.estimators.mlp_base import LoneFit
 from skhp.population.cohorts import train_cohort
-from skhp.training.cohort import lay_out
+from skhp.training.cohort_arrays import lay_out
 
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}
 RATES = [1e-4, 0.1]
@@ -82,7 +82,7 @@ def trained(monkeypatch):
             super().__init__(task)
 
     monkeypatch.setattr(skhp.population.cohorts, "train_cohort", counted_cohort)
-    monkeypatch.setattr("skhp.training.cohort.lay_out", counted_places)
+    monkeypatch.setattr("skhp.training.packed_members.lay_out", counted_places)
     monkeypatch.setattr("skhp.estimators.mlp_base.LoneFit", CountedLoneFit)
     return counts
 

@@ -242,6 +242,15 @@ class TestAMemberAmongOthers:
             assert found.trained.step == 2 * -(-n_rows // min(task.plan.batch_size, n_rows))
             np.testing.assert_allclose(found.trained.weights, alone.trained.weights, atol=1e-5)
 
+    def test_a_stream_with_a_batch_less_keeps_its_statistics(self):
+        tasks = [
+            example(batch_norm=True, training=training_rows(n, seed=n), validation=None).task
+            for n in (40, 41)
+        ]
+        for task, found in zip(tasks, train_cohort(tasks), strict=True):
+            (alone,) = train_cohort([task])
+            np.testing.assert_allclose(found.trained.state, alone.trained.state, atol=1e-5)
+
 
 class TestOneTrainingForSeveralMembers:
     def test_equal_members_are_trained_once(self):

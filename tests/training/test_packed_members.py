@@ -1,0 +1,137 @@
+"""Members that still train move to a smaller program where others have ended."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from skhp.training import cohort_costs, train_cohort
+from skhp.training.cohort import EPOCHS_OF_LOOK, Cohort
+from skhp.training.cohort_costs import pays_to_move
+from skhp.training.cohort_programs import programs
+from tests.training.fits import example, training_rows, validation_rows, with_plan
+
+
+@pytest.fixture
+def cheap_programs(monkeypatch):
+    """Building a program costs nothing, so everything that spares a place pays."""
+    monkeypatch.setattr(cohort_costs, "_COMPILE_SECONDS", 0.0)
+    monkeypatch.setattr(cohort_costs, "BUILD_SECONDS", 0.0)
+
+
+def two_streams(**settings):
+    """Of six members, four end in the first epochs, and one stream is left with none."""
+    rows = [(training_rows(60 + k, seed=k), validation_rows(20, seed=k)) for k in range(2)]
+    epochs = [(70, 9, 16, 40), (8, 12)]
+    # The statistics of a batch need all of it at once, so there all batches are of the same size.
+    sizes = (20,) * 4 if settings.get("batch_norm") else (20, 30, 20, 10)
+    return [
+        example(
+            training=training,
+            validation=validation,
+            epochs=most,
+            rate=0.003 * (k + 1),
+            batch_size=size,
+            l2=0.001 * k,
+            **settings,
+        ).task
+        for (training, validation), ends in zip(rows, epochs, strict=True)
+        for k, (most, size) in enumerate(zip(ends, sizes, strict=False))
+    ]
+
+
+def assert_equal_results(one, other, **tolerance):
+    np.testing.assert_allclose(one.trained.weights, other.trained.weights, **tolerance)
+    np.testing.assert_allclose(one.trained.state, other.trained.state, **tolerance)
+    for mine, theirs in zip(one.trained.slots, other.trained.slots, strict=True):
+        np.testing.assert_allclose(mine, theirs, **tolerance)
+    assert one.trained.step == other.trained.step
+    for name, values in one.outcome.history.items():
+        np.testing.assert_allclose(values, other.outcome.history[name], **tolerance)
+    rates = [result.outcome.learning_rates for result in (one, other)]
+    np.testing.assert_allclose(*rates, rtol=1e-6)
+    for name in ("n_epochs", "best_epoch", "stop_reason"):
+        assert getattr(one.outcome, name) == getattr(other.outcome, name)
+
+
+def places_of(tasks, **options):
+    """Results, and the places of each program that the cohort went through."""
+    cohort = Cohort(tasks, **options)
+    results = cohort.trained()
+    return results, [pack.places for pack in cohort._packs]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "adam", "patience": 30},
+        {"optimizer": "nadam", "dropout": 0.3},
+        {"optimizer": "sgd", "batch_norm": True, "schedule": "cosine"},
+    ],
+    ids=["patience", "dropout", "statistics"],
+)
+def test_members_that_move_train_as_alone(settings, cheap_programs):
+    tasks = two_streams(**settings)
+    found, places = places_of(tasks)
+    assert places == [8, 2, 1]
+    for task, result in zip(tasks, found, strict=True):
+        (alone,) = train_cohort([task])
+        assert_equal_results(result, alone, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 16, 100])
+def test_the_chunks_change_no_bit(chunk, cheap_programs):
+    tasks = two_streams(patience=30)
+    expected, places = places_of(tasks)
+    found, same_places = places_of(tasks, chunk=chunk)
+    assert same_places == places
+    for one, other in zip(found, expected, strict=True):
+        assert_equal_results(one, other, rtol=0, atol=0)
+
+
+def test_fewer_epochs_of_a_member_that_moves_are_still_seen(cheap_programs):
+    task, *others = two_streams()
+    shorter = with_plan(task, epochs=EPOCHS_OF_LOOK + 3)
+    found, places = places_of([shorter, task, *others])
+    assert len(places) > 1
+    (alone,) = train_cohort([shorter])
+    assert_equal_results(found[0], alone, rtol=1e-3, atol=1e-3)
+
+
+def test_a_neighbour_that_explodes_changes_no_bit_of_those_that_move(cheap_programs):
+    tasks = two_streams()
+    broken = replace(tasks[2].start, weights=np.full_like(tasks[2].start.weights, np.nan))
+    troubled, places = places_of([*tasks[:2], replace(tasks[2], start=broken), *tasks[3:]])
+    assert len(places) > 1
+    assert troubled[2].outcome.stop_reason == "non_finite_loss"
+    expected = train_cohort(tasks)
+    for number in (0, 1, 3, 4, 5):
+        assert_equal_results(troubled[number], expected[number], rtol=0, atol=0)
+
+
+def test_a_second_cohort_of_the_kind_builds_nothing(cheap_programs):
+    train_cohort(two_streams())
+    before = programs.counts
+    train_cohort(two_streams())
+    assert programs.counts.built == before.built
+
+
+def test_small_work_stays_where_it_is():
+    _, places = places_of(two_streams(patience=30))
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize(
+    ("spared", "epochs_done", "pays"),
+    [
+        # Nothing is spared, nothing was learnt of how long it takes, nothing is left.
+        (0, 500, False),
+        (200, 0, False),
+        (200, 1000, False),
+        (200, 500, True),
+        (1, 500, False),
+    ],
+)
+def test_moving_pays_where_much_work_is_left_and_many_places_are_spared(spared, epochs_done, pays):
+    task = example(neurons=64, training=training_rows(2000), epochs=1000).task
+    assert pays_to_move([task], spared, epochs_done) is pays
