@@ -49,7 +49,7 @@ def main() -> None:
         large = {
             name: [run(name, arguments)] for name in ("population_large", "mlp_classifier_large")
         }
-        assert_parity(large, "mlp_classifier_large")
+        assert_parity({**large, "scikeras": small["scikeras"]}, "scikeras")
         print_large(large)
     print_peak(run("matrix_peak", arguments))
     print_overhead(run("cannot_join", arguments))
@@ -129,7 +129,11 @@ def mlp_classifier(large: int = 0) -> dict[str, Any]:
 
 
 def scikeras(fits: int = 0) -> dict[str, Any]:
-    """SciKeras on a part of the grid that holds the best settings; its mean per fit."""
+    """SciKeras: its mean per fit over every candidate of the grid, and its best F1.
+
+    Early stopping makes candidates take from 1 to 10 s, so each of the grid is fitted on one of
+    the folds; the F1 is that of those candidates that are the best elsewhere, on all folds.
+    """
     import keras
     from scikeras.wrappers import KerasClassifier
     from sklearn.model_selection import GridSearchCV
@@ -155,18 +159,19 @@ def scikeras(fits: int = 0) -> dict[str, Any]:
         verbose=0,
         random_state=0,
     )
-    grid = {"optimizer__learning_rate": [0.1, 0.01], "batch_size": [20, 60]}
     warnings.simplefilter("ignore")
     # SciKeras is no classifier to today's scikit-learn, so the folds are given as they are.
     splits = list(folds.split(X, y))
-    began = time.perf_counter()
-    search = GridSearchCV(network, grid, scoring="f1", cv=splits, refit=False).fit(X, y)
-    n_fits = 5 * len(search.cv_results_["params"])
-    return {
-        "seconds": (time.perf_counter() - began) / n_fits * 100,
-        "f1": search.best_score_,
-        "measured_fits": n_fits,
-    }
+    seconds, n_fits = 0.0, 0
+    for k, rate in enumerate(LEARNING_RATES):
+        grid = {"optimizer__learning_rate": [rate], "batch_size": list(BATCH_SIZES)}
+        began = time.perf_counter()
+        GridSearchCV(network, grid, scoring="f1", cv=splits[k : k + 1], refit=False).fit(X, y)
+        seconds += time.perf_counter() - began
+        n_fits += len(BATCH_SIZES)
+    grid = {"optimizer__learning_rate": [0.1, 0.01], "batch_size": [20, 60]}
+    best = GridSearchCV(network, grid, scoring="f1", cv=splits, refit=False).fit(X, y)
+    return {"seconds": seconds / n_fits * 100, "f1": best.best_score_, "measured_fits": n_fits}
 
 
 def matrix_peak(_: int = 0) -> dict[str, Any]:
@@ -347,7 +352,7 @@ def print_large(results: dict[str, list[dict[str, Any]]]) -> None:
     print(f"\n{ours['fits']} fits: skhp cold {ours['seconds']:.1f} s, again {ours['again']:.1f} s")
     ratio = theirs["seconds"] / ours["seconds"]
     print(f"MLPClassifier {theirs['seconds']:.1f} s, {ratio:.1f} x skhp cold")
-    print(f"best F1 {ours['f1']:.3f} and {theirs['f1']:.3f}")
+    print(f"best F1 {ours['f1']:.3f} and {theirs['f1']:.3f} (which stops by accuracy, not by loss)")
     print_parts(ours)
 
 

@@ -202,6 +202,19 @@ class TestAgainstKeras:
         )
         assert same == (batch_size == -1)
 
+    def test_validation_loss_of_outputs_that_saturate(self, two_classes):
+        # Functional, and so vectorised; far from the other class, a sigmoid is 1 in float32.
+        def build():
+            inputs = keras.Input((4,))
+            hidden = LAYERS.Dense(3, activation="relu")(inputs)
+            return keras.Model(inputs, LAYERS.Dense(1, activation="sigmoid")(hidden))
+
+        X, y = two_classes
+        model = classifier(epochs=2, validation_split=0.2, loss="binary_crossentropy")
+        model.set_params(model=build)
+        assert_same_fit(*by_both(model, 300 * X, y))
+        assert max(model.fit(300 * X, y).history_["val_loss"]) > 10
+
     def test_rows_of_more_dimensions(self, regression):
         X, y = regression
 

@@ -1,5 +1,7 @@
 """What trains a network: the population's program or Keras, with the same weights."""
 
+import logging
+
 import keras
 import numpy as np
 import pytest
@@ -254,3 +256,18 @@ class TestVerbose:
         loud, silent = (quick(verbose=verbose).fit(*two_classes) for verbose in (2, 0))
         np.testing.assert_array_equal(weights_of(loud), weights_of(silent))
         assert loud.history_ == silent.history_
+
+
+def test_auto_tells_once_why_keras_trains(caplog):
+    class Logged(KerasMLPRegressor):
+        """A name of its own, so that nothing was logged of it before."""
+
+    X = np.linspace(-1, 1, 40).reshape(20, 2)
+    with caplog.at_level(logging.INFO, logger="skhp"):
+        for _ in range(2):
+            quick(Logged, epochs=1, callbacks=[Watch()]).fit(X, X[:, 0])
+        quick(Logged, epochs=1, callbacks=[Watch()], engine="keras").fit(X, X[:, 0])
+        quick(Logged, epochs=1).fit(X, X[:, 0])
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert "Keras trains the model of Logged by itself" in told
+    assert "callbacks" in told
