@@ -22,11 +22,20 @@ if TYPE_CHECKING:
         NonFiniteLossError,
         NonFiniteLossWarning,
     )
+    from skhp.search import (
+        GridSearchCV,
+        HalvingGridSearchCV,
+        HalvingRandomSearchCV,
+        RandomizedSearchCV,
+    )
 
 __version__ = version("skhp")
 
 __all__ = [
     "CannotJoinError",
+    "GridSearchCV",
+    "HalvingGridSearchCV",
+    "HalvingRandomSearchCV",
     "InvalidParameterError",
     "KerasClassifier",
     "KerasMLPClassifier",
@@ -34,12 +43,16 @@ __all__ = [
     "KerasRegressor",
     "NonFiniteLossError",
     "NonFiniteLossWarning",
+    "RandomizedSearchCV",
     "__version__",
     "population",
 ]
 
 _MODULE_OF = {
     "CannotJoinError": "skhp.exceptions",
+    "GridSearchCV": "skhp.search",
+    "HalvingGridSearchCV": "skhp.search",
+    "HalvingRandomSearchCV": "skhp.search",
     "InvalidParameterError": "skhp.exceptions",
     "KerasClassifier": "skhp.estimators.custom",
     "KerasMLPClassifier": "skhp.estimators.mlp_classifier",
@@ -47,6 +60,7 @@ _MODULE_OF = {
     "KerasRegressor": "skhp.estimators.custom",
     "NonFiniteLossError": "skhp.exceptions",
     "NonFiniteLossWarning": "skhp.exceptions",
+    "RandomizedSearchCV": "skhp.search",
 }
 
 register_backend()

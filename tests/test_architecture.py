@@ -25,9 +25,9 @@ MAY_IMPORT = {
     "estimators": BASE | {"networks", "training"},
     "search": BASE | {"networks", "training", "population", "estimators"},
     "comparison": BASE | {"skhp", "estimators"},
-    "cli": BASE | {"skhp", "comparison"},
+    "cli": BASE | {"skhp", "comparison", "search"},
     "__main__": {"cli"},
-    "skhp": BASE | {"estimators", "population"},
+    "skhp": BASE | {"estimators", "population", "search"},
 }
 
 USES_TENSORFLOW = {"networks", "training"}
@@ -35,6 +35,7 @@ USES_SCIKERAS = {"skhp/estimators/scikeras_base.py", "skhp/estimators/custom.py"
 USES_PRIVATE_SCIKIT_LEARN = {
     "skhp/estimators/scikit_learn_private.py",
     "skhp/population/scikit_learn_private.py",
+    "skhp/search/scikit_learn_private.py",
 }
 USES_PRIVATE_KERAS = {"skhp/networks/keras_private.py"}
 # Underscored so that they do not clash with fields, and documented.

@@ -1,0 +1,45 @@
+"""What a search scores by if nobody says: F1 of the rare class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.metrics import f1_score, make_scorer
+from sklearn.utils.multiclass import type_of_target
+
+
+def default_scoring(estimator: Any, y: Any) -> Any:
+    """The scorer that ``scoring="auto"`` stands for.
+
+    Parameters
+    ----------
+    estimator : estimator
+    y : array-like or None
+        The target that it is to learn.
+
+    Returns
+    -------
+    callable or None
+        F1 of the rarest class where a classifier is to tell two classes, of labels of any type (of
+        the last one in order where both are as frequent); macro F1 for more classes; None, the
+        estimator's own score, for everything else.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> default_scoring(LogisticRegression(), ["sick", "well", "well"])
+    make_scorer(f1_score, response_method='predict', pos_label=sick, zero_division=0.0)
+    """
+    if y is None or not is_classifier(estimator):
+        return None
+    kind = type_of_target(y)
+    if kind not in ("binary", "multiclass"):
+        return None
+    labels, counts = np.unique(np.asarray(y).ravel(), return_counts=True)
+    # A candidate that never says "rare" has an F1 of 0; to warn of each of hundreds helps nobody.
+    if kind == "multiclass" or len(labels) != 2:
+        return make_scorer(f1_score, average="macro", zero_division=0.0)
+    rarest = labels[0] if counts[0] < counts[1] else labels[1]
+    return make_scorer(f1_score, pos_label=rarest, zero_division=0.0)

@@ -1,0 +1,135 @@
+"""Switches early stopping on, wherever in an estimator there is a parameter for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+
+from skhp.exceptions import InvalidParameterError
+from skhp.suggestions import nearest_name
+
+# As scikit-learn's and skhp's own estimators call it: to stop at all, and after how many rounds
+# without an improvement.
+_SWITCH = "early_stopping"
+_ROUNDS = ("patience", "n_iter_no_change")
+_DEFAULT_ROUNDS = 10
+_HELD_OUT = "validation_fraction"
+_HELD_OUT_BY_DEFAULT = 0.1
+_FEWEST_HELD_OUT = 5
+
+
+def with_early_stopping(estimator: Any, setting: Any, y: Any = None, n_folds: int = 5) -> Any:
+    """A copy of an estimator that stops early; the estimator itself where nothing changes.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Estimators within it, as in a pipeline, are found by their parameters.
+    setting : "auto", bool, int or dict
+        As the parameter `early_stopping` of a searcher.
+    y : array-like, default=None
+        What "auto" looks at, to leave those estimators alone that would have too few rows to stop
+        by.
+    n_folds : int, default=5
+
+    Returns
+    -------
+    estimator
+
+    Raises
+    ------
+    InvalidParameterError
+        If nothing in the estimator can stop early and `setting` demands it, or if a dict names a
+        parameter that nothing has.
+    """
+    if setting is False:
+        return estimator
+    parameters = estimator.get_params(deep=True)
+    owners = _owners(parameters)
+    if not owners:
+        if setting == "auto":
+            return estimator
+        raise InvalidParameterError(
+            f"early_stopping={setting!r}, but {type(estimator).__name__} has no parameter to stop "
+            f'early by ({_SWITCH}, {" or ".join(_ROUNDS)}): leave it at "auto", or set it to False.'
+        )
+    changes: dict[str, Any] = {}
+    for owner in owners:
+        if setting != "auto" or _has_rows_enough(estimator, parameters, owner, y, n_folds):
+            changes |= _switched_on(parameters, owner, setting)
+    if isinstance(setting, Mapping):
+        changes |= _given(parameters, owners, setting)
+    changes = {name: value for name, value in changes.items() if parameters[name] is not value}
+    return clone(estimator).set_params(**changes) if changes else estimator
+
+
+def can_stop_early(estimator: Any) -> bool:
+    """Whether an estimator itself has a parameter to stop early by."""
+    return "" in _owners(estimator.get_params(deep=False)) or hasattr(estimator, "stop_reason_")
+
+
+def _owners(parameters: Mapping[str, Any]) -> list[str]:
+    """Prefixes of the estimators that can stop early, "" for the outermost."""
+    prefixes = []
+    for name in parameters:
+        prefix, _, last = name.rpartition("__")
+        prefix += "__" if prefix else ""
+        is_rounds = last == "n_iter_no_change" and f"{prefix}{_SWITCH}" not in parameters
+        if last == _SWITCH or is_rounds:
+            prefixes.append(prefix)
+    return prefixes
+
+
+def _switched_on(parameters: Mapping[str, Any], owner: str, setting: Any) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    rounds = next((f"{owner}{name}" for name in _ROUNDS if f"{owner}{name}" in parameters), None)
+    if f"{owner}{_SWITCH}" in parameters:
+        changes[f"{owner}{_SWITCH}"] = True
+    elif rounds is not None and parameters[rounds] is None:
+        changes[rounds] = _DEFAULT_ROUNDS
+    if isinstance(setting, Integral) and not isinstance(setting, bool) and rounds is not None:
+        changes[rounds] = int(setting)
+    return changes
+
+
+def _given(
+    parameters: Mapping[str, Any], owners: list[str], setting: Mapping[str, Any]
+) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for name, value in setting.items():
+        targets = [f"{owner}{name}" for owner in owners if f"{owner}{name}" in parameters]
+        if not targets:
+            known = sorted(
+                full.removeprefix(owner)
+                for owner in owners
+                for full in parameters
+                if full.startswith(owner) and "__" not in full.removeprefix(owner)
+            )
+            raise InvalidParameterError(
+                f"early_stopping has {name!r}, which no estimator that can stop early has as a "
+                f"parameter.{nearest_name(name, known)}"
+            )
+        changes |= dict.fromkeys(targets, value)
+    return changes
+
+
+def _has_rows_enough(
+    estimator: Any, parameters: Mapping[str, Any], owner: str, y: Any, n_folds: int
+) -> bool:
+    """Whether the rows held out of a training fold can tell better from worse."""
+    if parameters.get(f"{owner}{_SWITCH}") is True:
+        return True
+    if y is None:
+        return False
+    target = np.asarray(y)
+    share = parameters.get(f"{owner}{_HELD_OUT}") or _HELD_OUT_BY_DEFAULT
+    held_out = len(target) * (1 - 1 / max(n_folds, 2)) * share
+    if not is_classifier(estimator) or target.ndim != 1:
+        return held_out >= _FEWEST_HELD_OUT
+    _, counts = np.unique(target, return_counts=True)
+    # A class of one row in a fold cannot be on both sides.
+    return held_out >= max(_FEWEST_HELD_OUT, 2 * len(counts)) and counts.min() >= 4

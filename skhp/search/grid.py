@@ -1,0 +1,84 @@
+"""Every combination of the values of a grid."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn import model_selection
+
+from skhp.search.constraints import additional_constraints
+from skhp.search.search_additions import SearchAdditions
+from skhp.search.shared_docs import with_shared_docs
+
+
+@with_shared_docs
+class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
+    """scikit-learn's GridSearchCV, for rare classes and with early stopping, as a population.
+
+    Parameters
+    ----------
+    estimator : estimator
+    param_grid : dict or list of dicts
+        Names of parameters and the values to try; each dict of a list is a grid of its own.
+    {scoring}
+    {like_scikit_learn}
+    {outcomes}
+    {additions}
+
+    Attributes
+    ----------
+    {attributes}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skhp import GridSearchCV, KerasMLPClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> network = make_pipeline(StandardScaler(), KerasMLPClassifier(random_state=0))
+    >>> grid = {"kerasmlpclassifier__learning_rate": [1e-2, 1e-3]}
+    >>> search = GridSearchCV(network, grid, cv=3).fit(X, y)
+    >>> bool(search.best_score_ > 0.9), search.scorer_
+    (True, make_scorer(f1_score, response_method='predict', pos_label=0, zero_division=0.0))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = additional_constraints(
+        model_selection.GridSearchCV
+    )
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_grid: Any,
+        *,
+        scoring: Any = "auto",
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: Any = "2*n_jobs",
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        early_stopping: Any = "auto",
+        time_budget: Any = None,
+        on_interrupt: str = "raise",
+        population: bool = True,
+    ) -> None:
+        super().__init__(
+            estimator,
+            param_grid,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.early_stopping = early_stopping
+        self.time_budget = time_budget
+        self.on_interrupt = on_interrupt
+        self.population = population

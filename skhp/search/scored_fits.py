@@ -1,0 +1,173 @@
+"""Scores that remember how the fit that they are of was trained."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from skhp.search.early_stopping import can_stop_early
+from skhp.search.scikit_learn_private import MultimetricScorer
+
+
+class Training(NamedTuple):
+    """What a fitted estimator says of its training; None where it does not say."""
+
+    n_iter: float | None
+    best_epoch: float | None
+    stop_reason: str | None
+    stopping_score: float | None
+
+
+_UNTOLD = Training(None, None, None, None)
+
+
+class ScoredFit(float):
+    """A score, and the training of what was scored."""
+
+    training: Training
+
+    def __new__(cls, score: float, training: Training) -> ScoredFit:
+        """A score is a number like any other."""
+        scored = super().__new__(cls, score)
+        scored.training = training
+        return scored
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ScoredFit, (float(self), self.training)
+
+
+class RecordingScorer:
+    """A scorer whose scores are `ScoredFit`.
+
+    Parameters
+    ----------
+    scorer : callable
+        As scikit-learn's scorers; what it returns besides numbers is handed on as it is.
+    """
+
+    def __init__(self, scorer: Any) -> None:
+        self.scorer = scorer
+        # scikit-learn looks whether a function takes sample weights.
+        self.__signature__ = inspect.signature(scorer)
+
+    def __call__(self, estimator: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Score an estimator."""
+        return _recorded(self.scorer(estimator, *arguments, **keywords), estimator)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "scorer" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.scorer, name)
+
+    def __repr__(self) -> str:
+        return repr(self.scorer)
+
+
+class RecordingMultimetricScorer(MultimetricScorer):
+    """Scores several metrics; the first of them is a `ScoredFit`."""
+
+    def __call__(self, estimator: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Score an estimator."""
+        return _recorded(super().__call__(estimator, *arguments, **keywords), estimator)
+
+
+def training_columns(scores: Sequence[Any], n_splits: int) -> dict[str, np.ndarray]:
+    """Columns of `cv_results_` on the training of each candidate.
+
+    Parameters
+    ----------
+    scores : sequence
+        Of each fit, candidate by candidate: a number or a dict of numbers.
+    n_splits : int
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_candidates,)
+        Only the columns that some fit has a value for; NaN, or "", where a candidate has none.
+    """
+    trainings = [_training_of_scores(score) for score in scores]
+    columns = {}
+    for name in ("n_iter", "best_epoch"):
+        values = [getattr(training, name) for training in trainings]
+        if any(value is not None for value in values):
+            columns[f"mean_{name}"] = _means(values, n_splits)
+    if any(training.stop_reason for training in trainings):
+        columns["stop_reason"] = np.array(
+            [
+                _most_common([training.stop_reason for training in trainings[start:][:n_splits]])
+                for start in range(0, len(trainings), n_splits)
+            ]
+        )
+    if any(training.stopping_score is not None for training in trainings):
+        gaps = [
+            None if training.stopping_score is None else training.stopping_score - _first(score)
+            for training, score in zip(trainings, scores, strict=True)
+        ]
+        columns["mean_stopping_gap"] = _means(gaps, n_splits)
+    return columns
+
+
+def training_of(estimator: Any) -> Training:
+    """What a fitted estimator, or the last step of a pipeline, says of its training."""
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[-1][1]
+    if not can_stop_early(estimator):
+        return _UNTOLD
+    best_epoch = getattr(estimator, "best_epoch_", None)
+    stop_reason = getattr(estimator, "stop_reason_", None)
+    return Training(
+        n_iter=_number(getattr(estimator, "n_iter_", None)),
+        best_epoch=_number(best_epoch),
+        stop_reason=stop_reason if isinstance(stop_reason, str) else None,
+        stopping_score=_stopping_score(estimator, best_epoch),
+    )
+
+
+def _stopping_score(estimator: Any, best_epoch: Any) -> float | None:
+    """The score that early stopping kept the weights for, where it is one and no loss."""
+    monitor = getattr(estimator, "monitor", None)
+    values = (getattr(estimator, "history_", None) or {}).get(monitor, ())
+    if monitor in (None, "loss", "val_loss") or not best_epoch or len(values) < best_epoch:
+        return None
+    return _number(values[best_epoch - 1])
+
+
+def _recorded(scores: Any, estimator: Any) -> Any:
+    if isinstance(scores, dict):
+        name = next(iter(scores), None)
+        return scores if name is None else {**scores, name: _recorded(scores[name], estimator)}
+    if isinstance(scores, Real) and not isinstance(scores, bool):
+        return ScoredFit(float(scores), training_of(estimator))
+    return scores
+
+
+def _training_of_scores(scores: Any) -> Training:
+    if isinstance(scores, Mapping):
+        scores = next(iter(scores.values()), None)
+    return scores.training if isinstance(scores, ScoredFit) else _UNTOLD
+
+
+def _first(scores: Any) -> float:
+    return float(next(iter(scores.values())) if isinstance(scores, Mapping) else scores)
+
+
+def _number(value: Any) -> float | None:
+    # Some estimators count for each class; what took longest tells how long it took.
+    if isinstance(value, (np.ndarray, list, tuple)) and len(value):
+        value = np.max(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
+
+
+def _means(values: Sequence[float | None], n_splits: int) -> np.ndarray:
+    table = np.array([np.nan if value is None else value for value in values], dtype=float)
+    return table.reshape(-1, n_splits).mean(axis=1)
+
+
+def _most_common(reasons: Sequence[str | None]) -> str:
+    counts = Counter(reason for reason in reasons if reason)
+    return counts.most_common(1)[0][0] if counts else ""

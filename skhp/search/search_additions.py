@@ -1,0 +1,181 @@
+"""What skhp's searchers have beyond the classes of scikit-learn that they are based on."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import time
+from collections.abc import Iterator
+from typing import Any, Self
+
+import joblib
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import get_tags
+
+from skhp.population.backend import population
+from skhp.search.default_scoring import default_scoring
+from skhp.search.early_stopping import with_early_stopping
+from skhp.search.fixed_folds import FixedFolds
+from skhp.search.limits import LimitedEvaluation, Limits, SearchEnds, StopReason
+from skhp.search.scikit_learn_private import (
+    MultimetricScorer,
+    validate_parameter_constraints,
+)
+from skhp.search.scored_fits import (
+    RecordingMultimetricScorer,
+    RecordingScorer,
+    training_columns,
+)
+from skhp.search.time_budget import seconds_of_budget
+
+# joblib's own backends, beside which a population may be switched on. Who chose another one, such
+# as a cluster's, or a population with options of its own, wants that.
+_OWN_BACKENDS = {
+    "LokyBackend": "loky",
+    "MultiprocessingBackend": "multiprocessing",
+    "ThreadingBackend": "threading",
+    "SequentialBackend": None,
+}
+
+
+class SearchAdditions:
+    """Stands before a class of scikit-learn's among the bases of a searcher.
+
+    While scikit-learn searches, a few parameters of the searcher say for it what those that were
+    given mean; afterwards they are what they were. A copy would leave them alone, but callbacks are
+    told of the searcher itself.
+    """
+
+    estimator: Any
+    scoring: Any
+    cv: Any
+    refit: Any
+    n_jobs: Any
+    early_stopping: Any
+    time_budget: Any
+    on_interrupt: str
+    population: bool
+    search_stop_reason_: StopReason
+    _limits: Limits
+    _began: float
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Search, and refit the best candidate on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        **params : dict of str to object
+            Parameters for the ``fit`` of the estimator, the scorer and the splitter.
+
+        Returns
+        -------
+        self
+        """
+        validate_parameter_constraints(
+            self._parameter_constraints,  # type: ignore[attr-defined]
+            self.get_params(deep=False),  # type: ignore[attr-defined]
+            caller_name=type(self).__name__,
+        )
+        with self._translated(y), self._backend():
+            try:
+                super().fit(X, y, **params)  # type: ignore[misc]
+            finally:
+                self._forget_recording()
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        # Whether several targets are fine is up to the estimator; scikit-learn forgets to ask it.
+        of_estimator = get_tags(self.estimator).target_tags
+        tags.target_tags.single_output = of_estimator.single_output
+        tags.target_tags.multi_output = of_estimator.multi_output
+        return tags
+
+    @contextlib.contextmanager
+    def _translated(self, y: Any) -> Iterator[None]:
+        """Parameters as scikit-learn is to read them."""
+        folds = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        translated: dict[str, Any] = {
+            "cv": FixedFolds(folds),
+            "estimator": with_early_stopping(
+                self.estimator, self.early_stopping, y, getattr(folds, "n_splits", 5)
+            ),
+        }
+        if _is_auto(self.scoring):
+            translated["scoring"] = default_scoring(self.estimator, y)
+        self._limits = Limits(
+            seconds=seconds_of_budget(self.time_budget),
+            patience=getattr(self, "stop_after", None),
+            metric=f"mean_test_{self.refit if isinstance(self.refit, str) else 'score'}",
+            keeps_finished=self.on_interrupt == "partial",
+        )
+        self._began = time.perf_counter()
+        given = {name: getattr(self, name) for name in translated}
+        vars(self).update(translated)
+        try:
+            yield
+        finally:
+            vars(self).update(given)
+            del self._limits, self._began
+
+    def _forget_recording(self) -> None:
+        scorer = getattr(self, "scorer_", None)
+        if isinstance(scorer, RecordingScorer):
+            self.scorer_ = scorer.scorer
+
+    @contextlib.contextmanager
+    def _backend(self) -> Iterator[None]:
+        if not self.population:
+            yield
+            return
+        active, n_jobs = joblib.parallel.get_active_backend()
+        name = type(active).__name__
+        if name not in _OWN_BACKENDS:
+            yield
+            return
+        with population(n_jobs=n_jobs, backend=_OWN_BACKENDS[name]):
+            yield
+
+    def _get_scorers(self) -> tuple[Any, str]:
+        given = self.scoring
+        if _is_auto(given):
+            # Asked before `fit`, for what metadata the scorer takes.
+            self.scoring = None
+        try:
+            scorers, name = super()._get_scorers()  # type: ignore[misc]
+        finally:
+            self.scoring = given
+        if isinstance(scorers, MultimetricScorer):
+            own = vars(scorers)
+            return (
+                RecordingMultimetricScorer(scorers=own["_scorers"], raise_exc=own["_raise_exc"]),
+                name,
+            )
+        return RecordingScorer(scorers), name
+
+    def _run_search(self, evaluate_candidates: Any, *, callback_ctx: Any = None) -> None:
+        run = super()._run_search  # type: ignore[misc]
+        takes_context = "callback_ctx" in inspect.signature(run).parameters
+        context = {"callback_ctx": callback_ctx} if takes_context else {}
+        if not self._limits:
+            run(evaluate_candidates, **context)
+            return
+        limited = LimitedEvaluation(evaluate_candidates, self._limits, self._began)
+        with contextlib.suppress(SearchEnds):
+            run(limited, **context)
+        self.search_stop_reason_ = limited.reason
+
+    def _format_results(
+        self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None
+    ) -> dict[str, Any]:
+        results = super()._format_results(  # type: ignore[misc]
+            candidate_params, n_splits, out, more_results
+        )
+        return results | training_columns([one["test_scores"] for one in out], n_splits)
+
+
+def _is_auto(scoring: Any) -> bool:
+    return isinstance(scoring, str) and scoring == "auto"
