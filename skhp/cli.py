@@ -7,15 +7,12 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 __all__ = ["main"]
 
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
-
-
-_COMMAND = "skhp tune"
 
 
 class _UsageError(ValueError):
@@ -45,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(argv)
     except KeyboardInterrupt:
-        print(f"{_COMMAND}: stopped by Ctrl-C, no files were written", file=sys.stderr)
+        print(f"{_command(argv)}: stopped by Ctrl-C, no files were written", file=sys.stderr)
         return _EXIT_INTERRUPTED
 
 
@@ -53,20 +50,33 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         arguments = _parse(argv)
     except _UsageError as error:
-        return _refuse(error)
+        return _refuse(argv, error)
     # Only now, so that --help and --version are quick.
+    from skhp.exceptions import JournalError
+
+    if arguments.command == "journal":
+        try:
+            _journal(arguments)
+        except JournalError as error:
+            return _refuse(argv, error)
+        return 0
     from skhp.comparison import StudyError
 
     try:
         _tune(arguments)
     except StudyError as error:
-        return _refuse(error)
+        return _refuse(argv, error)
     return 0
 
 
-def _refuse(error: ValueError) -> int:
-    print(f"{_COMMAND}: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
+def _refuse(argv: Sequence[str] | None, error: ValueError) -> int:
+    print(f"{_command(argv)}: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
     return _EXIT_BAD_INPUT
+
+
+def _command(argv: Sequence[str] | None) -> str:
+    given = sys.argv[1:] if argv is None else argv
+    return f"skhp {'journal' if given and given[0] == 'journal' else 'tune'}"
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -74,6 +84,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if arguments.command == "journal":
+        if arguments.best < 1:
+            parser.error(f"--best is {arguments.best}: at least 1 is needed")
+        return arguments
     if arguments.candidates is not None and arguments.search != "random":
         parser.error("--candidates is for a random search: add --search random")
     if arguments.table is None:
@@ -87,7 +101,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _make_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="skhp", description="Keras networks as scikit-learn estimators.")
     parser.add_argument("--version", action="version", version=f"skhp {version('skhp')}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, dest="command"
+    )
+    _add_journal(commands)
     tune = commands.add_parser(
         "tune",
         help="compare a tuned network to a tuned logistic regression",
@@ -151,6 +168,27 @@ def _make_parser() -> argparse.ArgumentParser:
     ):
         tune.add_argument(f"--{name}", action="append", default=[], metavar="COLUMN", help=text)
     return parser
+
+
+def _add_journal(commands: Any) -> None:
+    journal = commands.add_parser(
+        "journal",
+        help="print what the journal of a search holds",
+        description=(
+            "Print of which search a journal is, how much is finished, and the best candidates by "
+            "mean score. The file is only read, also where a search is writing it."
+        ),
+    )
+    journal.add_argument("file", type=Path, metavar="FILE", help="what `journal=` was set to")
+    journal.add_argument(
+        "--best", type=int, default=10, metavar="N", help="candidates to list (default: 10)"
+    )
+
+
+def _journal(arguments: argparse.Namespace) -> None:
+    from skhp.search.journal_report import report_of_file
+
+    _print(report_of_file(arguments.file, arguments.best))
 
 
 def _tune(arguments: argparse.Namespace) -> None:

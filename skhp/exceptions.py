@@ -12,6 +12,10 @@ from sklearn.exceptions import ConvergenceWarning
 __all__ = [
     "CannotJoinError",
     "InvalidParameterError",
+    "JournalDamagedError",
+    "JournalError",
+    "JournalMismatchError",
+    "JournalWarning",
     "NonFiniteLossError",
     "NonFiniteLossWarning",
 ]
@@ -30,6 +34,22 @@ class InvalidParameterError(ValueError, TypeError):
     The message lists every mistake that was found, not only the first, and suggests the nearest
     name where there is one.
     """
+
+
+class JournalError(ValueError):
+    """The journal of a search cannot be used; the message says why and what to do."""
+
+
+class JournalMismatchError(JournalError):
+    """A journal was written by another search; the message says what differs."""
+
+
+class JournalDamagedError(JournalError):
+    """A file is no journal, or not a whole one; it is left as it is."""
+
+
+class JournalWarning(UserWarning):
+    """A journal can no longer be written, so a search goes on without."""
 
 
 class NonFiniteLossWarning(ConvergenceWarning):

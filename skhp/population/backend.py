@@ -15,6 +15,7 @@ from joblib.parallel import ParallelBackendBase, SequentialBackend
 from skhp.population.calls import CollectedTask, ParallelCall, PopulationTrainer, work_off
 from skhp.population.options import PopulationOptions, options_of
 from skhp.population.progress import PrintedProgress, ProgressObserver, SilentProgress
+from skhp.population.task_journal import JournalledCall, TaskJournal
 
 # joblib submits "2*n_jobs" tasks before it asks for results: with this number, all of a search.
 # It is the n_jobs of a call that names none, too, so that it can be told from every other.
@@ -47,11 +48,14 @@ class PopulationBackend(ParallelBackendBase):
         inner_max_num_threads: int | None = None,
         *,
         train_population: PopulationTrainer | None = None,
+        journal: TaskJournal | None = None,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self.options = options_of(options)
         self._train_population = train_population
+        # Not for nested backends: the tasks within a task are none of its own.
+        self._journalled = JournalledCall(journal)
         self._calls: WeakKeyDictionary[Any, ParallelCall] = WeakKeyDictionary()
         self._calls_open = 0
         self._collected: list[tuple[ParallelCall, CollectedTask]] = []
@@ -73,7 +77,8 @@ class PopulationBackend(ParallelBackendBase):
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         self.parallel = parallel
-        self._calls[parallel] = _call(self.options, n_jobs, parallel, prefer, require, memmapping)
+        call = _call(self.options, n_jobs, parallel, prefer, require, memmapping)
+        self._calls[parallel] = dataclasses.replace(call, journalled=self._journalled)
         self._calls_open += 1
         return EVERY_TASK
 

@@ -24,6 +24,7 @@ from skhp.population.planner import PlannedFit, Planner
 from skhp.population.progress import ProgressObserver
 from skhp.population.recorded_warnings import give_warnings
 from skhp.population.steps import AnsweringMemory, FittedStep
+from skhp.population.task_journal import JournalledCall, as_finished
 
 PopulationTrainer = Callable[
     [Sequence[Any], PopulationOptions, ProgressObserver], Iterator[tuple[int, Any]]
@@ -57,11 +58,13 @@ class ParallelCall:
         Arguments of the joblib.Parallel that runs tasks which cannot join. None runs them one
         after another.
     progress : ProgressObserver
+    journalled : JournalledCall
     """
 
     options: PopulationOptions
     workers: dict[str, Any] | None
     progress: ProgressObserver
+    journalled: JournalledCall = field(default_factory=lambda: JournalledCall(None))
 
 
 @dataclass(eq=False)
@@ -101,41 +104,57 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
     train : callable
         As `skhp.population.cohorts.train_population`.
     """
+    known = [call.journalled.recalled(task.batch) for task in tasks]
     planner = Planner()
+    population: list[Any] = []
     members: dict[int, _Member] = {}
     others: deque[CollectedTask] = deque()
     with shared_preparation():
-        while tasks:
+        for recalled in known:
             collected = tasks.popleft()
+            if recalled is not None:
+                collected.report([recalled.result])
+                if None not in known:
+                    continue
             fits_of_items = [planner.plan(*item) for item in collected.batch.items]
-            if any(fits_of_items):
+            if recalled is not None:
+                population += [as_finished(fit, recalled) for fit in fits_of_items[0]]
+            elif any(fits_of_items):
                 joining = _JoiningTask(collected, fits_of_items)
                 for fit in joining.fits:
-                    members[len(members)] = _Member(joining, fit)
+                    members[len(population)] = _Member(joining, fit)
+                    population.append(fit.task)
             else:
                 others.append(collected)
-    _run(others, call.workers)
+    _run(others, call)
     if members:
-        _train_and_run(members, call, train)
+        _train_and_run(population, members, call, train)
 
 
-def _run(tasks: deque[CollectedTask], workers: dict[str, Any] | None) -> None:
-    if workers is not None and len(tasks) > 1:
-        results = joblib.Parallel(**workers)(joblib.delayed(task.batch)() for task in tasks)
-        for task, result in zip(tasks, results, strict=True):
-            task.report(result)
+def _run(tasks: deque[CollectedTask], call: ParallelCall) -> None:
+    if call.workers is not None and len(tasks) > 1:
+        parallel = joblib.Parallel(**call.workers, return_as="generator")
+        for result in parallel(joblib.delayed(task.batch)() for task in tuple(tasks)):
+            _report(tasks.popleft(), result, call)
         return
     while tasks:
         task = tasks.popleft()
-        task.report(task.batch())
+        _report(task, task.batch(), call)
+
+
+def _report(task: CollectedTask, results: Any, call: ParallelCall) -> None:
+    call.journalled.keep(task.batch, results)
+    task.report(results)
 
 
 def _train_and_run(
-    members: dict[int, _Member], call: ParallelCall, train: PopulationTrainer
+    population: Sequence[Any],
+    members: dict[int, _Member],
+    call: ParallelCall,
+    train: PopulationTrainer,
 ) -> None:
-    fits = [member.fit.task for member in members.values()]
     live_tasks, lives = _live_tasks(members)
-    finished = train(fits, call.options, LiveProgress(call.progress, lives))
+    finished = train(population, call.options, LiveProgress(call.progress, lives))
     with contextlib.ExitStack() as stack:
         if live_tasks:
             # Threads that leave this context in another order than they entered it, as scikit-learn
@@ -154,9 +173,10 @@ def _train_and_run(
                 lives[index].finish(result)
             if task.is_trained:
                 live = live_tasks.get(task)
-                task.collected.report(_run_adopting(task) if live is None else live.finished())
+                results = _run_adopting(task) if live is None else live.finished()
+                _report(task.collected, results, call)
     for task in {id(member.task): member.task for member in members.values()}.values():
-        task.collected.report(_run_adopting(task))
+        _report(task.collected, _run_adopting(task), call)
 
 
 def _live_tasks(

@@ -40,15 +40,20 @@ def train_population(
     Yields
     ------
     number, result : int, FitResult or Exception
-        A member by its number in `tasks`, as soon as its cohort is done; an exception where the
-        cohort could not be trained.
+        A member that was to be trained, by its number in `tasks`, as soon as its cohort is done; an
+        exception where the cohort could not be trained.
     """
     limit = options.memory_limit
     # Half of it, so that two cohorts may train at once.
     shared = share_structures(tasks, lambda own, moved: seconds_of(moved) < seconds_of(own))
     tasks = [structure.task for structure in shared]
-    plans = plan_cohorts(tasks, None if limit is None else int(limit) // 2)
-    watch = _Watch(len(tasks), len(plans), progress)
+    plans = [
+        plan
+        for plan in plan_cohorts(tasks, None if limit is None else int(limit) // 2)
+        if any(tasks[number].finished_after is None for number in plan.members)
+    ]
+    to_train = sum(task.finished_after is None for task in tasks)
+    watch = _Watch(to_train, len(plans), progress)
     workers = _workers(tasks, plans, options)
     cores = _Cores(workers)
     executor = ThreadPoolExecutor(workers, "skhp-cohort")
@@ -69,6 +74,8 @@ def train_population(
                 # Who gets the members scores them, one after the other.
                 with cores.lent():
                     for number, result in zip(plan.members, results, strict=True):
+                        if tasks[number].finished_after is not None:
+                            continue
                         failed = isinstance(result, Exception)
                         yield number, result if failed else shared[number].result(result)
     finally:
@@ -92,12 +99,13 @@ def _train(
     watch: _Watch,
     cores: _Cores,
 ) -> list[FitResult]:
+    running = sum(task.finished_after is None for task in members)
     with cores.one():
         return train_cohort(
             members,
             chunk=options.chunk,
             candidates=plan.candidates,
-            observer=_CohortWatch(watch, plan.members),
+            observer=_CohortWatch(watch, plan.members, running),
         )
 
 
@@ -193,12 +201,12 @@ class _Watch:
 
 
 class _CohortWatch:
-    """The progress of one cohort, whose members have these numbers."""
+    """The progress of one cohort, whose members have these numbers; so many of them train."""
 
-    def __init__(self, watch: _Watch, members: Sequence[int]) -> None:
+    def __init__(self, watch: _Watch, members: Sequence[int], running: int) -> None:
         self._watch = watch
         self._members = members
-        self._running = len(members)
+        self._running = running
         self._epochs = (0,) * len(members)
 
     def advanced(self, progress: CohortProgress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral
 from typing import Any
 
@@ -30,6 +31,7 @@ def additional_constraints(base: type, *, sequential: bool = False) -> dict[str,
         # Checked where it is read, by `seconds_of_budget`.
         "time_budget": "no_validation",
         "on_interrupt": [StrOptions({"raise", "partial"})],
+        "journal": [str, os.PathLike, None],
         "population": ["boolean"],
     }
     if sequential:

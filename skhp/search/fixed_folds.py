@@ -18,6 +18,11 @@ class FixedFolds:
     ----------
     splitter : cross validator
 
+    Attributes
+    ----------
+    folds : list of (train, test) or None
+        As they were drawn; None before that.
+
     Examples
     --------
     >>> from sklearn.model_selection import ShuffleSplit
@@ -29,13 +34,13 @@ class FixedFolds:
 
     def __init__(self, splitter: Any) -> None:
         self.splitter = splitter
-        self._folds: list[tuple[np.ndarray, np.ndarray]] | None = None
+        self.folds: list[tuple[np.ndarray, np.ndarray]] | None = None
 
     def split(self, X: Any, y: Any = None, **parameters: Any) -> Iterator[tuple[Any, Any]]:
         """Training and test rows of each fold, as indices."""
-        if self._folds is None:
-            self._folds = list(self.splitter.split(X, y, **parameters))
-        return iter(self._folds)
+        if self.folds is None:
+            self.folds = list(self.splitter.split(X, y, **parameters))
+        return iter(self.folds)
 
     def get_n_splits(self, X: Any = None, y: Any = None, **parameters: Any) -> int:
         """Number of folds."""

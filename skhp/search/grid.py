@@ -64,6 +64,7 @@ class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
         early_stopping: Any = "auto",
         time_budget: Any = None,
         on_interrupt: str = "raise",
+        journal: Any = None,
         population: bool = True,
     ) -> None:
         super().__init__(
@@ -81,4 +82,5 @@ class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
         self.early_stopping = early_stopping
         self.time_budget = time_budget
         self.on_interrupt = on_interrupt
+        self.journal = journal
         self.population = population

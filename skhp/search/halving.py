@@ -110,6 +110,7 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
         early_stopping: Any = "auto",
         time_budget: Any = None,
         on_interrupt: str = "raise",
+        journal: Any = None,
         population: bool = True,
     ) -> None:
         super().__init__(
@@ -132,6 +133,7 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
         self.early_stopping = early_stopping
         self.time_budget = time_budget
         self.on_interrupt = on_interrupt
+        self.journal = journal
         self.population = population
 
 
@@ -226,6 +228,7 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
         early_stopping: Any = "auto",
         time_budget: Any = None,
         on_interrupt: str = "raise",
+        journal: Any = None,
         population: bool = True,
     ) -> None:
         super().__init__(
@@ -249,4 +252,5 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
         self.early_stopping = early_stopping
         self.time_budget = time_budget
         self.on_interrupt = on_interrupt
+        self.journal = journal
         self.population = population

@@ -72,6 +72,7 @@ class RandomizedSearchCV(SearchAdditions, model_selection.RandomizedSearchCV):
         early_stopping: Any = "auto",
         time_budget: Any = None,
         on_interrupt: str = "raise",
+        journal: Any = None,
         population: bool = True,
         stop_after: int | None = None,
     ) -> None:
@@ -93,4 +94,5 @@ class RandomizedSearchCV(SearchAdditions, model_selection.RandomizedSearchCV):
         self.time_budget = time_budget
         self.stop_after = stop_after
         self.on_interrupt = on_interrupt
+        self.journal = journal
         self.population = population

@@ -120,8 +120,10 @@ def training_of(estimator: Any) -> Training:
         return _UNTOLD
     best_epoch = getattr(estimator, "best_epoch_", None)
     stop_reason = getattr(estimator, "stop_reason_", None)
+    history = getattr(estimator, "history_", None) or {}
+    n_iter = getattr(estimator, "n_iter_", None)
     return Training(
-        n_iter=_number(getattr(estimator, "n_iter_", None)),
+        n_iter=_number(len(history["loss"]) if n_iter is None and "loss" in history else n_iter),
         best_epoch=_number(best_epoch),
         stop_reason=stop_reason if isinstance(stop_reason, str) else None,
         stopping_score=_stopping_score(estimator, best_epoch),

@@ -13,10 +13,12 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags
 
-from skhp.population.backend import population
+from skhp.exceptions import InvalidParameterError
+from skhp.population.backend import PopulationBackend
 from skhp.search.default_scoring import default_scoring
 from skhp.search.early_stopping import with_early_stopping
 from skhp.search.fixed_folds import FixedFolds
+from skhp.search.journalled_search import JournalledSearch
 from skhp.search.limits import LimitedEvaluation, Limits, SearchEnds, StopReason
 from skhp.search.scikit_learn_private import (
     MultimetricScorer,
@@ -39,6 +41,13 @@ _OWN_BACKENDS = {
 }
 
 
+# What decides a score besides the data, the folds, the estimator and the scoring.
+_DECIDING = (
+    *("return_train_score", "error_score", "random_state"),
+    *("factor", "resource", "min_resources", "max_resources", "aggressive_elimination"),
+)
+
+
 class SearchAdditions:
     """Stands before a class of scikit-learn's among the bases of a searcher.
 
@@ -54,11 +63,13 @@ class SearchAdditions:
     n_jobs: Any
     early_stopping: Any
     time_budget: Any
+    journal: Any
     on_interrupt: str
     population: bool
     search_stop_reason_: StopReason
     _limits: Limits
     _began: float
+    _journalled: JournalledSearch | None
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, and refit the best candidate on all rows.
@@ -113,13 +124,24 @@ class SearchAdditions:
             keeps_finished=self.on_interrupt == "partial",
         )
         self._began = time.perf_counter()
+        self._journalled = None
+        if self.journal is not None:
+            self._journalled = JournalledSearch(
+                self.journal,
+                translated["estimator"],
+                translated.get("scoring", self.scoring),
+                translated["cv"],
+                {name: getattr(self, name, None) for name in _DECIDING},
+            )
         given = {name: getattr(self, name) for name in translated}
         vars(self).update(translated)
         try:
             yield
         finally:
             vars(self).update(given)
-            del self._limits, self._began
+            if self._journalled is not None:
+                self._journalled.close()
+            del self._limits, self._began, self._journalled
 
     def _forget_recording(self) -> None:
         scorer = getattr(self, "scorer_", None)
@@ -128,16 +150,26 @@ class SearchAdditions:
 
     @contextlib.contextmanager
     def _backend(self) -> Iterator[None]:
-        if not self.population:
-            yield
-            return
         active, n_jobs = joblib.parallel.get_active_backend()
         name = type(active).__name__
         if name not in _OWN_BACKENDS:
+            if self._journalled is not None:
+                raise InvalidParameterError(
+                    f"journal={self.journal!r} cannot be kept under joblib's backend {name}: run "
+                    "the search outside of joblib.parallel_config, or leave the journal out."
+                )
             yield
-            return
-        with population(n_jobs=n_jobs, backend=_OWN_BACKENDS[name]):
+        elif not self.population and self._journalled is None:
             yield
+        else:
+            backend = PopulationBackend(
+                train_population=None if self.population else _train_nothing,
+                journal=self._journalled,
+                n_jobs=n_jobs,
+                backend=_OWN_BACKENDS[name],
+            )
+            with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
+                yield
 
     def _get_scorers(self) -> tuple[Any, str]:
         given = self.scoring
@@ -160,6 +192,8 @@ class SearchAdditions:
         run = super()._run_search  # type: ignore[misc]
         takes_context = "callback_ctx" in inspect.signature(run).parameters
         context = {"callback_ctx": callback_ctx} if takes_context else {}
+        if self._journalled is not None:
+            evaluate_candidates = self._journalled.in_iterations(evaluate_candidates)
         if not self._limits:
             run(evaluate_candidates, **context)
             return
@@ -175,6 +209,11 @@ class SearchAdditions:
             candidate_params, n_splits, out, more_results
         )
         return results | training_columns([one["test_scores"] for one in out], n_splits)
+
+
+def _train_nothing(*arguments: Any) -> Iterator[tuple[int, Any]]:
+    """In place of the trainer of populations: every fit is trained by itself."""
+    return iter(())
 
 
 def _is_auto(scoring: Any) -> bool:

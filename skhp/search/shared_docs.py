@@ -54,6 +54,11 @@ time_budget : float, str, datetime.timedelta or None, default=None
 on_interrupt : {"raise", "partial"}, default="raise"
     What Ctrl-C does: end `fit` by the exception, or leave the search with the candidates that were
     finished.
+journal : str, path or None, default=None
+    An SQLite file, made if it is missing, into which each candidate goes on each fold as soon as
+    it is scored. The same search again goes on from there, after whatever ended it; a search on
+    other data, folds, or with another estimator or scoring is refused. ``skhp journal FILE`` shows
+    what is in it, and pandas can read it.
 population : bool, default=True
     Train the networks of all candidates and folds together where they can join, as under
     :func:`skhp.population`. A joblib backend that is not joblib's own is left in place.

@@ -102,7 +102,7 @@ class Cohort:
         began = time.perf_counter()
         self._tasks = tasks
         self._leaders = _leaders(tasks)
-        leading = {number: tasks[number] for number in sorted(set(self._leaders))}
+        leading = _leading(tasks, self._leaders)
         self._ends = sorted({task.plan.epochs for task in tasks})
         self._chunk = chunk
         self._room = max(CHUNK_EPOCHS, chunk or 0)
@@ -266,6 +266,18 @@ def _leaders(tasks: Sequence[FitTask]) -> list[int]:
         if key not in longest or tasks[longest[key]].plan.epochs < task.plan.epochs:
             longest[key] = number
     return [longest[_training_but_epochs(task)] for task in tasks]
+
+
+def _leading(tasks: Sequence[FitTask], leaders: Sequence[int]) -> dict[int, FitTask]:
+    """The fits that are trained, by their numbers."""
+    leading = {}
+    for leader in sorted(set(leaders)):
+        ends = [tasks[number].finished_after for number, of in enumerate(leaders) if of == leader]
+        known = [end for end in ends if end is not None]
+        # One whose result is known still trains for those that share its training.
+        finished_after = max(known) if len(known) == len(ends) else None
+        leading[leader] = replace(tasks[leader], finished_after=finished_after)
+    return leading
 
 
 def _training_but_epochs(task: FitTask) -> Any:

@@ -80,7 +80,13 @@ class CohortArrays:
             for row in layout.member
             for member in row
         ]
-        self._taken = np.array([member is not None for row in layout.member for member in row])
+        self._trains = np.array(
+            [
+                member is not None and tasks[member].finished_after is None
+                for row in layout.member
+                for member in row
+            ]
+        )
         self._shape = layout.shape
         self._streams = [self._flat[s * layout.shape[1]] for s in range(layout.shape[0])]
         self._n_rows = [len(stream.rows.X) for stream in self._streams]
@@ -131,7 +137,7 @@ class CohortArrays:
         )
         zero = tf.zeros(self._shape)
         none = tf.zeros(self._shape, tf.int32)
-        stop = np.where(self._taken, RUNNING, RUNNING + 1).reshape(self._shape).astype(np.int32)
+        stop = np.where(self._trains, RUNNING, RUNNING + 1).reshape(self._shape).astype(np.int32)
         return CohortState(
             weights=weights,
             state=held,

@@ -50,6 +50,7 @@ class FitTask:
     noise_seed: int
     start: MemberWeights
     origin: Any = None
+    finished_after: int | None = None
     row_metrics: tuple[RowMetric, ...] = ()
 
     @property

@@ -127,9 +127,9 @@ class PackedMembers:
 
         It is decided by what the members are and who of them still trains.
         """
-        running = {number: self._tasks[number] for number in self.running}
-        if not self._compiled or not running:
+        if not self._compiled or not self.running:
             return None
+        running = {number: self._tasks[number] for number in self._lasting(epochs_done)}
         of_streams = Counter(task.stream for task in running.values())
         # Few sizes, so that the next search finds the program.
         candidates = 2 ** (max(of_streams.values()) - 1).bit_length()
@@ -142,6 +142,14 @@ class PackedMembers:
         self._state = host_values(self._state)
         self._fixed = self._program = None
         return closer
+
+    def _lasting(self, epochs_done: int) -> list[int]:
+        """Members that still train, and those that would if their results were not known."""
+        lasting = set(self.running)
+        for number, task in self._tasks.items():
+            if task.finished_after is not None and task.finished_after > epochs_done:
+                lasting.add(number)
+        return [number for number in self._tasks if number in lasting]
 
     def go_on_from(self, states: Mapping[int, CohortState]) -> None:
         """Let members be where they were elsewhere, as `state_of` told."""

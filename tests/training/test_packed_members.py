@@ -135,3 +135,30 @@ def test_small_work_stays_where_it_is():
 def test_moving_pays_where_much_work_is_left_and_many_places_are_spared(spared, epochs_done, pays):
     task = example(neurons=64, training=training_rows(2000), epochs=1000).task
     assert pays_to_move([task], spared, epochs_done) is pays
+
+
+@pytest.mark.parametrize("known", [(0,), (1, 2), (0, 3, 5), (1, 2, 3, 4, 5)])
+def test_members_whose_results_are_known_keep_the_bits_of_the_others(known, cheap_programs):
+    tasks = two_streams(patience=30)
+    expected, places = places_of(tasks)
+    resumed = [
+        replace(task, finished_after=expected[number].outcome.n_epochs) if number in known else task
+        for number, task in enumerate(tasks)
+    ]
+    assert Cohort(resumed).running == len(tasks) - len(known)
+    found, same_places = places_of(resumed)
+    # A cohort ends earlier where what would last longest is known.
+    assert same_places == places[: len(same_places)]
+    for number, result in enumerate(found):
+        if number not in known:
+            assert_equal_results(result, expected[number], rtol=0, atol=0)
+
+
+def test_a_known_training_still_trains_for_a_member_that_shares_it(cheap_programs):
+    task, *_ = two_streams()
+    shorter = with_plan(task, epochs=12)
+    expected = train_cohort([task, shorter])
+    known = replace(task, finished_after=task.plan.epochs)
+    assert Cohort([known, shorter]).running == 1
+    _, found = train_cohort([known, shorter])
+    assert_equal_results(found, expected[1], rtol=0, atol=0)

@@ -1,0 +1,177 @@
+"""The journal of a search: each fit is written down as it finishes, and found by the next run."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+import threading
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from skhp.exceptions import (
+    JournalDamagedError,
+    JournalError,
+    JournalMismatchError,
+    JournalWarning,
+)
+from skhp.search.finished_fold import FinishedFold, FoldKey
+from skhp.search.journal_file import (
+    connection_for_writing,
+    create_journal_file,
+    read_rows,
+    write_row,
+)
+from skhp.search.journal_reading import keep_copy, read_journal_file
+from skhp.search.search_identity import SearchIdentity
+
+__all__ = ["Journal"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Journal:
+    """The finished fits of a search in an SQLite file that pandas can read.
+
+    Threads may share a journal, and processes a file. What `record` has returned from outlives the
+    process. Where the file can no longer be written, one `JournalWarning` says so and the search
+    goes on without.
+
+    Parameters
+    ----------
+    path : path
+    connection : sqlite3.Connection or None
+        None where the file cannot be written.
+    answers : mapping
+        What was finished when the file was opened.
+    failure : Exception, default=None
+        Why the file could not even be made; it is warned of.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection | None,
+        answers: Mapping[FoldKey, FinishedFold],
+        failure: Exception | None = None,
+    ) -> None:
+        self.path = path
+        self._connection = connection
+        self._answers = dict(answers)
+        self._records = True
+        self._lock = threading.Lock()
+        if failure is not None:
+            self._give_up(failure)
+
+    @classmethod
+    def opened(cls, path: str | os.PathLike[str], identity: SearchIdentity) -> Self:
+        """The journal of this search, made if there is none, else gone on with.
+
+        Parameters
+        ----------
+        path : path
+        identity : SearchIdentity
+            What must be as it was when the journal was made.
+
+        Returns
+        -------
+        Journal
+
+        Raises
+        ------
+        JournalMismatchError
+            The journal is of another search; the message says what differs.
+        JournalDamagedError
+            The file is damaged or no journal; a copy is kept beside it.
+        JournalError
+            The file cannot be made or read.
+        """
+        path = Path(path)
+        try:
+            if not path.exists():
+                create_journal_file(path, identity)
+            recorded, answers = read_journal_file(path)
+        except JournalDamagedError as error:
+            raise keep_copy(path, error) from None
+        except (OSError, sqlite3.Error) as error:
+            if not _is_full(error):
+                raise JournalError(
+                    f"the journal {str(path)!r} cannot be made: {error}; give `journal` a path in "
+                    "a directory that exists and can be written"
+                ) from None
+            return cls(path, None, {}, failure=error)
+        if differences := identity.differences(recorded):
+            raise JournalMismatchError(
+                f"the journal {str(path)!r} is of another search. What differs: "
+                f"{'; '.join(differences)}. Give `journal` another path, or delete that file to "
+                "start anew"
+            )
+        try:
+            connection = connection_for_writing(path)
+        except sqlite3.Error:
+            connection = None  # A read-only place still answers.
+        return cls(path, connection, answers)
+
+    def answers(self) -> Mapping[FoldKey, FinishedFold]:
+        """What is finished by now, here and in other processes that share the file."""
+        with self._lock:
+            if self._connection is not None and self._records:
+                try:
+                    self._answers = read_rows(self._connection)
+                except (sqlite3.Error, ValueError, TypeError) as error:
+                    self._give_up(error)
+            return dict(self._answers)
+
+    def record(self, finished: FinishedFold) -> None:
+        """Write down a fit; of the same key, the first stays."""
+        with self._lock:
+            if not self._records:
+                return
+            try:
+                if self._connection is None:
+                    raise sqlite3.OperationalError("the file cannot be written")
+                finished = finished.plain()
+                write_row(self._connection, finished)
+                self._answers.setdefault(finished.key, finished)
+            except (sqlite3.Error, OSError) as error:
+                self._give_up(error)
+
+    def close(self) -> None:
+        """Let go of the file; a fit that is recorded later is not written down."""
+        with self._lock:
+            self._records = False
+            if self._connection is not None:
+                connection, self._connection = self._connection, None
+                # What is committed stays so; at worst it is not moved from one file to the other.
+                with contextlib.suppress(sqlite3.Error):
+                    connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _give_up(self, error: Exception) -> None:
+        self._records = False
+        warnings.warn(
+            f"the journal {str(self.path)!r} cannot be written: {error}; the search goes on "
+            "without it, and what it finishes from here on is not recorded",
+            JournalWarning,
+            stacklevel=3,
+        )
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in _FULL
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL

@@ -1,0 +1,159 @@
+"""A search whose finished fits are written down, and answered where they are known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from skhp.population.task_journal import Recalled
+from skhp.search.descriptions import parameters_text
+from skhp.search.finished_fold import FinishedFold, FoldKey
+from skhp.search.fixed_folds import FixedFolds
+from skhp.search.journal import Journal
+from skhp.search.scored_fits import ScoredFit, Training
+from skhp.search.search_identity import SearchIdentity
+
+_ONE_SCORE = "score"
+_STOPPING_SCORE = "stopping_score"
+
+
+class JournalledSearch:
+    """Stands between the tasks of a search and its journal.
+
+    Parameters
+    ----------
+    path : path
+        Of the journal; it is opened when the first task is known, and with it rows and folds.
+    estimator : estimator
+    scoring : object
+    folds : FixedFolds
+    settings : mapping
+        What else decides a score.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        estimator: Any,
+        scoring: Any,
+        folds: FixedFolds,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._path = path
+        self._folds = folds
+        self._parts = {"estimator": estimator, "scoring": scoring, "settings": settings}
+        self._journal: Journal | None = None
+        self._answers: Mapping[FoldKey, FinishedFold] = {}
+        self._iteration = 0
+
+    def in_iterations(self, evaluate: Callable[..., Any]) -> Callable[..., Any]:
+        """scikit-learn's `evaluate_candidates`, of which a halving search says the iteration."""
+
+        def evaluating(
+            candidate_params: Any,
+            cv: Any = None,
+            more_results: Mapping[str, Any] | None = None,
+            **context: Any,
+        ) -> Any:
+            if more_results is not None and len(more_results.get("iter", ())):
+                self._iteration = int(more_results["iter"][0])
+            if self._journal is not None:
+                self._answers = self._journal.answers()
+            return evaluate(candidate_params, cv, more_results, **context)
+
+        return evaluating
+
+    def recalled(
+        self, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
+    ) -> Recalled | None:
+        """The result of a fit that the journal knows."""
+        if self._journal is None:
+            self._open(arguments[1], arguments[2], keywords)
+        finished = self._answers.get(self._key(keywords))
+        if finished is None:
+            return None
+        return Recalled(_result(finished, keywords), finished.epochs)
+
+    def finished(self, keywords: Mapping[str, Any], result: Any) -> None:
+        """Write a fit down."""
+        key = self._key(keywords)
+        if self._journal is not None and key not in self._answers:
+            self._journal.record(_finished_fold(key, result))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A search travels with each of its tasks to other processes, where nothing is written down.
+        return {"_journal": None}
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _open(self, X: Any, y: Any, keywords: Mapping[str, Any]) -> None:
+        identity = SearchIdentity.of(
+            X, y, self._folds.folds or (), fit_params=keywords.get("fit_params"), **self._parts
+        )
+        self._journal = Journal.opened(self._path, identity)
+        self._answers = self._journal.answers()
+
+    def _key(self, keywords: Mapping[str, Any]) -> FoldKey:
+        fold, _ = keywords["split_progress"]
+        return FoldKey(parameters_text(keywords["parameters"]), fold, self._iteration)
+
+
+def _finished_fold(key: FoldKey, result: Mapping[str, Any]) -> FinishedFold:
+    scores, training = {}, Training(None, None, None, None)
+    for part in ("test", "train"):
+        given = result.get(f"{part}_scores")
+        named = given if isinstance(given, dict) else {_ONE_SCORE: given}
+        for name, score in named.items():
+            if score is not None:
+                scores[f"{part}_{name}"] = float(score)
+            if part == "test" and isinstance(score, ScoredFit):
+                training = score.training
+    if training.stopping_score is not None:
+        scores[_STOPPING_SCORE] = training.stopping_score
+    return FinishedFold(
+        parameters=key.parameters,
+        fold=key.fold,
+        iteration=key.iteration,
+        scores=scores,
+        fit_seconds=result["fit_time"],
+        score_seconds=result["score_time"],
+        epochs=_whole(training.n_iter),
+        best_epoch=_whole(training.best_epoch),
+        stop_reason=training.stop_reason,
+        error=result["fit_error"],
+    )
+
+
+def _result(finished: FinishedFold, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """What scikit-learn's task would have returned."""
+    scores = dict(finished.scores)
+    training = Training(
+        n_iter=None if finished.epochs is None else float(finished.epochs),
+        best_epoch=None if finished.best_epoch is None else float(finished.best_epoch),
+        stop_reason=finished.stop_reason,
+        stopping_score=scores.pop(_STOPPING_SCORE, None),
+    )
+    result: dict[str, Any] = {"fit_error": finished.error}
+    for part in ("test", "train"):
+        named = {
+            name.removeprefix(f"{part}_"): score
+            for name, score in scores.items()
+            if name.startswith(f"{part}_")
+        }
+        if part == "test" and finished.error is None and named:
+            first = next(iter(named))
+            named[first] = ScoredFit(named[first], training)
+        if named:
+            result[f"{part}_scores"] = named.get(_ONE_SCORE, named) if len(named) == 1 else named
+    result["n_test_samples"] = len(keywords["test"])
+    result["fit_time"] = finished.fit_seconds
+    result["score_time"] = finished.score_seconds
+    return result
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)

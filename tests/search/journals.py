@@ -1,0 +1,90 @@
+"""Journals that several tests record in, and what runs in a process of its own."""
+
+import multiprocessing
+import resource
+import warnings
+
+from skhp.search.descriptions import parameters_text
+from skhp.search.finished_fold import FinishedFold
+from skhp.search.journal import Journal
+from skhp.search.search_identity import SearchIdentity
+
+IDENTITY = SearchIdentity("120 x 4, aa", "5 folds, bb", "Tree, cc", "f1, dd", "{}, ee", "skhp 1")
+
+
+def processes():
+    """The context of processes that begin with the modules of a journal imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.search.journals"])
+    return context
+
+
+def parameters(number):
+    return {"learning_rate": 10.0 ** -(number // 5 + 1), "layers": (10, number // 5)}
+
+
+def fold(number, **changes):
+    """The `number`-th fit of a search: 5 folds a candidate, with scores that have every bit."""
+    values = {
+        "parameters": parameters_text(parameters(number)),
+        "fold": number % 5,
+        "scores": {"test_score": 1 / (number + 3), "train_score": -0.0},
+        "fit_seconds": number / 7,
+        "score_seconds": 1e-3 / 3,
+        "epochs": number + 1,
+        "best_epoch": number,
+        "stop_reason": "patience",
+        "finished_at": f"2024-01-01T00:00:{number % 60:02}.000+00:00",
+    }
+    return FinishedFold(**values | changes)
+
+
+def folds(count):
+    return {fold(number).key: fold(number) for number in range(count)}
+
+
+def record_until_killed(path, told):
+    """Record fits one after the other, and tell the number of each that is recorded."""
+    warnings.simplefilter("error")
+    with Journal.opened(path, IDENTITY) as journal:
+        begin = len(journal.answers())
+        told.send(begin - 1)
+        for number in range(begin, 100_000):
+            journal.record(fold(number))
+            told.send(number)
+
+
+def key_number(key):
+    """Which fit of the search a key is of."""
+    layers = key.parameters.index('"layers": [10, ') + len('"layers": [10, ')
+    return int(key.parameters[layers : key.parameters.index("]")]) * 5 + key.fold
+
+
+def record_together(path, barrier, numbers):
+    warnings.simplefilter("error")
+    barrier.wait()
+    with Journal.opened(path, IDENTITY) as journal:
+        for number in numbers:
+            journal.record(fold(number))
+        assert set(map(key_number, journal.answers())) >= set(numbers)
+
+
+def record_up_to_a_size(path, size, told):
+    """Record until no file may grow any more; tell the warnings and what was recorded before."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    told.send(fill(path, 2000))
+
+
+def fill(path, count):
+    """The numbers of the warnings after each record, and what `answers` then says."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with Journal.opened(path, IDENTITY) as journal:
+            counts = [len(caught)]
+            for number in range(count):
+                journal.record(fold(number, error="x" * 500))
+                counts.append(len(caught))
+            known = sorted(map(key_number, journal.answers()))
+        counts.append(len(caught))
+    categories = {warning.category.__name__ for warning in caught}
+    return counts, sorted(categories), [str(warning.message) for warning in caught], known
