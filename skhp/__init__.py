@@ -27,15 +27,19 @@ if TYPE_CHECKING:
         NonFiniteLossWarning,
     )
     from skhp.search import (
+        BayesSearchCV,
         GridSearchCV,
         HalvingGridSearchCV,
         HalvingRandomSearchCV,
         RandomizedSearchCV,
+        TPESearchCV,
+        suggest_search_space,
     )
 
 __version__ = version("skhp")
 
 __all__ = [
+    "BayesSearchCV",
     "CannotJoinError",
     "GridSearchCV",
     "HalvingGridSearchCV",
@@ -52,11 +56,14 @@ __all__ = [
     "NonFiniteLossError",
     "NonFiniteLossWarning",
     "RandomizedSearchCV",
+    "TPESearchCV",
     "__version__",
     "population",
+    "suggest_search_space",
 ]
 
 _MODULE_OF = {
+    "BayesSearchCV": "skhp.search",
     "CannotJoinError": "skhp.exceptions",
     "GridSearchCV": "skhp.search",
     "HalvingGridSearchCV": "skhp.search",
@@ -73,6 +80,8 @@ _MODULE_OF = {
     "NonFiniteLossError": "skhp.exceptions",
     "NonFiniteLossWarning": "skhp.exceptions",
     "RandomizedSearchCV": "skhp.search",
+    "TPESearchCV": "skhp.search",
+    "suggest_search_space": "skhp.search",
 }
 
 register_backend()

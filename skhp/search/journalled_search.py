@@ -14,6 +14,9 @@ from skhp.search.journal import Journal
 from skhp.search.scored_fits import ScoredFit, Training
 from skhp.search.search_identity import SearchIdentity
 
+# What scikit-learn tells the tasks of a search: the fold, and how many there are.
+_PART_OF_SEARCH = "split_progress"
+
 _ONE_SCORE = "score"
 _STOPPING_SCORE = "stopping_score"
 
@@ -68,6 +71,9 @@ class JournalledSearch:
         self, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
     ) -> Recalled | None:
         """The result of a fit that the journal knows."""
+        if _PART_OF_SEARCH not in keywords:
+            # A model of the scores may run tasks of its own.
+            return None
         if self._journal is None:
             self._open(arguments[1], arguments[2], keywords)
         finished = self._answers.get(self._key(keywords))
@@ -77,6 +83,8 @@ class JournalledSearch:
 
     def finished(self, keywords: Mapping[str, Any], result: Any) -> None:
         """Write a fit down."""
+        if _PART_OF_SEARCH not in keywords:
+            return
         key = self._key(keywords)
         if self._journal is not None and key not in self._answers:
             self._journal.record(_finished_fold(key, result))
@@ -98,7 +106,7 @@ class JournalledSearch:
         self._answers = self._journal.answers()
 
     def _key(self, keywords: Mapping[str, Any]) -> FoldKey:
-        fold, _ = keywords["split_progress"]
+        fold, _ = keywords[_PART_OF_SEARCH]
         return FoldKey(parameters_text(keywords["parameters"]), fold, self._iteration)
 
 

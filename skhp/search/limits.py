@@ -56,7 +56,7 @@ class LimitedEvaluation:
         self._limits = limits
         self._began = began
         self._seconds_a_candidate: float | None = None
-        self._finished = 0
+        self._results: Mapping[str, Any] | None = None
         self.reason: StopReason = "completed"
 
     def __call__(
@@ -68,9 +68,10 @@ class LimitedEvaluation:
     ) -> Any:
         """As `evaluate_candidates`; raises `SearchEnds` where a limit is reached."""
         candidates = list(candidate_params)
-        results, start = None, 0
+        start = 0
         rounds = None if callback_ctx is None else _RoundsContext(callback_ctx)
-        while start < len(candidates) or results is None:
+        while start < len(candidates) or start == 0:
+            self._obey()
             round_ = slice(start, start + self._size_of_round())
             keywords: dict[str, Any] = {}
             if more_results is not None:
@@ -80,33 +81,33 @@ class LimitedEvaluation:
             if rounds is not None:
                 rounds.begin_round()
                 keywords["callback_ctx"] = rounds
-            results = self._evaluated(candidates[round_], cv, keywords)
+            self._results = self._evaluated(candidates[round_], cv, keywords)
             start = round_.stop
-            self._obey(results, is_last=start >= len(candidates))
-        return results
+        return self._results
 
     def _evaluated(self, candidates: list[Any], cv: Any, keywords: dict[str, Any]) -> Any:
         began = time.perf_counter()
         try:
             results = self._evaluate(candidates, cv, **keywords)
         except KeyboardInterrupt:
-            if not self._limits.keeps_finished or not self._finished:
+            if not self._limits.keeps_finished or self._results is None:
                 raise
             self._end("interrupted")
         self._seconds_a_candidate = (time.perf_counter() - began) / max(len(candidates), 1)
-        self._finished += len(candidates)
         return results
 
-    def _obey(self, results: Mapping[str, Any], is_last: bool) -> None:
+    def _obey(self) -> None:
+        """End the search before another round, if a limit is reached."""
         limits = self._limits
+        if self._results is None:
+            return
         if limits.patience is not None:
-            scores = np.asarray(results[limits.metric], float)
+            scores = np.asarray(self._results[limits.metric], float)
             if np.isfinite(scores).any():
                 since_best = len(scores) - 1 - int(np.nanargmax(scores))
                 if since_best >= limits.patience:
                     self._end("no_improvement")
-        # A grid that is done is complete, however long it took.
-        if limits.seconds is not None and not is_last and self._seconds_left() <= 0:
+        if limits.seconds is not None and self._seconds_left() <= 0:
             self._end("time_budget")
 
     def _end(self, reason: StopReason) -> None:

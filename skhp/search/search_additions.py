@@ -108,15 +108,7 @@ class SearchAdditions:
     @contextlib.contextmanager
     def _translated(self, y: Any) -> Iterator[None]:
         """Parameters as scikit-learn is to read them."""
-        folds = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        translated: dict[str, Any] = {
-            "cv": FixedFolds(folds),
-            "estimator": with_early_stopping(
-                self.estimator, self.early_stopping, y, getattr(folds, "n_splits", 5)
-            ),
-        }
-        if _is_auto(self.scoring):
-            translated["scoring"] = default_scoring(self.estimator, y)
+        translated = self._translations(y)
         self._limits = Limits(
             seconds=seconds_of_budget(self.time_budget),
             patience=getattr(self, "stop_after", None),
@@ -142,6 +134,18 @@ class SearchAdditions:
             if self._journalled is not None:
                 self._journalled.close()
             del self._limits, self._began, self._journalled
+
+    def _translations(self, y: Any) -> dict[str, Any]:
+        """The parameters that scikit-learn is to read otherwise than they were given."""
+        folds = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        n_folds = getattr(folds, "n_splits", 5)
+        translations: dict[str, Any] = {
+            "cv": FixedFolds(folds),
+            "estimator": with_early_stopping(self.estimator, self.early_stopping, y, n_folds),
+        }
+        if _is_auto(self.scoring):
+            translations["scoring"] = default_scoring(self.estimator, y)
+        return translations
 
     def _forget_recording(self) -> None:
         scorer = getattr(self, "scorer_", None)

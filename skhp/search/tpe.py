@@ -9,13 +9,15 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_random_state
 
-from skhp.exceptions import InvalidParameterError
+from skhp.search.batches import Batches, unknown_aim
+from skhp.search.constraints import additional_constraints
 from skhp.search.parameter_names import refuse_unknown_names
 from skhp.search.scikit_learn_private import Interval
+from skhp.search.search_additions import SearchAdditions
+from skhp.search.shared_docs import with_shared_docs
 from skhp.search.spaces import for_tpe, understood
 
 if TYPE_CHECKING:
@@ -30,136 +32,31 @@ __all__ = ["TPESearchCV"]
 BaseSearchCV: Any = GridSearchCV.__base__
 
 
-class TPESearchCV(BaseSearchCV):
-    """Search by Optuna's tree-structured Parzen estimator, several candidates at a time.
+class ParzenSearch(BaseSearchCV):
+    """The search itself, without what skhp's searchers have in common."""
 
-    Needs Optuna: ``pip install 'skhp[tpe]'``.
-
-    Parameters
-    ----------
-    estimator : estimator
-    search_spaces : dict or list of dict
-        Names of parameters, and lists of values, bounds such as ``(1e-5, 1e-1, "log-uniform")``,
-        distributions of ``scipy.stats`` or dimensions of ``skopt.space``. The dicts of a list are
-        alternatives, and learnt about one by one.
-    sampler_kwargs : dict or None, default=None
-        Parameters of ``optuna.samplers.TPESampler``.
-    n_iter : int, default=50
-        Candidates in all.
-    scoring : str, callable, list, tuple, dict or None, default=None
-        As in scikit-learn. With several metrics, `refit` names the one to search by.
-    n_jobs : int, default=None
-        As in scikit-learn.
-    n_points : int, default=8
-        Candidates that are asked for and trained at a time; those of a batch keep apart.
-    refit : bool, str or callable, default=True
-        As in scikit-learn.
-    cv : int, cross-validation generator or iterable, default=None
-        As in scikit-learn.
-    verbose : int, default=0
-        As in scikit-learn.
-    pre_dispatch : int or str, default="2*n_jobs"
-        As in scikit-learn.
-    random_state : int, RandomState instance or None, default=None
-        Decides the candidates, unless `sampler_kwargs` has a ``seed``.
-    error_score : "raise" or number, default=np.nan
-        As in scikit-learn, but a batch in which all fits failed does not end the search.
-    return_train_score : bool, default=False
-        As in scikit-learn.
-
-    Attributes
-    ----------
-    study_ : optuna.study.Study
-        A trial for each candidate.
-    cv_results_ : dict of numpy arrays
-        As in scikit-learn, as are the other attributes. Without the candidates of a batch in which
-        all fits failed.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.svm import SVC
-    >>> X, y = load_iris(return_X_y=True)
-    >>> space = {"C": (1e-3, 1e3, "log-uniform"), "kernel": ["linear", "rbf"]}
-    >>> search = TPESearchCV(SVC(), space, n_iter=16, random_state=0).fit(X, y)
-    >>> len(search.cv_results_["params"]), bool(search.best_score_ > 0.95)
-    (16, True)
-    """
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **getattr(GridSearchCV.__base__, "_parameter_constraints", {}),
-        "search_spaces": [dict, list],
-        "sampler_kwargs": [dict, None],
-        "n_iter": [Interval(Integral, 1, None, closed="left")],
-        "n_points": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-    }
-
-    def __init__(
-        self,
-        estimator: Any,
-        search_spaces: Any,
-        sampler_kwargs: Mapping[str, Any] | None = None,
-        n_iter: int = 50,
-        *,
-        scoring: Any = None,
-        n_jobs: int | None = None,
-        n_points: int = 8,
-        refit: Any = True,
-        cv: Any = None,
-        verbose: int = 0,
-        pre_dispatch: Any = "2*n_jobs",
-        random_state: Any = None,
-        error_score: Any = np.nan,
-        return_train_score: bool = False,
-    ) -> None:
-        super().__init__(
-            estimator,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self.search_spaces = search_spaces
-        self.sampler_kwargs = sampler_kwargs
-        self.n_iter = n_iter
-        self.n_points = n_points
-        self.random_state = random_state
+    search_spaces: Any
+    sampler_kwargs: Mapping[str, Any] | None
+    n_iter: int
+    n_points: int
+    random_state: Any
 
     def _run_search(self, evaluate_candidates: Any) -> None:
         suggest = for_tpe(self.search_spaces)
         refuse_unknown_names(self.estimator, self.search_spaces)
         if isinstance(self.scoring, list | tuple | set | dict) and not isinstance(self.refit, str):
-            raise _unknown_aim(self.refit, list(self.scoring))
+            raise unknown_aim(self.refit, list(self.scoring))
         self.study_ = study = _study(self._sampler())
-        failure: ValueError | None = None
-        finished = 0
+        batches = Batches(evaluate_candidates, self.error_score, self.refit)
         for start in range(0, self.n_iter, self.n_points):
             trials = [study.ask() for _ in range(min(self.n_points, self.n_iter - start))]
-            candidates = [suggest(trial) for trial in trials]
-            try:
-                results = evaluate_candidates(candidates)
-            except ValueError as error:
-                # scikit-learn has no type of its own for this.
-                if self.error_score == "raise" or "fits failed" not in str(error):
-                    raise
-                failure = error
-                scores = [np.nan] * len(trials)
-                warnings.warn(str(error), FitFailedWarning, stacklevel=2)
-            else:
-                finished += len(trials)
-                scores = _searched_score(results, self.refit)[-len(trials) :]
+            scores = batches.scores([suggest(trial) for trial in trials])
             for trial, score in zip(trials, scores, strict=True):
                 if np.isfinite(score):
                     study.tell(trial, float(score))
                 else:
                     _tell_failed(study, trial)
-        if failure is not None and not finished:
-            raise failure
+        batches.end()
 
     def _sampler(self) -> TPESampler:
         try:
@@ -185,6 +82,121 @@ class TPESearchCV(BaseSearchCV):
             return TPESampler(**options)
 
 
+@with_shared_docs
+class TPESearchCV(SearchAdditions, ParzenSearch):
+    """Search by Optuna's tree-structured Parzen estimator, several candidates at a time.
+
+    Needs Optuna: ``pip install 'skhp[tpe]'``.
+
+    Parameters
+    ----------
+    estimator : estimator
+    search_spaces : dict or list of dict
+        Names of parameters, and lists of values, bounds such as ``(1e-5, 1e-1, "log-uniform")``,
+        distributions of ``scipy.stats`` or dimensions of ``skopt.space``. The dicts of a list are
+        alternatives, and learnt about one by one.
+    sampler_kwargs : dict or None, default=None
+        Parameters of ``optuna.samplers.TPESampler``.
+    n_iter : int, default=50
+        Candidates in all.
+    {scoring}
+        With several metrics, `refit` names the one to search by.
+    n_jobs : int, default=None
+        As in scikit-learn.
+    n_points : int, default=8
+        Candidates that are asked for and trained at a time; those of a batch keep apart.
+    refit : bool, str or callable, default=True
+        As in scikit-learn.
+    cv : int, cross-validation generator or iterable, default=None
+        As in scikit-learn.
+    verbose : int, default=0
+        As in scikit-learn.
+    pre_dispatch : int or str, default="2*n_jobs"
+        As in scikit-learn.
+    random_state : int, RandomState instance or None, default=None
+        Decides the candidates, unless `sampler_kwargs` has a ``seed``.
+    error_score : "raise" or number, default=np.nan
+        As in scikit-learn, but a batch in which all fits failed does not end the search.
+    return_train_score : bool, default=False
+        As in scikit-learn.
+    {additions}
+    {stop_after}
+
+    Attributes
+    ----------
+    study_ : optuna.study.Study
+        A trial for each candidate, also for those of a batch in which all fits failed, which are
+        not among the results.
+    {attributes}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.svm import SVC
+    >>> X, y = load_iris(return_X_y=True)
+    >>> space = {"C": (1e-3, 1e3, "log-uniform"), "kernel": ["linear", "rbf"]}
+    >>> search = TPESearchCV(SVC(), space, n_iter=16, random_state=0).fit(X, y)
+    >>> len(search.cv_results_["params"]), bool(search.best_score_ > 0.95)
+    (16, True)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **additional_constraints(BaseSearchCV, sequential=True),
+        "search_spaces": [dict, list],
+        "sampler_kwargs": [dict, None],
+        "n_iter": [Interval(Integral, 1, None, closed="left")],
+        "n_points": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator: Any,
+        search_spaces: Any,
+        sampler_kwargs: Mapping[str, Any] | None = None,
+        n_iter: int = 50,
+        *,
+        scoring: Any = "auto",
+        n_jobs: int | None = None,
+        n_points: int = 8,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        pre_dispatch: Any = "2*n_jobs",
+        random_state: Any = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        early_stopping: Any = "auto",
+        time_budget: Any = None,
+        on_interrupt: str = "raise",
+        journal: Any = None,
+        population: bool = True,
+        stop_after: int | None = None,
+    ) -> None:
+        super().__init__(
+            estimator,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            pre_dispatch=pre_dispatch,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.search_spaces = search_spaces
+        self.sampler_kwargs = sampler_kwargs
+        self.n_iter = n_iter
+        self.n_points = n_points
+        self.random_state = random_state
+        self.early_stopping = early_stopping
+        self.time_budget = time_budget
+        self.on_interrupt = on_interrupt
+        self.journal = journal
+        self.population = population
+        self.stop_after = stop_after
+
+
 def _study(sampler: TPESampler) -> Study:
     import optuna
 
@@ -208,23 +220,3 @@ def _quiet_optuna() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(verbosity)
-
-
-def _searched_score(results: Mapping[str, Any], refit: Any) -> Any:
-    """Mean test scores of the metric that is searched by."""
-    if "mean_test_score" in results:
-        return results["mean_test_score"]
-    name = f"mean_test_{refit}"
-    if name not in results:
-        metrics = [
-            key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")
-        ]
-        raise _unknown_aim(refit, metrics)
-    return results[name]
-
-
-def _unknown_aim(refit: Any, metrics: list[str]) -> InvalidParameterError:
-    return InvalidParameterError(
-        f"With several metrics, refit={refit!r} must be the name of the one to search by: one of "
-        f"{metrics}."
-    )

@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 import sklearn.model_selection
+import skopt
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -14,6 +15,7 @@ import skhp
 from skhp import InvalidParameterError, KerasMLPClassifier
 from skhp.search import scikit_learn_private
 from skhp.search.scored_fits import training_of
+from skhp.search.tpe import ParzenSearch
 
 SMALL = {"cv": 2, "random_state": 0}
 SEARCHERS = {
@@ -21,7 +23,16 @@ SEARCHERS = {
     "RandomizedSearchCV": {**SMALL, "n_iter": 2},
     "HalvingGridSearchCV": {**SMALL, "min_resources": "smallest"},
     "HalvingRandomSearchCV": {**SMALL, "n_candidates": 2},
+    "BayesSearchCV": {**SMALL, "n_iter": 2},
+    "TPESearchCV": {**SMALL, "n_iter": 2},
 }
+BASES = {
+    **{name: getattr(sklearn.model_selection, name) for name in list(SEARCHERS)[:4]},
+    "BayesSearchCV": skopt.BayesSearchCV,
+    "TPESearchCV": ParzenSearch,
+}
+# What is better than the base's, or a must.
+OTHER_DEFAULTS = {"scoring", "n_points", "error_score"}
 X = np.random.default_rng(0).normal(size=(120, 3))
 Y = (X[:, 0] > 0).astype(int)
 
@@ -48,13 +59,19 @@ def test_check_estimator(name, kind):
 @pytest.mark.parametrize("name", SEARCHERS)
 class TestEverySearcher:
     def test_it_is_scikit_learns_with_the_same_parameters_first(self, name):
-        ours, theirs = getattr(skhp, name), getattr(sklearn.model_selection, name)
+        ours, theirs = getattr(skhp, name), BASES[name]
         assert issubclass(ours, theirs)
+        if name == "TPESearchCV":
+            # Of the style of BayesSearchCV, without what is out of date there.
+            theirs = BASES["BayesSearchCV"]
         own, base = (inspect.signature(one).parameters for one in (ours, theirs))
+        if name == "TPESearchCV":
+            assert set(base) - set(own) == {"fit_params", "iid", "optimizer_kwargs"}
+            return
         assert list(own)[: len(base)] == list(base)
         for parameter in base.values():
             assert own[parameter.name].kind == parameter.kind
-            if parameter.name != "scoring":
+            if parameter.name not in OTHER_DEFAULTS:
                 assert str(own[parameter.name].default) == str(parameter.default)
         more = list(own)[len(base) :]
         assert all(own[added].kind == inspect.Parameter.KEYWORD_ONLY for added in more)
@@ -106,8 +123,12 @@ class TestEverySearcher:
 
 
 def test_only_a_sequential_search_can_end_for_want_of_improvement():
-    assert "stop_after" in inspect.signature(skhp.RandomizedSearchCV).parameters
-    assert "stop_after" not in inspect.signature(skhp.GridSearchCV).parameters
+    sequential = {
+        name
+        for name in SEARCHERS
+        if "stop_after" in inspect.signature(getattr(skhp, name)).parameters
+    }
+    assert sequential == {"RandomizedSearchCV", "BayesSearchCV", "TPESearchCV"}
     search = searcher("RandomizedSearchCV", Ridge(), {"alpha": [1.0]}, stop_after=0)
     with pytest.raises(ValueError, match="stop_after"):
         search.fit(X, Y)

@@ -87,7 +87,7 @@ def test_candidates_come_in_batches(n_iter):
 
 
 def test_the_scores_are_those_of_a_grid_search_over_the_candidates():
-    search = TPESearchCV(SVC(), SPACE, n_iter=10, cv=3, random_state=0).fit(X, y)
+    search = TPESearchCV(SVC(), SPACE, n_iter=10, cv=3, random_state=0, scoring=None).fit(X, y)
     candidates = search.cv_results_["params"]
     grid = [{name: [value] for name, value in params.items()} for params in candidates]
     same = GridSearchCV(SVC(), grid, cv=3).fit(X, y)
