@@ -8,6 +8,7 @@ import numpy as np
 from sklearn import model_selection
 
 from skhp.search.constraints import additional_constraints
+from skhp.search.parameter_names import refuse_unknown_names
 from skhp.search.search_additions import SearchAdditions
 from skhp.search.shared_docs import with_shared_docs
 
@@ -84,3 +85,11 @@ class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
         self.on_interrupt = on_interrupt
         self.journal = journal
         self.population = population
+
+    def _translations(self, y: Any) -> dict[str, Any]:
+        # An empty grid is a single candidate; what is no grid at all, scikit-learn says first.
+        if grids := [
+            grid for grid in model_selection.ParameterGrid(self.param_grid).param_grid if grid
+        ]:
+            refuse_unknown_names(self.estimator, grids)
+        return super()._translations(y)

@@ -8,8 +8,10 @@ import numpy as np
 from sklearn import model_selection
 
 from skhp.search.constraints import additional_constraints
+from skhp.search.parameter_names import refuse_unknown_names
 from skhp.search.search_additions import SearchAdditions
 from skhp.search.shared_docs import with_shared_docs
+from skhp.search.spaces import for_random
 
 
 @with_shared_docs
@@ -20,8 +22,9 @@ class RandomizedSearchCV(SearchAdditions, model_selection.RandomizedSearchCV):
     ----------
     estimator : estimator
     param_distributions : dict or list of dicts
-        Names of parameters and what to draw from: lists of values, or distributions with a method
-        ``rvs``, as SciPy's. Of a list, one dict is drawn first.
+        Names of parameters and what to draw from: lists of values, distributions with a method
+        ``rvs``, as SciPy's, or, as in scikit-optimize, dimensions and bounds such as
+        ``(1e-5, 1e-1, "log-uniform")``. Of a list, one dict is drawn first.
     n_iter : int, default=10
         Candidates to draw.
     {scoring}
@@ -96,3 +99,10 @@ class RandomizedSearchCV(SearchAdditions, model_selection.RandomizedSearchCV):
         self.on_interrupt = on_interrupt
         self.journal = journal
         self.population = population
+
+    def _translations(self, y: Any) -> dict[str, Any]:
+        refuse_unknown_names(self.estimator, self.param_distributions)
+        return {
+            **super()._translations(y),
+            "param_distributions": for_random(self.param_distributions),
+        }

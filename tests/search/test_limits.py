@@ -4,9 +4,11 @@ import time
 
 import numpy as np
 import pytest
+from scipy.stats import uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import ProgressBar
 from sklearn.model_selection import ParameterSampler
+from skopt.space import Real
 
 from skhp import GridSearchCV, HalvingGridSearchCV, RandomizedSearchCV
 
@@ -142,3 +144,20 @@ def test_a_progress_bar_sees_the_tasks_of_all_rounds(capsys):
     search = grid(30, time_budget="10min", refit=False)
     search.set_callbacks(ProgressBar())
     assert_consistent(search.fit(X, Y), 30)
+
+
+def test_random_search_draws_from_every_kind_of_space():
+    spaces = [
+        {"quality": (0.2, 0.4)},
+        {"quality": Real(0.2, 0.4)},
+        {"quality": uniform(0.2, 0.2)},
+        {"quality": [0.2, 0.3, 0.4]},
+    ]
+    for space in spaces:
+        search = RandomizedSearchCV(
+            Slow(), space, n_iter=3, scoring=None, cv=2, random_state=0, refit=False
+        ).fit(X, Y)
+        drawn = [one["quality"] for one in search.cv_results_["params"]]
+        assert len(set(drawn)) == 3
+        assert all(0.2 <= value <= 0.4 for value in drawn)
+        assert search.param_distributions is space

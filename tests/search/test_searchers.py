@@ -154,3 +154,14 @@ def test_overridden_methods_of_scikit_learn_are_there(name):
 
 def test_an_estimator_that_tells_nothing():
     assert training_of(LogisticRegression().fit(X, Y)) == (None, None, None, None)
+
+
+@pytest.mark.parametrize("name", ["GridSearchCV", "RandomizedSearchCV", "BayesSearchCV"])
+def test_a_misspelt_parameter_is_named_before_any_fit(name):
+    class Untouchable(Ridge):
+        def fit(self, X, y):
+            raise AssertionError("a fit")
+
+    search = searcher(name, Untouchable(), {"alpa": [1.0]}, error_score="raise")
+    with pytest.raises(InvalidParameterError, match=r"alpa.*alpha"):
+        search.fit(X, Y)
