@@ -263,7 +263,8 @@ def test_nothing_names_an_address():
         (stats.uniform(0, 1), stats.uniform(0, 1)),
         (make_scorer(f1_score, pos_label=2), make_scorer(f1_score, pos_label=2)),
     ],
-    ids=str,
+    # The same in every process that collects the tests.
+    ids=lambda value: type(value).__name__,
 )
 def test_the_same_made_anew_is_the_same(one, other):
     assert text_of(described(one)) == text_of(described(other))
