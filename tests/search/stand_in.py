@@ -46,17 +46,17 @@ def _like_scikit_learns(name):
     return StandIn
 
 
-for _name, _module in _MODULE_OF.items():
-    _stand_in = _like_scikit_learns(_name)
-    # To be found where its pickles say that it is.
-    _stand_in.__module__ = _module.__name__
-    setattr(_module, _name, _stand_in)
-    setattr(sklearn.model_selection, _name, _stand_in)
+def pytest_configure(config):
+    """Not on import, which a collection of doctests does, too."""
+    for name, module in _MODULE_OF.items():
+        stand_in = _like_scikit_learns(name)
+        # To be found where its pickles say that it is.
+        stand_in.__module__ = module.__name__
+        setattr(module, name, stand_in)
+        setattr(sklearn.model_selection, name, stand_in)
+    assert issubclass(sklearn.model_selection.GridSearchCV, SearchAdditions)
 
 
 def pytest_terminal_summary(terminalreporter):
     counted = ", ".join(f"{name} {count}" for name, count in sorted(_searches.items()))
     terminalreporter.write_line(f"searches through skhp: {counted or 'none'}")
-
-
-assert issubclass(sklearn.model_selection.GridSearchCV, SearchAdditions)
