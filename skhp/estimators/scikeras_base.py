@@ -57,8 +57,8 @@ from skhp.estimators.keras_arguments import (
 )
 from skhp.estimators.routed_parameters import RoutedParametersMixin
 from skhp.estimators.scikit_learn_private import CallbackSupportMixin, check_sample_weight
-from skhp.networks.eager_outputs import eager_outputs
 from skhp.networks.keras_private import DefaultSeeds
+from skhp.networks.model_outputs import model_outputs
 from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope
 from skhp.training import TrainingSeeds
 from skhp.training.model_fit import as_model_inputs
@@ -367,7 +367,7 @@ class RepairedWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
                 inputs, batch_size=batch_size, verbose=verbose, callbacks=callbacks, **asked
             )
         else:
-            outputs = eager_outputs(self.model_, inputs, batch_size)
+            outputs = model_outputs(self.model_, inputs, batch_size)
         return keras.tree.map_structure(_as_float64, outputs)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

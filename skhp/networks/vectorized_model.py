@@ -8,11 +8,9 @@ it is built anew; so models that one build function made are equal, and share a 
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import threading
-import warnings
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ import tensorflow as tf
 from skhp.exceptions import CannotJoinError
 from skhp.networks.batched_network import RowSums
 from skhp.networks.keras_private import DefaultSeeds
+from skhp.networks.model_configuration import anonymous_configuration, configuration_text
 from skhp.networks.portable_model import custom_objects, loading_scope
 from skhp.networks.program_cache import ProgramCache
 from skhp.networks.stream_dropout import StreamDropout, member_dropout
@@ -36,7 +35,6 @@ Tensor: TypeAlias = Any
 MOST_UNROLLED_STEPS = 16
 
 _RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
-_NAMED_WITH = frozenset({"trainable", "inbound_nodes", "batch_shape"})
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,7 @@ def vectorized_model(model: keras.Model, x: np.ndarray, y: np.ndarray, loss: Any
     try:
         configuration = _configuration(model, x.shape[1:])
         custom = custom_objects(model)
-        text = json.dumps(configuration, sort_keys=True)
+        text = configuration_text(configuration)
         named = tuple((name, custom[name]) for name in sorted(custom) if f'"{name}"' in text)
         key = (text, named, x.dtype.str, y.shape[1:], loss)
 
@@ -225,14 +223,9 @@ def _refused(model: keras.Model, what: str) -> CannotJoinError:
 
 
 def _configuration(model: keras.Model, row_shape: tuple[int, ...]) -> dict[str, Any]:
-    """The serialised model without what may differ from member to member, names included."""
-    # Keras warns of loading functions without a name, which are the user's own here.
-    with warnings.catch_warnings(action="ignore"):
-        whole = keras.saving.serialize_keras_object(model)
-    names: dict[str, str] = {}
-    for name in _names(whole):
-        names.setdefault(name, f"layer_{len(names)}")
-    configuration = _normalised(whole, names, [None, *row_shape])
+    """The configuration of a model as it is to be vectorised."""
+    configuration = anonymous_configuration(model, row_shape)
+    _unroll_recurrent(configuration, (None, *row_shape)[1])
     numbers = iter(range(len(model.layers)))
     for entry in configuration["config"]["layers"]:
         if entry["class_name"] == "Dropout":
@@ -240,41 +233,14 @@ def _configuration(model: keras.Model, row_shape: tuple[int, ...]) -> dict[str, 
     return configuration
 
 
-def _names(item: Any) -> Iterator[str]:
+def _unroll_recurrent(item: Any, steps: int | None) -> None:
     if isinstance(item, dict):
-        if _NAMED_WITH & item.keys() and isinstance(item.get("name"), str):
-            yield item["name"]
-        for value in item.values():
-            yield from _names(value)
-    elif isinstance(item, (list, tuple)):
-        for value in item:
-            yield from _names(value)
-
-
-def _normalised(item: Any, names: dict[str, str], batch_shape: list[int | None]) -> Any:
-    if isinstance(item, dict):
-        if item.get("class_name") == "DTypePolicy":
-            return item
-        kept: dict[str, Any] = {}
-        for key, value in item.items():
-            if key == "name" and isinstance(value, str):
-                kept[key] = names.get(value, value)
-            elif key in ("batch_shape", "build_input_shape"):
-                kept[key] = batch_shape
-            elif key.endswith("_regularizer"):
-                kept[key] = None
-            elif key.endswith("_initializer"):
-                kept[key] = "zeros"
-            elif key not in ("compile_config", "build_config"):
-                kept[key] = _normalised(value, names, batch_shape)
-        if kept.get("class_name") in _RECURRENT:
-            _unroll(kept["config"], batch_shape[1])
-        return kept
+        if item.get("class_name") in _RECURRENT:
+            _unroll(item["config"], steps)
+        item = list(item.values())
     if isinstance(item, (list, tuple)):
-        if len(item) == 3 and isinstance(item[0], str) and isinstance(item[1], int):
-            return [names.get(item[0], item[0]), *item[1:]]
-        return [_normalised(value, names, batch_shape) for value in item]
-    return item
+        for value in item:
+            _unroll_recurrent(value, steps)
 
 
 def _unroll(config: dict[str, Any], steps: int | None) -> None:

@@ -1,9 +1,11 @@
-"""A search with a journal, to be killed; prints "began", and "done" with its scores."""
+"""A search with a journal, to be killed; tells of each fit that it scores, and of its end."""
 
 import json
 import sys
+import time
 
 import numpy as np
+from sklearn.metrics import f1_score
 
 from skhp import GridSearchCV, KerasMLPClassifier
 
@@ -15,16 +17,28 @@ GRID = {
     "batch_size": [10, 20],
     "dropout": [0.0, 0.2],
 }
+N_FITS = 60
+# A fit is scored, and written down, in so many seconds.
+SECONDS_A_SCORE = 0.05
+
+
+def told(line):
+    print(line, flush=True)
+
+
+def slow_f1(estimator, X, y):
+    told("scored")
+    time.sleep(SECONDS_A_SCORE)
+    return f1_score(y, estimator.predict(X))
 
 
 def search(journal):
     network = KerasMLPClassifier(epochs=60, patience=20, random_state=0)
-    return GridSearchCV(network, GRID, cv=3, journal=journal, refit=False)
+    return GridSearchCV(network, GRID, cv=3, scoring=slow_f1, journal=journal, refit=False)
 
 
 if __name__ == "__main__":
     searching = search(sys.argv[1])
-    print("began", flush=True)
+    told("began")
     results = searching.fit(X, Y).cv_results_
-    scores = [[float(results[f"split{k}_test_score"][i]) for k in range(3)] for i in range(20)]
-    print("done " + json.dumps(scores), flush=True)
+    told(json.dumps([results[f"split{fold}_test_score"].tolist() for fold in range(3)]))
