@@ -15,6 +15,7 @@ from joblib.parallel import ParallelBackendBase, SequentialBackend
 from skhp.population.calls import CollectedTask, ParallelCall, PopulationTrainer, work_off
 from skhp.population.options import PopulationOptions, options_of
 from skhp.population.progress import PrintedProgress, ProgressObserver, SilentProgress
+from skhp.population.pruning import Pruning
 from skhp.population.task_journal import JournalledCall, TaskJournal
 
 # joblib submits "2*n_jobs" tasks before it asks for results: with this number, all of a search.
@@ -31,6 +32,10 @@ class PopulationBackend(ParallelBackendBase):
         As joblib gives them.
     train_population : callable, default=None
         Trains the fits; None is skhp's own, `skhp.population.cohorts.train_population`.
+    journal : TaskJournal, default=None
+        Keeps the results of the tasks.
+    pruning : Pruning, default=None
+        How candidates are ended on the way.
     **options
         Of `PopulationOptions`.
     """
@@ -49,6 +54,7 @@ class PopulationBackend(ParallelBackendBase):
         *,
         train_population: PopulationTrainer | None = None,
         journal: TaskJournal | None = None,
+        pruning: Pruning | None = None,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
@@ -56,6 +62,7 @@ class PopulationBackend(ParallelBackendBase):
         self._train_population = train_population
         # Not for nested backends: the tasks within a task are none of its own.
         self._journalled = JournalledCall(journal)
+        self._pruning = pruning
         self._calls: WeakKeyDictionary[Any, ParallelCall] = WeakKeyDictionary()
         self._calls_open = 0
         self._collected: list[tuple[ParallelCall, CollectedTask]] = []
@@ -78,7 +85,9 @@ class PopulationBackend(ParallelBackendBase):
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         self.parallel = parallel
         call = _call(self.options, n_jobs, parallel, prefer, require, memmapping)
-        self._calls[parallel] = dataclasses.replace(call, journalled=self._journalled)
+        self._calls[parallel] = dataclasses.replace(
+            call, journalled=self._journalled, pruning=self._pruning
+        )
         self._calls_open += 1
         return EVERY_TASK
 

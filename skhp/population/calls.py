@@ -22,12 +22,14 @@ from skhp.population.live_tasks import (
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import PlannedFit, Planner
 from skhp.population.progress import ProgressObserver
+from skhp.population.pruning import Contest, Entry, Pruning, contest_of
 from skhp.population.recorded_warnings import give_warnings
 from skhp.population.steps import AnsweringMemory, FittedStep
 from skhp.population.task_journal import JournalledCall, as_finished
 
 PopulationTrainer = Callable[
-    [Sequence[Any], PopulationOptions, ProgressObserver], Iterator[tuple[int, Any]]
+    [Sequence[Any], PopulationOptions, ProgressObserver, Contest | None],
+    Iterator[tuple[int, Any]],
 ]
 
 
@@ -59,12 +61,15 @@ class ParallelCall:
         after another.
     progress : ProgressObserver
     journalled : JournalledCall
+    pruning : Pruning or None
+        How candidates are ended on the way, whose tasks say which candidates they are of.
     """
 
     options: PopulationOptions
     workers: dict[str, Any] | None
     progress: ProgressObserver
     journalled: JournalledCall = field(default_factory=lambda: JournalledCall(None))
+    pruning: Pruning | None = None
 
 
 @dataclass(eq=False)
@@ -107,6 +112,7 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
     known = [call.journalled.recalled(task.batch) for task in tasks]
     planner = Planner()
     population: list[Any] = []
+    entries: list[Entry] = []
     members: dict[int, _Member] = {}
     others: deque[CollectedTask] = deque()
     with shared_preparation():
@@ -118,17 +124,22 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
                     continue
             fits_of_items = [planner.plan(*item) for item in collected.batch.items]
             if recalled is not None:
-                population += [as_finished(fit, recalled) for fit in fits_of_items[0]]
+                fits = [as_finished(fit, recalled) for fit in fits_of_items[0]]
+                population += fits
+                entries += [Entry(collected.batch.items[0][2], recalled.rung_scores)] * len(fits)
             elif any(fits_of_items):
                 joining = _JoiningTask(collected, fits_of_items)
-                for fit in joining.fits:
-                    members[len(population)] = _Member(joining, fit)
-                    population.append(fit.task)
+                for item, fits in zip(collected.batch.items, fits_of_items, strict=True):
+                    for fit in fits:
+                        members[len(population)] = _Member(joining, fit)
+                        population.append(fit.task)
+                        entries.append(Entry(item[2]))
             else:
                 others.append(collected)
     _run(others, call)
     if members:
-        _train_and_run(population, members, call, train)
+        contest = None if call.pruning is None else contest_of(population, entries, call.pruning)
+        _train_and_run(population, members, call, train, contest)
 
 
 def _run(tasks: deque[CollectedTask], call: ParallelCall) -> None:
@@ -142,8 +153,10 @@ def _run(tasks: deque[CollectedTask], call: ParallelCall) -> None:
         _report(task, task.batch(), call)
 
 
-def _report(task: CollectedTask, results: Any, call: ParallelCall) -> None:
-    call.journalled.keep(task.batch, results)
+def _report(
+    task: CollectedTask, results: Any, call: ParallelCall, rung_scores: Sequence[float] = ()
+) -> None:
+    call.journalled.keep(task.batch, results, rung_scores)
     task.report(results)
 
 
@@ -152,9 +165,10 @@ def _train_and_run(
     members: dict[int, _Member],
     call: ParallelCall,
     train: PopulationTrainer,
+    contest: Contest | None,
 ) -> None:
     live_tasks, lives = _live_tasks(members)
-    finished = train(population, call.options, LiveProgress(call.progress, lives))
+    finished = train(population, call.options, LiveProgress(call.progress, lives), contest)
     with contextlib.ExitStack() as stack:
         if live_tasks:
             # Threads that leave this context in another order than they entered it, as scikit-learn
@@ -174,7 +188,7 @@ def _train_and_run(
             if task.is_trained:
                 live = live_tasks.get(task)
                 results = _run_adopting(task) if live is None else live.finished()
-                _report(task.collected, results, call)
+                _report(task.collected, results, call, getattr(result, "rung_scores", ()))
     for task in {id(member.task): member.task for member in members.values()}.values():
         _report(task.collected, _run_adopting(task), call)
 

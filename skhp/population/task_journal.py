@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -10,21 +10,25 @@ from skhp.population.planner import PlannedFit
 
 
 class Recalled(NamedTuple):
-    """The result of a task that ran before, and the epochs of its fit where they are known."""
+    """The result of a task that ran before, and the epochs of its fit where they are known.
+
+    `rung_scores` is what its fit was ranked by, where candidates were pruned.
+    """
 
     result: Any
     epochs: int | None
+    rung_scores: tuple[float, ...] = ()
 
 
 class TaskJournal(Protocol):
     """Keeps the results of tasks."""
 
-    def recalled(
-        self, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
-    ) -> Recalled | None:
+    def recalled(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recalled | None:
         """The result of a task, if it is known."""
 
-    def finished(self, keywords: Mapping[str, Any], result: Any) -> None:
+    def finished(
+        self, keywords: Mapping[str, Any], result: Any, rung_scores: Sequence[float]
+    ) -> None:
         """Told of every task that has run, as soon as it has, by its keyword arguments."""
 
 
@@ -43,13 +47,14 @@ class JournalledCall:
         """The result of a batch of one task, if it is known."""
         if self.journal is None or len(batch.items) != 1:
             return None
-        return self.journal.recalled(*batch.items[0])
+        _, arguments, keywords = batch.items[0]
+        return self.journal.recalled(arguments, keywords)
 
-    def keep(self, batch: Any, results: Any) -> None:
+    def keep(self, batch: Any, results: Any, rung_scores: Sequence[float] = ()) -> None:
         """Have the results of a batch kept."""
         if self.journal is not None:
             for item, result in zip(batch.items, results, strict=True):
-                self.journal.finished(item[2], result)
+                self.journal.finished(item[2], result, rung_scores)
 
 
 def as_finished(fit: PlannedFit, recalled: Recalled) -> Any:

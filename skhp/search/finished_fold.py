@@ -9,7 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
-__all__ = ["FinishedFold", "FoldKey"]
+__all__ = ["RUNG_SCORE", "FinishedFold", "FoldKey"]
+
+# Followed by the number of the rung.
+RUNG_SCORE = "rung_score_"
 
 
 class FoldKey(NamedTuple):
@@ -48,6 +51,11 @@ class FinishedFold:
     stop_reason: str | None = None
     error: str | None = None
     finished_at: str = field(default_factory=_now)
+
+    @property
+    def rung_scores(self) -> tuple[float, ...]:
+        """What the fit was ranked by at each rung that it reached, where it could be pruned."""
+        return tuple(score for name, score in self.scores.items() if name.startswith(RUNG_SCORE))
 
     @property
     def key(self) -> FoldKey:

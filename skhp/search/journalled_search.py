@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from skhp.population.task_journal import Recalled
 from skhp.search.descriptions import parameters_text
-from skhp.search.finished_fold import FinishedFold, FoldKey
+from skhp.search.finished_fold import RUNG_SCORE, FinishedFold, FoldKey
 from skhp.search.fixed_folds import FixedFolds
 from skhp.search.journal import Journal
 from skhp.search.scored_fits import ScoredFit, Training
@@ -67,9 +67,7 @@ class JournalledSearch:
 
         return evaluating
 
-    def recalled(
-        self, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
-    ) -> Recalled | None:
+    def recalled(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recalled | None:
         """The result of a fit that the journal knows."""
         if _PART_OF_SEARCH not in keywords:
             # A model of the scores may run tasks of its own.
@@ -79,15 +77,17 @@ class JournalledSearch:
         finished = self._answers.get(self._key(keywords))
         if finished is None:
             return None
-        return Recalled(_result(finished, keywords), finished.epochs)
+        return Recalled(_result(finished, keywords), finished.epochs, finished.rung_scores)
 
-    def finished(self, keywords: Mapping[str, Any], result: Any) -> None:
+    def finished(
+        self, keywords: Mapping[str, Any], result: Any, rung_scores: Sequence[float]
+    ) -> None:
         """Write a fit down."""
         if _PART_OF_SEARCH not in keywords:
             return
         key = self._key(keywords)
         if self._journal is not None and key not in self._answers:
-            self._journal.record(_finished_fold(key, result))
+            self._journal.record(_finished_fold(key, result, rung_scores))
 
     def __getstate__(self) -> dict[str, Any]:
         # A search travels with each of its tasks to other processes, where nothing is written down.
@@ -110,7 +110,9 @@ class JournalledSearch:
         return FoldKey(parameters_text(keywords["parameters"]), fold, self._iteration)
 
 
-def _finished_fold(key: FoldKey, result: Mapping[str, Any]) -> FinishedFold:
+def _finished_fold(
+    key: FoldKey, result: Mapping[str, Any], rung_scores: Sequence[float]
+) -> FinishedFold:
     scores, training = {}, Training(None, None, None, None)
     for part in ("test", "train"):
         given = result.get(f"{part}_scores")
@@ -122,6 +124,7 @@ def _finished_fold(key: FoldKey, result: Mapping[str, Any]) -> FinishedFold:
                 training = score.training
     if training.stopping_score is not None:
         scores[_STOPPING_SCORE] = training.stopping_score
+    scores |= {f"{RUNG_SCORE}{number}": score for number, score in enumerate(rung_scores)}
     return FinishedFold(
         parameters=key.parameters,
         fold=key.fold,

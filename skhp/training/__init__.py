@@ -1,7 +1,7 @@
 """Training of networks: rows and their order, the plan, the loop, the outcome."""
 
 import skhp.networks  # loads TensorFlow quietly, so it comes first  # noqa: F401
-from skhp.training.cohort import CohortProgress, CohortSeconds, train_cohort
+from skhp.training.cohort import Cohort, CohortProgress, CohortSeconds, train_cohort
 from skhp.training.distinct_rows import distinct_rows, row_groups, sum_by_group
 from skhp.training.epoch_callbacks import (
     ObservedEpochs,
@@ -33,6 +33,7 @@ from skhp.training.validation_split import validation_split
 __all__ = [
     "CLASSIFICATION_METRICS",
     "REGRESSION_METRICS",
+    "Cohort",
     "CohortProgress",
     "CohortSeconds",
     "EpochObserver",

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from skhp.training.cohort_state import (
-    ALL_EPOCHS,
-    NON_FINITE,
-    OUT_OF_PATIENCE,
+    PRUNED,
+    RUNNING,
     CohortState,
     History,
     joined,
 )
+from skhp.training.equal_trainings import leaders_of, leading_fits
 from skhp.training.fit_task import FitResult, FitTask, MemberWeights
+from skhp.training.member_result import held_out_score, member_result
 from skhp.training.packed_members import PackedMembers, member_weights
-from skhp.training.records import StopReason, TrainingOutcome
 
 # Epochs that a program can run in one call, and the seconds that a call should take: between calls
 # Ctrl-C is obeyed and progress is shown.
@@ -28,12 +26,6 @@ CHUNK_EPOCHS = 16
 # fixed numbers of epochs, so that what a member becomes does not depend on the clock.
 EPOCHS_OF_LOOK = 16
 _SECONDS_A_CHUNK = 0.3
-
-_STOP_REASONS: dict[int, StopReason] = {
-    OUT_OF_PATIENCE: "patience",
-    ALL_EPOCHS: "epochs",
-    NON_FINITE: "non_finite_loss",
-}
 
 
 @dataclass(frozen=True)
@@ -100,9 +92,11 @@ class Cohort:
         self, tasks: Sequence[FitTask], chunk: int | None = None, candidates: int | None = None
     ) -> None:
         began = time.perf_counter()
+        self._seconds = 0.0
+        self._has_pruned = False
         self._tasks = tasks
-        self._leaders = _leaders(tasks)
-        leading = _leading(tasks, self._leaders)
+        self._leaders = leaders_of(tasks)
+        leading = leading_fits(tasks, self._leaders)
         self._ends = sorted({task.plan.epochs for task in tasks})
         self._chunk = chunk
         self._room = max(CHUNK_EPOCHS, chunk or 0)
@@ -112,6 +106,7 @@ class Cohort:
         self._packs[0].build()
         self._ready = time.perf_counter()
         self._began = began
+        self._seconds = self._ready - began
         self._first_call = 0.0
         self._done = 0
 
@@ -131,8 +126,10 @@ class Cohort:
         count = min(most_epochs, self._room, end - self._done)
         began = time.perf_counter()
         self._packs[-1].advance(self._done, count)
+        seconds = time.perf_counter() - began
         if self._done == 0:
-            self._first_call = time.perf_counter() - began
+            self._first_call = seconds
+        self._seconds += seconds
         self._done += count
         if self._done == end:
             self._take_snapshots(end)
@@ -144,19 +141,7 @@ class Cohort:
         timed: Callable[[CohortSeconds], None] | None = None,
     ) -> list[FitResult]:
         """Run all chunks."""
-        size, running = 1, self.running
-        while running:
-            began = time.perf_counter()
-            first = self._done == 0
-            count = self.advance(min(size, EPOCHS_OF_LOOK - self._done % EPOCHS_OF_LOOK))
-            running = self.running
-            size = self._next_size(count, time.perf_counter() - began, first)
-            if observer is not None:
-                observer.advanced(
-                    CohortProgress(len(self._tasks), self._done, running, self._epochs_of_members())
-                )
-            if self._done % EPOCHS_OF_LOOK == 0:
-                self._drop_ended_members()
+        self.run(observer)
         results = self.results()
         if timed is not None:
             timed(
@@ -169,19 +154,67 @@ class Cohort:
             )
         return results
 
-    def results(self) -> list[FitResult]:
-        """What each member leaves, as it stands now."""
-        share = (time.perf_counter() - self._began) / len(self._tasks)
+    def run(self, observer: CohortObserver | None = None, until: int | None = None) -> None:
+        """Train until every member has ended, or the cohort has run so many epochs."""
+        if self._has_pruned:
+            self._drop_ended_members()
+        size, running = 1, self.running
+        while running and (until is None or self._done < until):
+            began = time.perf_counter()
+            first = self._done == 0
+            most = EPOCHS_OF_LOOK - self._done % EPOCHS_OF_LOOK
+            if until is not None:
+                most = min(most, until - self._done)
+            count = self.advance(min(size, most))
+            running = self.running
+            size = self._next_size(count, time.perf_counter() - began, first)
+            if observer is not None:
+                observer.advanced(
+                    CohortProgress(len(self._tasks), self._done, running, self._epochs_of_members())
+                )
+            if self._done % EPOCHS_OF_LOOK == 0:
+                self._drop_ended_members()
+
+    def prune(self, numbers: Collection[int]) -> None:
+        """End members where they stand; those that have ended already stay what they are."""
+        running = set(self._packs[-1].running)
+        going_on = {
+            number
+            for number, leader in enumerate(self._leaders)
+            if leader in running and self._tasks[number].plan.epochs > self._done
+        }
+        for number in going_on.intersection(numbers):
+            self._snapshots[number] = self._result(number, PRUNED)
+        kept = {self._leaders[number] for number in going_on.difference(numbers)}
+        self._packs[-1].end(running - kept)
+        self._has_pruned = True
+
+    def held_out_scores(self) -> list[float | None]:
+        """What each member was watched by so far, as in its result."""
         return [
-            replace(self._snapshots.get(number) or self._result(number), seconds=share)
-            for number in range(len(self._tasks))
+            self._snapshots[number].held_out_score
+            if number in self._snapshots
+            else held_out_score(task, self._state_of(number))
+            for number, task in enumerate(self._tasks)
         ]
 
+    def results(self) -> list[FitResult]:
+        """What each member leaves, as it stands now."""
+        return [self.result(number) for number in range(len(self._tasks))]
+
+    def result(self, number: int) -> FitResult:
+        """What a member leaves, as it stands now."""
+        result = self._snapshots.get(number) or self._result(number)
+        return replace(result, seconds=self._seconds / len(self._tasks))
+
     def _drop_ended_members(self) -> None:
+        began = time.perf_counter()
         smaller = self._packs[-1].moved(self._done)
         if smaller is not None:
             smaller.build()
             self._packs.append(smaller)
+        self._has_pruned = False
+        self._seconds += time.perf_counter() - began
 
     def _epochs_of_members(self) -> tuple[int, ...]:
         epochs: dict[int, int] = {}
@@ -221,76 +254,7 @@ class Cohort:
         ]
         self._snapshots |= {number: self._result(number) for number in waiting}
 
-    def _result(self, number: int) -> FitResult:
-        task, state, history = self._tasks[number], self._state_of(number), self._history_of(number)
-        epochs, stop = int(state.epochs), int(state.stop)
-        finite_epochs = epochs - (stop == NON_FINITE)
-        keeps_best = task.plan.patience is not None
-        best_epoch = int(state.best_epoch) if keeps_best and finite_epochs else finite_epochs
-        return FitResult(
-            outcome=TrainingOutcome(
-                history={
-                    name: values[:epochs].tolist()
-                    for name, values in _logged(task, history).items()
-                },
-                learning_rates=history.rate[:epochs].tolist(),
-                n_epochs=epochs,
-                best_epoch=best_epoch,
-                # A member that others outlive ends with its own last epoch.
-                stop_reason=_STOP_REASONS.get(stop, "epochs"),
-            ),
-            trained=member_weights(state, best=keeps_best),
-            seconds=0.0,
+    def _result(self, number: int, ended_by: int = RUNNING) -> FitResult:
+        return member_result(
+            self._tasks[number], self._state_of(number), self._history_of(number), ended_by
         )
-
-
-def _logged(task: FitTask, history: History) -> dict[str, np.ndarray]:
-    """Values of all epochs by their names, in the order of Keras' history."""
-    names = [metric.name for metric in task.row_metrics]
-    columns = {"loss": history.loss, **dict(zip(names, history.row_metrics, strict=True))}
-    if task.validation is not None:
-        columns["val_loss"] = history.val_loss
-        watched = zip(names, history.val_row_metrics, strict=True)
-        columns.update({f"val_{name}": values for name, values in watched})
-    logged = dict(sorted(columns.items()))
-    if task.validation is not None and task.plan.metric is not None:
-        logged[f"val_{task.plan.metric.name}"] = history.metric
-    return logged
-
-
-def _leaders(tasks: Sequence[FitTask]) -> list[int]:
-    """For each fit the one that is trained in its place: an equal one with the most epochs."""
-    longest: dict[Any, int] = {}
-    for number, task in enumerate(tasks):
-        key = _training_but_epochs(task)
-        if key not in longest or tasks[longest[key]].plan.epochs < task.plan.epochs:
-            longest[key] = number
-    return [longest[_training_but_epochs(task)] for task in tasks]
-
-
-def _leading(tasks: Sequence[FitTask], leaders: Sequence[int]) -> dict[int, FitTask]:
-    """The fits that are trained, by their numbers."""
-    leading = {}
-    for leader in sorted(set(leaders)):
-        ends = [tasks[number].finished_after for number, of in enumerate(leaders) if of == leader]
-        known = [end for end in ends if end is not None]
-        # One whose result is known still trains for those that share its training.
-        finished_after = max(known) if len(known) == len(ends) else None
-        leading[leader] = replace(tasks[leader], finished_after=finished_after)
-    return leading
-
-
-def _training_but_epochs(task: FitTask) -> Any:
-    plan = task.plan
-    return (
-        task.stream,
-        task.program,
-        task.numbers,
-        task.update,
-        task.rate,
-        id(task.start),
-        min(plan.batch_size, len(task.rows.X)),
-        plan.schedule,
-        plan.patience,
-        plan.min_delta,
-    )

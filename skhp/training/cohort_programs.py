@@ -36,15 +36,14 @@ def exactly(n_rows: int) -> int:
     return n_rows
 
 
-def cohort_program(key: ProgramKey, arguments: Arguments, compiled: bool) -> tuple[Any, bool]:
-    """The program for these tensors, and whether it had to be built."""
+def cohort_program(key: ProgramKey, arguments: Arguments, compiled: bool) -> Any:
+    """The program for these tensors."""
     specs = tf.nest.map_structure(
         lambda tensor: None if tensor is None else tf.TensorSpec.from_tensor(tensor), arguments
     )
     if not compiled:
         specs = _any_number_of_rows(key.metric is not None, *specs)
     shapes = tuple((tuple(spec.shape), spec.dtype) for spec in tf.nest.flatten(specs) if spec)
-    built = programs.counts.built
 
     def build() -> Any:
         function = tf.function(
@@ -52,8 +51,7 @@ def cohort_program(key: ProgramKey, arguments: Arguments, compiled: bool) -> tup
         )
         return function.get_concrete_function(*specs)
 
-    program = programs.get((key, shapes, compiled), build)
-    return program, programs.counts.built > built
+    return programs.get((key, shapes, compiled), build)
 
 
 def _any_number_of_rows(

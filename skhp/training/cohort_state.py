@@ -19,7 +19,7 @@ from skhp.training.row_metric import RowMetric
 
 Tensor: TypeAlias = Any
 
-RUNNING, OUT_OF_PATIENCE, ALL_EPOCHS, NON_FINITE = range(4)
+RUNNING, OUT_OF_PATIENCE, ALL_EPOCHS, NON_FINITE, PRUNED = range(5)
 
 
 class CohortState(NamedTuple):

@@ -83,9 +83,13 @@ class FitTask:
 class FitResult:
     """What a training leaves: the outcome, the weights that were kept, and its seconds.
 
-    `seconds` is the member's share of the time that its cohort trained.
+    `seconds` is the member's share of the time that its cohort trained. `held_out_score` is what it
+    was watched by on the validation rows, at its best and without penalties: greater is better,
+    and a loss is negative. `rung_scores` are those that the members of a search were ranked by.
     """
 
     outcome: TrainingOutcome
     trained: MemberWeights
     seconds: float
+    held_out_score: float | None = None
+    rung_scores: tuple[float, ...] = ()

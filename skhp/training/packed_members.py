@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from skhp.training.cohort_arrays import CohortArrays, lay_out
 from skhp.training.cohort_costs import pays_to_compile, pays_to_move
 from skhp.training.cohort_programs import cohort_program, exactly, rounded_up
 from skhp.training.cohort_state import (
+    PRUNED,
     RUNNING,
     CohortState,
     History,
@@ -61,11 +62,10 @@ class PackedMembers:
         self._history: list[History] = []
         self._program: Any = None
 
-    def build(self) -> bool:
-        """Get the program; whether it had to be built."""
+    def build(self) -> None:
+        """Get the program, which may be there already."""
         arguments = (self._state, *self._fixed, self._arrays.chunk(0, 1))
-        self._program, built = cohort_program(self._arrays.key, arguments, self._compiled)
-        return built
+        self._program = cohort_program(self._arrays.key, arguments, self._compiled)
 
     @property
     def running(self) -> list[int]:
@@ -121,6 +121,14 @@ class PackedMembers:
             )
             for chunk in self._history
         ]
+
+    def end(self, numbers: Iterable[int]) -> None:
+        """Let members train no further."""
+        stop = np.array(self._state.stop)
+        for number in numbers:
+            stop[self._place[number]] = PRUNED
+        self._state = self._state._replace(stop=tf.constant(stop))
+        self._on_host = None
 
     def moved(self, epochs_done: int) -> PackedMembers | None:
         """Those that still train in a program of their own, where that pays; else None.

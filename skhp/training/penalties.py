@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
+from skhp.networks import NetworkNumbers
 from skhp.training.cohort_state import MemberNumbers, ProgramKey
 
 Tensor: TypeAlias = Any
@@ -27,6 +29,15 @@ def weight_penalties(key: ProgramKey, numbers: MemberNumbers) -> Penalties:
         l1=tf.gather(numbers.l1, array_of_weight, axis=-1) if key.l1 else None,
         l2=tf.gather(numbers.l2, array_of_weight, axis=-1) if key.l2 else None,
     )
+
+
+def penalty_of_member(numbers: NetworkNumbers, arrays: Sequence[np.ndarray]) -> float:
+    """What the weights of one member add to its loss, outside of a program."""
+    total = 0.0
+    for array, l1, l2 in zip(arrays, numbers.l1, numbers.l2, strict=True):
+        if l1 or l2:
+            total += l1 * float(np.abs(array).sum()) + l2 * float(np.square(array).sum())
+    return total
 
 
 def penalised(

@@ -10,7 +10,7 @@ import numpy as np
 from skhp.networks import Schedule
 from skhp.training.metrics import Metric
 
-StopReason = Literal["epochs", "patience", "non_finite_loss", "callback"]
+StopReason = Literal["epochs", "patience", "non_finite_loss", "callback", "pruned"]
 
 
 @dataclass(frozen=True)

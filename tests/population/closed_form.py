@@ -167,7 +167,7 @@ class CountingTrainer:
     def options(self):
         return self.calls[-1][1]
 
-    def __call__(self, tasks, options, progress):
+    def __call__(self, tasks, options, progress, contest=None):
         self.calls.append((list(tasks), options))
         try:
             for index in reversed(range(len(tasks))):

@@ -124,7 +124,7 @@ def test_tasks_whose_results_nobody_wants_are_dropped(trainer):
 
 
 def test_an_error_of_the_trainer_itself_is_raised(data):
-    def broken(tasks, options, progress):
+    def broken(tasks, options, progress, contest):
         yield 0, solve(tasks[0])
         raise MemoryError("no memory for the cohorts")
 
@@ -133,7 +133,7 @@ def test_an_error_of_the_trainer_itself_is_raised(data):
 
 
 def test_members_that_the_trainer_leaves_out_train_by_themselves(data, counts):
-    def lazy(tasks, options, progress):
+    def lazy(tasks, options, progress, contest):
         yield 1, solve(tasks[1])
 
     expected = scores({"alpha": [1.0]}, data)
@@ -146,7 +146,7 @@ def test_members_that_the_trainer_leaves_out_train_by_themselves(data, counts):
 def test_an_interrupt_ends_the_training_and_reaches_the_caller(data):
     closed = []
 
-    def interrupted(tasks, options, progress):
+    def interrupted(tasks, options, progress, contest):
         try:
             yield 0, solve(tasks[0])
             raise KeyboardInterrupt
@@ -397,7 +397,7 @@ def test_the_time_of_a_fit_has_its_share_of_the_training(data, trainer):
 
 @pytest.mark.parametrize(("verbose", "of_call"), [(1, 0), (0, 1), (0, 0)])
 def test_progress_is_printed_where_it_is_wanted(verbose, of_call, data, capsys):
-    def reporting(tasks, options, progress):
+    def reporting(tasks, options, progress, contest):
         for index, task in enumerate(tasks):
             progress.advanced(PopulationProgress(len(tasks), 2, 10 * index, 3 - index, 0.5))
             yield index, solve(task)
@@ -414,7 +414,7 @@ def test_progress_is_printed_where_it_is_wanted(verbose, of_call, data, capsys):
 def test_tasks_run_while_other_cohorts_still_train(data):
     scored = []
 
-    def watching(tasks, options, progress):
+    def watching(tasks, options, progress, contest):
         for index, task in enumerate(tasks):
             assert len(scored) == index
             yield index, solve(task)
@@ -438,7 +438,7 @@ def test_no_fitted_estimator_outlives_its_task(data):
         most.append(len(alive))
         return 0.0
 
-    def one_by_one(tasks, options, progress):
+    def one_by_one(tasks, options, progress, contest):
         for index in range(len(tasks)):
             yield index, solve(tasks[index])
 

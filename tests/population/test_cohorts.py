@@ -13,7 +13,7 @@ import skhp.population.cohorts
 from skhp.population.cohorts import train_population
 from skhp.population.options import PopulationOptions
 from skhp.population.progress import SilentProgress
-from skhp.training import train_cohort
+from skhp.training import Cohort, train_cohort
 from tests.training.fits import example, training_rows, validation_rows
 
 
@@ -102,12 +102,12 @@ class TestResults:
 
 class TestFailures:
     def test_an_error_reaches_the_members_of_its_cohort_alone(self, tasks, expected, monkeypatch):
-        def failing(members, **settings):
+        def failing(members, *settings):
             if members[0].update.rule != "sgd":
                 raise ArithmeticError("this cohort fails")
-            return train_cohort(members, **settings)
+            return Cohort(members, *settings)
 
-        monkeypatch.setattr(skhp.population.cohorts, "train_cohort", failing)
+        monkeypatch.setattr("skhp.population.planned_cohort.Cohort", failing)
         results = dict(trained(tasks))
         assert sorted(results) == list(range(len(tasks)))
         for number, task in enumerate(tasks):
@@ -118,10 +118,10 @@ class TestFailures:
         assert sum(task.update.rule != "sgd" for task in tasks) == 6
 
     def test_what_is_no_error_ends_the_population(self, tasks, monkeypatch):
-        def leaving(members, **settings):
+        def leaving(members, *settings):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(skhp.population.cohorts, "train_cohort", leaving)
+        monkeypatch.setattr("skhp.population.planned_cohort.Cohort", leaving)
         with pytest.raises(KeyboardInterrupt):
             trained(tasks)
         assert threads_of_cohorts() == []
@@ -159,7 +159,7 @@ class TestWorkers:
         # With fewer cohorts at once than it waits for, each waits in vain, and goes on.
         met = threading.Barrier(3)
 
-        def counted(members, **settings):
+        def counted(members, *settings):
             with lock:
                 running.add(id(members))
                 most.append(len(running))
@@ -170,9 +170,9 @@ class TestWorkers:
             finally:
                 with lock:
                     running.discard(id(members))
-            return train_cohort(members, **settings)
+            return Cohort(members, *settings)
 
-        monkeypatch.setattr(skhp.population.cohorts, "train_cohort", counted)
+        monkeypatch.setattr("skhp.population.planned_cohort.Cohort", counted)
         some = [tasks[0], tasks[4], tasks[8]]
         assert len({task.program for task in some}) == 3
         assert len(trained(some, **options)) == 3
@@ -220,13 +220,13 @@ class TestClosing:
                 closed.set()
                 super().shutdown(wait=wait)
 
-        def counted(members, **settings):
+        def counted(members, *settings):
             begun["cohorts"] += 1
             if begun["cohorts"] > 1:
                 closed.wait(60)
-            return train_cohort(members, **settings)
+            return Cohort(members, *settings)
 
-        monkeypatch.setattr(skhp.population.cohorts, "train_cohort", counted)
+        monkeypatch.setattr("skhp.population.planned_cohort.Cohort", counted)
         monkeypatch.setattr(skhp.population.cohorts, "ThreadPoolExecutor", Executor)
         some = [tasks[0], tasks[4], tasks[7], tasks[8]]
         results = train_population(some, population(n_jobs=1), SilentProgress())

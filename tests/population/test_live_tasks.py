@@ -16,7 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skhp import KerasMLPClassifier
 from skhp.adoption import Abandoned, LiveResult
-from skhp.population import cohorts
+from skhp.population import rungs
+from skhp.population.planned_cohort import PlannedCohort
 
 callback = pytest.importorskip("sklearn.callback")
 
@@ -89,8 +90,8 @@ def test_it_hears_what_it_hears_without_the_backend(table, heard, in_pipeline):
 def test_epochs_are_heard_of_before_the_cohort_is_done(table, heard, monkeypatch):
     before_the_end = []
 
-    def watched(members, **options):
-        results = train(members, **options)
+    def watched(cohort, until):
+        train(cohort, until)
         # The threads of the tasks have had their epochs; let them say so.
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and not before_the_end:
@@ -98,10 +99,9 @@ def test_epochs_are_heard_of_before_the_cohort_is_done(table, heard, monkeypatch
             if count:
                 before_the_end.append(count)
             time.sleep(0.01)
-        return results
 
-    train = cohorts.train_cohort
-    monkeypatch.setattr(cohorts, "train_cohort", watched)
+    train = PlannedCohort.train
+    monkeypatch.setattr(PlannedCohort, "train", watched)
     searched(table, network(), GRID, "skhp")
     assert before_the_end
     fit_ends = [event for event in heard if event[0].endswith("end") and event[2] == "fit"]
@@ -123,7 +123,7 @@ def test_an_interruption_abandons_the_tasks(table, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cohorts, "_next_done", interrupted)
+    monkeypatch.setattr(rungs, "_as_done", interrupted)
     with pytest.raises(KeyboardInterrupt):
         searched(table, network(), GRID, "skhp")
     assert not threads_of_skhp()

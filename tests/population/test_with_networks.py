@@ -27,7 +27,6 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import skhp.population.cohorts
 from skhp import (
     InvalidParameterError,
     KerasMLPClassifier,
@@ -35,7 +34,7 @@ from skhp import (
     NonFiniteLossWarning,
 )
 from skhp.estimators.mlp_base import LoneFit
-from skhp.population.cohorts import train_cohort
+from skhp.training import Cohort
 from skhp.training.cohort_arrays import lay_out
 
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}
@@ -68,9 +67,9 @@ def trained(monkeypatch):
     """Counts fits trained by a population and alone, and trainings of distinct members."""
     counts = Counter()
 
-    def counted_cohort(tasks, **settings):
+    def counted_cohort(tasks, *settings):
         counts["in population"] += len(tasks)
-        return train_cohort(tasks, **settings)
+        return Cohort(tasks, *settings)
 
     def counted_places(tasks, *arguments):
         counts["distinct"] += len(tasks)
@@ -81,7 +80,7 @@ def trained(monkeypatch):
             counts["alone"] += 1
             super().__init__(task)
 
-    monkeypatch.setattr(skhp.population.cohorts, "train_cohort", counted_cohort)
+    monkeypatch.setattr("skhp.population.planned_cohort.Cohort", counted_cohort)
     monkeypatch.setattr("skhp.training.packed_members.lay_out", counted_places)
     monkeypatch.setattr("skhp.estimators.mlp_base.LoneFit", CountedLoneFit)
     return counts

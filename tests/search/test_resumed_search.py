@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import StratifiedKFold
 
-import skhp.population.cohorts
 from skhp import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -24,6 +23,7 @@ from skhp import (
     KerasMLPClassifier,
     RandomizedSearchCV,
 )
+from skhp.training import Cohort
 from tests.search.interrupted_search import N_FITS, SECONDS_A_SCORE
 
 # About what a search of `interrupted_search` takes until it scores.
@@ -63,13 +63,12 @@ def forget(journal, keep, seed=0):
 def trained(monkeypatch):
     """Numbers of members that cohorts trained."""
     numbers = []
-    train = skhp.population.cohorts.train_cohort
 
-    def counted(tasks, **options):
+    def counted(tasks, *settings):
         numbers.append(sum(task.finished_after is None for task in tasks))
-        return train(tasks, **options)
+        return Cohort(tasks, *settings)
 
-    monkeypatch.setattr("skhp.population.cohorts.train_cohort", counted)
+    monkeypatch.setattr("skhp.population.planned_cohort.Cohort", counted)
     return numbers
 
 
