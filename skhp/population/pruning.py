@@ -8,6 +8,8 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from skhp.exceptions import InvalidParameterError
+
 # What scikit-learn tells a task of a search: the number of its candidate, and how many there are.
 _CANDIDATE = "candidate_progress"
 
@@ -125,12 +127,22 @@ def contest_of(tasks: Sequence[Any], entries: Sequence[Entry], pruning: Pruning)
     entries : sequence of Entry
         Of each fit.
     pruning : Pruning
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is nothing to rank the candidates by.
     """
+    if all(task.validation is None for task in tasks):
+        raise InvalidParameterError(
+            "prune ranks candidates by rows that are held out of their training, and none holds "
+            "out any: set early_stopping=True, or validation_split of a custom model, or leave "
+            "prune out."
+        )
     return Contest(
         pruning=pruning,
         epochs=max(task.plan.epochs for task in tasks),
         candidates=[
-            # What has no rows to be watched on cannot be ranked.
             None if task.validation is None else entry.keywords.get(_CANDIDATE)
             for task, entry in zip(tasks, entries, strict=True)
         ],

@@ -28,6 +28,9 @@ def additional_constraints(base: type, *, sequential: bool = False) -> dict[str,
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
         ],
+        # Its items are checked where it is read, by `pruning_of`.
+        "prune": [StrOptions({"halving"}), dict, None],
+        "refit_epochs": [StrOptions({"median"}), None],
         # Checked where it is read, by `seconds_of_budget`.
         "time_budget": "no_validation",
         "on_interrupt": [StrOptions({"raise", "partial"})],

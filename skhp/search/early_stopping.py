@@ -67,6 +67,23 @@ def with_early_stopping(estimator: Any, setting: Any, y: Any = None, n_folds: in
     return clone(estimator).set_params(**changes) if changes else estimator
 
 
+def switched_off(parameters: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """What an estimator's parameters have to be for it to train all of its epochs.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Of the outermost estimator, deep.
+    owner : str
+        Prefix of the estimator that is to train; "" for the outermost.
+    """
+    if owner not in _owners(parameters):
+        return {}
+    if f"{owner}{_SWITCH}" in parameters:
+        return {f"{owner}{_SWITCH}": False}
+    return {f"{owner}{name}": None for name in _ROUNDS if f"{owner}{name}" in parameters}
+
+
 def can_stop_early(estimator: Any) -> bool:
     """Whether an estimator itself has a parameter to stop early by."""
     return "" in _owners(estimator.get_params(deep=False)) or hasattr(estimator, "stop_reason_")

@@ -63,6 +63,8 @@ class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
         error_score: Any = np.nan,
         return_train_score: bool = False,
         early_stopping: Any = "auto",
+        prune: Any = None,
+        refit_epochs: str | None = None,
         time_budget: Any = None,
         on_interrupt: str = "raise",
         journal: Any = None,
@@ -80,11 +82,15 @@ class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
             error_score=error_score,
             return_train_score=return_train_score,
         )
-        self.early_stopping = early_stopping
-        self.time_budget = time_budget
-        self.on_interrupt = on_interrupt
-        self.journal = journal
-        self.population = population
+        self._set_additions(
+            early_stopping=early_stopping,
+            prune=prune,
+            refit_epochs=refit_epochs,
+            time_budget=time_budget,
+            on_interrupt=on_interrupt,
+            journal=journal,
+            population=population,
+        )
 
     def _translations(self, y: Any) -> dict[str, Any]:
         # An empty grid is a single candidate; what is no grid at all, scikit-learn says first.

@@ -8,9 +8,12 @@ import numpy as np
 from sklearn import model_selection
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 
+from skhp.exceptions import InvalidParameterError
 from skhp.search.constraints import additional_constraints
+from skhp.search.parameter_names import refuse_unknown_names
 from skhp.search.search_additions import SearchAdditions
 from skhp.search.shared_docs import with_shared_docs
+from skhp.search.spaces import for_random
 
 
 class HalvingAdditions(SearchAdditions):
@@ -108,6 +111,8 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
         n_jobs: int | None = None,
         verbose: int = 0,
         early_stopping: Any = "auto",
+        prune: Any = None,
+        refit_epochs: str | None = None,
         time_budget: Any = None,
         on_interrupt: str = "raise",
         journal: Any = None,
@@ -130,11 +135,30 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
             n_jobs=n_jobs,
             verbose=verbose,
         )
-        self.early_stopping = early_stopping
-        self.time_budget = time_budget
-        self.on_interrupt = on_interrupt
-        self.journal = journal
-        self.population = population
+        self._set_additions(
+            early_stopping=early_stopping,
+            prune=prune,
+            refit_epochs=refit_epochs,
+            time_budget=time_budget,
+            on_interrupt=on_interrupt,
+            journal=journal,
+            population=population,
+        )
+
+    def _translations(self, y: Any) -> dict[str, Any]:
+        # What is no grid at all, scikit-learn says first.
+        grids = model_selection.ParameterGrid(self.param_grid).param_grid
+        if not grids:
+            raise InvalidParameterError(
+                f"param_grid={self.param_grid!r} has no candidate. Name one parameter at least, "
+                "with its values."
+            )
+        # An empty grid is a single candidate; values in a tuple are as good as in a list.
+        if named := [
+            {name: list(values) for name, values in grid.items()} for grid in grids if grid
+        ]:
+            refuse_unknown_names(self.estimator, named)
+        return super()._translations(y)
 
 
 @with_shared_docs
@@ -226,6 +250,8 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
         n_jobs: int | None = None,
         verbose: int = 0,
         early_stopping: Any = "auto",
+        prune: Any = None,
+        refit_epochs: str | None = None,
         time_budget: Any = None,
         on_interrupt: str = "raise",
         journal: Any = None,
@@ -249,8 +275,19 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
             n_jobs=n_jobs,
             verbose=verbose,
         )
-        self.early_stopping = early_stopping
-        self.time_budget = time_budget
-        self.on_interrupt = on_interrupt
-        self.journal = journal
-        self.population = population
+        self._set_additions(
+            early_stopping=early_stopping,
+            prune=prune,
+            refit_epochs=refit_epochs,
+            time_budget=time_budget,
+            on_interrupt=on_interrupt,
+            journal=journal,
+            population=population,
+        )
+
+    def _translations(self, y: Any) -> dict[str, Any]:
+        refuse_unknown_names(self.estimator, self.param_distributions)
+        return {
+            **super()._translations(y),
+            "param_distributions": for_random(self.param_distributions),
+        }

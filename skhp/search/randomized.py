@@ -73,6 +73,8 @@ class RandomizedSearchCV(SearchAdditions, model_selection.RandomizedSearchCV):
         error_score: Any = np.nan,
         return_train_score: bool = False,
         early_stopping: Any = "auto",
+        prune: Any = None,
+        refit_epochs: str | None = None,
         time_budget: Any = None,
         on_interrupt: str = "raise",
         journal: Any = None,
@@ -93,12 +95,16 @@ class RandomizedSearchCV(SearchAdditions, model_selection.RandomizedSearchCV):
             error_score=error_score,
             return_train_score=return_train_score,
         )
-        self.early_stopping = early_stopping
-        self.time_budget = time_budget
+        self._set_additions(
+            early_stopping=early_stopping,
+            prune=prune,
+            refit_epochs=refit_epochs,
+            time_budget=time_budget,
+            on_interrupt=on_interrupt,
+            journal=journal,
+            population=population,
+        )
         self.stop_after = stop_after
-        self.on_interrupt = on_interrupt
-        self.journal = journal
-        self.population = population
 
     def _translations(self, y: Any) -> dict[str, Any]:
         refuse_unknown_names(self.estimator, self.param_distributions)

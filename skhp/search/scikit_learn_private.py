@@ -8,6 +8,9 @@ disappears.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 # Scores several metrics with one prediction; a search tells by this type that there are several.
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
 from sklearn.utils._param_validation import (
@@ -16,4 +19,35 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-__all__ = ["Interval", "MultimetricScorer", "StrOptions", "validate_parameter_constraints"]
+# What is wrong with a value, in scikit-learn's words.
+from sklearn.utils._param_validation import (
+    InvalidParameterError as ScikitLearnInvalidParameterError,
+)
+
+__all__ = [
+    "Interval",
+    "MultimetricScorer",
+    "ScikitLearnInvalidParameterError",
+    "StrOptions",
+    "constraints_of",
+    "response_methods_of",
+    "validate_parameter_constraints",
+]
+
+
+def constraints_of(estimator: Any) -> Mapping[str, Any]:
+    """Constraints of the parameters of an estimator, which its `fit` would check; else none.
+
+    No public name tells before a fit whether a value is refused.
+    """
+    constraints = getattr(type(estimator), "_parameter_constraints", None)
+    return constraints if isinstance(constraints, Mapping) else {}
+
+
+def response_methods_of(scorer: Any) -> tuple[str, ...]:
+    """Methods of the estimator of which a scorer needs one; none if it does not say.
+
+    A scorer keeps the public argument `response_method` of `make_scorer` under a private name.
+    """
+    methods = getattr(scorer, "_response_method", ())
+    return (methods,) if isinstance(methods, str) else tuple(methods)

@@ -97,10 +97,11 @@ def training_columns(scores: Sequence[Any], n_splits: int) -> dict[str, np.ndarr
         if any(value is not None for value in values):
             columns[f"mean_{name}"] = _means(values, n_splits)
     if any(training.stop_reason for training in trainings):
+        reasons = [training.stop_reason for training in trainings]
         columns["stop_reason"] = np.array(
             [
-                _most_common([training.stop_reason for training in trainings[start:][:n_splits]])
-                for start in range(0, len(trainings), n_splits)
+                _most_common(reasons[start : start + n_splits])
+                for start in range(0, len(reasons), n_splits)
             ]
         )
     if any(training.stopping_score is not None for training in trainings):
@@ -112,13 +113,32 @@ def training_columns(scores: Sequence[Any], n_splits: int) -> dict[str, np.ndarr
     return columns
 
 
+def pruned_at_epoch(scores: Sequence[Any], n_splits: int) -> np.ndarray:
+    """Of each candidate: the epochs after which it was pruned; NaN if it was not."""
+    trainings = [_training_of_scores(score) for score in scores]
+    epochs = [
+        training.n_iter if training.stop_reason == "pruned" and training.n_iter else np.nan
+        for training in trainings
+    ]
+    # The folds that were still in training all ended at one rung.
+    return np.fmax.reduce(np.reshape(np.array(epochs, float), (-1, n_splits)), axis=1)
+
+
+def epochs_to_train(scores: Sequence[Any], n_splits: int) -> np.ndarray:
+    """Of each candidate and fold: its best epoch, or its last one where it keeps that."""
+    trainings = [_training_of_scores(score) for score in scores]
+    told = [t.n_iter if t.best_epoch is None else t.best_epoch for t in trainings]
+    epochs = [np.nan if number is None else number for number in told]
+    return np.reshape(np.array(epochs, float), (-1, n_splits))
+
+
 def training_of(estimator: Any) -> Training:
     """What a fitted estimator, or the last step of a pipeline, says of its training."""
     while hasattr(estimator, "steps"):
         estimator = estimator.steps[-1][1]
     if not can_stop_early(estimator):
         return _UNTOLD
-    best_epoch = getattr(estimator, "best_epoch_", None)
+    best_epoch = _best_epoch(estimator)
     stop_reason = getattr(estimator, "stop_reason_", None)
     history = getattr(estimator, "history_", None) or {}
     n_iter = getattr(estimator, "n_iter_", None)
@@ -128,6 +148,14 @@ def training_of(estimator: Any) -> Training:
         stop_reason=stop_reason if isinstance(stop_reason, str) else None,
         stopping_score=_stopping_score(estimator, best_epoch),
     )
+
+
+def _best_epoch(estimator: Any) -> Any:
+    # scikit-learn's own networks keep the weights of the best epoch, and tell the score of each.
+    scores = getattr(estimator, "validation_scores_", None)
+    if scores is not None and len(scores):
+        return int(np.argmax(scores)) + 1
+    return getattr(estimator, "best_epoch_", None)
 
 
 def _stopping_score(estimator: Any, best_epoch: Any) -> float | None:

@@ -9,17 +9,21 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import joblib
+import numpy as np
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags
 
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
+from skhp.population.pruning import Pruning
 from skhp.search.default_scoring import default_scoring
 from skhp.search.early_stopping import with_early_stopping
-from skhp.search.fixed_folds import FixedFolds
+from skhp.search.fold_checks import SeveralFolds
 from skhp.search.journalled_search import JournalledSearch
 from skhp.search.limits import LimitedEvaluation, Limits, SearchEnds, StopReason
+from skhp.search.pruning_setting import pruned_are_last, pruning_of
+from skhp.search.refit_epochs import RefittedEstimator, refuse_refit_epochs
 from skhp.search.scikit_learn_private import (
     MultimetricScorer,
     validate_parameter_constraints,
@@ -27,8 +31,11 @@ from skhp.search.scikit_learn_private import (
 from skhp.search.scored_fits import (
     RecordingMultimetricScorer,
     RecordingScorer,
+    epochs_to_train,
+    pruned_at_epoch,
     training_columns,
 )
+from skhp.search.search_input import check_search
 from skhp.search.time_budget import seconds_of_budget
 
 # joblib's own backends, beside which a population may be switched on. Who chose another one, such
@@ -48,6 +55,12 @@ _DECIDING = (
 )
 
 
+# What a search keeps for itself until it ends.
+_WHILE_SEARCHING = frozenset(
+    {"_limits", "_began", "_journalled", "_pruning", "_epochs_to_train"},
+)
+
+
 class SearchAdditions:
     """Stands before a class of scikit-learn's among the bases of a searcher.
 
@@ -62,6 +75,8 @@ class SearchAdditions:
     refit: Any
     n_jobs: Any
     early_stopping: Any
+    prune: Any
+    refit_epochs: str | None
     time_budget: Any
     journal: Any
     on_interrupt: str
@@ -70,6 +85,14 @@ class SearchAdditions:
     _limits: Limits
     _began: float
     _journalled: JournalledSearch | None
+    _pruning: Pruning | None
+    _epochs_to_train: np.ndarray
+
+    best_estimator_ = RefittedEstimator()
+
+    def _set_additions(self, **additions: Any) -> None:
+        """Set the parameters that every searcher has beyond those of its base."""
+        vars(self).update(additions)
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, and refit the best candidate on all rows.
@@ -109,6 +132,9 @@ class SearchAdditions:
     def _translated(self, y: Any) -> Iterator[None]:
         """Parameters as scikit-learn is to read them."""
         translated = self._translations(y)
+        self._pruning = pruning_of(self.prune, translated["estimator"], self.population)
+        if self.refit and self.refit_epochs is not None:
+            refuse_refit_epochs(translated["estimator"])
         self._limits = Limits(
             seconds=seconds_of_budget(self.time_budget),
             patience=getattr(self, "stop_after", None),
@@ -123,7 +149,8 @@ class SearchAdditions:
                 translated["estimator"],
                 translated.get("scoring", self.scoring),
                 translated["cv"],
-                {name: getattr(self, name, None) for name in _DECIDING},
+                {name: getattr(self, name, None) for name in _DECIDING}
+                | ({} if self._pruning is None else {"prune": self.prune}),
             )
         given = {name: getattr(self, name) for name in translated}
         vars(self).update(translated)
@@ -133,18 +160,20 @@ class SearchAdditions:
             vars(self).update(given)
             if self._journalled is not None:
                 self._journalled.close()
-            del self._limits, self._began, self._journalled
+            for name in _WHILE_SEARCHING & vars(self).keys():
+                delattr(self, name)
 
     def _translations(self, y: Any) -> dict[str, Any]:
         """The parameters that scikit-learn is to read otherwise than they were given."""
         folds = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         n_folds = getattr(folds, "n_splits", 5)
         translations: dict[str, Any] = {
-            "cv": FixedFolds(folds),
+            "cv": SeveralFolds(folds),
             "estimator": with_early_stopping(self.estimator, self.early_stopping, y, n_folds),
         }
         if _is_auto(self.scoring):
             translations["scoring"] = default_scoring(self.estimator, y)
+        check_search(self, translations.get("scoring", self.scoring), folds, y)
         return translations
 
     def _forget_recording(self) -> None:
@@ -157,11 +186,12 @@ class SearchAdditions:
         active, n_jobs = joblib.parallel.get_active_backend()
         name = type(active).__name__
         if name not in _OWN_BACKENDS:
-            if self._journalled is not None:
-                raise InvalidParameterError(
-                    f"journal={self.journal!r} cannot be kept under joblib's backend {name}: run "
-                    "the search outside of joblib.parallel_config, or leave the journal out."
-                )
+            for parameter in ("journal", "prune"):
+                if (given := getattr(self, parameter)) is not None:
+                    raise InvalidParameterError(
+                        f"{parameter}={given!r} cannot be had under joblib's backend {name}: run "
+                        f"the search outside of joblib.parallel_config, or leave {parameter} out."
+                    )
             yield
         elif not self.population and self._journalled is None:
             yield
@@ -169,6 +199,7 @@ class SearchAdditions:
             backend = PopulationBackend(
                 train_population=None if self.population else _train_nothing,
                 journal=self._journalled,
+                pruning=self._pruning,
                 n_jobs=n_jobs,
                 backend=_OWN_BACKENDS[name],
             )
@@ -212,7 +243,17 @@ class SearchAdditions:
         results = super()._format_results(  # type: ignore[misc]
             candidate_params, n_splits, out, more_results
         )
-        return results | training_columns([one["test_scores"] for one in out], n_splits)
+        scores = [one["test_scores"] for one in out]
+        self._epochs_to_train = epochs_to_train(scores, n_splits)
+        results |= training_columns(scores, n_splits)
+        if self._pruning is not None:
+            results["pruned_at_epoch"] = pruned_at_epoch(scores, n_splits)
+        return results
+
+    def _select_best_index(self, refit: Any, refit_metric: str, results: dict[str, Any]) -> Any:
+        if self._pruning is not None and not callable(refit):
+            results = pruned_are_last(results, refit_metric)
+        return super()._select_best_index(refit, refit_metric, results)  # type: ignore[misc]
 
 
 def _train_nothing(*arguments: Any) -> Iterator[tuple[int, Any]]:

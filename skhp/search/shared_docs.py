@@ -48,6 +48,16 @@ early_stopping : "auto", bool, int or dict, default="auto"
     scikit-learn's own, also within pipelines, if it has rows enough; True demands it; an int is
     the patience; a dict sets those parameters (``{"patience": 5, "monitor": "val_f1"}``); False
     leaves the estimator as it is.
+prune : "halving", dict or None, default=None
+    End candidates on the way, while all of them train together: after so many epochs, the rungs,
+    all candidates wait for one another and are ranked by what early stopping watches, in the mean
+    over the folds; one in `factor` goes on from where it is, and the others stay what they are,
+    and are scored, but never best. "halving" has its rungs at a third of the most epochs, at a
+    ninth and so on; a dict sets ``{"rungs": (10, 30), "factor": 3}``. Candidates that differ in
+    ``loss``, ``monitor`` or ``class_weight`` are ranked apart.
+refit_epochs : "median" or None, default=None
+    "median" trains the best candidate on all rows, without holding some out to stop by, for the
+    median best epoch of its folds; None by the same rule as the candidates.
 time_budget : float, str, datetime.timedelta or None, default=None
     Seconds, or a text such as "10min": what is finished by then counts, and at least one round of
     candidates always is.
@@ -74,6 +84,7 @@ cv_results_ : dict of numpy arrays
     As in scikit-learn, and, where the fits tell, ``mean_n_iter``, ``mean_best_epoch``,
     ``stop_reason`` (the most frequent of the folds) and ``mean_stopping_gap``: by how much the
     score that early stopping watched, where it watched one, exceeds the score of the test fold.
+    With `prune`, ``pruned_at_epoch``, NaN for candidates that were not.
 best_estimator_ : estimator
 best_score_ : float
 best_params_ : dict

@@ -167,6 +167,8 @@ class TPESearchCV(SearchAdditions, ParzenSearch):
         error_score: Any = np.nan,
         return_train_score: bool = False,
         early_stopping: Any = "auto",
+        prune: Any = None,
+        refit_epochs: str | None = None,
         time_budget: Any = None,
         on_interrupt: str = "raise",
         journal: Any = None,
@@ -189,11 +191,15 @@ class TPESearchCV(SearchAdditions, ParzenSearch):
         self.n_iter = n_iter
         self.n_points = n_points
         self.random_state = random_state
-        self.early_stopping = early_stopping
-        self.time_budget = time_budget
-        self.on_interrupt = on_interrupt
-        self.journal = journal
-        self.population = population
+        self._set_additions(
+            early_stopping=early_stopping,
+            prune=prune,
+            refit_epochs=refit_epochs,
+            time_budget=time_budget,
+            on_interrupt=on_interrupt,
+            journal=journal,
+            population=population,
+        )
         self.stop_after = stop_after
 
 

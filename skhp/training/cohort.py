@@ -133,6 +133,8 @@ class Cohort:
         self._done += count
         if self._done == end:
             self._take_snapshots(end)
+            if self._snapshots:
+                self._end_unwanted()
         return count
 
     def trained(
@@ -178,16 +180,20 @@ class Cohort:
     def prune(self, numbers: Collection[int]) -> None:
         """End members where they stand; those that have ended already stay what they are."""
         running = set(self._packs[-1].running)
-        going_on = {
-            number
-            for number, leader in enumerate(self._leaders)
-            if leader in running and self._tasks[number].plan.epochs > self._done
-        }
-        for number in going_on.intersection(numbers):
-            self._snapshots[number] = self._result(number, PRUNED)
-        kept = {self._leaders[number] for number in going_on.difference(numbers)}
-        self._packs[-1].end(running - kept)
+        for number in numbers:
+            if self._leaders[number] in running and self._lasts(number):
+                self._snapshots[number] = self._result(number, PRUNED)
+        self._end_unwanted()
         self._has_pruned = True
+
+    def _lasts(self, number: int) -> bool:
+        return number not in self._snapshots and self._tasks[number].plan.epochs > self._done
+
+    def _end_unwanted(self) -> None:
+        """End what trains in the place of no member any more."""
+        wanted = {leader for number, leader in enumerate(self._leaders) if self._lasts(number)}
+        if unwanted := set(self._packs[-1].running) - wanted:
+            self._packs[-1].end(unwanted)
 
     def held_out_scores(self) -> list[float | None]:
         """What each member was watched by so far, as in its result."""

@@ -1,7 +1,9 @@
 """Journals that several tests record in, and what runs in a process of its own."""
 
 import multiprocessing
+import random
 import resource
+import sqlite3
 import warnings
 
 from skhp.search.descriptions import parameters_text
@@ -88,3 +90,15 @@ def fill(path, count):
         counts.append(len(caught))
     categories = {warning.category.__name__ for warning in caught}
     return counts, sorted(categories), [str(warning.message) for warning in caught], known
+
+
+def forget(journal, keep, seed=0):
+    """Take all but a share of the finished fits out of a journal; the number of those."""
+    with sqlite3.connect(journal) as connection:
+        rows = [row for (row,) in connection.execute("SELECT id FROM finished_folds")]
+        gone = random.Random(seed).sample(rows, len(rows) - round(keep * len(rows)))
+        for row in gone:
+            connection.execute("DELETE FROM scores WHERE fold_id = ?", [row])
+            connection.execute("DELETE FROM finished_folds WHERE id = ?", [row])
+    connection.close()
+    return len(gone)

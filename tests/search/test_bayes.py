@@ -9,6 +9,7 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ShuffleSplit
 from skopt.space import Real
 
+from benchmarks.samplers import SPACES, best_regret
 from skhp import BayesSearchCV, InvalidParameterError
 from skhp.search.boosted_surrogate import boosted_surrogate
 
@@ -49,6 +50,15 @@ def test_every_surrogate_finds_the_optimum(surrogate):
     assert found.best_score_ > -0.05
     assert len(found.cv_results_["params"]) == 24
     assert found.get_params()["optimizer_kwargs"] == {"base_estimator": surrogate}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_half_the_candidates_beat_random_search(seed):
+    # benchmarks/samplers.py has all of them, of ten seeds on three spaces, in half a minute each.
+    known = SPACES["Branin, 2-d"]
+    found = best_regret("BayesSearchCV", known, seed, candidates=30)
+    assert found < best_regret("RandomizedSearchCV", known, seed)
 
 
 def test_the_mend_of_the_boosted_surrogate_is_still_needed():

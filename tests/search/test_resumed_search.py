@@ -25,6 +25,7 @@ from skhp import (
 )
 from skhp.training import Cohort
 from tests.search.interrupted_search import N_FITS, SECONDS_A_SCORE
+from tests.search.journals import forget
 
 # About what a search of `interrupted_search` takes until it scores.
 SECONDS_OF_TRAINING = 4
@@ -45,18 +46,6 @@ def assert_same_results(one, other, times=False):
     for name, column in one.cv_results_.items():
         if times or "time" not in name:
             np.testing.assert_array_equal(column, other.cv_results_[name], err_msg=name)
-
-
-def forget(journal, keep, seed=0):
-    """Take all but a share of the finished fits out of a journal; the number of those."""
-    with sqlite3.connect(journal) as connection:
-        rows = [row for (row,) in connection.execute("SELECT id FROM finished_folds")]
-        gone = random.Random(seed).sample(rows, len(rows) - round(keep * len(rows)))
-        for row in gone:
-            connection.execute("DELETE FROM scores WHERE fold_id = ?", [row])
-            connection.execute("DELETE FROM finished_folds WHERE id = ?", [row])
-    connection.close()
-    return len(gone)
 
 
 @pytest.fixture

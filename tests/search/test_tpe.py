@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV, ParameterSampler
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from benchmarks.samplers import HELD_OUT, SPACES, KnownScore, best_regret
 from skhp.exceptions import InvalidParameterError
 from skhp.search.spaces import for_random
 from skhp.search.tpe import TPESearchCV
@@ -55,6 +56,23 @@ HILL = {
     "rate": (1e-6, 1e2, "log-uniform"),
     "width": (1, 512, "log-uniform"),
     "kind": ["a", "b", "c"],
+}
+# Where the literature has them.
+OPTIMA = {
+    "Branin, 2-d": {"x0": 9.42478, "x1": 2.475},
+    "a network, 5-d": {
+        **{"learning_rate": 10**-2.5, "l2": 1e-4, "neurons": 32},
+        **{"dropout": 0.2, "activation": "relu"},
+    },
+    "Hartmann, 6-d": dict(
+        zip(
+            [f"x{place}" for place in range(6)],
+            [0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573],
+            strict=True,
+        )
+    ),
+    "Rosenbrock, 3-d": {"x0": 1.0, "x1": 1.0, "x2": 1.0},
+    "Ackley, 5-d": {"x0": 1.0, "x1": -2.0, "x2": 0.5, "x3": 2.5, "x4": -1.5},
 }
 
 
@@ -106,6 +124,26 @@ def test_a_seed_repeats_the_search():
     assert params(0) == params(0)
     assert params(0) != params(1)
     assert params(np.random.RandomState(0)) == params(0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(SPACES))
+def test_it_beats_random_search_in_eight_of_ten_seeds(name):
+    wins = [
+        best_regret("TPESearchCV", SPACES[name], seed)
+        < best_regret("RandomizedSearchCV", SPACES[name], seed)
+        for seed in range(10)
+    ]
+    assert sum(wins) >= 8
+
+
+@pytest.mark.parametrize("name", [*SPACES, *HELD_OUT])
+def test_the_optimum_of_a_space_is_known(name):
+    space, regret = {**SPACES, **HELD_OUT}[name]
+    best = KnownScore(regret).set_params(**OPTIMA[name])
+    assert 0 <= regret(best) + 1e-9 < 1e-4
+    draws = ParameterSampler(for_random(space), 2000, random_state=0)
+    assert min(regret(KnownScore(regret, **params)) for params in draws) > 0
 
 
 @pytest.mark.parametrize("alternatives", [False, True])

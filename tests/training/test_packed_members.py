@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from skhp.training import cohort_costs, train_cohort
+from skhp.networks import unflattened
+from skhp.training import CLASSIFICATION_METRICS, cohort_costs, train_cohort
 from skhp.training.cohort import EPOCHS_OF_LOOK, Cohort
 from skhp.training.cohort_costs import pays_to_move
 from skhp.training.cohort_programs import programs
@@ -162,3 +163,63 @@ def test_a_known_training_still_trains_for_a_member_that_shares_it(cheap_program
     assert Cohort([known, shorter]).running == 1
     _, found = train_cohort([known, shorter])
     assert_equal_results(found, expected[1], rtol=0, atol=0)
+
+
+def test_members_that_are_pruned_leave_what_they_have(cheap_programs):
+    tasks = two_streams()
+    whole, shorter = (
+        train_cohort(tasks),
+        train_cohort([with_plan(task, epochs=8) for task in tasks]),
+    )
+    cohort = Cohort(tasks)
+    cohort.run(until=8)
+    scores = cohort.held_out_scores()
+    # The last of them is trained by now.
+    cohort.prune([0, 3, 4])
+    cohort.run()
+    for number, result in enumerate(cohort.results()):
+        pruned = number in (0, 3)
+        expected = shorter[number] if pruned else whole[number]
+        reason = "pruned" if pruned else "epochs"
+        outcome = replace(expected.outcome, stop_reason=reason)
+        assert_equal_results(result, replace(expected, outcome=outcome), rtol=2e-4, atol=1e-6)
+        if pruned:
+            assert result.held_out_score == scores[number]
+
+
+def test_a_training_that_is_pruned_goes_on_for_a_member_that_shares_it(cheap_programs):
+    (task,) = [task for task in two_streams() if task.plan.epochs == 70]
+    tasks = [
+        task,
+        with_plan(task, epochs=20),
+        with_plan(task, epochs=30),
+        with_plan(task, epochs=4),
+    ]
+    cohort = Cohort(tasks)
+    cohort.run(until=8)
+    cohort.prune([0, 2, 3])
+    cohort.run()
+    assert cohort.epochs < 70
+    for result, epochs in zip(cohort.results(), (8, 20, 8, 4), strict=True):
+        (expected,) = train_cohort([with_plan(task, epochs=epochs)])
+        reason = "pruned" if epochs == 8 else "epochs"
+        outcome = replace(expected.outcome, stop_reason=reason)
+        assert_equal_results(result, replace(expected, outcome=outcome), rtol=2e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", [None, "f1"])
+def test_held_out_scores_are_of_the_best_epoch_and_without_penalties(metric):
+    watched = None if metric is None else CLASSIFICATION_METRICS[metric]
+    task = next(task for task in two_streams(metric=watched) if any(task.numbers.l2))
+    task = with_plan(task, patience=99)
+    (result,) = train_cohort([task])
+    history = result.outcome.history
+    if metric is None:
+        arrays = unflattened(result.trained.weights, task.network.weight_shapes)
+        penalties = zip(task.numbers.l2, arrays, strict=True)
+        penalty = sum(l2 * np.square(array, dtype=np.float64).sum() for l2, array in penalties)
+        assert penalty > 1e-4
+        expected = penalty - history["val_loss"][result.outcome.best_epoch - 1]
+    else:
+        expected = history["val_f1"][result.outcome.best_epoch - 1]
+    assert result.held_out_score == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,69 @@
+"""What is wrong with a search is said before anything is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+from sklearn.model_selection import ParameterGrid
+
+from skhp.search.dimensions import Choices, Dimension
+from skhp.search.fold_checks import refuse_rare_classes
+from skhp.search.parameter_values import refuse_bad_values
+from skhp.search.scorer_needs import refuse_unanswerable_scorers
+from skhp.search.spaces import understood
+
+__all__ = ["check_search"]
+
+
+def check_search(search: Any, scoring: Any, splitter: Any, y: Any) -> None:
+    """Raise if some candidate, or every candidate, could only fail.
+
+    Parameters
+    ----------
+    search : searcher
+        Its names of parameters are checked elsewhere, by `refuse_unknown_names`.
+    scoring : str, callable, collection or None
+        As scikit-learn is to read it.
+    splitter : cross validator
+    y : array-like or None
+
+    Raises
+    ------
+    InvalidParameterError
+        If the estimator's own constraints refuse a value of the search space, if a scorer needs a
+        method that no candidate has, or if a class has fewer rows than there are stratified folds
+        and the metric is not the estimator's own.
+    """
+    alternatives = _alternatives(search)
+    # Who gave a score for candidates that fail counts on some.
+    if not _is_finite(search.error_score):
+        refuse_bad_values(search.estimator, alternatives)
+    refuse_unanswerable_scorers(search.estimator, scoring, alternatives)
+    # An estimator's own score of a fold says something of it without one of the classes, too.
+    if search.scoring is not None:
+        refuse_rare_classes(splitter, y)
+
+
+def _alternatives(search: Any) -> list[list[tuple[str, Any, Dimension]]]:
+    """Name, value as it was written, and meaning of each parameter of each sub-space."""
+    if hasattr(search, "param_grid"):
+        # In a grid a tuple is as good as a list.
+        return [
+            [(name, values, Choices(tuple(values))) for name, values in grid.items()]
+            for grid in ParameterGrid(search.param_grid).param_grid
+        ]
+    drawn = hasattr(search, "param_distributions")
+    space = search.param_distributions if drawn else search.search_spaces
+    listed = [space] if isinstance(space, Mapping) else space
+    written = [one[0] if isinstance(one, tuple) else one for one in listed]
+    return [
+        [(name, alternative[name], dimension) for name, dimension in dimensions.items()]
+        for alternative, dimensions in zip(written, understood(space), strict=True)
+    ]
+
+
+def _is_finite(error_score: Any) -> bool:
+    return isinstance(error_score, Real) and math.isfinite(error_score)

@@ -1,0 +1,241 @@
+"""Candidates that end on the way, against searches that train all of them."""
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skhp import (
+    BayesSearchCV,
+    GridSearchCV,
+    HalvingGridSearchCV,
+    InvalidParameterError,
+    JournalMismatchError,
+    KerasMLPClassifier,
+    KerasMLPRegressor,
+    RandomizedSearchCV,
+)
+from skhp.population.watch import CohortWatch
+from tests.search.journals import forget
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(160, 4))
+Y = (X[:, 0] + GENERATOR.normal(size=160) / 2 > 0.3).astype(int)
+FOLDS = StratifiedKFold(3)
+NETWORK = KerasMLPClassifier(epochs=30, patience=4, random_state=0)
+RATES = {"learning_rate": [0.0003, 0.1, 0.001, 0.03, 0.01, 0.003]}
+RUNGS = (4, 9)
+PRUNE = {"rungs": RUNGS, "factor": 2}
+
+
+def search(prune=PRUNE, network=NETWORK, grid=RATES, **settings):
+    settings = {"cv": FOLDS, "refit": False, "scoring": "roc_auc"} | settings
+    return GridSearchCV(network, grid, prune=prune, **settings).fit(X, Y)
+
+
+def expected_pruning(grid, rungs=RUNGS, factor=2, network=NETWORK):
+    """By candidate, from fits that nothing pruned, the rung where it ends; NaN if at none."""
+    (name, values), *_ = grid.items()
+    histories = []
+    for value in values:
+        fitted = cross_validate(
+            clone(network).set_params(**{name: value}), X, Y, cv=FOLDS, return_estimator=True
+        )
+        histories.append([estimator.history_["val_loss"] for estimator in fitted["estimator"]])
+    left, ends = list(range(len(values))), np.full(len(values), np.nan)
+    for rung in rungs:
+        best = [np.mean([min(losses[:rung]) for losses in histories[k]]) for k in left]
+        ranked = [left[k] for k in np.argsort(best, kind="stable")]
+        kept = ranked[: -(-len(left) // factor)]
+        for k in set(left) - set(kept):
+            if any(len(losses) > rung for losses in histories[k]):
+                ends[k] = rung
+        left = kept
+    return ends
+
+
+@pytest.fixture(scope="module")
+def pruned():
+    return search()
+
+
+class TestAgainstSearchesWithoutPruning:
+    def test_the_lower_part_ends_at_each_rung(self, pruned):
+        expected = expected_pruning(RATES)
+        np.testing.assert_array_equal(pruned.cv_results_["pruned_at_epoch"], expected)
+        assert set(expected[np.isfinite(expected)]) == set(RUNGS)
+
+    def test_who_goes_on_is_what_it_would_be(self, pruned):
+        whole = search(None)
+        on = np.isnan(pruned.cv_results_["pruned_at_epoch"])
+        for name in ("mean_n_iter", "mean_best_epoch", "stop_reason", "mean_test_score"):
+            np.testing.assert_array_equal(pruned.cv_results_[name][on], whole.cv_results_[name][on])
+
+    @pytest.mark.parametrize("rung", RUNGS)
+    def test_who_ends_is_what_it_would_be_with_fewer_epochs(self, rung, pruned):
+        shorter = search(None, clone(NETWORK).set_params(epochs=rung))
+        at_rung = pruned.cv_results_["pruned_at_epoch"] == rung
+        assert at_rung.any()
+        for name in ("mean_n_iter", "mean_best_epoch", "mean_test_score"):
+            np.testing.assert_array_equal(
+                pruned.cv_results_[name][at_rung], shorter.cv_results_[name][at_rung]
+            )
+
+    def test_nothing_is_trained_twice(self, monkeypatch):
+        epochs = {}
+        advanced = CohortWatch.advanced
+
+        def counted(watch, progress):
+            epochs[watch] = sum(progress.epochs_of_members)
+            advanced(watch, progress)
+
+        monkeypatch.setattr(CohortWatch, "advanced", counted)
+        results = search().cv_results_
+        assert sum(epochs.values()) == 3 * results["mean_n_iter"].sum()
+
+    def test_in_several_cohorts_and_a_pipeline(self, pruned):
+        pipeline = make_pipeline(StandardScaler(with_mean=False, with_std=False), NETWORK)
+        grid = {f"kerasmlpclassifier__{name}": values for name, values in RATES.items()}
+        with joblib.parallel_config(n_jobs=2):
+            other = search(network=pipeline, grid=grid)
+        for name in ("pruned_at_epoch", "mean_test_score"):
+            np.testing.assert_array_equal(other.cv_results_[name], pruned.cv_results_[name])
+
+
+def test_a_penalty_does_not_count():
+    """All learn alike, and differ by what is added to their loss alone."""
+    network = clone(NETWORK).set_params(epochs=12, patience=12)
+    grid = {"l2": [1e-9, 1e-7, 1e-8, 1e-12]}
+    tiny = search({"rungs": (6,), "factor": 4}, network, grid)
+    # The least loss is that of the least penalty, by far more than the weights differ.
+    losses = [
+        cross_validate(
+            clone(network).set_params(l2=l2, epochs=6), X, Y, cv=FOLDS, return_estimator=True
+        )["estimator"]
+        for l2 in grid["l2"]
+    ]
+    held_out = [
+        [
+            min(estimator.history_["val_loss"])
+            - l2 * sum(float((w**2).sum()) for w in estimator.model_.get_weights()[::2])
+            for estimator in estimators
+        ]
+        for l2, estimators in zip(grid["l2"], losses, strict=True)
+    ]
+    best = int(np.argmin(np.mean(held_out, axis=1)))
+    assert np.isnan(tiny.cv_results_["pruned_at_epoch"][best])
+
+
+def test_losses_that_do_not_compare_are_ranked_apart():
+    grid = {"class_weight": [None, {0: 50.0, 1: 50.0}, "balanced"], **RATES}
+    results = search({"rungs": (4,), "factor": 6}, grid=grid).cv_results_
+    on = np.isnan(results["pruned_at_epoch"])
+    weights = [str(results["params"][k]["class_weight"]) for k in np.flatnonzero(on)]
+    assert set(weights) == {"None", "{0: 50.0, 1: 50.0}", "balanced"}
+
+
+def test_what_fails_is_pruned_first():
+    with (
+        pytest.warns(FitFailedWarning, match="3 fits failed"),
+        pytest.warns(UserWarning, match="non-finite"),
+    ):
+        results = search(
+            {"rungs": (4,), "factor": 1.5}, grid={"learning_rate": [1e30, 0.01, 0.001]}
+        ).cv_results_
+    assert np.isnan(results["mean_test_score"][0])
+    assert np.isnan(results["pruned_at_epoch"]).all()
+
+
+class TestTheBest:
+    def test_was_not_pruned(self):
+        """The scores of the test folds say the opposite of what was held out."""
+
+        def worst(estimator, X, y):
+            return -estimator.score(X, y)
+
+        results = search(scoring=worst, refit=True)
+        assert np.isnan(results.cv_results_["pruned_at_epoch"][results.best_index_])
+        assert results.best_score_ < results.cv_results_["mean_test_score"].max()
+        assert results.cv_results_["rank_test_score"][results.best_index_] > 1
+
+    def test_is_up_to_a_callable(self):
+        results = search(refit=lambda results: int(np.nanargmax(results["pruned_at_epoch"])))
+        assert results.cv_results_["pruned_at_epoch"][results.best_index_] == RUNGS[-1]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **s: RandomizedSearchCV(NETWORK, RATES, n_iter=5, random_state=0, stop_after=9, **s),
+        lambda **s: BayesSearchCV(NETWORK, {"learning_rate": (1e-3, 0.1)}, n_iter=8, **s),
+        lambda **s: HalvingGridSearchCV(NETWORK, RATES, random_state=0, **s),
+    ],
+    ids=["random", "bayes", "halving"],
+)
+def test_other_searches(make):
+    found = make(cv=FOLDS, prune=PRUNE).fit(X, Y)
+    pruned = found.cv_results_["pruned_at_epoch"]
+    assert np.isfinite(pruned).any()
+    assert np.isnan(pruned[found.best_index_])
+    assert hasattr(found.best_estimator_, "history_")
+
+
+def test_regression():
+    network = KerasMLPRegressor(epochs=20, random_state=0)
+    found = GridSearchCV(network, RATES, cv=3, prune="halving").fit(X, X[:, 0])
+    assert set(found.cv_results_["pruned_at_epoch"][:1]) == {6}
+
+
+class TestWithAJournal:
+    def test_what_is_missing_is_trained_to_the_same_bits(self, tmp_path, pruned):
+        journal = tmp_path / "journal"
+        first = search(journal=journal)
+        for seed, keep in enumerate((1.0, 0.8, 0.5, 0.1)):
+            forget(journal, keep, seed)
+            again = search(journal=journal)
+            for name, column in first.cv_results_.items():
+                if "time" not in name:
+                    np.testing.assert_array_equal(again.cv_results_[name], column, err_msg=name)
+        for name in ("pruned_at_epoch", "mean_test_score"):
+            np.testing.assert_array_equal(first.cv_results_[name], pruned.cv_results_[name])
+
+    def test_is_another_search_without_pruning(self, tmp_path):
+        search(journal=tmp_path / "journal")
+        with pytest.raises(JournalMismatchError, match="settings"):
+            search(None, journal=tmp_path / "journal")
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("prune", "message"),
+        [
+            ({"rung": (3,)}, "'rung'.*'rungs'"),
+            ({"rungs": (9, 4)}, "rise"),
+            ({"rungs": ()}, "rise"),
+            ({"rungs": 4}, "rise"),
+            ({"rungs": (0, 4)}, "rise"),
+            ({"rungs": (2.5,)}, "rise"),
+            ({"factor": 1}, "above 1"),
+            ({"factor": "3"}, "above 1"),
+            ("thirds", "prune"),
+        ],
+    )
+    def test_settings(self, prune, message):
+        with pytest.raises(ValueError, match=message):
+            search(prune)
+
+    def test_searches_that_train_no_population(self):
+        with pytest.raises(InvalidParameterError, match="population=True"):
+            search(population=False)
+        with pytest.raises(InvalidParameterError, match="LogisticRegression"):
+            search(network=LogisticRegression(), grid={"C": [1, 2]})
+
+    def test_networks_that_hold_nothing_out(self):
+        network = clone(NETWORK).set_params(early_stopping=False)
+        with pytest.raises(InvalidParameterError, match="early_stopping=True"):
+            search(network=network, early_stopping=False)
