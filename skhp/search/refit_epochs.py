@@ -10,6 +10,9 @@ from sklearn.base import clone
 from skhp.exceptions import InvalidParameterError
 from skhp.search.early_stopping import switched_off
 
+# Where a search keeps the best epochs of each candidate, by folds, until it ends.
+EPOCHS_TO_TRAIN = "_epochs_to_train"
+
 _EPOCHS = ("epochs", "max_iter")
 
 
@@ -66,9 +69,9 @@ class RefittedEstimator:
             ) from None
 
     def __set__(self, search: Any, estimator: Any) -> None:
-        if search.refit_epochs is not None and "_epochs_to_train" in vars(search):
-            epochs = search._epochs_to_train[search.best_index_]
-            estimator = for_median(estimator, epochs)
+        epochs = vars(search).get(EPOCHS_TO_TRAIN)
+        if search.refit_epochs is not None and epochs is not None:
+            estimator = for_median(estimator, epochs[search.best_index_])
         vars(search)["best_estimator_"] = estimator
 
     def __delete__(self, search: Any) -> None:

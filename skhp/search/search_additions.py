@@ -23,7 +23,7 @@ from skhp.search.fold_checks import SeveralFolds
 from skhp.search.journalled_search import JournalledSearch
 from skhp.search.limits import LimitedEvaluation, Limits, SearchEnds, StopReason
 from skhp.search.pruning_setting import pruned_are_last, pruning_of
-from skhp.search.refit_epochs import RefittedEstimator, refuse_refit_epochs
+from skhp.search.refit_epochs import EPOCHS_TO_TRAIN, RefittedEstimator, refuse_refit_epochs
 from skhp.search.scikit_learn_private import (
     MultimetricScorer,
     validate_parameter_constraints,
@@ -57,7 +57,7 @@ _DECIDING = (
 
 # What a search keeps for itself until it ends.
 _WHILE_SEARCHING = frozenset(
-    {"_limits", "_began", "_journalled", "_pruning", "_epochs_to_train"},
+    {"_limits", "_began", "_journalled", "_pruning", EPOCHS_TO_TRAIN},
 )
 
 
