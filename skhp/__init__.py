@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         JournalWarning,
         NonFiniteLossError,
         NonFiniteLossWarning,
+        RareClassWarning,
     )
     from skhp.search import (
         BayesSearchCV,
@@ -56,6 +57,7 @@ __all__ = [
     "NonFiniteLossError",
     "NonFiniteLossWarning",
     "RandomizedSearchCV",
+    "RareClassWarning",
     "TPESearchCV",
     "__version__",
     "population",
@@ -80,6 +82,7 @@ _MODULE_OF = {
     "NonFiniteLossError": "skhp.exceptions",
     "NonFiniteLossWarning": "skhp.exceptions",
     "RandomizedSearchCV": "skhp.search",
+    "RareClassWarning": "skhp.exceptions",
     "TPESearchCV": "skhp.search",
     "suggest_search_space": "skhp.search",
 }

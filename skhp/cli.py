@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -13,6 +14,19 @@ __all__ = ["main"]
 
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
+
+
+# Options of `skhp tune` that are settings of the study under the same name.
+_SETTINGS = (
+    "search",
+    "scoring",
+    "folds",
+    "repeats",
+    "candidates",
+    "seed",
+    "time_budget",
+    "journal",
+)
 
 
 class _UsageError(ValueError):
@@ -42,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(argv)
     except KeyboardInterrupt:
-        print(f"{_command(argv)}: stopped by Ctrl-C, no files were written", file=sys.stderr)
+        print(f"{_command(argv)}: stopped by Ctrl-C, {_left_behind(argv)}", file=sys.stderr)
         return _EXIT_INTERRUPTED
 
 
@@ -64,7 +78,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
     try:
         _tune(arguments)
-    except StudyError as error:
+    except (StudyError, JournalError) as error:
         return _refuse(argv, error)
     return 0
 
@@ -79,6 +93,13 @@ def _command(argv: Sequence[str] | None) -> str:
     return f"skhp {'journal' if given and given[0] == 'journal' else 'tune'}"
 
 
+def _left_behind(argv: Sequence[str] | None) -> str:
+    given = sys.argv[1:] if argv is None else argv
+    if any(argument.partition("=")[0] == "--journal" for argument in given):
+        return "no files were written but the journal, from which the same command goes on"
+    return "no files were written"
+
+
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _make_parser()
     arguments, unknown = parser.parse_known_args(argv)
@@ -88,8 +109,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         if arguments.best < 1:
             parser.error(f"--best is {arguments.best}: at least 1 is needed")
         return arguments
-    if arguments.candidates is not None and arguments.search != "random":
-        parser.error("--candidates is for a random search: add --search random")
     if arguments.table is None:
         for_a_table = ("target", "header", "drop", "categories")
         given = [f"--{name}" for name in for_a_table if getattr(arguments, name) not in (None, [])]
@@ -125,13 +144,31 @@ def _make_parser() -> argparse.ArgumentParser:
     tune.add_argument("--target", metavar="COLUMN", help="what to learn (default: last column)")
     tune.add_argument(
         "--search",
-        choices=("grid", "random"),
+        choices=("grid", "random", "halving", "bayes", "tpe"),
         default="grid",
-        help="candidates from a grid of 5 learning rates x 4 batch sizes, or drawn at random "
-        "(default: grid)",
+        help="grid: a grid of 5 learning rates x 4 batch sizes; halving: the same, with few epochs "
+        "first and more for the best third; random: drawn at random; bayes, tpe: drawn by a model "
+        "of the scores so far (default: grid)",
     )
     tune.add_argument(
-        "--candidates", type=int, metavar="N", help="draws of a random search (default: 10)"
+        "--candidates",
+        type=int,
+        metavar="N",
+        help="draws of a random, bayes or tpe search (default: 10, 32 and 32)",
+    )
+    tune.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="keep each fit of the search in FILE as it finishes; the same command goes on from "
+        "there",
+    )
+    tune.add_argument(
+        "--time-budget",
+        type=_seconds,
+        metavar="TIME",
+        help="seconds, or a time such as 5min or 1h, after which the search ends with what is "
+        "finished",
     )
     tune.add_argument(
         "--scoring",
@@ -170,6 +207,19 @@ def _make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _seconds(text: str) -> float:
+    from skhp.search.time_budget import seconds_of_budget
+
+    budget: float | str = text
+    with contextlib.suppress(ValueError):
+        budget = float(text)
+    try:
+        # None is for no budget at all.
+        return seconds_of_budget(budget) or 0.0
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _add_journal(commands: Any) -> None:
     journal = commands.add_parser(
         "journal",
@@ -204,10 +254,7 @@ def _tune(arguments: argparse.Namespace) -> None:
     )
     from skhp.comparison.progress import StageBars
 
-    options = {name: getattr(arguments, name) for name in ("search", "scoring", "folds", "repeats")}
-    if arguments.candidates is not None:
-        options["candidates"] = arguments.candidates
-    settings = Settings(**options, seed=arguments.seed)
+    settings = Settings(**{name: getattr(arguments, name) for name in _SETTINGS})
     check_directory(arguments.out)
     if arguments.table is None:
         table = digits_table()

@@ -18,6 +18,7 @@ __all__ = [
     "JournalWarning",
     "NonFiniteLossError",
     "NonFiniteLossWarning",
+    "RareClassWarning",
 ]
 
 
@@ -54,6 +55,10 @@ class JournalWarning(UserWarning):
 
 class NonFiniteLossWarning(ConvergenceWarning):
     """The loss of a network became NaN or infinite, so its training was stopped."""
+
+
+class RareClassWarning(UserWarning):
+    """A class is so rare that what was asked for can hardly learn of it."""
 
 
 class NonFiniteLossError(FloatingPointError):

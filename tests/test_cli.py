@@ -2,6 +2,7 @@ import io
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,7 +18,13 @@ from sklearn.model_selection import train_test_split
 from skhp import __version__
 from skhp.cli import main
 from skhp.comparison import OutputError
-from skhp.comparison.search import BATCH_SIZES, LEARNING_RATES
+from skhp.comparison.search import (
+    BATCH_SIZES,
+    DEFAULT_CANDIDATES,
+    LEARNING_RATES,
+    count_candidates,
+)
+from skhp.comparison.stages import StageProgress
 
 ROWS = [f"{n}.5,{'ab'[n % 2]},{n % 3 // 2}" for n in range(24)]
 GOOD = "\n".join(["age,ward,sick", *ROWS, ""])
@@ -127,8 +134,44 @@ BAD_INPUT = {
         "--candidates",
         "--search random",
     ),
+    "candidates of halving": (
+        "t.csv",
+        GOOD,
+        ["--search", "halving", "--candidates", "9"],
+        "candidates of a halving search are given",
+        "leave --candidates out",
+    ),
+    "time budget of nothing": (
+        "t.csv",
+        GOOD,
+        ["--time-budget", "0"],
+        "time-budget.*0.0 is no time",
+        "give seconds above 0",
+    ),
+    "time budget without end": ("t.csv", GOOD, ["--time-budget", "inf"], "is inf", "above 0"),
+    "time budget": (
+        "t.csv",
+        GOOD,
+        ["--time-budget", "5 minutes"],
+        "'5 minutes' is no time",
+        'such as "90s", "10min"',
+    ),
+    "folder of the journal": (
+        "t.csv",
+        GOOD,
+        ["--journal", "none/journal"],
+        "the journal 'none/journal' cannot be made",
+        "give `journal` a path in a directory that exists",
+    ),
+    "journal is a directory": (
+        "t.csv",
+        GOOD,
+        ["--journal", "."],
+        "is a directory",
+        "give the path of a file",
+    ),
     "scoring": ("t.csv", GOOD, ["--scoring", "f1macro"], "'f1macro'", "Did you mean 'f1_macro'"),
-    "search": ("t.csv", GOOD, ["--search", "tpe"], "invalid choice: 'tpe'", "grid.*random"),
+    "search": ("t.csv", GOOD, ["--search", "tip"], "invalid choice: 'tip'", "grid.*random"),
     "number": ("t.csv", GOOD, ["--folds", "five"], "invalid int value: 'five'", "--help"),
     "option": (
         "t.csv",
@@ -186,11 +229,14 @@ def test_help_and_version(capsys):
         assert max(map(len, printed.splitlines())) <= 80
 
 
-def test_the_help_names_the_size_of_the_grid(capsys):
+def test_the_help_names_the_size_of_the_grid_and_of_the_draws(capsys):
     with pytest.raises(SystemExit):
         main(["tune", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
     grid = f"a grid of {len(LEARNING_RATES)} learning rates x {len(BATCH_SIZES)} batch sizes"
-    assert grid in " ".join(capsys.readouterr().out.split())
+    assert grid in text
+    draws = [DEFAULT_CANDIDATES[kind] for kind in ("random", "bayes", "tpe")]
+    assert "random, bayes or tpe search (default: {}, {} and {})".format(*draws) in text
 
 
 @pytest.fixture
@@ -203,12 +249,16 @@ def good(tmp_path, monkeypatch):
 
 def test_ctrl_c_ends_without_a_trace(good, monkeypatch, capsys):
     def interrupt(*_, on_progress, **__):
-        on_progress("search", 1, 20)
+        on_progress(StageProgress("search", 1, 20))
         raise KeyboardInterrupt
 
     monkeypatch.setattr("skhp.comparison.run_study", interrupt)
     assert main(good) == 130
     assert capsys.readouterr().err.endswith("stopped by Ctrl-C, no files were written\n")
+    assert main([*good, "--journal", "journal"]) == 130
+    assert capsys.readouterr().err.endswith(
+        "no files were written but the journal, from which the same command goes on\n"
+    )
     assert os.listdir() == ["t.csv"]
 
 
@@ -249,7 +299,8 @@ def test_settings_reach_the_study(good, monkeypatch):
         raise ReachedError
 
     monkeypatch.setattr("skhp.comparison.run_study", note)
-    options = "--search random --candidates 7 --scoring recall --folds 3 --repeats 4 --seed 5"
+    options = "--search random --candidates 7 --scoring recall --folds 3 --repeats 4 --seed 5 "
+    options += "--journal there --time-budget 1.5min"
     for arguments in (
         [*good, *options.split(), "--target", "ward", "--drop", "sick", "--categories", "age"],
         ["tune"],
@@ -259,10 +310,25 @@ def test_settings_reach_the_study(good, monkeypatch):
     (table, settings), (digits, defaults) = studies
     assert (settings.search, settings.candidates, settings.scoring) == ("random", 7, "recall")
     assert (settings.folds, settings.repeats, settings.seed) == (3, 4, 5)
+    assert (settings.journal, settings.time_budget) == (Path("there"), 90)
+    assert (defaults.journal, defaults.time_budget, defaults.candidates) == (None, None, None)
     assert (table.target.name, table.numbers, table.categories) == ("ward", (), ("age",))
     assert digits.target.name == "is it an 8?"
     assert (defaults.search, defaults.scoring, defaults.folds) == ("grid", "f1", 5)
     assert (defaults.repeats, defaults.seed) == (30, 0)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("0.5", 0.5), ("1h 5min", 3900)])
+def test_a_time_budget_is_seconds_or_a_time(text, seconds, good, monkeypatch):
+    found = []
+
+    def note(_, settings, **__):
+        found.append(settings.time_budget)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skhp.comparison.run_study", note)
+    assert main([*good, "--time-budget", text]) == 130
+    assert found == [seconds]
 
 
 def test_bad_input_is_refused_without_tensorflow(tmp_path):
@@ -291,8 +357,8 @@ def test_bad_input_in_a_process_of_its_own(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.slow
-def test_a_table_from_end_to_end(tmp_path):
+def write_table(path):
+    """200 rows of patients, of whom a quarter of those with a known state died."""
     random = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
@@ -307,14 +373,20 @@ def test_a_table_from_end_to_end(tmp_path):
     frame.loc[random.choice(200, 15, replace=False), "age"] = np.nan
     frame.loc[random.choice(200, 5, replace=False), "ward"] = None
     frame.loc[:4, "state"] = None
-    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_csv(path, index=False)
+    return frame
+
+
+@pytest.mark.slow
+def test_a_table_from_end_to_end(tmp_path):
+    frame = write_table(tmp_path / "t.csv")
 
     process = run("tune", "t.csv", "--folds", "2", "--repeats", "1", "--out", "out", cwd=tmp_path)
 
     assert process.returncode == 0, process.stderr
     assert [line.split("━")[0].strip() for line in process.stderr.splitlines()] == [
-        "Tuning the baseline",
         "Tuning the network",
+        "Tuning the baseline",
         "Repeating the winner",
     ]
     assert "\x1b" not in process.stdout + process.stderr
@@ -347,6 +419,74 @@ def test_a_table_from_end_to_end(tmp_path):
     assert results["mean_test_score"].notna().all()
     png = (tmp_path / "out" / "training_curves.png").read_bytes()
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def fits_in(journal):
+    if not journal.exists():
+        return 0
+    connection = sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True)
+    (count,) = connection.execute("SELECT count(*) FROM finished_folds").fetchone()
+    connection.close()
+    return count
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_from_its_journal_to_the_same_results(tmp_path):
+    write_table(tmp_path / "t.csv")
+    journal = tmp_path / "journal"
+
+    options = ["tune", "t.csv", "--search", "halving", "--folds", "2", "--repeats", "1"]
+
+    def command(out, *more):
+        return [*options, "--out", out, *more]
+
+    undisturbed = run(*command("undisturbed"), cwd=tmp_path)
+    assert undisturbed.returncode == 0, undisturbed.stderr
+
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "skhp", *command("killed", "--journal", "journal")],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    # With the first fits of the search in the journal, it has others to go, in rounds to come.
+    while fits_in(journal) < 10:
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert not (tmp_path / "killed").exists()
+    known = fits_in(journal)
+    n_fits = 2 * count_candidates("halving")
+    assert 10 <= known < n_fits
+
+    again = run(*command("again", "--journal", "journal"), cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert fits_in(journal) == n_fits
+    results = [
+        pd.read_csv(tmp_path / out / "search_results.csv") for out in ("undisturbed", "again")
+    ]
+    timeless = [name for name in results[0] if "time" not in name]
+    pd.testing.assert_frame_equal(results[0][timeless], results[1][timeless])
+    said = [
+        process.stdout.split("Time  ")[0].split("seed 0.")[1] for process in (undisturbed, again)
+    ]
+    assert said[0] == said[1]
+
+
+@pytest.mark.slow
+def test_a_journal_of_another_search_is_refused_and_left_alone(tmp_path):
+    write_table(tmp_path / "t.csv")
+    options = ["tune", "t.csv", "--folds", "2", "--repeats", "1", "--journal", "journal"]
+    options += ["--search", "random", "--candidates", "2"]
+    assert run(*options, "--out", "first", cwd=tmp_path).returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    process = run(*options, "--out", "other", "--seed", "1", cwd=tmp_path)
+    assert process.returncode == 2
+    assert process.stdout == ""
+    (line,) = process.stderr.splitlines()
+    assert line.startswith("skhp tune: error: the journal 'journal' is of another search.")
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
 @pytest.mark.slow

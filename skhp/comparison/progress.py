@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -10,11 +11,17 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
+from rich.text import Text
+
+from skhp.comparison.errors import StudyError
+from skhp.comparison.stages import StageProgress
+from skhp.exceptions import JournalError
 
 __all__ = ["StageBars"]
 
@@ -37,10 +44,11 @@ class StageBars:
     def __init__(self, stream: TextIO) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
+            _BestScore(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            _TimeLeft(),
             console=Console(file=stream, highlight=False),
         )
         self._bars: dict[str, TaskID] = {}
@@ -48,13 +56,24 @@ class StageBars:
     def __enter__(self) -> Self:
         return self
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Show that so many of the trainings of a stage are done."""
+    def __call__(self, progress: StageProgress) -> None:
+        """Show how far a stage is."""
+        stage = progress.stage
         if stage not in self._bars:
             # Not before the first stage: TensorFlow, imported until then, writes over a bar.
             self._progress.start()
-            self._bars[stage] = self._progress.add_task(_NAMES.get(stage, stage), total=total)
-        self._progress.update(self._bars[stage], completed=done)
+            # A search may end before its last candidate; its clock ends with it.
+            for earlier in self._bars.values():
+                self._progress.stop_task(earlier)
+            self._bars[stage] = self._progress.add_task(
+                _NAMES.get(stage, stage), total=progress.total
+            )
+        self._progress.update(
+            self._bars[stage],
+            completed=progress.done,
+            best_score=progress.best_score,
+            time_budget=progress.time_budget,
+        )
 
     def __exit__(
         self,
@@ -63,5 +82,35 @@ class StageBars:
         traceback: TracebackType | None,
     ) -> None:
         # Stopped before it was started, it would write an empty line.
-        if self._bars:
+        if not self._bars:
+            return
+        if isinstance(error, StudyError | JournalError):
+            # What is refused has not begun: its one line is all there is to read.
+            self._progress.live.transient = True
+            self._progress.live.stop()
+        else:
             self._progress.stop()
+
+
+class _BestScore(ProgressColumn):
+    """The best score so far, of a stage that has one."""
+
+    def render(self, task: Task) -> Text:
+        best = task.fields.get("best_score")
+        return Text("" if best is None else f"best {best:.3f}")
+
+
+class _TimeLeft(ProgressColumn):
+    """What is left of a time budget, or an estimate of what is left to do; nothing at the end."""
+
+    # An estimate that changes all the time cannot be read.
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        if task.finished or task.stop_time is not None:
+            return Text("")
+        budget, seconds = task.fields.get("time_budget"), task.time_remaining
+        if budget is not None:
+            seconds = max(0.0, budget - (task.elapsed or 0.0))
+        left = "-:--:--" if seconds is None else str(timedelta(seconds=int(seconds)))
+        return Text(f"{left} left")

@@ -119,7 +119,7 @@ def _facts(study: Study) -> TextTable:
     facts = TextTable.grid(padding=(0, 2, 0, 0))
     facts.add_column(no_wrap=True)
     facts.add_column(overflow="fold")
-    for name, fact in (
+    facts_by_name = [
         ("Table", _table_sentence(table)),
         ("Target", _target_sentence(table.target, table.target_by_default)),
         ("Missing", _missing_sentence(table)),
@@ -138,13 +138,26 @@ def _facts(study: Study) -> TextTable:
             f"{trained}, {_epochs(study)}.",
         ),
         ("Time", f"{study.seconds:.0f} s."),
-    ):
+    ]
+    if settings.time_budget is not None:
+        facts_by_name.insert(-1, ("Budget", _budget_sentence(study, settings.time_budget)))
+    for name, fact in facts_by_name:
         facts.add_row(name, fact)
     return facts
 
 
 def _candidates(search: object) -> int:
-    return len(search.cv_results_["params"])  # type: ignore[attr-defined]
+    results = search.cv_results_  # type: ignore[attr-defined]
+    # A halving search goes on with some of its candidates, which are not other ones.
+    return len(results["params"]) if "iter" not in results else int((results["iter"] == 0).sum())
+
+
+def _budget_sentence(study: Study, seconds: float) -> str:
+    tried, total = len(study.search.cv_results_["params"]), study.n_candidates
+    budget = f"time budget of {seconds:g} s"
+    if study.search.search_stop_reason_ == "time_budget":
+        return f"the {budget} ended the search of the network after {tried} of {total} candidates."
+    return f"the search of the network tried {tried} of {total} candidates, within its {budget}."
 
 
 def _epochs(study: Study) -> str:

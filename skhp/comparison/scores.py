@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,9 +18,9 @@ from skhp.suggestions import nearest_name
 
 __all__ = [
     "SCORINGS",
+    "ObservedScorer",
     "Scorer",
     "Scores",
-    "calling_back",
     "score_classifier",
     "scoring_name",
     "undefined_scores_are_zero",
@@ -155,15 +156,36 @@ def scoring_name(name: str, n_classes: int) -> str:
     return name if n_classes == 2 else _OF_MORE_CLASSES.get(name, name)
 
 
-def calling_back(scorer: Scorer, after_score: Callable[[], None]) -> Scorer:
-    """The same scorer, which also calls `after_score`: a search scores each of its fits once."""
+class ObservedScorer:
+    """The same scorer, of whose every score somebody is told: a search scores each fit once.
 
-    def score(classifier: BaseEstimator, X: object, y: np.ndarray) -> float:
-        value = scorer(classifier, X, y)
-        after_score()
-        return value
+    To the journal of a search, and wherever else it is written down, it is the scorer alone.
 
-    return score
+    Parameters
+    ----------
+    scorer : callable
+        As scikit-learn's scorers.
+    observe : callable
+        Takes the classifier and its score.
+    """
+
+    def __init__(self, scorer: Scorer, observe: Callable[[BaseEstimator, float], None]) -> None:
+        self._scorer = scorer
+        self._observe: Callable[[BaseEstimator, float], None] | None = observe
+
+    def __call__(self, classifier: BaseEstimator, X: object, y: np.ndarray) -> float:
+        """Score a classifier."""
+        score = self._scorer(classifier, X, y)
+        if self._observe is not None:
+            self._observe(classifier, score)
+        return score
+
+    def __repr__(self) -> str:
+        return repr(self._scorer)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Who is told lives in this process, and is another one in each run.
+        return {"_scorer": self._scorer, "_observe": None}
 
 
 @contextmanager

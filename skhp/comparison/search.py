@@ -2,35 +2,99 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import joblib
 import numpy as np
 from scipy.stats import loguniform, randint
-from sklearn.model_selection import BaseCrossValidator, GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import BaseCrossValidator
 from sklearn.pipeline import Pipeline
 
-from skhp.comparison.scores import Scorer, undefined_scores_are_zero
+from skhp import (
+    BayesSearchCV,
+    GridSearchCV,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+    TPESearchCV,
+)
+from skhp.comparison.candidate_count import CandidateCount
+from skhp.comparison.journal_scores import scores_in_journal
+from skhp.comparison.scores import ObservedScorer, Scorer, undefined_scores_are_zero
 
 __all__ = [
     "BATCH_SIZES",
     "BATCH_SIZE_RANGE",
+    "DEFAULT_CANDIDATES",
+    "HALVING_FACTOR",
     "LEARNING_RATES",
     "LEARNING_RATE_RANGE",
+    "NetworkSearch",
     "SearchKind",
     "count_candidates",
     "search_network",
+    "winning_parameters",
 ]
 
-SearchKind = Literal["grid", "random"]
+SearchKind = Literal["grid", "random", "halving", "bayes", "tpe"]
 
-# What a random search draws from; the grid spans the same.
+NetworkSearch = (
+    GridSearchCV | RandomizedSearchCV | HalvingGridSearchCV | BayesSearchCV | TPESearchCV
+)
+
+# What the searches that draw may draw from; the grid spans the same.
 LEARNING_RATE_RANGE = (1e-5, 1e-1)
 BATCH_SIZE_RANGE = (10, 60)
 
 LEARNING_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 # Multiples of 10, so that networks of several sizes can share a program.
 BATCH_SIZES = (10, 20, 40, 60)
+
+# Of the searches whose number of candidates is a choice. Those that learn from scores begin with
+# draws at random, and need some rounds of 8 after these.
+DEFAULT_CANDIDATES = {"random": 10, "bayes": 32, "tpe": 32}
+
+HALVING_FACTOR = 3
+_EPOCHS = "epochs"
+
+
+class _Watched:
+    """Stands before a searcher among the bases of a class, and has its candidates counted."""
+
+    _count: CandidateCount | None = None
+
+    def watched_by(self, count: CandidateCount) -> Self:
+        """Have the candidates of the next `fit` counted."""
+        self._count = count
+        return self
+
+    def _run_search(self, evaluate_candidates: Any, *, callback_ctx: Any = None) -> None:
+        count, self._count = self._count, None
+        if count is not None:
+            evaluate_candidates = count.in_rounds(evaluate_candidates)
+        super()._run_search(evaluate_candidates, callback_ctx=callback_ctx)  # type: ignore[misc]
+
+
+class _Grid(_Watched, GridSearchCV):
+    pass
+
+
+class _Random(_Watched, RandomizedSearchCV):
+    pass
+
+
+class _Halving(_Watched, HalvingGridSearchCV):
+    pass
+
+
+class _Bayes(_Watched, BayesSearchCV):
+    pass
+
+
+class _ParzenEstimator(_Watched, TPESearchCV):
+    pass
 
 
 def search_network(
@@ -41,59 +105,146 @@ def search_network(
     folds: BaseCrossValidator,
     *,
     kind: SearchKind = "grid",
-    n_candidates: int = 10,
+    n_candidates: int | None = None,
     seed: int = 0,
-) -> GridSearchCV | RandomizedSearchCV:
+    time_budget: float | None = None,
+    journal: Path | None = None,
+    on_candidates: Callable[[int, float | None], None] | None = None,
+) -> NetworkSearch:
     """Score candidates of the last step of a pipeline by cross validation; none is refitted.
 
-    The networks of all candidates and folds train together, where they can join a population.
+    The networks of all candidates and folds train together, where they can join a population. When
+    they stop is their own affair: the searcher does not change it.
 
     Parameters
     ----------
     pipeline : Pipeline
-        Its last step has the parameters `learning_rate` and `batch_size`.
+        Its last step has the parameters `learning_rate` and `batch_size`, and for "halving"
+        `epochs`.
     X : array-like of shape (n_rows, n_columns)
     y : ndarray of int, shape (n_rows,)
     scorer : callable
         As scikit-learn's scorers.
     folds : cross validator
-    kind : {"grid", "random"}, default="grid"
-        Every pair of `LEARNING_RATES` and `BATCH_SIZES`, or draws from the two ranges: the
-        logarithm of the learning rate is uniform.
-    n_candidates : int, default=10
-        Number of draws of a random search.
+    kind : {"grid", "random", "halving", "bayes", "tpe"}, default="grid"
+        "grid" is every pair of `LEARNING_RATES` and `BATCH_SIZES`. "halving" trains the same pairs
+        for few epochs, the best third of them for thrice as many, and so on up to the `epochs` of
+        the network. Epochs, and not rows: of the few rows that a first round would have, a fold may
+        hold none of the rare class, and early stopping needs a share of them for itself. The others
+        draw the logarithm of the learning rate from its range: "random" without a plan, with any
+        batch size in the range of these; "bayes" and "tpe" with one of `BATCH_SIZES`, in rounds of
+        8 that learn from the scores before.
+    n_candidates : int, default=None
+        Number of draws of "random", "bayes" and "tpe"; None is that of `DEFAULT_CANDIDATES`.
     seed : int, default=0
         Of the draws.
+    time_budget : float, default=None
+        Seconds after which no further candidates are begun; a first few are in any case.
+    journal : Path, default=None
+        Where finished fits are kept, and found again by the next search of the same kind.
+    on_candidates : callable, default=None
+        Told how many candidates are done, and their highest mean score, whenever a fit is scored.
 
     Returns
     -------
-    GridSearchCV or RandomizedSearchCV
-        Fitted, with ``cv_results_`` and ``best_params_``.
+    searcher
+        Fitted, with ``cv_results_`` and ``best_params_``; see `winning_parameters` for these.
+
+    Raises
+    ------
+    JournalError
+        The journal cannot be used; nothing was trained.
     """
+
+    def tell(done: int, best: float | None) -> None:
+        if on_candidates is not None:
+            on_candidates(done, best)
+
+    count = CandidateCount(
+        folds.get_n_splits(),
+        tell,
+        None if journal is None else lambda: scores_in_journal(journal),
+    )
     settings: dict[str, Any] = {
-        "scoring": scorer,
+        "scoring": ObservedScorer(scorer, count.scored),
         "cv": folds,
         "refit": False,
         "error_score": "raise",
+        "early_stopping": False,
+        "time_budget": time_budget,
+        "journal": journal,
     }
-    network = pipeline.steps[-1][0]
-    if kind == "grid":
-        grid = {f"{network}__learning_rate": LEARNING_RATES, f"{network}__batch_size": BATCH_SIZES}
-        search = GridSearchCV(pipeline, grid, **settings)
-    else:
-        low, high = BATCH_SIZE_RANGE
-        distributions = {
-            f"{network}__learning_rate": loguniform(*LEARNING_RATE_RANGE),
-            f"{network}__batch_size": randint(low, high + 1),
-        }
-        search = RandomizedSearchCV(
-            pipeline, distributions, n_iter=n_candidates, random_state=seed, **settings
-        )
-    # n_jobs is named, so that no outer context sends networks which cannot join to other processes.
-    with undefined_scores_are_zero(), joblib.parallel_config(backend="skhp", n_jobs=None):
+    n_candidates = DEFAULT_CANDIDATES.get(kind) if n_candidates is None else n_candidates
+    search = _searcher(pipeline, kind, n_candidates, seed, settings).watched_by(count)
+    # Named, so that no outer context sends networks which cannot join to other processes, where
+    # nobody would count them. The searcher puts the population in its place.
+    with undefined_scores_are_zero(), joblib.parallel_config(backend="sequential", n_jobs=None):
         return search.fit(X, y)
 
 
-def count_candidates(kind: SearchKind, n_candidates: int = 10) -> int:
-    """How many candidates `search_network` scores."""
-    return len(LEARNING_RATES) * len(BATCH_SIZES) if kind == "grid" else n_candidates
+def count_candidates(kind: SearchKind, n_candidates: int | None = None, epochs: int = 200) -> int:
+    """How many candidates `search_network` scores; in a halving search, in all its iterations.
+
+    Parameters
+    ----------
+    kind : {"grid", "random", "halving", "bayes", "tpe"}
+    n_candidates : int, default=None
+    epochs : int, default=200
+        Of the network; a halving search cannot part a few of them into many iterations.
+
+    Examples
+    --------
+    >>> count_candidates("grid"), count_candidates("halving"), count_candidates("tpe")
+    (20, 30, 32)
+    """
+    if kind in DEFAULT_CANDIDATES:
+        return DEFAULT_CANDIDATES[kind] if n_candidates is None else n_candidates
+    n_pairs = len(LEARNING_RATES) * len(BATCH_SIZES)
+    if kind == "grid":
+        return n_pairs
+    # scikit-learn's own count is known only when the search is over.
+    needed = math.floor(math.log(n_pairs, HALVING_FACTOR))
+    fewest = max(1, epochs // HALVING_FACTOR**needed)
+    possible = math.floor(math.log(epochs // fewest, HALVING_FACTOR))
+    candidates = [n_pairs]
+    for _ in range(min(needed, possible)):
+        candidates.append(math.ceil(candidates[-1] / HALVING_FACTOR))
+    return sum(candidates)
+
+
+def winning_parameters(search: NetworkSearch) -> dict[str, Any]:
+    """The parameters of the best candidate, without the epochs that a halving search gave it."""
+    resource = getattr(search, "resource", None)
+    return {name: value for name, value in search.best_params_.items() if name != resource}
+
+
+def _searcher(
+    pipeline: Pipeline, kind: SearchKind, n_candidates: Any, seed: int, settings: dict[str, Any]
+) -> Any:
+    network = pipeline.steps[-1][0]
+    rate, size = f"{network}__learning_rate", f"{network}__batch_size"
+    grid = {rate: LEARNING_RATES, size: BATCH_SIZES}
+    if kind == "grid":
+        return _Grid(pipeline, grid, **settings)
+    if kind == "halving":
+        resource = f"{network}__{_EPOCHS}"
+        return _Halving(
+            pipeline,
+            grid,
+            factor=HALVING_FACTOR,
+            resource=resource,
+            max_resources=pipeline.get_params()[resource],
+            random_state=seed,
+            return_train_score=False,
+            **settings,
+        )
+    settings |= {"n_iter": n_candidates, "random_state": seed}
+    if kind == "random":
+        low, high = BATCH_SIZE_RANGE
+        draws = {rate: loguniform(*LEARNING_RATE_RANGE), size: randint(low, high + 1)}
+        return _Random(pipeline, draws, **settings)
+    # Measured on the digits: with the whole range of batch sizes, every round has programs of its
+    # own, for twice the time and no better score.
+    space = {rate: (*LEARNING_RATE_RANGE, "log-uniform"), size: list(BATCH_SIZES)}
+    searcher = _Bayes if kind == "bayes" else _ParzenEstimator
+    return searcher(pipeline, space, **settings)

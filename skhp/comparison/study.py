@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import (
-    GridSearchCV,
-    RandomizedSearchCV,
-    StratifiedKFold,
-    train_test_split,
-)
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
 
 from skhp.comparison.baseline import BASELINE_C, tune_baseline
@@ -23,18 +21,23 @@ from skhp.comparison.errors import SettingsError
 from skhp.comparison.labels import with_original_labels
 from skhp.comparison.preparation import make_preparation
 from skhp.comparison.repeats import Repeat, Split, train_repeats
-from skhp.comparison.scores import Scores, calling_back, score_classifier, scoring_name
-from skhp.comparison.search import SearchKind, count_candidates, search_network
+from skhp.comparison.scores import ObservedScorer, Scores, score_classifier, scoring_name
+from skhp.comparison.search import (
+    DEFAULT_CANDIDATES,
+    NetworkSearch,
+    SearchKind,
+    count_candidates,
+    search_network,
+    winning_parameters,
+)
+from skhp.comparison.stages import OnProgress, StageProgress, TrainingCount
 from skhp.comparison.tables import Table
 from skhp.suggestions import nearest_name
 
-__all__ = ["OnProgress", "Settings", "Study", "run_study"]
+__all__ = ["Settings", "Study", "run_study"]
 
 TEST_SHARE = 0.25
 _LARGEST_SEED = 2**32 - 1
-
-OnProgress = Callable[[str, int, int], None]
-"""Is told the name of a stage, how many of its trainings are done, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +46,22 @@ class Settings:
 
     Parameters
     ----------
-    search : {"grid", "random"}, default="grid"
+    search : {"grid", "random", "halving", "bayes", "tpe"}, default="grid"
     scoring : str, default="f1"
         One of `SCORINGS`; those that need two classes become the mean over more.
     folds : int, default=5
         At least 2; fewer are used where the rare class has fewer training rows.
     repeats : int, default=30
         Trainings of the winner, with the seeds `seed`, `seed` + 1, and so on.
-    candidates : int, default=10
-        Number of draws of a random search.
+    candidates : int, default=None
+        Number of draws of "random", by default 10, and of "bayes" and "tpe", by default 32.
     seed : int, default=0
         Of the split, the folds, the draws and the trainings.
+    time_budget : float, default=None
+        Seconds that the search of the network may take, to begin candidates; None is no limit.
+    journal : Path, default=None
+        Where the search of the network keeps each fit that is finished; a study of the same table
+        and settings goes on from there.
 
     Raises
     ------
@@ -72,8 +80,10 @@ class Settings:
     scoring: str = "f1"
     folds: int = 5
     repeats: int = 30
-    candidates: int = 10
+    candidates: int | None = None
     seed: int = 0
+    time_budget: float | None = None
+    journal: Path | None = None
 
     def __post_init__(self) -> None:
         kinds = get_args(SearchKind)
@@ -87,11 +97,28 @@ class Settings:
             raise SettingsError(f"folds is {self.folds}: at least 2 are needed to cross-validate.")
         if self.repeats < 1:
             raise SettingsError(f"repeats is {self.repeats}: at least 1 training is needed.")
-        if self.candidates < 1:
-            raise SettingsError(f"candidates is {self.candidates}: at least 1 is needed.")
+        self._check_search()
         if not 0 <= self.seed <= _LARGEST_SEED - self.repeats:
             raise SettingsError(
                 f"seed is {self.seed}: it must be 0 or more, and below 2**32 less the repeats."
+            )
+
+    def _check_search(self) -> None:
+        if self.candidates is not None and self.candidates < 1:
+            raise SettingsError(f"candidates is {self.candidates}: at least 1 is needed.")
+        if self.candidates is not None and self.search not in DEFAULT_CANDIDATES:
+            raise SettingsError(
+                f"candidates is {self.candidates}, but the candidates of a {self.search} search "
+                "are given: leave --candidates out, or add --search random, bayes or tpe."
+            )
+        if self.time_budget is not None and not 0 < self.time_budget < math.inf:
+            raise SettingsError(
+                f"time_budget is {self.time_budget}: seconds above 0 are needed, or None."
+            )
+        if self.search == "tpe" and importlib.util.find_spec("optuna") is None:
+            raise SettingsError(
+                'the search "tpe" needs Optuna, which is not installed: '
+                'pip install "skhp[tpe]", or use another --search.'
             )
 
 
@@ -111,8 +138,11 @@ class Study:
         Fitted; its ``best_estimator_`` predicts codes.
     baseline_scores : Scores
         On the test rows, as those of the repeats.
-    search : GridSearchCV or RandomizedSearchCV
+    search : searcher of skhp
         Fitted, of the network.
+    n_candidates : int
+        Candidates that the search would try if nothing ended it early; a halving search has some of
+        them several times.
     repeats : tuple of Repeat
     pipeline : Pipeline
         That of the first repeat, fitted to the training rows. It takes a DataFrame with the columns
@@ -128,7 +158,8 @@ class Study:
     split: Split
     baseline: GridSearchCV
     baseline_scores: Scores
-    search: GridSearchCV | RandomizedSearchCV
+    search: NetworkSearch
+    n_candidates: int
     repeats: tuple[Repeat, ...]
     pipeline: Pipeline
     seconds: float
@@ -153,15 +184,21 @@ def run_study(
     settings : Settings, default=None
         None is ``Settings()``.
     network : classifier, default=None
-        With the parameters `learning_rate`, `batch_size` and `random_state` and, once fitted,
-        ``history_`` and ``best_epoch_``. None is ``KerasMLPClassifier()``.
+        With the parameters `learning_rate`, `batch_size` and `random_state`, for a halving search
+        `epochs` and, once fitted, ``history_`` and ``best_epoch_``. None is
+        ``KerasMLPClassifier()``.
     on_progress : callable, default=None
-        Called as ``on_progress(stage, done, total)`` at the begin of a stage and when one of its
-        trainings is scored: at intervals, as networks that train together end together.
+        Called with a `StageProgress` at the begin of a stage and when one of its trainings is
+        scored: at intervals, as networks that train together end together.
 
     Returns
     -------
     Study
+
+    Raises
+    ------
+    JournalError
+        The journal cannot be used, or is of another search; nothing was trained.
     """
     begin = time.monotonic()
     settings = Settings() if settings is None else settings
@@ -174,25 +211,30 @@ def run_study(
     n_folds = min(settings.folds, int(np.bincount(split.y_train).min()))
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
 
-    count = _Counter("baseline", n_folds * len(BASELINE_C), on_progress)
-    baseline = tune_baseline(
-        preparation, split.X_train, split.y_train, calling_back(scorer, count), folds, seed
-    )
-    n_candidates = count_candidates(settings.search, settings.candidates)
-    count = _Counter("search", n_folds * n_candidates, on_progress)
     pipeline = Pipeline([("preparation", preparation), ("network", network)])
+    # Before the baseline, so that a journal of another search is refused before any training.
+    n_candidates = count_candidates(
+        settings.search, settings.candidates, network.get_params().get("epochs", 1)
+    )
     search = search_network(
         pipeline.set_params(network__random_state=seed),
         split.X_train,
         split.y_train,
-        calling_back(scorer, count),
+        scorer,
         folds,
         kind=settings.search,
         n_candidates=settings.candidates,
         seed=seed,
+        time_budget=settings.time_budget,
+        journal=settings.journal,
+        on_candidates=_search_progress(n_candidates, settings.time_budget, on_progress),
     )
-    count = _Counter("repeats", settings.repeats, on_progress)
-    winner = pipeline.set_params(**search.best_params_)
+    count = TrainingCount("baseline", n_folds * len(BASELINE_C), on_progress)
+    baseline = tune_baseline(
+        preparation, split.X_train, split.y_train, ObservedScorer(scorer, count), folds, seed
+    )
+    count = TrainingCount("repeats", settings.repeats, on_progress)
+    winner = pipeline.set_params(**winning_parameters(search))
     seeds = range(seed, seed + settings.repeats)
     repeats, kept = train_repeats(winner, split, target.rare_code, scorer, seeds, count)
     return Study(
@@ -206,6 +248,7 @@ def run_study(
             baseline.best_estimator_, split.X_test, split.y_test, target.rare_code, scorer
         ),
         search=search,
+        n_candidates=n_candidates,
         repeats=repeats,
         pipeline=with_original_labels(kept, target.labels),
         seconds=time.monotonic() - begin,
@@ -229,18 +272,11 @@ def _split(table: Table, seed: int) -> Split:
     )
 
 
-class _Counter:
-    """Counts the trainings of a stage and tells of each."""
+def _search_progress(
+    total: int, time_budget: float | None, on_progress: OnProgress | None
+) -> Callable[[int, float | None], None]:
+    def tell(done: int, best: float | None) -> None:
+        if on_progress is not None:
+            on_progress(StageProgress("search", done, total, best, time_budget))
 
-    def __init__(self, stage: str, total: int, on_progress: OnProgress | None) -> None:
-        self.stage, self.total, self.done = stage, total, 0
-        self.on_progress = on_progress
-        self._tell()
-
-    def __call__(self) -> None:
-        self.done += 1
-        self._tell()
-
-    def _tell(self) -> None:
-        if self.on_progress is not None:
-            self.on_progress(self.stage, self.done, self.total)
+    return tell

@@ -15,11 +15,13 @@ from skhp.adoption import prepared_once
 from skhp.estimators.keras_arguments import refuse_model
 from skhp.exceptions import CannotJoinError
 from skhp.networks import (
+    BatchedNetwork,
     batched_network,
     flattened,
     network_numbers,
     unflattened,
 )
+from skhp.networks.rare_class_losses import FocalLoss, SoftF1
 from skhp.networks.vectorized_model import vectorized_model
 from skhp.training import (
     EpochObserver,
@@ -56,6 +58,10 @@ class CheckedFit(NamedTuple):
     used: np.ndarray
     arguments: dict[str, Any]
     fresh: bool
+
+
+# Losses that compare the numbers of classes with an output for each.
+_OF_CLASS_NUMBERS = frozenset({keras.losses.SparseCategoricalCrossentropy, FocalLoss, SoftF1})
 
 
 class PartedRows(NamedTuple):
@@ -129,6 +135,9 @@ def custom_fit_task(
     X, y = _as_input(model, rows.X), _as_target(model, loss, rows.y)
     metrics = row_metrics(_compiled(model), rows.y.shape[1:], model.output_shape[1])
     network = _network(model, X, y, loss)
+    loss_numbers: tuple[float, ...] = ()
+    if isinstance(network, BatchedNetwork):
+        loss, loss_numbers = loss.parted()
     update = update_of(model.optimizer)
     if getattr(network, "is_sparse", False) and update.rule not in _LINEAR_RULES:
         raise CannotJoinError(
@@ -164,6 +173,7 @@ def custom_fit_task(
         start=prepared_once(("start", _digest(start)), (), lambda: start),
         origin=origin,
         row_metrics=metrics,
+        loss_numbers=loss_numbers,
     )
 
 
@@ -288,11 +298,13 @@ def _as_target(model: keras.Model, loss: RowLoss, y: Any) -> np.ndarray:
     if not isinstance(y, np.ndarray) or y.dtype.kind not in "fiub":
         raise CannotJoinError("the targets are not one array of numbers.")
     column = y[:, None] if y.ndim == 1 else y
-    is_sparse = loss.kind is keras.losses.SparseCategoricalCrossentropy
-    expected = (1,) if is_sparse else tuple(model.output_shape[1:])
-    if column.shape[1:] != expected:
+    expected = {tuple(model.output_shape[1:])}
+    if loss.kind in _OF_CLASS_NUMBERS:
+        expected = {(1,)} if loss.kind not in (FocalLoss, SoftF1) else {(1,), *expected}
+    if column.shape[1:] not in expected:
         raise CannotJoinError(
-            f"targets of the shape {y.shape[1:]} are not those that the loss compares, {expected}."
+            f"targets of the shape {y.shape[1:]} are not those that the loss compares, "
+            f"{' or '.join(map(str, sorted(expected)))}."
         )
     return column.astype(np.float32)
 
@@ -320,6 +332,11 @@ def _validation_rows(
     if rows is None:
         return None
     X, y = _as_input(model, rows[0]), _as_target(model, loss, rows[1])
+    if not loss.shares_batches and len(X) > batch_size:
+        raise CannotJoinError(
+            f"the loss {loss.kind.__name__} of validation rows in batches is not that of all of "
+            f"them: give validation_batch_size={len(X)} or more."
+        )
     weight = np.ones(len(X)) if len(rows) == 2 else np.asarray(rows[2], np.float64)
     if weight.shape != (len(X),):
         raise CannotJoinError(f"the validation weights have the shape {weight.shape}.")

@@ -14,12 +14,14 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from skhp.estimators.mlp_base import KerasMLPBase
+from skhp.estimators.mlp_loss import network_loss, warn_of_empty_batches
 from skhp.estimators.parameters import suggest_misspelt
 from skhp.estimators.scikit_learn_private import StrOptions, fit_context
 from skhp.estimators.tables import EncodedTarget
 from skhp.exceptions import InvalidParameterError
-from skhp.networks import CLASSIFICATION_LOSSES
-from skhp.training import CLASSIFICATION_METRICS, Metric
+from skhp.networks import CLASSIFICATION_LOSSES, NetworkLoss
+from skhp.networks.rare_class_losses import FocalLoss, SoftF1
+from skhp.training import CLASSIFICATION_METRICS, Metric, TrainingRows
 
 
 class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
@@ -73,8 +75,11 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
         ``classes_[1]`` for two classes, the mean over the classes for more.
     validation_fraction : float, default=0.2
         Share of the rows to hold out. Every class of two rows or more is on both sides.
-    loss : {"auto", "crossentropy"}, default="auto"
-        "auto" is crossentropy. The loss of a batch is the weighted mean over its rows.
+    loss : {"auto", "crossentropy", "focal", "soft_f1"} or loss, default="auto"
+        "auto" is crossentropy, the weighted mean over the rows of a batch, as is "focal";
+        "soft_f1" is the F1 of the batch, of the rarest class for two and the mean over the classes
+        for more. A :class:`skhp.losses.FocalLoss` or :class:`skhp.losses.SoftF1` has parameters
+        of its own, which a search reaches as ``loss__gamma``.
     class_weight : dict, "balanced" or None, default=None
         Weight of a class by its label; "balanced" weighs inversely to the frequency.
     engine : {"auto", "population", "keras"}, default="auto"
@@ -140,7 +145,7 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **KerasMLPBase._parameter_constraints,
-        "loss": [StrOptions({"auto", *CLASSIFICATION_LOSSES})],
+        "loss": [StrOptions({"auto", *CLASSIFICATION_LOSSES}), FocalLoss, SoftF1],
         "monitor": [StrOptions({"val_loss", *(f"val_{name}" for name in CLASSIFICATION_METRICS)})],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
@@ -164,7 +169,7 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
         min_delta: float = 0.0,
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
-        loss: str = "auto",
+        loss: Any = "auto",
         class_weight: Mapping[Any, float] | str | None = None,
         engine: str = "auto",
         callbacks: Any = None,
@@ -343,6 +348,10 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
         labels = np.searchsorted(self.classes_, y)
         if not held_out:
             self._weight_of_class = self._computed_class_weight(labels)
+        if first:
+            counts = np.bincount(labels, minlength=len(self.classes_))
+            # Of equals the last, as classes_[1] is what is called positive.
+            self._rarest = int(np.flatnonzero(counts == counts.min())[-1])
         binary = len(self.classes_) == 2
         return EncodedTarget(
             values=labels.astype(np.float32)[:, None] if binary else labels.astype(np.int32),
@@ -360,6 +369,14 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
                 f"{known.tolist()[0]!r}."
             )
         self.classes_ = known
+
+    def _network_loss(self) -> str | NetworkLoss:
+        return network_loss(self.loss, self._rarest)
+
+    def _warn_of_batches(self, rows: TrainingRows, batch_size: int) -> None:
+        rarest = self._rarest
+        label = self.classes_.tolist()[rarest]
+        warn_of_empty_batches(self._network_loss(), rows, batch_size, rarest, label)
 
     def _computed_class_weight(self, labels: np.ndarray) -> np.ndarray:
         weight = np.ones(len(self.classes_))

@@ -52,7 +52,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         Parameters
         ----------
         deep : bool, default=True
-            No parameter is an estimator, so this changes nothing.
+            Whether to name the parameters of a loss that has some, as in ``loss__gamma``.
 
         Returns
         -------
@@ -61,7 +61,11 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         """
         # A search asks several times for each of hundreds of members, and scikit-learn reads the
         # signature anew each time.
-        return {name: getattr(self, name) for name in _parameter_names(type(self).__init__)}
+        params = {name: getattr(self, name) for name in _parameter_names(type(self).__init__)}
+        if deep and hasattr(self.loss, "get_params") and not isinstance(self.loss, type):
+            of_loss = self.loss.get_params()
+            params |= {f"loss__{name}": value for name, value in of_loss.items()}
+        return params
 
     @suggest_misspelt
     def __init__(
@@ -82,7 +86,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         min_delta: float = 0.0,
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
-        loss: str = "auto",
+        loss: Any = "auto",
         engine: str = "auto",
         callbacks: Any = None,
         warm_start: bool = False,

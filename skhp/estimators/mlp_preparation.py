@@ -11,6 +11,7 @@ from skhp.estimators.tables import WeightedTable
 from skhp.networks import (
     OPTIMIZERS,
     NetworkDescription,
+    NetworkLoss,
     NetworkStructure,
     OutputKind,
     initial_network,
@@ -78,10 +79,11 @@ class PreparedFit:
         """
         structure = self.network.structure
         initial = initial_network(structure, self.seeds.network)
+        loss, loss_numbers = _row_loss(self.objective.loss, structure.output)
         return FitTask(
             network=initial.network,
             numbers=numbers_of(self.network),
-            loss=_row_loss(self.objective.loss, structure.output),
+            loss=loss,
             update=_update(self.objective.optimizer),
             rate=rate_of(self.objective.keras_rate()),
             rows=self.rows,
@@ -90,6 +92,7 @@ class PreparedFit:
             noise_seed=self.seeds.network,
             start=self.start or _fresh_start(structure, self.seeds.network),
             origin=self,
+            loss_numbers=loss_numbers,
         )
 
 
@@ -97,8 +100,8 @@ class PreparedFit:
 
 
 @functools.lru_cache
-def _row_loss(name: str, output: OutputKind) -> RowLoss:
-    return row_loss(keras_loss(name, output))
+def _row_loss(loss: str | NetworkLoss, output: OutputKind) -> tuple[RowLoss, tuple[float, ...]]:
+    return row_loss(keras_loss(loss, output)).parted()
 
 
 @functools.lru_cache

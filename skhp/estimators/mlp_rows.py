@@ -15,7 +15,12 @@ from skhp.estimators.mlp_parameters import MLPParameters
 from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
 from skhp.estimators.tables import EncodedTarget, WeightedTable, checked_table, checked_weight
 from skhp.exceptions import InvalidParameterError
-from skhp.networks import NetworkDescription, describe_network, schedule_from
+from skhp.networks import (
+    NetworkDescription,
+    NetworkLoss,
+    describe_network,
+    schedule_from,
+)
 from skhp.training import (
     MemberWeights,
     Metric,
@@ -31,7 +36,7 @@ from skhp.training import (
 )
 
 # What the classifier and the regressor learn when they encode a target.
-_LEARNT_OF_TARGETS = frozenset({"_weight_of_class", "_one_target", "_n_targets"})
+_LEARNT_OF_TARGETS = frozenset({"_weight_of_class", "_one_target", "_n_targets", "_rarest"})
 
 
 class KerasMLPRows(MLPParameters):
@@ -82,6 +87,7 @@ class KerasMLPRows(MLPParameters):
         rows, batch_size = self._batched(prepared, network)
         plan = self._planned(batch_size, seeds, first_epoch=self._epochs_run if warm else 0)
         self._refuse_too_few_rows(prepared.validation, plan.metric)
+        self._warn_of_batches(rows, batch_size)
         start = None
         if warm:
             self._refuse_another_network(network)
@@ -225,13 +231,19 @@ class KerasMLPRows(MLPParameters):
 
     def _objective(self, n_rows: int, plan: TrainingPlan) -> Objective:
         return Objective(
-            loss=self.loss,
+            loss=self._network_loss(),
             optimizer=self.optimizer,
             learning_rate=float(self.learning_rate),
             schedule=plan.schedule,
             steps_per_epoch=steps_in_epoch(n_rows, plan.batch_size),
             epochs=int(self.epochs),
         )
+
+    def _network_loss(self) -> str | NetworkLoss:
+        return self.loss
+
+    def _warn_of_batches(self, rows: TrainingRows, batch_size: int) -> None:
+        """Warn of batches that teach nothing."""
 
     def _drawn_seeds(self) -> TrainingSeeds:
         drawn = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)

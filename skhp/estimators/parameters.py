@@ -50,7 +50,13 @@ class NamedParametersMixin:
         InvalidParameterError
             If a name is unknown; nothing is set then.
         """
-        _refuse_unknown(self, params, list(self.get_params(deep=False)))  # type: ignore[attr-defined]
+        own = self.get_params(deep=False)  # type: ignore[attr-defined]
+        known = list(own)
+        # Those of a loss that is set by the same call count, too.
+        for name, value in {**own, **params}.items():
+            if hasattr(value, "get_params") and not isinstance(value, type):
+                known += [f"{name}__{inner}" for inner in value.get_params()]
+        _refuse_unknown(self, params, known)
         return super().set_params(**params)  # type: ignore[misc]
 
     def _validate_params(self) -> None:

@@ -183,6 +183,9 @@ class RepairedWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
         params = self.get_params()
+        if hasattr(params["loss"], "get_params") and not isinstance(params["loss"], type):
+            # The loss has its own parameters already, which SciKeras would have its class take.
+            params = {name: params[name] for name in params if not name.startswith("loss__")}
         for name, module in (("loss", keras.losses), ("metrics", keras.metrics)):
             params[name] = keras.tree.map_structure(
                 lambda given, module=module: class_named(given, module), params[name]

@@ -33,6 +33,7 @@ from skhp.networks.logits import logits  # noqa: E402
 from skhp.networks.losses import (  # noqa: E402
     CLASSIFICATION_LOSSES,
     REGRESSION_LOSSES,
+    NetworkLoss,
     keras_loss,
 )
 from skhp.networks.optimizers import (  # noqa: E402
@@ -65,6 +66,7 @@ __all__ = [
     "DropoutLayer",
     "InitialNetwork",
     "NetworkDescription",
+    "NetworkLoss",
     "NetworkNumbers",
     "NetworkStructure",
     "OutputKind",

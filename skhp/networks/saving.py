@@ -14,7 +14,7 @@ import numpy as np
 
 from skhp.networks.build import build_network
 from skhp.networks.description import NetworkDescription
-from skhp.networks.losses import keras_loss
+from skhp.networks.losses import NetworkLoss, keras_loss
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class SavedNetwork:
     """Everything that makes a compiled network what it is."""
 
     description: NetworkDescription
-    loss: str
+    loss: str | NetworkLoss
     optimizer: dict[str, Any]
     steps_per_execution: int
     variables: list[np.ndarray]
@@ -32,7 +32,7 @@ class SavedNetwork:
 def compile_network(
     model: keras.Model,
     description: NetworkDescription,
-    loss: str,
+    loss: str | NetworkLoss,
     optimizer: keras.optimizers.Optimizer,
     steps_per_execution: int,
 ) -> None:
@@ -46,7 +46,9 @@ def compile_network(
     )
 
 
-def save_network(model: keras.Model, description: NetworkDescription, loss: str) -> SavedNetwork:
+def save_network(
+    model: keras.Model, description: NetworkDescription, loss: str | NetworkLoss
+) -> SavedNetwork:
     """Record of a compiled network."""
     return SavedNetwork(
         description=description,

@@ -178,6 +178,7 @@ def _member_order(task: FitTask) -> tuple[Any, ...]:
         task.noise_seed,
         dataclasses.astuple(task.update),
         dataclasses.astuple(task.numbers),
+        task.loss_numbers,
         repr(plan.schedule),
         task.start.weights.tobytes()[:64],
     )

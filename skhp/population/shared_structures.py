@@ -109,7 +109,7 @@ def _skeleton(task: FitTask) -> Any:
         ]
     first, last = _dense(network)[0], _dense(network)[-1]
     others = replace(task, network=_NOTHING).program
-    return tuple(layers), first.n_inputs, last.units, network.shares_batches, others
+    return tuple(layers), first.n_inputs, last.units, task.shares_batches, others
 
 
 _NOTHING = BatchedNetwork(())

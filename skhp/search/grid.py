@@ -94,8 +94,11 @@ class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
 
     def _translations(self, y: Any) -> dict[str, Any]:
         # An empty grid is a single candidate; what is no grid at all, scikit-learn says first.
+        # Values in a tuple are as good as in a list.
         if grids := [
-            grid for grid in model_selection.ParameterGrid(self.param_grid).param_grid if grid
+            {name: list(values) for name, values in grid.items()}
+            for grid in model_selection.ParameterGrid(self.param_grid).param_grid
+            if grid
         ]:
             refuse_unknown_names(self.estimator, grids)
         return super()._translations(y)

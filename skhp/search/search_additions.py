@@ -250,8 +250,9 @@ class SearchAdditions:
             results["pruned_at_epoch"] = pruned_at_epoch(scores, n_splits)
         return results
 
-    def _select_best_index(self, refit: Any, refit_metric: str, results: dict[str, Any]) -> Any:
-        if self._pruning is not None and not callable(refit):
+    @classmethod
+    def _select_best_index(cls, refit: Any, refit_metric: str, results: dict[str, Any]) -> Any:
+        if "pruned_at_epoch" in results and not callable(refit):
             results = pruned_are_last(results, refit_metric)
         return super()._select_best_index(refit, refit_metric, results)  # type: ignore[misc]
 

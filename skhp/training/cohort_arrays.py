@@ -202,6 +202,10 @@ class CohortArrays:
                 ]
                 for number in range(n_dropout)
             ),
+            loss=tuple(
+                self._tensor([np.array([task.loss_numbers[number]]) for task in self._flat])[..., 0]
+                for number in range(len(self._flat[0].loss_numbers))
+            ),
             l1=self._tensor([np.array(task.numbers.l1, np.float32) for task in self._flat]),
             l2=self._tensor([np.array(task.numbers.l2, np.float32) for task in self._flat]),
             epochs=self._per_member(lambda task: task.plan.epochs, np.int32),

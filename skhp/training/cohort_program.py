@@ -76,7 +76,7 @@ def run_chunk(
     def one_epoch(number: Tensor, before: CohortState, history: History) -> tuple[Any, ...]:
         rate = _scheduled(key, before.step, numbers)[..., 0] * before.rate_factor
         after, loss, means = _train(key, number, before, rows, numbers, batches, chunk, penalties)
-        val_loss, metric, val_means = evaluation(key, after, held_out, penalties)
+        val_loss, metric, val_means = evaluation(key, after, held_out, numbers, penalties)
         ended = _end_of_epoch(key, before, after, numbers, loss, val_loss, metric)
         history = tf.nest.map_structure(
             lambda all_epochs, value: tf.tensor_scatter_nd_update(
@@ -139,9 +139,7 @@ def _train(
             tf.cast(tf.gather(drawn, batches.positions[part], axis=1), tf.float32) / NOISE_LEVELS
             for drawn in noise_of_epoch
         ]
-        gradient, (loss, *counted), moved = _gradient(
-            key, weights, held, taken, noise, numbers.dropout
-        )
+        gradient, (loss, *counted), moved = _gradient(key, weights, held, taken, noise, numbers)
         metrics = tuple(map(tf.add, sums.epoch_metrics, counted))
         divisor = tf.reduce_sum(taken.divisor, axis=1)[:, None]
         count = tf.reduce_sum(taken.present, axis=1)[:, None]
@@ -209,7 +207,7 @@ def _gradient(
     held: Tensor,
     rows: CohortRows,
     noise: Sequence[Tensor],
-    dropout: tuple[Tensor, ...],
+    numbers: MemberNumbers,
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
     """Gradient of the sum over the rows of their weighted losses, all sums, and the new state."""
     counts = (rows.weight, rows.present) if key.row_metrics else (rows.weight,)
@@ -217,10 +215,12 @@ def _gradient(
         weights,
         held,
         (rows.x, rows.y, *counts),
-        loss=lambda y, outputs, *counts: row_sums(key, y, outputs, counts[0], *counts),
+        loss=lambda y, outputs, *counts: row_sums(
+            key, y, outputs, counts[0], *counts, loss_numbers=numbers.loss
+        ),
         present=rows.present,
         noise=noise,
-        dropout=dropout,
+        dropout=numbers.dropout,
     )
 
 

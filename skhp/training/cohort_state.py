@@ -68,6 +68,7 @@ class MemberNumbers(NamedTuple):
     rate: tuple[Tensor, ...]  # (S, C, 1) each: fields of RateNumbers
     update: tuple[Tensor, ...]  # (S, C, 1) each: numbers of the update rule
     dropout: tuple[Tensor, ...]  # (S, C) for each dropout layer
+    loss: tuple[Tensor, ...]  # (S, C) each: numbers of the loss
     l1: Tensor  # (S, C, number of trainable arrays)
     l2: Tensor  # (S, C, number of trainable arrays)
     epochs: Tensor  # (S, C), the most epochs

@@ -42,6 +42,7 @@ def _training_but_epochs(task: FitTask) -> Any:
         task.stream,
         task.program,
         task.numbers,
+        task.loss_numbers,
         task.update,
         task.rate,
         id(task.start),

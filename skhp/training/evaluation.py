@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import tensorflow as tf
 
-from skhp.training.cohort_state import CohortState, HeldOutRows, ProgramKey
+from skhp.training.cohort_state import CohortState, HeldOutRows, MemberNumbers, ProgramKey
 from skhp.training.epoch_metrics import epoch_metric
 from skhp.training.penalties import Penalties, penalty
 from skhp.training.row_sums import row_means, row_sums
@@ -15,7 +15,11 @@ Tensor: TypeAlias = Any
 
 
 def evaluation(
-    key: ProgramKey, state: CohortState, rows: HeldOutRows | None, penalties: Penalties
+    key: ProgramKey,
+    state: CohortState,
+    rows: HeldOutRows | None,
+    numbers: MemberNumbers,
+    penalties: Penalties,
 ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
     """Loss of the validation rows, the metric over all of them, and the row metrics.
 
@@ -27,7 +31,7 @@ def evaluation(
     weights = (rows.weight, rows.metric_weight, rows.present)
 
     def sums(y: Tensor, outputs: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
-        return row_sums(key, y, outputs, *weights)
+        return row_sums(key, y, outputs, *weights, loss_numbers=numbers.loss)
 
     loss, *counted = key.network.row_sums(
         state.weights, state.state, (rows.x, rows.y, *weights), loss=sums

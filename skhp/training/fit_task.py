@@ -34,7 +34,8 @@ class MemberWeights:
 class FitTask:
     """One training: a network, the rows, the plan, the objective and where to start from.
 
-    `noise_seed` decides the dropout noise. `row_metrics` are noted beside the loss. `origin` is
+    `noise_seed` decides the dropout noise. `row_metrics` are noted beside the loss, and
+    `loss_numbers` are those in which the losses of members may differ. `origin` is
     whatever the estimator needs back together with the result. Members share a stream where rows,
     validation rows and the seeds are the same; to share a program they need equal keys.
     """
@@ -52,6 +53,7 @@ class FitTask:
     origin: Any = None
     finished_after: int | None = None
     row_metrics: tuple[RowMetric, ...] = ()
+    loss_numbers: tuple[float, ...] = ()
 
     @property
     def stream(self) -> Hashable:
@@ -60,6 +62,11 @@ class FitTask:
         seed = None if plan.batch_size >= len(self.rows.X) else plan.seed
         noise = self.noise_seed if self.network.noise_sizes else None
         return id(self.rows), id(self.validation), seed, noise, plan.first_epoch
+
+    @property
+    def shares_batches(self) -> bool:
+        """Whether a batch may be taken in parts, so that members of other batch sizes can join."""
+        return self.network.shares_batches and self.loss.shares_batches
 
     @property
     def program(self) -> Hashable:
@@ -75,7 +82,7 @@ class FitTask:
             self.rows.y.shape[1:],
             None if validation is None else plan.metric and plan.metric.name,
             validation is None,
-            None if self.network.shares_batches else plan.batch_size,
+            None if self.shares_batches else plan.batch_size,
         )
 
 

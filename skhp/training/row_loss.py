@@ -1,17 +1,22 @@
-"""The loss of each row by itself, and what a batch's sum of them is divided by."""
+"""The loss of a batch as a sum over its rows, and what that is divided by."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import keras
+import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
+from skhp.networks.rare_class_losses import FocalLoss, SoftF1
 from skhp.training.row_wise import ROW_WISE_LOSSES
 
 Divisor = Literal["weight", "rows", "nothing"]
 Tensor: TypeAlias = Any
+
+# Losses of numbers that members of a population may differ in.
+_NUMBERED = frozenset({FocalLoss, SoftF1})
 
 _DIVISOR_OF: dict[str, Divisor] = {
     "mean_with_sample_weight": "weight",
@@ -23,15 +28,57 @@ _DIVISOR_OF: dict[str, Divisor] = {
 
 @dataclass(frozen=True)
 class RowLoss:
-    """A loss of Keras: its class, its settings and the divisor of its reduction."""
+    """A loss: its class, its settings and the divisor of its reduction."""
 
     kind: type[keras.losses.Loss]
     settings: tuple[tuple[str, Any], ...]
     divisor: Divisor
 
-    def of_rows(self, y: Tensor, outputs: Tensor) -> Tensor:
-        """Loss of each row; the last axis of `outputs` is that of its units."""
+    @property
+    def shares_batches(self) -> bool:
+        """Whether a batch may be taken in parts, which are added up."""
+        return self.kind is not SoftF1
+
+    def total(
+        self, y: Tensor, outputs: Tensor, weight: Tensor, numbers: tuple[Tensor, ...] = ()
+    ) -> Tensor:
+        """Loss of all rows together; the last axis of `outputs` is that of its units.
+
+        Parameters
+        ----------
+        y, outputs : tensor of shape (..., rows, units)
+        weight : tensor of shape (..., rows)
+        numbers : tensors of shape (...)
+            Of a loss whose numbers differ from member to member; see `parted`.
+        """
+        if self.kind is SoftF1:
+            settings = dict(self.settings)
+            numbers = numbers or SoftF1(**settings).numbers_of_member()
+            y = y if y.shape.rank == outputs.shape.rank else y[..., None]
+            return SoftF1.of_batch(
+                y, outputs, weight, numbers, settings["average"], settings["positive"]
+            )
+        return weighted_sum(self.of_rows(y, outputs, numbers), weight)
+
+    def of_rows(self, y: Tensor, outputs: Tensor, numbers: tuple[Tensor, ...] = ()) -> Tensor:
+        """Loss of each row."""
+        if numbers:
+            return self.kind.of_rows(y, outputs, numbers)
         return self.kind(**dict(self.settings), reduction=None).call(y, outputs)
+
+    def parted(self) -> tuple[RowLoss, tuple[float, ...]]:
+        """What members need to have in common, and the numbers that may differ among them."""
+        if self.kind not in _NUMBERED:
+            return self, ()
+        settings = dict(self.settings)
+        numbers = self.kind(**settings).numbers_of_member()
+        shared = {name: settings[name] for name in ("average", "positive") if name in settings}
+        return replace(self, settings=tuple(sorted(shared.items()))), numbers
+
+
+def weighted_sum(values: Tensor, weight: Tensor) -> Tensor:
+    """Sum over the last axis, in which what has no weight does not count, whatever its value."""
+    return tf.reduce_sum(tf.where(weight > 0.0, values * weight, 0.0), axis=-1)
 
 
 def row_loss(loss: keras.losses.Loss) -> RowLoss:
@@ -42,7 +89,8 @@ def row_loss(loss: keras.losses.Loss) -> RowLoss:
     CannotJoinError
         If the loss is not known to be a mean or a sum over rows.
     """
-    if type(loss) not in ROW_WISE_LOSSES or loss.reduction not in _DIVISOR_OF:
+    known = type(loss) in ROW_WISE_LOSSES or type(loss) in _NUMBERED
+    if not known or loss.reduction not in _DIVISOR_OF:
         name = getattr(loss, "name", loss)
         raise CannotJoinError(f"the loss {name!r} is not known to be a mean over rows.")
     settings = tuple(
@@ -52,4 +100,6 @@ def row_loss(loss: keras.losses.Loss) -> RowLoss:
             if name not in ("name", "reduction", "dtype")
         )
     )
-    return RowLoss(type(loss), settings, _DIVISOR_OF[loss.reduction])
+    # A loss that is one number for a batch is divided by nothing.
+    divisor = "nothing" if type(loss) is SoftF1 else _DIVISOR_OF[loss.reduction]
+    return RowLoss(type(loss), settings, divisor)

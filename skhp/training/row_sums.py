@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from skhp.training.cohort_state import ProgramKey
+from skhp.training.row_loss import weighted_sum
 
 Tensor: TypeAlias = Any
 
@@ -19,6 +20,8 @@ def row_sums(
     loss_weight: Tensor,
     weight: Tensor,
     present: Tensor | None = None,
+    *,
+    loss_numbers: tuple[Tensor, ...],
 ) -> tuple[Tensor, ...]:
     """Sums over the rows: of their weighted losses, and of each row metric.
 
@@ -32,6 +35,8 @@ def row_sums(
         What a row counts in weighted metrics.
     present : tensor of shape (..., rows), default=None
         What a row counts in other metrics: 1, and 0 for padding. Needed where there is a metric.
+    loss_numbers : tensors of shape (...)
+        In which the losses of the members differ.
 
     Returns
     -------
@@ -43,8 +48,8 @@ def row_sums(
         for metric in key.row_metrics
     )
     return (
-        _weighted_sum(key.loss.of_rows(y, outputs), loss_weight),
-        *(_weighted_sum(*metric) for metric in counted),
+        key.loss.total(y, outputs, loss_weight, loss_numbers),
+        *(weighted_sum(*metric) for metric in counted),
     )
 
 
@@ -57,8 +62,3 @@ def row_means(
         metric.of_mean(tf.math.divide_no_nan(total, tf.reduce_sum(count, axis=-1)[:, None]))
         for metric, total, count in zip(key.row_metrics, sums, counts, strict=True)
     )
-
-
-def _weighted_sum(values: Tensor, weight: Tensor) -> Tensor:
-    # A row of weight zero must not count even where its value is not finite.
-    return tf.reduce_sum(tf.where(weight > 0.0, values * weight, 0.0), axis=-1)

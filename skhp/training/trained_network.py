@@ -12,6 +12,7 @@ from skhp.networks import (
     OPTIMIZERS,
     BatchedNetwork,
     NetworkDescription,
+    NetworkLoss,
     Schedule,
     build_network,
     compile_network,
@@ -30,7 +31,7 @@ from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_
 class Objective:
     """Loss and optimizer of a network by name, with the learning rate over its steps."""
 
-    loss: str
+    loss: str | NetworkLoss
     optimizer: str
     learning_rate: float
     schedule: Schedule | None

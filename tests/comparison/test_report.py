@@ -89,6 +89,35 @@ def test_a_score_of_the_users_choice_has_a_row(patients, network):
     )
 
 
+def report_of(patients, network, **settings):
+    study = run_study(
+        make_table(patients), Settings(folds=2, repeats=1, **settings), network=network
+    )
+    return " ".join(render_report(study).split())
+
+
+@pytest.mark.parametrize(("search", "total"), [("grid", 20), ("halving", 30), ("tpe", 32)])
+def test_a_search_that_its_time_budget_ended_is_said_to_be(search, total, patients, network):
+    report = report_of(patients, network, search=search, time_budget=1e-9)
+    assert (
+        f"the time budget of 1e-09 s ended the search of the network after 8 of {total} candidates."
+    ) in report
+    assert "the best of 8 with f1" in report
+
+
+def test_a_time_budget_that_sufficed_is_said_to_have(patients, network):
+    report = report_of(patients, network, search="halving", time_budget=600.0)
+    assert (
+        "the search of the network tried 30 of 30 candidates, within its time budget of 600 s."
+    ) in report
+    # The others are some of these again.
+    assert "the best of 20 with f1" in report
+
+
+def test_without_a_time_budget_nothing_is_said_of_one(study):
+    assert "budget" not in render_report(study).lower()
+
+
 def test_long_and_odd_names_stay_within_80_columns(patients, network):
     wide = patients.rename(columns={"age": "[red]ä\n" * 30, "state": "世界" * 40})
     wide = pd.concat(

@@ -1,3 +1,4 @@
+import pickle
 from math import isfinite
 
 import numpy as np
@@ -17,11 +18,12 @@ from sklearn.metrics import (
 
 from skhp.comparison import SCORINGS, SettingsError
 from skhp.comparison.scores import (
-    calling_back,
+    ObservedScorer,
     score_classifier,
     scoring_name,
     undefined_scores_are_zero,
 )
+from skhp.search.descriptions import digest
 
 
 class Fixed:
@@ -105,11 +107,28 @@ def test_other_names_are_refused(name, message):
         scoring_name(name, 2)
 
 
-def test_a_scorer_calls_back_once_and_scores_alike():
-    calls = []
-    scorer = calling_back(lambda classifier, X, y: len(X), lambda: calls.append(1))
-    assert scorer(None, [1, 2], None) == 2
-    assert calls == [1]
+def test_an_observed_scorer_scores_alike_and_tells_once():
+    told = []
+    scorer = ObservedScorer(
+        lambda classifier, X, y: len(X), lambda classifier, score: told.append((classifier, score))
+    )
+    assert scorer("classifier", [1, 2], None) == 2
+    assert told == [("classifier", 2)]
+
+
+def test_to_a_journal_an_observed_scorer_is_its_scorer_whoever_is_told():
+    f1, recall = (get_scorer(name) for name in ("f1", "recall"))
+    one, other = (ObservedScorer(f1, observe) for observe in (print, [].append))
+    assert digest(one) == digest(other) != digest(ObservedScorer(recall, print))
+    assert repr(one) == repr(f1)
+
+
+def test_an_observed_scorer_travels_without_its_observer():
+    told = []
+    scorer = pickle.loads(pickle.dumps(ObservedScorer(get_scorer("f1"), lambda *_: told.append(1))))
+    X, y = [[0], [1]], [1, 1]
+    assert scorer(DummyClassifier().fit(X, y), X, y) == 1
+    assert told == []
 
 
 def test_undefined_scores_are_zero_without_a_warning():

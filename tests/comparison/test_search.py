@@ -7,19 +7,26 @@ import pytest
 from sklearn.datasets import make_classification
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skhp import JournalMismatchError
 from skhp.comparison.search import (
     BATCH_SIZE_RANGE,
     BATCH_SIZES,
+    DEFAULT_CANDIDATES,
     LEARNING_RATE_RANGE,
     LEARNING_RATES,
     count_candidates,
     search_network,
+    winning_parameters,
 )
 
 FOLDS = StratifiedKFold(2, shuffle=True, random_state=0)
+KINDS = ["grid", "random", "halving", "bayes", "tpe"]
+# Of bayes no more than it draws before it models the scores, which takes seconds.
+DRAWS = {"random": 5, "bayes": 9, "tpe": 10}
 
 
 @pytest.fixture
@@ -71,6 +78,168 @@ def test_networks_of_all_candidates_and_folds_train_together_as_if_alone(rows, t
     ]
     np.testing.assert_allclose(search.cv_results_["mean_test_score"], alone, rtol=1e-3)
     assert np.ptp(alone) > 0.1
+
+
+@pytest.mark.parametrize("kind", ["halving", "bayes", "tpe"])
+def test_networks_of_each_round_train_together(kind, rows, trained_together):
+    from skhp import KerasMLPClassifier
+
+    network = KerasMLPClassifier(neurons=3, epochs=9, random_state=0)
+    pipeline = Pipeline([("scale", StandardScaler()), ("net", network)])
+    with trained_together() as populations:
+        search_network(
+            pipeline,
+            *rows,
+            get_scorer("f1"),
+            FOLDS,
+            kind=kind,
+            n_candidates=DRAWS.get(kind),
+        )
+    assert populations == {"halving": [40, 14, 6], "bayes": [16, 2], "tpe": [16, 4]}[kind]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 8, 9, 15])
+def test_halving_gives_the_best_third_thrice_the_epochs(epochs, rows, pipeline):
+    pipeline.set_params(net__epochs=epochs)
+    search = search_network(pipeline, *rows, get_scorer("f1"), FOLDS, kind="halving")
+    results = search.cv_results_
+    assert len(results["params"]) == count_candidates("halving", epochs=epochs)
+    first = [one for one, of in zip(results["params"], results["iter"], strict=True) if of == 0]
+    assert sorted((one["net__learning_rate"], one["net__batch_size"]) for one in first) == sorted(
+        itertools.product(LEARNING_RATES, BATCH_SIZES)
+    )
+    given = np.array(results["param_net__epochs"], dtype=int)
+    for iteration in range(1, search.n_iterations_):
+        earlier, now = (given[results["iter"] == of] for of in (iteration - 1, iteration))
+        assert set(now) == {3 * earlier[0]}
+        assert len(now) == -(-len(earlier) // 3)
+    # All of the epochs, up to what a third of a third leaves over.
+    assert epochs / 3 < given[-1] <= epochs
+    # The winner is told apart from the others, not held to the epochs that it was given.
+    assert winning_parameters(search) == {
+        name: value for name, value in search.best_params_.items() if name != "net__epochs"
+    }
+    assert len(winning_parameters(search)) == 2
+
+
+@pytest.mark.parametrize("kind", ["bayes", "tpe"])
+def test_searches_that_learn_draw_from_the_range_of_rates(kind, rows, pipeline):
+    pipeline.set_params(net__epochs=1)
+    search = search_network(
+        pipeline, *rows, get_scorer("f1"), FOLDS, kind=kind, n_candidates=DRAWS[kind]
+    )
+    logs = np.log10(np.array(search.cv_results_["param_net__learning_rate"], dtype=float))
+    assert -5 <= logs.min() < -3.5
+    assert -2.5 < logs.max() <= -1 + 1e-9
+    # By the logarithm: of draws from the range itself, nearly all are above 1e-3.
+    assert (logs < -3).sum() >= 2
+    sizes = set(search.cv_results_["param_net__batch_size"])
+    assert len(sizes) > 1
+    assert sizes <= set(BATCH_SIZES)
+
+
+def test_a_search_that_learns_draws_ever_better_rates(rows, pipeline):
+    pipeline.set_params(net__epochs=1)
+
+    def log_of_rate(classifier, X, y):
+        return np.log10(classifier[-1].learning_rate)
+
+    search = search_network(
+        pipeline, *rows, log_of_rate, FOLDS, kind="tpe", n_candidates=40, seed=1
+    )
+    logs = np.log10(np.array(search.cv_results_["param_net__learning_rate"], dtype=float))
+    # The least gain of eight seeds was 0.8.
+    assert logs[-8:].mean() > logs[:8].mean() + 0.4
+
+
+@pytest.mark.parametrize("kind", ["random", "bayes", "tpe"])
+def test_the_number_of_draws_has_a_default(kind, rows, pipeline, monkeypatch):
+    monkeypatch.setitem(DEFAULT_CANDIDATES, kind, 3)
+    pipeline.set_params(net__epochs=1)
+    search = search_network(pipeline, *rows, get_scorer("f1"), FOLDS, kind=kind)
+    assert len(search.cv_results_["params"]) == count_candidates(kind) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_candidates_are_told_while_they_are_scored(kind, rows, pipeline):
+    pipeline.set_params(net__epochs=9)
+    told = []
+    search = search_network(
+        pipeline,
+        *rows,
+        get_scorer("f1"),
+        FOLDS,
+        kind=kind,
+        n_candidates=DRAWS.get(kind),
+        on_candidates=lambda *one: told.append(one),
+    )
+    counts = [done for done, _ in told]
+    total = count_candidates(kind, DRAWS.get(kind), epochs=9)
+    assert told[0] == (0, None)
+    assert told[-1] == (total, pytest.approx(search.cv_results_["mean_test_score"].max()))
+    assert sorted(set(counts)) == list(range(total + 1))
+    assert counts == sorted(counts)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_journal_answers_a_second_search(kind, rows, pipeline, tmp_path, monkeypatch):
+    pipeline.set_params(net__epochs=9)
+    fitted, told = [], []
+    partial_fit = MLPClassifier.partial_fit
+
+    def noting(self, *arguments, **keywords):
+        fitted.append(1)
+        return partial_fit(self, *arguments, **keywords)
+
+    monkeypatch.setattr(MLPClassifier, "partial_fit", noting)
+
+    def search(journal, name="f1"):
+        told.clear()
+        return search_network(
+            pipeline,
+            *rows,
+            get_scorer(name),
+            FOLDS,
+            kind=kind,
+            n_candidates=DRAWS.get(kind),
+            journal=journal,
+            on_candidates=lambda *one: told.append(one),
+        )
+
+    plain, first = search(None), search(tmp_path / "journal")
+    assert fitted
+    fitted.clear()
+    again = search(tmp_path / "journal")
+    assert fitted == []
+    # At the begin of a round, all of the round is done.
+    assert told[0][0] > 0
+    assert told[0][1] is not None
+    for name, column in plain.cv_results_.items():
+        if "time" not in name:
+            np.testing.assert_array_equal(column, first.cv_results_[name])
+            np.testing.assert_array_equal(column, again.cv_results_[name])
+    kept = (tmp_path / "journal").read_bytes()
+    with pytest.raises(JournalMismatchError, match="scoring"):
+        search(tmp_path / "journal", "recall")
+    assert (tmp_path / "journal").read_bytes() == kept
+
+
+@pytest.mark.parametrize("kind", ["grid", "halving", "tpe"])
+def test_a_time_budget_leaves_what_is_finished(kind, rows, pipeline):
+    told = []
+    search = search_network(
+        pipeline,
+        *rows,
+        get_scorer("f1"),
+        FOLDS,
+        kind=kind,
+        time_budget=1e-9,
+        on_candidates=lambda *one: told.append(one),
+    )
+    assert search.search_stop_reason_ == "time_budget"
+    # A first round of 8 is always done.
+    assert len(search.cv_results_["params"]) == told[-1][0] == 8
+    assert set(winning_parameters(search)) == {"net__learning_rate", "net__batch_size"}
 
 
 @pytest.mark.parametrize("n_jobs", [2, -1])

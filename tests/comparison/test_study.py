@@ -1,8 +1,13 @@
+import itertools
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
+from skhp import JournalMismatchError
 from skhp.comparison import Settings, SettingsError, StudyError, make_table, run_study
 from skhp.comparison.baseline import BASELINE_C
 
@@ -55,19 +60,70 @@ def test_the_network_given_is_not_changed(patients, network):
     assert not hasattr(network, "network_")
 
 
-def test_progress_tells_of_every_training(patients, network):
+def test_progress_tells_of_every_candidate_and_training(patients, network):
     told = []
-    run_study(
+    study = run_study(
         make_table(patients),
-        Settings(folds=2, repeats=3, search="random", candidates=5),
+        Settings(folds=2, repeats=3, search="random", candidates=5, time_budget=600),
         network=network,
-        on_progress=lambda *progress: told.append(progress),
+        on_progress=told.append,
     )
-    assert told == [
-        (stage, done, total)
-        for stage, total in (("baseline", 2 * len(BASELINE_C)), ("search", 10), ("repeats", 3))
-        for done in range(total + 1)
-    ]
+    stages = [list(of) for _, of in itertools.groupby(told, lambda one: one.stage)]
+    assert [of[0].stage for of in stages] == ["search", "baseline", "repeats"]
+    for of, total in zip(stages, (5, 2 * len(BASELINE_C), 3), strict=True):
+        assert [one for one, _ in itertools.groupby(one.done for one in of)] == [*range(total + 1)]
+        assert {one.total for one in of} == {total}
+    search, baseline, repeats = stages
+    assert {one.time_budget for one in search} == {600}
+    assert {one.time_budget for one in (*baseline, *repeats)} == {None}
+    assert search[0].best_score is None
+    assert search[-1].best_score == pytest.approx(study.search.best_score_)
+
+
+def test_a_halving_search_leaves_the_epochs_of_the_winner_alone(patients, network):
+    study = run_study(
+        make_table(patients), Settings(folds=2, repeats=1, search="halving"), network=network
+    )
+    assert study.search.best_params_["network__epochs"] == 9
+    assert study.pipeline[-1].estimator_.epochs == 15
+    assert study.n_candidates == len(study.search.cv_results_["params"]) == 30
+
+
+def test_a_study_goes_on_from_its_journal(patients, network, tmp_path):
+    settings = Settings(folds=2, repeats=1, journal=tmp_path / "journal")
+    told = []
+    first, again = (
+        run_study(make_table(patients), settings, network=network, on_progress=of_run.append)
+        for of_run in ([], told)
+    )
+    assert told[0].done == told[0].total == 20
+    assert again.search.best_score_ == first.search.best_score_
+    assert again.repeats[0].scores == first.repeats[0].scores
+
+
+@pytest.mark.parametrize(
+    "changes", [{"scoring": "recall"}, {"seed": 1}, {"folds": 3}, {"search": "halving"}]
+)
+def test_a_journal_of_another_study_is_refused_before_any_training(
+    changes, patients, network, tmp_path, monkeypatch
+):
+    settings = {"folds": 2, "repeats": 1, "journal": tmp_path / "journal"}
+    run_study(make_table(patients), Settings(**settings), network=network)
+
+    def refuse(*_):
+        raise AssertionError("something was trained")
+
+    monkeypatch.setattr(type(network), "fit", refuse)
+    monkeypatch.setattr(LogisticRegression, "fit", refuse)
+    with pytest.raises(JournalMismatchError, match="is of another search"):
+        run_study(make_table(patients), Settings(**settings | changes), network=network)
+
+
+def test_without_optuna_a_tpe_search_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(SettingsError, match=r'pip install "skhp\[tpe\]"'):
+        Settings(search="tpe")
+    assert Settings(search="bayes").search == "bayes"
 
 
 def test_folds_are_no_more_than_the_rare_rows_to_train_on(patients, network):
@@ -91,7 +147,12 @@ def test_more_classes_are_tuned_by_the_mean_over_them(patients, network):
     [
         ({"folds": 1}, "folds is 1"),
         ({"repeats": 0}, "repeats is 0"),
-        ({"candidates": 0}, "candidates is 0"),
+        ({"search": "random", "candidates": 0}, "candidates is 0"),
+        ({"candidates": 9}, "candidates of a grid search are given.*--search random"),
+        ({"search": "halving", "candidates": 9}, "candidates of a halving search are given"),
+        ({"time_budget": 0}, "time_budget is 0: seconds above 0"),
+        ({"time_budget": float("nan")}, "time_budget is nan"),
+        ({"time_budget": float("inf")}, "time_budget is inf"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**32 - 30}, "seed is 4294967266"),
         ({"search": "gird"}, "Did you mean 'grid'"),

@@ -31,6 +31,7 @@ import skhp
 from skhp import InvalidParameterError, KerasMLPClassifier, KerasMLPRegressor
 from skhp.search.fold_checks import SeveralFolds, refuse_rare_classes
 from skhp.search.parameter_values import refuse_bad_values
+from skhp.search.possible_estimators import with_choices
 from skhp.search.scikit_learn_private import constraints_of, response_methods_of
 from skhp.search.scorer_needs import refuse_unanswerable_scorers
 from skhp.search.spaces import understood
@@ -313,6 +314,17 @@ def test_categorical_of_scikit_optimize():
         check_values(SVC(), {"kernel": Categorical(["rbf", "lines"])})
 
 
+def test_possible_estimators_leave_those_of_the_space_alone():
+    pipeline = make_pipeline(StandardScaler(), SVC())
+    regression = LogisticRegression()
+    space = {"svc__solver": ["saga"], "svc": [regression, Ridge(), LinearSVC()], "svc__C": (1, 2)}
+    possible = list(with_choices(pipeline, understood(space)[0]))
+    # A LinearSVC has no solver.
+    assert [type(one[-1]) for one in possible] == [LogisticRegression, Ridge]
+    assert [one[-1].solver for one in possible] == ["saga", "saga"]
+    assert regression.solver == "lbfgs"
+
+
 # ---------------------------------------------------------------- metrics
 
 
@@ -417,7 +429,7 @@ def test_rare_classes_of_stratified_folds(splitter):
 
 def test_labels_are_named_as_they_are():
     y = ["sick"] * 2 + ["lost"] + ["well"] * 9
-    with pytest.raises(InvalidParameterError, match="'lost' with 1 row, 'sick' with 2 rows. A cla"):
+    with pytest.raises(InvalidParameterError, match=r"'lost' with 1 row, 'sick' with 2 rows\. A c"):
         refuse_rare_classes(StratifiedKFold(3), y)
 
 

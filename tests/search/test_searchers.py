@@ -147,7 +147,9 @@ def test_private_names_of_scikit_learn_are_there(name):
     assert getattr(scikit_learn_private, name) is not None
 
 
-@pytest.mark.parametrize("name", ["_run_search", "_get_scorers", "_format_results"])
+@pytest.mark.parametrize(
+    "name", ["_run_search", "_get_scorers", "_format_results", "_select_best_index"]
+)
 def test_overridden_methods_of_scikit_learn_are_there(name):
     assert callable(getattr(sklearn.model_selection.GridSearchCV, name))
 

@@ -1,0 +1,166 @@
+"""What the names of metrics mean for the classes, or the numbers, of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    check_scoring,
+    f1_score,
+    get_scorer,
+    get_scorer_names,
+    jaccard_score,
+    make_scorer,
+    precision_score,
+    recall_score,
+)
+
+from skhp.comparison.errors import SettingsError
+from skhp.comparison.scores import scoring_name
+from skhp.suggestions import nearest_name
+
+__all__ = [
+    "CLASSIFICATION_METRICS",
+    "REGRESSION_METRICS",
+    "Scoring",
+    "metric_scorers",
+    "rarest_class",
+]
+
+Scoring = str | Any | Sequence[str] | Mapping[str, Any] | None
+
+CLASSIFICATION_METRICS = ("precision", "recall", "f1")
+REGRESSION_METRICS = ("r2", "neg_mean_absolute_error")
+
+_REGRESSION_SCORINGS = tuple(
+    name
+    for name in get_scorer_names()
+    if name in ("r2", "explained_variance", "d2_absolute_error_score", "neg_max_error")
+    or name.startswith(("neg_mean_", "neg_median_", "neg_root_"))
+)
+_OF_PREDICTIONS = {
+    "f1": f1_score,
+    "jaccard": jaccard_score,
+    "precision": precision_score,
+    "recall": recall_score,
+}
+
+
+def rarest_class(y: np.ndarray) -> Any:
+    """The rarer of two classes, of equally frequent ones the last; None for more than two.
+
+    Examples
+    --------
+    >>> rarest_class(np.array(["sick", "well", "well"])).item()
+    'sick'
+    """
+    labels, counts = np.unique(y, return_counts=True)
+    if len(labels) != 2:
+        return None
+    return labels[0] if counts[0] < counts[1] else labels[1]
+
+
+def metric_scorers(
+    scoring: Scoring, estimator: Any, y: np.ndarray, for_classes: bool
+) -> dict[str, Any]:
+    """The scorer of each metric.
+
+    Parameters
+    ----------
+    scoring : str, callable, sequence of str, mapping or None
+        None is precision, recall and F1 of classes, R2 and mean absolute error of numbers.
+    estimator : estimator
+        One of those that are to be scored.
+    y : ndarray of shape (n_rows, ...)
+    for_classes : bool
+        Whether classes are predicted: then precision and its kin are those of the rarer class of
+        two, whatever the labels are, and the mean over the classes for more.
+
+    Returns
+    -------
+    dict of str to callable
+
+    Raises
+    ------
+    SettingsError
+        For an unknown name, and for what is no scoring at all.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> y = np.array(["sick", "well", "well"])
+    >>> metric_scorers("f1", LogisticRegression(), y, for_classes=True)["f1"]
+    make_scorer(f1_score, response_method='predict', pos_label=sick, zero_division=0.0)
+    """
+    by_name = _by_name(scoring, for_classes)
+    return {
+        name: _scorer_of(given, y, for_classes)
+        if isinstance(given, str)
+        # Refuses a function of true and predicted values, which is no scorer.
+        else check_scoring(estimator, scoring=given)
+        for name, given in by_name.items()
+    }
+
+
+def _by_name(scoring: Scoring, for_classes: bool) -> dict[str, Any]:
+    if scoring is None:
+        scoring = CLASSIFICATION_METRICS if for_classes else REGRESSION_METRICS
+    if isinstance(scoring, str):
+        return {scoring: scoring}
+    if callable(scoring):
+        return {"score": scoring}
+    if isinstance(scoring, Mapping):
+        by_name = dict(scoring)
+    elif isinstance(scoring, Sequence | set | frozenset):
+        names = sorted(scoring) if isinstance(scoring, set | frozenset) else list(scoring)
+        if callables := [name for name in names if not isinstance(name, str)]:
+            raise SettingsError(
+                f"scoring names no metric by {callables[0]!r}: give a dict of names and scorers."
+            )
+        by_name = {name: name for name in names}
+    else:
+        raise SettingsError(
+            f"scoring={scoring!r} cannot be used: give the name of a metric, a scorer, a list of "
+            "names, or a dict of names and scorers."
+        )
+    for name, given in by_name.items():
+        if not isinstance(name, str) or not (isinstance(given, str) or callable(given)):
+            raise SettingsError(
+                f"scoring has the entry {name!r}: {given!r}, where a name and a scorer, or the "
+                "name of one, are expected."
+            )
+    if not by_name:
+        raise SettingsError("scoring names no metric: give at least one, such as 'f1'.")
+    return by_name
+
+
+def _scorer_of(name: str, y: np.ndarray, for_classes: bool) -> Any:
+    if not for_classes:
+        if name not in _REGRESSION_SCORINGS:
+            raise SettingsError(
+                f"unknown scoring {name!r} for regressors."
+                f"{nearest_name(name, _REGRESSION_SCORINGS)} Use one of "
+                f"{', '.join(_REGRESSION_SCORINGS)}."
+            )
+        return get_scorer(name)
+    known = scoring_name(name, len(np.unique(y)))
+    rare = rarest_class(y)
+    if rare is None:
+        return get_scorer(known)
+    if known in _OF_PREDICTIONS:
+        return make_scorer(_OF_PREDICTIONS[known], pos_label=rare, zero_division=0.0)
+    if known == "average_precision":
+        either = ("decision_function", "predict_proba")
+        return make_scorer(average_precision_score, response_method=either, pos_label=rare)
+    if known == "neg_brier_score":
+        return make_scorer(
+            brier_score_loss,
+            greater_is_better=False,
+            response_method="predict_proba",
+            pos_label=rare,
+        )
+    return get_scorer(known)

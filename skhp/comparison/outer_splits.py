@@ -1,0 +1,125 @@
+"""The outer splits of a comparison, drawn anew for each repeat."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.model_selection import KFold, StratifiedKFold, check_cv
+
+from skhp.comparison.errors import SettingsError
+
+__all__ = ["OuterSplit", "OuterSplits", "outer_splits"]
+
+
+class OuterSplit(NamedTuple):
+    """Positions of the rows to tune and train on, and of those to score on."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+class OuterSplits(NamedTuple):
+    """The splits of each repeat, and whether each repeat has drawn its own."""
+
+    of_repeats: tuple[tuple[OuterSplit, ...], ...]
+    drawn_anew: bool
+
+    @property
+    def n_folds(self) -> int:
+        """Number of splits of a repeat."""
+        return len(self.of_repeats[0])
+
+    @property
+    def test_per_train(self) -> float:
+        """Test rows per training row, the mean over all splits."""
+        shares = [len(one.test) / len(one.train) for splits in self.of_repeats for one in splits]
+        return float(np.mean(shares))
+
+
+def outer_splits(
+    cv: Any, X: Any, y: np.ndarray, seeds: Sequence[int], stratified: bool
+) -> OuterSplits:
+    """Split the rows once for each seed.
+
+    Parameters
+    ----------
+    cv : int, splitter or iterable of pairs
+        A number is that of shuffled folds. A splitter that shuffles by its `random_state` is given
+        the seeds in its place; any other, and an iterable, splits alike in every repeat.
+    X : array-like of shape (n_rows, ...)
+    y : ndarray of shape (n_rows, ...)
+    seeds : sequence of int
+        One for each repeat.
+    stratified : bool
+        Whether a number of folds means that each holds its share of every class.
+
+    Returns
+    -------
+    OuterSplits
+
+    Raises
+    ------
+    SettingsError
+        If `cv` is none of these, or a class has fewer rows than there are to be folds.
+
+    Examples
+    --------
+    >>> y = np.array([0, 0, 1, 1])
+    >>> splits = outer_splits(2, np.zeros((4, 1)), y, seeds=[7, 8, 9], stratified=True)
+    >>> len(splits.of_repeats), splits.n_folds, splits.test_per_train, splits.drawn_anew
+    (3, 2, 1.0, True)
+    """
+    if isinstance(cv, Integral) and not isinstance(cv, bool):
+        cv = _folds(int(cv), y, stratified)
+    elif not hasattr(cv, "split") and (isinstance(cv, str | bool) or not isinstance(cv, Iterable)):
+        raise SettingsError(
+            f"cv={cv!r} cannot be used: give a number of folds, a splitter such as "
+            "StratifiedShuffleSplit(10, test_size=0.2), or a list of pairs (train, test)."
+        )
+    if not _shuffles_by_seed(cv):
+        splits = _split(check_cv(list(cv) if not hasattr(cv, "split") else cv), X, y)
+        return OuterSplits((splits,) * len(seeds), drawn_anew=False)
+    of_repeats = []
+    for seed in seeds:
+        splitter = copy.deepcopy(cv)
+        splitter.random_state = seed
+        of_repeats.append(_split(splitter, X, y))
+    return OuterSplits(tuple(of_repeats), drawn_anew=True)
+
+
+def _folds(n_folds: int, y: np.ndarray, stratified: bool) -> KFold | StratifiedKFold:
+    if n_folds < 2:
+        raise SettingsError(
+            f"cv={n_folds} leaves no rows to train on or none to test on: give 2 folds or more."
+        )
+    if len(y) < n_folds:
+        raise SettingsError(
+            f"cv={n_folds} needs as many rows, and there are {len(y)}: give fewer folds."
+        )
+    if not stratified:
+        return KFold(n_folds, shuffle=True)
+    labels, counts = np.unique(y, return_counts=True)
+    rarest = int(np.argmin(counts))
+    if counts[rarest] < n_folds:
+        raise SettingsError(
+            f"class {labels[rarest].item()!r} has {counts[rarest]} rows and cv={n_folds} needs one "
+            "for each fold: give fewer folds, add rows of it, or merge it with another class."
+        )
+    return StratifiedKFold(n_folds, shuffle=True)
+
+
+def _shuffles_by_seed(cv: Any) -> bool:
+    return hasattr(cv, "random_state") and getattr(cv, "shuffle", True) is not False
+
+
+def _split(splitter: Any, X: Any, y: np.ndarray) -> tuple[OuterSplit, ...]:
+    splits = tuple(
+        OuterSplit(np.asarray(train), np.asarray(test)) for train, test in splitter.split(X, y)
+    )
+    if not splits:
+        raise SettingsError("cv gives no split at all: give at least one pair (train, test).")
+    return splits

@@ -1,0 +1,67 @@
+"""The loss of a classifier, from what the user gave, and whether its batches can teach it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy.stats import hypergeom
+
+from skhp.exceptions import RareClassWarning
+from skhp.networks import NetworkLoss
+from skhp.networks.rare_class_losses import FocalLoss, SoftF1
+from skhp.training import TrainingRows
+
+_NAME_OF = {FocalLoss: "focal", SoftF1: "soft_f1"}
+
+
+def network_loss(loss: Any, rarest: int) -> str | NetworkLoss:
+    """The loss of a network.
+
+    Parameters
+    ----------
+    loss : str, FocalLoss or SoftF1
+    rarest : int
+        Code of the rarest class, whose F1 a `SoftF1` without a positive class is of.
+    """
+    if loss == "soft_f1":
+        loss = SoftF1()
+    elif loss == "focal":
+        loss = FocalLoss()
+    elif isinstance(loss, str):
+        return loss
+    loss.numbers_of_member()
+    settings = loss.get_params()
+    if settings.get("positive", rarest) is None:
+        settings["positive"] = min(rarest, 1)
+    return NetworkLoss(_NAME_OF[type(loss)], tuple(settings.items()))
+
+
+def warn_of_empty_batches(
+    loss: str | NetworkLoss, rows: TrainingRows, batch_size: int, rarest: int, label: Any
+) -> None:
+    """Warn where most batches would hold no row of the rarest class, and could not teach its F1.
+
+    Parameters
+    ----------
+    loss : str or NetworkLoss
+    rows : TrainingRows
+    batch_size : int
+    rarest : int
+        Code of the rarest class.
+    label : object
+        Its label.
+    """
+    if isinstance(loss, str) or loss.name != "soft_f1":
+        return
+    n_rows, n_rare = len(rows.X), int((np.ravel(rows.y) == rarest).sum())
+    share = hypergeom(n_rows, n_rare, min(batch_size, n_rows)).pmf(0)
+    if share > 0.5:
+        warnings.warn(
+            f"{share:.0%} of the batches of {batch_size} rows hold no row of class {label!r} "
+            f"({n_rare} of {n_rows} rows), and teach loss='soft_f1' nothing of it. Set a larger "
+            "batch_size, or batch_size='full'.",
+            RareClassWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,286 @@
+"""Losses for rare classes, whose numbers are parameters as scikit-learn knows them.
+
+They are losses of Keras, for any model, and the trainer of populations takes their numbers from
+member to member, so that a search over them needs one program.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self, TypeAlias
+
+import keras
+import tensorflow as tf
+
+from skhp.exceptions import InvalidParameterError
+from skhp.suggestions import nearest_name
+
+Tensor: TypeAlias = Any
+
+# As Keras keeps probabilities away from 0 and 1.
+_LEAST = 1e-7
+
+
+class _RareClassLoss(keras.losses.Loss):
+    """A loss with `get_params` and `set_params`."""
+
+    parameters: ClassVar[tuple[str, ...]]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get parameters of this loss.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Changes nothing.
+
+        Returns
+        -------
+        dict
+        """
+        return {name: getattr(self, name) for name in self.parameters}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this loss.
+
+        Parameters
+        ----------
+        **params : dict
+
+        Returns
+        -------
+        self
+        """
+        for name, value in params.items():
+            if name not in self.parameters:
+                raise InvalidParameterError(
+                    f"{type(self).__name__} has no parameter {name!r}."
+                    f"{nearest_name(name, self.parameters)}"
+                )
+            setattr(self, name, value)
+        return self
+
+    def get_config(self) -> dict[str, Any]:
+        """What Keras saves."""
+        return {**super().get_config(), **self.get_params()}
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"{type(self).__name__}({values})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.get_params().values()))
+
+
+@keras.saving.register_keras_serializable("skhp")
+class FocalLoss(_RareClassLoss):
+    """Crossentropy in which rows count the less, the surer the network is of them already.
+
+    Of the row's own class the probability p costs ``-(1 - p) ** gamma * log(p)``. For two classes
+    with one output this is Keras' ``BinaryFocalCrossentropy``; for more classes it takes class
+    numbers, which Keras' own does not.
+
+    Parameters
+    ----------
+    gamma : float, default=2.0
+        From 0, the crossentropy, up.
+    alpha : float or None, default=None
+        Between 0 and 1, for two classes with one output: weight of class 1, while class 0 weighs
+        ``1 - alpha``. None weighs both by 1.
+    reduction, name, dtype
+        As of any loss of Keras.
+
+    References
+    ----------
+    Lin, Goyal, Girshick, He and Dollar (2017), Focal loss for dense object detection.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> loss = FocalLoss(gamma=0.0)
+    >>> round(float(loss(np.array([[1.0]]), np.array([[0.5]]))), 4)
+    0.6931
+    """
+
+    parameters = ("gamma", "alpha")
+    numbers: ClassVar[tuple[str, ...]] = ("gamma", "weight of class 0", "weight of class 1")
+    is_mean_over_rows = True
+
+    def __init__(
+        self,
+        gamma: float = 2.0,
+        alpha: float | None = None,
+        *,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "focal",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.gamma = gamma
+        self.alpha = alpha
+
+    def numbers_of_member(self) -> tuple[float, ...]:
+        """What differs from member to member of a population."""
+        if not self.gamma >= 0 or not (self.alpha is None or 0 < self.alpha < 1):
+            raise InvalidParameterError(
+                f"FocalLoss has gamma={self.gamma!r} and alpha={self.alpha!r}: gamma has to be 0 "
+                "or more, and alpha None or between 0 and 1."
+            )
+        if self.alpha is None:
+            return float(self.gamma), 1.0, 1.0
+        return float(self.gamma), 1.0 - float(self.alpha), float(self.alpha)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Loss of each row."""
+        y_pred = tf.convert_to_tensor(y_pred)
+        y_true = _as_column(tf.convert_to_tensor(y_true), y_pred)
+        if self.alpha is not None and y_pred.shape[-1] > 1:
+            raise InvalidParameterError(
+                f"FocalLoss has alpha={self.alpha!r}, which is for two classes with one output, "
+                f"and there are {y_pred.shape[-1]} outputs: use class_weight."
+            )
+        return self.of_rows(y_true, y_pred, self.numbers_of_member())
+
+    @staticmethod
+    def of_rows(y: Tensor, outputs: Tensor, numbers: tuple[Any, ...]) -> Tensor:
+        """Loss of each row; `numbers` have the shape of the leading axes."""
+        gamma, weight_of_0, weight_of_1 = (_for_rows(number) for number in numbers)
+        if outputs.shape[-1] > 1:
+            of_class = tf.reduce_sum(_one_hot(y, outputs) * outputs, axis=-1)
+            weight = weight_of_1
+        else:
+            y = tf.cast(y, outputs.dtype)[..., 0]
+            of_class = y * outputs[..., 0] + (1.0 - y) * (1.0 - outputs[..., 0])
+            weight = y * weight_of_1 + (1.0 - y) * weight_of_0
+        of_class = tf.clip_by_value(of_class, _LEAST, 1.0 - _LEAST)
+        return -weight * tf.pow(1.0 - of_class, gamma) * tf.math.log(of_class)
+
+
+@keras.saving.register_keras_serializable("skhp")
+class SoftF1(_RareClassLoss):
+    """One minus the F1 of a batch, with probabilities in place of predictions.
+
+    True positives are the sum of the probabilities of positive rows, and so on. It is no mean over
+    rows: what a row teaches depends on its batch, and a batch that holds no positive row has an F1
+    of 0 whatever is predicted and teaches nothing. So batches have to be large for a rare class;
+    skhp's networks warn where most would hold none. The probabilities of a network that was trained
+    by it tend to 0 and 1 and say little of how sure it is (see ``CalibratedClassifierCV``).
+
+    Parameters
+    ----------
+    beta : float, default=1.0
+        Above 1, recall counts for more than precision, as in scikit-learn's ``fbeta_score``.
+    average : {"binary", "macro"}, default="binary"
+        For two classes with one output: of the positive class, or the mean of both. With more
+        outputs it is always the mean over the classes.
+    positive : {0, 1} or None, default=None
+        The positive class. None is the rarest class of the training rows in skhp's networks, and 1
+        elsewhere.
+    reduction, name, dtype
+        As of any loss of Keras.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.array([[1.0], [1.0], [0.0], [0.0]])
+    >>> float(SoftF1()(y, np.array([[1.0], [0.0], [0.0], [0.0]])).numpy().round(4))
+    0.3333
+    """
+
+    parameters = ("beta", "average", "positive")
+    numbers: ClassVar[tuple[str, ...]] = ("beta",)
+    is_mean_over_rows = False
+
+    def __init__(
+        self,
+        beta: float = 1.0,
+        average: str = "binary",
+        positive: int | None = None,
+        *,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "soft_f1",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.beta = beta
+        self.average = average
+        self.positive = positive
+
+    def numbers_of_member(self) -> tuple[float, ...]:
+        """What differs from member to member of a population."""
+        if not self.beta > 0 or self.average not in ("binary", "macro"):
+            raise InvalidParameterError(
+                f"SoftF1 has beta={self.beta!r} and average={self.average!r}: beta has to be above "
+                "0, and average 'binary' or 'macro'."
+            )
+        return (float(self.beta),)
+
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> Tensor:
+        """Loss of a batch."""
+        y_pred = tf.cast(tf.convert_to_tensor(y_pred), self.dtype)
+        y_true = _as_column(tf.convert_to_tensor(y_true), y_pred)
+        weight = tf.ones(tf.shape(y_pred)[:-1], y_pred.dtype)
+        if sample_weight is not None:
+            given = tf.cast(tf.convert_to_tensor(sample_weight), y_pred.dtype)
+            weight *= tf.reshape(given, tf.shape(weight)) if given.shape.rank else given
+        return self.of_batch(
+            y_true, y_pred, weight, self.numbers_of_member(), self.average, self.positive
+        )
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Loss of a batch whose rows all weigh the same."""
+        return self(y_true, y_pred)
+
+    @staticmethod
+    def of_batch(
+        y: Tensor,
+        outputs: Tensor,
+        weight: Tensor,
+        numbers: tuple[Any, ...],
+        average: str,
+        positive: int | None,
+    ) -> Tensor:
+        """Loss of a batch for each of the leading axes, whose shape `numbers` have."""
+        (beta,) = numbers
+        y, outputs = _of_classes(y, outputs, average, positive)
+        # A row of weight zero must not count even where its value is not finite.
+        weight = weight[..., None]
+        counted = tf.where(weight > 0.0, outputs, 0.0) * weight
+        true_positives = tf.reduce_sum(y * counted, axis=-2)
+        predicted = tf.reduce_sum(counted, axis=-2)
+        actual = tf.reduce_sum(y * weight, axis=-2)
+        square = tf.square(_for_rows(beta))
+        f1 = tf.math.divide_no_nan((1.0 + square) * true_positives, predicted + square * actual)
+        return 1.0 - tf.reduce_mean(f1, axis=-1)
+
+
+def _of_classes(
+    y: Tensor, outputs: Tensor, average: str, positive: int | None
+) -> tuple[Tensor, Tensor]:
+    """Zeros and ones, and probabilities, with a last axis of the classes that count."""
+    if outputs.shape[-1] > 1:
+        return _one_hot(y, outputs), outputs
+    y = tf.cast(y, outputs.dtype)
+    if average == "macro":
+        return tf.concat([1.0 - y, y], -1), tf.concat([1.0 - outputs, outputs], -1)
+    return (1.0 - y, 1.0 - outputs) if positive == 0 else (y, outputs)
+
+
+def _as_column(y: Tensor, outputs: Tensor) -> Tensor:
+    return y[..., None] if y.shape.rank is not None and y.shape.rank < outputs.shape.rank else y
+
+
+def _one_hot(y: Tensor, outputs: Tensor) -> Tensor:
+    """Class numbers, or what is one-hot already, as one number for each output."""
+    if y.shape.rank == outputs.shape.rank and y.shape[-1] == outputs.shape[-1]:
+        return tf.cast(y, outputs.dtype)
+    if y.shape.rank == outputs.shape.rank:
+        y = y[..., 0]
+    return tf.one_hot(tf.cast(y, tf.int32), outputs.shape[-1], dtype=outputs.dtype)
+
+
+def _for_rows(number: Any) -> Tensor:
+    """A number of each member, for its rows or its classes."""
+    return tf.cast(tf.convert_to_tensor(number), tf.float32)[..., None]
