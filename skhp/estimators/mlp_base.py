@@ -216,7 +216,11 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
             self.learning_rate_ = outcome.learning_rates
         elif hasattr(self, "learning_rate_"):
             del self.learning_rate_
+        self._settle(prepared, network)
         self._warn_of_non_finite_loss(outcome)
+
+    def _settle(self, prepared: PreparedFit, network: TrainedNetwork) -> None:
+        """Settle what is left to be after the training."""
 
     def _refuse_population(self) -> None:
         if self.engine == "keras":

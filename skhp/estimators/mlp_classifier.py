@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from skhp.estimators.mlp_base import KerasMLPBase
+from skhp.estimators.class_decisions import ClassDecisions
 from skhp.estimators.mlp_loss import network_loss, warn_of_empty_batches
 from skhp.estimators.parameters import suggest_misspelt
-from skhp.estimators.scikit_learn_private import StrOptions, fit_context
+from skhp.estimators.scikit_learn_private import Interval, StrOptions, fit_context
 from skhp.estimators.tables import EncodedTarget
 from skhp.exceptions import InvalidParameterError
 from skhp.networks import CLASSIFICATION_LOSSES, NetworkLoss
@@ -24,7 +24,7 @@ from skhp.networks.rare_class_losses import FocalLoss, SoftF1
 from skhp.training import CLASSIFICATION_METRICS, Metric, TrainingRows
 
 
-class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
+class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
     """Multilayer perceptron that classifies, trained by Keras.
 
     Hidden layers and neurons are ordinary parameters; training stops early on a stratified part of
@@ -82,6 +82,9 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
         of its own, which a search reaches as ``loss__gamma``.
     class_weight : dict, "balanced" or None, default=None
         Weight of a class by its label; "balanced" weighs inversely to the frequency.
+    threshold : float or "tune", default=0.5
+        For two classes: the probability of the rarest from which on `predict` says it. "tune" takes
+        the one with the greatest F1 on the rows held out, after the training.
     engine : {"auto", "population", "keras"}, default="auto"
         What trains the network: the compiled program that trains whole populations, and a lone fit
         as a cohort of one, or Keras' own ``fit``. "auto" takes Keras where there are `callbacks`;
@@ -117,8 +120,10 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
         The trained network.
     learning_rate_ : list of float
         Rate that each epoch started with; only with an `lr_schedule`.
-    stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback"}
+    stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback", "pruned"}
         Why the training ended.
+    threshold_ : float
+        What `predict` goes by.
 
     See Also
     --------
@@ -144,10 +149,11 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
     _metrics: ClassVar[dict[str, Metric]] = CLASSIFICATION_METRICS
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **KerasMLPBase._parameter_constraints,
+        **ClassDecisions._parameter_constraints,
         "loss": [StrOptions({"auto", *CLASSIFICATION_LOSSES}), FocalLoss, SoftF1],
         "monitor": [StrOptions({"val_loss", *(f"val_{name}" for name in CLASSIFICATION_METRICS)})],
         "class_weight": [StrOptions({"balanced"}), dict, None],
+        "threshold": [StrOptions({"tune"}), Interval(Real, 0, 1, closed="neither")],
     }
 
     @suggest_misspelt
@@ -171,6 +177,7 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
         validation_fraction: float = 0.2,
         loss: Any = "auto",
         class_weight: Mapping[Any, float] | str | None = None,
+        threshold: float | str = 0.5,
         engine: str = "auto",
         callbacks: Any = None,
         warm_start: bool = False,
@@ -202,6 +209,7 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
             verbose=verbose,
         )
         self.class_weight = class_weight
+        self.threshold = threshold
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -276,56 +284,12 @@ class KerasMLPClassifier(ClassifierMixin, KerasMLPBase):
                 "Pass the weights as a dict, e.g. from "
                 "sklearn.utils.class_weight.compute_class_weight('balanced', ...)."
             )
+        if self.threshold == "tune" and not hasattr(self, "threshold_"):
+            raise InvalidParameterError(
+                "threshold='tune' needs rows that are held out, which partial_fit has none of. Set "
+                "a number, or begin with fit."
+            )
         return self._partial_fit(X, y, sample_weight, classes)
-
-    def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Logits: the outputs of the network before its last activation.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) for two classes, (n_samples, n_classes) for more
-            For two classes the log-odds of ``classes_[1]``.
-        """
-        outputs = self._outputs(X)
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
-
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
-        """
-        outputs = self._outputs(X)
-        if outputs.shape[1] == 1:
-            return np.column_stack([expit(-outputs), expit(outputs)])
-        return softmax(outputs, axis=1)
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """The most probable class of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels as in `classes_`.
-        """
-        outputs = self._outputs(X)
-        if outputs.shape[1] == 1:
-            return self.classes_[(outputs[:, 0] > 0).astype(np.intp)]
-        return self.classes_[outputs.argmax(axis=1)]
 
     def _encode_target(
         self,
