@@ -20,15 +20,18 @@ MAY_IMPORT = {
     "exceptions": set(),
     "suggestions": set(),
     "losses": {"networks"},
+    "scoring": set(),
     "networks": BASE,
     "training": BASE | {"networks"},
     "population": BASE | {"networks", "training"},
     "estimators": BASE | {"networks", "training"},
     "search": BASE | {"networks", "training", "population", "estimators"},
     "comparison": BASE | {"skhp", "estimators", "search"},
+    "displays": BASE,
+    "diagnosis": BASE | {"displays", "search"},
     "cli": BASE | {"skhp", "comparison", "search"},
     "__main__": {"cli"},
-    "skhp": BASE | {"estimators", "population", "search"},
+    "skhp": BASE | {"estimators", "population", "search", "displays", "diagnosis"},
 }
 
 USES_TENSORFLOW = {"networks", "training"}

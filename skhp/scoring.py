@@ -1,0 +1,123 @@
+"""Scorers of the rarest class, for every `scoring` of scikit-learn.
+
+The rarest class is that of the rows that are scored (of two that are as frequent, the last in
+order); in stratified folds it is that of all rows. For more than two classes the scores are the
+mean over the classes. A score that is undefined, as the precision of a class that is never
+predicted, is 0, without a warning.
+
+Examples
+--------
+>>> from sklearn.datasets import load_breast_cancer
+>>> from sklearn.dummy import DummyClassifier
+>>> from sklearn.model_selection import cross_val_score
+>>> from skhp.scoring import rare_f1_scorer
+>>> X, y = load_breast_cancer(return_X_y=True)
+>>> cross_val_score(DummyClassifier(), X, y, scoring=rare_f1_scorer).tolist()
+[0.0, 0.0, 0.0, 0.0, 0.0]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
+
+__all__ = [
+    "rare_average_precision_scorer",
+    "rare_f1_scorer",
+    "rare_precision_scorer",
+    "rare_recall_scorer",
+]
+
+
+def rare_f1_scorer(
+    estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
+    """F1 of the rarest class.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted.
+    X : array-like of shape (n_samples, ...)
+    y : array-like of shape (n_samples,)
+        Labels of any type.
+    sample_weight : array-like of shape (n_samples,), default=None
+
+    Returns
+    -------
+    float
+    """
+    return _of_predictions(f1_score, estimator, X, y, sample_weight)
+
+
+def rare_precision_scorer(
+    estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
+    """Precision of the rarest class; parameters as of :func:`rare_f1_scorer`."""
+    return _of_predictions(precision_score, estimator, X, y, sample_weight)
+
+
+def rare_recall_scorer(
+    estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
+    """Recall of the rarest class; parameters as of :func:`rare_f1_scorer`."""
+    return _of_predictions(recall_score, estimator, X, y, sample_weight)
+
+
+def rare_average_precision_scorer(
+    estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+) -> float:
+    """Average precision of the rarest class, which no threshold has a part in.
+
+    Parameters as of :func:`rare_f1_scorer`; the estimator needs ``predict_proba`` or
+    ``decision_function``.
+    """
+    y = np.asarray(y)
+    classes, rarest = _rarest(y)
+    known = np.asarray(estimator.classes_)
+    if hasattr(estimator, "predict_proba"):
+        scores = np.asarray(estimator.predict_proba(X))
+    else:
+        scores = np.asarray(estimator.decision_function(X))
+        if scores.ndim == 1:
+            scores = np.column_stack([-scores, scores])
+    counted = [rarest] if len(classes) <= 2 else list(classes)
+    return float(
+        np.mean(
+            [
+                average_precision_score(
+                    y == label, scores[:, known == label][:, 0], sample_weight=sample_weight
+                )
+                if (known == label).any()
+                else 0.0
+                for label in counted
+            ]
+        )
+    )
+
+
+def _of_predictions(
+    score: Callable[..., float], estimator: Any, X: Any, y: ArrayLike, sample_weight: Any
+) -> float:
+    y = np.asarray(y)
+    classes, rarest = _rarest(y)
+    counted = {"labels": [rarest]} if len(classes) <= 2 else {}
+    return float(
+        score(
+            y,
+            estimator.predict(X),
+            average="macro",
+            sample_weight=sample_weight,
+            zero_division=0.0,
+            **counted,
+        )
+    )
+
+
+def _rarest(y: np.ndarray) -> tuple[np.ndarray, Any]:
+    classes, counts = np.unique(y, return_counts=True)
+    return classes, classes[np.flatnonzero(counts == counts.min())[-1]]
