@@ -52,7 +52,7 @@ def test_average_precision(estimator):
         assert rare_average_precision_scorer(fitted, X, y) == pytest.approx(expected)
     fitted = estimator.fit(X, THREE)
     method = getattr(fitted, "predict_proba", fitted.decision_function)
-    expected = np.mean([average_precision_score(THREE == k, method(X)[:, k]) for k in range(3)])
+    expected = np.mean([average_precision_score(k == THREE, method(X)[:, k]) for k in range(3)])
     assert rare_average_precision_scorer(fitted, X, THREE) == pytest.approx(expected)
 
 

@@ -185,7 +185,7 @@ class SoftF1(_RareClassLoss):
     --------
     >>> import numpy as np
     >>> y = np.array([[1.0], [1.0], [0.0], [0.0]])
-    >>> float(SoftF1()(y, np.array([[1.0], [0.0], [0.0], [0.0]])).numpy().round(4))
+    >>> round(float(SoftF1()(y, np.array([[1.0], [0.0], [0.0], [0.0]]))), 4)
     0.3333
     """
 

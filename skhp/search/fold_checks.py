@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,8 +36,9 @@ class SeveralFolds(FixedFolds):
         folds = list(super().split(X, y, **parameters))
         # A splitter that says another number than it yields is refused by scikit-learn.
         if len(folds) == 1 and self.get_n_splits(X, y, **parameters) == 1:
+            given = textwrap.shorten(repr(self.splitter), 60, placeholder=" ...")
             raise InvalidParameterError(
-                f"cv={self.splitter!r} yields 1 fold, and a search needs 2 at least: one score "
+                f"cv={given} yields 1 fold, and a search needs 2 at least: one score "
                 "does not tell how much it owes to the rows held out. Give a whole number from 2 "
                 "up, as cv=5, or a splitter of more folds. To search on one held-out part all the "
                 "same, take scikit-learn's own class under "

@@ -109,10 +109,10 @@ class TestSearches:
         assert results["stop_reason"].tolist() == ["patience", "epochs"]
 
     def test_no_scoring_row_is_seen_by_training_or_stopping(self):
-        # Rows that are scored hold NaN-making values: whoever learns from them would explode.
+        # Rows that are scored hold values that explode in whoever learns from them.
         X = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
         y = X[:, 0] > 0
-        folds = [(np.arange(80), np.arange(80, 120))]
+        folds = [(np.arange(80), np.arange(80, 100)), (np.arange(80), np.arange(100, 120))]
         network = KerasMLPClassifier(epochs=15, random_state=0)
         grid = {"learning_rate": [0.1, 0.01]}
         expected = GridSearchCV(network, grid, cv=folds, refit=False).fit(X, y)

@@ -1,0 +1,28 @@
+"""The pages of the documentation whose code is meant to be run do run, block after block."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def run_page(name):
+    """The names that the blocks of a page leave."""
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / name).read_text(encoding="utf-8"), re.S)
+    assert blocks
+    names = {}
+    for block in blocks:
+        exec(compile(block, name, "exec"), names)
+    return names
+
+
+@pytest.mark.slow
+def test_rare_classes(capsys):
+    names = run_page("rare_classes.md")
+    printed = capsys.readouterr().out.splitlines()
+    logistic, network = (float(line.split("F1 ")[1].split()[0]) for line in printed[:2])
+    assert network > logistic + 0.05
+    assert 0 < names["tuned"][-1].threshold_ < 0.5
+    assert names["brier"]["calibrated"] < names["brier"]["as trained"]
