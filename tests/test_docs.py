@@ -25,4 +25,5 @@ def test_rare_classes(capsys):
     logistic, network = (float(line.split("F1 ")[1].split()[0]) for line in printed[:2])
     assert network > logistic + 0.05
     assert 0 < names["tuned"][-1].threshold_ < 0.5
+    assert "higher" in printed[-1]
     assert names["brier"]["calibrated"] < names["brier"]["as trained"]

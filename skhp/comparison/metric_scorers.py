@@ -55,13 +55,13 @@ def rarest_class(y: np.ndarray) -> Any:
 
     Examples
     --------
-    >>> rarest_class(np.array(["sick", "well", "well"])).item()
+    >>> rarest_class(np.array(["sick", "well", "well"]))
     'sick'
     """
     labels, counts = np.unique(y, return_counts=True)
     if len(labels) != 2:
         return None
-    return labels[0] if counts[0] < counts[1] else labels[1]
+    return labels.tolist()[0 if counts[0] < counts[1] else 1]
 
 
 def metric_scorers(

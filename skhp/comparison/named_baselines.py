@@ -30,9 +30,7 @@ BASELINES = ("dummy", "logistic", "gradient_boosting")
 _INNER_FOLDS = 5
 
 
-def named_baseline(
-    name: str, X: Any, y: np.ndarray, splits: OuterSplits, for_classes: bool
-) -> Any:
+def named_baseline(name: str, X: Any, y: np.ndarray, splits: OuterSplits, for_classes: bool) -> Any:
     """The baseline of a name, not fitted; the strength of the lasso is tuned whenever it is.
 
     Parameters
@@ -64,7 +62,9 @@ def named_baseline(
         case "dummy":
             return DummyClassifier(strategy="stratified") if for_classes else DummyRegressor()
         case "gradient_boosting":
-            booster = HistGradientBoostingClassifier if for_classes else HistGradientBoostingRegressor
+            booster = (
+                HistGradientBoostingClassifier if for_classes else HistGradientBoostingRegressor
+            )
             numbers, categories = _sorted_positions(X)
             if not categories:
                 return booster()

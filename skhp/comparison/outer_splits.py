@@ -75,7 +75,7 @@ def outer_splits(
     """
     if isinstance(cv, Integral) and not isinstance(cv, bool):
         cv = _folds(int(cv), y, stratified)
-    elif not hasattr(cv, "split") and (isinstance(cv, str | bool) or not isinstance(cv, Iterable)):
+    elif isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise SettingsError(
             f"cv={cv!r} cannot be used: give a number of folds, a splitter such as "
             "StratifiedShuffleSplit(10, test_size=0.2), or a list of pairs (train, test)."

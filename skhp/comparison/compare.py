@@ -1,0 +1,204 @@
+"""Compare estimators to a baseline, with how much of the difference is luck."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier, is_regressor
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.multiclass import type_of_target
+
+from skhp.comparison.comparison_frame import comparison_frame
+from skhp.comparison.comparison_result import Comparison
+from skhp.comparison.errors import SettingsError
+from skhp.comparison.fold_scorer import FoldScorer
+from skhp.comparison.metric_scorers import Scoring, metric_scorers, rarest_class
+from skhp.comparison.named_baselines import named_baseline
+from skhp.comparison.outer_splits import outer_splits
+from skhp.comparison.repeated_scores import repeated_scores
+from skhp.comparison.score_tables import confusion_counts, long_scores
+
+__all__ = ["compare"]
+
+_LARGEST_SEED = 2**31 - 1
+
+
+def compare(
+    estimators: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    *,
+    baseline: Any = "logistic",
+    cv: Any = 5,
+    n_repeats: int = 30,
+    scoring: Scoring = None,
+    n_seeds: int = 10,
+    random_state: Any = 0,
+    n_jobs: int | None = None,
+) -> Comparison:
+    """Set estimators beside a baseline: the same splits, many times, each time with other seeds.
+
+    All estimators are fitted to the training rows of the same splits and scored on the test rows.
+    A searcher tunes within the training rows, so no test row has a say in what it chooses. Networks
+    of all splits and repeats train together as one population; those of a searcher of skhp do so
+    in each of its searches.
+
+    The interval and the p-value of a difference are those of the corrected resampled t-test of
+    Nadeau and Bengio, since training sets overlap; they are not adjusted for the number of
+    estimators and metrics.
+
+    Parameters
+    ----------
+    estimators : mapping of str to estimator
+        Classifiers or regressors, pipelines and searchers included; none is changed. Each
+        parameter `random_state`, also of what is within them, gets another number for each fit.
+    X : array-like of shape (n_rows, ...)
+    y : array-like of shape (n_rows,)
+        Labels of any type, or numbers.
+    baseline : {"logistic", "dummy", "gradient_boosting"} or estimator, default="logistic"
+        "logistic" is logistic regression with lasso, its strength tuned by F1 in each split, after
+        imputing, scaling and one-hot encoding; for classes only. "dummy" guesses at random, as
+        frequently as the classes are, or says the mean. "gradient_boosting" is scikit-learn's
+        histogram-based one. An estimator is called "baseline".
+    cv : int, splitter or iterable, default=5
+        A number is that of shuffled folds, stratified for classes. A splitter that shuffles is
+        given another `random_state` in each repeat. With splits that are always the same, repeats
+        differ in the seeds of the estimators alone, and the test is that of their mean.
+    n_repeats : int, default=30
+    scoring : str, callable, list of str or dict, default=None
+        Names of metrics, scorers by name, or a scorer; None is precision, recall and F1 of the
+        rarer class (for more than two, their means over the classes), and for regressors R2 and
+        mean absolute error.
+    n_seeds : int, default=10
+        Seeds tried on the splits of the first repeat, the seed of that repeat included, to see what
+        the seed alone does; 1 leaves that out.
+    random_state : int, RandomState or None, default=0
+        Of the splits and the seeds.
+    n_jobs : int, default=None
+        As for `skhp.population`: threads that train networks, and workers for all other fits.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    SettingsError
+        If something cannot be used; nothing was fitted. An error of a fit is raised as it is.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> comparison = compare(
+    ...     {"tree": DecisionTreeClassifier(max_depth=3)}, X, y, baseline="dummy",
+    ...     n_repeats=3, n_seeds=3,
+    ... )
+    >>> comparison
+    Comparison(estimators=['tree'], baseline='dummy', metrics=['precision', 'recall', 'f1'])
+    >>> bool(comparison.frame.loc[("tree", "f1"), "p_value"] < 0.001)
+    True
+    >>> print(comparison.verdict("tree"))  # doctest: +ELLIPSIS
+    The F1 of tree is 0.5... higher than that of dummy (95% interval 0.4... to 0.6..., p < 0.001)...
+    """
+    _require_count("n_repeats", n_repeats)
+    _require_count("n_seeds", n_seeds)
+    for_classes = _are_classifiers(estimators, baseline)
+    check_consistent_length(X, y)
+    target = _classes(y) if for_classes else np.asarray(y)
+    seeds = check_random_state(random_state).randint(_LARGEST_SEED, size=n_repeats).tolist()
+    splits = outer_splits(cv, X, target, seeds, stratified=for_classes)
+    if isinstance(baseline, str):
+        baseline_name = baseline
+        baseline = named_baseline(baseline, X, target, splits, for_classes)
+    else:
+        baseline_name = "baseline"
+    if baseline_name in estimators:
+        raise SettingsError(
+            f"an estimator is named {baseline_name!r}, as the baseline is: give it another name."
+        )
+    metrics = metric_scorers(scoring, baseline, target, for_classes)
+    scorer = FoldScorer(metrics, np.unique(target) if for_classes else None)
+    rare = rarest_class(target) if for_classes else None
+    scores = repeated_scores(
+        {baseline_name: baseline, **estimators},
+        X,
+        y,
+        splits,
+        seeds,
+        scorer,
+        n_seeds=n_seeds,
+        n_jobs=n_jobs,
+    )
+    return Comparison(
+        frame=comparison_frame(
+            scores, list(metrics), baseline_name, splits.test_per_train, splits.drawn_anew
+        ),
+        scores=long_scores({name: one.of_repeats for name, one in scores.items()}, "repeat"),
+        seed_scores=long_scores({name: one.of_seeds for name, one in scores.items()}, "seed"),
+        confusion=None if scorer.labels is None else confusion_counts(scores, scorer.labels),
+        baseline=baseline_name,
+        rare_class=rare,
+        n_repeats=len(seeds),
+        n_folds=splits.n_folds,
+        drawn_anew=splits.drawn_anew,
+    )
+
+
+def _require_count(name: str, given: Any) -> None:
+    if not isinstance(given, Integral) or isinstance(given, bool) or given < 1:
+        raise SettingsError(f"{name}={given!r} cannot be used: give a whole number of 1 or more.")
+
+
+def _are_classifiers(estimators: Any, baseline: Any) -> bool:
+    if not isinstance(estimators, Mapping):
+        raise SettingsError(
+            f"estimators is a {type(estimators).__name__}: give a dict of names and estimators, "
+            "such as {'network': KerasMLPClassifier()}."
+        )
+    if not estimators:
+        raise SettingsError("there is no estimator to compare: give a dict of at least one.")
+    if names := [name for name in estimators if not isinstance(name, str)]:
+        raise SettingsError(f"an estimator is named {names[0]!r}: give it a name of type str.")
+    given = dict(estimators) if isinstance(baseline, str) else {**estimators, "baseline": baseline}
+    kinds = {name: _kind(name, estimator) for name, estimator in given.items()}
+    (first, kind), *others = kinds.items()
+    for name, other in others:
+        if other != kind:
+            raise SettingsError(
+                f"{first!r} is a {kind} and {name!r} a {other}: compare estimators of one kind."
+            )
+    return kind == "classifier"
+
+
+def _kind(name: str, estimator: Any) -> str:
+    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+        raise SettingsError(
+            f"{name!r} is {estimator!r}, which is no estimator: give an instance with a method "
+            "fit, such as KerasMLPClassifier()."
+        )
+    if is_classifier(estimator):
+        return "classifier"
+    if is_regressor(estimator):
+        return "regressor"
+    raise SettingsError(
+        f"{name!r} is neither a classifier nor a regressor ({type(estimator).__name__}): give one "
+        "that is, or a pipeline that ends with one."
+    )
+
+
+def _classes(y: Any) -> np.ndarray:
+    kind = type_of_target(y)
+    if kind not in ("binary", "multiclass"):
+        raise SettingsError(
+            f"y is {kind}, and classifiers are compared by one class for each row: give classes, "
+            "or compare regressors."
+        )
+    classes = np.asarray(y).ravel()
+    if len(np.unique(classes)) < 2:
+        raise SettingsError(f"y has one class only, {classes[0]!r}: add rows of another class.")
+    return classes

@@ -1,0 +1,93 @@
+"""Summarise the scores of a comparison: means, intervals, differences, luck."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import nan
+
+import numpy as np
+import pandas as pd
+
+from skhp.comparison.corrected_t_test import CorrectedTTest, corrected_t_test
+from skhp.comparison.outer_fits import OuterScore
+from skhp.comparison.repeated_scores import RepeatedScores
+
+__all__ = ["comparison_frame"]
+
+# Sums that are equal but for the order of their terms.
+_ROUNDING = 1e-10
+
+
+def comparison_frame(
+    scores: Mapping[str, RepeatedScores],
+    metrics: Sequence[str],
+    baseline: str,
+    test_per_train: float,
+    drawn_anew: bool,
+) -> pd.DataFrame:
+    """One row for each estimator and metric.
+
+    Parameters
+    ----------
+    scores : mapping of str to RepeatedScores
+        By the names of the estimators.
+    metrics : sequence of str
+    baseline : str
+        One of the estimators.
+    test_per_train : float
+        Test rows of a split per training row.
+    drawn_anew : bool
+        Whether each repeat has splits of its own. If not, a repeat is another seed alone, and no
+        further evidence of what other rows would do: the mean of the repeats counts.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by "estimator" and "metric", with the columns that `Comparison` lists.
+    """
+
+    def tested(of_splits: np.ndarray) -> CorrectedTTest:
+        values = of_splits if drawn_anew else of_splits.mean(axis=0)
+        return corrected_t_test(values.ravel(), test_per_train)
+
+    rows = {}
+    for name, (of_repeats, of_seeds) in scores.items():
+        seconds = float(np.mean([one.seconds for row in of_repeats for one in row]))
+        for metric in metrics:
+            of_splits = _by_fold(of_repeats, metric)
+            mean, low, high, _ = tested(of_splits)
+            difference = CorrectedTTest(nan, nan, nan, nan)
+            if name != baseline:
+                of_baseline = _by_fold(scores[baseline].of_repeats, metric)
+                difference = tested(_differences(of_splits, of_baseline))
+            rows[name, metric] = {
+                "mean": mean,
+                "std": _spread_of_rows(of_splits),
+                "low": low,
+                "high": high,
+                "difference": difference.mean,
+                "difference_low": difference.low,
+                "difference_high": difference.high,
+                "p_value": difference.p_value,
+                "seed_std": _spread_of_rows(_by_fold(of_seeds, metric)) if of_seeds else 0.0,
+                "seconds": seconds,
+            }
+    index = pd.MultiIndex.from_tuples(rows, names=["estimator", "metric"])
+    return pd.DataFrame(list(rows.values()), index=index)
+
+
+def _by_fold(rows: Sequence[Sequence[OuterScore]], metric: str) -> np.ndarray:
+    return np.array([[one.scores[metric] for one in row] for row in rows])
+
+
+def _differences(scores: np.ndarray, of_baseline: np.ndarray) -> np.ndarray:
+    same = np.isclose(scores, of_baseline, rtol=_ROUNDING, atol=0.0)
+    return np.where(same, 0.0, scores - of_baseline)
+
+
+def _spread_of_rows(scores: np.ndarray) -> float:
+    means = scores.mean(axis=1)
+    if len(means) < 2:
+        return nan
+    # Equal rows have no spread, not that of rounding.
+    return 0.0 if np.ptp(scores, axis=0).max() == 0 else float(means.std(ddof=1))
