@@ -13,6 +13,15 @@ from skhp import population
 from skhp.population.registration import register_backend
 
 if TYPE_CHECKING:
+    from skhp.comparison.compare import compare
+    from skhp.comparison.comparison_result import Comparison
+    from skhp.diagnosis import Diagnosis, Finding, diagnose
+    from skhp.displays import (
+        HistoryDisplay,
+        SearchDisplay,
+        SearchHistoryDisplay,
+        ThresholdDisplay,
+    )
     from skhp.estimators.custom import KerasClassifier, KerasRegressor
     from skhp.estimators.mlp_classifier import KerasMLPClassifier
     from skhp.estimators.mlp_regressor import KerasMLPRegressor
@@ -42,9 +51,13 @@ __version__ = version("skhp")
 __all__ = [
     "BayesSearchCV",
     "CannotJoinError",
+    "Comparison",
+    "Diagnosis",
+    "Finding",
     "GridSearchCV",
     "HalvingGridSearchCV",
     "HalvingRandomSearchCV",
+    "HistoryDisplay",
     "InvalidParameterError",
     "JournalDamagedError",
     "JournalError",
@@ -58,8 +71,13 @@ __all__ = [
     "NonFiniteLossWarning",
     "RandomizedSearchCV",
     "RareClassWarning",
+    "SearchDisplay",
+    "SearchHistoryDisplay",
     "TPESearchCV",
+    "ThresholdDisplay",
     "__version__",
+    "compare",
+    "diagnose",
     "population",
     "suggest_search_space",
 ]
@@ -67,9 +85,13 @@ __all__ = [
 _MODULE_OF = {
     "BayesSearchCV": "skhp.search",
     "CannotJoinError": "skhp.exceptions",
+    "Comparison": "skhp.comparison.comparison_result",
+    "Diagnosis": "skhp.diagnosis",
+    "Finding": "skhp.diagnosis",
     "GridSearchCV": "skhp.search",
     "HalvingGridSearchCV": "skhp.search",
     "HalvingRandomSearchCV": "skhp.search",
+    "HistoryDisplay": "skhp.displays",
     "InvalidParameterError": "skhp.exceptions",
     "JournalDamagedError": "skhp.exceptions",
     "JournalError": "skhp.exceptions",
@@ -83,7 +105,12 @@ _MODULE_OF = {
     "NonFiniteLossWarning": "skhp.exceptions",
     "RandomizedSearchCV": "skhp.search",
     "RareClassWarning": "skhp.exceptions",
+    "SearchDisplay": "skhp.displays",
+    "SearchHistoryDisplay": "skhp.displays",
     "TPESearchCV": "skhp.search",
+    "ThresholdDisplay": "skhp.displays",
+    "compare": "skhp.comparison.compare",
+    "diagnose": "skhp.diagnosis",
     "suggest_search_space": "skhp.search",
 }
 

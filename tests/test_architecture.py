@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "diagnosis": BASE | {"displays", "search"},
     "cli": BASE | {"skhp", "comparison", "search"},
     "__main__": {"cli"},
-    "skhp": BASE | {"estimators", "population", "search", "displays", "diagnosis"},
+    "skhp": BASE | {"comparison", "estimators", "population", "search", "displays", "diagnosis"},
 }
 
 USES_TENSORFLOW = {"networks", "training"}

@@ -1,0 +1,107 @@
+"""Say in words what the curves of a training and the results of a search say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+from sklearn.exceptions import NotFittedError
+
+from skhp.diagnosis.examined_fit import ExaminedFit, examined_fit
+from skhp.diagnosis.findings import Diagnosis, Finding
+from skhp.diagnosis.fit_rules import findings_of_fit
+from skhp.diagnosis.search_rules import findings_of_search
+from skhp.displays.search_results import search_results
+
+__all__ = ["diagnose"]
+
+
+def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None = None) -> Diagnosis:
+    """Say in words what the training of an estimator, or a search, has done wrong.
+
+    Looks at the curves of each epoch, of a search at those of its best estimator and at the scores
+    of its candidates. The limits are wide, so that noise and healthy fits give no finding; what is
+    not found may still be there.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted: of skhp, a multilayer perceptron of scikit-learn, a pipeline that ends with one, or
+        a search.
+    y : array-like, default=None
+        The target that it was fitted on. With it, the rows held out are counted and the losses are
+        compared to that of a constant prediction; without, to the most that such a one can have.
+    metric : str, default=None
+        Of several scores of a search; None is the one that it was refitted for.
+
+    Returns
+    -------
+    Diagnosis
+        Findings with a sentence, a figure and the parameter to turn; it is false and prints so
+        where there is none. Their kinds are, of a fit:
+
+        - "non_finite_loss": the loss became NaN or infinite;
+        - "learning_rate_too_high": from epoch to epoch the training loss scatters by more than 10%
+          of the loss of a constant prediction, or it stays 20% above that;
+        - "learning_rate_too_low": it falls evenly, and takes 1,000 epochs or more to halve;
+        - "underfitting": no loss is 3% below that of a constant prediction;
+        - "overfitting": without early stopping, the validation loss of the weights kept is 10%
+          above its least, and beyond its noise; or it is above the training loss by more than 30%
+          of the loss of a constant prediction, and was not at first;
+        - "too_few_epochs": the last epoch came while a tenth or more of the fall of both losses
+          was in the last quarter of the epochs;
+        - "stopped_too_early": patience ran out in three epochs or fewer, while the training loss
+          fell by 0.5% an epoch or more;
+        - "few_validation_rows": fewer than 30, or than 5 of the rarest class (needs `y`).
+
+        Of a search:
+
+        - "failed_candidates": a fifth of them or more;
+        - "edge_of_the_grid": the smallest or largest number tried of a parameter is better than the
+          next, by a corrected t-test;
+        - "undecided": the candidates differ no more than by chance (Friedman's test).
+
+    Raises
+    ------
+    NotFittedError
+        If there are neither curves nor results of a search.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from skhp import KerasMLPClassifier, diagnose
+    >>> X, y = make_blobs(200, centers=2, random_state=0)
+    >>> network = KerasMLPClassifier(epochs=20, learning_rate=1e-6, random_state=0).fit(X, y)
+    >>> [(finding.kind, finding.parameter) for finding in diagnose(network)]
+    [('learning_rate_too_low', 'learning_rate')]
+    """
+    findings: list[Finding] = []
+    unexamined: list[str] = []
+    is_search = hasattr(estimator, "cv_results_")
+    if is_search:
+        findings += findings_of_search(search_results(estimator, metric))
+    try:
+        fit = examined_fit(estimator, y)
+    except NotFittedError as error:
+        if not is_search:
+            raise
+        unexamined.append(f"the training of the best candidate. {error}")
+    else:
+        findings += findings_of_fit(fit)
+        unexamined += _unexamined(fit, y)
+    return Diagnosis(tuple(findings), tuple(unexamined))
+
+
+def _unexamined(fit: ExaminedFit, y: ArrayLike | None) -> list[str]:
+    without = []
+    if fit.val_loss is None:
+        without.append(
+            "overfitting, as no loss of rows held out was recorded. Set early_stopping=True, or "
+            "give X_val and y_val to fit."
+        )
+    if y is None:
+        without.append(
+            "the number of rows held out, and underfitting only by a bound. Give diagnose the y "
+            "that was fitted on."
+        )
+    return without

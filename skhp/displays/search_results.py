@@ -1,0 +1,165 @@
+"""The results of a search, as displays and diagnosis read them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+from skhp.displays.parameter_scale import NOT_SET, is_number, label_of
+from skhp.exceptions import InvalidParameterError
+from skhp.suggestions import nearest_name
+
+__all__ = ["SearchResults", "search_results"]
+
+
+@dataclass(frozen=True)
+class SearchResults:
+    """Candidates in the order in which they were tried.
+
+    Parameters
+    ----------
+    name : str
+        Class of the search.
+    metric : str
+    values : dict of str to list
+        Of each parameter that differs between candidates; `NOT_SET` where a candidate has none.
+    scores : ndarray of shape (n_candidates, n_folds)
+        NaN where a fit failed; greater is better.
+    seconds : ndarray of shape (n_candidates,)
+        Spent on the fits of each candidate.
+    pruned : ndarray of bool of shape (n_candidates,)
+        Which candidates ended before their training did, so that they cannot be the best.
+    rounds : ndarray of int of shape (n_candidates,)
+        Round of a halving search; 0 in other searches. Scores of different rounds cannot be
+        compared.
+    """
+
+    name: str
+    metric: str
+    values: dict[str, list[Any]]
+    scores: np.ndarray
+    seconds: np.ndarray
+    pruned: np.ndarray
+    rounds: np.ndarray
+
+    @property
+    def means(self) -> np.ndarray:
+        """Mean score of each candidate; NaN if one of its fits failed."""
+        return self.scores.mean(axis=1)
+
+    @property
+    def failed(self) -> np.ndarray:
+        """Which candidates have no score."""
+        return ~np.isfinite(self.means)
+
+    @property
+    def best(self) -> int | None:
+        """The first of the best candidates; None if all failed.
+
+        In a halving search it is one of the last round.
+        """
+        means = np.where(self.pruned | (self.rounds < self.rounds.max()), np.nan, self.means)
+        return int(np.nanargmax(means)) if np.isfinite(means).any() else None
+
+    def last_rounds(self) -> SearchResults:
+        """Each candidate once: as it was when it was tried for the last time."""
+        if not self.rounds.any():
+            return self
+        keys = [tuple(map(label_of, row)) for row in zip(*self.values.values(), strict=True)]
+        last = sorted({key: place for place, key in enumerate(keys)}.values())
+        return self.taken(np.array(last))
+
+    def taken(self, places: np.ndarray) -> SearchResults:
+        """Some of the candidates."""
+        return replace(
+            self,
+            values={name: [of[place] for place in places] for name, of in self.values.items()},
+            scores=self.scores[places],
+            seconds=self.seconds[places],
+            pruned=self.pruned[places],
+            rounds=self.rounds[places],
+        )
+
+
+def search_results(search: Any, metric: str | None = None) -> SearchResults:
+    """Read the results of a fitted search.
+
+    Parameters
+    ----------
+    search : estimator
+        Of skhp, scikit-learn or scikit-optimize: has ``cv_results_``.
+    metric : str, default=None
+        Of several scores; None is the one that the search was refitted for.
+
+    Returns
+    -------
+    SearchResults
+
+    Raises
+    ------
+    NotFittedError
+        If there are no results.
+    InvalidParameterError
+        If there is no such score.
+    """
+    results = getattr(search, "cv_results_", None)
+    if results is None:
+        raise NotFittedError(
+            f"{type(search).__name__} has no cv_results_. Expected a search of skhp, scikit-learn "
+            "or scikit-optimize after its fit."
+        )
+    metric = _metric(search, results, metric)
+    folds = [
+        name for name in results if re.fullmatch(rf"split\d+_test_{re.escape(metric)}", str(name))
+    ]
+    scores = np.array([np.asarray(results[name], dtype=float) for name in folds]).T
+    n_candidates = len(results["params"])
+    pruned = np.isfinite(np.asarray(results.get("pruned_at_epoch", [np.nan] * n_candidates)))
+    rounds = results["iter"] if "n_resources" in results else np.zeros(n_candidates)
+    values = {
+        str(name).removeprefix("param_"): _values(column)
+        for name, column in results.items()
+        if str(name).startswith("param_")
+    }
+    if "n_resources" in results:
+        # What grows from round to round is no parameter that was searched.
+        values.pop(getattr(search, "resource", ""), None)
+    return SearchResults(
+        name=type(search).__name__,
+        metric=metric,
+        values={
+            name: of for name, of in values.items() if len({label_of(value) for value in of}) > 1
+        },
+        scores=scores,
+        seconds=np.asarray(results["mean_fit_time"], dtype=float) * len(folds),
+        pruned=pruned,
+        rounds=np.asarray(rounds, dtype=int),
+    )
+
+
+def _metric(search: Any, results: dict[str, Any], given: str | None) -> str:
+    prefix = "mean_test_"
+    known = [str(name).removeprefix(prefix) for name in results if str(name).startswith(prefix)]
+    if given is None and len(known) == 1:
+        return known[0]
+    refit = getattr(search, "refit", None)
+    chosen = refit if given is None else given
+    if not isinstance(chosen, str) or chosen not in known:
+        raise InvalidParameterError(
+            f"Got metric={given!r}; expected one of the scores of the search: "
+            f"{', '.join(known)}.{nearest_name(given, known)}"
+        )
+    return chosen
+
+
+def _values(column: Any) -> list[Any]:
+    mask = np.ma.getmaskarray(column) if np.ma.isMaskedArray(column) else np.zeros(len(column))
+    values = np.ma.getdata(column)
+    return [
+        NOT_SET if missing else (value.item() if is_number(value, numpy_only=True) else value)
+        for value, missing in zip(values, mask, strict=True)
+    ]
