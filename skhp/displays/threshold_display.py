@@ -236,9 +236,14 @@ def _rarest(y: np.ndarray) -> Any:
 
 def _threshold_of(estimator: Any, pos_label: Any) -> float | None:
     """The threshold that a fitted classifier predicts `pos_label` by, where it has its own."""
+    # A pipeline predicts by the threshold of its last step, a search by that of its best one.
+    while hasattr(estimator, "steps") or hasattr(estimator, "best_estimator_"):
+        inner = getattr(estimator, "best_estimator_", None)
+        estimator = estimator.steps[-1][1] if inner is None else inner
     threshold = getattr(estimator, "threshold_", getattr(estimator, "best_threshold_", None))
     if threshold is None or len(estimator.classes_) != 2:
         return None
-    its_label = getattr(estimator, "pos_label", None)
+    # skhp's networks have a threshold for the rarest class, others for that of `pos_label`.
+    its_label = getattr(estimator, "rare_class_", getattr(estimator, "pos_label", None))
     its_label = estimator.classes_[1] if its_label is None else its_label
     return float(threshold) if its_label == pos_label else 1.0 - float(threshold)

@@ -122,8 +122,10 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
         Rate that each epoch started with; only with an `lr_schedule`.
     stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback", "pruned"}
         Why the training ended.
+    rare_class_ : label
+        The rarest class of the rows that it was fitted on; of equals the last.
     threshold_ : float
-        What `predict` goes by.
+        The probability of `rare_class_` that `predict` goes by, where there are two classes.
 
     See Also
     --------
@@ -316,6 +318,7 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
             counts = np.bincount(labels, minlength=len(self.classes_))
             # Of equals the last, as classes_[1] is what is called positive.
             self._rarest = int(np.flatnonzero(counts == counts.min())[-1])
+            self.rare_class_ = self.classes_[self._rarest]
         binary = len(self.classes_) == 2
         return EncodedTarget(
             values=labels.astype(np.float32)[:, None] if binary else labels.astype(np.int32),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import joblib
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags
@@ -119,6 +122,31 @@ class SearchAdditions:
             finally:
                 self._forget_recording()
         return self
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+    ) -> Path:
+        """Write a page about this search: one file of HTML with tables and pictures.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the page.
+        X : array-like of shape (n_samples, n_features), default=None
+            Rows that the search has not seen, to judge the threshold and the probabilities by.
+        y : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        Path
+        """
+        # Not at the top of the file: few searches are reported, and only that takes matplotlib.
+        from skhp.reporting import write_report
+
+        return write_report(self, path, X, y)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]

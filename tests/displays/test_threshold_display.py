@@ -81,6 +81,10 @@ def test_the_rarest_class_is_looked_at():
         ({"threshold_": 0.3}, "b", 0.3),
         ({"threshold_": 0.3}, "a", 0.7),
         ({"threshold_": 0.3, "pos_label": "a"}, "a", 0.3),
+        ({"threshold_": 0.3, "rare_class_": "a"}, "a", 0.3),
+        ({"threshold_": 0.3, "rare_class_": "a"}, "b", 0.7),
+        ({"steps": [("last", Fixed(threshold_=0.3))]}, "b", 0.3),
+        ({"best_estimator_": Fixed(best_threshold_=0.2)}, "b", 0.2),
         ({"best_threshold_": 0.2}, "b", 0.2),
     ],
 )
