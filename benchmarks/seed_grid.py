@@ -253,25 +253,25 @@ class parts_of_time:  # noqa: N801
     """Where the time of a population goes, read off the functions that it passes through."""
 
     def __enter__(self) -> dict[str, float]:
-        from skhp.population import calls, cohorts, planner
+        from skhp.population import calls, planned_cohort, planner
 
         self._spent: dict[str, float] = dict.fromkeys(
             ("planning", "packing", "tracing", "first calls", "training", "scoring"), 0.0
         )
-        self._originals = (cohorts.train_cohort, planner.Planner.plan, calls._run_adopting)
+        whole = planned_cohort.PlannedCohort
+        self._originals = (whole.train, planner.Planner.plan, calls._run_adopting)
         train, plan, run_adopting = self._originals
         self._begin, self._end = float("inf"), 0.0
 
-        def timed_train(*arguments: Any, **options: Any) -> Any:
-            def note(seconds: Any) -> None:
-                self._spent["packing"] += seconds.packing
-                self._spent["tracing"] += seconds.tracing
-                self._spent["first calls"] += seconds.first_call
-                self._spent["training"] += seconds.training
-                self._end = max(self._end, time.perf_counter())
-                self._begin = min(self._begin, self._end - seconds.training)
-
-            return train(*arguments, **options, timed=note)
+        def timed_train(cohort: Any, until: Any) -> None:
+            train(cohort, until)
+            seconds = cohort._cohort.seconds
+            self._spent["packing"] += seconds.packing
+            self._spent["tracing"] += seconds.tracing
+            self._spent["first calls"] += seconds.first_call
+            self._spent["training"] += seconds.training
+            self._end = max(self._end, time.perf_counter())
+            self._begin = min(self._begin, self._end - seconds.training)
 
         def timed(name: str, function: Any) -> Any:
             def run(*arguments: Any, **options: Any) -> Any:
@@ -283,15 +283,16 @@ class parts_of_time:  # noqa: N801
 
             return run
 
-        cohorts.train_cohort = timed_train
+        whole.train = timed_train
         planner.Planner.plan = timed("planning", plan)
         calls._run_adopting = timed("scoring", run_adopting)
         return self._spent
 
     def __exit__(self, *error: object) -> None:
-        from skhp.population import calls, cohorts, planner
+        from skhp.population import calls, planned_cohort, planner
 
-        cohorts.train_cohort, planner.Planner.plan, calls._run_adopting = self._originals
+        whole = planned_cohort.PlannedCohort
+        whole.train, planner.Planner.plan, calls._run_adopting = self._originals
         self._spent["training (wall)"] = self._end - self._begin
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -61,7 +61,6 @@ def train_cohort(
     chunk: int | None = None,
     candidates: int | None = None,
     observer: CohortObserver | None = None,
-    timed: Callable[[CohortSeconds], None] | None = None,
 ) -> list[FitResult]:
     """Train the members of a cohort together.
 
@@ -74,15 +73,13 @@ def train_cohort(
     candidates : int, default=None
         Places for candidates in each stream, so that cohorts of other sizes share a program.
     observer : CohortObserver, default=None
-    timed : callable, default=None
-        Gets a `CohortSeconds` in the end.
 
     Returns
     -------
     list of FitResult
         In the order of `tasks`.
     """
-    return Cohort(tasks, chunk, candidates).trained(observer, timed)
+    return Cohort(tasks, chunk, candidates).trained(observer)
 
 
 class Cohort:
@@ -137,24 +134,21 @@ class Cohort:
                 self._end_unwanted()
         return count
 
-    def trained(
-        self,
-        observer: CohortObserver | None = None,
-        timed: Callable[[CohortSeconds], None] | None = None,
-    ) -> list[FitResult]:
+    @property
+    def seconds(self) -> CohortSeconds:
+        """Where its time has gone so far."""
+        packing, tracing = self._packed - self._began, self._ready - self._packed
+        return CohortSeconds(
+            packing=packing,
+            tracing=tracing,
+            first_call=self._first_call,
+            training=self._seconds - packing - tracing - self._first_call,
+        )
+
+    def trained(self, observer: CohortObserver | None = None) -> list[FitResult]:
         """Run all chunks."""
         self.run(observer)
-        results = self.results()
-        if timed is not None:
-            timed(
-                CohortSeconds(
-                    packing=self._packed - self._began,
-                    tracing=self._ready - self._packed,
-                    first_call=self._first_call,
-                    training=time.perf_counter() - self._ready - self._first_call,
-                )
-            )
-        return results
+        return self.results()
 
     def run(self, observer: CohortObserver | None = None, until: int | None = None) -> None:
         """Train until every member has ended, or the cohort has run so many epochs."""
