@@ -178,7 +178,9 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
         if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
             raise NonFiniteLossError(self._explosion(result.outcome))
         trained.append(result.trained)
-        network = TrainedNetwork(prepared.network, prepared.objective, result.trained)
+        network = TrainedNetwork(
+            prepared.network, prepared.objective, result.trained, siblings=result.siblings
+        )
         self._note(prepared, result.outcome, network)
         tasks.fit_ends()
         return self

@@ -43,7 +43,10 @@ from skhp.networks.optimizers import (  # noqa: E402
     Schedule,
     schedule_from,
 )
-from skhp.networks.predictions import predicted_logits  # noqa: E402
+from skhp.networks.predictions import (  # noqa: E402
+    predicted_logits,
+    predicted_logits_of_members,
+)
 from skhp.networks.program_cache import CacheCounts, ProgramCache  # noqa: E402
 from skhp.networks.saving import (  # noqa: E402
     SavedNetwork,
@@ -87,6 +90,7 @@ __all__ = [
     "network_numbers",
     "numbers_of",
     "predicted_logits",
+    "predicted_logits_of_members",
     "restore_network",
     "save_network",
     "schedule_from",

@@ -6,6 +6,7 @@ nor traces a model for each.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -41,31 +42,58 @@ def predicted_logits(
     -------
     ndarray of shape (n_samples, n_outputs), dtype float64
     """
+    return predicted_logits_of_members(network, weights[None], state[None], X)[0]
+
+
+def predicted_logits_of_members(
+    network: BatchedNetwork, weights: np.ndarray, states: np.ndarray, X: np.ndarray
+) -> np.ndarray:
+    """Outputs of several members for the same rows, bit by bit those that each has by itself.
+
+    Parameters
+    ----------
+    network : BatchedNetwork
+    weights : ndarray of shape (n_members, n_weights)
+    states : ndarray of shape (n_members, n_state)
+    X : ndarray of shape (n_samples, n_features), dtype float32
+
+    Returns
+    -------
+    ndarray of shape (n_members, n_samples, n_outputs), dtype float64
+    """
     program = programs.get(network, lambda: _program(network, X.shape[1]))
-    weights, state = weights[None, None], state[None, None]
+    members = tf.constant(weights), tf.constant(states)
     blocks = []
     for start in range(0, len(X), ROWS_AT_ONCE):
         block = X[start : start + ROWS_AT_ONCE]
         padded = np.zeros((1, len(block) + -len(block) % _TILE, X.shape[1]), np.float32)
         padded[0, : len(block)] = block
-        outputs = program(*(tf.constant(array) for array in (weights, state, padded)))
-        blocks.append(outputs.numpy()[: len(block)])
-    return np.concatenate(blocks).astype(np.float64)
+        outputs = program(*members, tf.constant(padded))
+        blocks.append(outputs.numpy()[:, : len(block)])
+    return np.concatenate(blocks, axis=1).astype(np.float64)
 
 
 def _program(network: BatchedNetwork, n_inputs: int) -> Any:
-    sizes = (
-        sum(int(np.prod(shape)) for shape in shapes)
-        for shapes in (network.weight_shapes, network.state_shapes)
-    )
-
-    @tf.function(autograph=False)
-    def outputs(weights: Any, state: Any, x: Any) -> Any:
+    def outputs_of_one(member: tuple[Any, Any], x: Any) -> Any:
+        weights, state = (part[None, None] for part in member)
         logits, _ = network.outputs(weights, state, x, training=False, until_logits=True)
         return logits[0, 0]
 
-    n_weights, n_state = sizes
+    # One after the other: products of the same shapes, whoever else is there, and a turn of this
+    # loop takes a tenth of the time of a call.
+    @tf.function(autograph=False)
+    def outputs(weights: Any, states: Any, x: Any) -> Any:
+        return tf.map_fn(
+            lambda member: outputs_of_one(member, x),
+            (weights, states),
+            fn_output_signature=tf.float32,
+        )
+
+    n_weights, n_state = (
+        sum(math.prod(shape) for shape in shapes)
+        for shapes in (network.weight_shapes, network.state_shapes)
+    )
     return outputs.get_concrete_function(
-        *(tf.TensorSpec((1, 1, size), tf.float32) for size in (n_weights, n_state)),
+        *(tf.TensorSpec((None, size), tf.float32) for size in (n_weights, n_state)),
         tf.TensorSpec((1, None, n_inputs), tf.float32),
     )

@@ -18,10 +18,10 @@ from skhp.population.options import PopulationOptions
 from skhp.population.planned_cohort import PlannedCohort
 from skhp.population.progress import ProgressObserver
 from skhp.population.pruning import Contest
-from skhp.population.rungs import trained_by_rungs
-from skhp.population.shared_structures import share_structures
+from skhp.population.rungs import Results, trained_by_rungs
+from skhp.population.shared_structures import SharedStructure, share_structures
 from skhp.population.watch import PopulationWatch
-from skhp.training import FitResult, FitTask
+from skhp.training import FitResult, FitTask, as_siblings
 
 
 def train_population(
@@ -70,16 +70,27 @@ def train_population(
         for results in trained_by_rungs(cohorts, contest, executor):
             # Who gets the members scores them, one after the other.
             with cores.lent():
-                for number, result in results:
-                    if tasks[number].finished_after is None:
-                        if isinstance(result, Exception):
-                            yield number, result
-                        else:
-                            yield number, shared[number].result(result)
+                yield from _of_own_structures(results, shared)
     finally:
         watch.cancelled.set()
         cores.close()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _of_own_structures(
+    results: Results, shared: Sequence[SharedStructure]
+) -> Iterator[tuple[int, FitResult | Exception]]:
+    """Results of members that were to be trained, in structures of their own."""
+    trained = {}
+    for number, result in results:
+        if shared[number].own.finished_after is not None:
+            continue
+        if isinstance(result, Exception):
+            yield number, result
+        else:
+            trained[number] = shared[number].result(result)
+    own = [(shared[number].own, result) for number, result in trained.items()]
+    yield from zip(trained, as_siblings(own), strict=True)
 
 
 def _workers(

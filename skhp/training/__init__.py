@@ -25,6 +25,7 @@ from skhp.training.records import (
 from skhp.training.row_loss import RowLoss, row_loss
 from skhp.training.row_metric import RowMetric, row_metrics
 from skhp.training.seeds import TrainingSeeds
+from skhp.training.siblings import Siblings, as_siblings
 from skhp.training.streams import epoch_batches, row_order, steps_in_epoch
 from skhp.training.trained_network import Objective, TrainedNetwork
 from skhp.training.update_rules import UpdateNumbers, update_of
@@ -48,6 +49,7 @@ __all__ = [
     "RateNumbers",
     "RowLoss",
     "RowMetric",
+    "Siblings",
     "StopAtNonFiniteLoss",
     "StopReason",
     "TrainedNetwork",
@@ -57,6 +59,7 @@ __all__ = [
     "TrainingSeeds",
     "UpdateNumbers",
     "ValidationRows",
+    "as_siblings",
     "distinct_rows",
     "epoch_batches",
     "epoch_parts",

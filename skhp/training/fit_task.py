@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from skhp.training.records import TrainingOutcome, TrainingPlan, TrainingRows, V
 from skhp.training.row_loss import RowLoss
 from skhp.training.row_metric import RowMetric
 from skhp.training.update_rules import UpdateNumbers
+
+if TYPE_CHECKING:
+    from skhp.training.siblings import Siblings
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +96,7 @@ class FitResult:
     `seconds` is the member's share of the time that its cohort trained. `held_out_score` is what it
     was watched by on the validation rows, at its best and without penalties: greater is better,
     and a loss is negative. `rung_scores` are those that the members of a search were ranked by.
+    `siblings` are the members that saw the same rows, where outputs are to be computed together.
     """
 
     outcome: TrainingOutcome
@@ -100,3 +104,4 @@ class FitResult:
     seconds: float
     held_out_score: float | None = None
     rung_scores: tuple[float, ...] = ()
+    siblings: Siblings | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from skhp.networks import (
     unflattened,
 )
 from skhp.training.fit_task import MemberWeights
+from skhp.training.siblings import Siblings
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 
 
@@ -62,6 +64,8 @@ class TrainedNetwork:
     member : MemberWeights
     model : keras.Model, default=None
         Compiled; holds the weights where it is given.
+    siblings : Siblings, default=None
+        Members that `member` is one of, asked for its outputs for as long as somebody keeps them.
     """
 
     def __init__(
@@ -70,11 +74,13 @@ class TrainedNetwork:
         objective: Objective,
         member: MemberWeights,
         model: keras.Model | None = None,
+        siblings: Siblings | None = None,
     ) -> None:
         self.description = description
         self.objective = objective
         self._member = member
         self._model = model
+        self._siblings = None if siblings is None else weakref.ref(siblings)
 
     @classmethod
     def of_model(
@@ -109,6 +115,9 @@ class TrainedNetwork:
 
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Outputs before the last activation, as :func:`skhp.networks.predicted_logits`."""
+        siblings = self._siblings and self._siblings()
+        if siblings and self._model is None:
+            return siblings.logits(self.network, self._member, X)
         return predicted_logits(self.network, *self._weights_and_state(), X)
 
     def _weights_and_state(self) -> tuple[np.ndarray, np.ndarray]:
@@ -139,7 +148,7 @@ class TrainedNetwork:
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(vars(self))
+        state = {**vars(self), "_siblings": None}
         if self._model is not None:
             state["_model"] = save_network(self._model, self.description, self.objective.loss)
         return state
