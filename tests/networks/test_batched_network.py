@@ -114,10 +114,13 @@ def test_dropout_takes_the_noise_of_the_stream_and_the_rate_of_the_member():
         np.testing.assert_allclose(outputs[s, c], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_gradient_is_that_of_keras():
-    model = stack(LAYERS.Dense(5, activation="tanh"), LAYERS.BatchNormalization(), LAYERS.Dense(2))
+@pytest.mark.parametrize("units, outputs", [(5, 2), (5, 1), (40, 1)])
+def test_the_gradient_is_that_of_keras(units, outputs):
+    model = stack(
+        LAYERS.Dense(units, activation="tanh"), LAYERS.BatchNormalization(), LAYERS.Dense(outputs)
+    )
     network, weights, state = members(model)
-    y = np.random.default_rng(3).normal(size=(2, 9, 2)).astype(np.float32)
+    y = np.random.default_rng(3).normal(size=(2, 9, outputs)).astype(np.float32)
     weight = np.random.default_rng(4).uniform(size=(2, 9)).astype(np.float32)
 
     def loss(y, outputs, weight):
