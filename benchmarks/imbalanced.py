@@ -105,8 +105,11 @@ def network(seed: int) -> Any:
 
     from skhp import GridSearchCV, KerasMLPClassifier
 
-    estimator = KerasMLPClassifier(threshold="tune", epochs=150, random_state=seed)
-    searched = {"learning_rate": [0.003, 0.01], "neurons": [16, 64], "l2": [1e-4, 1e-2]}
+    # A threshold is chosen on the held-out rows: of 300 rows, a fifth holds out a dozen rare ones.
+    estimator = KerasMLPClassifier(
+        threshold="tune", validation_fraction=1 / 3, epochs=150, random_state=seed
+    )
+    searched = {"learning_rate": [0.003, 0.01], "neurons": [16, 128], "l2": [1e-4, 1e-2]}
     grid = [
         {"loss": ["crossentropy"], "class_weight": [None, "balanced"], "batch_size": [64]},
         {"loss": ["soft_f1"], "batch_size": [256]},

@@ -14,6 +14,7 @@ from skhp.population.registration import register_backend
 
 if TYPE_CHECKING:
     from skhp.comparison.compare import compare
+    from skhp.comparison.comparison_display import ComparisonDisplay
     from skhp.comparison.comparison_result import Comparison
     from skhp.diagnosis import Diagnosis, Finding, diagnose
     from skhp.displays import (
@@ -52,6 +53,7 @@ __all__ = [
     "BayesSearchCV",
     "CannotJoinError",
     "Comparison",
+    "ComparisonDisplay",
     "Diagnosis",
     "Finding",
     "GridSearchCV",
@@ -86,6 +88,7 @@ _MODULE_OF = {
     "BayesSearchCV": "skhp.search",
     "CannotJoinError": "skhp.exceptions",
     "Comparison": "skhp.comparison.comparison_result",
+    "ComparisonDisplay": "skhp.comparison.comparison_display",
     "Diagnosis": "skhp.diagnosis",
     "Finding": "skhp.diagnosis",
     "GridSearchCV": "skhp.search",

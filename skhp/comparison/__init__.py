@@ -7,6 +7,7 @@ from skhp.comparison.repeats import Repeat, Split
 from skhp.comparison.report import render_files, render_report
 from skhp.comparison.scores import SCORINGS, Scores
 from skhp.comparison.study import Settings, Study, run_study
+from skhp.comparison.study_page import check_page, write_page
 from skhp.comparison.tables import Table, digits_table, make_table, read_table
 from skhp.comparison.target import Target
 
@@ -25,6 +26,7 @@ __all__ = [
     "TableError",
     "Target",
     "check_directory",
+    "check_page",
     "digits_table",
     "make_table",
     "read_table",
@@ -32,4 +34,5 @@ __all__ = [
     "render_report",
     "run_study",
     "write_files",
+    "write_page",
 ]

@@ -11,14 +11,17 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import type_of_target
 
+from skhp.comparison.calibration_scorer import CalibrationScorer
 from skhp.comparison.comparison_frame import comparison_frame
 from skhp.comparison.comparison_result import Comparison
 from skhp.comparison.errors import SettingsError
 from skhp.comparison.fold_scorer import FoldScorer
+from skhp.comparison.grouped_splits import grouped_splits, refuse_inner_folds
 from skhp.comparison.metric_scorers import Scoring, metric_scorers, rarest_class
 from skhp.comparison.named_baselines import named_baseline
 from skhp.comparison.outer_splits import outer_splits
 from skhp.comparison.repeated_scores import repeated_scores
+from skhp.comparison.score_ranges import metrics_from_0_to_1
 from skhp.comparison.score_tables import confusion_counts, long_scores
 
 __all__ = ["compare"]
@@ -33,6 +36,7 @@ def compare(
     *,
     baseline: Any = "logistic",
     cv: Any = 5,
+    groups: Any = None,
     n_repeats: int = 30,
     scoring: Scoring = None,
     n_seeds: int = 10,
@@ -47,8 +51,13 @@ def compare(
     in each of its searches.
 
     The interval and the p-value of a difference are those of the corrected resampled t-test of
-    Nadeau and Bengio, since training sets overlap; they are not adjusted for the number of
-    estimators and metrics.
+    Nadeau and Bengio, since training sets overlap. Where several estimators are compared, Holm's
+    adjustment of their p-values, for each metric by itself, decides what the verdict calls a
+    difference; the intervals are not adjusted. The interval of a mean is cut off at 0 and 1 where
+    its metric, such as F1, cannot be elsewhere; that of a difference never is.
+
+    Of two classes, it is also told how far the probabilities of the rarer one can be trusted: their
+    Brier score on the same test rows, for the estimators that predict such.
 
     Parameters
     ----------
@@ -67,6 +76,10 @@ def compare(
         A number is that of shuffled folds, stratified for classes. A splitter that shuffles is
         given another `random_state` in each repeat. With splits that are always the same, repeats
         differ in the seeds of the estimators alone, and the test is that of their mean.
+    groups : array-like of shape (n_rows,), default=None
+        Rows that belong together, such as those of a patient: no split has a group among both its
+        training and its test rows. What tunes in folds of its own, "logistic" included, is refused
+        then, as it would ignore the groups; so do the rows that networks hold out to stop early.
     n_repeats : int, default=30
     scoring : str, callable, list of str or dict, default=None
         Names of metrics, scorers by name, or a scorer; None is precision, recall and F1 of the
@@ -108,10 +121,13 @@ def compare(
     _require_count("n_repeats", n_repeats)
     _require_count("n_seeds", n_seeds)
     for_classes = _are_classifiers(estimators, baseline)
-    check_consistent_length(X, y)
+    check_consistent_length(X, y, groups)
     target = _classes(y) if for_classes else np.asarray(y)
     seeds = check_random_state(random_state).randint(_LARGEST_SEED, size=n_repeats).tolist()
-    splits = outer_splits(cv, X, target, seeds, stratified=for_classes)
+    if groups is None:
+        splits = outer_splits(cv, X, target, seeds, stratified=for_classes)
+    else:
+        splits = grouped_splits(cv, X, target, np.ravel(groups), seeds, stratified=for_classes)
     if isinstance(baseline, str):
         baseline_name = baseline
         baseline = named_baseline(baseline, X, target, splits, for_classes)
@@ -121,8 +137,10 @@ def compare(
         raise SettingsError(
             f"an estimator is named {baseline_name!r}, as the baseline is: give it another name."
         )
+    if groups is not None:
+        refuse_inner_folds({**estimators, baseline_name: baseline})
     metrics = metric_scorers(scoring, baseline, target, for_classes)
-    scorer = FoldScorer(metrics, np.unique(target) if for_classes else None)
+    labels = np.unique(target) if for_classes else None
     rare = rarest_class(target) if for_classes else None
     scores = repeated_scores(
         {baseline_name: baseline, **estimators},
@@ -130,17 +148,22 @@ def compare(
         y,
         splits,
         seeds,
-        scorer,
+        CalibrationScorer(FoldScorer(metrics, labels), rare),
         n_seeds=n_seeds,
         n_jobs=n_jobs,
     )
     return Comparison(
         frame=comparison_frame(
-            scores, list(metrics), baseline_name, splits.test_per_train, splits.drawn_anew
+            scores,
+            list(metrics),
+            baseline_name,
+            splits.test_per_train,
+            splits.drawn_anew,
+            metrics_from_0_to_1(scoring, metrics),
         ),
         scores=long_scores({name: one.of_repeats for name, one in scores.items()}, "repeat"),
         seed_scores=long_scores({name: one.of_seeds for name, one in scores.items()}, "seed"),
-        confusion=None if scorer.labels is None else confusion_counts(scores, scorer.labels),
+        confusion=None if labels is None else confusion_counts(scores, labels),
         baseline=baseline_name,
         rare_class=rare,
         n_repeats=len(seeds),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import nan
 
 import numpy as np
 import pandas as pd
 
 from skhp.comparison.corrected_t_test import CorrectedTTest, corrected_t_test
+from skhp.comparison.holm import holm
 from skhp.comparison.outer_fits import OuterScore
 from skhp.comparison.repeated_scores import RepeatedScores
 
@@ -24,6 +25,7 @@ def comparison_frame(
     baseline: str,
     test_per_train: float,
     drawn_anew: bool,
+    from_0_to_1: Collection[str] = (),
 ) -> pd.DataFrame:
     """One row for each estimator and metric.
 
@@ -39,6 +41,8 @@ def comparison_frame(
     drawn_anew : bool
         Whether each repeat has splits of its own. If not, a repeat is another seed alone, and no
         further evidence of what other rows would do: the mean of the repeats counts.
+    from_0_to_1 : collection of str, default=()
+        The metrics that cannot be elsewhere, so that the intervals of their means end there.
 
     Returns
     -------
@@ -53,9 +57,13 @@ def comparison_frame(
     rows = {}
     for name, (of_repeats, of_seeds) in scores.items():
         seconds = float(np.mean([one.seconds for row in of_repeats for one in row]))
+        brier = float(np.mean([one.brier for row in of_repeats for one in row]))
         for metric in metrics:
             of_splits = _by_fold(of_repeats, metric)
             mean, low, high, _ = tested(of_splits)
+            if metric in from_0_to_1:
+                # Such as 1.02, which a t-test knows nothing against; NaN stays.
+                low, high = float(np.maximum(low, 0.0)), float(np.minimum(high, 1.0))
             difference = CorrectedTTest(nan, nan, nan, nan)
             if name != baseline:
                 of_baseline = _by_fold(scores[baseline].of_repeats, metric)
@@ -69,11 +77,15 @@ def comparison_frame(
                 "difference_low": difference.low,
                 "difference_high": difference.high,
                 "p_value": difference.p_value,
+                "p_value_adjusted": nan,
                 "seed_std": _spread_of_rows(_by_fold(of_seeds, metric)) if of_seeds else 0.0,
+                "brier": brier,
                 "seconds": seconds,
             }
     index = pd.MultiIndex.from_tuples(rows, names=["estimator", "metric"])
-    return pd.DataFrame(list(rows.values()), index=index)
+    frame = pd.DataFrame(list(rows.values()), index=index)
+    frame["p_value_adjusted"] = frame.groupby(level="metric")["p_value"].transform(holm)
+    return frame
 
 
 def _by_fold(rows: Sequence[Sequence[OuterScore]], metric: str) -> np.ndarray:

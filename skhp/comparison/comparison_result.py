@@ -29,13 +29,16 @@ class Comparison:
     frame : DataFrame
         A row for each estimator and metric, indexed by both. Columns:
 
-        - mean, and low and high, its 95% interval;
+        - mean, and low and high, its 95% interval, which ends at 0 and 1 where the metric does;
         - std, the standard deviation of the mean over the folds from repeat to repeat: what other
           folds and other seeds do together;
         - difference to the baseline, difference_low and difference_high, its 95% interval, and
           p_value, by the corrected resampled t-test (NaN for the baseline);
+        - p_value_adjusted, by Holm's method for the number of estimators, each metric by itself;
         - seed_std, the standard deviation of the mean over the same folds from seed to seed; 0 for
           an estimator that takes none, NaN if one seed was tried only;
+        - brier, the mean Brier score of the probabilities of the rare class, 0 at best (the same in
+          all rows of an estimator; NaN without probabilities, and unless there are two classes);
         - seconds of one fit, tuning included.
     scores : DataFrame
         A row for each repeat, fold, estimator and metric.
@@ -102,6 +105,7 @@ class Comparison:
                 metric,
                 self.n_repeats,
                 self.n_folds,
+                len(self.names),
             )
             for one in (self.names if name is None else (name,))
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from math import isnan
 from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
@@ -49,6 +50,8 @@ def render_comparison(comparison: Comparison) -> str:
             _confusion(comparison),
             "",
         ]
+    if calibration := _calibration(comparison):
+        parts += [calibration, ""]
     for name in comparison.names:
         parts.append(comparison.verdict(name))
     return _as_text(parts)
@@ -83,19 +86,33 @@ def _scores(comparison: Comparison) -> Table:
 
 
 def _differences(comparison: Comparison) -> Table:
-    table = _table("difference", "95% interval", "p")
+    # Of a single estimator, nothing is adjusted.
+    adjusted = ("p_value", "p_value_adjusted")[: len(comparison.names)]
+    table = _table("difference", "95% interval", *("p", "p by Holm")[: len(adjusted)])
     for (name, metric), row in comparison.frame.iterrows():
         if name == comparison.baseline:
             continue
-        p_value = row["p_value"]
         table.add_row(
             name,
             metric_title(metric),
             decimal(row["difference"], signed=True),
             _interval(row["difference_low"], row["difference_high"]),
-            "-" if p_value != p_value else p_value_text(p_value).removeprefix("p = ")[-7:].strip(),
+            *(_p_value(row[column]) for column in adjusted),
         )
     return table
+
+
+def _p_value(p_value: float) -> str:
+    return "-" if isnan(p_value) else p_value_text(p_value).removeprefix("p").lstrip("= ")
+
+
+def _calibration(comparison: Comparison) -> str:
+    brier = comparison.frame.groupby(level="estimator", sort=False)["brier"].first().dropna()
+    if brier.empty:
+        return ""
+    scores = ", ".join(f"{name} {decimal(score)}" for name, score in brier.items())
+    of_class = f"the probabilities of class {comparison.rare_class!r}"
+    return f"Brier score of {of_class} (0 is best): {scores}."
 
 
 def _confusion(comparison: Comparison) -> Table:

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import cross_validate
 
-from skhp.comparison.fold_scorer import FoldScorer
+from skhp.comparison.calibration_scorer import CalibrationScorer
 from skhp.comparison.outer_splits import OuterSplit
 from skhp.comparison.scores import undefined_scores_are_zero
 from skhp.comparison.seeding import seeded
@@ -32,10 +32,14 @@ class OuterFit(NamedTuple):
 
 
 class OuterScore(NamedTuple):
-    """Scores on the test rows, counts of true by predicted class, seconds of the fit."""
+    """Scores on the test rows, counts of true by predicted class, Brier score, seconds of the fit.
+
+    The Brier score is NaN where no probabilities are predicted, and unless there are two classes.
+    """
 
     scores: Mapping[str, float]
     confusion: np.ndarray | None
+    brier: float
     seconds: float
 
 
@@ -56,7 +60,11 @@ class _OneAfterAnother(BaseEstimator):
 
 
 def score_fits(
-    fits: Sequence[OuterFit], X: Any, y: Any, scorer: FoldScorer, n_jobs: int | None = None
+    fits: Sequence[OuterFit],
+    X: Any,
+    y: Any,
+    scorer: CalibrationScorer,
+    n_jobs: int | None = None,
 ) -> list[OuterScore]:
     """Fit and score; of large tables not everything at a time.
 
@@ -65,7 +73,7 @@ def score_fits(
     fits : sequence of OuterFit
     X : array-like of shape (n_rows, ...)
     y : array-like of shape (n_rows, ...)
-    scorer : FoldScorer
+    scorer : CalibrationScorer
     n_jobs : int, default=None
         As for `skhp.population`. Where such a population is switched on already, None leaves it
         as it is.
@@ -85,7 +93,7 @@ def score_fits(
 
 
 def _score_together(
-    fits: Sequence[OuterFit], X: Any, y: Any, scorer: FoldScorer
+    fits: Sequence[OuterFit], X: Any, y: Any, scorer: CalibrationScorer
 ) -> Iterator[OuterScore]:
     estimators = iter([seeded(fit.estimator, fit.seed) for fit in fits])
     results = cross_validate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from skhp.comparison.fold_scorer import FoldScorer
+from skhp.comparison.calibration_scorer import CalibrationScorer
 from skhp.comparison.outer_fits import OuterFit, OuterScore, score_fits
 from skhp.comparison.outer_splits import OuterSplits
 from skhp.comparison.seeding import fit_seed, has_seed
@@ -30,7 +30,7 @@ def repeated_scores(
     y: Any,
     splits: OuterSplits,
     seeds: Sequence[int],
-    scorer: FoldScorer,
+    scorer: CalibrationScorer,
     *,
     n_seeds: int,
     n_jobs: int | None = None,
@@ -45,7 +45,7 @@ def repeated_scores(
     splits : OuterSplits
     seeds : sequence of int
         One for each repeat.
-    scorer : FoldScorer
+    scorer : CalibrationScorer
     n_seeds : int
         Seeds on the splits of one repeat, that of the repeat included.
     n_jobs : int, default=None

@@ -7,11 +7,18 @@ from typing import Any
 
 __all__ = ["decimal", "metric_title", "p_value_text", "split_count", "verdict_sentence"]
 
+_LEVEL = 0.05
 _TITLES = {"f1": "F1", "roc_auc": "ROC AUC", "r2": "R2"}
 
 
 def verdict_sentence(
-    row: Any, name: str, baseline: str, metric: str, n_repeats: int, n_folds: int
+    row: Any,
+    name: str,
+    baseline: str,
+    metric: str,
+    n_repeats: int,
+    n_folds: int,
+    n_estimators: int = 1,
 ) -> str:
     """What an estimator gains over the baseline, how sure that is, and how much a seed moves it.
 
@@ -21,6 +28,9 @@ def verdict_sentence(
         The row of the estimator and metric in the frame of a `Comparison`.
     name, baseline, metric : str
     n_repeats, n_folds : int
+    n_estimators : int, default=1
+        How many were compared to the baseline. Of several, a difference is clear only if it is so
+        by the p-value that Holm's method adjusts for that.
 
     Returns
     -------
@@ -46,10 +56,19 @@ def verdict_sentence(
             f"The {title} of {name} is {_amount(difference)} that of {baseline} {over}, which do "
             f"not tell how much of that is luck{luck}."
         ).replace("1 split, which do", "1 split, which does")
-    p_value = p_value_text(row["p_value"])
+    p_value, is_clear = p_value_text(row["p_value"]), not low <= 0 <= high
+    if n_estimators > 1:
+        adjusted = row["p_value_adjusted"]
+        p_value += f", by Holm for {n_estimators} estimators {p_value_text(adjusted)}"
     if low == high == 0:
         return f"No difference: {name} and {baseline} have the same {title} in every fold {over}."
-    if low <= 0 <= high:
+    if is_clear and n_estimators > 1 and adjusted >= _LEVEL:
+        return (
+            f"No clear difference, since {n_estimators} estimators were compared: the {title} of "
+            f"{name} is {_amount(difference)} that of {baseline} (95% interval of the difference "
+            f"{decimal(low)} to {decimal(high)}, {p_value}) {over}{luck}."
+        )
+    if not is_clear:
         return (
             f"No clear difference: the {title} of {name} is {_amount(difference)} that of "
             f"{baseline}, but the 95% interval of the difference, {decimal(low)} to "

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
+from skhp.estimators.label_decisions import LabelDecisions
 from skhp.estimators.scikeras_fit import KerasWrapper, Model
-from skhp.estimators.scikeras_labels import LabelWrapper
 from skhp.estimators.scikit_learn_private import fit_context
 
 
-class KerasClassifier(ClassifierMixin, LabelWrapper):
+class KerasClassifier(ClassifierMixin, LabelDecisions):
     """Any Keras model as a classifier, with the conventions of SciKeras.
 
     Parameters
@@ -66,6 +66,10 @@ class KerasClassifier(ClassifierMixin, LabelWrapper):
         Weights agree to rounding, but for dropout, whose noise the two draw differently.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights.
+    threshold : float or "tune", default=0.5
+        For two classes: the probability of the rarest from which on `predict` says it. "tune" takes
+        the one with the greatest F1 on the rows held out, after the training: those of
+        `validation_split`, or of the ``validation_data`` given to `fit`.
     **kwargs : dict
         Parameters of the build function, and parameters with a prefix that tells where they go:
         ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
@@ -79,6 +83,11 @@ class KerasClassifier(ClassifierMixin, LabelWrapper):
         The trained model.
     history_ : dict
         A list of values, one an epoch, for the loss and each metric.
+    rare_class_ : label
+        The rarest class of the rows that it was fitted on, of equals the last; only for two
+        classes.
+    threshold_ : float
+        The probability of `rare_class_` that `predict` goes by; only for two classes.
     stop_reason_ : {"epochs", "callback", "non_finite_loss"}
         Why the training ended.
     callbacks_ : list of keras.callbacks.Callback
@@ -153,6 +162,7 @@ class KerasClassifier(ClassifierMixin, LabelWrapper):
         epochs: int = 1,
         engine: str = "auto",
         class_weight: Any = None,
+        threshold: float | str = 0.5,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -174,6 +184,7 @@ class KerasClassifier(ClassifierMixin, LabelWrapper):
             engine=engine,
         )
         self.class_weight = class_weight
+        self.threshold = threshold
         self._add_extra(kwargs)
 
     def __sklearn_tags__(self) -> Any:
@@ -267,43 +278,6 @@ class KerasClassifier(ClassifierMixin, LabelWrapper):
         """
         self._given_classes = None
         return super().initialize(X, y)
-
-    def predict(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
-        """The most likely class of each row.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-        **kwargs : dict
-            Arguments of ``model.predict`` for this call.
-
-        Returns
-        -------
-        y : ndarray of the shape and type of the labels in `fit`
-        """
-        return super().predict(X, **kwargs)
-
-    def predict_proba(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
-        """Probabilities of the classes for each row.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-        **kwargs : dict
-            Arguments of ``model.predict`` for this call.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
-
-        Raises
-        ------
-        ValueError
-            If the outputs of the model are no probabilities.
-        """
-        outputs = self._predict_raw(X, **kwargs)
-        return self.target_encoder_.inverse_transform(outputs, return_proba=True)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy of the predictions for `X`, or what a subclass has as `scorer`.

@@ -45,11 +45,18 @@ from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_
 _LINEAR_RULES = frozenset({"sgd", "momentum", "nesterov", "sgd_weight_decay"})
 
 
+class HeldOutLabels(NamedTuple):
+    """Labels that a threshold is tuned on, with the weights that the user gave their rows."""
+
+    labels: np.ndarray
+    weight: np.ndarray | None
+
+
 class CheckedFit(NamedTuple):
     """Rows of a fit as they were given, checked, and the arguments of Keras' fit.
 
     `weight` and `used` tell of each row its weight and whether it has one. `fresh` is False where
-    a fitted model is trained on.
+    a fitted model is trained on. `held_out` is None where nothing is tuned after the training.
     """
 
     X: np.ndarray
@@ -58,6 +65,7 @@ class CheckedFit(NamedTuple):
     used: np.ndarray
     arguments: dict[str, Any]
     fresh: bool
+    held_out: HeldOutLabels | None = None
 
 
 # Losses that compare the numbers of classes with an output for each.
@@ -77,11 +85,13 @@ class PartedRows(NamedTuple):
 class PreparedModel:
     """What an estimator needs to take over the result of a fit: the model, and what it learnt.
 
-    `learnt` holds the attributes that preparing the fit would have left on the estimator.
+    `learnt` holds the attributes that preparing the fit would have left on the estimator,
+    `held_out` the labels that a threshold is to be tuned on.
     """
 
     model: keras.Model
     learnt: Mapping[str, Any]
+    held_out: HeldOutLabels | None
 
 
 def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:

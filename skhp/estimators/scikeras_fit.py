@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from skhp.adoption import AdoptableFit, adoptable_fit
 from skhp.estimators.custom_preparation import (
     CheckedFit,
+    HeldOutLabels,
     PartedRows,
     PreparedModel,
     WeightsInModel,
@@ -138,7 +139,7 @@ class KerasWrapper(RepairedWrapper):
                 epochs=epochs,
                 first_epoch=first_epoch,
                 seeds=self._seeds,
-                origin=PreparedModel(self.model_, learnt),
+                origin=PreparedModel(self.model_, learnt, checked.held_out),
             )
 
     def _fit_observed(
@@ -194,17 +195,20 @@ class KerasWrapper(RepairedWrapper):
             task = self._joining_task(inputs, targets, checked, epochs, initial_epoch)
             if task is not None:
                 self._fit_as_cohort(task, warm_start, tasks)
-                return
-            weight = checked.weight
-            self._fit_keras_model(
-                inputs,
-                targets,
-                sample_weight=None if weight is None else weight[checked.used],
-                warm_start=warm_start,
-                epochs=epochs,
-                initial_epoch=initial_epoch,
-                tasks=tasks,
-                **checked.arguments,
+            else:
+                weight = checked.weight
+                self._fit_keras_model(
+                    inputs,
+                    targets,
+                    sample_weight=None if weight is None else weight[checked.used],
+                    warm_start=warm_start,
+                    epochs=epochs,
+                    initial_epoch=initial_epoch,
+                    tasks=tasks,
+                    **checked.arguments,
+                )
+            self._settle(
+                checked.held_out, lambda: self._parted(inputs, targets, checked).validation[0]
             )
 
     def _joining_task(
@@ -268,6 +272,13 @@ class KerasWrapper(RepairedWrapper):
         if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
             raise NonFiniteLossError(self._explosion(result.outcome.n_epochs))
         self._take_over(adopted.task, result, self.warm_start, stacklevel=7)
+        self._settle(prepared.held_out, lambda: adopted.task.validation.X)
+
+    def _settle(self, held_out: HeldOutLabels | None, inputs: Callable[[], Any]) -> None:
+        """Settle what is left to be after the training.
+
+        `inputs` returns the rows of the labels held out, as the model takes them.
+        """
 
     def _take_over(
         self, task: FitTask, result: FitResult, warm_start: bool, stacklevel: int

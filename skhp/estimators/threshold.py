@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+# Log-odds beyond which a threshold would be 1 or 0 itself, and rare would be none or all.
+_TELLING = (-100.0, 30.0)
+
 
 def best_threshold(
     log_odds: np.ndarray, is_rare: np.ndarray, weight: np.ndarray | None = None
@@ -23,7 +26,8 @@ def best_threshold(
     -------
     float
         Between two rows of different predictions; of several that are as good, the one nearest to
-        0.5; 0.5 where no threshold gives any F1.
+        0.5; 0.5 where no threshold gives any F1. Rows whose probabilities differ from 1 by less
+        than 1e-13 count as equally certain.
 
     Examples
     --------
@@ -31,13 +35,14 @@ def best_threshold(
     0.182
     """
     weight = np.ones(len(log_odds)) if weight is None else np.asarray(weight, np.float64)
+    if not (weight * is_rare).any():
+        return 0.5
+    log_odds = np.clip(log_odds, *_TELLING)
     order = np.argsort(-log_odds, kind="stable")
     sorted_odds, rare = log_odds[order], (weight * is_rare)[order]
     ends = np.flatnonzero(np.diff(sorted_odds, append=-np.inf))
     true_positives = np.cumsum(rare)[ends]
     f1 = 2 * true_positives / (np.cumsum(weight[order])[ends] + rare.sum())
-    if not f1.max() > 0:
-        return 0.5
     last = sorted_odds[ends]
     # Below the last row that is predicted to be rare, and above the next one.
     cuts = (last + np.append(last[1:], last[-1] - 2.0)) / 2

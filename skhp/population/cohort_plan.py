@@ -75,7 +75,7 @@ def seconds_of(tasks: Sequence[FitTask]) -> float:
     for number, task in enumerate(tasks):
         groups.setdefault(task.program, []).append(number)
     return sum(
-        _seconds(tasks, [_batch_size(tasks[number]) for number in members], members)
+        _seconds(tasks, [tasks[number].batch_size for number in members], members)
         for members in groups.values()
     )
 
@@ -84,7 +84,7 @@ def bytes_of_member(task: FitTask) -> int:
     """An estimate of the memory that a member of a cohort takes."""
     units = sum(shape[-1] for shape in task.network.weight_shapes if len(shape) > 1)
     held_out = 0 if task.validation is None else len(task.validation.X)
-    at_once = min(task.plan.batch_size, len(task.rows.X)) + held_out
+    at_once = min(task.batch_size, len(task.rows.X)) + held_out
     return 4 * (_COPIES_OF_WEIGHTS * n_weights(task) + _COPIES_OF_OUTPUTS * at_once * units)
 
 
@@ -131,7 +131,7 @@ def _by_batch_size(tasks: Sequence[FitTask], members: Sequence[int]) -> list[lis
     """
     by_size: dict[int, list[int]] = {}
     for number in members:
-        by_size.setdefault(_batch_size(tasks[number]), []).append(number)
+        by_size.setdefault(tasks[number].batch_size, []).append(number)
     groups = [([size], by_size[size]) for size in sorted(by_size)]
     costs = [_seconds(tasks, *group) for group in groups]
     while len(groups) > 1:
@@ -154,10 +154,6 @@ def _seconds(tasks: Sequence[FitTask], sizes: Sequence[int], members: Sequence[i
     n_parts, length = epoch_parts(n_rows, sizes).positions.shape
     a_step = STEP_SECONDS + len(members) * step_seconds(tasks[members[0]], length)
     return BUILD_SECONDS + epochs * n_parts * a_step
-
-
-def _batch_size(task: FitTask) -> int:
-    return min(task.plan.batch_size, len(task.rows.X))
 
 
 def _expected_steps(task: FitTask) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,7 +46,8 @@ def write_report(
     Parameters
     ----------
     search : searcher
-        Fitted.
+        Fitted. What it was set beside can stand beneath the verdict: each of `report_additions_`,
+        if it has such, is a section with `title`, `texts`, and a table of `names` and `rows`.
     path : str or path
         Of the page; a file that is there is replaced when the page is whole.
     X : array-like of shape (n_samples, n_features), default=None
@@ -75,6 +76,10 @@ def write_report(
     results = search_results(search)
     sections = [
         Section("Verdict", _verdict(search, results)),
+        *(
+            Section(one.title, _paragraphs(one.texts) + table(one.names, one.rows))
+            for one in getattr(search, "report_additions_", ())
+        ),
         Section("Diagnosis", _diagnosis(search)),
         Section("Pictures", _pictures(search, X, y)),
         Section("Candidates", _candidates(search, results)),
@@ -82,8 +87,18 @@ def write_report(
         Section("Versions", table(["package", "version"], _versions())),
     ]
     target = Path(path)
-    _replace(target, page(f"Report of a {type(search).__name__}", sections))
+    _replace(target, page(f"Report of a {_public_name(search)}", sections))
     return target
+
+
+def _public_name(search: Any) -> str:
+    # A class that this package makes for itself is nothing that a reader could look up.
+    names = (one.__name__ for one in type(search).__mro__)
+    return next(name for name in names if not name.startswith("_"))
+
+
+def _paragraphs(texts: Iterable[str]) -> str:
+    return "\n".join(map(paragraph, texts))
 
 
 def _verdict(search: Any, results: SearchResults) -> str:
@@ -95,7 +110,7 @@ def _verdict(search: Any, results: SearchResults) -> str:
     mean, spread = (float(scores[f"{name}_test_{metric}"][best]) for name in ("mean", "std"))
     n_folds = int(search.n_splits_)
     error = spread / np.sqrt(max(n_folds - 1, 1))
-    chosen = ", ".join(f"{name} = {value!r}" for name, value in scores["params"][best].items())
+    chosen = _assignments(scores["params"][best])
     reason = getattr(search, "search_stop_reason_", None)
     texts = [
         paragraph(
@@ -184,7 +199,7 @@ def _candidates(search: Any, results: SearchResults) -> str:
     rows = [
         [
             int(scores[f"rank_test_{metric}"][k]),
-            ", ".join(f"{name} = {value!r}" for name, value in scores["params"][k].items()),
+            _assignments(scores["params"][k]),
             *(float(scores[f"{name}_test_{metric}"][k]) for name in ("mean", "std")),
             *(_plain(scores[name][k]) for name in columns),
         ]
@@ -207,6 +222,10 @@ def _versions() -> Iterator[list[str]]:
             yield [name, version(name)]
         except PackageNotFoundError:
             continue
+
+
+def _assignments(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {_plain(value)!r}" for name, value in parameters.items())
 
 
 def _plain(value: Any) -> Any:

@@ -21,7 +21,7 @@ from skhp.training.cohort_state import (
     ProgramKey,
 )
 from skhp.training.epoch_parts import EpochParts, epoch_parts
-from skhp.training.fit_task import FitTask
+from skhp.training.fit_task import WHOLE_BATCH, FitTask
 from skhp.training.records import ValidationRows
 from skhp.training.streams import dropout_noise, row_order
 from skhp.training.update_rules import UPDATE_RULES
@@ -90,11 +90,11 @@ class CohortArrays:
         self._shape = layout.shape
         self._streams = [self._flat[s * layout.shape[1]] for s in range(layout.shape[0])]
         self._n_rows = [len(stream.rows.X) for stream in self._streams]
-        self.parts: EpochParts = epoch_parts(
-            max(self._n_rows), [task.plan.batch_size for task in self._flat]
-        )
+        most = max(self._n_rows)
+        batch_sizes = [task.batch_size for task in self._flat]
+        self.parts: EpochParts = epoch_parts(most, batch_sizes, room=padded(most))
         self._ragged = any(
-            -(-n // task.plan.batch_size) != -(-max(self._n_rows) // task.plan.batch_size)
+            -(-n // task.batch_size) != -(-max(self._n_rows) // task.batch_size)
             for n in self._n_rows
             for task in self._flat
         )
@@ -237,7 +237,7 @@ class CohortArrays:
         orders = np.full((n_epochs, n_streams, most + 1), padding, np.int32)
         for s, (stream, n_rows) in enumerate(zip(self._streams, self._n_rows, strict=True)):
             # A stream of whole batches has no order (see FitTask.stream).
-            seed = None if stream.plan.batch_size >= n_rows else stream.plan.seed
+            seed = None if stream.batch_size == WHOLE_BATCH else stream.plan.seed
             start = first_epoch + stream.plan.first_epoch
             for e in range(n_epochs):
                 orders[e, s, :n_rows] = (

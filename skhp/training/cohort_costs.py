@@ -29,7 +29,7 @@ _COMPILE_SECONDS = 1.0
 def pays_to_compile(tasks: Sequence[FitTask], places: int) -> bool:
     """Whether XLA's compilation costs less than it saves, in a cohort of so many places."""
     steps = max(_steps_of_epoch(task) * task.plan.epochs for task in tasks)
-    rows = min(max(task.plan.batch_size for task in tasks), max(len(t.rows.X) for t in tasks))
+    rows = min(max(task.batch_size for task in tasks), max(len(t.rows.X) for t in tasks))
     of_members = places * n_weights(tasks[0]) * (1 + rows / 8) * _PLAIN_WEIGHT_SECONDS
     return steps * (_PLAIN_STEP_SECONDS + of_members) > _COMPILE_SECONDS
 
@@ -47,8 +47,8 @@ def pays_to_move(running: Sequence[FitTask], spared: int, epochs_done: int) -> b
     A training is expected to last for as long again as it has lasted, up to its last epoch.
     """
     left = min(epochs_done, max(task.plan.epochs for task in running) - epochs_done)
-    smallest = min(running, key=lambda task: task.plan.batch_size)
-    rows = min(smallest.plan.batch_size, len(smallest.rows.X))
+    smallest = min(running, key=lambda task: task.batch_size)
+    rows = min(smallest.batch_size, len(smallest.rows.X))
     epoch = _steps_of_epoch(smallest) * step_seconds(smallest, rows)
     return left * spared * epoch > BUILD_SECONDS
 
@@ -59,4 +59,4 @@ def n_weights(task: FitTask) -> int:
 
 
 def _steps_of_epoch(task: FitTask) -> int:
-    return -(-len(task.rows.X) // task.plan.batch_size)
+    return -(-len(task.rows.X) // task.batch_size)

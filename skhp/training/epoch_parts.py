@@ -20,11 +20,12 @@ class EpochParts:
     full: np.ndarray
 
 
-def epoch_parts(n_rows: int, batch_sizes: Sequence[int]) -> EpochParts:
+def epoch_parts(n_rows: int, batch_sizes: Sequence[int], room: int = 0) -> EpochParts:
     """Cut `n_rows` places so that every batch is a whole number of parts.
 
     A member adds up gradients part by part and applies them when its batch is full; so members with
-    other batch sizes can share a program. Every member's last batch ends with the last part.
+    other batch sizes can share a program. Every member's last batch ends with the last part. A
+    single part, of all rows, has `room` for a few more, so that other tables share the program.
 
     Examples
     --------
@@ -37,7 +38,8 @@ def epoch_parts(n_rows: int, batch_sizes: Sequence[int]) -> EpochParts:
     sizes = np.unique(np.minimum(batch_sizes, n_rows))
     ends = np.unique(np.concatenate([np.arange(size, n_rows, size) for size in sizes] + [[n_rows]]))
     starts = np.concatenate([[0], ends[:-1]])
-    places = starts[:, None] + np.arange((ends - starts).max())
+    longest = (ends - starts).max() if len(ends) > 1 else max(n_rows, room)
+    places = starts[:, None] + np.arange(longest)
     full = ends[:, None] % np.minimum(batch_sizes, n_rows) == 0
     full[-1] = True
     return EpochParts(np.where(places < ends[:, None], places, n_rows).astype(np.int32), full)

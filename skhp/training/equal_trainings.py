@@ -46,7 +46,7 @@ def _training_but_epochs(task: FitTask) -> Any:
         task.update,
         task.rate,
         id(task.start),
-        min(plan.batch_size, len(task.rows.X)),
+        task.batch_size,
         plan.schedule,
         plan.patience,
         plan.min_delta,

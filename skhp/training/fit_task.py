@@ -18,6 +18,9 @@ from skhp.training.update_rules import UpdateNumbers
 if TYPE_CHECKING:
     from skhp.training.siblings import Siblings
 
+# More rows than there are.
+WHOLE_BATCH = 2**31 - 1
+
 
 @dataclass(frozen=True, eq=False)
 class MemberWeights:
@@ -62,9 +65,15 @@ class FitTask:
     def stream(self) -> Hashable:
         """Equal for members that see the same rows in the same order with the same noise."""
         plan = self.plan
-        seed = None if plan.batch_size >= len(self.rows.X) else plan.seed
+        seed = None if self.batch_size == WHOLE_BATCH else plan.seed
         noise = self.noise_seed if self.network.noise_sizes else None
         return id(self.rows), id(self.validation), seed, noise, plan.first_epoch
+
+    @property
+    def batch_size(self) -> int:
+        """Rows in a batch; `WHOLE_BATCH` for all rows, so that those of every fold are the same."""
+        size = self.plan.batch_size
+        return WHOLE_BATCH if size >= len(self.rows.X) else size
 
     @property
     def shares_batches(self) -> bool:
@@ -85,7 +94,7 @@ class FitTask:
             self.rows.y.shape[1:],
             None if validation is None else plan.metric and plan.metric.name,
             validation is None,
-            None if self.shares_batches else plan.batch_size,
+            None if self.shares_batches else self.batch_size,
         )
 
 

@@ -24,6 +24,11 @@ def sentence(row, n_repeats=30, n_folds=5, seed_std=0.02):
     return verdict_sentence(row, "network", "logistic", "f1", n_repeats, n_folds)
 
 
+def sentence_of_three(row, adjusted):
+    row = row | {"seed_std": 0.0, "p_value_adjusted": adjusted}
+    return verdict_sentence(row, "network", "logistic", "f1", 30, 5, n_estimators=3)
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
@@ -52,13 +57,34 @@ def sentence(row, n_repeats=30, n_folds=5, seed_std=0.02):
             "The F1 of network is 0.120 higher than that of logistic over 1 split, which does not "
             "tell how much of that is luck.",
         ),
+        (
+            sentence_of_three(SHOWN, 0.006),
+            "The F1 of network is 0.120 higher than that of logistic (95% interval 0.050 to 0.200, "
+            "p = 0.002, by Holm for 3 estimators p = 0.006) over 30 repeats of 5 folds; its seed "
+            "has no part in it.",
+        ),
+        (
+            sentence_of_three(LOWER | {"p_value": 0.03}, 0.06),
+            "No clear difference, since 3 estimators were compared: the F1 of network is 0.120 "
+            "lower than that of logistic (95% interval of the difference -0.190 to -0.050, "
+            "p = 0.030, by Holm for 3 estimators p = 0.060) over 30 repeats of 5 folds; its seed "
+            "has no part in it.",
+        ),
+        (
+            sentence_of_three(UNCLEAR, 1.0),
+            "No clear difference: the F1 of network is 0.010 higher than that of logistic, but the "
+            "95% interval of the difference, -0.030 to 0.050, holds 0 (p = 0.600, by Holm for 3 "
+            "estimators p = 1.000) over 30 repeats of 5 folds; its seed has no part in it.",
+        ),
     ],
 )
 def test_verdicts(said, expected):
     assert said == expected
 
 
-def comparison(names=("network",), metrics=("precision", "f1"), scale=1.0, rare="sick"):
+def comparison(
+    names=("network",), metrics=("precision", "f1"), scale=1.0, rare="sick", brier=0.125
+):
     rows = {
         (name, metric): {
             "mean": 0.8 * scale,
@@ -66,12 +92,14 @@ def comparison(names=("network",), metrics=("precision", "f1"), scale=1.0, rare=
             "low": 0.7 * scale,
             "high": 0.9 * scale,
             "seed_std": 0.02 * scale,
+            "brier": brier if name != "tree" else nan,
             "seconds": 1234.5,
         }
         | (
-            {column: number * scale for column, number in SHOWN.items()} | {"p_value": 1e-5}
+            {column: number * scale for column, number in SHOWN.items()}
+            | {"p_value": 1e-5, "p_value_adjusted": 0.04}
             if name != "logistic"
-            else dict.fromkeys(SHOWN, nan)
+            else dict.fromkeys((*SHOWN, "p_value_adjusted"), nan)
         )
         for name in ("logistic", *names)
         for metric in metrics
@@ -96,8 +124,25 @@ def test_the_text_holds_scores_differences_counts_and_the_verdict():
     lines = [" ".join(line.split()) for line in str(comparison()).splitlines()]
     assert "network F1 0.800 0.030 0.020 0.700 to 0.900 1234.50" in lines
     assert "network F1 +0.120 0.050 to 0.200 < 0.001" in lines
+    assert "Holm" not in str(comparison())
     assert "network 7.0 2.0 3.0 88.0" in lines
     assert str(comparison()).replace("\n", " ").endswith(comparison().verdict())
+
+
+def test_of_several_the_p_values_are_adjusted():
+    text = str(comparison(names=("network", "tree")))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "estimator metric difference 95% interval p p by Holm" in lines
+    assert "tree F1 +0.120 0.050 to 0.200 < 0.001 0.040" in lines
+    assert "p < 0.001, by Holm for 2 estimators p = 0.040" in " ".join(lines)
+
+
+def test_one_line_tells_how_far_probabilities_can_be_trusted():
+    line = "Brier score of the probabilities of class 'sick' (0 is best): "
+    text = " ".join(str(comparison(names=("network", "tree"))).split())
+    # The tree has no probabilities.
+    assert f"{line}logistic 0.125, network 0.125. The F1" in text
+    assert "Brier" not in str(comparison(brier=nan))
 
 
 @pytest.mark.parametrize("scale", [1.0, -123456.0])

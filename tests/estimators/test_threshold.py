@@ -59,6 +59,19 @@ def test_of_equal_thresholds_it_is_the_one_nearest_to_a_half():
     assert best_threshold(log_odds, np.array([1, 0, 0, 1]) > 0) == pytest.approx(expit(2.0))
 
 
+@pytest.mark.parametrize("shift", [50.0, 1e4, -1e4, np.inf])
+def test_certain_rows_leave_it_a_probability(shift):
+    log_odds = np.array([shift, shift, shift, -2.0])
+    found = best_threshold(log_odds, np.array([1, 0, 1, 1 if shift < 0 else 0]) > 0)
+    assert 0 < found < 1
+    if shift > 0:
+        assert expit(-2.0) < found
+
+
+def test_without_a_rare_row_of_any_weight_it_is_a_half():
+    assert best_threshold(np.zeros(2), np.array([1, 0]) > 0, np.zeros(2)) == 0.5
+
+
 @pytest.mark.parametrize("y", [RARE, 1 - RARE, LABELS], ids=["one", "zero", "labels"])
 @pytest.mark.parametrize("engine", ["population", "keras"])
 def test_it_is_tuned_on_the_rows_that_are_held_out(y, engine):

@@ -114,7 +114,7 @@ def test_dropout_takes_the_noise_of_the_stream_and_the_rate_of_the_member():
         np.testing.assert_allclose(outputs[s, c], expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("units, outputs", [(5, 2), (5, 1), (40, 1)])
+@pytest.mark.parametrize(("units", "outputs"), [(5, 2), (5, 1), (40, 1)])
 def test_the_gradient_is_that_of_keras(units, outputs):
     model = stack(
         LAYERS.Dense(units, activation="tanh"), LAYERS.BatchNormalization(), LAYERS.Dense(outputs)

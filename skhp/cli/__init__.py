@@ -1,0 +1,5 @@
+"""The command ``skhp``."""
+
+from skhp.cli.command import main
+
+__all__ = ["main"]

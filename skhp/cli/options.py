@@ -1,0 +1,174 @@
+"""The options of the command ``skhp``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+__all__ = ["SETTINGS", "UsageError", "make_parser"]
+
+# Options of a study that are settings of it under the same name.
+SETTINGS = (
+    "search",
+    "scoring",
+    "folds",
+    "repeats",
+    "candidates",
+    "seed",
+    "time_budget",
+    "journal",
+)
+
+
+class UsageError(ValueError):
+    """The arguments cannot be understood."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # argparse would print the usage as well and leave the process: one line says it.
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; it raises a `UsageError` where argparse leaves the process."""
+    parser = _Parser(prog="skhp", description="Keras networks as scikit-learn estimators.")
+    parser.add_argument("--version", action="version", version=f"skhp {version('skhp')}")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, dest="command"
+    )
+    _add_journal(commands)
+    tune = commands.add_parser(
+        "tune",
+        help="compare a tuned network to a tuned logistic regression",
+        description=(
+            "Split off a test set; tune a logistic regression with lasso, and the learning rate "
+            "and batch size of a network, by cross validation; train the winner again and again "
+            "with other seeds; compare both on the test set. The rare class counts as positive. "
+            "The networks of a search train together in compiled programs, and so do the repeats."
+        ),
+    )
+    _add_study(tune)
+    tune.add_argument(
+        "--out",
+        type=Path,
+        default=Path("skhp-tune"),
+        metavar="DIR",
+        help="where the fitted pipeline, the search results and the training curves are left "
+        "(default: skhp-tune)",
+    )
+    report = commands.add_parser(
+        "report",
+        help="the same, written as a page to keep and to hand on",
+        description=(
+            "Do what `skhp tune` does, and write the report of the search of the network: the "
+            "verdict, that against the logistic regression too, a diagnosis, pictures, the "
+            "candidates and the settings, in one file of HTML. It needs matplotlib (extra plot)."
+        ),
+    )
+    _add_study(report)
+    report.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="the page; an older one is replaced when the new one is whole (default: report.html)",
+    )
+    return parser
+
+
+def _add_study(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "table",
+        nargs="?",
+        metavar="TABLE",
+        help="CSV or Parquet, of numbers and categories; without it, scikit-learn's digits as "
+        '"is it an 8?"',
+    )
+    command.add_argument("--target", metavar="COLUMN", help="what to learn (default: last column)")
+    command.add_argument(
+        "--search",
+        choices=("grid", "random", "halving", "bayes", "tpe"),
+        default="grid",
+        help="grid: a grid of 5 learning rates x 4 batch sizes; halving: the same, with few epochs "
+        "first and more for the best third; random: drawn at random; bayes, tpe: drawn by a model "
+        "of the scores so far (default: grid)",
+    )
+    command.add_argument(
+        "--candidates",
+        type=int,
+        metavar="N",
+        help="draws of a random, bayes or tpe search (default: 10, 32 and 32)",
+    )
+    command.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="keep each fit of the search in FILE as it finishes; the same command goes on from "
+        "there",
+    )
+    command.add_argument(
+        "--time-budget",
+        type=_seconds,
+        metavar="TIME",
+        help="seconds, or a time such as 5min or 1h, after which the search ends with what is "
+        "finished",
+    )
+    command.add_argument(
+        "--scoring",
+        default="f1",
+        metavar="NAME",
+        help="scikit-learn's name of the score to tune by, such as f1, recall, "
+        "average_precision (default: f1)",
+    )
+    for name, default, text in (
+        ("folds", 5, "folds of the cross validation"),
+        ("repeats", 30, "trainings of the winner, each with a seed of its own"),
+        ("seed", 0, "of the split, the folds, the draws and the first training"),
+    ):
+        command.add_argument(
+            f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: {default})"
+        )
+    command.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether the first line of a CSV file holds the column names (default: it does; a "
+        "line that looks like values is refused)",
+    )
+    for name, text in (
+        ("drop", "leave this column out; can be given again"),
+        ("categories", "this column is categories, though of numbers; can be given again"),
+    ):
+        command.add_argument(f"--{name}", action="append", default=[], metavar="COLUMN", help=text)
+
+
+def _seconds(text: str) -> float:
+    from skhp.search.time_budget import seconds_of_budget
+
+    budget: float | str = text
+    with contextlib.suppress(ValueError):
+        budget = float(text)
+    try:
+        # None is for no budget at all.
+        return seconds_of_budget(budget) or 0.0
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _add_journal(commands: Any) -> None:
+    journal = commands.add_parser(
+        "journal",
+        help="print what the journal of a search holds",
+        description=(
+            "Print of which search a journal is, how much is finished, and the best candidates by "
+            "mean score. The file is only read, also where a search is writing it."
+        ),
+    )
+    journal.add_argument("file", type=Path, metavar="FILE", help="what `journal=` was set to")
+    journal.add_argument(
+        "--best", type=int, default=10, metavar="N", help="candidates to list (default: 10)"
+    )

@@ -1,0 +1,127 @@
+"""A study as a page: the report of its search, with what the baseline has to say to it."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from skhp.comparison.errors import OutputError, SettingsError
+from skhp.comparison.repeats import mean_and_deviation
+from skhp.comparison.report import gain_sentence
+from skhp.comparison.study import Study
+
+__all__ = ["PageAddition", "check_page", "write_page"]
+
+
+class PageAddition(NamedTuple):
+    """A section that the report of a search shows beneath its verdict: sentences and a table."""
+
+    title: str
+    texts: tuple[str, ...]
+    names: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
+def check_page(path: Path, reads: Sequence[str | os.PathLike[str] | None] = ()) -> None:
+    """Refuse, before anything is trained, what could not be written; nothing is created.
+
+    Parameters
+    ----------
+    path : Path
+        Of the page. A file that is there will be replaced, as `search.report` does.
+    reads : sequence of path or None, default=()
+        Files that the page must not take the place of.
+
+    Raises
+    ------
+    SettingsError
+        If matplotlib, which draws the pictures, is not installed.
+    OutputError
+        If the page could not be written there.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise SettingsError(
+            "the pictures of a page are drawn by matplotlib, which is not installed: "
+            "pip install 'skhp[plot]', or use skhp tune, which prints its report."
+        )
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise OutputError(f"{str(path)!r} is a directory: give --out the path of a file.")
+    if not folder.is_dir():
+        raise OutputError(
+            f"{str(path)!r} cannot be written, as there is no directory {str(folder)!r}: make it, "
+            "or choose another --out."
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"{str(folder)!r} cannot be written to: choose another --out, or change its "
+            "permissions."
+        )
+    for other in reads:
+        if other is not None and path.resolve() == Path(other).resolve():
+            raise OutputError(
+                f"{str(path)!r} is read, or is the journal, and the page would take its place: "
+                "choose another --out."
+            )
+
+
+def write_page(study: Study, path: Path) -> Path:
+    """Write the report of the search of a study, judged by the test rows of the study.
+
+    Parameters
+    ----------
+    study : Study
+    path : Path
+        A file that is there is replaced when the page is whole.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    OutputError
+        If the system refuses.
+    """
+    # A copy, as the search of a study has refitted nothing: the repeats did.
+    search: Any = copy.copy(study.search)
+    search.best_estimator_ = study.pipeline
+    search.report_additions_ = (_against_the_baseline(study),)
+    y_test = study.table.target.labels[study.split.y_test]
+    try:
+        return search.report(path, study.split.X_test, y_test)
+    except OSError as error:
+        raise OutputError(
+            f"{str(path)!r} cannot be written ({error.strerror or error}): choose another --out."
+        ) from error
+
+
+def _against_the_baseline(study: Study) -> PageAddition:
+    target, repeats = study.table.target, [repeat.scores for repeat in study.repeats]
+    metrics = [("precision", "precision"), ("recall", "recall"), ("F1", "f1")]
+    if not target.is_binary:
+        metrics.append(("F1, mean of all classes", "f1_macro"))
+    rows = []
+    for title, metric in metrics:
+        mean, deviation = mean_and_deviation(getattr(scores, metric) for scores in repeats)
+        spread = float("nan") if deviation is None else deviation
+        rows.append((title, float(getattr(study.baseline_scores, metric)), mean, spread))
+    n_rare = int((study.split.y_test == target.rare_code).sum())
+    trained = "once" if len(repeats) == 1 else f"{len(repeats)} times, each with another seed"
+    return PageAddition(
+        "Against logistic regression",
+        (
+            gain_sentence(study.baseline_scores, repeats, "f1" if target.is_binary else "f1_macro"),
+            f"Scores on {len(study.split.y_test)} test rows of {study.table.name}, which neither "
+            "the network nor the logistic regression (with lasso, tuned on the same folds) has "
+            f"seen. Precision, recall and F1 are those of class {target.rare_label!r} of "
+            f"{target.name!r}, of which they hold {n_rare}. The winner was trained {trained}; the "
+            "pictures show the first of these trainings.",
+        ),
+        ("score", "baseline", "network (mean)", "network (std)"),
+        tuple(rows),
+    )

@@ -1,0 +1,201 @@
+"""What the wrapper of a model decides of labels: probabilities, and a threshold for two classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import logit
+
+from skhp.estimators.class_encoding import as_probabilities
+from skhp.estimators.custom_preparation import CheckedFit, HeldOutLabels
+from skhp.estimators.keras_arguments import predicts_in_its_own_way, rows_at_once
+from skhp.estimators.scikeras_fit import KerasWrapper
+from skhp.estimators.scikeras_labels import LabelWrapper
+from skhp.estimators.scikit_learn_private import Interval, StrOptions
+from skhp.estimators.threshold import best_threshold
+from skhp.exceptions import InvalidParameterError
+from skhp.networks.model_outputs import model_outputs
+
+
+class LabelDecisions(LabelWrapper):
+    """Predictions of labels, with a threshold for the rarest of two; not for direct use."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **LabelWrapper._parameter_constraints,
+        "threshold": [StrOptions({"tune"}), Interval(Real, 0, 1, closed="neither")],
+    }
+
+    threshold: float | str
+    threshold_: float
+    rare_class_: Any
+
+    def predict(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
+        """The most likely class of each row, or of two classes by the threshold.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+        **kwargs : dict
+            Arguments of ``model.predict`` for this call.
+
+        Returns
+        -------
+        y : ndarray of the shape and type of the labels in `fit`
+        """
+        threshold = getattr(self, "threshold_", 0.5)
+        # What a model predicts without a threshold, also at equal probabilities, stays as it is.
+        if threshold == 0.5:
+            return super().predict(X, **kwargs)
+        is_rare = self._rare_probability(self._predict_raw(X, **kwargs)) >= threshold
+        return self.classes_[np.where(is_rare, self._rarest(), 1 - self._rarest())]
+
+    def predict_proba(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
+        """Probabilities of the classes for each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+        **kwargs : dict
+            Arguments of ``model.predict`` for this call.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If the outputs of the model are no probabilities.
+        """
+        outputs = self._predict_raw(X, **kwargs)
+        return self.target_encoder_.inverse_transform(outputs, return_proba=True)
+
+    def _rare_probability(self, outputs: np.ndarray) -> np.ndarray:
+        probabilities = self.target_encoder_.inverse_transform(outputs, return_proba=True)
+        return probabilities[:, self._rarest()]
+
+    def _rarest(self) -> int:
+        return int(self.rare_class_ == self.classes_[1])
+
+    # A fit
+
+    def _checked(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        warm_start: bool,
+        keywords: dict[str, Any],
+        whole: bool,
+    ) -> CheckedFit:
+        if not whole and not hasattr(self, "threshold_"):
+            self._refuse_to_tune("partial_fit")
+        checked = super()._checked(X, y, sample_weight, warm_start, keywords, whole)
+        self._refuse_threshold()
+        if self.threshold != "tune" or not whole:
+            return checked
+        return checked._replace(held_out=self._held_out_labels(checked, sample_weight))
+
+    def _initialize(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        self._refuse_to_tune("initialize")
+        X, y = super()._initialize(X, y)
+        self._settle(None, inputs=lambda: ())
+        return X, y
+
+    def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
+        self._refuse_threshold()
+        self._forget_threshold()
+        super()._make_model(X, y)
+        if self._has_two_classes():
+            first, last = (np.count_nonzero(y == label) for label in self.classes_)
+            # Of equals the last, as classes_[1] is what is called positive.
+            self.rare_class_ = self.classes_[int(last <= first)]
+
+    def _settle(self, held_out: HeldOutLabels | None, inputs: Callable[[], Any]) -> None:
+        if not self._has_two_classes():
+            # A population leaves what an estimator had learnt of another target.
+            self._forget_threshold()
+        elif self.threshold != "tune":
+            self.threshold_ = float(self.threshold)
+        elif held_out is not None:
+            probability = self._rare_probability(self._probable_outputs(inputs()))
+            is_rare = held_out.labels == self.rare_class_
+            self.threshold_ = best_threshold(logit(probability), is_rare, held_out.weight)
+
+    def _probable_outputs(self, inputs: Any) -> Any:
+        """Outputs for rows in the form that the model takes them in, as `_predict_raw` has them."""
+        n_rows = len(keras.tree.flatten(inputs)[0])
+        batch_size = rows_at_once(self.batch_size, n_rows)
+        if predicts_in_its_own_way(self.model_):
+            outputs = self.model_.predict(inputs, batch_size=batch_size, verbose=0)
+        else:
+            outputs = model_outputs(self.model_, inputs, batch_size)
+        return as_probabilities(np.asarray(outputs, np.float64), self.model_.loss)
+
+    def _forget_threshold(self) -> None:
+        for name in ("rare_class_", "threshold_"):
+            self.__dict__.pop(name, None)
+
+    def _has_two_classes(self) -> bool:
+        return self.target_type_ == "binary" and self.y_ndim_ == 1 and self._encodes_labels()
+
+    def _encodes_labels(self) -> bool:
+        return type(self).target_encoder is LabelWrapper.target_encoder
+
+    # What a threshold cannot be for
+
+    def _refuse_threshold(self) -> None:
+        if self.threshold == 0.5 or self._has_two_classes():
+            return
+        if not self._encodes_labels():
+            what = f"{type(self).__name__} has a target_encoder of its own"
+        elif self.target_type_ == "binary":
+            what = "y has 2 dimensions, which y.ravel() would mend"
+        else:
+            what = f"y is {self.target_type_}"
+        raise InvalidParameterError(
+            f"threshold={self.threshold!r} is for labels of two classes, and {what}: leave it at "
+            "0.5."
+        )
+
+    def _refuse_to_tune(self, method: str) -> None:
+        if self.threshold == "tune":
+            raise InvalidParameterError(
+                f"threshold='tune' needs rows that are held out, which {method} has none of. Set a "
+                "number, or begin with fit."
+            )
+
+    def _held_out_labels(
+        self, checked: CheckedFit, sample_weight: ArrayLike | None
+    ) -> HeldOutLabels:
+        n_training, used = checked.arguments["n_training"], checked.used
+        given = checked.arguments.get("validation_data")
+        if given is not None:
+            return self._given_labels(given)
+        if n_training == used.sum():
+            raise InvalidParameterError(
+                "threshold='tune' needs rows that are held out of the training: set "
+                "validation_split, e.g. to 0.2, or pass validation_data=(X, y) to fit."
+            )
+        # Without class weights: the F1 is that of the rows.
+        weight = KerasWrapper._row_weight(self, checked.X, checked.y, sample_weight)
+        return HeldOutLabels(
+            checked.y[used][n_training:],
+            None if weight is None else weight[used][n_training:],
+        )
+
+    def _given_labels(self, given: Any) -> HeldOutLabels:
+        labels = np.asarray(given[1]) if isinstance(given, (tuple, list)) else None
+        if labels is None or labels.ndim != 1:
+            raise InvalidParameterError(
+                "threshold='tune' needs validation_data=(X, y) with labels in y, of one dimension, "
+                f"got {type(given).__name__ if labels is None else f'y of shape {labels.shape}'}."
+            )
+        weight = given[2] if len(given) > 2 else None
+        return HeldOutLabels(labels, None if weight is None else np.asarray(weight, np.float64))

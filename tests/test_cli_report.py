@@ -1,0 +1,224 @@
+"""`skhp report`: the page, what it holds, and what is refused before anything is trained."""
+
+import html.parser
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import brier_score_loss, f1_score
+from sklearn.model_selection import train_test_split
+
+from skhp.cli import main
+from skhp.comparison import OutputError, Settings, make_table, run_study, write_page
+
+OPTIONS = ["--search", "random", "--candidates", "3", "--folds", "2", "--repeats", "2"]
+
+
+class Page(html.parser.HTMLParser):
+    """The texts within each kind of element, and how many of them there are."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.open, self.texts, self.counts, self.rows = [], {}, {}, []
+        self.feed(Path(path).read_text(encoding="utf-8"))
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        if tag == "tr":
+            self.rows.append([])
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and data.strip():
+            self.texts.setdefault(self.open[-1], []).append(data.strip())
+            if self.open[-1] in ("td", "th"):
+                self.rows[-1].append(data.strip())
+
+    def row(self, name):
+        (found,) = [row for row in self.rows if row and row[0] == name]
+        return found[1:]
+
+
+def write_table(path):
+    """160 rows of patients, of whom a quarter died."""
+    random = np.random.default_rng(0)
+    age = random.normal(50, 10, 160).round(1)
+    ward = random.choice(["north", "south"], 160)
+    risk = age / 10 + 2 * (ward == "south") + random.normal(size=160)
+    # In the order of the alphabet the rare class comes first.
+    state = np.where(risk > np.quantile(risk, 0.75), "died", "lived")
+    # The target in the middle, so that --target is needed.
+    pd.DataFrame({"age": age, "state": state, "ward": ward}).to_csv(path, index=False)
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "skhp", "report", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_a_table_becomes_a_page(tmp_path):
+    write_table(tmp_path / "t.csv")
+    process = run("t.csv", "--target", "state", *OPTIONS, "--journal", "journal", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert sorted(os.listdir(tmp_path)) == ["journal", "report.html", "t.csv"]
+    assert process.stdout.endswith("\nThe page is 'report.html'.\n")
+    page = Page(tmp_path / "report.html")
+    assert page.texts["h1"] == ["Report of a RandomizedSearchCV"]
+    assert page.texts["h2"] == [
+        "Verdict",
+        "Against logistic regression",
+        "Diagnosis",
+        "Pictures",
+        "Candidates",
+        "Settings",
+        "Versions",
+    ]
+    # A picture of the search, of its course, of the training, of threshold and probabilities.
+    assert page.counts["svg"] == page.counts["figure"] == 5
+    # The page says of the baseline what the terminal says.
+    flat = " ".join(process.stdout.split())
+    (gain,) = [text for text in page.texts["p"] if "the F1 of the network is" in text]
+    assert gain in flat
+    printed = re.search(r"^ *F1 +(\S+) +(\S+) +(\S+)$", process.stdout, re.M).groups()
+    assert list(map(float, page.row("F1"))) == pytest.approx(list(map(float, printed)), abs=1e-3)
+    assert re.search(r"network__learning_rate = 0\.\d+\.$", page.texts["p"][0])
+    assert any("40 test rows of t.csv" in text for text in page.texts["p"])
+
+    # The same journal: nothing is trained anew, and the older page is replaced.
+    again = run("t.csv", "--target", "state", *OPTIONS, "--journal", "journal", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert Page(tmp_path / "report.html").texts["p"][0] == page.texts["p"][0]
+
+
+def test_a_missing_file_in_a_process_of_its_own(tmp_path):
+    process = run("none.csv", cwd=tmp_path)
+    assert process.returncode == 2
+    assert process.stdout == ""
+    assert re.fullmatch(r"skhp report: error: no such file: 'none.csv'.*\n", process.stderr)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause", "mend"),
+    [
+        (["-o", "."], "'.' is a directory", "path of a file"),
+        (["-o", "no/where.html"], "no directory .*no'", "make it, or choose another --out"),
+        (["-o", "./t.csv"], "'t.csv' is read", "choose another --out"),
+        (["-o", "j", "--journal", "j"], "'j' is read, or is the journal", "choose another --out"),
+        (["--target", "stat"], "no column 'stat'", "Did you mean 'state'"),
+        (["--folds", "1"], "folds is 1", "at least 2"),
+        (["--force"], "unrecognized arguments: --force", "skhp --help"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(arguments, cause, mend, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_table("t.csv")
+    before = Path("t.csv").read_bytes()
+    monkeypatch.setattr("skhp.comparison.run_study", None)
+    assert main(["report", "t.csv", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert line.startswith("skhp report: error: ")
+    assert re.search(cause, line)
+    assert re.search(mend, line)
+    assert os.listdir() == ["t.csv"]
+    assert Path("t.csv").read_bytes() == before
+
+
+def test_without_matplotlib_the_extra_is_named_before_any_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_table("t.csv")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr("skhp.comparison.run_study", None)
+    assert main(["report", "t.csv", "--target", "state"]) == 2
+    assert "pip install 'skhp[plot]'" in capsys.readouterr().err
+
+
+def test_ctrl_c_leaves_an_older_page_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_table("t.csv")
+    Path("report.html").write_text("older")
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skhp.comparison.run_study", interrupt)
+    assert main(["report", "t.csv", "--target", "state"]) == 130
+    assert capsys.readouterr().err == "skhp report: stopped by Ctrl-C, no files were written\n"
+    assert Path("report.html").read_text() == "older"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    from skhp import KerasMLPClassifier
+
+    path = tmp_path_factory.mktemp("table") / "t.csv"
+    write_table(path)
+    settings = Settings(search="random", candidates=2, folds=2, repeats=1)
+    network = KerasMLPClassifier(epochs=5)
+    return run_study(make_table(pd.read_csv(path), "state"), settings, network=network)
+
+
+def test_the_page_judges_by_the_test_rows_of_the_study(study, tmp_path):
+    table, target = study.table.inputs, study.table.target
+    labels = target.labels[target.codes]
+    _, X, _, y = train_test_split(table, labels, test_size=0.25, stratify=labels, random_state=0)
+    page = Page(write_page(study, tmp_path / "page.html"))
+    # The class of the package's own that did the search is nothing to look up.
+    assert page.texts["h1"] == ["Report of a RandomizedSearchCV"]
+    brier = brier_score_loss(y == "died", study.pipeline.predict_proba(X)[:, 1])
+    (caption,) = [text for text in page.texts["figcaption"] if "Brier score" in text]
+    assert f"Brier score {brier:.3f}" in caption
+    assert "probabilities of died" in caption
+    # One repeat, so its scores are those of the pipeline.
+    f1 = f1_score(y, study.pipeline.predict(X), pos_label="died", zero_division=0.0)
+    before, mean, *spread = page.row("F1")
+    assert float(mean) == pytest.approx(f1, abs=1e-4)
+    assert float(before) == pytest.approx(study.baseline_scores.f1, abs=1e-4)
+    assert spread == []
+    # The search of the study is as it was.
+    assert not hasattr(study.search, "best_estimator_")
+
+
+def test_what_the_system_refuses_leaves_nothing(study, tmp_path, monkeypatch):
+    path = tmp_path / "page.html"
+    path.write_text("older")
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    with pytest.raises(OutputError, match=r"page.html.*No space left on device.*another --out"):
+        write_page(study, path)
+    assert path.read_text() == "older"
+    assert os.listdir(tmp_path) == ["page.html"]
+
+
+def test_of_more_classes_the_mean_f1_is_told(study, tmp_path):
+    target = study.table.target
+    labels = np.append(target.labels, "unknown")
+    three = replace(study.table, target=replace(target, labels=labels))
+    page = Page(write_page(replace(study, table=three), tmp_path / "page.html"))
+    assert "F1, mean of all classes" in [row[0] for row in page.rows]
+    assert any("mean F1 of all classes" in text for text in page.texts["p"])
