@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import loguniform
 from sklearn.base import clone
+from sklearn.datasets import make_classification
 from sklearn.exceptions import FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
@@ -36,6 +37,7 @@ from skhp import (
 from skhp.estimators.mlp_base import LoneFit
 from skhp.training import Cohort
 from skhp.training.cohort_arrays import lay_out
+from skhp.training.cohort_programs import programs
 
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}
 RATES = [1e-4, 0.1]
@@ -586,3 +588,23 @@ class TestKerasCallbacks:
 class TwoEpochs(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.model.stop_training = epoch == 1
+
+
+def test_folds_of_other_sizes_share_the_program_of_a_loss_of_whole_batches():
+    X, y = make_classification(93, 4, weights=[0.7], random_state=0)
+    network = KerasMLPClassifier(
+        loss="soft_f1", batch_size=256, neurons=3, epochs=30, learning_rate=0.1, random_state=0
+    )
+    # Folds that leave 69 rows and 70, of which early stopping holds out a fifth.
+    search = GridSearchCV(network, {"learning_rate": [0.1, 0.03]}, cv=4, refit=False)
+    built = programs.counts.built
+    with joblib.parallel_config(backend="skhp"):
+        together = cross_validate(network, X, y, cv=4, return_estimator=True)
+        search.fit(X, y)
+        search.fit(X[:-1], y[:-1])
+    # One for one candidate, one for two of them.
+    assert programs.counts.built <= built + 2
+    alone = cross_validate(network, X, y, cv=4, return_estimator=True)
+    for one, other in zip(together["estimator"], alone["estimator"], strict=True):
+        assert one.best_epoch_ == other.best_epoch_
+        np.testing.assert_allclose(one.history_["loss"], other.history_["loss"], rtol=1e-4)

@@ -38,3 +38,10 @@ def test_multiples_share_the_parts_of_the_smallest():
 def test_a_part_is_as_long_as_the_longest_and_padded():
     assert (epoch_parts(7, [3]).positions[-1] == [6, 7, 7]).all()
     assert epoch_parts(7, [3]).positions.dtype == np.int32
+
+
+def test_one_part_of_all_rows_has_room_for_more():
+    parts = epoch_parts(5, [5, 9], room=8)
+    assert parts.positions.tolist() == [[0, 1, 2, 3, 4, 5, 5, 5]]
+    assert parts.full.all()
+    assert epoch_parts(5, [2], room=8).positions.shape == (3, 2)
