@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from skhp.training import FitTask, epoch_parts
+from skhp.training import FitTask, epoch_parts, steps_in_epoch
 from skhp.training.cohort_costs import BUILD_SECONDS, STEP_SECONDS, n_weights, step_seconds
 
 # Members of a cohort: enough to fill the vector units, few enough that a cohort fits into a core's
@@ -156,9 +156,8 @@ def _seconds(tasks: Sequence[FitTask], sizes: Sequence[int], members: Sequence[i
     return BUILD_SECONDS + epochs * n_parts * a_step
 
 
-def _expected_steps(task: FitTask) -> float:
-    n_rows = len(task.rows.X)
-    return task.plan.epochs * math.ceil(n_rows / min(task.plan.batch_size, n_rows))
+def _expected_steps(task: FitTask) -> int:
+    return task.plan.epochs * steps_in_epoch(len(task.rows.X), task.batch_size)
 
 
 def _member_order(task: FitTask) -> tuple[Any, ...]:

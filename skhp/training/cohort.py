@@ -89,7 +89,6 @@ class Cohort:
         self, tasks: Sequence[FitTask], chunk: int | None = None, candidates: int | None = None
     ) -> None:
         began = time.perf_counter()
-        self._seconds = 0.0
         self._has_pruned = False
         self._tasks = tasks
         self._leaders = leaders_of(tasks)
@@ -99,11 +98,11 @@ class Cohort:
         self._room = max(CHUNK_EPOCHS, chunk or 0)
         self._packs = [PackedMembers(leading, self._room, candidates)]
         self._snapshots: dict[int, FitResult] = {}
-        self._packed = time.perf_counter()
+        packed = time.perf_counter()
         self._packs[0].build()
-        self._ready = time.perf_counter()
-        self._began = began
-        self._seconds = self._ready - began
+        ready = time.perf_counter()
+        self._preparation = CohortSeconds(packing=packed - began, tracing=ready - packed)
+        self._seconds = ready - began
         self._first_call = 0.0
         self._done = 0
 
@@ -137,12 +136,9 @@ class Cohort:
     @property
     def seconds(self) -> CohortSeconds:
         """Where its time has gone so far."""
-        packing, tracing = self._packed - self._began, self._ready - self._packed
-        return CohortSeconds(
-            packing=packing,
-            tracing=tracing,
-            first_call=self._first_call,
-            training=self._seconds - packing - tracing - self._first_call,
+        before = self._preparation.packing + self._preparation.tracing + self._first_call
+        return replace(
+            self._preparation, first_call=self._first_call, training=self._seconds - before
         )
 
     def trained(self, observer: CohortObserver | None = None) -> list[FitResult]:

@@ -21,9 +21,9 @@ from skhp.training.cohort_state import (
     ProgramKey,
 )
 from skhp.training.epoch_parts import EpochParts, epoch_parts
-from skhp.training.fit_task import WHOLE_BATCH, FitTask
+from skhp.training.fit_task import FitTask
 from skhp.training.records import ValidationRows
-from skhp.training.streams import dropout_noise, row_order
+from skhp.training.streams import dropout_noise, row_order, steps_in_epoch
 from skhp.training.update_rules import UPDATE_RULES
 
 # Larger than any number of epochs.
@@ -94,7 +94,7 @@ class CohortArrays:
         batch_sizes = [task.batch_size for task in self._flat]
         self.parts: EpochParts = epoch_parts(most, batch_sizes, room=padded(most))
         self._ragged = any(
-            -(-n // task.batch_size) != -(-max(self._n_rows) // task.batch_size)
+            steps_in_epoch(n, task.batch_size) != steps_in_epoch(most, task.batch_size)
             for n in self._n_rows
             for task in self._flat
         )
@@ -236,8 +236,7 @@ class CohortArrays:
         padding = self._padded(most)
         orders = np.full((n_epochs, n_streams, most + 1), padding, np.int32)
         for s, (stream, n_rows) in enumerate(zip(self._streams, self._n_rows, strict=True)):
-            # A stream of whole batches has no order (see FitTask.stream).
-            seed = None if stream.batch_size == WHOLE_BATCH else stream.plan.seed
+            seed = stream.order_seed
             start = first_epoch + stream.plan.first_epoch
             for e in range(n_epochs):
                 orders[e, s, :n_rows] = (

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skhp.training.fit_task import FitTask
+from skhp.training.streams import steps_in_epoch
 
 # Measured on two cores: what a plain graph takes for one step, and for each weight of it;
 _PLAIN_STEP_SECONDS = 120e-6
@@ -59,4 +60,4 @@ def n_weights(task: FitTask) -> int:
 
 
 def _steps_of_epoch(task: FitTask) -> int:
-    return -(-len(task.rows.X) // task.batch_size)
+    return steps_in_epoch(len(task.rows.X), task.batch_size)

@@ -64,10 +64,14 @@ class FitTask:
     @property
     def stream(self) -> Hashable:
         """Equal for members that see the same rows in the same order with the same noise."""
-        plan = self.plan
-        seed = None if self.batch_size == WHOLE_BATCH else plan.seed
         noise = self.noise_seed if self.network.noise_sizes else None
-        return id(self.rows), id(self.validation), seed, noise, plan.first_epoch
+        rows = id(self.rows), id(self.validation)
+        return *rows, self.order_seed, noise, self.plan.first_epoch
+
+    @property
+    def order_seed(self) -> int | None:
+        """What decides the order of the rows; None where one batch takes them all as they are."""
+        return None if self.batch_size == WHOLE_BATCH else self.plan.seed
 
     @property
     def batch_size(self) -> int:

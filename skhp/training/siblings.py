@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,19 +30,16 @@ class Siblings:
     """
 
     def __init__(self, members: Sequence[MemberWeights]) -> None:
-        self._weights = np.stack([member.weights for member in members])
-        self._states = np.stack([member.state for member in members])
-        # The members themselves are kept, so that none of these numbers is given away.
-        self._members = {id(member): (place, member) for place, member in enumerate(members)}
+        self._places = {member: place for place, member in enumerate(members)}
         self._first: MemberWeights | None = None
         self._known: list[tuple[np.ndarray, np.ndarray]] = []
         self._lock = threading.Lock()
 
     def logits(self, network: BatchedNetwork, member: MemberWeights, X: np.ndarray) -> np.ndarray:
         """Outputs of one of the members before the last activation, as `predicted_logits`."""
-        if id(member) not in self._members:
+        if member not in self._places:
             return predicted_logits(network, member.weights, member.state, X)
-        place, _ = self._members[id(member)]
+        place = self._places[member]
         with self._lock:
             for rows, outputs in self._known:
                 if np.array_equal(rows, X):
@@ -51,32 +48,33 @@ class Siblings:
                 self._first = member
             # Rows that only others ask for are rows of their own.
             if self._first is member and self._has_room(network, X):
-                outputs = predicted_logits_of_members(network, self._weights, self._states, X)
+                weights, states = (
+                    np.stack([getattr(one, name) for one in self._places])
+                    for name in ("weights", "state")
+                )
+                outputs = predicted_logits_of_members(network, weights, states, X)
                 self._known.append((X.copy(), outputs))
                 return outputs[place].copy()
         return predicted_logits(network, member.weights, member.state, X)
 
     def _has_room(self, network: BatchedNetwork, X: np.ndarray) -> bool:
         n_outputs = network.weight_shapes[-1][-1]
-        needed = len(self._weights) * len(X) * n_outputs
+        needed = len(self._places) * len(X) * n_outputs
         return len(self._known) < _MOST_KINDS_OF_ROWS and needed <= _MOST_NUMBERS
 
 
-def as_siblings(
-    results: Iterable[tuple[FitTask, FitResult]],
-) -> list[FitResult]:
+def as_siblings(results: Sequence[tuple[FitTask, FitResult]]) -> list[FitResult]:
     """The results, those of one structure on the same rows made siblings.
 
     Parameters
     ----------
-    results : iterable of (FitTask, FitResult)
+    results : sequence of (FitTask, FitResult)
 
     Returns
     -------
     list of FitResult
         In the order given.
     """
-    results = list(results)
     alike: dict[Hashable, list[int]] = {}
     for number, (task, _) in enumerate(results):
         alike.setdefault((task.network, id(task.rows.X)), []).append(number)

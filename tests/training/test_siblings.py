@@ -4,6 +4,7 @@ import copy
 import gc
 import pickle
 import threading
+import weakref
 
 import joblib
 import numpy as np
@@ -150,8 +151,10 @@ def test_a_network_outlives_its_siblings(network, members):
     expected = one.logits(X)
     for copied in (copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
         np.testing.assert_array_equal(copied.logits(X), expected)
+    kept = weakref.ref(family)
     del family
     gc.collect()
+    assert kept() is None
     np.testing.assert_array_equal(one.logits(X), expected)
 
 
