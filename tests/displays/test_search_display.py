@@ -283,8 +283,12 @@ def test_mistakes_are_told():
         SearchDisplay.from_search(search, parameters=[])
 
 
-@pytest.mark.parametrize("n_parameters", [1, 2, 3])
-def test_when_all_candidates_failed(n_parameters):
+@pytest.mark.parametrize(("n_parameters", "marked"), [(1, [1, 2]), (2, [0, 1]), (3, None)])
+def test_when_all_candidates_failed(n_parameters, marked):
     parameters = {name: [1, 2] for name in "abc"[:n_parameters]}
     display = SearchDisplay.from_search(finished_search(parameters, [NAN, NAN]))
     display.figure_.canvas.draw()
+    if marked is None:
+        assert len(display.artists_["lines"].get_segments()) == 0
+    else:
+        assert display.artists_["failed"].get_xdata().tolist() == marked
