@@ -16,7 +16,14 @@ from skhp.comparison.curves import draw_curves
 from skhp.comparison.errors import OutputError
 from skhp.comparison.study import Study
 
-__all__ = ["CURVES", "PIPELINE", "SEARCH_RESULTS", "check_directory", "write_files"]
+__all__ = [
+    "CURVES",
+    "PIPELINE",
+    "SEARCH_RESULTS",
+    "check_directory",
+    "check_writable",
+    "write_files",
+]
 
 PIPELINE = "pipeline.joblib"
 SEARCH_RESULTS = "search_results.csv"
@@ -41,9 +48,14 @@ def check_directory(directory: Path) -> None:
     existing = _nearest_existing(directory)
     if not existing.is_dir():
         raise OutputError(f"{str(existing)!r} is a file, not a directory: choose another --out.")
-    if not os.access(existing, os.W_OK | os.X_OK):
+    check_writable(existing)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise an OutputError if no file can be made in a folder that exists."""
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(
-            f"{str(existing)!r} cannot be written to: choose another --out, or change its "
+            f"{str(folder)!r} cannot be written to: choose another --out, or change its "
             "permissions."
         )
 

@@ -7,23 +7,14 @@ import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from skhp.comparison.errors import OutputError, SettingsError
+from skhp.comparison.files import check_writable
 from skhp.comparison.repeats import mean_and_deviation
 from skhp.comparison.report import gain_sentence
 from skhp.comparison.study import Study
-
-__all__ = ["PageAddition", "check_page", "write_page"]
-
-
-class PageAddition(NamedTuple):
-    """A section that the report of a search shows beneath its verdict: sentences and a table."""
-
-    title: str
-    texts: tuple[str, ...]
-    names: tuple[str, ...]
-    rows: tuple[tuple[object, ...], ...]
+from skhp.reporting import ReportAddition, write_report
 
 
 def check_page(path: Path, reads: Sequence[str | os.PathLike[str] | None] = ()) -> None:
@@ -56,11 +47,7 @@ def check_page(path: Path, reads: Sequence[str | os.PathLike[str] | None] = ()) 
             f"{str(path)!r} cannot be written, as there is no directory {str(folder)!r}: make it, "
             "or choose another --out."
         )
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"{str(folder)!r} cannot be written to: choose another --out, or change its "
-            "permissions."
-        )
+    check_writable(folder)
     for other in reads:
         if other is not None and path.resolve() == Path(other).resolve():
             raise OutputError(
@@ -90,17 +77,18 @@ def write_page(study: Study, path: Path) -> Path:
     # A copy, as the search of a study has refitted nothing: the repeats did.
     search: Any = copy.copy(study.search)
     search.best_estimator_ = study.pipeline
-    search.report_additions_ = (_against_the_baseline(study),)
     y_test = study.table.target.labels[study.split.y_test]
     try:
-        return search.report(path, study.split.X_test, y_test)
+        return write_report(
+            search, path, study.split.X_test, y_test, [_against_the_baseline(study)]
+        )
     except OSError as error:
         raise OutputError(
             f"{str(path)!r} cannot be written ({error.strerror or error}): choose another --out."
         ) from error
 
 
-def _against_the_baseline(study: Study) -> PageAddition:
+def _against_the_baseline(study: Study) -> ReportAddition:
     target, repeats = study.table.target, [repeat.scores for repeat in study.repeats]
     metrics = [("precision", "precision"), ("recall", "recall"), ("F1", "f1")]
     if not target.is_binary:
@@ -112,7 +100,7 @@ def _against_the_baseline(study: Study) -> PageAddition:
         rows.append((title, float(getattr(study.baseline_scores, metric)), mean, spread))
     n_rare = int((study.split.y_test == target.rare_code).sum())
     trained = "once" if len(repeats) == 1 else f"{len(repeats)} times, each with another seed"
-    return PageAddition(
+    return ReportAddition(
         "Against logistic regression",
         (
             gain_sentence(study.baseline_scores, repeats, "f1" if target.is_binary else "f1_macro"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,25 +35,36 @@ _COLUMNS = ("mean_n_iter", "mean_best_epoch", "stop_reason", "pruned_at_epoch", 
 _PACKAGES = ("skhp", "scikit-learn", "keras", "tensorflow", "numpy", "scipy", "scikit-optimize")
 
 
+class ReportAddition(NamedTuple):
+    """A section beneath the verdict: sentences and a table."""
+
+    title: str
+    texts: tuple[str, ...]
+    names: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
 def write_report(
     search: Any,
     path: str | os.PathLike[str],
     X: ArrayLike | None = None,
     y: ArrayLike | None = None,
+    additions: Sequence[ReportAddition] = (),
 ) -> Path:
     """Write a page about a search: one file of HTML, without any outside address.
 
     Parameters
     ----------
     search : searcher
-        Fitted. What it was set beside can stand beneath the verdict: each of `report_additions_`,
-        if it has such, is a section with `title`, `texts`, and a table of `names` and `rows`.
+        Fitted.
     path : str or path
         Of the page; a file that is there is replaced when the page is whole.
     X : array-like of shape (n_samples, n_features), default=None
         Rows that the search has not seen. With `X` and `y` the page shows the threshold, and how
         far the probabilities can be trusted, for two classes.
     y : array-like of shape (n_samples,), default=None
+    additions : sequence of ReportAddition, default=()
+        Sections beneath the verdict: what the search was set beside.
 
     Returns
     -------
@@ -78,7 +89,7 @@ def write_report(
         Section("Verdict", _verdict(search, results)),
         *(
             Section(one.title, _paragraphs(one.texts) + table(one.names, one.rows))
-            for one in getattr(search, "report_additions_", ())
+            for one in additions
         ),
         Section("Diagnosis", _diagnosis(search)),
         Section("Pictures", _pictures(search, X, y)),
