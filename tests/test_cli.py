@@ -25,6 +25,7 @@ from skhp.comparison.search import (
     count_candidates,
 )
 from skhp.comparison.stages import StageProgress
+from tests.programs import start_program
 
 ROWS = [f"{n}.5,{'ab'[n % 2]},{n % 3 // 2}" for n in range(24)]
 GOOD = "\n".join(["age,ward,sick", *ROWS, ""])
@@ -492,13 +493,11 @@ def test_a_journal_of_another_search_is_refused_and_left_alone(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_ctrl_c_in_the_midst_of_the_work(tmp_path):
-    process = subprocess.Popen(
+    process = start_program(
         [sys.executable, "-m", "skhp", "tune", "--repeats", "1000"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         encoding="utf-8",
-        # A test run in the background of a shell passes on that it ignores Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     time.sleep(12)
     process.send_signal(signal.SIGINT)

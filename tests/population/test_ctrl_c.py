@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from tests.programs import start_program
+
 SECONDS = 2
 
 PREPARE = """
@@ -53,13 +55,11 @@ CALLS = {
 def test_ctrl_c_ends_the_training_at_once_and_leaves_no_thread(what):
     if "progress bar" in what:
         pytest.importorskip("sklearn.callback")
-    process = subprocess.Popen(
+    process = start_program(
         [sys.executable, "-c", PREPARE.replace("{call}", CALLS[what])],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        # A test run in the background of a shell passes on that it ignores Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         lines = iter(process.stdout.readline, "")

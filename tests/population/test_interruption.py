@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from tests.programs import run_program, start_program
+
 SECONDS_PROMISED = 2.0
 
 PRELUDE = """
@@ -90,13 +92,11 @@ class Running:
     """A program that runs, with its lines as they come."""
 
     def __init__(self, program):
-        self.process = subprocess.Popen(
+        self.process = start_program(
             [sys.executable, "-c", PRELUDE + program],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # Whatever the tests run under, this program obeys Ctrl-C.
-            start_new_session=True,
         )
         self.lines = []
         self._arriving = queue.SimpleQueue()
@@ -197,9 +197,7 @@ say(f"searched after all: {len(found.cv_results_['params'])}")
 
 @pytest.mark.slow
 def test_the_session_goes_on_after_ctrl_c():
-    done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + AGAIN], capture_output=True, text=True, timeout=120
-    )
+    done = run_program([sys.executable, "-c", PRELUDE + AGAIN], timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         *["ended by KeyboardInterrupt, threads of ours: []"] * 2,
