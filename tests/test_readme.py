@@ -33,3 +33,15 @@ def test_the_examples_run_and_find_good_networks(capsys, monkeypatch):
     scores = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
     assert min(scores) > 0.9
     assert scores[1] == pytest.approx(scores[0], abs=0.02)
+
+
+def test_its_links_lead_somewhere_from_wherever_it_is_shown():
+    """It is the page of the package, too, where the files beside it are not."""
+    links = re.findall(r"\]\(([^)]*)\)", README.read_text())
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
+def test_it_installs_nothing_that_is_not_published():
+    installed = re.findall(r"pip install '?([^\s'`]+)", README.read_text())
+    assert installed
+    assert not [name for name in installed if name.startswith("skhp")]
