@@ -15,9 +15,8 @@ from skhp.adoption import prepared_once
 from skhp.estimators.keras_arguments import refuse_model
 from skhp.exceptions import CannotJoinError
 from skhp.networks import (
-    BatchedNetwork,
-    batched_network,
     flattened,
+    layered_network,
     network_numbers,
     unflattened,
 )
@@ -146,10 +145,10 @@ def custom_fit_task(
     metrics = row_metrics(_compiled(model), rows.y.shape[1:], model.output_shape[1])
     network = _network(model, X, y, loss)
     loss_numbers: tuple[float, ...] = ()
-    if isinstance(network, BatchedNetwork):
+    if network.varies_loss:
         loss, loss_numbers = loss.parted()
     update = update_of(model.optimizer)
-    if getattr(network, "is_sparse", False) and update.rule not in _LINEAR_RULES:
+    if network.has_sparse_gradient and update.rule not in _LINEAR_RULES:
         raise CannotJoinError(
             f"Keras' {type(model.optimizer).__name__} takes the rows of an Embedding one by one, "
             "also where a batch has the same row twice. Use SGD, or let Keras train the model."
@@ -256,7 +255,7 @@ def _compiled(model: keras.Model) -> dict[str, Any]:
 
 def _network(model: keras.Model, X: np.ndarray, y: np.ndarray, loss: RowLoss) -> Any:
     try:
-        network: Any = batched_network(model)
+        network: Any = layered_network(model)
     except CannotJoinError:
         network = None
     # Weights that no layer is known to have, as of LoRA, or that are frozen.

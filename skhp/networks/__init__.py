@@ -4,18 +4,6 @@ from skhp.networks.quiet_tensorflow import import_tensorflow_quietly
 
 import_tensorflow_quietly()
 
-from skhp.networks.batched_network import (  # noqa: E402
-    ActivationLayer,
-    BatchedNetwork,
-    DenseLayer,
-    DropoutLayer,
-    NetworkNumbers,
-    batched_network,
-    flattened,
-    network_numbers,
-    unflattened,
-    zero_at_zero,
-)
 from skhp.networks.build import build_network  # noqa: E402
 from skhp.networks.description import (  # noqa: E402
     ACTIVATIONS,
@@ -29,6 +17,8 @@ from skhp.networks.initial_network import (  # noqa: E402
     initial_network,
     numbers_of,
 )
+from skhp.networks.layered_network import LayeredNetwork, layered_network  # noqa: E402
+from skhp.networks.layers import zero_at_zero  # noqa: E402
 from skhp.networks.logits import logits  # noqa: E402
 from skhp.networks.losses import (  # noqa: E402
     CLASSIFICATION_LOSSES,
@@ -36,6 +26,8 @@ from skhp.networks.losses import (  # noqa: E402
     NetworkLoss,
     keras_loss,
 )
+from skhp.networks.network import Cost, Network, flattened, unflattened  # noqa: E402
+from skhp.networks.network_numbers import NetworkNumbers, network_numbers  # noqa: E402
 from skhp.networks.optimizers import (  # noqa: E402
     OPTIMIZERS,
     SCHEDULES,
@@ -62,12 +54,11 @@ __all__ = [
     "OPTIMIZERS",
     "REGRESSION_LOSSES",
     "SCHEDULES",
-    "ActivationLayer",
-    "BatchedNetwork",
     "CacheCounts",
-    "DenseLayer",
-    "DropoutLayer",
+    "Cost",
     "InitialNetwork",
+    "LayeredNetwork",
+    "Network",
     "NetworkDescription",
     "NetworkLoss",
     "NetworkNumbers",
@@ -77,7 +68,6 @@ __all__ = [
     "ProgramCache",
     "SavedNetwork",
     "Schedule",
-    "batched_network",
     "build_network",
     "compile_network",
     "copy_network",
@@ -86,6 +76,7 @@ __all__ = [
     "import_tensorflow_quietly",
     "initial_network",
     "keras_loss",
+    "layered_network",
     "logits",
     "network_numbers",
     "numbers_of",

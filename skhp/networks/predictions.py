@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks.batched_network import BatchedNetwork
+from skhp.networks.layered_network import LayeredNetwork
 from skhp.networks.program_cache import ProgramCache
 
 # Bounds the memory of one forward pass.
@@ -27,13 +27,13 @@ programs = ProgramCache()
 
 
 def predicted_logits(
-    network: BatchedNetwork, weights: np.ndarray, state: np.ndarray, X: np.ndarray
+    network: LayeredNetwork, weights: np.ndarray, state: np.ndarray, X: np.ndarray
 ) -> np.ndarray:
     """Outputs before the last activation, the same for a row whatever its neighbours.
 
     Parameters
     ----------
-    network : BatchedNetwork
+    network : LayeredNetwork
     weights : ndarray of shape (n_weights,)
     state : ndarray of shape (n_state,)
     X : ndarray of shape (n_samples, n_features), dtype float32
@@ -46,13 +46,13 @@ def predicted_logits(
 
 
 def predicted_logits_of_members(
-    network: BatchedNetwork, weights: np.ndarray, states: np.ndarray, X: np.ndarray
+    network: LayeredNetwork, weights: np.ndarray, states: np.ndarray, X: np.ndarray
 ) -> np.ndarray:
     """Outputs of several members for the same rows, bit by bit those that each has by itself.
 
     Parameters
     ----------
-    network : BatchedNetwork
+    network : LayeredNetwork
     weights : ndarray of shape (n_members, n_weights)
     states : ndarray of shape (n_members, n_state)
     X : ndarray of shape (n_samples, n_features), dtype float32
@@ -73,7 +73,7 @@ def predicted_logits_of_members(
     return np.concatenate(blocks, axis=1).astype(np.float64)
 
 
-def _program(network: BatchedNetwork, n_inputs: int) -> Any:
+def _program(network: LayeredNetwork, n_inputs: int) -> Any:
     def outputs_of_one(member: tuple[Any, Any], x: Any) -> Any:
         weights, state = (part[None, None] for part in member)
         logits, _ = network.outputs(weights, state, x, training=False, until_logits=True)

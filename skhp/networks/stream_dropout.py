@@ -43,7 +43,7 @@ class StreamDropout(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Note how many numbers a row needs."""
-        self.units = math.prod(size or 0 for size in input_shape[1:])
+        self.noise_shape = (math.prod(size or 0 for size in input_shape[1:]),)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Drop what the noise says."""

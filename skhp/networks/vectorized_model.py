@@ -22,9 +22,10 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
-from skhp.networks.batched_network import RowSums
 from skhp.networks.keras_private import DefaultSeeds
+from skhp.networks.layers.layer import weighted_cost
 from skhp.networks.model_configuration import anonymous_configuration, configuration_text
+from skhp.networks.network import Cost, RowSums, Shapes
 from skhp.networks.portable_model import custom_objects, loading_scope
 from skhp.networks.program_cache import ProgramCache
 from skhp.networks.stream_dropout import StreamDropout, member_dropout
@@ -41,7 +42,7 @@ _RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN"})
 class VectorizedModel:
     """A model as one function of weights and rows; two with equal keys can share a program.
 
-    It takes the place of a `skhp.networks.BatchedNetwork`.
+    It is a `skhp.networks.Network`.
 
     Parameters
     ----------
@@ -51,17 +52,18 @@ class VectorizedModel:
         Its own weights play no part.
     held : sequence of ndarray
         What it carries beside weights, which its training does not change.
-    is_sparse : bool
+    has_sparse_gradient : bool
         Whether Keras' optimizers get the gradient row by row, as that of an Embedding.
     """
 
     key: Hashable
     model: keras.Model = field(compare=False, repr=False)
     held: Sequence[np.ndarray] = field(compare=False, repr=False)
-    is_sparse: bool = field(compare=False)
+    has_sparse_gradient: bool = field(compare=False)
 
     state_shapes = ()
     shares_batches = True
+    varies_loss = False
 
     @property
     def weight_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -69,9 +71,31 @@ class VectorizedModel:
         return tuple(tuple(variable.shape) for variable in self.model.trainable_variables)
 
     @property
-    def noise_sizes(self) -> tuple[int, ...]:
-        """Numbers that each dropout layer needs for a row."""
-        return tuple(layer.units for layer in self.model.layers if type(layer) is StreamDropout)
+    def noise_shapes(self) -> Shapes:
+        """For each dropout layer, the shape of the noise that it needs for one row."""
+        return tuple(
+            layer.noise_shape for layer in self.model.layers if type(layer) is StreamDropout
+        )
+
+    @property
+    def kin(self) -> Hashable:
+        """The network itself: its layers cannot be widened."""
+        return self
+
+    def cost(self, rows: int) -> Cost:
+        """What its weights cost at each step of a series, or pixel of an image, that they meet."""
+        total = Cost(0.0, 0.0)
+        for layer in self.model.layers:
+            shapes = tuple(tuple(variable.shape) for variable in layer.trainable_variables)
+            if shapes:
+                total += weighted_cost(shapes, _places_of_row(layer), rows)
+        return total
+
+    dropout_places = ()
+
+    def widened(self, others: Sequence[Any]) -> None:
+        """None, as its layers cannot be widened."""
+        return
 
     def outputs(
         self,
@@ -85,7 +109,7 @@ class VectorizedModel:
         dropout: Sequence[Tensor] = (),
         until_logits: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Outputs of every member for the rows of its stream; see `BatchedNetwork.outputs`."""
+        """As `Network.outputs`."""
         if until_logits:
             raise ValueError("A VectorizedModel does not know its logits; ask for its outputs.")
 
@@ -105,7 +129,7 @@ class VectorizedModel:
         noise: Sequence[Tensor],
         dropout: Sequence[Tensor],
     ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
-        """How the loss of every member depends on its weights; see `BatchedNetwork`.
+        """As `Network.loss_gradient`.
 
         The gradient is taken for each member by itself: under XLA, that of all outputs at once
         takes 20 times as long.
@@ -125,7 +149,7 @@ class VectorizedModel:
     def row_sums(
         self, weights: Tensor, state: Tensor, rows: tuple[Tensor, ...], *, loss: RowSums
     ) -> tuple[Tensor, ...]:
-        """The sums of `loss_gradient`, for rows as they are predicted.
+        """As `Network.row_sums`.
 
         They are made of each member by itself: Keras takes a crossentropy from the logits, where
         the outputs come straight from an activation.
@@ -143,6 +167,13 @@ class VectorizedModel:
         held = [tf.constant(value) for value in self.held]
         with member_dropout(noise, rates):
             return self.model.stateless_call(own, held, x, training=training)[0]
+
+
+def _places_of_row(layer: keras.layers.Layer) -> int:
+    """How often a layer uses its kernels for one row."""
+    is_recurrent = type(layer).__name__ in _RECURRENT
+    shape = layer.input.shape if is_recurrent else layer.output.shape
+    return math.prod(length or 1 for length in shape[1:-1])
 
 
 def _for_members(function: Any, weights: Tensor, dropout: Sequence[Tensor], of_stream: Any) -> Any:
@@ -307,7 +338,7 @@ def _try(vectorized: VectorizedModel, x: np.ndarray, y: np.ndarray, loss: Any) -
     is_lambda = [isinstance(layer, keras.layers.Lambda) for layer in vectorized.model.layers]
     has_own_code = any(is_lambda) or bool(custom_objects(vectorized.model))
     n_weights = sum(math.prod(shape) for shape in vectorized.weight_shapes)
-    noise = [tf.zeros((2, 3, size)) for size in vectorized.noise_sizes]
+    noise = [tf.zeros((2, 3, *shape)) for shape in vectorized.noise_shapes]
 
     def step(weights: Tensor, x: Tensor, y: Tensor, weight: Tensor) -> Any:
         return vectorized.loss_gradient(

@@ -17,17 +17,13 @@ from typing import Any
 import numpy as np
 
 from skhp.training import FitTask, epoch_parts, steps_in_epoch
-from skhp.training.cohort_costs import BUILD_SECONDS, STEP_SECONDS, n_weights, step_seconds
+from skhp.training.cohort_costs import BUILD_SECONDS, STEP_SECONDS
 
 # Members of a cohort: enough to fill the vector units, few enough that a cohort fits into a core's
 # cache, and that there are several to train at once and to finish one after the other.
 MOST_MEMBERS = 256
 _FEW_MEMBERS = 32
 _MOST_STREAMS = 64
-
-# Weights, best weights, gradients, slots and what an update has in between; rows in and out.
-_COPIES_OF_WEIGHTS = 12
-_COPIES_OF_OUTPUTS = 4
 
 
 @dataclass(frozen=True)
@@ -82,10 +78,9 @@ def seconds_of(tasks: Sequence[FitTask]) -> float:
 
 def bytes_of_member(task: FitTask) -> int:
     """An estimate of the memory that a member of a cohort takes."""
-    units = sum(shape[-1] for shape in task.network.weight_shapes if len(shape) > 1)
     held_out = 0 if task.validation is None else len(task.validation.X)
     at_once = min(task.batch_size, len(task.rows.X)) + held_out
-    return 4 * (_COPIES_OF_WEIGHTS * n_weights(task) + _COPIES_OF_OUTPUTS * at_once * units)
+    return int(task.network.cost(at_once).bytes)
 
 
 def _blocks(
@@ -152,7 +147,7 @@ def _seconds(tasks: Sequence[FitTask], sizes: Sequence[int], members: Sequence[i
     n_rows = max(len(tasks[number].rows.X) for number in members)
     epochs = max(tasks[number].plan.epochs for number in members)
     n_parts, length = epoch_parts(n_rows, sizes).positions.shape
-    a_step = STEP_SECONDS + len(members) * step_seconds(tasks[members[0]], length)
+    a_step = STEP_SECONDS + len(members) * tasks[members[0]].network.cost(length).seconds
     return BUILD_SECONDS + epochs * n_parts * a_step
 
 

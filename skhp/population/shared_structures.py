@@ -16,13 +16,9 @@ from typing import Any
 import numpy as np
 
 from skhp.networks import (
-    ActivationLayer,
-    BatchedNetwork,
-    DenseLayer,
-    DropoutLayer,
+    Network,
     flattened,
     unflattened,
-    zero_at_zero,
 )
 from skhp.training import FitResult, FitTask, MemberWeights
 
@@ -65,7 +61,9 @@ def share_structures(
         own = [tasks[number] for number in members]
         if len({task.network for task in own}) == 1:
             continue
-        structure = _widest([task.network for task in own])
+        structure = own[0].network.widened([task.network for task in own[1:]])
+        if structure is None:
+            continue
         moved = [_in_structure(task, structure) for task in own]
         if pays(own, moved):
             for number, task in zip(members, moved, strict=True):
@@ -74,13 +72,14 @@ def share_structures(
 
 
 def _alike(tasks: Sequence[FitTask]) -> list[list[int]]:
-    """Members that can share a structure: those with dropout in the same places, or in none."""
-    skeletons: dict[Any, dict[tuple[int, ...], list[int]]] = {}
+    """Members that may share a structure: those with dropout in the same places, or in none."""
+    kin: dict[Any, dict[Any, list[int]]] = {}
     for number, task in enumerate(tasks):
-        by_places = skeletons.setdefault(_skeleton(task), {})
-        by_places.setdefault(_dropout_places(task.network), []).append(number)
+        key = task.network.kin, task.shares_batches, *task.objective
+        by_places = kin.setdefault(key, {})
+        by_places.setdefault(task.network.dropout_places, []).append(number)
     alike: list[list[int]] = []
-    for by_places in skeletons.values():
+    for by_places in kin.values():
         without = by_places.pop((), [])
         if by_places:
             most = max(by_places, key=lambda places: (len(by_places[places]), places))
@@ -91,66 +90,10 @@ def _alike(tasks: Sequence[FitTask]) -> list[list[int]]:
     return alike
 
 
-def _dropout_places(network: Any) -> tuple[int, ...]:
-    layers = network.layers if isinstance(network, BatchedNetwork) else ()
-    return tuple(k for k, layer in enumerate(layers) if isinstance(layer, DropoutLayer))
-
-
-def _skeleton(task: FitTask) -> Any:
-    """Equal for members that are alike but for dropout and, where zeros stay zero, widths."""
-    network = task.network
-    if not isinstance(network, BatchedNetwork):
-        return task.program
-    layers: list[Any] = [layer for layer in network.layers if not isinstance(layer, DropoutLayer)]
-    if _can_widen(network):
-        layers = [
-            replace(layer, n_inputs=0, units=0) if isinstance(layer, DenseLayer) else layer
-            for layer in layers
-        ]
-    first, last = _dense(network)[0], _dense(network)[-1]
-    others = replace(task, network=_NOTHING).program
-    return tuple(layers), first.n_inputs, last.units, task.shares_batches, others
-
-
-_NOTHING = BatchedNetwork(())
-
-
-@functools.lru_cache
-def _can_widen(network: BatchedNetwork) -> bool:
-    dense = _dense(network)
-    hidden = network.layers[: network.layers.index(dense[-1])]
-    return not network.state_shapes and all(
-        zero_at_zero(layer.function) for layer in hidden if isinstance(layer, ActivationLayer)
-    )
-
-
-def _dense(network: BatchedNetwork) -> list[DenseLayer]:
-    return [layer for layer in network.layers if isinstance(layer, DenseLayer)]
-
-
-def _widest(networks: Sequence[BatchedNetwork]) -> BatchedNetwork:
-    """The structure that has room for all: dropout where any has it, the most units of each."""
-    units = [
-        max(layer.units for layer in layers) for layers in zip(*map(_dense, networks), strict=True)
-    ]
-    template = max(networks, key=lambda network: len(network.layers))
-    layers: list[Any] = []
-    n_inputs = _dense(template)[0].n_inputs
-    widths = iter(units)
-    for layer in template.layers:
-        if isinstance(layer, DenseLayer):
-            layers.append(replace(layer, n_inputs=n_inputs, units=(n_inputs := next(widths))))
-        elif isinstance(layer, DropoutLayer):
-            layers.append(DropoutLayer(n_inputs))
-        else:
-            layers.append(layer)
-    return BatchedNetwork(tuple(layers))
-
-
-def _in_structure(task: FitTask, structure: BatchedNetwork) -> FitTask:
+def _in_structure(task: FitTask, structure: Network) -> FitTask:
     numbers = task.numbers
-    if len(numbers.dropout) < len(structure.noise_sizes):
-        numbers = replace(numbers, dropout=(0.0,) * len(structure.noise_sizes))
+    if len(numbers.dropout) < len(structure.noise_shapes):
+        numbers = replace(numbers, dropout=(0.0,) * len(structure.noise_shapes))
     return replace(
         task,
         network=structure,
@@ -160,16 +103,14 @@ def _in_structure(task: FitTask, structure: BatchedNetwork) -> FitTask:
 
 
 @functools.lru_cache(1024)
-def _widened_start(
-    start: MemberWeights, network: BatchedNetwork, structure: BatchedNetwork
-) -> MemberWeights:
+def _widened_start(start: MemberWeights, network: Network, structure: Network) -> MemberWeights:
     # The same object for the same start, so that equal members are still seen to be equal.
     return _in_shapes(start, network, structure.weight_shapes, _pad)
 
 
 def _in_shapes(
     member: MemberWeights,
-    network: BatchedNetwork,
+    network: Network,
     shapes: Sequence[tuple[int, ...]],
     change: Callable[[np.ndarray, tuple[int, ...]], np.ndarray],
 ) -> MemberWeights:

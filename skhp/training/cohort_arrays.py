@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -247,21 +248,20 @@ class CohortArrays:
         return Chunk(
             rows=tf.constant(rows),
             noise=tuple(
-                self._noise(layer, units, first_epoch, n_epochs)
-                for layer, units in enumerate(self._flat[0].network.noise_sizes)
+                self._noise(layer, shape, first_epoch, n_epochs)
+                for layer, shape in enumerate(self._flat[0].network.noise_shapes)
             ),
             epochs=tf.constant(n_epochs),
         )
 
-    def _noise(self, layer: int, units: int, first_epoch: int, n_epochs: int) -> Any:
+    def _noise(self, layer: int, shape: tuple[int, ...], first_epoch: int, n_epochs: int) -> Any:
         size = self._padded(max(self._n_rows)) + 1
-        noise = np.zeros((self._epochs, len(self._streams), size, units), np.uint16)
+        noise = np.zeros((self._epochs, len(self._streams), size, *shape), np.uint16)
         for s, (stream, n_rows) in enumerate(zip(self._streams, self._n_rows, strict=True)):
             start = first_epoch + stream.plan.first_epoch
             for e in range(n_epochs):
-                noise[e, s, :n_rows] = dropout_noise(
-                    stream.noise_seed, layer, start + e, n_rows, units
-                )
+                drawn = dropout_noise(stream.noise_seed, layer, start + e, n_rows, math.prod(shape))
+                noise[e, s, :n_rows] = drawn.reshape(n_rows, *shape)
         return tf.constant(noise)
 
     def _update_numbers(self) -> tuple[Any, ...]:

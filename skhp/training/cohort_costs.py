@@ -17,12 +17,8 @@ _PLAIN_STEP_SECONDS = 120e-6
 _PLAIN_WEIGHT_SECONDS = 40e-9
 # what it takes to trace a program and have XLA compile it,
 BUILD_SECONDS = 1.5
-# and such a program for one step of any cohort, for each weight in it, and for each output of a
-# unit for a row. Layers of few units do not fill the vector units of a core.
+# and such a program for one step of any cohort, whatever the network.
 STEP_SECONDS = 10e-6
-_WEIGHT_SECONDS = 3e-9
-_OUTPUT_SECONDS = 3e-9
-_LEAST_UNITS = 16
 # A plain graph is traced, too; XLA takes this much longer.
 _COMPILE_SECONDS = 1.0
 
@@ -35,13 +31,6 @@ def pays_to_compile(tasks: Sequence[FitTask], places: int) -> bool:
     return steps * (_PLAIN_STEP_SECONDS + of_members) > _COMPILE_SECONDS
 
 
-def step_seconds(task: FitTask, rows: int) -> float:
-    """Of one step of a compiled cohort for a member like this, with so many rows."""
-    units = [shape[-1] for shape in task.network.weight_shapes if len(shape) > 1]
-    outputs = rows * sum(max(width, _LEAST_UNITS) for width in units)
-    return n_weights(task) * _WEIGHT_SECONDS + outputs * _OUTPUT_SECONDS
-
-
 def pays_to_move(running: Sequence[FitTask], spared: int, epochs_done: int) -> bool:
     """Whether a program with so many places less costs less than it saves.
 
@@ -50,7 +39,7 @@ def pays_to_move(running: Sequence[FitTask], spared: int, epochs_done: int) -> b
     left = min(epochs_done, max(task.plan.epochs for task in running) - epochs_done)
     smallest = min(running, key=lambda task: task.batch_size)
     rows = min(smallest.batch_size, len(smallest.rows.X))
-    epoch = _steps_of_epoch(smallest) * step_seconds(smallest, rows)
+    epoch = _steps_of_epoch(smallest) * smallest.network.cost(rows).seconds
     return left * spared * epoch > BUILD_SECONDS
 
 

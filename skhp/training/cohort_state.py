@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks import BatchedNetwork
+from skhp.networks import Network
 from skhp.training.row_loss import RowLoss
 from skhp.training.row_metric import RowMetric
 
@@ -109,7 +109,7 @@ class History(NamedTuple):
 class ProgramKey:
     """What a program is built for, besides the shapes of its tensors."""
 
-    network: BatchedNetwork
+    network: Network
     loss: RowLoss
     rule: str
     row_metrics: tuple[RowMetric, ...]

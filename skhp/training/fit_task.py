@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhp.networks import BatchedNetwork, NetworkNumbers
+from skhp.networks import Network, NetworkNumbers
 from skhp.training.rate_schedules import RateNumbers
 from skhp.training.records import TrainingOutcome, TrainingPlan, TrainingRows, ValidationRows
 from skhp.training.row_loss import RowLoss
@@ -46,7 +46,7 @@ class FitTask:
     validation rows and the seeds are the same; to share a program they need equal keys.
     """
 
-    network: BatchedNetwork
+    network: Network
     numbers: NetworkNumbers
     loss: RowLoss
     update: UpdateNumbers
@@ -64,7 +64,7 @@ class FitTask:
     @property
     def stream(self) -> Hashable:
         """Equal for members that see the same rows in the same order with the same noise."""
-        noise = self.noise_seed if self.network.noise_sizes else None
+        noise = self.noise_seed if self.network.noise_shapes else None
         rows = id(self.rows), id(self.validation)
         return *rows, self.order_seed, noise, self.plan.first_epoch
 
@@ -87,9 +87,13 @@ class FitTask:
     @property
     def program(self) -> Hashable:
         """Equal for members that can share a program."""
+        return self.network, *self.objective
+
+    @property
+    def objective(self) -> tuple[Hashable, ...]:
+        """Equal for members whose networks, if they were equal, could share a program."""
         plan, validation = self.plan, self.validation
         return (
-            self.network,
             self.loss,
             self.row_metrics,
             self.update.rule,

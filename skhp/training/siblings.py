@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skhp.networks import BatchedNetwork, predicted_logits, predicted_logits_of_members
+from skhp.networks import LayeredNetwork, predicted_logits, predicted_logits_of_members
 from skhp.training.fit_task import FitResult, FitTask, MemberWeights
 
 # Rows to score, rows to learn from, held-out rows: a search asks for no more of one fold.
@@ -35,7 +35,7 @@ class Siblings:
         self._known: list[tuple[np.ndarray, np.ndarray]] = []
         self._lock = threading.Lock()
 
-    def logits(self, network: BatchedNetwork, member: MemberWeights, X: np.ndarray) -> np.ndarray:
+    def logits(self, network: LayeredNetwork, member: MemberWeights, X: np.ndarray) -> np.ndarray:
         """Outputs of one of the members before the last activation, as `predicted_logits`."""
         if member not in self._places:
             return predicted_logits(network, member.weights, member.state, X)
@@ -57,7 +57,7 @@ class Siblings:
                 return outputs[place].copy()
         return predicted_logits(network, member.weights, member.state, X)
 
-    def _has_room(self, network: BatchedNetwork, X: np.ndarray) -> bool:
+    def _has_room(self, network: LayeredNetwork, X: np.ndarray) -> bool:
         n_outputs = network.weight_shapes[-1][-1]
         needed = len(self._places) * len(X) * n_outputs
         return len(self._known) < _MOST_KINDS_OF_ROWS and needed <= _MOST_NUMBERS

@@ -11,7 +11,7 @@ import numpy as np
 
 from skhp.networks import (
     OPTIMIZERS,
-    BatchedNetwork,
+    LayeredNetwork,
     NetworkDescription,
     NetworkLoss,
     Schedule,
@@ -91,7 +91,7 @@ class TrainedNetwork:
         return cls(description, objective, MemberWeights(nothing, nothing), model)
 
     @property
-    def network(self) -> BatchedNetwork:
+    def network(self) -> LayeredNetwork:
         """Its structure."""
         return initial_network(self.description.structure, 0).network
 

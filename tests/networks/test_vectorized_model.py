@@ -154,7 +154,7 @@ def test_outputs_and_gradients_are_those_of_keras(kind):
 def test_dropout_takes_the_noise_of_the_stream_and_the_rate_of_the_member():
     model = skipping()
     network = vectorized(model)
-    assert network.noise_sizes == (3,)
+    assert network.noise_shapes == ((3,),)
     weights, x = member_weights(network), rows_for(model)
     noise = np.random.default_rng(2).uniform(size=(STREAMS, N_ROWS, 3)).astype(np.float32)
     rates = np.array([[0.0, 0.3, 0.6], [0.5, 0.2, 0.9]], np.float32)

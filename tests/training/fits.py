@@ -7,12 +7,12 @@ import numpy as np
 
 from skhp.networks import (
     OPTIMIZERS,
-    batched_network,
     build_network,
     compile_network,
     describe_network,
     flattened,
     keras_loss,
+    layered_network,
     network_numbers,
     schedule_from,
 )
@@ -138,7 +138,7 @@ def example(
     own = OPTIMIZERS[optimizer](given)
     compile_network(model, description, loss, own, steps)
     task = FitTask(
-        network=batched_network(model),
+        network=layered_network(model),
         numbers=network_numbers(model),
         loss=row_loss(keras_loss(loss, output)),
         update=update_of(own),

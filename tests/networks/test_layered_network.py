@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from skhp import CannotJoinError
-from skhp.networks import batched_network, flattened, network_numbers, unflattened
+from skhp.networks import flattened, layered_network, network_numbers, unflattened
 
 LAYERS = keras.layers
 ROWS = np.random.default_rng(0).normal(size=(2, 9, 4)).astype(np.float32)
@@ -26,7 +26,7 @@ def stack(*layers, width=4):
 def members(model, streams=2, candidates=3, seed=1):
     """Weights and state of as many members, different for each."""
     generator = np.random.default_rng(seed)
-    network = batched_network(model)
+    network = layered_network(model)
     sizes = [
         sum(int(np.prod(shape)) for shape in shapes)
         for shapes in (network.weight_shapes, network.state_shapes)
@@ -175,7 +175,7 @@ def test_numbers_are_read_from_the_layers():
 
 def test_networks_are_equal_where_they_can_share_a_program():
     def build(units=3, rate=0.1, activation="relu"):
-        return batched_network(
+        return layered_network(
             stack(LAYERS.Dense(units, activation), LAYERS.Dropout(rate), LAYERS.Dense(1))
         )
 
@@ -189,7 +189,7 @@ def test_networks_are_equal_where_they_can_share_a_program():
     ("build", "reason"),
     [
         (lambda: keras.Model(i := keras.Input((4,)), LAYERS.Dense(1)(i)), "Sequential"),
-        (lambda: stack(LAYERS.Activation("relu")), "no Dense"),
+        (lambda: stack(LAYERS.Activation("relu")), "no weights"),
         (lambda: stack(LAYERS.Dense(2), LAYERS.LayerNormalization()), "no batched form"),
         (lambda: stack(LAYERS.Dense(2, activation=np.tanh)), "activation"),
         (lambda: stack(LAYERS.Dense(4, activation="glu")), "activation"),
@@ -207,7 +207,7 @@ def test_networks_are_equal_where_they_can_share_a_program():
 )
 def test_what_has_no_batched_form_is_refused(build, reason):
     with pytest.raises(CannotJoinError, match=reason):
-        batched_network(build())
+        layered_network(build())
 
 
 def test_other_regularisers_are_refused():

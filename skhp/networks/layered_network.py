@@ -1,0 +1,216 @@
+"""A stack of layers that are computed for many members at once.
+
+Keras' own layers can be vectorised (`skhp.networks.vectorized_model`), and that works for many
+models. For stacks of dense layers this is the same function, written with one matrix product a
+layer for all members: measured on 100 members with 6 hidden units, it is traced in 0.15 s instead
+of 1.4 s and compiled in two thirds of the time.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from skhp.exceptions import CannotJoinError
+from skhp.networks.layers import ActivationLayer, Layer, LayerContext, read_layer
+from skhp.networks.layers.layer import number_of_values
+from skhp.networks.network import Cost, RowSums, Shapes, Tensor
+
+
+@dataclass(frozen=True)
+class LayeredNetwork:
+    """The structure of a stack of layers, a `Network`.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        Shape of one row.
+    layers : tuple of Layer
+    """
+
+    input_shape: tuple[int, ...]
+    layers: tuple[Layer, ...]
+
+    varies_loss = True
+    has_sparse_gradient = False
+
+    @functools.cached_property
+    def weight_shapes(self) -> Shapes:
+        """Shapes of the trainable weights of one member, in Keras' order."""
+        return tuple(shape for layer in self.layers for shape in layer.weight_shapes)
+
+    @functools.cached_property
+    def state_shapes(self) -> Shapes:
+        """Shapes of what a member carries besides its weights, in Keras' order."""
+        return tuple(shape for layer in self.layers for shape in layer.state_shapes)
+
+    @property
+    def noise_shapes(self) -> Shapes:
+        """For each layer with dropout, the shape of the noise that it needs for one row."""
+        return tuple(layer.noise_shape for layer in self.layers if layer.noise_shape is not None)
+
+    @property
+    def shares_batches(self) -> bool:
+        """Whether a batch may be taken in parts whose gradients are added up."""
+        return not any(layer.rows_meet for layer in self.layers)
+
+    @functools.cached_property
+    def kin(self) -> Hashable:
+        """Equal for networks that differ in dropout and, where zeros stay zero, in widths."""
+        kept = [layer for layer in self.layers if layer.noise_shape is None]
+        output_shape = self.input_shape
+        for layer in self.layers:
+            output_shape = layer.output_shape(output_shape)
+        if self._can_widen:
+            kept = [layer.without_width() for layer in kept]
+        return self.input_shape, tuple(kept), output_shape
+
+    @property
+    def dropout_places(self) -> tuple[int, ...]:
+        """Where in the stack its layers with dropout are."""
+        return tuple(k for k, layer in enumerate(self.layers) if layer.noise_shape is not None)
+
+    @property
+    def _can_widen(self) -> bool:
+        last = max(k for k, layer in enumerate(self.layers) if layer.weight_shapes)
+        return not self.state_shapes and all(layer.keeps_zeros for layer in self.layers[:last])
+
+    def widened(self, others: Sequence[LayeredNetwork]) -> LayeredNetwork | None:
+        """The structure with dropout where any of its kin has it, and the most units of each.
+
+        None where they have dropout in different places.
+        """
+        networks = [self, *others]
+        template = max(networks, key=lambda network: len(network.layers))
+        if any(one.dropout_places not in ((), template.dropout_places) for one in networks):
+            return None
+        stacks = [[layer for layer in one.layers if layer.noise_shape is None] for one in networks]
+        alike = zip(*stacks, strict=True)
+        shape, layers = self.input_shape, []
+        for layer in template.layers:
+            of_kin = [layer] if layer.noise_shape is not None else next(alike)
+            layers.append(layer.widened(shape, of_kin))
+            shape = layers[-1].output_shape(shape)
+        return LayeredNetwork(self.input_shape, tuple(layers))
+
+    def cost(self, rows: int) -> Cost:
+        """The sum of what its layers cost."""
+        shape, total = self.input_shape, Cost(0.0, 0.0)
+        for layer in self.layers:
+            total += layer.cost(shape, rows)
+            shape = layer.output_shape(shape)
+        return total
+
+    def outputs(
+        self,
+        weights: Tensor,
+        state: Tensor,
+        x: Tensor,
+        *,
+        training: bool,
+        present: Tensor | None = None,
+        noise: Sequence[Tensor] = (),
+        dropout: Sequence[Tensor] = (),
+        until_logits: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """As `Network.outputs`; `until_logits` leaves the last activation out."""
+        own_weights = _parts(weights, self.weight_shapes)
+        own_state = _parts(state, self.state_shapes)
+        noises = iter(zip(noise, dropout, strict=True))
+        layers = self.layers
+        if until_logits and isinstance(layers[-1], ActivationLayer):
+            layers = layers[:-1]
+        shared, values = True, x[:, None]
+        after: list[Tensor] = []
+        for layer in layers:
+            drops = layer.noise_shape is not None
+            drawn, rate = next(noises) if drops and training else (None, None)
+            values, moved = layer.apply(
+                values,
+                [next(own_weights) for _ in layer.weight_shapes],
+                [next(own_state) for _ in layer.state_shapes],
+                LayerContext(training, shared, present, drawn, rate),
+            )
+            after += moved
+            shared = shared and not (layer.weight_shapes or layer.state_shapes or drops)
+        return values, _flat(after) if training and after else state
+
+    def loss_gradient(
+        self,
+        weights: Tensor,
+        state: Tensor,
+        rows: tuple[Tensor, ...],
+        *,
+        loss: RowSums,
+        present: Tensor,
+        noise: Sequence[Tensor],
+        dropout: Sequence[Tensor],
+    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+        """As `Network.loss_gradient`."""
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            outputs, state = self.outputs(
+                weights,
+                state,
+                rows[0],
+                training=True,
+                present=present,
+                noise=noise,
+                dropout=dropout,
+            )
+            sums = _sums(loss, outputs, rows)
+            # Members do not meet in the graph, so the gradient of the sum holds that of each.
+            total = tf.reduce_sum(sums[0])
+        return tape.gradient(total, weights), sums, state
+
+    def row_sums(
+        self, weights: Tensor, state: Tensor, rows: tuple[Tensor, ...], *, loss: RowSums
+    ) -> tuple[Tensor, ...]:
+        """As `Network.row_sums`."""
+        outputs, _ = self.outputs(weights, state, rows[0], training=False)
+        return _sums(loss, outputs, rows)
+
+
+def layered_network(model: keras.Model) -> LayeredNetwork:
+    """The structure of a Keras model that is a stack of layers that we know.
+
+    Raises
+    ------
+    CannotJoinError
+        If the model is anything else.
+    """
+    if type(model) is not keras.Sequential:
+        raise CannotJoinError(f"{type(model).__name__} is not a keras.Sequential.")
+    if len(model.input_shape) != 2:
+        raise CannotJoinError(f"the rows of the model {model.name!r} are no vectors.")
+    layers = [own for layer in model.layers for own in read_layer(layer)]
+    if not any(layer.weight_shapes for layer in layers):
+        raise CannotJoinError(f"the model {model.name!r} has no weights.")
+    return LayeredNetwork(tuple(model.input_shape[1:]), tuple(layers))
+
+
+def _sums(loss: RowSums, outputs: Tensor, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    _, y, *weights_of_rows = rows
+    y = tf.repeat(y[:, None], outputs.shape[1], axis=1)
+    return loss(y, outputs, *(weight[:, None] for weight in weights_of_rows))
+
+
+def _parts(tensor: Tensor, shapes: Shapes) -> Iterator[Tensor]:
+    """The arrays of each member, out of its flat vector."""
+    if not shapes:
+        return iter(())
+    streams, candidates = tensor.shape[:2]
+    parts = tf.split(tensor, [number_of_values((shape,)) for shape in shapes], axis=-1)
+    return (
+        tf.reshape(part, (streams, candidates, *shape))
+        for part, shape in zip(parts, shapes, strict=True)
+    )
+
+
+def _flat(parts: Sequence[Tensor]) -> Tensor:
+    """The flat vectors of members, out of their arrays."""
+    return tf.concat([tf.reshape(part, (*part.shape[:2], -1)) for part in parts], axis=-1)

@@ -1,0 +1,74 @@
+"""Activations, as layers of their own or as a part of other layers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skhp.exceptions import CannotJoinError
+from skhp.networks.layers.layer import Layer, LayerContext, no_batched_form, reads
+from skhp.networks.network import Tensor
+
+
+@dataclass(frozen=True)
+class ActivationLayer(Layer):
+    """An activation, element by element or over the units."""
+
+    function: Callable[[Tensor], Tensor]
+
+    @property
+    def keeps_zeros(self) -> bool:  # type: ignore[override]
+        """Whether the activation of zeros is zero."""
+        return zero_at_zero(self.function)
+
+    def apply(
+        self,
+        values: Tensor,
+        weights: Sequence[Tensor],
+        state: Sequence[Tensor],
+        context: LayerContext,
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """Call the function of Keras."""
+        return self.function(values), state
+
+
+@functools.lru_cache
+def zero_at_zero(function: Callable[[Tensor], Tensor]) -> bool:
+    """Whether an activation of zeros is zero, whatever stands beside them."""
+    if function is keras.activations.softmax:
+        return False
+    return not np.any(keras.ops.convert_to_numpy(function(tf.zeros((1, 2)))))
+
+
+@reads(keras.layers.Activation)
+def activation_layers(layer: keras.layers.Layer) -> Sequence[Layer]:
+    """The activation of a layer; nothing where it is linear."""
+    if layer.activation is keras.activations.linear:
+        return ()
+    # Keras' own see the last axis only, wherever the rows are, and glu halves the units. A
+    # function of the user's may mean any axis.
+    known = any(layer.activation is function for function in vars(keras.activations).values())
+    if not known or layer.activation is keras.activations.glu:
+        raise CannotJoinError(f"the activation of the layer {layer.name!r} has no batched form.")
+    return (ActivationLayer(layer.activation),)
+
+
+@reads(keras.layers.ReLU)
+def read_relu(layer: keras.layers.ReLU) -> Sequence[Layer]:
+    """A ReLU layer without a slope, threshold or limit."""
+    if layer.max_value is not None or layer.negative_slope or layer.threshold:
+        raise no_batched_form(layer)
+    return (ActivationLayer(keras.activations.relu),)
+
+
+@reads(keras.layers.Softmax)
+def read_softmax(layer: keras.layers.Softmax) -> Sequence[Layer]:
+    """A Softmax layer over the units."""
+    if layer.axis != -1:
+        raise no_batched_form(layer)
+    return (ActivationLayer(keras.activations.softmax),)

@@ -1,0 +1,71 @@
+"""Batch normalisation: the moving moments are the state of a member."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from skhp.networks.layers.layer import Layer, LayerContext, no_batched_form, reads
+from skhp.networks.network import Shapes, Tensor
+
+
+@dataclass(frozen=True)
+class BatchNormalizationLayer(Layer):
+    """Normalisation over the rows of a batch."""
+
+    units: int
+    momentum: float
+    epsilon: float
+
+    rows_meet = True
+
+    @property
+    def weight_shapes(self) -> Shapes:  # type: ignore[override]
+        """Shapes of scale and offset."""
+        return ((self.units,), (self.units,))
+
+    @property
+    def state_shapes(self) -> Shapes:  # type: ignore[override]
+        """Shapes of the moving mean and variance."""
+        return self.weight_shapes
+
+    def apply(
+        self,
+        values: Tensor,
+        weights: Sequence[Tensor],
+        state: Sequence[Tensor],
+        context: LayerContext,
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """Normalise by the moments of the batch in training, else by the moving ones."""
+        scale, offset = weights
+        mean, variance = state
+        if context.training:
+            batch_mean, batch_variance = _moments(values, context.present)
+            state = (self._moved(mean, batch_mean), self._moved(variance, batch_variance))
+            mean, variance = batch_mean, batch_variance
+        factor = scale * tf.math.rsqrt(variance + self.epsilon)
+        values = values * factor[:, :, None] + (offset - mean * factor)[:, :, None]
+        return values, state
+
+    def _moved(self, moving: Tensor, of_batch: Tensor) -> Tensor:
+        return moving * self.momentum + of_batch * (1.0 - self.momentum)
+
+
+@reads(keras.layers.BatchNormalization)
+def read_batch_normalization(layer: keras.layers.BatchNormalization) -> Sequence[Layer]:
+    """Batch normalisation with a scale and an offset."""
+    if not (layer.scale and layer.center) or layer.renorm:
+        raise no_batched_form(layer)
+    units = int(layer.gamma.shape[0])
+    return (BatchNormalizationLayer(units, float(layer.momentum), float(layer.epsilon)),)
+
+
+def _moments(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    mask = present[:, None, :, None]
+    count = tf.maximum(tf.reduce_sum(mask, axis=2), 1.0)
+    mean = tf.reduce_sum(values * mask, axis=2) / count
+    squares = tf.square(values - mean[:, :, None]) * mask
+    return mean, tf.reduce_sum(squares, axis=2) / count

@@ -1,0 +1,164 @@
+"""What a kind of layer is, and the registry that reads one from a layer of Keras.
+
+A new kind is a new file: a frozen dataclass that derives from `Layer`, and a reader under
+`reads(keras class)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Self
+
+import keras
+
+from skhp.exceptions import CannotJoinError
+from skhp.networks.network import Cost, Shapes, Tensor
+
+# Measured on two cores for one step of a compiled program: what each weight takes, and what each
+# output takes for a row. Layers of few units do not fill the vector units of a core.
+_WEIGHT_SECONDS = 3e-9
+_OUTPUT_SECONDS = 3e-9
+_LEAST_UNITS = 16
+# Weights, best weights, gradients, slots and what an update has in between; rows in and out.
+_COPIES_OF_WEIGHTS = 12
+_COPIES_OF_OUTPUTS = 4
+_BYTES = 4
+
+
+class LayerContext(NamedTuple):
+    """What a layer is told besides its values, weights and state.
+
+    `shared` says that the values are the same for all candidates of a stream; their second axis
+    has length 1 then. `present`, (streams, rows), is 1 for a row and 0 for padding. `noise`,
+    (streams, rows, ...), and `rate`, (streams, candidates), are those of this layer.
+    """
+
+    training: bool
+    shared: bool
+    present: Tensor = None
+    noise: Tensor = None
+    rate: Tensor = None
+
+
+class Layer:
+    """One kind of layer, computed for many members at once.
+
+    Layers that are equal can share a program, so a kind is a frozen dataclass of all that its
+    program depends on.
+
+    Attributes
+    ----------
+    weight_shapes, state_shapes : tuple of shapes
+        Shapes of the trainable weights, and of what a member carries besides, in Keras' order.
+    noise_shape : tuple of int or None
+        Shape of the noise for one row, where the layer drops values in training. Such a layer does
+        nothing at a rate of 0, so it may be added to a network that has none.
+    keeps_zeros : bool
+        Whether units that are added with zero weights put out zeros here.
+    rows_meet : bool
+        Whether the rows of a batch have an influence on one another in training.
+    """
+
+    weight_shapes: Shapes = ()
+    state_shapes: Shapes = ()
+    noise_shape: tuple[int, ...] | None = None
+    keeps_zeros: bool = False
+    rows_meet: bool = False
+
+    def apply(
+        self,
+        values: Tensor,
+        weights: Sequence[Tensor],
+        state: Sequence[Tensor],
+        context: LayerContext,
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """Values, (streams, candidates or 1, rows, ...), and state after this layer.
+
+        Each weight and each part of the state begins with the axes (streams, candidates).
+        """
+        raise TypeError(f"{type(self).__name__} does not define `apply`.")
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of what comes out for one row of this shape."""
+        return input_shape
+
+    def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
+        """What a training step over this number of rows costs for one member."""
+        return weighted_cost(self.weight_shapes, 1, rows)
+
+    def without_width(self) -> Layer:
+        """Equal for layers that differ in the number of their units alone."""
+        return self
+
+    def widened(self, input_shape: tuple[int, ...], alike: Sequence[Self]) -> Layer:
+        """The layer behind a wider one, with room for the units of those that are alike."""
+        return self
+
+
+def weighted_cost(weight_shapes: Shapes, places: int, rows: int) -> Cost:
+    """The cost of weights whose kernels are used at this number of places of each row.
+
+    A place is the row itself, a step of a series or a pixel of an image.
+    """
+    n_weights = number_of_values(weight_shapes)
+    widths = [shape[-1] for shape in weight_shapes if len(shape) > 1]
+    n_outputs = rows * places * sum(widths)
+    n_computed = rows * places * sum(max(width, _LEAST_UNITS) for width in widths)
+    return Cost(
+        n_weights * _WEIGHT_SECONDS + n_computed * _OUTPUT_SECONDS,
+        _BYTES * (_COPIES_OF_WEIGHTS * n_weights + _COPIES_OF_OUTPUTS * n_outputs),
+    )
+
+
+def number_of_values(shapes: Shapes) -> int:
+    """Numbers in arrays of these shapes."""
+    total = 0
+    for shape in shapes:
+        size = 1
+        for length in shape:
+            size *= length
+        total += size
+    return total
+
+
+LayerReader = Callable[[Any], Sequence[Layer]]
+_READERS: dict[type, LayerReader] = {keras.layers.InputLayer: lambda layer: ()}
+
+
+def reads(kind: type) -> Callable[[LayerReader], LayerReader]:
+    """Let a function read the layers of a class of Keras.
+
+    The function returns the layers that do what the Keras layer does, and raises
+    `CannotJoinError` where there are none.
+    """
+
+    def register(reader: LayerReader) -> LayerReader:
+        _READERS[kind] = reader
+        return reader
+
+    return register
+
+
+def read_layer(layer: keras.layers.Layer) -> Sequence[Layer]:
+    """The layers that do what a layer of Keras does.
+
+    Raises
+    ------
+    CannotJoinError
+        If there are none.
+    """
+    if not layer.trainable and layer.weights:
+        raise CannotJoinError(f"the layer {layer.name!r} is frozen (trainable=False).")
+    if getattr(layer, "activity_regularizer", None) is not None:
+        raise CannotJoinError(f"the layer {layer.name!r} has an activity regulariser.")
+    reader = _READERS.get(type(layer))
+    if reader is None:
+        raise no_batched_form(layer)
+    return reader(layer)
+
+
+def no_batched_form(layer: keras.layers.Layer) -> CannotJoinError:
+    """The refusal of a layer, or of settings of a layer, that has no reader."""
+    return CannotJoinError(
+        f"the layer {layer.name!r} ({type(layer).__name__}) has no batched form."
+    )

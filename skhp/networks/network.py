@@ -1,0 +1,163 @@
+"""What the trainer needs of a network, whatever it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+Tensor: TypeAlias = Any
+Shapes: TypeAlias = tuple[tuple[int, ...], ...]
+# From targets, outputs and one or more weights of rows to sums over the rows.
+RowSums: TypeAlias = Callable[..., tuple[Tensor, ...]]
+
+
+class Cost(NamedTuple):
+    """What one training step costs for one member: seconds in a compiled program, and bytes."""
+
+    seconds: float
+    bytes: float
+
+    def __add__(self, other: Cost) -> Cost:  # type: ignore[override]
+        return Cost(self.seconds + other.seconds, self.bytes + other.bytes)
+
+
+@runtime_checkable
+class Network(Protocol):
+    """The structure of a network, as one function for the members of a cohort.
+
+    It is hashable, and two members with equal networks can share a program. Members are numbered
+    by stream (the rows that they see) and candidate. The weights of a member are one flat vector,
+    so the weights of a cohort are one tensor of shape (streams, candidates, n_weights).
+    """
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def weight_shapes(self) -> Shapes:
+        """Shapes of the trainable weights of one member, in Keras' order."""
+
+    @property
+    def state_shapes(self) -> Shapes:
+        """Shapes of what a member carries besides its weights, in Keras' order."""
+
+    @property
+    def noise_shapes(self) -> Shapes:
+        """For each layer with dropout, the shape of the noise that it needs for one row."""
+
+    @property
+    def shares_batches(self) -> bool:
+        """Whether a batch may be taken in parts whose gradients are added up."""
+
+    @property
+    def varies_loss(self) -> bool:
+        """Whether the numbers of a loss may differ from member to member."""
+
+    @property
+    def has_sparse_gradient(self) -> bool:
+        """Whether Keras' optimizers get a gradient row by row, as they do from an Embedding."""
+
+    @property
+    def kin(self) -> Hashable:
+        """Equal for networks that `widened` can bring into one structure."""
+
+    @property
+    def dropout_places(self) -> tuple[int, ...]:
+        """Which of its layers have dropout; kin without any may join kin with it."""
+
+    def widened(self, others: Sequence[Any]) -> Network | None:
+        """The structure that has room for this network and its kin; None where there is none."""
+
+    def cost(self, rows: int) -> Cost:
+        """What one training step over this number of rows costs for one member."""
+
+    def outputs(
+        self,
+        weights: Tensor,
+        state: Tensor,
+        x: Tensor,
+        *,
+        training: bool,
+        present: Tensor | None = None,
+        noise: Sequence[Tensor] = (),
+        dropout: Sequence[Tensor] = (),
+        until_logits: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs of each member for the rows of its stream.
+
+        Parameters
+        ----------
+        weights : tensor of shape (streams, candidates, n_weights)
+        state : tensor of shape (streams, candidates, n_state)
+        x : tensor of shape (streams, rows, ...)
+        training : bool
+        present : tensor of shape (streams, rows)
+            1 for a row, 0 for padding. Needed in training where rows of a batch meet.
+        noise : tensors of shape (streams, rows, ...)
+            Uniform numbers from 0 to 1 for each entry of `noise_shapes`. Needed in training.
+        dropout : tensors of shape (streams, candidates)
+            The rate for each entry of `noise_shapes`.
+        until_logits : bool, default=False
+            Leave the last activation out.
+
+        Raises
+        ------
+        ValueError
+            If the network does not know its logits and is asked for them.
+
+        Returns
+        -------
+        outputs : tensor of shape (streams, candidates, rows, units)
+        state : tensor of shape (streams, candidates, n_state)
+        """
+
+    def loss_gradient(
+        self,
+        weights: Tensor,
+        state: Tensor,
+        rows: tuple[Tensor, ...],
+        *,
+        loss: RowSums,
+        present: Tensor,
+        noise: Sequence[Tensor],
+        dropout: Sequence[Tensor],
+    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+        """How the loss of each member over the rows of its stream depends on its weights.
+
+        Parameters
+        ----------
+        weights, state, present, noise, dropout
+            As for `outputs`.
+        rows : tensors of shape (streams, rows, ...), (streams, rows, ...), (streams, rows)
+            Inputs, targets and weights. There may be several weights.
+        loss : callable
+            ``loss(y, outputs, *weights)`` returns sums over the rows: first the loss, then what
+            else is to be counted. There may be further axes before the axis of the rows, the same
+            in all arguments.
+
+        Returns
+        -------
+        gradient : tensor of shape (streams, candidates, n_weights)
+        sums : tensors of shape (streams, candidates)
+        state : tensor of shape (streams, candidates, n_state)
+        """
+
+    def row_sums(
+        self, weights: Tensor, state: Tensor, rows: tuple[Tensor, ...], *, loss: RowSums
+    ) -> tuple[Tensor, ...]:
+        """The sums of `loss_gradient`, for rows as they are predicted."""
+
+
+def flattened(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays as one flat vector of float32."""
+    if not arrays:
+        return np.zeros(0, np.float32)
+    return np.concatenate([np.asarray(array, np.float32).ravel() for array in arrays])
+
+
+def unflattened(vector: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    """The arrays of a flat vector."""
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    parts = np.split(vector, ends) if len(shapes) else []
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
