@@ -12,7 +12,8 @@ from weakref import WeakKeyDictionary
 import joblib
 from joblib.parallel import ParallelBackendBase, SequentialBackend
 
-from skhp.population.calls import CollectedTask, ParallelCall, PopulationTrainer, work_off
+from skhp.population.calls import CollectedTask, ParallelCall, work_off
+from skhp.population.joint_training import PopulationTrainer
 from skhp.population.options import PopulationOptions, options_of
 from skhp.population.progress import PrintedProgress, ProgressObserver, SilentProgress
 from skhp.population.pruning import Pruning
@@ -133,7 +134,7 @@ class PopulationBackend(ParallelBackendBase):
             call = self._collected[0][0]
             tasks = deque(task for owner, task in self._collected if owner is call)
             self._collected = [one for one in self._collected if one[0] is not call]
-            work_off(tasks, call, self._train_population or _train_population)
+            work_off(tasks, call, self._train_population or trained_by_cohorts)
         yield
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
@@ -227,7 +228,8 @@ def _report_nothing(results: Any) -> None:
     """Stands in for a callback that is not there."""
 
 
-def _train_population(*arguments: Any) -> Iterator[tuple[int, Any]]:
+def trained_by_cohorts(*arguments: Any) -> Iterator[tuple[int, Any]]:
+    """The trainer of a population, `skhp.population.cohorts.train_population`."""
     # The trainer loads TensorFlow, which a search over other estimators does not need.
     from skhp.population.cohorts import train_population
 

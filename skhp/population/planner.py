@@ -81,12 +81,41 @@ class Planner:
             task.estimator.set_params(**clone(task.parameters, safe=False))
         if not may_join(task.estimator):
             return []
-        return [self._prepare(fit, task) for fit in requested_fits(task)]
+        return [self._cut_and_prepare(fit, task) for fit in requested_fits(task)]
 
-    def _prepare(self, fit: RequestedFit, requesting: RequestingTask) -> PlannedFit:
+    def plan_fit(
+        self, estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]
+    ) -> PlannedFit | None:
+        """One fit on all of these rows, prepared; None where it cannot join the population."""
+        if not may_join(estimator):
+            return None
+        try:
+            return self._prepare(estimator, X, y, dict(fit_params), True, False)
+        except Exception:
+            # The fit itself will meet the same, and raise it.
+            return None
+
+    def _cut_and_prepare(self, fit: RequestedFit, requesting: RequestingTask) -> PlannedFit:
         fit_params = self._rows.cut_parameters(fit.X, fit.fit_params, fit.train)
         X, y = self._rows.cut(fit.estimator, fit.X, fit.y, fit.train)
-        estimator = fit.estimator
+        return self._prepare(
+            fit.estimator,
+            X,
+            y,
+            fit_params,
+            requesting.returns_estimator,
+            requesting.failure_is_scored,
+        )
+
+    def _prepare(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        fit_params: dict[str, Any],
+        returns_estimator: bool,
+        failure_is_scored: bool,
+    ) -> PlannedFit:
         pipelines = []
         while isinstance(estimator, Pipeline):
             memory = RecordingMemory(self._steps, estimator.memory)
@@ -105,8 +134,8 @@ class Planner:
             task,
             pipelines,
             recorded,
-            requesting.returns_estimator,
-            requesting.failure_is_scored,
+            returns_estimator,
+            failure_is_scored,
         )
 
 
