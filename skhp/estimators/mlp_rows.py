@@ -101,6 +101,7 @@ class KerasMLPRows(MLPParameters):
             plan=plan,
             seeds=seeds,
             start=start,
+            memory_limit=self._memory_limit(),
         )
 
     def _of_rows(self) -> tuple[str, ...]:
@@ -167,6 +168,7 @@ class KerasMLPRows(MLPParameters):
         return table.distinct().for_validation()
 
     def _described(self, table: WeightedTable) -> NetworkDescription:
+        self._refuse_too_large(table.X.shape[1], table.target.n_outputs)
         return describe_network(
             n_inputs=table.X.shape[1],
             n_outputs=table.target.n_outputs,

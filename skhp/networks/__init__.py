@@ -23,6 +23,7 @@ from skhp.networks.description import (  # noqa: E402
     NetworkStructure,
     OutputKind,
     describe_network,
+    layer_sizes,
 )
 from skhp.networks.initial_network import (  # noqa: E402
     InitialNetwork,
@@ -35,6 +36,11 @@ from skhp.networks.losses import (  # noqa: E402
     REGRESSION_LOSSES,
     NetworkLoss,
     keras_loss,
+)
+from skhp.networks.network_size import (  # noqa: E402
+    COPIES_OF_WEIGHTS,
+    NetworkSize,
+    network_size,
 )
 from skhp.networks.optimizers import (  # noqa: E402
     OPTIMIZERS,
@@ -59,6 +65,7 @@ from skhp.networks.saving import (  # noqa: E402
 __all__ = [
     "ACTIVATIONS",
     "CLASSIFICATION_LOSSES",
+    "COPIES_OF_WEIGHTS",
     "OPTIMIZERS",
     "REGRESSION_LOSSES",
     "SCHEDULES",
@@ -71,6 +78,7 @@ __all__ = [
     "NetworkDescription",
     "NetworkLoss",
     "NetworkNumbers",
+    "NetworkSize",
     "NetworkStructure",
     "OutputKind",
     "PlateauSchedule",
@@ -86,8 +94,10 @@ __all__ = [
     "import_tensorflow_quietly",
     "initial_network",
     "keras_loss",
+    "layer_sizes",
     "logits",
     "network_numbers",
+    "network_size",
     "numbers_of",
     "predicted_logits",
     "predicted_logits_of_members",

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from skhp.networks import COPIES_OF_WEIGHTS
 from skhp.training import FitTask, epoch_parts, steps_in_epoch
 from skhp.training.cohort_costs import BUILD_SECONDS, STEP_SECONDS, n_weights, step_seconds
 
@@ -25,8 +26,7 @@ MOST_MEMBERS = 256
 _FEW_MEMBERS = 32
 _MOST_STREAMS = 64
 
-# Weights, best weights, gradients, slots and what an update has in between; rows in and out.
-_COPIES_OF_WEIGHTS = 12
+# Rows in and out.
 _COPIES_OF_OUTPUTS = 4
 
 
@@ -45,7 +45,8 @@ def plan_cohorts(tasks: Sequence[FitTask], memory_limit: int | None = None) -> l
     ----------
     tasks : sequence of FitTask
     memory_limit : int, default=None
-        Bytes that one cohort may take; a single member may take more.
+        Bytes that one cohort may take, beside the limits of its members; a single member may take
+        more.
 
     Returns
     -------
@@ -85,7 +86,7 @@ def bytes_of_member(task: FitTask) -> int:
     units = sum(shape[-1] for shape in task.network.weight_shapes if len(shape) > 1)
     held_out = 0 if task.validation is None else len(task.validation.X)
     at_once = min(task.batch_size, len(task.rows.X)) + held_out
-    return 4 * (_COPIES_OF_WEIGHTS * n_weights(task) + _COPIES_OF_OUTPUTS * at_once * units)
+    return 4 * (COPIES_OF_WEIGHTS * n_weights(task) + _COPIES_OF_OUTPUTS * at_once * units)
 
 
 def _blocks(
@@ -112,10 +113,12 @@ def _blocks(
 
 def _room(tasks: Sequence[FitTask], members: Sequence[int], memory_limit: int | None) -> int:
     """The most places that a cohort may have."""
-    if memory_limit is None:
+    given = (memory_limit, *(tasks[number].memory_limit for number in members))
+    limits = [limit for limit in given if limit is not None]
+    if not limits:
         return MOST_MEMBERS
     largest = max(bytes_of_member(tasks[number]) for number in members)
-    return max(1, min(MOST_MEMBERS, memory_limit // max(largest, 1)))
+    return max(1, min(MOST_MEMBERS, min(limits) // max(largest, 1)))
 
 
 def _pieces(items: Sequence[Any], most: int) -> list[Sequence[Any]]:
