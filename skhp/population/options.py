@@ -13,6 +13,7 @@ from skhp.memory_size import bytes_of
 from skhp.population.registration import BACKEND_NAME
 from skhp.suggestions import nearest_name
 
+
 @dataclass(frozen=True)
 class PopulationOptions:
     """Options of the joblib backend "skhp".

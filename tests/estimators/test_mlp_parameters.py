@@ -83,7 +83,7 @@ def test_the_size_is_that_for_the_columns_of_the_table(kind, two_blobs):
     # 4 inputs take a hundredth of what 400 take.
     network = kind(neurons=1000, epochs=1, max_memory="5MB")
     network.fit(X, y)
-    with pytest.raises(InvalidParameterError, match="402,001 weights.*max_memory='5MB'"):
+    with pytest.raises(InvalidParameterError, match=r"402,001 weights.*max_memory='5MB'"):
         network.fit(np.tile(X, 100), y)
     with pytest.raises(InvalidParameterError, match="402,001 weights"):
         clone(network).partial_fit(np.tile(X, 100), y)
@@ -100,12 +100,12 @@ def test_no_engine_trains_what_is_too_large(kind, engine, two_blobs):
 
 def test_in_a_population_only_the_candidate_that_is_too_large_fails(two_blobs):
     grid = {"neurons": [3, 10**9]}
+    search = GridSearchCV(KerasMLPClassifier(epochs=1, random_state=0), grid, cv=2)
     # scikit-learn warns twice: of the fits that failed, and of the scores that are not there.
     with (
         skhp.population(),
         pytest.warns(UserWarning, match="non-finite"),
         pytest.warns(FitFailedWarning, match="max_memory='2GB'"),
     ):
-        search = GridSearchCV(KerasMLPClassifier(epochs=1, random_state=0), grid, cv=2)
         search.fit(*two_blobs)
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
