@@ -16,7 +16,7 @@ from skhp.networks.batched_network import (  # noqa: E402
     unflattened,
     zero_at_zero,
 )
-from skhp.networks.build import build_network  # noqa: E402
+from skhp.networks.build import build_network, rescaled_network  # noqa: E402
 from skhp.networks.description import (  # noqa: E402
     ACTIVATIONS,
     NetworkDescription,
@@ -101,6 +101,7 @@ __all__ = [
     "numbers_of",
     "predicted_logits",
     "predicted_logits_of_members",
+    "rescaled_network",
     "restore_network",
     "save_network",
     "schedule_from",
