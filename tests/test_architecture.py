@@ -13,11 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Which part of skhp may import which. A new part is a new line. The part "skhp" is the public
 # names, `from skhp import KerasMLPClassifier`.
-BASE = {"adoption", "equality", "exceptions", "suggestions"}
+BASE = {"adoption", "equality", "exceptions", "memory_size", "suggestions"}
 MAY_IMPORT = {
     "adoption": {"equality"},
     "equality": set(),
     "exceptions": set(),
+    "memory_size": set(),
     "suggestions": set(),
     "losses": {"networks"},
     "scoring": set(),

@@ -84,6 +84,7 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
         first = not hasattr(self, "_trained_network")
         seeds = self._drawn_seeds()
         table = self._checked_table(X, y, sample_weight, first=first, classes=classes)
+        table = self._scaled(table, first=first)
         network = self._described(table) if first else self._trained_network.description
         rows, batch_size = self._batched(PreparedRows(table, None, {}), network)
         plan = self._planned(batch_size, seeds, first_epoch=0 if first else self._epochs_run)

@@ -32,11 +32,12 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
 
     Parameters
     ----------
-    hidden_layers : int, default=1
-        Number of hidden layers; 0 makes a linear model.
+    hidden_layers : int or "auto", default="auto"
+        Number of hidden layers; 0 makes a linear model. "auto" is as many as `neurons` has
+        entries, and 1 where that is one number or "auto".
     neurons : int, sequence of int or "auto", default="auto"
-        Neurons of every hidden layer, or one number a layer. "auto" takes two thirds of the number
-        of inputs, rounded down, but 2 at least.
+        Neurons of every hidden layer, or one number a layer: ``(20, 5)`` is two layers. "auto"
+        takes two thirds of the number of inputs, rounded down, but 2 at least.
     activation : str, default="relu"
         Activation of the hidden layers, by Keras' name: "relu", "tanh", "sigmoid", "elu", "gelu",
         "selu", "silu", "linear" and others.
@@ -90,6 +91,10 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
         as a cohort of one, or Keras' own ``fit``. "auto" takes Keras where there are `callbacks`;
         "population" raises a `CannotJoinError` there. Weights agree to rounding, but for dropout,
         whose noise the two draw differently.
+    max_memory : int, str or None, default="2GB"
+        The most memory that training the network may take, in bytes or as "500MB" or "4GiB": 48
+        bytes for each weight and some 3.5 MB for each layer. A larger one is refused before the
+        training; in a population no more members train at once than it allows. None sets no limit.
     callbacks : keras.callbacks.Callback, list of them or None, default=None
         Callbacks for Keras' ``fit``, as instances, of which shallow copies are used, or as classes.
         They find ``val_loss`` and the monitored metric in their logs.
@@ -161,7 +166,7 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
     @suggest_misspelt
     def __init__(
         self,
-        hidden_layers: int = 1,
+        hidden_layers: int | str = "auto",
         neurons: int | Sequence[int] | str = "auto",
         activation: str = "relu",
         dropout: float = 0.0,
@@ -181,6 +186,7 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
         class_weight: Mapping[Any, float] | str | None = None,
         threshold: float | str = 0.5,
         engine: str = "auto",
+        max_memory: int | str | None = "2GB",
         callbacks: Any = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -205,6 +211,7 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
             validation_fraction=validation_fraction,
             loss=loss,
             engine=engine,
+            max_memory=max_memory,
             callbacks=callbacks,
             warm_start=warm_start,
             random_state=random_state,

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import functools
 import inspect
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import sklearn
 from sklearn.base import BaseEstimator
 
 from skhp.estimators.parameters import NamedParametersMixin, suggest_misspelt
 from skhp.estimators.scikit_learn_private import Interval, StrOptions
-from skhp.networks import ACTIVATIONS, OPTIMIZERS, SCHEDULES
+from skhp.exceptions import InvalidParameterError
+from skhp.memory_size import as_text, bytes_of
+from skhp.networks import (
+    ACTIVATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    layer_sizes,
+    network_size,
+    schedule_from,
+)
 
 
 class MLPParameters(NamedParametersMixin, BaseEstimator):
     """Constructor of a multilayer perceptron and the values that its parameters may have."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "hidden_layers": [Interval(Integral, 0, None, closed="left")],
+        "hidden_layers": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "neurons": [
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
@@ -40,6 +51,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         "min_delta": [Interval(Real, 0, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "engine": [StrOptions({"auto", "population", "keras"})],
+        "max_memory": [str, Interval(Integral, 1, None, closed="left"), None],
         "callbacks": "no_validation",
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -70,7 +82,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
     @suggest_misspelt
     def __init__(
         self,
-        hidden_layers: int = 1,
+        hidden_layers: int | str = "auto",
         neurons: int | Sequence[int] | str = "auto",
         activation: str = "relu",
         dropout: float = 0.0,
@@ -88,6 +100,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         validation_fraction: float = 0.2,
         loss: Any = "auto",
         engine: str = "auto",
+        max_memory: int | str | None = "2GB",
         callbacks: Any = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -111,10 +124,57 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.loss = loss
         self.engine = engine
+        self.max_memory = max_memory
         self.callbacks = callbacks
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _check_combination(self) -> None:
+        """Raise where parameters that are right by themselves do not go together.
+
+        It needs no rows, so that a search can ask for each candidate before any is trained.
+
+        Raises
+        ------
+        InvalidParameterError
+            In one line for each mistake.
+        """
+        if not sklearn.get_config()["skip_parameter_validation"]:
+            self._validate_params()
+        schedule_from(self.lr_schedule)
+        # The least that any table could ask for.
+        self._refuse_too_large(1, 1, "at least ")
+        layer_sizes(self.hidden_layers, self.neurons, n_inputs=1)
+
+    def _refuse_too_large(self, n_inputs: int, n_outputs: int, qualified: str = "") -> None:
+        limit = self._memory_limit()
+        if limit is None:
+            return
+        size = network_size(
+            n_inputs, n_outputs, self.hidden_layers, self.neurons, bool(self.batch_norm)
+        )
+        needed = size.bytes_to_train
+        if needed > limit:
+            layers = "hidden layer" if size.layers == 1 else "hidden layers"
+            raise InvalidParameterError(
+                f"{type(self).__name__} with hidden_layers={self.hidden_layers!r} and "
+                f"neurons={reprlib.repr(self.neurons)} would have {qualified}{size.weights:,} "
+                f"weights in {size.layers:,} {layers}, and their training would take "
+                f"{qualified}{as_text(needed)} of memory, above max_memory={self.max_memory!r}. "
+                "Take fewer layers or neurons, or raise max_memory to what there is."
+            )
+
+    def _memory_limit(self) -> int | None:
+        if self.max_memory is None:
+            return None
+        limit = bytes_of(self.max_memory)
+        if limit is None:
+            raise InvalidParameterError(
+                f"max_memory={self.max_memory!r} is not an amount of memory: give a number of "
+                'bytes of at least 1, a text such as "500MB" or "2GiB", or None.'
+            )
+        return limit
 
 
 @functools.lru_cache

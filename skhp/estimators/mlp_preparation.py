@@ -59,7 +59,10 @@ class PreparedRows:
 
 @dataclass(frozen=True, eq=False)
 class PreparedFit:
-    """A fit that only needs to be trained. `start` is None for new weights."""
+    """A fit that only needs to be trained. `start` is None for new weights.
+
+    `memory_limit` is the most that a cohort may take for it, in bytes.
+    """
 
     rows: TrainingRows
     validation: ValidationRows | None
@@ -68,6 +71,7 @@ class PreparedFit:
     plan: TrainingPlan
     seeds: TrainingSeeds
     start: MemberWeights | None = None
+    memory_limit: int | None = None
 
     def task(self) -> FitTask:
         """The fit as a member of a cohort.
@@ -93,6 +97,7 @@ class PreparedFit:
             start=self.start or _fresh_start(structure, self.seeds.network),
             origin=self,
             loss_numbers=loss_numbers,
+            memory_limit=self.memory_limit,
         )
 
 

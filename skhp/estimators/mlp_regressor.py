@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,26 +11,32 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 
 from skhp.estimators.mlp_base import KerasMLPBase
+from skhp.estimators.parameters import suggest_misspelt
 from skhp.estimators.scikit_learn_private import StrOptions, fit_context
-from skhp.estimators.tables import EncodedTarget
+from skhp.estimators.tables import EncodedTarget, WeightedTable
+from skhp.estimators.target_scale import TargetScale
 from skhp.networks import REGRESSION_LOSSES
 from skhp.training import REGRESSION_METRICS, Metric
+
+if TYPE_CHECKING:
+    import keras
 
 
 class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
     """Multilayer perceptron that predicts numbers, trained by Keras.
 
     Hidden layers and neurons are ordinary parameters; training stops early on a part of the
-    rows that it holds out itself. Targets far from unit variance are best scaled, for example by
-    :class:`sklearn.compose.TransformedTargetRegressor`.
+    rows that it holds out itself. The network learns a target of mean 0 and deviation 1, whatever
+    its unit; predictions are in the unit of `y`.
 
     Parameters
     ----------
-    hidden_layers : int, default=1
-        Number of hidden layers; 0 makes a linear model.
+    hidden_layers : int or "auto", default="auto"
+        Number of hidden layers; 0 makes a linear model. "auto" is as many as `neurons` has
+        entries, and 1 where that is one number or "auto".
     neurons : int, sequence of int or "auto", default="auto"
-        Neurons of every hidden layer, or one number a layer. "auto" takes two thirds of the number
-        of inputs, rounded down, but 2 at least.
+        Neurons of every hidden layer, or one number a layer: ``(20, 5)`` is two layers. "auto"
+        takes two thirds of the number of inputs, rounded down, but 2 at least.
     activation : str, default="relu"
         Activation of the hidden layers, by Keras' name: "relu", "tanh", "sigmoid", "elu", "gelu",
         "selu", "silu", "linear" and others.
@@ -69,11 +76,20 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
         Share of the rows to hold out.
     loss : {"auto", "squared_error", "absolute_error", "huber", "log_cosh"}, default="auto"
         "auto" is the squared error. The loss of a batch is the weighted mean over its rows.
+    scale_target : bool, default=True
+        Take the mean and the deviation of the training rows out of each target before the network
+        sees it, and put them back into predictions. Losses, and what "huber" and "log_cosh" call
+        large, are then in deviations; metrics are in the unit of `y`. The first call of
+        `partial_fit`, or the first `fit` of a warm start, decides both numbers for all later ones.
     engine : {"auto", "population", "keras"}, default="auto"
         What trains the network: the compiled program that trains whole populations, and a lone fit
         as a cohort of one, or Keras' own ``fit``. "auto" takes Keras where there are `callbacks`;
         "population" raises a `CannotJoinError` there. Weights agree to rounding, but for dropout,
         whose noise the two draw differently.
+    max_memory : int, str or None, default="2GB"
+        The most memory that training the network may take, in bytes or as "500MB" or "4GiB": 48
+        bytes for each weight and some 3.5 MB for each layer. A larger one is refused before the
+        training; in a population no more members train at once than it allows. None sets no limit.
     callbacks : keras.callbacks.Callback, list of them or None, default=None
         Callbacks for Keras' ``fit``, as instances, of which shallow copies are used, or as classes.
         They find ``val_loss`` and the monitored metric in their logs.
@@ -97,9 +113,14 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
         Epoch, counted from 1, whose weights are kept.
     history_ : dict of str to list of float
         ``"loss"``, ``"val_loss"`` and the monitored metric, one value an epoch. ``"loss"`` is the
-        mean over the epoch's batches while the weights change.
+        mean over the epoch's batches while the weights change. Losses are of the scaled target,
+        metrics in the unit of `y`.
     model_ : keras.Model
-        The trained network.
+        The trained network. Where targets are scaled, its last layer brings the outputs into the
+        unit of `y`.
+    target_mean_, target_scale_ : ndarray of shape (n_targets,)
+        What was taken out of each target: mean and deviation of the training rows, by their
+        weights; 0 and 1 without `scale_target`, and a deviation of 1 for a constant target.
     learning_rate_ : list of float
         Rate that each epoch started with; only with an `lr_schedule`.
     stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback"}
@@ -126,13 +147,72 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
     (5,)
     """
 
+    target_mean_: np.ndarray
+    target_scale_: np.ndarray
+
     _metrics: ClassVar[dict[str, Metric]] = REGRESSION_METRICS
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **KerasMLPBase._parameter_constraints,
         "loss": [StrOptions({"auto", *REGRESSION_LOSSES})],
         "monitor": [StrOptions({"val_loss", *(f"val_{name}" for name in REGRESSION_METRICS)})],
+        "scale_target": ["boolean"],
     }
+
+    @suggest_misspelt
+    def __init__(
+        self,
+        hidden_layers: int | str = "auto",
+        neurons: int | Sequence[int] | str = "auto",
+        activation: str = "relu",
+        dropout: float = 0.0,
+        l2: float = 0.0,
+        batch_norm: bool = False,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        lr_schedule: str | Mapping[str, Any] | None = None,
+        batch_size: int | str = 32,
+        epochs: int = 200,
+        early_stopping: bool = True,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        monitor: str = "val_loss",
+        validation_fraction: float = 0.2,
+        loss: Any = "auto",
+        scale_target: bool = True,
+        engine: str = "auto",
+        max_memory: int | str | None = "2GB",
+        callbacks: Any = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__(
+            hidden_layers=hidden_layers,
+            neurons=neurons,
+            activation=activation,
+            dropout=dropout,
+            l2=l2,
+            batch_norm=batch_norm,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            lr_schedule=lr_schedule,
+            batch_size=batch_size,
+            epochs=epochs,
+            early_stopping=early_stopping,
+            patience=patience,
+            min_delta=min_delta,
+            monitor=monitor,
+            validation_fraction=validation_fraction,
+            loss=loss,
+            engine=engine,
+            max_memory=max_memory,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        self.scale_target = scale_target
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -210,6 +290,7 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
             Of the shape that the targets had in `fit`.
         """
         outputs = self._outputs(X)
+        outputs = TargetScale(self.target_mean_, self.target_scale_).unscaled(outputs)
         return outputs[:, 0] if self._one_target else outputs
 
     def _encode_target(
@@ -244,12 +325,26 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
                 f"{self._n_targets}."
             )
         return EncodedTarget(
-            values=y.astype(np.float32),
+            values=y,
             labels=None,
             class_weight=np.ones(len(y)),
             output="regression",
             n_outputs=y.shape[1],
         )
+
+    def _scaled(self, table: WeightedTable, *, first: bool) -> WeightedTable:
+        if first:
+            n_targets = table.target.n_outputs
+            learnt = TargetScale.of(table) if self.scale_target else TargetScale.none(n_targets)
+            self.target_mean_, self.target_scale_ = learnt.mean, learnt.scale
+        return TargetScale(self.target_mean_, self.target_scale_).scaled(table)
+
+    @property
+    def model_(self) -> keras.Model:
+        """The trained network as a Keras model, in the unit of the target."""
+        if not hasattr(self, "_trained_network"):
+            raise AttributeError(f"{type(self).__name__} has no model_ before it is fitted.")
+        return self._trained_network.model_in_units(self.target_mean_, self.target_scale_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -101,11 +101,12 @@ class KerasMLPRows(MLPParameters):
             plan=plan,
             seeds=seeds,
             start=start,
+            memory_limit=self._memory_limit(),
         )
 
     def _of_rows(self) -> tuple[str, ...]:
         """The parameters that the rows of a fit depend on, besides its batches."""
-        names = ("class_weight", "early_stopping", "validation_fraction")
+        names = ("class_weight", "early_stopping", "scale_target", "validation_fraction")
         return tuple(repr(getattr(self, name, None)) for name in names)
 
     def _prepared_rows(
@@ -121,9 +122,9 @@ class KerasMLPRows(MLPParameters):
     ) -> PreparedRows:
         table = self._checked_table(X, y, sample_weight, first=not warm)
         self._refuse_one_class(table.target)
-        validation: ValidationRows | None = None
+        watched: WeightedTable | None = None
         if X_val is not None or y_val is not None:
-            validation = self._checked_validation(X_val, y_val)
+            watched = self._checked_validation(X_val, y_val)
         elif self.early_stopping:
             _, groups = row_groups(table.X)
             kept, held_out = validation_split(
@@ -133,8 +134,11 @@ class KerasMLPRows(MLPParameters):
                 table.target.labels,
                 table.sample_weight,
             )
-            validation = table.rows(held_out).distinct().for_validation()
-            table = table.rows(kept)
+            watched, table = table.rows(held_out), table.rows(kept)
+        table = self._scaled(table, first=not warm)
+        validation: ValidationRows | None = None
+        if watched is not None:
+            validation = self._scaled(watched, first=False).distinct().for_validation()
         learnt = {
             name: value
             for name, value in vars(self).items()
@@ -157,16 +161,20 @@ class KerasMLPRows(MLPParameters):
         target = self._encode_target(y, first=first, classes=classes, held_out=held_out)
         return WeightedTable(X, target, weight).without_zero_weights()
 
+    def _scaled(self, table: WeightedTable, *, first: bool) -> WeightedTable:
+        """The table as a network learns it; `first` learns from it what it is scaled by."""
+        return table
+
     def _checked_validation(
         self, X_val: ArrayLike | None, y_val: ArrayLike | None
-    ) -> ValidationRows:
+    ) -> WeightedTable:
         if X_val is None or y_val is None:
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"fit needs both X_val and y_val or neither, got no {missing}.")
-        table = self._checked_table(X_val, y_val, None, first=False, held_out=True)
-        return table.distinct().for_validation()
+        return self._checked_table(X_val, y_val, None, first=False, held_out=True)
 
     def _described(self, table: WeightedTable) -> NetworkDescription:
+        self._refuse_too_large(table.X.shape[1], table.target.n_outputs)
         return describe_network(
             n_inputs=table.X.shape[1],
             n_outputs=table.target.n_outputs,

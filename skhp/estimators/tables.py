@@ -21,7 +21,8 @@ class EncodedTarget:
     """A target as the network takes it.
 
     `values` is what the loss compares with; `labels` holds the class numbers, or is None for
-    regression; `class_weight` has one entry a row.
+    regression; `class_weight` has one entry a row. `scale` has for each target of a regression what
+    its unit is in that of the user, or is None where nothing was scaled.
     """
 
     values: np.ndarray
@@ -29,6 +30,7 @@ class EncodedTarget:
     class_weight: np.ndarray
     output: OutputKind
     n_outputs: int
+    scale: np.ndarray | None = None
 
     @property
     def metric_target(self) -> np.ndarray:
@@ -99,6 +101,7 @@ class WeightedTable:
             self._loss_weight(),
             self.target.metric_target,
             self.sample_weight,
+            self.target.scale,
         )
 
     @property

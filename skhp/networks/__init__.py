@@ -4,13 +4,14 @@ from skhp.networks.quiet_tensorflow import import_tensorflow_quietly
 
 import_tensorflow_quietly()
 
-from skhp.networks.build import build_network  # noqa: E402
+from skhp.networks.build import build_network, rescaled_network  # noqa: E402
 from skhp.networks.description import (  # noqa: E402
     ACTIVATIONS,
     NetworkDescription,
     NetworkStructure,
     OutputKind,
     describe_network,
+    layer_sizes,
 )
 from skhp.networks.initial_network import (  # noqa: E402
     InitialNetwork,
@@ -28,6 +29,7 @@ from skhp.networks.losses import (  # noqa: E402
 )
 from skhp.networks.network import Cost, Network, flattened, unflattened  # noqa: E402
 from skhp.networks.network_numbers import NetworkNumbers, network_numbers  # noqa: E402
+from skhp.networks.network_size import NetworkSize, network_size  # noqa: E402
 from skhp.networks.optimizers import (  # noqa: E402
     OPTIMIZERS,
     SCHEDULES,
@@ -62,6 +64,7 @@ __all__ = [
     "NetworkDescription",
     "NetworkLoss",
     "NetworkNumbers",
+    "NetworkSize",
     "NetworkStructure",
     "OutputKind",
     "PlateauSchedule",
@@ -76,12 +79,15 @@ __all__ = [
     "import_tensorflow_quietly",
     "initial_network",
     "keras_loss",
+    "layer_sizes",
     "layered_network",
     "logits",
     "network_numbers",
+    "network_size",
     "numbers_of",
     "predicted_logits",
     "predicted_logits_of_members",
+    "rescaled_network",
     "restore_network",
     "save_network",
     "schedule_from",

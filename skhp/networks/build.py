@@ -8,6 +8,9 @@ import numpy as np
 from skhp.networks.description import NetworkDescription
 
 LOGITS_LAYER = "logits"
+RESCALING_LAYER = "target_units"
+
+_LEAST_SCALE = float(np.finfo(np.float32).tiny)
 
 _OUTPUT_ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax"}
 
@@ -54,6 +57,33 @@ def build_network(description: NetworkDescription, seed: int) -> keras.Model:
         activation = _OUTPUT_ACTIVATIONS[structure.output]
         model.add(keras.layers.Activation(activation, name="probabilities"))
     return model
+
+
+def rescaled_network(model: keras.Model, mean: np.ndarray, scale: np.ndarray) -> keras.Model:
+    """The layers of a network of numbers, and one more that brings its outputs into other units.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A model from `build_network`, whose layers and weights are shared.
+    mean, scale : ndarray of shape (n_outputs,)
+        Of an output `x` the new model makes ``x * scale + mean``.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
+    """
+    # Beyond, a float32 would keep fewer than four digits of a deviation.
+    fits = (np.abs(mean) <= 1000 * scale).all() and scale.min() > _LEAST_SCALE
+    rescaling = keras.layers.Rescaling(
+        scale,
+        offset=mean,
+        dtype="float32" if fits else "float64",
+        name=RESCALING_LAYER,
+    )
+    inputs = keras.Input(model.input_shape[1:], name="inputs")
+    return keras.Sequential([inputs, *model.layers, rescaling], name="mlp")
 
 
 def _dense(

@@ -74,9 +74,12 @@ def automatic_neurons(n_inputs: int) -> int:
 
 
 def layer_sizes(
-    hidden_layers: int, neurons: int | Sequence[int] | str, n_inputs: int
+    hidden_layers: int | str, neurons: int | Sequence[int] | str, n_inputs: int
 ) -> tuple[int, ...]:
     """Sizes of the hidden layers that the parameters `hidden_layers` and `neurons` stand for.
+
+    With `hidden_layers` of ``"auto"`` there are as many as `neurons` has entries, and one where it
+    is one number or ``"auto"``.
 
     Raises
     ------
@@ -88,18 +91,18 @@ def layer_sizes(
     --------
     >>> layer_sizes(2, "auto", n_inputs=10)
     (6, 6)
-    >>> layer_sizes(2, (8, 4), n_inputs=10)
+    >>> layer_sizes("auto", (8, 4), n_inputs=10)
     (8, 4)
     """
     if isinstance(neurons, str):
-        return (automatic_neurons(n_inputs),) * hidden_layers
+        return (automatic_neurons(n_inputs),) * _number_of_layers(hidden_layers)
     without_length = getattr(neurons, "ndim", 1) == 0 and not isinstance(neurons, Integral)
     if isinstance(neurons, bool) or without_length:
         raise InvalidParameterError(
             f"neurons must be a whole number from 1 up, one a layer or 'auto', got {neurons!r}."
         )
     if isinstance(neurons, Integral):
-        return (int(neurons),) * hidden_layers
+        return (int(neurons),) * _number_of_layers(hidden_layers)
     sizes = tuple(neurons)  # type: ignore[arg-type]
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
@@ -107,12 +110,17 @@ def layer_sizes(
                 f"neurons={neurons!r} holds {size!r}; each layer needs a whole number of neurons "
                 "from 1 up."
             )
-    if len(sizes) != hidden_layers:
+    if not isinstance(hidden_layers, str) and len(sizes) != hidden_layers:
+        entries = "1 entry" if len(sizes) == 1 else f"{len(sizes)} entries"
         raise InvalidParameterError(
-            f"neurons={neurons!r} has {len(sizes)} entries, but hidden_layers={hidden_layers}. "
-            f"Give one number a layer, or set hidden_layers={len(sizes)}."
+            f"neurons={neurons!r} has {entries}, but hidden_layers={hidden_layers!r}. Give one "
+            f"number a layer, or set hidden_layers='auto', which is {len(sizes)} then."
         )
     return tuple(int(size) for size in sizes)
+
+
+def _number_of_layers(hidden_layers: int | str) -> int:
+    return 1 if isinstance(hidden_layers, str) else int(hidden_layers)
 
 
 def describe_network(
@@ -120,7 +128,7 @@ def describe_network(
     n_inputs: int,
     n_outputs: int,
     output: OutputKind,
-    hidden_layers: int,
+    hidden_layers: int | str,
     neurons: int | Sequence[int] | str,
     activation: str,
     batch_norm: bool,

@@ -12,6 +12,11 @@ Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 # From targets, outputs and one or more weights of rows to sums over the rows.
 RowSums: TypeAlias = Callable[..., tuple[Tensor, ...]]
 
+# What a training keeps for each weight: the weight, its best value, gradient, slots of the
+# optimizer, and what an update has in between.
+COPIES_OF_WEIGHTS = 12
+BYTES_OF_NUMBER = 4
+
 
 class Cost(NamedTuple):
     """What one training step costs for one member: seconds in a compiled program, and bytes."""

@@ -41,7 +41,8 @@ def plan_cohorts(tasks: Sequence[FitTask], memory_limit: int | None = None) -> l
     ----------
     tasks : sequence of FitTask
     memory_limit : int, default=None
-        Bytes that one cohort may take; a single member may take more.
+        Bytes that one cohort may take, beside the limits of its members; a single member may take
+        more.
 
     Returns
     -------
@@ -107,10 +108,12 @@ def _blocks(
 
 def _room(tasks: Sequence[FitTask], members: Sequence[int], memory_limit: int | None) -> int:
     """The most places that a cohort may have."""
-    if memory_limit is None:
+    given = (memory_limit, *(tasks[number].memory_limit for number in members))
+    limits = [limit for limit in given if limit is not None]
+    if not limits:
         return MOST_MEMBERS
     largest = max(bytes_of_member(tasks[number]) for number in members)
-    return max(1, min(MOST_MEMBERS, memory_limit // max(largest, 1)))
+    return max(1, min(MOST_MEMBERS, min(limits) // max(largest, 1)))
 
 
 def _pieces(items: Sequence[Any], most: int) -> list[Sequence[Any]]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 from skhp.exceptions import InvalidParameterError
+from skhp.memory_size import bytes_of
 from skhp.population.registration import BACKEND_NAME
 from skhp.suggestions import nearest_name
-
-_BYTES = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -89,14 +86,8 @@ def _is_integer(value: object) -> bool:
 def _bytes_of(limit: object) -> int | None:
     if limit is None:
         return None
-    size = 0
-    if _is_integer(limit):
-        size = int(limit)  # type: ignore[call-overload]
-    elif isinstance(limit, str) and (match := _SIZE.fullmatch(limit)):
-        number, unit, binary = match.groups()
-        if unit or not binary:
-            size = int(float(number) * (1024 if binary else 1000) ** _BYTES[unit.upper()])
-    if size < 1:
+    size = bytes_of(limit)
+    if size is None:
         raise InvalidParameterError(
             f"memory_limit={limit!r} is no amount of memory: give a number of bytes of at least 1, "
             'a text such as "500MB" or "1GiB", or None.'

@@ -3,6 +3,7 @@
 from skhp.search.bayes import BayesSearchCV
 from skhp.search.grid import GridSearchCV
 from skhp.search.halving import HalvingGridSearchCV, HalvingRandomSearchCV
+from skhp.search.layer_sizes import LayerSizes
 from skhp.search.randomized import RandomizedSearchCV
 from skhp.search.suggested_space import suggest_search_space
 from skhp.search.tpe import TPESearchCV
@@ -12,6 +13,7 @@ __all__ = [
     "GridSearchCV",
     "HalvingGridSearchCV",
     "HalvingRandomSearchCV",
+    "LayerSizes",
     "RandomizedSearchCV",
     "TPESearchCV",
     "suggest_search_space",

@@ -14,6 +14,7 @@ from skopt.space import Dimension as SkoptDimension
 
 from skhp.exceptions import InvalidParameterError
 from skhp.search.dimensions import Choices, Dimension, Distribution, Range
+from skhp.search.layer_sizes import LayerSizes
 from skhp.suggestions import nearest_name
 
 __all__ = ["read_dimension"]
@@ -33,7 +34,7 @@ def read_dimension(name: str, value: Any) -> Dimension:
 
     Returns
     -------
-    Choices, Range or Distribution
+    Choices, Range, Distribution or LayerSizes
 
     Raises
     ------
@@ -42,6 +43,8 @@ def read_dimension(name: str, value: Any) -> Dimension:
     """
     if isinstance(value, SkoptDimension):
         return _read_skopt(name, value)
+    if isinstance(value, LayerSizes):
+        return value
     if hasattr(value, "rvs"):
         return _read_distribution(name, value)
     if isinstance(value, tuple):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
+
+if TYPE_CHECKING:
+    from skhp.search.layer_sizes import LayerSizes
 
 __all__ = ["Choices", "Dimension", "Distribution", "Range"]
 
@@ -64,17 +67,31 @@ class Range:
         random = check_random_state(random_state)
         if self.integer and not self.log:
             return int(random.randint(self.low, self.high + 1, dtype=np.int64))
-        # Half a unit more at both ends, so that the first and the last whole number are not drawn
-        # less often than their logarithms deserve.
-        margin = 0.5 if self.integer else 0.0
-        low, high = self.low - margin, self.high + margin
-        share = random.random_sample()
+        return self.at_share(random.random_sample())
+
+    def at_share(self, share: float) -> float | int:
+        """The number below which this share of the range lies."""
+        low, high = self._ends
         if self.log:
             drawn = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
         else:
             drawn = low + share * (high - low)
         drawn = min(max(drawn, self.low), self.high)
         return round(drawn) if self.integer else float(drawn)
+
+    def share_of(self, number: float) -> float:
+        """The share of the range that lies below a number."""
+        low, high = self._ends
+        if self.log:
+            return math.log(number / low) / math.log(high / low)
+        return (number - low) / (high - low)
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        # Half a unit more at both ends, so that the first and the last whole number are not drawn
+        # less often than their logarithms deserve.
+        margin = 0.5 if self.integer else 0.0
+        return self.low - margin, self.high + margin
 
 
 @dataclass(frozen=True)
@@ -111,4 +128,4 @@ class Distribution:
         return hasattr(self.frozen, "ppf") and hasattr(self.frozen, "cdf")
 
 
-Dimension = Choices | Range | Distribution
+Dimension: TypeAlias = "Choices | Range | Distribution | LayerSizes"

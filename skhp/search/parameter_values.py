@@ -12,6 +12,7 @@ from skopt.space import Dimension as SkoptDimension
 
 from skhp.exceptions import InvalidParameterError
 from skhp.search.dimensions import Choices, Dimension, Range
+from skhp.search.layer_sizes import LayerSizes
 from skhp.search.possible_estimators import with_choices
 from skhp.search.scikit_learn_private import (
     ScikitLearnInvalidParameterError,
@@ -82,6 +83,9 @@ def _known_values(written: Any, dimension: Dimension) -> Iterator[Any]:
     """Values that the search may try, as far as they can be told."""
     if isinstance(dimension, Choices):
         yield from dimension.values
+        return
+    if isinstance(dimension, LayerSizes):
+        yield dimension[0]
         return
     is_drawn = hasattr(written, "rvs") and not isinstance(written, SkoptDimension)
     if isinstance(dimension, Range):

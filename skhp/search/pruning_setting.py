@@ -15,7 +15,7 @@ from skhp.population.tasks import may_join
 from skhp.suggestions import nearest_name
 
 # What a network is watched by on its held-out rows does not compare where these differ.
-_APART = ("class_weight", "loss", "monitor")
+_APART = ("class_weight", "loss", "monitor", "scale_target")
 _KEYS = ("factor", "rungs")
 
 

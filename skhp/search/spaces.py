@@ -12,6 +12,7 @@ distribution of ``scipy.stats``                      as it draws; anything with 
                                                      both are whole
 other tuples                                         one of their values
 ``Real``, ``Integer``, ``Categorical`` of ``skopt``  as scikit-optimize says
+``LayerSizes`` of ``skhp``                           stacks of hidden layers
 ==================================================== =============================================
 
 A tuple of two numbers is a range in every search, as scikit-optimize has it, not a choice between
@@ -33,11 +34,13 @@ from skhp.equality import equal
 from skhp.exceptions import InvalidParameterError
 from skhp.search.dimension_reading import read_dimension
 from skhp.search.dimensions import Choices, Dimension, Distribution, Range
+from skhp.search.layer_sizes import LayerSizes
 from skhp.search.skopt_dimensions import (
     HIGHEST_QUANTILE,
     LOWEST_QUANTILE,
     ExactCategorical,
     Quantiles,
+    Stacks,
 )
 
 if TYPE_CHECKING:
@@ -235,6 +238,9 @@ def _drawable(value: Any, dimension: Dimension) -> Any:
 
 def _skopt_dimension(name: str, value: Any, dimension: Dimension) -> SkoptDimension:
     _refuse_without_quantiles(name, dimension)
+    if isinstance(dimension, LayerSizes):
+        stacks = Stacks(dimension)
+        return ExactCategorical([stacks.bounds[0]]) if stacks.is_constant else stacks
     if isinstance(dimension, Choices):
         return _categorical(name, value, dimension)
     if isinstance(value, SkoptDimension):
@@ -278,6 +284,8 @@ def _refuse_without_quantiles(name: str, dimension: Dimension) -> None:
 
 
 def _suggestion(trial: Trial, name: str, dimension: Dimension) -> Any:
+    if isinstance(dimension, LayerSizes):
+        return dimension.suggested(trial, name)
     if isinstance(dimension, Range):
         if dimension.integer:
             return trial.suggest_int(

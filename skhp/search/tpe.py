@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from skhp.search.batches import Batches, unknown_aim
 from skhp.search.constraints import additional_constraints
+from skhp.search.layer_sizes import LayerSizes
 from skhp.search.parameter_names import refuse_unknown_names
 from skhp.search.scikit_learn_private import Interval
 from skhp.search.search_additions import SearchAdditions
@@ -73,8 +74,8 @@ class ParzenSearch(BaseSearchCV):
             "multivariate": True,
             # Trials of the batch that are not yet told count as bad ones nearby.
             "constant_liar": True,
-            # Learns about the parameters of each alternative together.
-            "group": len(understood(self.search_spaces)) > 1 and given.get("multivariate", True),
+            # Learns together about what is suggested together: the parameters of an alternative.
+            "group": _is_conditional(self.search_spaces) and given.get("multivariate", True),
             **given,
         }
         with warnings.catch_warnings():
@@ -201,6 +202,14 @@ class TPESearchCV(SearchAdditions, ParzenSearch):
             population=population,
         )
         self.stop_after = stop_after
+
+
+def _is_conditional(space: Any) -> bool:
+    """Whether some parameters are suggested beside some values of others only."""
+    alternatives = understood(space)
+    return len(alternatives) > 1 or any(
+        isinstance(dimension, LayerSizes) for dimension in alternatives[0].values()
+    )
 
 
 def _study(sampler: TPESampler) -> Study:

@@ -182,8 +182,9 @@ class CohortArrays:
             x=_stacked([part.X for part in rows], size),
             y=_stacked([part.y for part in rows], size),
             weight=_stacked([_normalised(part.weight, divisor) for part in rows], size),
-            metric_target=_stacked([_metric_target(part.metric_target) for part in rows], size),
+            metric_target=_stacked([_metric_target(part) for part in rows], size),
             metric_weight=_stacked([_metric_weight(part) for part in rows], size),
+            metric_scale=tf.constant(np.stack([_metric_scale(part) for part in rows])),
             present=_stacked([np.ones(len(part.X), np.float32) for part in rows], size),
         )
 
@@ -213,7 +214,7 @@ class CohortArrays:
             patience=self._per_member(
                 lambda task: _NEVER if task.plan.patience is None else task.plan.patience, np.int32
             ),
-            min_delta=self._per_member(lambda task: task.plan.min_delta),
+            min_delta=self._per_member(_least_change),
             plateau_patience=self._per_member(
                 lambda task: getattr(_plateau(task), "patience", _NEVER), np.int32
             ),
@@ -299,9 +300,26 @@ def _metric_weight(part: ValidationRows) -> np.ndarray:
     return np.asarray(part.metric_weight / (part.metric_weight.max() or 1.0), np.float32)
 
 
-def _metric_target(target: np.ndarray) -> np.ndarray:
-    kind = np.int32 if target.dtype.kind in "iub" else np.float32
-    return np.asarray(target, kind)
+def _metric_target(part: ValidationRows) -> np.ndarray:
+    target = part.metric_target
+    if target.dtype.kind in "iub":
+        return np.asarray(target, np.int32)
+    return np.asarray(target, np.float32) * _metric_scale(part)
+
+
+def _metric_scale(part: ValidationRows) -> np.ndarray:
+    """The units of the targets in that of the largest, so that no square is beyond float32."""
+    if part.metric_scale is None or len(part.metric_scale) == 1:
+        return np.ones(1, np.float32)
+    return (part.metric_scale / part.metric_scale.max()).astype(np.float32)
+
+
+def _least_change(task: FitTask) -> float:
+    """What counts as an improvement, in the unit that the program computes the metric in."""
+    if task.validation is None:
+        return task.plan.min_delta
+    change = task.plan.min_delta / task.validation.metric_unit(task.plan.metric)
+    return min(change, float(np.finfo(np.float32).max))
 
 
 def _stacked(arrays: Sequence[np.ndarray], size: int) -> Any:

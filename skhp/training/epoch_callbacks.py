@@ -35,7 +35,9 @@ class HeldOutEvaluation(keras.callbacks.Callback):
             outputs = logits(self.model, rows.X)
             value = np.nan
             if np.isfinite(outputs).all():
-                value = float(self._metric.score(rows.metric_target, outputs, rows.metric_weight))
+                unit = 1 if rows.metric_scale is None else rows.metric_scale
+                target = rows.metric_target * unit
+                value = float(self._metric.score(target, outputs * unit, rows.metric_weight))
             logs[f"val_{self._metric.name}"] = value
 
 

@@ -44,5 +44,6 @@ def evaluation(
     logits, _ = key.network.outputs(
         state.weights, state.state, rows.x, training=False, until_logits=True
     )
+    logits *= rows.metric_scale[:, None, None, :]
     value = tf.cast(metric(rows.metric_target, logits, rows.metric_weight), tf.float32)
     return loss, value, means

@@ -41,7 +41,8 @@ class FitTask:
     """One training: a network, the rows, the plan, the objective and where to start from.
 
     `noise_seed` decides the dropout noise. `row_metrics` are noted beside the loss, and
-    `loss_numbers` are those in which the losses of members may differ. `origin` is
+    `loss_numbers` are those in which the losses of members may differ. `memory_limit` is the most
+    that the cohort of this member may take, in bytes, unless it is alone in it. `origin` is
     whatever the estimator needs back together with the result. Members share a stream where rows,
     validation rows and the seeds are the same; to share a program they need equal keys.
     """
@@ -60,6 +61,7 @@ class FitTask:
     finished_after: int | None = None
     row_metrics: tuple[RowMetric, ...] = ()
     loss_numbers: tuple[float, ...] = ()
+    memory_limit: int | None = None
 
     @property
     def stream(self) -> Hashable:

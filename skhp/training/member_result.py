@@ -72,6 +72,7 @@ def held_out_score(task: FitTask, state: CohortState) -> float | None:
         return None
     best, metric = float(state.best), task.plan.metric
     if metric is not None:
+        best *= task.validation.metric_unit(metric)
         return best if metric.greater_is_better else -best
     weights = unflattened(state.best_weights, task.network.weight_shapes)
     return penalty_of_member(task.numbers, weights) - best
@@ -87,5 +88,6 @@ def _logged(task: FitTask, history: History) -> dict[str, np.ndarray]:
         columns.update({f"val_{name}": values for name, values in watched})
     logged = dict(sorted(columns.items()))
     if task.validation is not None and task.plan.metric is not None:
-        logged[f"val_{task.plan.metric.name}"] = history.metric
+        unit = task.validation.metric_unit(task.plan.metric)
+        logged[f"val_{task.plan.metric.name}"] = np.asarray(history.metric, np.float64) * unit
     return logged

@@ -19,13 +19,15 @@ class Metric:
 
     The outputs are those before the last activation: one column for two classes, one a class for
     more, one a target for regression. Labels are whole numbers from 0 up. With fewer than
-    `least_rows` rows the metric has no value.
+    `least_rows` rows the metric has no value. Where targets are in a unit of twice the size, it is
+    ``2 ** power_of_unit`` times as small.
     """
 
     name: str
     greater_is_better: bool
     score: Score
     least_rows: int = 1
+    power_of_unit: int = 0
 
 
 def _predicted(outputs: np.ndarray) -> np.ndarray:
@@ -108,9 +110,24 @@ CLASSIFICATION_METRICS = {
 REGRESSION_METRICS = {
     metric.name: metric
     for metric in (
-        Metric("mean_absolute_error", False, _regression(metrics.mean_absolute_error)),
-        Metric("mean_squared_error", False, _regression(metrics.mean_squared_error)),
+        Metric(
+            "mean_absolute_error",
+            False,
+            _regression(metrics.mean_absolute_error),
+            power_of_unit=1,
+        ),
+        Metric(
+            "mean_squared_error",
+            False,
+            _regression(metrics.mean_squared_error),
+            power_of_unit=2,
+        ),
         Metric("r2", True, _r2, least_rows=2),
-        Metric("root_mean_squared_error", False, _regression(metrics.root_mean_squared_error)),
+        Metric(
+            "root_mean_squared_error",
+            False,
+            _regression(metrics.root_mean_squared_error),
+            power_of_unit=1,
+        ),
     )
 }

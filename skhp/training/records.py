@@ -32,7 +32,7 @@ class ValidationRows:
 
     `weight` multiplies the loss of a row, as in training. A metric compares with `metric_target`
     (class numbers, or the targets themselves) and weighs by `metric_weight`, where class weights
-    have no place.
+    have no place. `metric_scale` has the unit of each target, which a metric is told in; None is 1.
     """
 
     X: np.ndarray
@@ -40,6 +40,13 @@ class ValidationRows:
     weight: np.ndarray
     metric_target: np.ndarray
     metric_weight: np.ndarray | None
+    metric_scale: np.ndarray | None = None
+
+    def metric_unit(self, metric: Metric | None) -> float:
+        """What a metric is multiplied by, if its targets are told in units of the largest one."""
+        if metric is None or self.metric_scale is None:
+            return 1.0
+        return float(self.metric_scale.max()) ** metric.power_of_unit
 
 
 @dataclass(frozen=True)

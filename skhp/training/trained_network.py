@@ -20,6 +20,7 @@ from skhp.networks import (
     flattened,
     initial_network,
     predicted_logits,
+    rescaled_network,
     restore_network,
     save_network,
     unflattened,
@@ -80,6 +81,7 @@ class TrainedNetwork:
         self.objective = objective
         self._member = member
         self._model = model
+        self._rescaled: keras.Model | None = None
         self._siblings = None if siblings is None else weakref.ref(siblings)
 
     @classmethod
@@ -101,6 +103,28 @@ class TrainedNetwork:
         if self._model is None:
             self._model = self._compiled_model()
         return self._model
+
+    def model_in_units(self, mean: np.ndarray, scale: np.ndarray) -> keras.Model:
+        """The model with outputs in the units of the targets, of the same weights and optimizer.
+
+        Parameters
+        ----------
+        mean, scale : ndarray of shape (n_targets,)
+            Those of the targets, the same in each call.
+        """
+        model = self.model
+        if not mean.any() and (scale == 1).all():
+            return model
+        if self._rescaled is None:
+            self._rescaled = rescaled_network(model, mean, scale)
+            compile_network(
+                self._rescaled,
+                self.description,
+                self.objective.loss,
+                model.optimizer,
+                self.objective.steps_per_epoch,
+            )
+        return self._rescaled
 
     @property
     def member(self) -> MemberWeights:
@@ -148,7 +172,7 @@ class TrainedNetwork:
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {**vars(self), "_siblings": None}
+        state = {**vars(self), "_siblings": None, "_rescaled": None}
         if self._model is not None:
             state["_model"] = save_network(self._model, self.description, self.objective.loss)
         return state

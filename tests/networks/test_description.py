@@ -86,8 +86,17 @@ def test_another_number_of_sizes_than_layers_is_refused_with_both_numbers(sizes,
         hidden_layers += 1
     with pytest.raises(InvalidParameterError) as error:
         layer_sizes(hidden_layers, sizes, n_inputs=5)
-    assert f"has {len(sizes)} entries" in str(error.value)
+    entries = "1 entry" if len(sizes) == 1 else f"{len(sizes)} entries"
+    assert f"has {entries}, but" in str(error.value)
     assert f"hidden_layers={hidden_layers}" in str(error.value)
+
+
+@settings(deadline=None)
+@given(SIZES, st.integers(1, 500), st.integers(1, 100))
+def test_as_many_layers_as_there_are_sizes_and_otherwise_one(sizes, neurons, n_inputs):
+    assert layer_sizes("auto", sizes, n_inputs) == tuple(sizes)
+    assert layer_sizes("auto", neurons, n_inputs) == (neurons,)
+    assert layer_sizes("auto", "auto", n_inputs) == (automatic_neurons(n_inputs),)
 
 
 @pytest.mark.parametrize(

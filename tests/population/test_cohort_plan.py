@@ -139,6 +139,18 @@ def test_a_member_takes_its_weights_and_its_rows():
     assert bytes_of_member(member(batch_size=80)) > small
 
 
+def test_a_cohort_stays_within_the_limit_of_each_of_its_members():
+    tasks = [member(rate=0.1 + number) for number in range(64)]
+    of_one = bytes_of_member(tasks[0])
+    tasks[5] = replace(tasks[5], memory_limit=8 * of_one)
+    sizes = [len(plan.members) for plan in plan_cohorts(tasks)]
+    assert sum(sizes) == 64
+    assert max(sizes) == 8
+    lavish = [replace(task, memory_limit=10**12) for task in tasks]
+    unlimited = [replace(task, memory_limit=None) for task in tasks]
+    assert plan_cohorts(lavish) == plan_cohorts(unlimited)
+
+
 @pytest.mark.parametrize("n_folds", [1, 5, 13, 52, 100, 300])
 @pytest.mark.parametrize("n_rates", [1, 24, 100])
 def test_no_cohort_has_more_places_than_it_may(n_folds, n_rates):

@@ -12,17 +12,15 @@ from typing import Any, NamedTuple, Self
 import keras
 
 from skhp.exceptions import CannotJoinError
-from skhp.networks.network import Cost, Shapes, Tensor
+from skhp.networks.network import BYTES_OF_NUMBER, COPIES_OF_WEIGHTS, Cost, Shapes, Tensor
 
 # Measured on two cores for one step of a compiled program: what each weight takes, and what each
 # output takes for a row. Layers of few units do not fill the vector units of a core.
 _WEIGHT_SECONDS = 3e-9
 _OUTPUT_SECONDS = 3e-9
 _LEAST_UNITS = 16
-# Weights, best weights, gradients, slots and what an update has in between; rows in and out.
-_COPIES_OF_WEIGHTS = 12
+# Rows in and out.
 _COPIES_OF_OUTPUTS = 4
-_BYTES = 4
 
 
 class LayerContext(NamedTuple):
@@ -106,7 +104,7 @@ def weighted_cost(weight_shapes: Shapes, places: int, rows: int) -> Cost:
     n_computed = rows * places * sum(max(width, _LEAST_UNITS) for width in widths)
     return Cost(
         n_weights * _WEIGHT_SECONDS + n_computed * _OUTPUT_SECONDS,
-        _BYTES * (_COPIES_OF_WEIGHTS * n_weights + _COPIES_OF_OUTPUTS * n_outputs),
+        BYTES_OF_NUMBER * (COPIES_OF_WEIGHTS * n_weights + _COPIES_OF_OUTPUTS * n_outputs),
     )
 
 

@@ -1,0 +1,111 @@
+"""How the parameters of a multilayer perceptron go together, and how large it may be."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import GridSearchCV
+
+import skhp
+from skhp import KerasMLPClassifier, KerasMLPRegressor
+from skhp.exceptions import InvalidParameterError
+
+both = pytest.mark.parametrize("kind", [KerasMLPClassifier, KerasMLPRegressor])
+
+
+def sizes_of(fitted):
+    kernels = [weight for weight in fitted.model_.get_weights() if weight.ndim == 2]
+    return [kernel.shape[1] for kernel in kernels[:-1]]
+
+
+@both
+@pytest.mark.parametrize(
+    ("parameters", "sizes"),
+    [
+        ({}, [2]),
+        ({"neurons": 7}, [7]),
+        ({"neurons": (20, 5)}, [20, 5]),
+        ({"neurons": np.array([3, 4, 5])}, [3, 4, 5]),
+        ({"neurons": []}, []),
+        ({"neurons": 7, "hidden_layers": 3}, [7, 7, 7]),
+        ({"neurons": (20, 5), "hidden_layers": 2}, [20, 5]),
+    ],
+)
+def test_layers_are_as_many_as_neurons_says(kind, parameters, sizes, two_blobs):
+    fitted = kind(epochs=1, batch_size="full", **parameters).fit(*two_blobs)
+    assert sizes_of(fitted) == sizes
+
+
+@pytest.fixture
+def two_blobs():
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(40, 4))
+    return X, (X[:, 0] > 0).astype(int)
+
+
+@both
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"hidden_layers": 2, "neurons": (5,)}, "hidden_layers=2"),
+        ({"hidden_layers": 1, "neurons": (20, 5)}, "hidden_layers='auto', which is 2"),
+        ({"hidden_layers": 0, "neurons": [5]}, "1 entry"),
+        ({"neurons": (5, 2.5)}, "holds 2.5"),
+        ({"lr_schedule": {"kind": "step", "evry": 3}}, "'every'"),
+        ({"hidden_layers": 3000}, "3,000 hidden layers"),
+        ({"hidden_layers": 10**9, "neurons": 10**9}, "1,000,000,000 hidden layers"),
+        ({"neurons": 10**9}, "max_memory='2GB'"),
+        ({"neurons": (10**5, 10**5)}, "481 GB"),
+        ({"neurons": 20_000, "max_memory": "1MB"}, "60,001 weights"),
+        ({"max_memory": "2 gigs"}, "is not an amount of memory"),
+        ({"max_memory": 0}, "max_memory"),
+    ],
+)
+def test_what_does_not_go_together_is_told_in_a_line_without_rows(kind, parameters, words):
+    with pytest.raises(InvalidParameterError) as raised:
+        kind(**parameters)._check_combination()
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@both
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"neurons": (20, 5)}, {"hidden_layers": 2, "neurons": [5, 5]}, {"hidden_layers": 60}],
+)
+def test_what_goes_together_passes(kind, parameters):
+    assert kind(**parameters)._check_combination() is None
+
+
+@both
+def test_the_size_is_that_for_the_columns_of_the_table(kind, two_blobs):
+    X, y = two_blobs
+    # 4 inputs take a hundredth of what 400 take.
+    network = kind(neurons=1000, epochs=1, max_memory="5MB")
+    network.fit(X, y)
+    with pytest.raises(InvalidParameterError, match=r"402,001 weights.*max_memory='5MB'"):
+        network.fit(np.tile(X, 100), y)
+    with pytest.raises(InvalidParameterError, match="402,001 weights"):
+        clone(network).partial_fit(np.tile(X, 100), y)
+    network.set_params(max_memory=None).fit(np.tile(X, 100), y)
+    network.set_params(max_memory="30MB", warm_start=True).fit(np.tile(X, 100), y)
+
+
+@both
+@pytest.mark.parametrize("engine", ["keras", "population"])
+def test_no_engine_trains_what_is_too_large(kind, engine, two_blobs):
+    with pytest.raises(InvalidParameterError, match="3,000 hidden layers"):
+        kind(hidden_layers=3000, engine=engine).fit(*two_blobs)
+
+
+def test_in_a_population_only_the_candidate_that_is_too_large_fails(two_blobs):
+    grid = {"neurons": [3, 10**9]}
+    search = GridSearchCV(KerasMLPClassifier(epochs=1, random_state=0), grid, cv=2)
+    # scikit-learn warns twice: of the fits that failed, and of the scores that are not there.
+    with (
+        skhp.population(),
+        pytest.warns(UserWarning, match="non-finite"),
+        pytest.warns(FitFailedWarning, match="max_memory='2GB'"),
+    ):
+        search.fit(*two_blobs)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
