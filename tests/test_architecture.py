@@ -13,11 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Which part of skhp may import which. A new part is a new line. The part "skhp" is the public
 # names, `from skhp import KerasMLPClassifier`.
-BASE = {"adoption", "equality", "exceptions", "suggestions"}
+BASE = {"adoption", "equality", "exceptions", "several_inputs", "suggestions"}
 MAY_IMPORT = {
     "adoption": {"equality"},
     "equality": set(),
     "exceptions": set(),
+    "several_inputs": set(),
     "suggestions": set(),
     "losses": {"networks"},
     "scoring": set(),

@@ -8,6 +8,7 @@ it is built anew; so models that one build function made are equal, and share a 
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import threading
@@ -25,7 +26,7 @@ from skhp.exceptions import CannotJoinError
 from skhp.networks.batched_network import RowSums
 from skhp.networks.keras_private import DefaultSeeds
 from skhp.networks.model_configuration import anonymous_configuration, configuration_text
-from skhp.networks.portable_model import custom_objects, loading_scope
+from skhp.networks.portable_model import custom_objects, loading_scope, parts_of
 from skhp.networks.program_cache import ProgramCache
 from skhp.networks.stream_dropout import StreamDropout, member_dropout
 
@@ -182,8 +183,8 @@ def vectorized_model(model: keras.Model, x: np.ndarray, y: np.ndarray, loss: Any
         If it cannot be vectorised, or would treat a row differently among others.
     """
     try:
-        configuration = _configuration(model, x.shape[1:])
         custom = custom_objects(model)
+        configuration = _configuration(model, x, custom)
         text = configuration_text(configuration)
         named = tuple((name, custom[name]) for name in sorted(custom) if f'"{name}"' in text)
         key = (text, named, x.dtype.str, y.shape[1:], loss)
@@ -222,10 +223,15 @@ def _refused(model: keras.Model, what: str) -> CannotJoinError:
     return CannotJoinError(f"the model {model.name!r} {what}.")
 
 
-def _configuration(model: keras.Model, row_shape: tuple[int, ...]) -> dict[str, Any]:
+def _configuration(model: keras.Model, x: np.ndarray, custom: dict[str, Any]) -> dict[str, Any]:
     """The configuration of a model as it is to be vectorised."""
-    configuration = anonymous_configuration(model, row_shape)
-    _unroll_recurrent(configuration, (None, *row_shape)[1])
+    configuration = anonymous_configuration(model, x.shape[1:])
+    recurrent = list(_recurrent_entries(configuration))
+    if recurrent:
+        _refuse_many_steps(configuration, x, custom)
+        # XLA compiles no loop that was vectorised.
+        for entry in recurrent:
+            entry["config"]["unroll"] = True
     numbers = iter(range(len(model.layers)))
     for entry in configuration["config"]["layers"]:
         if entry["class_name"] == "Dropout":
@@ -233,24 +239,51 @@ def _configuration(model: keras.Model, row_shape: tuple[int, ...]) -> dict[str, 
     return configuration
 
 
-def _unroll_recurrent(item: Any, steps: int | None) -> None:
+def _recurrent_entries(item: Any) -> Iterator[dict[str, Any]]:
     if isinstance(item, dict):
         if item.get("class_name") in _RECURRENT:
-            _unroll(item["config"], steps)
+            yield item
         item = list(item.values())
     if isinstance(item, (list, tuple)):
         for value in item:
-            _unroll_recurrent(value, steps)
+            yield from _recurrent_entries(value)
 
 
-def _unroll(config: dict[str, Any], steps: int | None) -> None:
-    # XLA compiles no loop that was vectorised.
-    if steps is None or steps > MOST_UNROLLED_STEPS:
+def _refuse_many_steps(
+    configuration: dict[str, Any], x: np.ndarray, custom: dict[str, Any]
+) -> None:
+    """Raise if a recurrent layer walks over more steps than can be unrolled.
+
+    How many there are is seen where a model like it is called: layers before it may leave some
+    out, or add some.
+    """
+    with DefaultSeeds(0, required=False).in_use(), loading_scope(custom):
+        looked_at = keras.saving.deserialize_keras_object(configuration, safe_mode=False)
+        steps = _steps_walked(looked_at, np.zeros((1, *x.shape[1:]), x.dtype))
+    if steps > MOST_UNROLLED_STEPS:
         raise CannotJoinError(
             f"a recurrent layer over {steps} steps cannot join a cohort: it would be unrolled, "
             f"and to compile more than {MOST_UNROLLED_STEPS} steps takes too long."
         )
-    config["unroll"] = True
+
+
+def _steps_walked(model: keras.Model, x: np.ndarray) -> int:
+    """The most steps that a recurrent layer of a model walks over; it is of no use afterwards."""
+    walked = [0]
+    for layer in parts_of(model):
+        if isinstance(layer, keras.layers.RNN):
+            layer.call = _noting_steps(layer.call, walked)
+    model(x, training=False)
+    return max(walked)
+
+
+def _noting_steps(call: Any, walked: list[int]) -> Any:
+    @functools.wraps(call)
+    def noted(sequences: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
+        walked.append(int(sequences.shape[1]))
+        return call(sequences, *arguments, **keywords)
+
+    return noted
 
 
 def _take_dropout_out(entry: dict[str, Any], number: int) -> None:
