@@ -52,7 +52,7 @@ def without_effect(
         *_lacking(parameters, own, build),
         *_same_names(parameters, chosen, set_names, own, build),
         *_given_twice(chosen, own, unrouted_names, build),
-        *_not_for_fit(chosen),
+        *_not_for_fit(chosen, build),
         *_routed_nowhere(parameters),
     ]
 
@@ -116,10 +116,11 @@ def _given_twice(
             )
 
 
-def _not_for_fit(chosen: Mapping[str, Any]) -> Iterator[str]:
+def _not_for_fit(chosen: Mapping[str, Any], build: BuildSignature) -> Iterator[str]:
     for name in _OF_CALLS_OF_FIT:
-        if f"fit__{name}" in chosen:
-            yield f"fit__{name} has no effect: give {name} to the method fit."
+        for given in (name, f"fit__{name}"):
+            if given in chosen and not (given == name and build.takes(name)):
+                yield f"{given} has no effect as a parameter. Give {name} to the method fit."
 
 
 def _routed_nowhere(parameters: Mapping[str, Any]) -> Iterator[str]:

@@ -107,10 +107,9 @@ if "__sklearn_tags__" not in vars(BaseWrapper):
 class ModelWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
     """A Keras model as an estimator: its parameters, how it is built and what it is made of."""
 
-    # What the method fit takes for itself would have no effect as a parameter.
     _unrouted_names = frozenset(
         BaseWrapper._fit_kwargs | BaseWrapper._compile_kwargs | BaseWrapper._predict_kwargs
-    ) - {"sample_weight", "initial_epoch"}
+    )
     _parameter_constraints: ClassVar[dict[str, Any]] = WRAPPER_CONSTRAINTS
 
     model_: keras.Model

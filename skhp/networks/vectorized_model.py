@@ -8,6 +8,7 @@ it is built anew; so models that one build function made are equal, and share a 
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
 import math
@@ -258,7 +259,10 @@ def _refuse_many_steps(
     out, or add some.
     """
     with DefaultSeeds(0, required=False).in_use(), loading_scope(custom):
-        looked_at = keras.saving.deserialize_keras_object(configuration, safe_mode=False)
+        # Keras takes the configuration apart that it loads.
+        looked_at = keras.saving.deserialize_keras_object(
+            copy.deepcopy(configuration), safe_mode=False
+        )
         steps = _steps_walked(looked_at, np.zeros((1, *x.shape[1:]), x.dtype))
     if steps > MOST_UNROLLED_STEPS:
         raise CannotJoinError(
