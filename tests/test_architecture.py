@@ -13,12 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Which part of skhp may import which. A new part is a new line. The part "skhp" is the public
 # names, `from skhp import KerasMLPClassifier`.
-BASE = {"adoption", "equality", "exceptions", "memory_size", "suggestions"}
+BASE = {"adoption", "equality", "exceptions", "memory_size", "several_inputs", "suggestions"}
 MAY_IMPORT = {
     "adoption": {"equality"},
     "equality": set(),
     "exceptions": set(),
     "memory_size": set(),
+    "several_inputs": set(),
     "suggestions": set(),
     "losses": {"networks"},
     "scoring": set(),

@@ -21,7 +21,7 @@ from skhp.networks import (
     unflattened,
 )
 from skhp.networks.rare_class_losses import FocalLoss, SoftF1
-from skhp.networks.vectorized_model import vectorized_model
+from skhp.networks.vectorizing import vectorized_model
 from skhp.training import (
     EpochObserver,
     FitTask,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import inspect
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -9,9 +12,12 @@ from types import ModuleType
 from typing import Any
 
 import keras
+import numpy as np
 
 from skhp.estimators.scikit_learn_private import Interval, StrOptions
-from skhp.exceptions import CannotJoinError
+from skhp.exceptions import CannotJoinError, InvalidParameterError
+from skhp.networks.portable_model import PortableModel
+from skhp.several_inputs import ONE_TABLE
 
 KERAS_BATCH_SIZE = 32
 
@@ -77,10 +83,102 @@ def n_training_rows(n_rows: int, validation_split: float) -> int:
     return n_training
 
 
+def refuse_unused_validation(arguments: Mapping[str, Any]) -> None:
+    """Raise if arguments of Keras' fit about a validation have no effect."""
+    held_out, given = (arguments.get(f"validation_{kind}") for kind in ("split", "data"))
+    if held_out and given is not None:
+        raise InvalidParameterError(
+            f"validation_split={held_out} has no effect beside validation_data, which are the rows "
+            "to validate on. Leave out one of the two."
+        )
+    unused = [
+        f"{name}={arguments[name]}"
+        for name in ("validation_batch_size", "validation_freq", "validation_steps")
+        if arguments.get(name) is not None
+    ]
+    if unused and not held_out and given is None:
+        raise InvalidParameterError(
+            f"{', '.join(unused)} would have no effect, as no rows are held out to validate on. "
+            "Set validation_split, pass validation_data to fit, or leave it out."
+        )
+
+
 def class_named(given: Any, module: ModuleType) -> Any:
     """The class of Keras that a string names, and anything else as it is."""
     named = getattr(module, given, None) if isinstance(given, str) else None
     return named if isinstance(named, type) else given
+
+
+def in_python_types(value: Any) -> Any:
+    """A value with Python's own numbers, texts and truth values in place of NumPy's.
+
+    Keras refuses some of NumPy's, as ``units=numpy.int64(4)``. Lists, tuples and dicts are new
+    ones; arrays stay as they are.
+    """
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.shape == ()):
+        return value.item()
+    if type(value) is dict:
+        return {name: in_python_types(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        parts = [in_python_types(part) for part in value]
+        if type(value) in (list, tuple):
+            return type(value)(parts)
+        if hasattr(value, "_make"):
+            return value._make(parts)
+    return value
+
+
+def fresh_objects(value: Any) -> Any:
+    """A value with copies of the objects of Keras in it, which belong to one model."""
+    if type(value) in (list, tuple):
+        return type(value)(fresh_objects(part) for part in value)
+    if type(value) is dict:
+        return {name: fresh_objects(part) for name, part in value.items()}
+    if isinstance(value, keras.Model):
+        return PortableModel(value).restored()
+    if isinstance(value, keras.layers.Layer):
+        return copy.deepcopy(value)
+    return started_afresh(value)
+
+
+def all_callbacks(given: Any) -> list[Any]:
+    """Callbacks out of lists and dicts, in their order."""
+    if given is None:
+        return []
+    if isinstance(given, Mapping):
+        given = list(given.values())
+    if isinstance(given, (list, tuple)):
+        return [callback for part in given for callback in all_callbacks(part)]
+    return [given]
+
+
+def separate_callbacks(callbacks: list[Any]) -> list[keras.callbacks.Callback]:
+    """Copies of callbacks, with all that they remember, for one fit.
+
+    Keras leaves its model and its counts in a callback, which other fits may have at the same time.
+    Functions, and what cannot be copied, as an open file, remain the user's own.
+
+    Raises
+    ------
+    TypeError
+        If there is anything else than callbacks.
+    """
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            mend = f" Call it: {callback.__name__}()." if isinstance(callback, type) else ""
+            raise TypeError(
+                f"callbacks must be instances of keras.callbacks.Callback, got {callback!r}.{mend}"
+            )
+    copies = [copy.copy(callback) for callback in callbacks]
+    # Callbacks that refer to one another, or to one list, go on to do so.
+    known = {id(one): other for one, other in zip(callbacks, copies, strict=True)}
+    known |= {id(callback.model): callback.model for callback in callbacks}
+    for copied in copies:
+        for name, value in list(vars(copied).items()):
+            if not inspect.isroutine(value):
+                with contextlib.suppress(Exception):
+                    vars(copied)[name] = copy.deepcopy(value, known)
+    return copies
 
 
 def started_afresh(item: Any) -> Any:
@@ -103,6 +201,17 @@ def refuse_learning_rate(model: keras.Model) -> None:
         raise ValueError(
             f"The learning rate of {type(model.optimizer).__name__} must be a finite number above "
             f"0, got {rate}. Set it by optimizer__learning_rate, or where the model is compiled."
+        )
+
+
+def refuse_one_table(model: keras.Model, inputs: Any) -> None:
+    """Raise if a model of several inputs is to be given one table."""
+    # A model that is built by its first batch has none yet.
+    names = [given.name for given in getattr(model, "inputs", None) or ()]
+    if len(names) > 1 and isinstance(inputs, np.ndarray):
+        raise ValueError(
+            f"The model has {len(names)} inputs, {', '.join(names)}, and X is one table. "
+            f"{ONE_TABLE}"
         )
 
 

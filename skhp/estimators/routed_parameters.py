@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any, Self
 
+from skhp.equality import equal
+from skhp.estimators.build_function import BuildSignature, collects_keywords, parameters_by_name
 from skhp.estimators.parameters import NamedParametersMixin
 from skhp.exceptions import InvalidParameterError
 from skhp.suggestions import nearest_name
@@ -24,9 +25,6 @@ ROUTES = (
     "score",
 )
 
-# What a build function gets without a parameter of that name, if it asks for it.
-_OFFERED = frozenset({"meta", "compile_kwargs", "params"})
-
 
 class RoutedParametersMixin(NamedParametersMixin):
     """Keeps the extra keyword parameters of a constructor as parameters like all others.
@@ -40,6 +38,7 @@ class RoutedParametersMixin(NamedParametersMixin):
     _unrouted_names: frozenset[str]
 
     _extra_parameters: dict[str, Any]
+    _set_names: frozenset[str] = frozenset()
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
@@ -61,7 +60,7 @@ class RoutedParametersMixin(NamedParametersMixin):
         names = constructor_names(type(self), inherited=deep)
         # fit warns of a constructor that does not keep what it takes.
         params = {name: getattr(self, name) for name in names if hasattr(self, name)}
-        if deep or _collects_keywords(inspect.signature(type(self).__init__)):
+        if deep or collects_keywords(inspect.signature(type(self).__init__)):
             params |= self._given_extra()
         if deep:
             for name, value in list(params.items()):
@@ -100,7 +99,19 @@ class RoutedParametersMixin(NamedParametersMixin):
                 self._add_extra({name: value})
             else:
                 setattr(self, name, value)
+        # To set all parameters at once, as to those of another estimator, is to choose none.
+        if not self.get_params(deep=False).keys() <= params.keys():
+            self._set_names = self._set_names | params.keys()
         return self
+
+    def _chosen(self) -> dict[str, Any]:
+        """Parameters that somebody set: to another value than their default, or by `set_params`."""
+        defaults = constructor_defaults(type(self))
+        return {
+            name: value
+            for name, value in self.get_params().items()
+            if name in self._set_names or name not in defaults or not equal(value, defaults[name])
+        }
 
     def _given_extra(self) -> dict[str, Any]:
         return vars(self).get("_extra_parameters", {})
@@ -136,7 +147,11 @@ class RoutedParametersMixin(NamedParametersMixin):
             super()._validate_params()
         except InvalidParameterError as error:
             mistakes.insert(0, str(error))
-        self._refuse(mistakes)
+        self._refuse(mistakes + self._further_mistakes())
+
+    def _further_mistakes(self) -> list[str]:
+        """What is wrong with the parameters beyond a single name or value."""
+        return []
 
     def _unknown(self, names: Iterable[str], model: Any) -> list[str]:
         """What is wrong with the names of extra parameters."""
@@ -170,12 +185,16 @@ class RoutedParametersMixin(NamedParametersMixin):
             raise InvalidParameterError("\n".join(mistakes))
 
     def _build_signature(self, model: Any) -> BuildSignature:
+        return BuildSignature.of(self._given_build(model))
+
+    def _given_build(self, model: Any) -> Any:
+        """What builds the model, or the model itself."""
         candidates = (
             model,
             getattr(self, "build_fn", None),
             getattr(self, "_keras_build_fn", None),
         )
-        return BuildSignature.of(next((c for c in candidates if c is not None), None))
+        return next((c for c in candidates if c is not None), None)
 
     def _warn_of_parameters_not_kept(self) -> None:
         for name in constructor_names(type(self), inherited=True):
@@ -186,27 +205,6 @@ class RoutedParametersMixin(NamedParametersMixin):
                     UserWarning,
                     stacklevel=4,
                 )
-
-
-@dataclass(frozen=True)
-class BuildSignature:
-    """What a build function takes by name; everything if it has a ``**parameter``."""
-
-    names: frozenset[str] = frozenset()
-    open_ended: bool = False
-
-    @classmethod
-    def of(cls, build: Any) -> Self:
-        """Signature of a build function; of a model that is built already there is none."""
-        # A Keras model can be called too, on its inputs.
-        if not callable(build) or hasattr(build, "layers"):
-            return cls()
-        signature = inspect.signature(build)
-        return cls(frozenset(_names(signature)) - _OFFERED, _collects_keywords(signature))
-
-    def takes(self, name: str) -> bool:
-        """Whether there is a parameter for a name."""
-        return self.open_ended or name in self.names
 
 
 def _is_estimator(value: Any) -> bool:
@@ -222,17 +220,19 @@ def constructor_names(estimator_class: type, inherited: bool) -> tuple[str, ...]
     for ancestor in estimator_class.__mro__:
         if "__init__" in vars(ancestor):
             signature = inspect.signature(vars(ancestor)["__init__"])
-            names.update(_names(signature))
-            if not inherited and not _collects_keywords(signature):
+            names.update(parameter.name for parameter in parameters_by_name(signature))
+            if not inherited and not collects_keywords(signature):
                 break
     return tuple(sorted(names - {"self"}))
 
 
-def _names(signature: inspect.Signature) -> Iterator[str]:
-    for parameter in signature.parameters.values():
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            yield parameter.name
-
-
-def _collects_keywords(signature: inspect.Signature) -> bool:
-    return any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+def constructor_defaults(estimator_class: type) -> dict[str, Any]:
+    """Defaults of the parameters of a constructor, and of those of all its ancestors."""
+    defaults: dict[str, Any] = {}
+    for ancestor in reversed(estimator_class.__mro__):
+        if "__init__" in vars(ancestor):
+            signature = inspect.signature(vars(ancestor)["__init__"])
+            for parameter in parameters_by_name(signature):
+                if parameter.default is not parameter.empty:
+                    defaults[parameter.name] = parameter.default
+    return defaults

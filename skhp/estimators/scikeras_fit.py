@@ -26,7 +26,8 @@ from skhp.estimators.custom_preparation import (
 from skhp.estimators.epoch_tasks import EpochTasks
 from skhp.estimators.keras_arguments import refuse_arguments
 from skhp.estimators.refusal_log import log_refusal
-from skhp.estimators.scikeras_base import RepairedWrapper, metric_name
+from skhp.estimators.scikeras_base import metric_name
+from skhp.estimators.scikeras_rows import RepairedWrapper
 from skhp.estimators.scikit_learn_private import (
     only_shows_progress,
     validate_parameter_constraints,

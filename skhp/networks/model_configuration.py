@@ -51,7 +51,7 @@ def _names(item: Any) -> Iterator[str]:
             yield from _names(value)
 
 
-def _normalised(item: Any, names: dict[str, str], batch_shape: list[int | None]) -> Any:
+def _normalised(item: Any, names: dict[str, str], batch_shape: list[int | None] | None) -> Any:
     if isinstance(item, dict):
         if item.get("class_name") == "DTypePolicy":
             return item
@@ -59,12 +59,20 @@ def _normalised(item: Any, names: dict[str, str], batch_shape: list[int | None])
         for key, value in item.items():
             if key == "name" and isinstance(value, str):
                 kept[key] = names.get(value, value)
-            elif key in ("batch_shape", "build_input_shape"):
+            elif key in ("batch_shape", "build_input_shape") and batch_shape is not None:
                 kept[key] = batch_shape
             elif key.endswith("_regularizer"):
                 kept[key] = None
             elif key.endswith("_initializer"):
                 kept[key] = "zeros"
+            elif key in ("layer", "layers"):
+                # A model among the layers has an input of its own.
+                layers = value if isinstance(value, list) else [value]
+                parts = [
+                    _normalised(layer, names, None if _is_model(layer) else batch_shape)
+                    for layer in layers
+                ]
+                kept[key] = parts if isinstance(value, list) else parts[0]
             elif key not in ("compile_config", "build_config"):
                 kept[key] = _normalised(value, names, batch_shape)
         return kept
@@ -73,3 +81,7 @@ def _normalised(item: Any, names: dict[str, str], batch_shape: list[int | None])
             return [names.get(item[0], item[0]), *item[1:]]
         return [_normalised(value, names, batch_shape) for value in item]
     return item
+
+
+def _is_model(item: Any) -> bool:
+    return isinstance(item, dict) and "layers" in (item.get("config") or ())

@@ -90,6 +90,18 @@ def custom_objects(model: keras.Model) -> dict[str, Any]:
         If Keras cannot know with which arguments a custom model was made.
     """
     found: dict[str, Any] = {}
+    for item in parts_of(model):
+        if inspect.isfunction(item):
+            if _is_custom(item) and item.__name__ != "<lambda>":
+                found[keras.saving.get_registered_name(item)] = item
+        elif _is_custom(type(item)):
+            _refuse_unknown_arguments(type(item))
+            found[keras.saving.get_registered_name(type(item))] = type(item)
+    return found
+
+
+def parts_of(model: keras.Model) -> Iterator[Any]:
+    """The model, and all layers, functions and other objects of Keras that it is made of."""
     seen: set[int] = set()
     waiting: list[Any] = [model]
     while waiting:
@@ -98,18 +110,14 @@ def custom_objects(model: keras.Model) -> dict[str, Any]:
             continue
         seen.add(id(item))
         if inspect.isfunction(item):
-            if _is_custom(item) and item.__name__ != "<lambda>":
-                found[keras.saving.get_registered_name(item)] = item
+            yield item
         elif isinstance(item, dict):
             waiting.extend(item.values())
         elif isinstance(item, (list, tuple, set)):
             waiting.extend(item)
         elif hasattr(item, "get_config") and not isinstance(item, type):
-            if _is_custom(type(item)):
-                _refuse_unknown_arguments(type(item))
-                found[keras.saving.get_registered_name(type(item))] = type(item)
+            yield item
             waiting.extend(getattr(item, "__dict__", {}).values())
-    return found
 
 
 class _LenientClass:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import skopt
 from scipy.optimize import OptimizeResult
+from skopt.space import Categorical, Dimension
 
 from skhp.search.batches import Batches
 from skhp.search.boosted_surrogate import boosted_surrogate
@@ -190,7 +191,13 @@ class BayesSearchCV(SearchAdditions, skopt.BayesSearchCV):
             points = optimizer.ask(n_points=n_points)
         if self._batches is None:
             self._batches = Batches(evaluate_candidates, self.error_score, self.refit)
-        scores = self._batches.scores([dict(zip(names, point, strict=True)) for point in points])
+        dimensions = [search_space[name] for name in names]
+        scores = self._batches.scores(
+            [
+                dict(zip(names, map(_as_python_number, point, dimensions), strict=True))
+                for point in points
+            ]
+        )
         if not np.isfinite(scores).any() and not optimizer.yi:
             # Until it is told of a score, it would ask for the same points again.
             optimizer.cache_ = {}
@@ -199,3 +206,8 @@ class BayesSearchCV(SearchAdditions, skopt.BayesSearchCV):
         worst = max([-score for score in scores if np.isfinite(score)] + list(optimizer.yi))
         told = [-score if np.isfinite(score) else worst for score in scores]
         return optimizer.tell(points, [float(value) for value in told]), score_name
+
+
+def _as_python_number(value: Any, dimension: Dimension) -> Any:
+    """A number of a range as scikit-optimize's own search has it; a choice is what it was."""
+    return value if isinstance(dimension, Categorical) else np.asarray(value).item()

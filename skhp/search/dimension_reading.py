@@ -60,7 +60,7 @@ def read_dimension(name: str, value: Any) -> Dimension:
             f"[{value!r}], a tuple of bounds, as (1e-5, 1e-1, 'log-uniform'), a distribution of "
             "scipy.stats or a dimension of skopt.space."
         )
-    return _choices(name, value.tolist() if isinstance(value, np.ndarray) else value)
+    return _choices(name, value)
 
 
 def _choices(name: str, values: Any, weights: Any = None) -> Choices:

@@ -40,6 +40,7 @@ from skhp.search.scored_fits import (
 )
 from skhp.search.search_input import check_search
 from skhp.search.time_budget import seconds_of_budget
+from skhp.several_inputs import refuse_several_inputs
 
 # joblib's own backends, beside which a population may be switched on. Who chose another one, such
 # as a cluster's, or a population with options of its own, wants that.
@@ -116,6 +117,7 @@ class SearchAdditions:
             self.get_params(deep=False),  # type: ignore[attr-defined]
             caller_name=type(self).__name__,
         )
+        refuse_several_inputs(X, y)
         with self._translated(y), self._backend():
             try:
                 super().fit(X, y, **params)  # type: ignore[misc]

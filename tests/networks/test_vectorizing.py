@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from skhp import CannotJoinError
 from skhp.networks import flattened, unflattened
-from skhp.networks.vectorized_model import models, vectorized_model
+from skhp.networks.vectorizing import models, vectorized_model
 from skhp.training import row_loss
 
 LAYERS = keras.layers
@@ -68,6 +68,14 @@ JOINING = {
     ),
     "recurrent": lambda: stack(
         LAYERS.GRU(2, return_sequences=True), LAYERS.LSTM(2), LAYERS.Dense(1), shape=(3, 2)
+    ),
+    "recurrent after a crop": lambda: stack(
+        LAYERS.Cropping1D((18, 0)), LAYERS.SimpleRNN(2), LAYERS.Dense(1), shape=(20, 2)
+    ),
+    "nested with another input": lambda: stack(
+        LAYERS.Reshape((4, 1)),
+        keras.Sequential([keras.Input((4, 1)), LAYERS.AveragePooling1D(2), LAYERS.SimpleRNN(2)]),
+        LAYERS.Dense(1),
     ),
     "both ways": lambda: stack(
         LAYERS.Bidirectional(LAYERS.SimpleRNN(2)), LAYERS.Dense(1), shape=(3, 2)
@@ -291,3 +299,54 @@ def test_logits_are_not_known():
     network = vectorized(skipping())
     with pytest.raises(ValueError, match="logits"):
         network.outputs(None, None, None, training=False, until_logits=True)
+
+
+def sliced():
+    inputs = keras.Input((30, 2))
+    return keras.Model(inputs, LAYERS.Dense(1)(LAYERS.GRU(2)(inputs[:, -18:])))
+
+
+def called_twice():
+    inputs, layer = keras.Input((30, 2)), LAYERS.GRU(2)
+    both = LAYERS.Concatenate()([layer(inputs[:, -3:]), layer(inputs[:, -18:])])
+    return keras.Model(inputs, LAYERS.Dense(1)(both))
+
+
+def over_18_steps(*before, recurrent=LAYERS.SimpleRNN, shape=(30, 2)):
+    return stack(*before, recurrent(2), LAYERS.Flatten(), LAYERS.Dense(1), shape=shape)
+
+
+# Each of them walks over 18 steps, and over another number before.
+WALKED = {
+    "cropped": lambda: over_18_steps(LAYERS.Cropping1D((12, 0))),
+    "pooled": lambda: over_18_steps(LAYERS.MaxPooling1D(2), shape=(36, 2)),
+    "strided": lambda: over_18_steps(LAYERS.Conv1D(2, 2, strides=2), shape=(36, 2)),
+    "padded": lambda: over_18_steps(LAYERS.ZeroPadding1D(5), shape=(8, 2)),
+    "upsampled": lambda: over_18_steps(LAYERS.UpSampling1D(2), shape=(9, 2)),
+    "reshaped": lambda: over_18_steps(LAYERS.Reshape((18, 1)), shape=(18,)),
+    "turned": lambda: over_18_steps(LAYERS.Permute((2, 1)), shape=(3, 18)),
+    "repeated": lambda: over_18_steps(LAYERS.RepeatVector(18), shape=(4,)),
+    "by a lambda": lambda: over_18_steps(LAYERS.Lambda(lambda x: x[:, :18])),
+    "both ways": lambda: over_18_steps(
+        LAYERS.Cropping1D(6), recurrent=lambda units: LAYERS.Bidirectional(LAYERS.GRU(units))
+    ),
+    "within each step": lambda: over_18_steps(
+        LAYERS.Reshape((2, 18, 1)),
+        recurrent=lambda units: LAYERS.TimeDistributed(LAYERS.LSTM(units)),
+        shape=(36,),
+    ),
+    "nested": lambda: over_18_steps(
+        keras.Sequential([keras.Input((30, 2)), LAYERS.Cropping1D((12, 0)), LAYERS.Dense(2)])
+    ),
+    "sliced": sliced,
+    "called twice": called_twice,
+    "of any length": lambda: over_18_steps(LAYERS.Cropping1D((12, 0)), shape=(None, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", WALKED)
+def test_the_steps_are_those_that_the_recurrent_layer_walks_over(kind):
+    model = WALKED[kind]()
+    x = np.zeros((4, *(30 if size is None else size for size in model.input_shape[1:])), "float32")
+    with pytest.raises(CannotJoinError, match="over 18 steps"):
+        vectorized_model(model, x, np.zeros((4, 1), np.float32), LOSS)

@@ -1,0 +1,226 @@
+"""The rows of a wrapped model, its fit up to the training, and its predictions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Self
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from skhp.estimators.arrays import checked_arrays, checked_features
+from skhp.estimators.custom_preparation import CheckedFit
+from skhp.estimators.keras_arguments import (
+    all_callbacks,
+    built_output_units,
+    n_training_rows,
+    predicts_in_its_own_way,
+    refuse_learning_rate,
+    refuse_one_table,
+    refuse_unused_validation,
+    rows_at_once,
+    separate_callbacks,
+    watches_prediction,
+)
+from skhp.estimators.scikeras_base import ModelWrapper, route_params
+from skhp.estimators.scikit_learn_private import check_sample_weight
+from skhp.networks.model_outputs import model_outputs
+from skhp.several_inputs import refuse_several_inputs
+from skhp.training.model_fit import as_model_inputs
+
+
+class RepairedWrapper(ModelWrapper):
+    """A wrapped model with its rows and its predictions."""
+
+    # Rows
+
+    def _validate_data(
+        self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = False
+    ) -> tuple[np.ndarray, Any]:
+        refuse_several_inputs(X, y)
+        if y is None and not reset:
+            X = checked_features(self, X)
+        else:
+            X, y = checked_arrays(self, X, y, first=reset)
+        if reset:
+            self.X_dtype_, self.X_shape_ = X.dtype, X.shape
+            self.y_dtype_, self.y_ndim_ = y.dtype, y.ndim
+            self.target_type_ = self._type_of_target(y)
+        if X.shape[1:] != self.X_shape_[1:]:
+            raise ValueError(
+                f"X has {X.ndim} dimensions and rows of shape {X.shape[1:]}, but "
+                f"{type(self).__name__} is expecting {len(self.X_shape_)} dimensions in X and "
+                f"rows of shape {self.X_shape_[1:]}."
+            )
+        if y is not None and y.ndim != self.y_ndim_:
+            raise ValueError(
+                f"y has {y.ndim} dimensions, but this {type(self).__name__} is expecting "
+                f"{self.y_ndim_} dimensions in y."
+            )
+        return X, y
+
+    def _row_weight(
+        self, X: np.ndarray, y: np.ndarray, sample_weight: ArrayLike | None
+    ) -> np.ndarray | None:
+        """Weights of the rows; None if all weigh the same."""
+        if sample_weight is None:
+            return None
+        return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+    # A fit, up to its training
+
+    def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Build the model without training it, as for a model that is trained already.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features, ...)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+
+        Returns
+        -------
+        self : object
+        """
+        self._validate_params()
+        self._initialize(X, y)
+        return self
+
+    def _initialize(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        X, y = self._validate_data(X, y, reset=True)
+        self._make_model(X, y)
+        return X, y
+
+    def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
+        self._draw_seeds()
+        self.target_encoder_ = self.target_encoder.fit(y)
+        self.__dict__.update(getattr(self.target_encoder_, "get_metadata", dict)())
+        self.feature_encoder_ = self.feature_encoder.fit(X)
+        self.__dict__.update(getattr(self.feature_encoder_, "get_metadata", dict)())
+        self._built_with = self._building_parameters()
+        self.model_ = self._build_keras_model()
+
+    def _encoded_target(self, y: np.ndarray) -> Any:
+        """A target as the loss of the model takes it."""
+        return as_model_inputs(self.target_encoder_.transform(y))
+
+    def _refuse_rows(self, y: np.ndarray, n_training: int) -> None:
+        """Raise if a model cannot learn from the targets that it is to be trained on."""
+
+    def _checked(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        warm_start: bool,
+        keywords: dict[str, Any],
+        whole: bool,
+    ) -> CheckedFit:
+        """Check the rows and the arguments of a fit; `whole` refuses rows to learn nothing from."""
+        fresh = not ((warm_start or self.warm_start) and self.initialized_)
+        X, y = self._validate_data(X, y, reset=fresh)
+        weight = self._row_weight(X, y, sample_weight)
+        used = np.ones(len(X), bool) if weight is None else weight > 0
+        if not used.any():
+            raise ValueError(
+                "No row has a weight: only zeros were passed in sample_weight, or "
+                "class_weight is zero for all rows. Give at least one non-zero number."
+            )
+        arguments = self._fit_arguments(keywords, n_rows=int(used.sum()))
+        if whole:
+            self._refuse_rows(y[used], arguments["n_training"])
+        return CheckedFit(X, y, weight, used, arguments, fresh)
+
+    @contextlib.contextmanager
+    def _model_for(self, checked: CheckedFit) -> Iterator[tuple[Any, Any]]:
+        """Build and compile the model; inside, its random numbers are those of the fit.
+
+        Yields the rows as it takes them.
+        """
+        if checked.fresh:
+            self._make_model(checked.X, checked.y)
+        else:
+            self._refuse_changes()
+        with self._default_seeds.in_use():
+            self._ensure_compiled_model()
+            refuse_learning_rate(self.model_)
+            inputs = as_model_inputs(self.feature_encoder_.transform(checked.X[checked.used]))
+            refuse_one_table(self.model_, inputs)
+            self._output_units = built_output_units(self.model_, inputs)
+            targets = self._encoded_target(checked.y[checked.used])
+            self._check_model_compatibility(targets)
+            yield inputs, targets
+
+    def _fit_arguments(self, keywords: dict[str, Any], n_rows: int) -> dict[str, Any]:
+        """Arguments of a fit, from the parameters and, before these, from the call."""
+        routed = route_params(
+            self._python_params(), destination="fit", pass_filter=self._fit_kwargs
+        )
+        callbacks = self._ready_callbacks("fit")
+        callbacks += all_callbacks(keywords.get("callbacks"))
+        arguments = {
+            name: value
+            for name, value in {**_without_callbacks(routed), **keywords}.items()
+            if name not in ("epochs", "initial_epoch", "sample_weight", "callbacks")
+        }
+        refuse_unused_validation(arguments)
+        batch_size = rows_at_once(arguments.get("batch_size"), n_rows)
+        validation_batch_size = arguments.get("validation_batch_size") or batch_size
+        n_training = n_training_rows(n_rows, arguments.pop("validation_split", 0.0))
+        return {
+            **arguments,
+            "batch_size": batch_size,
+            "validation_batch_size": rows_at_once(validation_batch_size, n_rows),
+            "n_training": n_training,
+            "callbacks": separate_callbacks(callbacks),
+        }
+
+    # Prediction
+
+    def _predict_raw(self, X: ArrayLike, **keywords: Any) -> Any:
+        check_is_fitted(self)
+        X, _ = self._validate_data(X)
+        routed = route_params(
+            self._python_params(),
+            destination="predict",
+            pass_filter=self._predict_kwargs - {"batch_size", "verbose"},
+        )
+        asked = _without_callbacks(routed) | keywords
+        batch_size = rows_at_once(asked.pop("batch_size", self.batch_size), len(X))
+        verbose = asked.pop("verbose", 0)
+        callbacks = [c for c in self._ready_callbacks("predict") if watches_prediction(c)]
+        callbacks = separate_callbacks(callbacks + all_callbacks(asked.pop("callbacks", None)))
+        inputs = as_model_inputs(self.feature_encoder_.transform(X))
+        if asked or verbose or callbacks or predicts_in_its_own_way(self.model_):
+            outputs = self.model_.predict(
+                inputs, batch_size=batch_size, verbose=verbose, callbacks=callbacks, **asked
+            )
+        else:
+            outputs = model_outputs(self.model_, inputs, batch_size)
+        return keras.tree.map_structure(_as_float64, outputs)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Score of the predictions for `X`, by the method `scorer`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features, ...)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        arguments = route_params(self.get_params(), destination="score", pass_filter=set())
+        return self.scorer(y, self.predict(X), sample_weight=sample_weight, **arguments)
+
+
+def _without_callbacks(routed: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in routed.items() if name.partition("__")[0] != "callbacks"}
+
+
+def _as_float64(output: np.ndarray) -> np.ndarray:
+    return output.astype(np.float64) if output.dtype.kind == "f" else output
