@@ -13,14 +13,25 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Which part of skhp may import which. A new part is a new line. The part "skhp" is the public
 # names, `from skhp import KerasMLPClassifier`.
-BASE = {"adoption", "equality", "exceptions", "suggestions"}
+BASE = {
+    "adoption",
+    "class_scoring",
+    "class_targets",
+    "equality",
+    "exceptions",
+    "last_step",
+    "suggestions",
+}
 MAY_IMPORT = {
     "adoption": {"equality"},
+    "class_scoring": {"class_targets"},
+    "class_targets": set(),
     "equality": set(),
     "exceptions": set(),
+    "last_step": set(),
     "suggestions": set(),
     "losses": {"networks"},
-    "scoring": set(),
+    "scoring": BASE,
     "networks": BASE,
     "training": BASE | {"networks"},
     "population": BASE | {"networks", "training"},

@@ -158,6 +158,12 @@ class BayesSearchCV(SearchAdditions, skopt.BayesSearchCV):
         refuse_unknown_names(self.estimator, self.search_spaces)
         return {**super()._translations(y), "search_spaces": for_bayes(self.search_spaces)}
 
+    def _get_routed_params_for_fit(self, params: dict[str, Any]) -> Any:
+        # scikit-optimize 0.10.2 passes groups=None where nobody gave groups, which scikit-learn
+        # refuses where metadata is routed.
+        given = {name: value for name, value in params.items() if value is not None}
+        return super()._get_routed_params_for_fit(given)
+
     def _run_search(self, evaluate_candidates: Any, *, callback_ctx: Any = None) -> None:
         self._batches = None
         super()._run_search(evaluate_candidates, callback_ctx=callback_ctx)

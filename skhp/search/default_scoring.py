@@ -6,8 +6,28 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.metrics import f1_score, make_scorer
+from sklearn.metrics import f1_score, get_scorer, get_scorer_names, make_scorer
 from sklearn.utils.multiclass import type_of_target
+
+from skhp.class_scoring import ClassScorer
+from skhp.class_targets import one_hot_labels
+
+__all__ = ["default_scoring", "scoring_of_classes"]
+
+
+def scoring_of_classes(scoring: Any) -> Any:
+    """Metrics given by name, as they are for labels, for a target of one-hot rows.
+
+    Scorers of the user's own are given what the user gave; what scikit-learn does not know stays
+    for it to say.
+    """
+    if isinstance(scoring, list | tuple | set) and all(isinstance(one, str) for one in scoring):
+        scoring = {name: name for name in scoring}
+    if isinstance(scoring, dict):
+        return {name: scoring_of_classes(one) for name, one in scoring.items()}
+    if not isinstance(scoring, str) or scoring not in get_scorer_names():
+        return scoring
+    return ClassScorer(get_scorer(scoring))
 
 
 def default_scoring(estimator: Any, y: Any) -> Any:
@@ -17,7 +37,7 @@ def default_scoring(estimator: Any, y: Any) -> Any:
     ----------
     estimator : estimator
     y : array-like or None
-        The target that it is to learn.
+        The target that it is to learn; one-hot rows are classes.
 
     Returns
     -------
@@ -34,6 +54,9 @@ def default_scoring(estimator: Any, y: Any) -> Any:
     """
     if y is None or not is_classifier(estimator):
         return None
+    labels = one_hot_labels(y)
+    if labels is not None:
+        return ClassScorer(default_scoring(estimator, labels))
     kind = type_of_target(y)
     if kind not in ("binary", "multiclass"):
         return None

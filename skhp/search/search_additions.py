@@ -17,12 +17,13 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags
 
+from skhp.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
 from skhp.population.pruning import Pruning
-from skhp.search.default_scoring import default_scoring
+from skhp.search.default_scoring import default_scoring, scoring_of_classes
 from skhp.search.early_stopping import with_early_stopping
-from skhp.search.fold_checks import SeveralFolds
+from skhp.search.fold_checks import SomeFolds
 from skhp.search.journalled_search import JournalledSearch
 from skhp.search.limits import LimitedEvaluation, Limits, SearchEnds, StopReason
 from skhp.search.pruning_setting import pruned_are_last, pruning_of
@@ -193,14 +194,19 @@ class SearchAdditions:
 
     def _translations(self, y: Any) -> dict[str, Any]:
         """The parameters that scikit-learn is to read otherwise than they were given."""
-        folds = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        for_classes = is_classifier(self.estimator)
+        if for_classes:
+            refuse_unclear_labels(y)
+        folds = check_cv(self.cv, class_labels(y), classifier=for_classes)
         n_folds = getattr(folds, "n_splits", 5)
         translations: dict[str, Any] = {
-            "cv": SeveralFolds(folds),
+            "cv": SomeFolds(folds),
             "estimator": with_early_stopping(self.estimator, self.early_stopping, y, n_folds),
         }
         if _is_auto(self.scoring):
             translations["scoring"] = default_scoring(self.estimator, y)
+        elif for_classes and one_hot_labels(y) is not None:
+            translations["scoring"] = scoring_of_classes(self.scoring)
         check_search(self, translations.get("scoring", self.scoring), folds, y)
         return translations
 
