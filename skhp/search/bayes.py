@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import skopt
@@ -42,7 +42,7 @@ class BayesSearchCV(SearchAdditions, skopt.BayesSearchCV):
     {scoring}
         With several metrics, `refit` names the one to search by.
     fit_params : dict or None, default=None
-        As in scikit-optimize.
+        Parameters for each `fit` of the search, as its own ``**params``, which come first.
     n_jobs : int, default=1
         As in scikit-learn.
     n_points : int, default=8
@@ -157,6 +157,11 @@ class BayesSearchCV(SearchAdditions, skopt.BayesSearchCV):
     def _translations(self, y: Any) -> dict[str, Any]:
         refuse_unknown_names(self.estimator, self.search_spaces)
         return {**super()._translations(y), "search_spaces": for_bayes(self.search_spaces)}
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Search, and refit the best candidate on all rows; see `SearchAdditions.fit`."""
+        # scikit-optimize 0.10.2 keeps `fit_params` and never looks at them.
+        return super().fit(X, y, **{**(self.fit_params or {}), **params})
 
     def _get_routed_params_for_fit(self, params: dict[str, Any]) -> Any:
         # scikit-optimize 0.10.2 passes groups=None where nobody gave groups, which scikit-learn

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import sklearn
 from sklearn.base import is_classifier
 from sklearn.metrics import f1_score, get_scorer, get_scorer_names, make_scorer
 from sklearn.utils.multiclass import type_of_target
@@ -63,6 +64,16 @@ def default_scoring(estimator: Any, y: Any) -> Any:
     labels, counts = np.unique(np.asarray(y).ravel(), return_counts=True)
     # A candidate that never says "rare" has an F1 of 0; to warn of each of hundreds helps nobody.
     if kind == "multiclass" or len(labels) != 2:
-        return make_scorer(f1_score, average="macro", zero_division=0.0)
+        return _without_weights(make_scorer(f1_score, average="macro", zero_division=0.0))
     rarest = labels[0] if counts[0] < counts[1] else labels[1]
-    return make_scorer(f1_score, pos_label=rarest, zero_division=0.0)
+    return _without_weights(make_scorer(f1_score, pos_label=rarest, zero_division=0.0))
+
+
+def _without_weights(scorer: Any) -> Any:
+    """The scorer, asking for no sample weights: nobody else can say so of a scorer made here.
+
+    Where no metadata is routed, weights reach no scorer of a search either.
+    """
+    if sklearn.get_config()["enable_metadata_routing"]:
+        return scorer.set_score_request(sample_weight=False)
+    return scorer
