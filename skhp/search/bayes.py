@@ -31,9 +31,9 @@ class BayesSearchCV(SearchAdditions, skopt.BayesSearchCV):
     estimator : estimator
     search_spaces : dict or list of dict
         Names of parameters, and lists of values, bounds such as ``(1e-5, 1e-1, "log-uniform")``,
-        distributions of ``scipy.stats`` or dimensions of ``skopt.space``. The dicts of a list are
-        searched one after the other; a pair ``(dict, n_iter)`` has a number of candidates of its
-        own.
+        distributions of ``scipy.stats`` or ``optuna.distributions``, or dimensions of
+        ``skopt.space``. The dicts of a list are searched one after the other; a pair
+        ``(dict, n_iter)`` has a number of candidates of its own.
     optimizer_kwargs : dict or None, default=None
         Parameters of ``skopt.Optimizer``: ``{"base_estimator": "RF"}`` models the scores by trees;
         "GP" (by default), "ET" and "GBRT" are others.

@@ -12,6 +12,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from skhp.class_targets import class_labels
 from skhp.exceptions import InvalidParameterError
 from skhp.search.constraints import additional_constraints
+from skhp.search.foreign_spaces import refuse_ranges_in_grid
 from skhp.search.parameter_names import refuse_unknown_names
 from skhp.search.search_additions import SearchAdditions
 from skhp.search.shared_docs import with_shared_docs
@@ -153,6 +154,7 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
         )
 
     def _translations(self, y: Any) -> dict[str, Any]:
+        refuse_ranges_in_grid(self.param_grid)
         # What is no grid at all, scikit-learn says first.
         grids = model_selection.ParameterGrid(self.param_grid).param_grid
         if not grids:

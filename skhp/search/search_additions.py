@@ -24,6 +24,7 @@ from skhp.population.pruning import Pruning
 from skhp.search.default_scoring import default_scoring, scoring_of_classes
 from skhp.search.early_stopping import with_early_stopping
 from skhp.search.fold_checks import SomeFolds
+from skhp.search.foreign_spaces import refuse_foreign_space
 from skhp.search.journalled_search import JournalledSearch
 from skhp.search.limits import LimitedEvaluation, Limits, SearchEnds, StopReason
 from skhp.search.pruning_setting import pruned_are_last, pruning_of
@@ -112,6 +113,9 @@ class SearchAdditions:
         -------
         self
         """
+        for name in ("param_grid", "param_distributions", "search_spaces"):
+            takes_function = callable in self._parameter_constraints.get(name, ())  # type: ignore[attr-defined]
+            refuse_foreign_space(getattr(self, name, None), takes_function=takes_function)
         validate_parameter_constraints(
             self._parameter_constraints,  # type: ignore[attr-defined]
             self.get_params(deep=False),  # type: ignore[attr-defined]
@@ -179,7 +183,8 @@ class SearchAdditions:
                 translated.get("scoring", self.scoring),
                 translated["cv"],
                 {name: getattr(self, name, None) for name in _DECIDING}
-                | ({} if self._pruning is None else {"prune": self.prune}),
+                | ({} if self._pruning is None else {"prune": self.prune})
+                | self._deciding_function(),
             )
         given = {name: getattr(self, name) for name in translated}
         vars(self).update(translated)
@@ -209,6 +214,11 @@ class SearchAdditions:
             translations["scoring"] = scoring_of_classes(self.scoring)
         check_search(self, translations.get("scoring", self.scoring), folds, y)
         return translations
+
+    def _deciding_function(self) -> dict[str, Any]:
+        """The function by which candidates are found, where there is one."""
+        space = getattr(self, "search_spaces", None)
+        return {"search_spaces": space} if callable(space) else {}
 
     def _forget_recording(self) -> None:
         scorer = getattr(self, "scorer_", None)
