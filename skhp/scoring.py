@@ -24,6 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
+from sklearn.utils.multiclass import type_of_target
+
+from skhp.class_scoring import as_classes
 
 __all__ = [
     "rare_average_precision_scorer",
@@ -43,8 +46,8 @@ def rare_f1_scorer(
     estimator : classifier
         Fitted.
     X : array-like of shape (n_samples, ...)
-    y : array-like of shape (n_samples,)
-        Labels of any type.
+    y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
+        Labels of any type, or rows that each hold a single 1.
     sample_weight : array-like of shape (n_samples,), default=None
 
     Returns
@@ -76,7 +79,7 @@ def rare_average_precision_scorer(
     Parameters as of :func:`rare_f1_scorer`; the estimator needs ``predict_proba`` or
     ``decision_function``.
     """
-    y = np.asarray(y)
+    estimator, X, y = _of_labels(estimator, X, y)
     classes, rarest = _rarest(y)
     known = np.asarray(estimator.classes_)
     if hasattr(estimator, "predict_proba"):
@@ -103,7 +106,7 @@ def rare_average_precision_scorer(
 def _of_predictions(
     score: Callable[..., float], estimator: Any, X: Any, y: ArrayLike, sample_weight: Any
 ) -> float:
-    y = np.asarray(y)
+    estimator, X, y = _of_labels(estimator, X, y)
     classes, rarest = _rarest(y)
     counted = {"labels": [rarest]} if len(classes) <= 2 else {}
     return float(
@@ -116,6 +119,17 @@ def _of_predictions(
             **counted,
         )
     )
+
+
+def _of_labels(estimator: Any, X: Any, y: ArrayLike) -> tuple[Any, Any, np.ndarray]:
+    estimator, X, y = as_classes(estimator, X, y)
+    kind = type_of_target(y)
+    if kind not in ("binary", "multiclass"):
+        raise ValueError(
+            f"y is {kind}, of shape {np.shape(y)}, and the rarest class is one of classes: give "
+            "one label for each row, or rows that each hold a single 1."
+        )
+    return estimator, X, np.asarray(y).ravel()
 
 
 def _rarest(y: np.ndarray) -> tuple[np.ndarray, Any]:

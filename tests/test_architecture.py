@@ -13,16 +13,29 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Which part of skhp may import which. A new part is a new line. The part "skhp" is the public
 # names, `from skhp import KerasMLPClassifier`.
-BASE = {"adoption", "equality", "exceptions", "memory_size", "several_inputs", "suggestions"}
+BASE = {
+    "adoption",
+    "class_scoring",
+    "class_targets",
+    "equality",
+    "exceptions",
+    "last_step",
+    "memory_size",
+    "several_inputs",
+    "suggestions",
+}
 MAY_IMPORT = {
     "adoption": {"equality"},
+    "class_scoring": {"class_targets"},
+    "class_targets": set(),
     "equality": set(),
     "exceptions": set(),
     "memory_size": set(),
     "several_inputs": set(),
+    "last_step": set(),
     "suggestions": set(),
     "losses": {"networks"},
-    "scoring": set(),
+    "scoring": BASE,
     "networks": BASE,
     "training": BASE | {"networks"},
     "population": BASE | {"networks", "training"},

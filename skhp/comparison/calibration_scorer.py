@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from skhp.class_scoring import as_classes
 from skhp.comparison.fold_scorer import FoldScorer
 
 __all__ = ["CalibrationScorer"]
@@ -33,6 +34,7 @@ class CalibrationScorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> dict[str, float]:
         """The numbers of the fold scorer, and the Brier score; NaN where there is none."""
+        estimator, X, y = as_classes(estimator, X, y)
         return {**self.fold(estimator, X, y), _BRIER: self._brier(estimator, X, y)}
 
     def parted(

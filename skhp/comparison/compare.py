@@ -11,12 +11,14 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import type_of_target
 
+from skhp.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
 from skhp.comparison.calibration_scorer import CalibrationScorer
 from skhp.comparison.comparison_frame import comparison_frame
 from skhp.comparison.comparison_result import Comparison
 from skhp.comparison.errors import SettingsError
 from skhp.comparison.fold_scorer import FoldScorer
 from skhp.comparison.grouped_splits import grouped_splits, refuse_inner_folds
+from skhp.comparison.labels import on_classes
 from skhp.comparison.metric_scorers import Scoring, metric_scorers, rarest_class
 from skhp.comparison.named_baselines import named_baseline
 from skhp.comparison.outer_splits import outer_splits
@@ -139,6 +141,9 @@ def compare(
         )
     if groups is not None:
         refuse_inner_folds({**estimators, baseline_name: baseline})
+    if for_classes and one_hot_labels(y) is not None:
+        estimators = {name: on_classes(estimator) for name, estimator in estimators.items()}
+        baseline = on_classes(baseline)
     metrics = metric_scorers(scoring, baseline, target, for_classes)
     labels = np.unique(target) if for_classes else None
     rare = rarest_class(target) if for_classes else None
@@ -215,6 +220,11 @@ def _kind(name: str, estimator: Any) -> str:
 
 
 def _classes(y: Any) -> np.ndarray:
+    try:
+        refuse_unclear_labels(y)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    y = class_labels(y)
     kind = type_of_target(y)
     if kind not in ("binary", "multiclass"):
         raise SettingsError(

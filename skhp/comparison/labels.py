@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["OriginalLabels", "with_original_labels"]
+from skhp.class_targets import class_labels
+from skhp.last_step import last_step
+from skhp.search.search_additions import SearchAdditions
+
+__all__ = ["LearnsLabels", "OriginalLabels", "on_classes", "with_original_labels"]
 
 
 def _knows_probabilities(self: OriginalLabels) -> bool:
@@ -79,3 +86,40 @@ def with_original_labels(pipeline: Pipeline, labels: np.ndarray) -> Pipeline:
     labelled = OriginalLabels(clone(fitted), labels)
     labelled.estimator_, labelled.classes_ = fitted, np.asarray(labels)
     return Pipeline([*before, (name, labelled)])
+
+
+class LearnsLabels(ClassifierMixin, BaseEstimator):
+    """A classifier that is given the labels which one-hot rows stand for.
+
+    Without it, scikit-learn's own would learn each column by itself, or refuse the rows.
+
+    Parameters
+    ----------
+    estimator : classifier
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def __sklearn_tags__(self) -> Any:
+        return get_tags(self.estimator)
+
+    def fit(self, X: object, y: object) -> Self:
+        """Fit a clone."""
+        self.estimator_ = clone(self.estimator).fit(X, class_labels(y))
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "estimator_" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.estimator_, name)
+
+
+def on_classes(estimator: Any) -> Any:
+    """The classifier as it can be fitted on one-hot rows, for classes.
+
+    Networks and searchers of skhp can be as they are.
+    """
+    last = last_step(estimator)
+    takes_rows = hasattr(type(last), "__skhp_fit_task__") or isinstance(last, SearchAdditions)
+    return estimator if takes_rows else LearnsLabels(estimator)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skhp.class_targets import class_labels
 from skhp.displays.training_history import fitted_network, training_history
 
 __all__ = ["ExaminedFit", "examined_fit"]
@@ -86,8 +87,9 @@ def examined_fit(estimator: Any, y: ArrayLike | None = None) -> ExaminedFit:
     parameters = network.get_params(deep=False)
     loss = np.array(history.curves.get("loss", ()), dtype=float)
     val_loss = np.array(history.curves.get("val_loss", ()), dtype=float)
-    target = None if y is None else np.asarray(y)
-    held_out, rarest = _held_out(parameters, target, hasattr(network, "classes_"))
+    has_classes = hasattr(network, "classes_")
+    target = None if y is None else np.asarray(class_labels(y) if has_classes else y)
+    held_out, rarest = _held_out(parameters, target, has_classes)
     stop_reason = getattr(network, "stop_reason_", None)
     if not isinstance(stop_reason, str):
         most = parameters.get("epochs", parameters.get("max_iter"))

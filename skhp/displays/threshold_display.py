@@ -9,8 +9,10 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import precision_recall_curve
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from skhp.class_targets import class_labels
 from skhp.displays.drawing_area import drawing_area
 from skhp.exceptions import InvalidParameterError
+from skhp.last_step import last_step
 
 __all__ = ["ThresholdDisplay"]
 
@@ -115,7 +117,7 @@ class ThresholdDisplay:
                 f"{type(estimator).__name__} has no predict_proba, whose thresholds could be "
                 "drawn. Give a fitted classifier that predicts probabilities."
             )
-        y = np.asarray(column_or_1d(y))
+        y = np.asarray(column_or_1d(class_labels(y)))
         pos_label = _rarest(y) if pos_label is None else pos_label
         classes = list(estimator.classes_)
         if pos_label not in classes:
@@ -162,7 +164,8 @@ class ThresholdDisplay:
         -------
         ThresholdDisplay
         """
-        y_true, y_proba = np.asarray(column_or_1d(y_true)), np.asarray(column_or_1d(y_proba))
+        y_true = np.asarray(column_or_1d(class_labels(y_true)))
+        y_proba = np.asarray(column_or_1d(y_proba))
         check_consistent_length(y_true, y_proba)
         pos_label = _rarest(y_true) if pos_label is None else pos_label
         positive = y_true == pos_label
@@ -237,9 +240,9 @@ def _rarest(y: np.ndarray) -> Any:
 def _threshold_of(estimator: Any, pos_label: Any) -> float | None:
     """The threshold that a fitted classifier predicts `pos_label` by, where it has its own."""
     # A pipeline predicts by the threshold of its last step, a search by that of its best one.
-    while hasattr(estimator, "steps") or hasattr(estimator, "best_estimator_"):
-        inner = getattr(estimator, "best_estimator_", None)
-        estimator = estimator.steps[-1][1] if inner is None else inner
+    while (inner := getattr(last_step(estimator), "best_estimator_", None)) is not None:
+        estimator = inner
+    estimator = last_step(estimator)
     threshold = getattr(estimator, "threshold_", getattr(estimator, "best_threshold_", None))
     if threshold is None or len(estimator.classes_) != 2:
         return None

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
-__all__ = ["TrainingHistory", "fitted_network", "training_history"]
+from skhp.last_step import trained_within
 
-# What a pipeline has, and what a network has once it is fitted.
-_TELLING = ("steps", "history_", "loss_curve_")
+__all__ = ["TrainingHistory", "fitted_network", "training_history"]
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,8 @@ def fitted_network(estimator: Any) -> Any:
         If a search has no refitted estimator.
     """
     while True:
-        if hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        elif any(hasattr(getattr(estimator, "estimator_", None), name) for name in _TELLING):
-            # Such as scikit-learn's classifiers with a threshold.
-            estimator = estimator.estimator_
-        elif hasattr(estimator, "cv_results_") or hasattr(estimator, "refit"):
+        estimator = trained_within(estimator)
+        if hasattr(estimator, "cv_results_") or hasattr(estimator, "refit"):
             if not hasattr(estimator, "best_estimator_"):
                 raise NotFittedError(
                     f"{type(estimator).__name__} has no best_estimator_, whose training could be "

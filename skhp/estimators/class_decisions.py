@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit, softmax
+from sklearn.utils import column_or_1d
 
+from skhp.class_targets import one_hot_labels, one_hot_rows, refuse_unclear_labels
 from skhp.estimators.mlp_base import KerasMLPBase
 from skhp.estimators.mlp_preparation import PreparedFit
 from skhp.estimators.threshold import best_threshold
@@ -15,10 +17,18 @@ from skhp.exceptions import InvalidParameterError
 from skhp.training import TrainedNetwork
 
 
+class OneHotForm(NamedTuple):
+    """How a target of one-hot rows was given."""
+
+    n_columns: int
+    dtype: np.dtype
+
+
 class ClassDecisions(KerasMLPBase):
     """Predictions of classes, with a threshold for the rarest of two; not for direct use."""
 
     classes_: np.ndarray
+    _one_hot: OneHotForm | None = None
     threshold: float | str
     threshold_: float
     _rarest: int
@@ -64,18 +74,45 @@ class ClassDecisions(KerasMLPBase):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            Labels as in `classes_`.
+        ndarray of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
+            Labels as in `classes_`, or one-hot rows where `fit` was given such.
         """
         outputs = self._outputs(X)
         if outputs.shape[1] == 1:
-            return self.classes_[(outputs[:, 0] > self._least_log_odds()).astype(np.intp)]
-        return self.classes_[outputs.argmax(axis=1)]
+            places = (outputs[:, 0] > self._least_log_odds()).astype(np.intp)
+        else:
+            places = outputs.argmax(axis=1)
+        if self._one_hot is None:
+            return self.classes_[places]
+        return one_hot_rows(places, *self._one_hot)
 
     def _least_log_odds(self) -> float:
         """Log-odds of ``classes_[1]`` that its rows exceed."""
         threshold = float(logit(getattr(self, "threshold_", 0.5)))
         return threshold if self._rarest == 1 else -threshold
+
+    def _checked_table(self, X: ArrayLike, y: ArrayLike, *more: Any, **options: Any) -> Any:
+        refuse_unclear_labels(y)
+        return super()._checked_table(X, y, *more, **options)
+
+    def _labels(self, y: np.ndarray, *, first: bool) -> np.ndarray:
+        """A target as one label a row; `first` notes whether it is given in one-hot rows."""
+        labels = one_hot_labels(y)
+        if first:
+            self._one_hot = None if labels is None else OneHotForm(y.shape[1], y.dtype)
+        if self._one_hot is not None and (labels is None or y.shape[1] != self._one_hot.n_columns):
+            raise ValueError(
+                f"{type(self).__name__} was fitted on rows of {self._one_hot.n_columns} columns "
+                "that each hold a single 1, which are classes, and y has other rows, of the shape "
+                f"{y.shape}."
+            )
+        if self._one_hot is None and y.ndim == 2 and y.shape[1] > 1:
+            raise ValueError(
+                f"y should be a 1d array of labels, or rows that each hold a single 1, got an "
+                f"array of shape {y.shape} with other rows instead. For several labels a row take "
+                "a KerasClassifier, or scikit-learn's MultiOutputClassifier around this one."
+            )
+        return column_or_1d(y, warn=True) if labels is None else labels
 
     def _prepared(self, *rows: Any, **more: Any) -> PreparedFit:
         prepared = super()._prepared(*rows, **more)

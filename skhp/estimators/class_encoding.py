@@ -123,7 +123,7 @@ def as_columns(target: np.ndarray, units: int | None, loss: Any) -> np.ndarray:
     """
     if units is None or units < 2 or target.ndim != 2 or target.shape[1] != 1:
         return target
-    if _is_keras_own(loss) and "sparse" not in loss_name(loss):
+    if is_keras_own(loss) and "sparse" not in loss_name(loss):
         return np.eye(units, dtype=target.dtype)[target[:, 0].astype(int)]
     return target
 
@@ -148,7 +148,7 @@ def as_probabilities(outputs: Any, loss: Any) -> Any:
     return outputs
 
 
-def _is_keras_own(loss: Any) -> bool:
+def is_keras_own(loss: Any) -> bool:
     """Whether a loss is one of Keras', given as a string, a function, a class or an instance."""
     if isinstance(loss, str):
         loss = keras.losses.get(loss)

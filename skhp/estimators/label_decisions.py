@@ -50,9 +50,10 @@ class LabelDecisions(LabelWrapper):
         threshold = getattr(self, "threshold_", 0.5)
         # What a model predicts without a threshold, also at equal probabilities, stays as it is.
         if threshold == 0.5:
-            return super().predict(X, **kwargs)
+            return self._as_given(super().predict(X, **kwargs))
         is_rare = self._rare_probability(self._predict_raw(X, **kwargs)) >= threshold
-        return self.classes_[np.where(is_rare, self._rarest(), 1 - self._rarest())]
+        labels = self.classes_[np.where(is_rare, self._rarest(), 1 - self._rarest())]
+        return self._as_given(labels)
 
     def predict_proba(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
         """Probabilities of the classes for each row.
@@ -143,10 +144,8 @@ class LabelDecisions(LabelWrapper):
             self.__dict__.pop(name, None)
 
     def _has_two_classes(self) -> bool:
-        return self.target_type_ == "binary" and self.y_ndim_ == 1 and self._encodes_labels()
-
-    def _encodes_labels(self) -> bool:
-        return type(self).target_encoder is LabelWrapper.target_encoder
+        is_column = self.y_ndim_ == 2 and self._one_hot_columns is None
+        return self.target_type_ == "binary" and not is_column and self._encodes_labels()
 
     # What a threshold cannot be for
 
@@ -192,10 +191,12 @@ class LabelDecisions(LabelWrapper):
 
     def _given_labels(self, given: Any) -> HeldOutLabels:
         labels = np.asarray(given[1]) if isinstance(given, (tuple, list)) else None
-        if labels is None or labels.ndim != 1:
+        if labels is None or labels.ndim != self.y_ndim_:
             raise InvalidParameterError(
-                "threshold='tune' needs validation_data=(X, y) with labels in y, of one dimension, "
+                "threshold='tune' needs validation_data=(X, y) with labels in y, of "
+                f"{self.y_ndim_} dimensions as in fit, "
                 f"got {type(given).__name__ if labels is None else f'y of shape {labels.shape}'}."
             )
+        labels = self._as_labels(labels, first=False)
         weight = given[2] if len(given) > 2 else None
         return HeldOutLabels(labels, None if weight is None else np.asarray(weight, np.float64))

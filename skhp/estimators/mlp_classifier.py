@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from skhp.class_targets import one_hot_classes
 from skhp.estimators.class_decisions import ClassDecisions
 from skhp.estimators.mlp_loss import network_loss, warn_of_empty_batches
 from skhp.estimators.parameters import suggest_misspelt
@@ -236,8 +236,9 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows; sparse ones are made dense.
-        y : array-like of shape (n_samples,)
-            Labels of any type, of two classes or more.
+        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
+            Labels of any type, of two classes or more; or rows that each hold a single 1, whose
+            classes are the numbers of the columns. Predictions have the same form.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, none negative; a row of weight zero is left out.
         X_val, y_val : array-like, default=None
@@ -309,7 +310,7 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
         held_out: bool = False,
     ) -> EncodedTarget:
         check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
+        y = self._labels(y, first=first)
         if first:
             self._learn_classes(y, classes)
         unseen = np.setdiff1d(y, self.classes_)
@@ -336,6 +337,8 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
         )
 
     def _learn_classes(self, y: np.ndarray, classes: ArrayLike | None) -> None:
+        if self._one_hot is not None:
+            classes = one_hot_classes(self._one_hot.n_columns, classes)
         known = np.unique(y if classes is None else np.asarray(classes))
         if len(known) < 2:
             raise ValueError(

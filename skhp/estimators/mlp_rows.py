@@ -36,7 +36,9 @@ from skhp.training import (
 )
 
 # What the classifier and the regressor learn when they encode a target.
-_LEARNT_OF_TARGETS = frozenset({"_weight_of_class", "_one_target", "_n_targets", "_rarest"})
+_LEARNT_OF_TARGETS = frozenset(
+    {"_weight_of_class", "_one_target", "_n_targets", "_rarest", "_one_hot"}
+)
 
 
 class KerasMLPRows(MLPParameters):

@@ -9,10 +9,17 @@ from numpy.typing import ArrayLike
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.estimators.class_encoding import RepairedLabelEncoder, as_columns, as_probabilities
+from skhp.class_targets import one_hot_classes, one_hot_labels, one_hot_rows, refuse_unclear_labels
+from skhp.estimators.class_encoding import (
+    RepairedLabelEncoder,
+    as_columns,
+    as_probabilities,
+    is_keras_own,
+)
 from skhp.estimators.keras_arguments import refuse_output_units
 from skhp.estimators.scikeras_base import BaseWrapper
 from skhp.estimators.scikeras_fit import KerasWrapper
+from skhp.training.model_fit import as_model_inputs
 
 
 class LabelWrapper(KerasWrapper):
@@ -24,6 +31,8 @@ class LabelWrapper(KerasWrapper):
     class_weight: Any
     classes_: Any
     _given_classes: np.ndarray | None
+    # Columns of the target where it is one-hot, and None where it is not.
+    _one_hot_columns: int | None = None
 
     @property
     def target_encoder(self) -> Any:
@@ -35,7 +44,43 @@ class LabelWrapper(KerasWrapper):
         categories = "auto" if self.classes_ is None else [self.classes_]
         return RepairedLabelEncoder(loss=self.loss, categories=categories)
 
+    def _encodes_labels(self) -> bool:
+        return type(self).target_encoder is LabelWrapper.target_encoder
+
+    def _validate_data(
+        self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = False
+    ) -> tuple[np.ndarray, Any]:
+        if self._encodes_labels():
+            refuse_unclear_labels(y)
+        X, y = super()._validate_data(X, y, reset, y_numeric)
+        return X, self._as_labels(y, first=reset)
+
+    def _as_labels(self, y: Any, first: bool) -> Any:
+        """Labels in place of one-hot rows; `first` notes that the target is of such rows."""
+        if y is None or not self._encodes_labels():
+            return y
+        if first:
+            self._one_hot_columns = None if one_hot_labels(y) is None else y.shape[1]
+        if self._one_hot_columns is None:
+            return y
+        labels = one_hot_labels(y)
+        if labels is None or y.shape[1] != self._one_hot_columns:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on rows of {self._one_hot_columns} columns "
+                "that each hold a single 1, which are classes, and y has other rows, of the shape "
+                f"{np.shape(y)}."
+            )
+        return labels
+
+    def _as_given(self, labels: np.ndarray) -> np.ndarray:
+        """Predicted labels in the form that the target had in `fit`."""
+        if self._one_hot_columns is None:
+            return labels
+        return one_hot_rows(labels, self._one_hot_columns, self.y_dtype_)
+
     def _type_of_target(self, y: np.ndarray) -> str:
+        if self._encodes_labels() and one_hot_labels(y) is not None:
+            return "binary" if y.shape[1] == 2 else "multiclass"
         kind = type_of_target(y)
         if kind == "binary" and self._given_classes is not None:
             return type_of_target(self._given_classes)
@@ -47,8 +92,13 @@ class LabelWrapper(KerasWrapper):
 
     def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
         # The encoder reads from here which classes there are, if they were given.
-        self.classes_ = self._given_classes
+        self.classes_ = self._known_classes()
         super()._make_model(X, y)
+
+    def _known_classes(self) -> np.ndarray | None:
+        if self._one_hot_columns is None:
+            return self._given_classes
+        return one_hot_classes(self._one_hot_columns, self._given_classes)
 
     def _row_weight(
         self, X: np.ndarray, y: np.ndarray, sample_weight: ArrayLike | None
@@ -86,7 +136,12 @@ class LabelWrapper(KerasWrapper):
         if not isinstance(encoder, RepairedLabelEncoder):
             return target
         refuse_output_units(self._output_units, encoder.output_units())
-        return as_columns(target, self._output_units, self.model_.loss)
+        target = as_columns(target, self._output_units, self.model_.loss)
+        columns = self._one_hot_columns
+        if columns is None or columns != self._output_units or is_keras_own(self.model_.loss):
+            return target
+        # A loss of the user's own compares with the columns that the user gave.
+        return as_model_inputs(one_hot_rows(y, columns, np.float32))
 
     def _predict_raw(self, X: ArrayLike, **kwargs: Any) -> Any:
         return as_probabilities(super()._predict_raw(X, **kwargs), self.model_.loss)

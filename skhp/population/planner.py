@@ -9,8 +9,8 @@ from warnings import WarningMessage
 
 import sklearn
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 
+from skhp.last_step import is_pipeline
 from skhp.population.recorded_warnings import raise_where_warnings_are_errors, recorded_warnings
 from skhp.population.rows import SharedRows
 from skhp.population.steps import FittedStep, RecordingMemory, SharedSteps
@@ -26,7 +26,7 @@ from skhp.population.tasks import (
 class PipelineSteps(NamedTuple):
     """A pipeline of a task, and its earlier steps fitted."""
 
-    pipeline: Pipeline
+    pipeline: Any
     steps: Sequence[FittedStep]
 
 
@@ -117,10 +117,12 @@ class Planner:
         failure_is_scored: bool,
     ) -> PlannedFit:
         pipelines = []
-        while isinstance(estimator, Pipeline):
-            memory = RecordingMemory(self._steps, estimator.memory)
+        while is_pipeline(estimator):
+            memory = None
+            if hasattr(estimator, "memory"):
+                memory = RecordingMemory(self._steps, estimator.memory)
+                pipelines.append(PipelineSteps(estimator, memory.steps))
             X, y, fit_params = _reach_last_step(estimator, memory, X, y, fit_params)
-            pipelines.append(PipelineSteps(estimator, memory.steps))
             estimator = estimator.steps[-1][1]
         with recorded_warnings() as recorded:
             task = estimator.__skhp_fit_task__(X, y, **fit_params)
@@ -144,8 +146,10 @@ class _LastStep:
 
     def __init__(self, estimator: Any) -> None:
         self._estimator = estimator
+        self.is_reached = False
 
     def fit(self, X: Any, y: Any = None, **fit_params: Any) -> _LastStep:
+        self.is_reached = True
         self.X, self.y, self.fit_params = X, y, fit_params
         return self
 
@@ -154,16 +158,22 @@ class _LastStep:
 
 
 def _reach_last_step(
-    pipeline: Pipeline, memory: RecordingMemory, X: Any, y: Any, fit_params: Mapping[str, Any]
+    pipeline: Any, memory: RecordingMemory | None, X: Any, y: Any, fit_params: Mapping[str, Any]
 ) -> tuple[Any, Any, dict[str, Any]]:
     """Fit a pipeline up to its last step: what the last step would be fitted with."""
     *earlier, (name, final) = pipeline.steps
     last = _LastStep(final)
+    if memory is None:
+        # Who has no memory fits the very steps that it is given.
+        earlier = [(its_name, clone(step, safe=False)) for its_name, step in earlier]
+    parameters = pipeline.get_params(deep=False) | {"steps": [*earlier, (name, last)]}
+    quiet = {"verbose": False} if memory is None else {"verbose": False, "memory": memory}
+    parameters |= {name: value for name, value in quiet.items() if name in parameters}
     # A new pipeline has none of the callbacks of the user, who would hear of this fit twice.
-    Pipeline(
-        **(
-            pipeline.get_params(deep=False)
-            | {"steps": [*earlier, (name, last)], "memory": memory, "verbose": False}
-        )
-    ).fit(X, y, **fit_params)
+    try:
+        type(pipeline)(**parameters).fit(X, y, **fit_params)
+    except Exception:
+        # What a pipeline does after its last step is up to the task itself.
+        if not last.is_reached:
+            raise
     return last.X, last.y, last.fit_params

@@ -1,6 +1,7 @@
 """The earlier steps of pipelines: fitted once for all tasks that need them, then handed to each.
 
-A pipeline asks its `memory` for every transformer that it fits. Two such memories share the work:
+A pipeline asks its `memory` for every transformer that it fits, and one of imbalanced-learn for
+every sampler, which makes other rows and other targets. Two such memories share the work:
 one that fits while tasks are planned, one that answers while they run.
 """
 
@@ -21,13 +22,16 @@ from skhp.population.recorded_warnings import give_warnings, recorded_warnings
 
 @dataclass(frozen=True, eq=False)
 class FittedStep:
-    """A transformer as a pipeline asked for it, and what came of fitting it."""
+    """A transformer as a pipeline asked for it, and what came of fitting it.
+
+    `outputs` are the rows, and of a sampler the targets.
+    """
 
     transformer: Any
     X: Any
     y: Any
     params: Any
-    transformed: Any
+    outputs: tuple[Any, ...]
     fitted: Any
     warnings: Sequence[WarningMessage]
 
@@ -59,8 +63,8 @@ class SharedSteps:
         # A transformer may write into its rows. In a task of its own that harms nobody.
         rows = X.copy() if hasattr(X, "copy") else X
         with recorded_warnings() as recorded:
-            transformed, fitted = fit_transform(clone(transformer), rows, y)
-        step = FittedStep(transformer, X, y, params, transformed, fitted, recorded)
+            *outputs, fitted = fit_transform(clone(transformer), rows, y)
+        step = FittedStep(transformer, X, y, params, tuple(outputs), fitted, recorded)
         steps.append(step)
         return step
 
@@ -88,7 +92,7 @@ class RecordingMemory:
 
         def fit_transform(
             transformer: Any, X: Any, y: Any, *arguments: Any, **keywords: Any
-        ) -> tuple[Any, Any]:
+        ) -> tuple[Any, ...]:
             step = self._shared.fit(
                 transformer,
                 X,
@@ -99,7 +103,7 @@ class RecordingMemory:
                 ),
             )
             self.steps.append(step)
-            return step.transformed, step.fitted
+            return *step.outputs, step.fitted
 
         return fit_transform
 
@@ -125,13 +129,13 @@ class AnsweringMemory:
 
         def fit_transform(
             transformer: Any, X: Any, y: Any, *arguments: Any, **keywords: Any
-        ) -> tuple[Any, Any]:
+        ) -> tuple[Any, ...]:
             for step in self._steps:
                 if step.answers(transformer, X, y, keywords.get("params")):
                     fitted = copy.deepcopy(step.fitted) if self._copies else step.fitted
                     # The function also reports to callbacks, and prints where the user wants it.
                     function(FittedTransformer(fitted, step), X, y, *arguments, **keywords)
-                    return step.transformed, fitted
+                    return *step.outputs, fitted
             # The transformer may be one that other tasks share.
             return function(clone(transformer), X, y, *arguments, **keywords)
 
@@ -148,7 +152,12 @@ class FittedTransformer:
     def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
         """Give what the fit gave: its warnings and the transformed rows."""
         give_warnings(self._step.warnings)
-        return self._step.transformed
+        return self._step.outputs[0]
+
+    def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, ...]:
+        """Give what the fit of a sampler gave: its warnings, the rows and their targets."""
+        give_warnings(self._step.warnings)
+        return self._step.outputs
 
     def __getattr__(self, name: str) -> Any:
         if name == "_fitted":

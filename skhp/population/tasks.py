@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from sklearn.pipeline import Pipeline
-
+from skhp.last_step import last_step
 from skhp.population.scikit_learn_private import (
     FIT_AND_PREDICT,
     FIT_AND_SCORE,
@@ -102,12 +101,7 @@ def requested_fits(task: RequestingTask) -> Iterator[RequestedFit]:
 
 def may_join(estimator: Any) -> bool:
     """Whether the estimator, or the last step of the pipeline, prepares fits for a population."""
-    while type(estimator) is Pipeline:
-        try:
-            estimator = estimator.steps[-1][1]
-        except (TypeError, IndexError):
-            return False
-    return hasattr(type(estimator), PREPARES_FITS)
+    return hasattr(type(last_step(estimator)), PREPARES_FITS)
 
 
 def splits_alike_again(splitter: Any) -> bool:

@@ -17,6 +17,7 @@ from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import brier_score_loss
 from sklearn.utils.validation import check_is_fitted
 
+from skhp.class_targets import class_labels
 from skhp.diagnosis import diagnose
 from skhp.displays import (
     HistoryDisplay,
@@ -184,7 +185,7 @@ def _drawings(search: Any, X: Any, y: Any) -> Iterator[_Drawing]:
             "Precision, recall and F1 over the threshold, on rows that the search has not seen.",
         )
         probability = best.predict_proba(X)[:, 1]
-        positive = np.asarray(y) == best.classes_[1]
+        positive = np.ravel(class_labels(y)) == best.classes_[1]
         brier = brier_score_loss(positive, probability)
         yield _Drawing(
             lambda ax: CalibrationDisplay.from_predictions(positive, probability, ax=ax),

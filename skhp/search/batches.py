@@ -30,9 +30,11 @@ class Batches:
         self._refit = refit
         self._any_finished = False
         self._failure: ValueError | None = None
+        self.any_asked = False
 
     def scores(self, candidates: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Mean test score of each candidate, NaN where it failed."""
+        self.any_asked = True
         try:
             results = self._evaluate(candidates)
         except ValueError as error:

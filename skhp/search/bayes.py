@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import skopt
@@ -32,9 +32,9 @@ class BayesSearchCV(SearchAdditions, skopt.BayesSearchCV):
     estimator : estimator
     search_spaces : dict or list of dict
         Names of parameters, and lists of values, bounds such as ``(1e-5, 1e-1, "log-uniform")``,
-        distributions of ``scipy.stats`` or dimensions of ``skopt.space``. The dicts of a list are
-        searched one after the other; a pair ``(dict, n_iter)`` has a number of candidates of its
-        own.
+        distributions of ``scipy.stats`` or ``optuna.distributions``, or dimensions of
+        ``skopt.space``. The dicts of a list are searched one after the other; a pair
+        ``(dict, n_iter)`` has a number of candidates of its own.
     optimizer_kwargs : dict or None, default=None
         Parameters of ``skopt.Optimizer``: ``{"base_estimator": "RF"}`` models the scores by trees;
         "GP" (by default), "ET" and "GBRT" are others.
@@ -43,7 +43,7 @@ class BayesSearchCV(SearchAdditions, skopt.BayesSearchCV):
     {scoring}
         With several metrics, `refit` names the one to search by.
     fit_params : dict or None, default=None
-        As in scikit-optimize.
+        Parameters for each `fit` of the search, as its own ``**params``, which come first.
     n_jobs : int, default=1
         As in scikit-learn.
     n_points : int, default=8
@@ -158,6 +158,17 @@ class BayesSearchCV(SearchAdditions, skopt.BayesSearchCV):
     def _translations(self, y: Any) -> dict[str, Any]:
         refuse_unknown_names(self.estimator, self.search_spaces)
         return {**super()._translations(y), "search_spaces": for_bayes(self.search_spaces)}
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Search, and refit the best candidate on all rows; see `SearchAdditions.fit`."""
+        # scikit-optimize 0.10.2 keeps `fit_params` and never looks at them.
+        return super().fit(X, y, **{**(self.fit_params or {}), **params})
+
+    def _get_routed_params_for_fit(self, params: dict[str, Any]) -> Any:
+        # scikit-optimize 0.10.2 passes groups=None where nobody gave groups, which scikit-learn
+        # refuses where metadata is routed.
+        given = {name: value for name, value in params.items() if value is not None}
+        return super()._get_routed_params_for_fit(given)
 
     def _run_search(self, evaluate_candidates: Any, *, callback_ctx: Any = None) -> None:
         self._batches = None

@@ -5,9 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import sklearn
 from sklearn.base import is_classifier
-from sklearn.metrics import f1_score, make_scorer
+from sklearn.metrics import f1_score, get_scorer, get_scorer_names, make_scorer
 from sklearn.utils.multiclass import type_of_target
+
+from skhp.class_scoring import ClassScorer
+from skhp.class_targets import one_hot_labels
+
+__all__ = ["default_scoring", "scoring_of_classes"]
+
+
+def scoring_of_classes(scoring: Any) -> Any:
+    """Metrics given by name, as they are for labels, for a target of one-hot rows.
+
+    Scorers of the user's own are given what the user gave; what scikit-learn does not know stays
+    for it to say.
+    """
+    if isinstance(scoring, list | tuple | set) and all(isinstance(one, str) for one in scoring):
+        scoring = {name: name for name in scoring}
+    if isinstance(scoring, dict):
+        return {name: scoring_of_classes(one) for name, one in scoring.items()}
+    if not isinstance(scoring, str) or scoring not in get_scorer_names():
+        return scoring
+    return ClassScorer(get_scorer(scoring))
 
 
 def default_scoring(estimator: Any, y: Any) -> Any:
@@ -17,7 +38,7 @@ def default_scoring(estimator: Any, y: Any) -> Any:
     ----------
     estimator : estimator
     y : array-like or None
-        The target that it is to learn.
+        The target that it is to learn; one-hot rows are classes.
 
     Returns
     -------
@@ -34,12 +55,25 @@ def default_scoring(estimator: Any, y: Any) -> Any:
     """
     if y is None or not is_classifier(estimator):
         return None
+    labels = one_hot_labels(y)
+    if labels is not None:
+        return ClassScorer(default_scoring(estimator, labels))
     kind = type_of_target(y)
     if kind not in ("binary", "multiclass"):
         return None
     labels, counts = np.unique(np.asarray(y).ravel(), return_counts=True)
     # A candidate that never says "rare" has an F1 of 0; to warn of each of hundreds helps nobody.
     if kind == "multiclass" or len(labels) != 2:
-        return make_scorer(f1_score, average="macro", zero_division=0.0)
+        return _without_weights(make_scorer(f1_score, average="macro", zero_division=0.0))
     rarest = labels[0] if counts[0] < counts[1] else labels[1]
-    return make_scorer(f1_score, pos_label=rarest, zero_division=0.0)
+    return _without_weights(make_scorer(f1_score, pos_label=rarest, zero_division=0.0))
+
+
+def _without_weights(scorer: Any) -> Any:
+    """The scorer, asking for no sample weights: nobody else can say so of a scorer made here.
+
+    Where no metadata is routed, weights reach no scorer of a search either.
+    """
+    if sklearn.get_config()["enable_metadata_routing"]:
+        return scorer.set_score_request(sample_weight=False)
+    return scorer

@@ -14,6 +14,7 @@ from skopt.space import Dimension as SkoptDimension
 
 from skhp.exceptions import InvalidParameterError
 from skhp.search.dimensions import Choices, Dimension, Distribution, Range
+from skhp.search.foreign_spaces import is_optuna_distribution, read_optuna, refuse_hyperopt
 from skhp.search.layer_sizes import LayerSizes
 from skhp.suggestions import nearest_name
 
@@ -29,7 +30,7 @@ def read_dimension(name: str, value: Any) -> Dimension:
     ----------
     name : str
         Of the parameter, for the errors.
-    value : list, array, tuple, distribution or dimension of scikit-optimize
+    value : list, array, tuple, distribution of SciPy or Optuna, or dimension of scikit-optimize
         As `skhp.search.spaces` describes them.
 
     Returns
@@ -41,10 +42,13 @@ def read_dimension(name: str, value: Any) -> Dimension:
     InvalidParameterError
         If it is none of these, or empty, or a range without extent.
     """
+    refuse_hyperopt(value, name)
     if isinstance(value, SkoptDimension):
         return _read_skopt(name, value)
     if isinstance(value, LayerSizes):
         return value
+    if is_optuna_distribution(value):
+        return read_optuna(value)
     if hasattr(value, "rvs"):
         return _read_distribution(name, value)
     if isinstance(value, tuple):
@@ -58,7 +62,7 @@ def read_dimension(name: str, value: Any) -> Dimension:
         raise InvalidParameterError(
             f"{name}={value!r} is nothing that can be searched. Give a list of values, as "
             f"[{value!r}], a tuple of bounds, as (1e-5, 1e-1, 'log-uniform'), a distribution of "
-            "scipy.stats or a dimension of skopt.space."
+            "scipy.stats or optuna.distributions, or a dimension of skopt.space."
         )
     return _choices(name, value)
 
@@ -97,6 +101,8 @@ def _read_tuple(name: str, value: tuple[Any, ...]) -> Dimension:
         return _choices(name, value)
     prior: Any = value[2] if len(value) > 2 else "uniform"
     if not isinstance(prior, str):
+        if isinstance(prior, Real | np.bool_) and (len(value) == 3 or value[3] in _PRIORS):
+            raise _ambiguous(name, value)
         return _choices(name, value)
     base: Any = value[3] if len(value) > 3 else 10
     if prior not in _PRIORS or not isinstance(base, Integral) or base < 2:
@@ -108,6 +114,22 @@ def _read_tuple(name: str, value: tuple[Any, ...]) -> Dimension:
         )
     integer = all(isinstance(bound, Integral) for bound in bounds)
     return _range(name, *bounds, log=prior == "log-uniform", integer=integer)
+
+
+def _ambiguous(name: str, value: tuple[Any, ...]) -> InvalidParameterError:
+    low, high, third = value[:3]
+    message = (
+        f"{name}={value!r} is ambiguous: a tuple of two numbers is a range, and a third may be a "
+        f"choice, a number of steps or a base. Write choices as a list, {list(value)!r}, and "
+        f"ranges as ({low!r}, {high!r}) or ({low!r}, {high!r}, 'log-uniform')."
+    )
+    is_count = isinstance(third, Integral) and not isinstance(third, bool) and int(third) > 1
+    if is_count and len(value) == 3 and 0 < low < high:
+        message += (
+            f" A list of {third} values is numpy.geomspace({low!r}, {high!r}, {third!r}), or "
+            "numpy.linspace."
+        )
+    return InvalidParameterError(message)
 
 
 def _is_number(value: Any) -> bool:

@@ -118,7 +118,8 @@ class Distribution:
         """The values at many quantiles."""
         values = np.asarray(self.frozen.ppf(np.asarray(quantiles)), dtype=float).tolist()
         # Of SciPy's distributions, those of separate values have a probability mass function.
-        if hasattr(getattr(self.frozen, "dist", self.frozen), "pmf"):
+        has_mass = hasattr(getattr(self.frozen, "dist", self.frozen), "pmf")
+        if has_mass or getattr(self.frozen, "is_whole", False):
             return [int(value) if value.is_integer() else value for value in values]
         return values
 

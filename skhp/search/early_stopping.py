@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone, is_classifier
 
+from skhp.class_targets import class_labels
 from skhp.exceptions import InvalidParameterError
 from skhp.suggestions import nearest_name
 
@@ -142,7 +143,7 @@ def _has_rows_enough(
         return True
     if y is None:
         return False
-    target = np.asarray(y)
+    target = np.asarray(class_labels(y) if is_classifier(estimator) else y)
     share = parameters.get(f"{owner}{_HELD_OUT}") or _HELD_OUT_BY_DEFAULT
     held_out = len(target) * (1 - 1 / max(n_folds, 2)) * share
     if not is_classifier(estimator) or target.ndim != 1:

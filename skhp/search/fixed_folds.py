@@ -6,6 +6,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import (
+    RepeatedStratifiedKFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
+
+from skhp.class_targets import class_labels
+
+_STRATIFIED = (
+    RepeatedStratifiedKFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
 
 
 class FixedFolds:
@@ -39,7 +54,9 @@ class FixedFolds:
     def split(self, X: Any, y: Any = None, **parameters: Any) -> Iterator[tuple[Any, Any]]:
         """Training and test rows of each fold, as indices."""
         if self.folds is None:
-            self.folds = list(self.splitter.split(X, y, **parameters))
+            # To stratify, scikit-learn's own want labels.
+            target = class_labels(y) if isinstance(self.splitter, _STRATIFIED) else y
+            self.folds = list(self.splitter.split(X, target, **parameters))
         return iter(self.folds)
 
     def get_n_splits(self, X: Any = None, y: Any = None, **parameters: Any) -> int:

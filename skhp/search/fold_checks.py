@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,37 +12,22 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.multiclass import type_of_target
 
+from skhp.class_targets import class_labels
 from skhp.exceptions import InvalidParameterError
 from skhp.search.fixed_folds import FixedFolds
 
-__all__ = ["SeveralFolds", "refuse_rare_classes"]
+__all__ = ["SomeFolds", "refuse_rare_classes"]
 
 
-class SeveralFolds(FixedFolds):
-    """Folds that are drawn once; fewer than two are refused.
+class SomeFolds(FixedFolds):
+    """Folds that are drawn once; none at all are refused.
 
-    How many a splitter yields is known for sure only when they are drawn, which is before the first
-    fit.
+    One fold is a deliberate hold-out, which scikit-learn's searchers take, too.
 
     Parameters
     ----------
     splitter : cross validator
     """
-
-    def split(self, X: Any, y: Any = None, **parameters: Any) -> Iterator[tuple[Any, Any]]:
-        """Training and test rows of each fold, as indices."""
-        folds = list(super().split(X, y, **parameters))
-        # A splitter that says another number than it yields is refused by scikit-learn.
-        if len(folds) == 1 and self.get_n_splits(X, y, **parameters) == 1:
-            given = textwrap.shorten(repr(self.splitter), 60, placeholder=" ...")
-            raise InvalidParameterError(
-                f"cv={given} yields 1 fold, and a search needs 2 at least: one score "
-                "does not tell how much it owes to the rows held out. Give a whole number from 2 "
-                "up, as cv=5, or a splitter of more folds. To search on one held-out part all the "
-                "same, take scikit-learn's own class under "
-                "joblib.parallel_config(backend='skhp')."
-            )
-        return iter(folds)
 
     def get_n_splits(self, X: Any = None, y: Any = None, **parameters: Any) -> int:
         """Number of folds."""
@@ -52,7 +35,7 @@ class SeveralFolds(FixedFolds):
         if count == 0:
             # In part as scikit-learn says it, whose users may look for that.
             raise InvalidParameterError(
-                f"cv={self.splitter!r} yields no fold, and a search needs 2 at least. No fits were "
+                f"cv={self.splitter!r} yields no fold, and a search needs 1 at least. No fits were "
                 "performed. Was the CV iterator empty? Were there no candidates? A generator can "
                 "be read once only: give a list of its folds, or a splitter."
             )
@@ -73,6 +56,7 @@ def refuse_rare_classes(splitter: Any, y: Any) -> None:
         Names every such class, with its rows.
     """
     n_folds = _stratified_folds(splitter)
+    y = class_labels(y)
     if y is None or not n_folds or type_of_target(y) not in ("binary", "multiclass"):
         return
     target = np.asarray(y).ravel()

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn import model_selection
 
 from skhp.search.constraints import additional_constraints
+from skhp.search.foreign_spaces import refuse_ranges_in_grid
 from skhp.search.parameter_names import refuse_unknown_names
 from skhp.search.search_additions import SearchAdditions
 from skhp.search.shared_docs import with_shared_docs
@@ -93,6 +94,7 @@ class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
         )
 
     def _translations(self, y: Any) -> dict[str, Any]:
+        refuse_ranges_in_grid(self.param_grid)
         # An empty grid is a single candidate; what is no grid at all, scikit-learn says first.
         # Values in a tuple are as good as in a list.
         if grids := [

@@ -6,10 +6,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn import model_selection
+from sklearn.base import is_classifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 
+from skhp.class_targets import class_labels
 from skhp.exceptions import InvalidParameterError
 from skhp.search.constraints import additional_constraints
+from skhp.search.foreign_spaces import refuse_ranges_in_grid
 from skhp.search.parameter_names import refuse_unknown_names
 from skhp.search.search_additions import SearchAdditions
 from skhp.search.shared_docs import with_shared_docs
@@ -28,6 +31,11 @@ class HalvingAdditions(SearchAdditions):
                 f"Got n_samples=1: {type(self).__name__} needs rows to train on and rows to score."
             )
         return super().fit(X, y, **params)
+
+    def _check_input_parameters(self, X: Any, y: Any, split_params: Any) -> None:
+        # scikit-learn counts the classes in a target of one dimension.
+        labels = class_labels(y) if is_classifier(self.estimator) else y
+        super()._check_input_parameters(X, labels, split_params)  # type: ignore[misc]
 
 
 @with_shared_docs
@@ -146,6 +154,7 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
         )
 
     def _translations(self, y: Any) -> dict[str, Any]:
+        refuse_ranges_in_grid(self.param_grid)
         # What is no grid at all, scikit-learn says first.
         grids = model_selection.ParameterGrid(self.param_grid).param_grid
         if not grids:

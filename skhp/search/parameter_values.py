@@ -12,6 +12,7 @@ from skopt.space import Dimension as SkoptDimension
 
 from skhp.exceptions import InvalidParameterError
 from skhp.search.dimensions import Choices, Dimension, Range
+from skhp.search.foreign_spaces import SteppedNumbers
 from skhp.search.layer_sizes import LayerSizes
 from skhp.search.possible_estimators import with_choices
 from skhp.search.scikit_learn_private import (
@@ -22,7 +23,7 @@ from skhp.search.scikit_learn_private import (
 )
 from skhp.suggestions import nearest_name
 
-__all__ = ["refuse_bad_values"]
+__all__ = ["known_values", "owners_of", "refuse_bad_values"]
 
 
 def refuse_bad_values(
@@ -51,11 +52,11 @@ def refuse_bad_values(
         dimensions = {name: dimension for name, _, dimension in parameters}
         for name, written, dimension in parameters:
             owner_name, _, own_name = name.rpartition("__")
-            for owner in _owners(estimator, owner_name, dimensions):
+            for owner in owners_of(estimator, owner_name, dimensions):
                 constraints = constraints_of(owner).get(own_name)
                 if constraints is None:
                     continue
-                for value in _known_values(written, dimension):
+                for value in known_values(written, dimension):
                     mistake = _mistake(owner, own_name, constraints, value)
                     if mistake and (mistake := f"{name}: {mistake}") not in mistakes:
                         mistakes.append(mistake)
@@ -65,7 +66,7 @@ def refuse_bad_values(
         )
 
 
-def _owners(estimator: Any, owner_name: str, dimensions: dict[str, Dimension]) -> Iterator[Any]:
+def owners_of(estimator: Any, owner_name: str, dimensions: dict[str, Dimension]) -> Iterator[Any]:
     """The estimators that a parameter may belong to, among those that are searched themselves."""
     if not owner_name:
         yield estimator
@@ -79,7 +80,7 @@ def _owners(estimator: Any, owner_name: str, dimensions: dict[str, Dimension]) -
             yield owner
 
 
-def _known_values(written: Any, dimension: Dimension) -> Iterator[Any]:
+def known_values(written: Any, dimension: Dimension) -> Iterator[Any]:
     """Values that the search may try, as far as they can be told."""
     if isinstance(dimension, Choices):
         yield from dimension.values
@@ -93,6 +94,9 @@ def _known_values(written: Any, dimension: Dimension) -> Iterator[Any]:
     elif isinstance(written, stats.distributions.rv_frozen):
         low, high = (float(end) for end in written.support())
         discrete = isinstance(written.dist, stats.rv_discrete)
+    elif isinstance(dimension.frozen, SteppedNumbers):
+        yield from (dimension.frozen.low, dimension.frozen.high)
+        return
     else:
         return
     for end, other in ((low, high), (high, low)):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skhp.exceptions import InvalidParameterError
+from skhp.last_step import last_step
 from skhp.population.pruning import Pruning
 from skhp.population.tasks import may_join
 from skhp.suggestions import nearest_name
@@ -45,8 +46,8 @@ def pruning_of(setting: Any, estimator: Any, population: bool) -> Pruning | None
     if not may_join(estimator):
         raise InvalidParameterError(
             f"prune={setting!r} ends candidates between epochs of a population, and "
-            f"{type(estimator).__name__} is none of skhp's networks, nor a pipeline that ends in "
-            "one: leave prune out."
+            f"{_named(estimator)} is not one of skhp's networks, nor a pipeline that ends in one: "
+            "leave prune out."
         )
     given = {} if setting == "halving" else dict(setting)
     for name in given:
@@ -58,6 +59,11 @@ def pruning_of(setting: Any, estimator: Any, population: bool) -> Pruning | None
     return Pruning(
         rungs=_rungs(given.get("rungs")), factor=_factor(given.get("factor", 3)), apart=_APART
     )
+
+
+def _named(estimator: Any) -> str:
+    name, last = type(estimator).__name__, last_step(estimator)
+    return name if last is estimator else f"{name}, whose last step is a {type(last).__name__},"
 
 
 def pruned_are_last(results: dict[str, Any], metric: str) -> dict[str, Any]:

@@ -23,8 +23,8 @@ class RandomizedSearchCV(SearchAdditions, model_selection.RandomizedSearchCV):
     estimator : estimator
     param_distributions : dict or list of dicts
         Names of parameters and what to draw from: lists of values, distributions with a method
-        ``rvs``, as SciPy's, or, as in scikit-optimize, dimensions and bounds such as
-        ``(1e-5, 1e-1, "log-uniform")``. Of a list, one dict is drawn first.
+        ``rvs``, as SciPy's, Optuna's distributions, or, as in scikit-optimize, dimensions and
+        bounds such as ``(1e-5, 1e-1, "log-uniform")``. Of a list, one dict is drawn first.
     n_iter : int, default=10
         Candidates to draw.
     {scoring}

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skhp.exceptions import InvalidParameterError
+from skhp.last_step import last_step, last_step_prefix
 from skhp.search.early_stopping import switched_off
 
 # Where a search keeps the best epochs of each candidate, by folds, until it ends.
@@ -32,10 +33,7 @@ def for_median(estimator: Any, epochs: np.ndarray) -> Any:
         NaN where a fold does not tell.
     """
     parameters = estimator.get_params(deep=True)
-    prefix, last = "", estimator
-    while hasattr(last, "steps"):
-        name, last = last.steps[-1]
-        prefix += f"{name}__"
+    prefix, last = last_step_prefix(estimator), last_step(estimator)
     off = switched_off(parameters, prefix)
     name = next((f"{prefix}{name}" for name in _EPOCHS if f"{prefix}{name}" in parameters), None)
     if name is None or not off:

@@ -1,9 +1,11 @@
 """The names of scikit-learn that are not public, each with the reason for its use.
 
-The searchers also override four methods of scikit-learn's `BaseSearchCV`: `_run_search`, which its
+The searchers also override methods of scikit-learn's `BaseSearchCV`: `_run_search`, which its
 documentation names for that purpose, `_get_scorers` and `_format_results`, the only places where a
-search can learn of each fit and add columns to its results, and `_select_best_index`, so that a
-candidate that was pruned is not the best. A test fails when one of them disappears.
+search can learn of each fit and add columns to its results, `_select_best_index`, so that a
+candidate that was pruned is not the best, `_get_routed_params_for_fit`, because scikit-optimize
+passes groups that nobody gave, and `_check_input_parameters` of the halving searches, which takes
+no target of two dimensions. A test fails when one of them disappears.
 """
 
 from __future__ import annotations

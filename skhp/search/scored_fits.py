@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skhp.last_step import trained_within
 from skhp.search.early_stopping import can_stop_early
 from skhp.search.scikit_learn_private import MultimetricScorer
 
@@ -133,9 +134,8 @@ def epochs_to_train(scores: Sequence[Any], n_splits: int) -> np.ndarray:
 
 
 def training_of(estimator: Any) -> Training:
-    """What a fitted estimator, or the last step of a pipeline, says of its training."""
-    while hasattr(estimator, "steps"):
-        estimator = estimator.steps[-1][1]
+    """What a fitted estimator, or the one that a pipeline or a wrapper trained, says of it."""
+    estimator = trained_within(estimator)
     if not can_stop_early(estimator):
         return _UNTOLD
     best_epoch = _best_epoch(estimator)

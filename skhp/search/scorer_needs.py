@@ -9,9 +9,9 @@ from numbers import Number
 from typing import Any
 
 from sklearn.metrics import get_scorer
-from sklearn.pipeline import Pipeline
 
 from skhp.exceptions import InvalidParameterError
+from skhp.last_step import is_pipeline, last_step
 from skhp.search.dimensions import Choices, Dimension
 from skhp.search.possible_estimators import with_choices
 from skhp.search.scikit_learn_private import response_methods_of
@@ -112,8 +112,8 @@ def _can_switch(dimension: Dimension) -> bool:
 
 def _lacks(estimator: Any, method: str) -> bool:
     """Whether an estimator will not have a method, fitted or not; False where that is unknown."""
-    if isinstance(estimator, Pipeline):
-        last = estimator.steps[-1][1] if estimator.steps else None
+    if is_pipeline(estimator):
+        last = last_step(estimator)
         return hasattr(last, "fit") and _lacks(last, method)
     try:
         if hasattr(estimator, method):

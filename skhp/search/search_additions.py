@@ -17,12 +17,14 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags
 
+from skhp.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
 from skhp.population.pruning import Pruning
-from skhp.search.default_scoring import default_scoring
+from skhp.search.default_scoring import default_scoring, scoring_of_classes
 from skhp.search.early_stopping import with_early_stopping
-from skhp.search.fold_checks import SeveralFolds
+from skhp.search.fold_checks import SomeFolds
+from skhp.search.foreign_spaces import refuse_foreign_space
 from skhp.search.journalled_search import JournalledSearch
 from skhp.search.limits import LimitedEvaluation, Limits, SearchEnds, StopReason
 from skhp.search.pruning_setting import pruned_are_last, pruning_of
@@ -112,6 +114,9 @@ class SearchAdditions:
         -------
         self
         """
+        for name in ("param_grid", "param_distributions", "search_spaces"):
+            takes_function = callable in self._parameter_constraints.get(name, ())  # type: ignore[attr-defined]
+            refuse_foreign_space(getattr(self, name, None), takes_function=takes_function)
         validate_parameter_constraints(
             self._parameter_constraints,  # type: ignore[attr-defined]
             self.get_params(deep=False),  # type: ignore[attr-defined]
@@ -180,7 +185,8 @@ class SearchAdditions:
                 translated.get("scoring", self.scoring),
                 translated["cv"],
                 {name: getattr(self, name, None) for name in _DECIDING}
-                | ({} if self._pruning is None else {"prune": self.prune}),
+                | ({} if self._pruning is None else {"prune": self.prune})
+                | self._deciding_function(),
             )
         given = {name: getattr(self, name) for name in translated}
         vars(self).update(translated)
@@ -195,16 +201,26 @@ class SearchAdditions:
 
     def _translations(self, y: Any) -> dict[str, Any]:
         """The parameters that scikit-learn is to read otherwise than they were given."""
-        folds = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        for_classes = is_classifier(self.estimator)
+        if for_classes:
+            refuse_unclear_labels(y)
+        folds = check_cv(self.cv, class_labels(y), classifier=for_classes)
         n_folds = getattr(folds, "n_splits", 5)
         translations: dict[str, Any] = {
-            "cv": SeveralFolds(folds),
+            "cv": SomeFolds(folds),
             "estimator": with_early_stopping(self.estimator, self.early_stopping, y, n_folds),
         }
         if _is_auto(self.scoring):
             translations["scoring"] = default_scoring(self.estimator, y)
+        elif for_classes and one_hot_labels(y) is not None:
+            translations["scoring"] = scoring_of_classes(self.scoring)
         check_search(self, translations.get("scoring", self.scoring), folds, y)
         return translations
+
+    def _deciding_function(self) -> dict[str, Any]:
+        """The function by which candidates are found, where there is one."""
+        space = getattr(self, "search_spaces", None)
+        return {"search_spaces": space} if callable(space) else {}
 
     def _forget_recording(self) -> None:
         scorer = getattr(self, "scorer_", None)

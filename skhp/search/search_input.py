@@ -9,13 +9,14 @@ from typing import Any
 
 from sklearn.model_selection import ParameterGrid
 
+from skhp.search.combinations import refuse_bad_combinations
 from skhp.search.dimensions import Choices, Dimension
 from skhp.search.fold_checks import refuse_rare_classes
 from skhp.search.parameter_values import refuse_bad_values
 from skhp.search.scorer_needs import refuse_unanswerable_scorers
 from skhp.search.spaces import understood
 
-__all__ = ["check_search"]
+__all__ = ["check_search", "is_finite"]
 
 
 def check_search(search: Any, scoring: Any, splitter: Any, y: Any) -> None:
@@ -33,15 +34,18 @@ def check_search(search: Any, scoring: Any, splitter: Any, y: Any) -> None:
     Raises
     ------
     InvalidParameterError
-        If the estimator's own constraints refuse a value of the search space, if a scorer needs a
-        method that no candidate has, or if a class has fewer rows than there are stratified folds
-        and the metric is not the estimator's own.
+        If the estimator's own constraints refuse a value of the search space, or itself some
+        values together, if a scorer needs a method that no candidate has, or if a class has fewer
+        rows than there are stratified folds and the metric is not the estimator's own.
     """
     alternatives = _alternatives(search)
     # Who gave a score for candidates that fail counts on some.
-    if not _is_finite(search.error_score):
+    if not is_finite(search.error_score):
         refuse_bad_values(search.estimator, alternatives)
-    refuse_unanswerable_scorers(search.estimator, scoring, alternatives)
+        refuse_bad_combinations(search.estimator, alternatives)
+    if not callable(getattr(search, "search_spaces", None)):
+        # What a function will suggest, and put in place, nobody knows before.
+        refuse_unanswerable_scorers(search.estimator, scoring, alternatives)
     # An estimator's own score of a fold says something of it without one of the classes, too.
     if search.scoring is not None:
         refuse_rare_classes(splitter, y)
@@ -57,6 +61,8 @@ def _alternatives(search: Any) -> list[list[tuple[str, Any, Dimension]]]:
         ]
     drawn = hasattr(search, "param_distributions")
     space = search.param_distributions if drawn else search.search_spaces
+    if callable(space):
+        return []
     listed = [space] if isinstance(space, Mapping) else space
     written = [one[0] if isinstance(one, tuple) else one for one in listed]
     return [
@@ -65,5 +71,6 @@ def _alternatives(search: Any) -> list[list[tuple[str, Any, Dimension]]]:
     ]
 
 
-def _is_finite(error_score: Any) -> bool:
+def is_finite(error_score: Any) -> bool:
+    """Whether candidates that fail are to have a score."""
     return isinstance(error_score, Real) and math.isfinite(error_score)

@@ -10,9 +10,11 @@ distribution of ``scipy.stats``                      as it draws; anything with 
                                                      search
 ``(low, high)``, ``(low, high, "log-uniform")``      a range with both bounds; of whole numbers if
                                                      both are whole
+a tuple of three numbers                             refused, as it may be a range or choices
 other tuples                                         one of their values
 ``Real``, ``Integer``, ``Categorical`` of ``skopt``  as scikit-optimize says
 ``LayerSizes`` of ``skhp``                           stacks of hidden layers
+distribution of ``optuna.distributions``             as Optuna says
 ==================================================== =============================================
 
 A tuple of two numbers is a range in every search, as scikit-optimize has it, not a choice between
@@ -34,6 +36,7 @@ from skhp.equality import equal
 from skhp.exceptions import InvalidParameterError
 from skhp.search.dimension_reading import read_dimension
 from skhp.search.dimensions import Choices, Dimension, Distribution, Range
+from skhp.search.foreign_spaces import SteppedNumbers, is_optuna_distribution, refuse_hyperopt
 from skhp.search.layer_sizes import LayerSizes
 from skhp.search.skopt_dimensions import (
     HIGHEST_QUANTILE,
@@ -191,6 +194,7 @@ def for_tpe(space: SearchSpace) -> Callable[[Trial], dict[str, Any]]:
 
 def _alternatives(space: SearchSpace) -> Iterator[tuple[Mapping[str, Any], int | None]]:
     """Each dict of a space, with its own number of iterations where it has one."""
+    refuse_hyperopt(space)
     listed = [space] if isinstance(space, Mapping) else space
     if isinstance(listed, str | bytes) or not isinstance(listed, Sequence):
         raise InvalidParameterError(
@@ -214,7 +218,18 @@ def _alternatives(space: SearchSpace) -> Iterator[tuple[Mapping[str, Any], int |
                 f"Each element of a search space must be a dict from names of parameters to their "
                 f"values, got {element!r}."
             )
+        _refuse_names(alternative)
         yield alternative, None if count is None else int(count)
+
+
+def _refuse_names(alternative: Mapping[Any, Any]) -> None:
+    others = [name for name in alternative if not isinstance(name, str)]
+    if others:
+        named = ", ".join(f"{name!r} of type {type(name).__name__}" for name in others)
+        raise InvalidParameterError(
+            f"The keys of a search space are names of parameters, which are texts, got {named}. "
+            "Write {'neurons': [5, 10]}: the name as the key, and its values in a list."
+        )
 
 
 def _without_counts(space: SearchSpace) -> list[Mapping[str, Any]]:
@@ -230,7 +245,7 @@ def _without_counts(space: SearchSpace) -> list[Mapping[str, Any]]:
 
 
 def _drawable(value: Any, dimension: Dimension) -> Any:
-    if isinstance(value, SkoptDimension | tuple):
+    if isinstance(value, SkoptDimension | tuple) or is_optuna_distribution(value):
         plain = isinstance(dimension, Choices) and dimension.weights is None
         return list(dimension.values) if plain else dimension  # type: ignore[union-attr]
     return value
@@ -298,6 +313,12 @@ def _suggestion(trial: Trial, name: str, dimension: Dimension) -> Any:
         # Optuna takes only a few types of values, but any number of places in a list.
         place = trial.suggest_categorical(name, range(len(dimension.values)))
         return dimension.values[place]
+    stepped = dimension.frozen if isinstance(dimension, Distribution) else None
+    if isinstance(stepped, SteppedNumbers):
+        low, high, step = stepped.low, stepped.high, stepped.step
+        if stepped.is_whole:
+            return trial.suggest_int(name, int(low), int(high), step=int(step))
+        return trial.suggest_float(name, low, high, step=step)
     # Evenly drawn quantiles are draws of the distribution; Optuna has no priors.
     if isinstance(dimension, Distribution):
         quantile = trial.suggest_float(name, LOWEST_QUANTILE, HIGHEST_QUANTILE)

@@ -8,10 +8,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, resample
 
+from skhp.class_targets import class_labels
 from skhp.exceptions import InvalidParameterError
+from skhp.last_step import last_step, last_step_prefix, steps_before
 from skhp.search.linear_check import LinearCheck, check_linear
 from skhp.suggestions import nearest_name
 
@@ -132,12 +133,17 @@ def suggest_search_space(
             f"{nearest_name(level, _ENOUGH_ROWS)}"
         )
     check_consistent_length(X, y)
-    prefix, network, preparation = _network_of(estimator)
+    prefix, network = last_step_prefix(estimator), last_step(estimator)
+    if is_classifier(network):
+        y = class_labels(y)
     n_rows = len(y)  # type: ignore[arg-type]
     known = network.get_params(deep=False)
     if {"hidden_layers", "neurons", "learning_rate", "batch_size", "dropout", "l2"} <= set(known):
         sample_X, sample_y = _sample(X, y, stratified=is_classifier(network))
-        for step in preparation:
+        for _, step in steps_before(estimator):
+            if hasattr(step, "fit_resample"):
+                # The check of a linear model is on the rows as they are.
+                continue
             sample_X = clone(step).fit_transform(sample_X, sample_y)
         check = check_linear(sample_X, sample_y, classification=is_classifier(network))
         entries = _mlp_entries(np.shape(sample_X)[1], n_rows, known, check, level)
@@ -162,17 +168,6 @@ def suggest_search_space(
 class _Entry(NamedTuple):
     values: list[Any]
     reason: str
-
-
-def _network_of(estimator: Any) -> tuple[str, Any, list[Pipeline]]:
-    """The last step of nested pipelines, the prefix of its parameters, and what comes before."""
-    prefix, preparation = "", []
-    while isinstance(estimator, Pipeline):
-        if len(estimator.steps) > 1:
-            preparation.append(estimator[:-1])
-        name, estimator = estimator.steps[-1]
-        prefix += f"{name}__"
-    return prefix, estimator, preparation
 
 
 def _sample(X: ArrayLike, y: ArrayLike, *, stratified: bool) -> tuple[Any, Any]:

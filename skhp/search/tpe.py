@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,12 +12,15 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import check_random_state
 
+from skhp.exceptions import InvalidParameterError
 from skhp.search.batches import Batches, unknown_aim
 from skhp.search.constraints import additional_constraints
+from skhp.search.defined_by_run import defined_by_run
 from skhp.search.layer_sizes import LayerSizes
 from skhp.search.parameter_names import refuse_unknown_names
 from skhp.search.scikit_learn_private import Interval
 from skhp.search.search_additions import SearchAdditions
+from skhp.search.search_input import is_finite
 from skhp.search.shared_docs import with_shared_docs
 from skhp.search.spaces import for_tpe, understood
 
@@ -43,21 +46,38 @@ class ParzenSearch(BaseSearchCV):
     random_state: Any
 
     def _run_search(self, evaluate_candidates: Any) -> None:
-        suggest = for_tpe(self.search_spaces)
-        refuse_unknown_names(self.estimator, self.search_spaces)
+        suggest = self._suggest()
         if isinstance(self.scoring, list | tuple | set | dict) and not isinstance(self.refit, str):
             raise unknown_aim(self.refit, list(self.scoring))
         self.study_ = study = _study(self._sampler())
         batches = Batches(evaluate_candidates, self.error_score, self.refit)
         for start in range(0, self.n_iter, self.n_points):
-            trials = [study.ask() for _ in range(min(self.n_points, self.n_iter - start))]
-            scores = batches.scores([suggest(trial) for trial in trials])
-            for trial, score in zip(trials, scores, strict=True):
+            asked = [study.ask() for _ in range(min(self.n_points, self.n_iter - start))]
+            suggested = [(trial, _suggested(study, trial, suggest)) for trial in asked]
+            candidates = {trial: one for trial, one in suggested if one is not None}
+            if not candidates:
+                continue
+            scores = batches.scores(list(candidates.values()))
+            for trial, score in zip(candidates, scores, strict=True):
                 if np.isfinite(score):
                     study.tell(trial, float(score))
                 else:
                     _tell_failed(study, trial)
+        if not batches.any_asked:
+            raise InvalidParameterError(
+                f"The function given as search_spaces raised TrialPruned in each of {self.n_iter} "
+                "trials, so there is no candidate: let it suggest other values."
+            )
         batches.end()
+
+    def _suggest(self) -> Callable[[Trial], dict[str, Any]]:
+        if callable(self.search_spaces):
+            return defined_by_run(
+                self.search_spaces, self.estimator, checks_values=not is_finite(self.error_score)
+            )
+        suggest = for_tpe(self.search_spaces)
+        refuse_unknown_names(self.estimator, self.search_spaces)
+        return suggest
 
     def _sampler(self) -> TPESampler:
         try:
@@ -92,10 +112,16 @@ class TPESearchCV(SearchAdditions, ParzenSearch):
     Parameters
     ----------
     estimator : estimator
-    search_spaces : dict or list of dict
+    search_spaces : dict, list of dict or callable
         Names of parameters, and lists of values, bounds such as ``(1e-5, 1e-1, "log-uniform")``,
-        distributions of ``scipy.stats`` or dimensions of ``skopt.space``. The dicts of a list are
-        alternatives, and learnt about one by one.
+        distributions of ``scipy.stats`` or ``optuna.distributions``, or dimensions of
+        ``skopt.space``. The dicts of a list are alternatives, and learnt about one by one.
+
+        Or a function of a trial that returns the parameters of a candidate, as
+        ``lambda trial: {"neurons": trial.suggest_int("neurons", 2, 64)}``. It may suggest some
+        beside certain values of others only; those that a candidate has none of are masked in
+        `cv_results_`. A trial in which it raises ``optuna.TrialPruned`` is no candidate, and counts
+        in `n_iter`. A journal belongs to the function, too.
     sampler_kwargs : dict or None, default=None
         Parameters of ``optuna.samplers.TPESampler``.
     n_iter : int, default=50
@@ -143,7 +169,7 @@ class TPESearchCV(SearchAdditions, ParzenSearch):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **additional_constraints(BaseSearchCV, sequential=True),
-        "search_spaces": [dict, list],
+        "search_spaces": [dict, list, callable],
         "sampler_kwargs": [dict, None],
         "n_iter": [Interval(Integral, 1, None, closed="left")],
         "n_points": [Interval(Integral, 1, None, closed="left")],
@@ -206,10 +232,26 @@ class TPESearchCV(SearchAdditions, ParzenSearch):
 
 def _is_conditional(space: Any) -> bool:
     """Whether some parameters are suggested beside some values of others only."""
+    if callable(space):
+        return True
     alternatives = understood(space)
     return len(alternatives) > 1 or any(
         isinstance(dimension, LayerSizes) for dimension in alternatives[0].values()
     )
+
+
+def _suggested(
+    study: Study, trial: Trial, suggest: Callable[[Trial], dict[str, Any]]
+) -> dict[str, Any] | None:
+    """A candidate; None where the user's function wants none of it."""
+    from optuna.exceptions import TrialPruned
+    from optuna.trial import TrialState
+
+    try:
+        return suggest(trial)
+    except TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+        return None
 
 
 def _study(sampler: TPESampler) -> Study:

@@ -5,11 +5,15 @@ import warnings
 import joblib
 import numpy as np
 import pytest
-from sklearn.base import clone
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import make_pipeline as make_imbalanced_pipeline
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import check_random_state
 
 from tests.population.closed_form import (
+    COUNTS,
     ClosedFormClassifier,
     CountingScaler,
     InPlaceScaler,
@@ -187,15 +191,130 @@ def test_what_the_user_prints_is_printed_for_each_task(data, trainer, capsys):
     assert expected.count("Processing scaler") == 3
 
 
-def test_a_pipeline_class_of_ones_own_runs_as_before(data, trainer, counts):
-    class OwnPipeline(Pipeline):
-        def fit(self, X, y=None, **params):
-            return super().fit(X * 2, y, **params)
+class OwnPipeline(Pipeline):
+    def fit(self, X, y=None, **params):
+        return super().fit(X * 2, y, **params)
 
-    estimator = OwnPipeline(pipeline().steps)
+
+class OwnSteps(ClassifierMixin, BaseEstimator):
+    """Of no class of scikit-learn's, and without a memory."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def get_params(self, deep=True):
+        own = {"steps": self.steps}
+        if deep:
+            for name, step in self.steps:
+                own |= {name: step}
+                own |= {f"{name}__{key}": value for key, value in step.get_params().items()}
+        return own
+
+    def set_params(self, **params):
+        for name, value in params.items():
+            step, _, rest = name.partition("__")
+            dict(self.steps)[step].set_params(**{rest: value})
+        return self
+
+    def __sklearn_clone__(self):
+        return OwnSteps([(name, clone(step)) for name, step in self.steps])
+
+    def __sklearn_tags__(self):
+        return self.steps[-1][1].__sklearn_tags__()
+
+    def fit(self, X, y):
+        for _, step in self.steps[:-1]:
+            X = step.fit_transform(X, y)
+        self.steps[-1][1].fit(X, y)
+        self.classes_ = self.steps[-1][1].classes_
+        return self
+
+    def predict(self, X):
+        for _, step in self.steps[:-1]:
+            X = step.transform(X)
+        return self.steps[-1][1].predict(X)
+
+
+@pytest.mark.parametrize("kind", [OwnPipeline, OwnSteps])
+def test_a_pipeline_of_ones_own_joins(data, trainer, counts, kind):
+    estimator = kind(pipeline().steps)
     expected = scores(estimator, {"network__alpha": ALPHAS}, data)
     counts.clear()
     with population_of(trainer):
         np.testing.assert_array_equal(scores(estimator, {"network__alpha": ALPHAS}, data), expected)
-    assert trainer.calls == []
-    assert counts["prepared"] == 0
+    assert counts["adopted"] == 3 * 3
+    assert counts["fitted alone"] == 0
+
+
+class CountingSampler(BaseEstimator):
+    """Draws rows with replacement, and warns where it is told to."""
+
+    def __init__(self, random_state=None, warns=False):
+        self.random_state = random_state
+        self.warns = warns
+
+    def fit_resample(self, X, y):
+        COUNTS["sampled"] += 1
+        if self.warns:
+            warnings.warn("a warning of the sampler", PreparationWarning, stacklevel=2)
+        drawn = check_random_state(self.random_state).randint(len(X), size=2 * len(X))
+        return X[drawn], y[drawn]
+
+
+class TestSamplers:
+    def test_rows_are_drawn_once_for_each_fold(self, data, trainer, counts):
+        estimator = make_imbalanced_pipeline(
+            CountingScaler(), CountingSampler(random_state=0), ClosedFormClassifier()
+        )
+        grid = {"closedformclassifier__alpha": ALPHAS}
+        expected = scores(estimator, grid, data)
+        assert counts["sampled"] == 9
+        counts.clear()
+        with population_of(trainer):
+            np.testing.assert_array_equal(scores(estimator, grid, data), expected)
+        assert counts["adopted"] == 9
+        assert counts["sampled"] == counts["scaler fitted"] == 3
+
+    def test_rows_of_no_seed_are_those_that_were_trained_on(self, data, trainer, counts):
+        estimator = make_imbalanced_pipeline(CountingSampler(), ClosedFormClassifier())
+        with population_of(trainer):
+            cross_validate(estimator, *data, cv=3)
+        assert counts["adopted"] == counts["sampled"] == 3
+
+    def test_a_pipeline_within(self, data, trainer, counts):
+        estimator = make_imbalanced_pipeline(CountingSampler(random_state=0), pipeline())
+        grid = {"pipeline__network__alpha": ALPHAS, "pipeline__scaler__scale": [1.0, 50.0]}
+        expected = scores(estimator, grid, data)
+        counts.clear()
+        with population_of(trainer):
+            np.testing.assert_array_equal(scores(estimator, grid, data), expected)
+        assert counts["adopted"] == 18
+        assert counts["sampled"] == 3
+
+    def test_a_sampler_that_candidates_replace(self, data, trainer, counts):
+        estimator = make_imbalanced_pipeline(CountingSampler(0), ClosedFormClassifier())
+        grid = {"countingsampler": [CountingSampler(0), CountingSampler(1), "passthrough"]}
+        expected = scores(estimator, grid, data)
+        counts.clear()
+        with population_of(trainer):
+            np.testing.assert_array_equal(scores(estimator, grid, data), expected)
+        assert counts["adopted"] == 9
+        assert len(set(expected)) > 1
+
+    def test_warnings_reach_the_user_once_a_fit(self, data, trainer):
+        estimator = make_imbalanced_pipeline(CountingSampler(0, True), ClosedFormClassifier())
+        with population_of(trainer), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            cross_validate(estimator, *data, cv=3)
+        assert [one.category for one in caught] == [PreparationWarning] * 3
+
+    def test_of_imbalanced_learn(self, data, trainer, counts):
+        estimator = make_imbalanced_pipeline(SMOTE(random_state=0), ClosedFormClassifier())
+        grid = {"closedformclassifier__alpha": ALPHAS, "smote__k_neighbors": [2, 5]}
+        X, y = data
+        rare = np.flatnonzero((y == 0) | (np.arange(len(y)) % 4 == 0))
+        expected = scores(estimator, grid, (X[rare], y[rare]))
+        counts.clear()
+        with population_of(trainer):
+            np.testing.assert_array_equal(scores(estimator, grid, (X[rare], y[rare])), expected)
+        assert counts["adopted"] == 18

@@ -3,6 +3,8 @@
 import joblib
 import numpy as np
 import pytest
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import Pipeline as Imbalanced
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
@@ -20,6 +22,7 @@ from skhp import (
     KerasMLPRegressor,
     RandomizedSearchCV,
 )
+from skhp.last_step import last_step
 from skhp.population.watch import CohortWatch
 from tests.search.journals import forget
 
@@ -46,7 +49,9 @@ def expected_pruning(grid, rungs=RUNGS, factor=2, network=NETWORK):
         fitted = cross_validate(
             clone(network).set_params(**{name: value}), X, Y, cv=FOLDS, return_estimator=True
         )
-        histories.append([estimator.history_["val_loss"] for estimator in fitted["estimator"]])
+        histories.append(
+            [last_step(estimator).history_["val_loss"] for estimator in fitted["estimator"]]
+        )
     left, ends = list(range(len(values))), np.full(len(values), np.nan)
     for rung in rungs:
         best = [np.mean([min(losses[:rung]) for losses in histories[k]]) for k in left]
@@ -239,3 +244,21 @@ class TestRefused:
         network = clone(NETWORK).set_params(early_stopping=False)
         with pytest.raises(InvalidParameterError, match="early_stopping=True"):
             search(network=network, early_stopping=False)
+
+
+class TestPipelines:
+    @pytest.mark.parametrize("inner", [False, True], ids=["flat", "nested"])
+    def test_of_imbalanced_learn_are_pruned(self, inner):
+        network = make_pipeline(StandardScaler(), NETWORK) if inner else NETWORK
+        pipeline = Imbalanced([("smote", SMOTE(random_state=0)), ("last", network)])
+        prefix = "last__kerasmlpclassifier__" if inner else "last__"
+        grid = {f"{prefix}learning_rate": RATES["learning_rate"]}
+        found = search(network=pipeline, grid=grid)
+        expected = expected_pruning(grid, network=pipeline)
+        np.testing.assert_array_equal(found.cv_results_["pruned_at_epoch"], expected)
+        assert np.isfinite(expected).sum() == 4
+
+    def test_that_end_in_something_else_are_named(self):
+        pipeline = Imbalanced([("smote", SMOTE()), ("last", LogisticRegression())])
+        with pytest.raises(InvalidParameterError, match="Pipeline, whose last step is a Logistic"):
+            search(network=pipeline, grid={"last__C": [1.0, 2.0]})

@@ -10,7 +10,7 @@ from scipy.stats import expon, loguniform, norm, poisson, randint, uniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
-from sklearn.metrics import get_scorer, make_scorer, roc_auc_score
+from sklearn.metrics import accuracy_score, get_scorer, make_scorer, roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
     KFold,
@@ -21,6 +21,7 @@ from sklearn.model_selection import (
     StratifiedGroupKFold,
     StratifiedKFold,
     StratifiedShuffleSplit,
+    check_cv,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -29,7 +30,7 @@ from skopt.space import Categorical, Real
 
 import skhp
 from skhp import InvalidParameterError, KerasMLPClassifier, KerasMLPRegressor
-from skhp.search.fold_checks import SeveralFolds, refuse_rare_classes
+from skhp.search.fold_checks import SomeFolds, refuse_rare_classes
 from skhp.search.parameter_values import refuse_bad_values
 from skhp.search.possible_estimators import with_choices
 from skhp.search.scikit_learn_private import constraints_of, response_methods_of
@@ -147,13 +148,24 @@ class TestEverySearcher:
         ids=["ShuffleSplit", "PredefinedSplit", "list"],
     )
     def test_one_fold(self, name, cv):
-        with refused("yields 1 fold", "2"):
-            searcher(name, Logistic(), {"C": [0.1, 1.0]}, cv=cv).fit(X, Y)
+        search = searcher(name, Logistic(), {"C": [0.1, 1.0]}, cv=cv, scoring="accuracy")
+        if name.startswith("Halving"):
+            # As in scikit-learn, its least would be two rows for each class.
+            search.set_params(min_resources=40)
+        search.fit(X, Y)
+        train, test = next(check_cv(cv).split(X, Y))
+        oracle = Logistic(**search.best_params_).fit(X[train], Y[train])
+        if not name.startswith("Halving"):
+            assert search.best_score_ == accuracy_score(Y[test], oracle.predict(X[test]))
+        assert search.n_splits_ == 1
+        assert (search.cv_results_["std_test_score"] == 0).all()
 
     def test_a_generator_of_one_fold(self, name):
         folds = (fold for fold in [next(KFold(3).split(X))])
-        with refused("yields 1 fold"):
-            searcher(name, Logistic(), {"C": [0.1, 1.0]}, cv=folds).fit(X, Y)
+        search = searcher(name, Logistic(), {"C": [0.1, 1.0]}, cv=folds)
+        if name.startswith("Halving"):
+            search.set_params(min_resources=40)
+        assert search.fit(X, Y).n_splits_ == 1
 
     def test_a_generator_that_was_read_before(self, name):
         folds = KFold(3).split(X)
@@ -438,7 +450,7 @@ def test_other_splitters_do_not_deal_classes_out(splitter):
     refuse_rare_classes(splitter, RARE)
 
 
-@pytest.mark.parametrize("y", [None, np.linspace(0, 1, 20), np.eye(20, dtype=int), [0, 1]])
+@pytest.mark.parametrize("y", [None, np.linspace(0, 1, 20), 1 - np.eye(20, dtype=int), [0, 1]])
 def test_targets_that_are_not_for_this_check_to_say(y):
     refuse_rare_classes(StratifiedKFold(4), y)
 
@@ -459,7 +471,7 @@ def test_an_error_of_the_splitter_is_its_own():
 
 
 def test_folds_are_drawn_once():
-    folds = SeveralFolds(ShuffleSplit(3))
+    folds = SomeFolds(ShuffleSplit(3))
     first, again = (list(folds.split(X)) for _ in range(2))
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one[0], other[0])

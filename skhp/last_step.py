@@ -1,0 +1,111 @@
+"""What a pipeline is, and which estimator does the learning in one.
+
+Pipelines are recognised by what they do: imbalanced-learn's and those of others are none of
+scikit-learn's class, or are subclasses of it that do more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["is_pipeline", "last_step", "last_step_prefix", "steps_before", "trained_within"]
+
+# What a pipeline has, and what a network has once it is fitted.
+_TELLING = ("steps", "history_", "loss_curve_")
+
+
+def is_pipeline(estimator: Any) -> bool:
+    """Whether an estimator is a list of named steps, whose parameters are set by those names.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> is_pipeline(make_pipeline(StandardScaler())), is_pipeline(StandardScaler())
+    (True, False)
+    """
+    steps = getattr(estimator, "steps", None)
+    return (
+        not isinstance(estimator, type)
+        and isinstance(steps, list | tuple)
+        and len(steps) > 0
+        and all(isinstance(step, list | tuple) and len(step) == 2 for step in steps)
+        and all(isinstance(name, str) for name, _ in steps)
+        and hasattr(estimator, "fit")
+        and hasattr(estimator, "set_params")
+    )
+
+
+def last_step(estimator: Any) -> Any:
+    """The estimator that learns last: of pipelines within pipelines the innermost.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> last_step(make_pipeline("passthrough", make_pipeline(Ridge())))
+    Ridge()
+    """
+    while is_pipeline(estimator):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def last_step_prefix(estimator: Any) -> str:
+    """What stands before the names of the last step's parameters; "" outside of a pipeline.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> last_step_prefix(make_pipeline(make_pipeline(Ridge())))
+    'pipeline__ridge__'
+    """
+    prefix = ""
+    while is_pipeline(estimator):
+        name, estimator = estimator.steps[-1]
+        prefix += f"{name}__"
+    return prefix
+
+
+def steps_before(estimator: Any) -> list[tuple[str, Any]]:
+    """The steps before the last one, those of the outermost pipeline first, with full names.
+
+    Steps that do nothing are left out.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> steps_before(make_pipeline("passthrough", make_pipeline(StandardScaler(), Ridge())))
+    [('pipeline__standardscaler', StandardScaler())]
+    """
+    prefix, before = "", []
+    while is_pipeline(estimator):
+        *earlier, (name, estimator) = estimator.steps
+        before += [
+            (f"{prefix}{its_name}", step)
+            for its_name, step in earlier
+            if step is not None and not isinstance(step, str)
+        ]
+        prefix += f"{name}__"
+    return before
+
+
+def trained_within(estimator: Any) -> Any:
+    """The estimator that was trained, within pipelines and what is wrapped around one estimator.
+
+    scikit-learn's `TransformedTargetRegressor` and its classifiers with a threshold keep what they
+    have fitted under another name. What such a name is a pattern of only, as in a forest, tells
+    nothing.
+    """
+    while True:
+        if is_pipeline(estimator):
+            estimator = estimator.steps[-1][1]
+            continue
+        inner = (getattr(estimator, name, None) for name in ("estimator_", "regressor_"))
+        trained = next((one for one in inner if any(hasattr(one, a) for a in _TELLING)), None)
+        if trained is None:
+            return estimator
+        estimator = trained
