@@ -109,6 +109,7 @@ def _against_the_baseline(study: Study) -> ReportAddition:
             f"seen. Precision, recall and F1 are those of class {target.rare_label!r} of "
             f"{target.name!r}, of which they hold {n_rare}. The winner was trained {trained}; the "
             "pictures show the first of these trainings.",
+            *(f"Look at the table: {note}" for note in study.table.notes),
         ),
         ("score", "baseline", "network (mean)", "network (std)"),
         tuple(rows),
