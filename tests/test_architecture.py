@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "adoption": {"equality"},
     "equality": set(),
     "exceptions": set(),
+    "interruption": set(),
     "suggestions": set(),
     "losses": {"networks"},
     "scoring": set(),
@@ -30,9 +31,10 @@ MAY_IMPORT = {
     "displays": BASE,
     "diagnosis": BASE | {"displays"},
     "reporting": BASE | {"displays", "diagnosis"},
-    "cli": BASE | {"skhp", "comparison", "search"},
+    "cli": BASE | {"skhp", "comparison", "search", "interruption"},
     "__main__": {"cli"},
-    "skhp": BASE | {"comparison", "estimators", "population", "search", "displays", "diagnosis"},
+    "skhp": BASE
+    | {"interruption", "comparison", "estimators", "population", "search", "displays", "diagnosis"},
 }
 
 USES_TENSORFLOW = {"networks", "training"}
