@@ -16,6 +16,7 @@ from pandas.api import types
 from skhp.comparison.errors import TableError
 
 __all__ = [
+    "MOST_WHOLE",
     "are_meant_as_numbers",
     "as_labels",
     "as_measured_or_text",
@@ -52,7 +53,7 @@ _UNITS = "$\u20ac\u00a3\u00a5% \u00a0"
 _MOST_DIGITS = 300
 _SHOWN_DIGITS = 40
 # Beyond it, a float does not hold each whole number.
-_MOST_WHOLE = 2**53
+MOST_WHOLE = 2**53
 
 
 def is_number(text: str) -> bool:
@@ -74,7 +75,7 @@ def is_padded(text: str) -> bool:
     >>> [text for text in ("007", "-01", "0", "0.5", "70") if is_padded(text)]
     ['007', '-01']
     """
-    return is_number(text) and _PADDED.match(text.strip()) is not None
+    return _PADDED.match(text.strip()) is not None and is_number(text)
 
 
 def is_meant_as_number(text: str) -> bool:
@@ -147,7 +148,7 @@ def as_labels(column: pd.Series) -> pd.Series:
         values = [_TRUTH[text.casefold()] for text in plain]
     elif all(is_number(text) and not is_padded(text) for text in plain):
         values = [_value(text) for text in plain]
-        if max(map(abs, values)) > _MOST_WHOLE:
+        if max(map(abs, values)) > MOST_WHOLE:
             return column
     else:
         return column
@@ -232,7 +233,7 @@ def _is_number_or_infinite(text: str) -> bool:
 
 def _value(text: str) -> float:
     text = text.strip()
-    if _WHOLE.fullmatch(text) and abs(int(text)) <= _MOST_WHOLE:
+    if _WHOLE.fullmatch(text) and abs(int(text)) <= MOST_WHOLE:
         return int(text)
     return float(text)
 

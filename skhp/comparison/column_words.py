@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.api import types
 
 from skhp.comparison.cell_types import (
+    MOST_WHOLE,
     as_labels,
     as_measured_or_text,
     as_numbers,
@@ -78,7 +79,8 @@ def typed_input(
         return as_labels(column) if is_text else column
     else:
         typed = as_measured_or_text(column) if is_text else column
-    if types.is_numeric_dtype(typed) and not types.is_bool_dtype(typed):
+    are_numbers = types.is_numeric_dtype(typed) and not types.is_bool_dtype(typed)
+    if are_numbers and typed.abs().max() >= MOST_WHOLE:
         refuse_lost_digits(column, name, place_of_row)
     return typed
 

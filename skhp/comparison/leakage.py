@@ -95,10 +95,12 @@ def _counts(numbers: np.ndarray, n_distinct: int) -> str:
 
 def _repeats_target(values: np.ndarray, classes: np.ndarray, is_number: bool) -> str:
     """How a column and the target tell each other, if they do by more than chance."""
-    counts = pd.crosstab(values, classes).to_numpy()
-    n_distinct, n_classes = counts.shape
-    if n_distinct < 2 or n_classes < 2:
+    classes = np.unique(classes, return_inverse=True)[1]
+    n_distinct, n_classes = int(values.max()) + 1, int(classes.max()) + 1
+    if n_distinct < 2 or n_classes < 2 or (is_number and n_distinct > max(_FEW_VALUES, n_classes)):
         return ""
+    pairs = np.bincount(values * n_classes + classes, minlength=n_distinct * n_classes)
+    counts = pairs.reshape(n_distinct, n_classes)
     occurs = counts > 0
     # Where a value or a class has a single row, there is nothing to be told.
     if (occurs.sum(axis=0) == 1).all() and counts.sum(axis=0).min() > 1:

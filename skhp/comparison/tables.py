@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api import types
 from sklearn.datasets import load_digits
 
-from skhp.comparison.cell_types import as_labels, with_missing_cells
+from skhp.comparison.cell_types import MOST_WHOLE, as_labels, with_missing_cells
 from skhp.comparison.column_words import (
     ColumnWords,
     code_notes,
@@ -27,9 +27,6 @@ from skhp.comparison.table_files import is_csv, read_frame
 from skhp.comparison.target import Target, encode_target
 
 __all__ = ["Table", "digits_table", "make_table", "read_table"]
-
-# Beyond it, a float does not hold each whole number.
-_MOST_WHOLE = 2**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,6 +232,9 @@ def _taken_apart(
 ) -> Table:
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     frame = frame.reset_index(drop=True)
+    if is_text:
+        # pandas' type for text makes each cell anew whenever it is looked at.
+        frame = frame.astype(object)
     require_distinct_names(list(frame.columns), name)
     words = words.of_columns(list(frame.columns), name)
     frame = frame.drop(columns=list(words.drop))
@@ -299,6 +299,6 @@ def _require_content(frame: pd.DataFrame, table: str) -> None:
 def _whole_again(column: pd.Series) -> pd.Series:
     # Missing values have turned whole numbers into floats; now that their rows are gone, a class
     # is 1 again, not 1.0.
-    if types.is_float_dtype(column.dtype) and column.abs().max() < _MOST_WHOLE:
+    if types.is_float_dtype(column.dtype) and column.abs().max() < MOST_WHOLE:
         return column.astype("int64") if (column % 1 == 0).all() else column
     return column
