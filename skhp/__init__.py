@@ -5,12 +5,17 @@ Public names are loaded when they are first used: ``import skhp`` itself does no
 
 from __future__ import annotations
 
-import importlib
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from skhp.interruption import end_command_on_ctrl_c
 
-from skhp import population
-from skhp.population.registration import register_backend
+# Before the imports that take time; that of joblib takes most of it.
+end_command_on_ctrl_c()
+
+import importlib  # noqa: E402
+from importlib.metadata import version  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+from skhp import population  # noqa: E402
+from skhp.population.registration import register_backend  # noqa: E402
 
 if TYPE_CHECKING:
     from skhp.comparison.compare import compare

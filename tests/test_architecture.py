@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "memory_size": set(),
     "several_inputs": set(),
     "last_step": set(),
+    "interruption": set(),
     "suggestions": set(),
     "losses": {"networks"},
     "scoring": BASE,
@@ -45,9 +46,10 @@ MAY_IMPORT = {
     "displays": BASE,
     "diagnosis": BASE | {"displays"},
     "reporting": BASE | {"displays", "diagnosis"},
-    "cli": BASE | {"skhp", "comparison", "search"},
+    "cli": BASE | {"skhp", "comparison", "search", "interruption"},
     "__main__": {"cli"},
-    "skhp": BASE | {"comparison", "estimators", "population", "search", "displays", "diagnosis"},
+    "skhp": BASE
+    | {"interruption", "comparison", "estimators", "population", "search", "displays", "diagnosis"},
 }
 
 USES_TENSORFLOW = {"networks", "training"}

@@ -27,7 +27,7 @@ from skhp.comparison.search import (
 from skhp.comparison.stages import StageProgress
 from tests.programs import start_program
 
-ROWS = [f"{n}.5,{'ab'[n % 2]},{n % 3 // 2}" for n in range(24)]
+ROWS = [f"{n * 7 % 24}.5,{'ab'[n % 2]},{n % 3 // 2}" for n in range(24)]
 GOOD = "\n".join(["age,ward,sick", *ROWS, ""])
 
 
@@ -110,6 +110,41 @@ BAD_INPUT = {
         "line 26 holds the text '12,5'",
         "with a decimal point",
     ),
+    "dates": (
+        "t.csv",
+        "day,a,y\n" + "".join(f"2026-01-{n % 9 + 1:02},{n},{n % 2}\n" for n in range(20)),
+        [],
+        "column 'day' holds dates or times, line 2 '2026-01-01'",
+        "days since a date, or leave it out with --drop 'day'",
+    ),
+    "beyond float32": (
+        "t.csv",
+        table("1e300,a,0"),
+        [],
+        r"'age' holds 1e\+300 in line 26",
+        "leave it empty",
+    ),
+    "damaged": (
+        "t.csv",
+        GOOD.replace("7.5", "7\0.5").encode(),
+        [],
+        "line 3 .* holds a NUL byte",
+        "save the table again",
+    ),
+    "labels that look the same": (
+        "t.csv",
+        GOOD.replace(",1\n", ",1.0\n", 4),
+        [],
+        r"'1' \(4 rows\) and '1.0' \(4\)",
+        "--merge-labels 'sick'.*--keep-labels 'sick'",
+    ),
+    "word without a column": (
+        "t.csv",
+        GOOD,
+        ["--merge-labels", "wart"],
+        "no column 'wart'",
+        "Did you mean 'ward'",
+    ),
     "ids": (
         "t.csv",
         "id,a,y\n" + "".join(f"n{n},{n},{n % 2}\n" for n in range(20)),
@@ -181,6 +216,34 @@ BAD_INPUT = {
         "unrecognized arguments: --fold-count",
         "--help",
     ),
+    "out is a link to nothing": (
+        "t.csv",
+        GOOD,
+        ["--out", "nowhere"],
+        "is a link to what does not exist",
+        "mend it, or choose another --out",
+    ),
+    "out holds an earlier run": (
+        "t.csv",
+        GOOD,
+        ["--out", "earlier"],
+        "'earlier' holds report.txt of an earlier run",
+        "choose another --out, or add --overwrite",
+    ),
+    "out holds the table": (
+        "earlier/search_results.csv",
+        GOOD,
+        ["--out", "earlier", "--overwrite"],
+        "'earlier/search_results.csv' is read, or is the journal",
+        "choose another --out",
+    ),
+    "out is the journal": (
+        "t.csv",
+        GOOD,
+        ["--out", "out", "--journal", "out/pipeline.joblib"],
+        "'out/pipeline.joblib' is read, or is the journal",
+        "choose another --out",
+    ),
     "out is a file": ("t.csv", GOOD, ["--out", "t.csv"], "is a file", "choose another --out"),
 }
 
@@ -189,6 +252,9 @@ BAD_INPUT = {
 def test_bad_input_is_one_line_with_cause_and_mend(case, tmp_path, monkeypatch, capsys):
     name, content, arguments, cause, mend = BAD_INPUT[case]
     monkeypatch.chdir(tmp_path)
+    Path("earlier").mkdir()
+    Path("earlier", "report.txt").touch()
+    Path("nowhere").symlink_to("none")
     if content is not None:
         Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
     before = sorted(tmp_path.rglob("*"))
@@ -208,7 +274,15 @@ def test_bad_input_is_one_line_with_cause_and_mend(case, tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--target", "y"], ["--no-header"], ["--drop", "a"], ["--categories", "a"]]
+    "arguments",
+    [
+        ["--no-header"],
+        ["--target", "y"],
+        *(
+            [f"--{word}", "a"]
+            for word in ("drop", "categories", "numbers", "missing", "merge-labels", "keep-labels")
+        ),
+    ],
 )
 def test_what_is_said_of_a_table_needs_one(arguments, capsys):
     assert main(["tune", *arguments]) == 2
@@ -287,6 +361,66 @@ def test_the_report_is_printed_even_without_files_and_in_any_encoding(good, monk
     stdout.flush()
     assert stdout.buffer.getvalue().decode() == "gain of \\xe4: 0.1" + os.linesep
     assert capsys.readouterr().err == "skhp tune: error: the disk is full\n"
+
+
+def test_what_a_user_should_look_at_is_said_before_the_training(good, monkeypatch, capsys):
+    rows = [f"{n},{row}" for n, row in enumerate(ROWS, start=1)]
+    Path("t.csv").write_text("\n".join(["PassengerId,age,ward,sick", *rows, ""]))
+    said = []
+
+    def note(table, *_, **__):
+        said.append(capsys.readouterr().err)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skhp.comparison.run_study", note)
+    main(good)
+    (line,) = said[0].splitlines()
+    assert line.startswith("skhp tune: note: column 'PassengerId' counts up from row to row")
+    assert line.endswith("--drop 'PassengerId'.")
+    capsys.readouterr()
+    main([*good, "--drop", "PassengerId"])
+    assert said[1] == ""
+
+
+def test_words_of_the_columns_reach_the_table(good, monkeypatch):
+    rows = [
+        f"{['007', '7'][n % 2]},{['x', 'X', '?', 'y'][n % 4]},{n % 5},{'yes ' if n % 3 else 'Yes'}"
+        for n in range(60)
+    ]
+    Path("t.csv").write_text("\n".join(["n,'b', c,died", *rows, ""]))
+    tables = []
+
+    def note(table, *_, **__):
+        tables.append(table)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skhp.comparison.run_study", note)
+    words = "--numbers n --missing ? --merge-labels b --keep-labels died --categories c"
+    assert main([*good, *words.split()]) == 130
+    (table,) = tables
+    assert table.numbers == ("n",)
+    assert table.inputs["n"].unique().tolist() == [7]
+    assert table.inputs["'b'"].dropna().unique().tolist() == ["X", "y"]
+    assert table.target.labels.tolist() == ["yes ", "Yes"]
+
+
+def test_overwrite_is_needed_and_reaches_the_files(good, monkeypatch):
+    Path("out").mkdir()
+    Path("out", "pipeline.joblib").write_text("old")
+    given = []
+
+    def note(*arguments):
+        given.append(arguments)
+        raise OutputError("enough")
+
+    monkeypatch.setattr("skhp.comparison.run_study", lambda *_, **__: "study")
+    monkeypatch.setattr("skhp.comparison.render_report", lambda _: "report")
+    monkeypatch.setattr("skhp.comparison.write_files", note)
+    assert main(good) == 2
+    assert given == []
+    assert main([*good, "--overwrite"]) == 2
+    assert given == [("study", Path("out"), "report", True)]
+    assert Path("out", "pipeline.joblib").read_text() == "old"
 
 
 def test_settings_reach_the_study(good, monkeypatch):
@@ -418,6 +552,7 @@ def test_a_table_from_end_to_end(tmp_path):
     candidates = int(re.search(r"the best of (\d+) with f1 \S+ in cross-validation; ", flat)[1])
     assert len(results) == candidates == 20
     assert results["mean_test_score"].notna().all()
+    assert (tmp_path / "out" / "report.txt").read_text(encoding="utf-8") in process.stdout
     png = (tmp_path / "out" / "training_curves.png").read_bytes()
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
 

@@ -104,8 +104,10 @@ def test_a_table_becomes_a_page(tmp_path):
     assert re.search(r"network__learning_rate = 0\.\d+\.$", page.texts["p"][0])
     assert any("40 test rows of t.csv" in text for text in page.texts["p"])
 
-    # The same journal: nothing is trained anew, and the older page is replaced.
-    again = run("t.csv", "--target", "state", *OPTIONS, "--journal", "journal", cwd=tmp_path)
+    # The same journal: nothing is trained anew, and the older page is replaced when asked.
+    again = run(
+        "t.csv", "--target", "state", *OPTIONS, "--journal", "journal", "--overwrite", cwd=tmp_path
+    )
     assert again.returncode == 0, again.stderr
     assert Page(tmp_path / "report.html").texts["p"][0] == page.texts["p"][0]
 
@@ -122,6 +124,7 @@ def test_a_missing_file_in_a_process_of_its_own(tmp_path):
     ("arguments", "cause", "mend"),
     [
         (["-o", "."], "'.' is a directory", "path of a file"),
+        (["-o", "older.html"], "'older.html' exists", "another --out, or add --overwrite"),
         (["-o", "no/where.html"], "no directory .*no'", "make it, or choose another --out"),
         (["-o", "./t.csv"], "'t.csv' is read", "choose another --out"),
         (["-o", "j", "--journal", "j"], "'j' is read, or is the journal", "choose another --out"),
@@ -133,6 +136,7 @@ def test_a_missing_file_in_a_process_of_its_own(tmp_path):
 def test_what_cannot_be_done_is_one_line(arguments, cause, mend, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_table("t.csv")
+    Path("older.html").touch()
     before = Path("t.csv").read_bytes()
     monkeypatch.setattr("skhp.comparison.run_study", None)
     assert main(["report", "t.csv", *arguments]) == 2
@@ -142,7 +146,7 @@ def test_what_cannot_be_done_is_one_line(arguments, cause, mend, tmp_path, monke
     assert line.startswith("skhp report: error: ")
     assert re.search(cause, line)
     assert re.search(mend, line)
-    assert os.listdir() == ["t.csv"]
+    assert sorted(os.listdir()) == ["older.html", "t.csv"]
     assert Path("t.csv").read_bytes() == before
 
 
@@ -164,7 +168,7 @@ def test_ctrl_c_leaves_an_older_page_alone(tmp_path, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("skhp.comparison.run_study", interrupt)
-    assert main(["report", "t.csv", "--target", "state"]) == 130
+    assert main(["report", "t.csv", "--target", "state", "--overwrite"]) == 130
     assert capsys.readouterr().err == "skhp report: stopped by Ctrl-C, no files were written\n"
     assert Path("report.html").read_text() == "older"
 
@@ -210,9 +214,23 @@ def test_what_the_system_refuses_leaves_nothing(study, tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.replace", refuse)
     with pytest.raises(OutputError, match=r"page.html.*No space left on device.*another --out"):
-        write_page(study, path)
+        write_page(study, path, overwrite=True)
     assert path.read_text() == "older"
     assert os.listdir(tmp_path) == ["page.html"]
+
+
+def test_a_page_that_came_while_the_study_ran_is_not_replaced(study, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("older")
+    assert write_page(study, path) == tmp_path / "page-2.html"
+    assert path.read_text() == "older"
+    assert write_page(study, path) == tmp_path / "page-3.html"
+
+
+def test_what_a_user_should_look_at_is_on_the_page(study, tmp_path):
+    table = replace(study.table, notes=("column 'id' counts up: --drop 'id'.",))
+    page = Page(write_page(replace(study, table=table), tmp_path / "page.html"))
+    assert any("column 'id' counts up: --drop 'id'." in text for text in page.texts["p"])
 
 
 def test_of_more_classes_the_mean_f1_is_told(study, tmp_path):

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skhp.cli.options import SETTINGS, UsageError, make_parser
+from skhp.cli.options import SETTINGS, TABLE_WORDS, UsageError, make_parser
+from skhp.cli.streams import PrintError, beside_the_work, print_out, say, streams_of_a_command
+from skhp.interruption import (
+    COMMANDS,
+    EXIT_INTERRUPTED,
+    let_ctrl_c_interrupt,
+    let_ctrl_c_kill,
+)
 
 if TYPE_CHECKING:
     from skhp.comparison import Settings, Study
 
 __all__ = ["main"]
 
+_EXIT_NOT_PRINTED = 1
 _EXIT_BAD_INPUT = 2
-_EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,17 +39,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 for success, 2 for what the user can mend, of which one line is printed to stderr, and
-        130 after Ctrl-C. Any other error is a bug and leaves as an exception.
+        0 for success; 1 where standard output takes no text, after the files are written, of which
+        one line is printed to stderr, unless a reader such as ``head`` has had enough; 2 for what
+        the user can mend, of which one line is printed to stderr; and 130 after Ctrl-C. Any other
+        error is a bug and leaves as an exception.
     """
-    try:
-        return _run(argv)
-    except KeyboardInterrupt:
-        print(f"{_command(argv)}: stopped by Ctrl-C, {_left_behind(argv)}", file=sys.stderr)
-        return _EXIT_INTERRUPTED
+    written: list[Path] = []
+    with streams_of_a_command():
+        try:
+            return _run(argv, written)
+        except PrintError as error:
+            if not error.is_left:
+                found = f"; what was found is in {str(written[0])!r}" if written else ""
+                say(f"{_command(argv)}: error: standard output takes no text ({error}){found}")
+            return _EXIT_NOT_PRINTED
+        except KeyboardInterrupt:
+            say(f"{_command(argv)}: stopped by Ctrl-C, {_left_behind(argv, written)}")
+            let_ctrl_c_kill()
+            return EXIT_INTERRUPTED
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def _run(argv: Sequence[str] | None, written: list[Path]) -> int:
     try:
         arguments = _parse(argv)
     except UsageError as error:
@@ -57,26 +77,28 @@ def _run(argv: Sequence[str] | None) -> int:
 
     try:
         if arguments.command == "report":
-            _report(arguments)
+            _report(arguments, written)
         else:
-            _tune(arguments)
+            _tune(arguments, written)
     except (StudyError, JournalError) as error:
         return _refuse(argv, error)
     return 0
 
 
 def _refuse(argv: Sequence[str] | None, error: ValueError) -> int:
-    print(f"{_command(argv)}: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
+    say(f"{_command(argv)}: error: {' '.join(str(error).splitlines())}")
     return _EXIT_BAD_INPUT
 
 
 def _command(argv: Sequence[str] | None) -> str:
     given = sys.argv[1:] if argv is None else argv
-    return f"skhp {given[0] if given and given[0] in ('journal', 'report') else 'tune'}"
+    return f"skhp {given[0]}" if given and given[0] in COMMANDS else "skhp"
 
 
-def _left_behind(argv: Sequence[str] | None) -> str:
+def _left_behind(argv: Sequence[str] | None, written: Sequence[Path]) -> str:
     given = sys.argv[1:] if argv is None else argv
+    if written:
+        return f"after what was found had been written to {str(written[0])!r}"
     if any(argument.partition("=")[0] == "--journal" for argument in given):
         return "no files were written but the journal, from which the same command goes on"
     return "no files were written"
@@ -84,7 +106,14 @@ def _left_behind(argv: Sequence[str] | None) -> str:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser()
-    arguments, unknown = parser.parse_known_args(argv)
+    said = io.StringIO()
+    try:
+        # argparse prints its help past all errors of standard output.
+        with contextlib.redirect_stdout(said):
+            arguments, unknown = parser.parse_known_args(argv)
+    except SystemExit:
+        print_out(said.getvalue())
+        raise
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if arguments.command == "journal":
@@ -92,8 +121,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
             parser.error(f"--best is {arguments.best}: at least 1 is needed")
         return arguments
     if arguments.table is None:
-        for_a_table = ("target", "header", "drop", "categories")
-        given = [f"--{name}" for name in for_a_table if getattr(arguments, name) not in (None, [])]
+        given = [
+            f"--{name.replace('_', '-')}"
+            for name in ("target", *TABLE_WORDS)
+            if getattr(arguments, name) not in (None, [])
+        ]
         if given:
             parser.error(f"{', '.join(given)} without a TABLE: give the path of a table")
     return arguments
@@ -102,34 +134,48 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _journal(arguments: argparse.Namespace) -> None:
     from skhp.search.journal_report import report_of_file
 
-    _print(report_of_file(arguments.file, arguments.best))
+    print_out(report_of_file(arguments.file, arguments.best))
 
 
-def _tune(arguments: argparse.Namespace) -> None:
+def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
     from skhp.comparison import check_directory, render_files, render_report, write_files
 
     settings = _settings(arguments)
-    check_directory(arguments.out)
+    reads = (arguments.table, arguments.journal)
+    check_directory(arguments.out, reads, arguments.overwrite)
     study = _study(arguments, settings)
+    report = render_report(study)
     # The files before the report, which a pager may cut short; the report even without the files.
     try:
-        paths = write_files(study, arguments.out)
+        paths = write_files(study, arguments.out, report, arguments.overwrite)
+        written.append(paths[0].parent)
     finally:
-        _print(render_report(study))
-    _print("\n" + render_files(paths))
+        _print_report(report, written)
+    print_out("\n" + render_files(paths))
 
 
-def _report(arguments: argparse.Namespace) -> None:
+def _report(arguments: argparse.Namespace, written: list[Path]) -> None:
     from skhp.comparison import check_page, render_report, write_page
 
     settings = _settings(arguments)
-    check_page(arguments.out, reads=(arguments.table, arguments.journal))
+    check_page(arguments.out, (arguments.table, arguments.journal), arguments.overwrite)
     study = _study(arguments, settings)
     try:
-        path = write_page(study, arguments.out)
+        path = write_page(study, arguments.out, arguments.overwrite)
+        written.append(path)
     finally:
-        _print(render_report(study))
-    _print(f"\nThe page is {str(path)!r}.\n")
+        _print_report(render_report(study), written)
+    print_out(f"\nThe page is {str(path)!r}.\n")
+
+
+def _print_report(report: str, written: Sequence[Path]) -> None:
+    try:
+        print_out(report)
+    except PrintError:
+        # Nowhere else is what was found.
+        if not written:
+            say(report)
+        raise
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -145,18 +191,16 @@ def _study(arguments: argparse.Namespace, settings: Settings) -> Study:
     if arguments.table is None:
         table = digits_table()
     else:
-        table = read_table(
-            arguments.table,
-            arguments.target,
-            header=arguments.header,
-            drop=arguments.drop,
-            categories=arguments.categories,
-        )
-    with StageBars(sys.stderr) as bars:
+        words = {name: getattr(arguments, name) for name in TABLE_WORDS}
+        table = read_table(arguments.table, arguments.target, **words)
+    for note in table.notes:
+        say(f"skhp {arguments.command}: note: {note}")
+    let_ctrl_c_interrupt(after=_load_tensorflow)
+    with StageBars(beside_the_work()) as bars:
         return run_study(table, settings, on_progress=bars)
 
 
-def _print(text: str) -> None:
-    # A column may have a name that the encoding of the terminal has no letters for.
-    encoding = sys.stdout.encoding
-    print(text.encode(encoding, "backslashreplace").decode(encoding), end="")
+def _load_tensorflow() -> None:
+    import skhp
+
+    _ = skhp.KerasMLPClassifier

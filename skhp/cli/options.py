@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-__all__ = ["SETTINGS", "UsageError", "make_parser"]
+__all__ = ["SETTINGS", "TABLE_WORDS", "UsageError", "make_parser"]
 
 # Options of a study that are settings of it under the same name.
 SETTINGS = (
@@ -20,6 +20,18 @@ SETTINGS = (
     "seed",
     "time_budget",
     "journal",
+)
+
+
+# Options that are said of the columns of a table, under the names that `read_table` has for them.
+TABLE_WORDS = (
+    "header",
+    "drop",
+    "categories",
+    "numbers",
+    "missing",
+    "merge_labels",
+    "keep_labels",
 )
 
 
@@ -76,7 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("report.html"),
         metavar="FILE",
-        help="the page; an older one is replaced when the new one is whole (default: report.html)",
+        help="the page (default: report.html)",
     )
     return parser
 
@@ -139,11 +151,32 @@ def _add_study(command: argparse.ArgumentParser) -> None:
         help="whether the first line of a CSV file holds the column names (default: it does; a "
         "line that looks like values is refused)",
     )
-    for name, text in (
-        ("drop", "leave this column out; can be given again"),
-        ("categories", "this column is categories, though of numbers; can be given again"),
+    for name, value, text in (
+        ("drop", "COLUMN", "leave this column out"),
+        ("categories", "COLUMN", "this column is categories, though of numbers"),
+        ("numbers", "COLUMN", "this column is numbers, though with leading zeros"),
+        ("missing", "TEXT", "this text in a cell means that its value is missing"),
+        (
+            "merge-labels",
+            "COLUMN",
+            "labels of this column that differ only in blanks, case or a final full stop are the "
+            "same",
+        ),
+        ("keep-labels", "COLUMN", "labels of this column are others, however alike they look"),
     ):
-        command.add_argument(f"--{name}", action="append", default=[], metavar="COLUMN", help=text)
+        command.add_argument(
+            f"--{name}",
+            action="append",
+            default=[],
+            metavar=value,
+            help=f"{text}; can be given again",
+        )
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace what an earlier run has left at --out (default: refuse to); other files are "
+        "left alone",
+    )
 
 
 def _seconds(text: str) -> float:

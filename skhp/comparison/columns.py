@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from skhp.comparison.cell_types import (
+    are_meant_as_numbers,
+    is_meant_as_number,
+    is_number,
+    is_padded,
+)
 from skhp.comparison.errors import TableError
 
-__all__ = ["require_distinct_names", "sort_columns"]
+__all__ = ["are_codes", "describe_type", "require_distinct_names", "sort_columns"]
+
+_SHOWN_TYPES = 3
+_LARGEST = float(np.finfo(np.float32).max)
+
+_DATE = re.compile(
+    r"""\s*(
+        \d{4}[-/.]\d{1,2}[-/.]\d{1,2}        # 2026-01-31, with or without a time
+        | \d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}    # 31.1.2026
+        | \d{1,2}[- ][A-Za-z]{3,9}[-, ]+\d{2,4} | [A-Za-z]{3,9}[ ]\d{1,2},?[ ]\d{4}
+        | \d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([aApP][mM])?\s*$
+    )""",
+    re.VERBOSE,
+)
 
 
 def sort_columns(
@@ -21,8 +41,8 @@ def sort_columns(
     """Names of the columns of numbers and of those of categories.
 
     Truth values are categories, and so is text whose values come back: at least twice each on
-    average. A column of which more than half reads as numbers is one of numbers, spoiled if any of
-    it does not.
+    average. Text of which more than half is meant as numbers is spoiled, unless all of it is
+    numbers of which some have leading zeros: these are codes.
 
     Parameters
     ----------
@@ -42,7 +62,7 @@ def sort_columns(
     ------
     TableError
         For a column without any value, of text that is neither numbers nor categories, with
-        infinite numbers, or of another type, such as dates.
+        numbers that float32 does not hold, or of another type, such as dates.
 
     Examples
     --------
@@ -61,7 +81,7 @@ def sort_columns(
         if _is_category(name, cells, name in categories, place_of_row):
             sorted_categories.append(str(name))
         else:
-            _refuse_infinite(name, cells, place_of_row)
+            _refuse_beyond_float32(name, cells, place_of_row)
             numbers.append(str(name))
     return tuple(numbers), tuple(sorted_categories)
 
@@ -72,17 +92,51 @@ def _is_category(
     kind = types.infer_dtype(cells)
     if kind in ("boolean", "categorical"):
         return True
-    if kind in ("integer", "floating"):
+    if kind in ("integer", "floating", "mixed-integer-float"):
         return is_said_to_be
     if kind != "string":
         raise TableError(
-            f"column {name!r} holds neither numbers nor text (its type is {cells.dtype}): turn it "
-            f"into one of them, or leave it out with --drop {name!r}."
+            f"column {name!r} holds {describe_type(cells, place_of_row)}, neither numbers nor "
+            f"text: turn it into one of them, or leave it out with --drop {name!r}."
         )
     if not is_said_to_be:
-        _refuse_spoiled_numbers(name, cells, place_of_row)
+        # Numbers with leading zeros are codes, if nothing else is among them.
+        if not are_codes(cells):
+            _refuse_spoiled_numbers(name, cells, place_of_row)
+            _refuse_dates(name, cells, place_of_row)
         _refuse_text_that_is_no_category(name, cells)
     return True
+
+
+def are_codes(cells: pd.Series) -> bool:
+    """Whether all texts are numbers, and one of them at least has a leading zero.
+
+    Examples
+    --------
+    >>> are_codes(pd.Series(["01067", "80331"])), are_codes(pd.Series(["0.5", "80331"]))
+    (True, False)
+    """
+    distinct = cells.unique()
+    return all(map(is_number, distinct)) and any(map(is_padded, distinct))
+
+
+def describe_type(cells: pd.Series, place_of_row: Callable[[int], str] = "row {}".format) -> str:
+    """What cells that are neither numbers, text nor truth values are, as words of a message.
+
+    Examples
+    --------
+    >>> describe_type(pd.Series([1, "a"], dtype=object))
+    "values of several types (int 1 in row 0, str 'a' in row 1)"
+    """
+    if types.is_datetime64_any_dtype(cells.dtype) or types.infer_dtype(cells).startswith("date"):
+        return f"dates (its type is {cells.dtype})"
+    kinds = {type(value): row for row, value in reversed(list(cells.items()))}
+    if len(kinds) == 1:
+        (kind,) = kinds
+        return f"values of type {kind.__name__} (its type is {cells.dtype})"
+    shown = sorted(kinds.items(), key=lambda kind_and_row: kind_and_row[1])[:_SHOWN_TYPES]
+    examples = [f"{kind.__name__} {cells[row]!r} in {place_of_row(row)}" for kind, row in shown]
+    return f"values of several types ({', '.join(examples)})"
 
 
 def require_distinct_names(names: Sequence[str], table: str) -> None:
@@ -99,35 +153,84 @@ def require_distinct_names(names: Sequence[str], table: str) -> None:
 def _refuse_spoiled_numbers(
     name: object, cells: pd.Series, place_of_row: Callable[[int], str]
 ) -> None:
-    # A comma for the decimal point is the commonest way to spoil all of a column.
-    meant = pd.to_numeric(cells.str.replace(",", ".", regex=False), errors="coerce").notna()
-    if 2 * meant.sum() <= len(cells):
+    if not are_meant_as_numbers(cells):
         return
-    spoiled = pd.to_numeric(cells, errors="coerce").isna()
+    spoiled = [text for text in cells.unique() if not is_number(text)]
     # None is spoiled where a Parquet file holds numbers as text.
-    row = cells.index[int(np.argmax(spoiled.to_numpy()))]
+    row = cells.index[int(np.argmax(cells.isin(spoiled).to_numpy()))]
+    text, place = cells[row], f"{place_of_row(row)} holds the text {cells[row]!r}"
+    if spoiled:
+        mend = "put a number there, with a decimal point and nothing else, or leave it empty"
+        if not is_meant_as_number(text):
+            mend += f"; if {text!r} means a missing value, add --missing {text!r}"
+        raise TableError(
+            f"column {name!r} is numbers for the most part, but {place}: {mend}; if the column is "
+            f"categories, add --categories {name!r}."
+        )
     raise TableError(
-        f"column {name!r} is numbers for the most part, but {place_of_row(row)} holds the text "
-        f"{cells[row]!r}: put a number there (with a decimal point) or leave it empty; if the "
-        f"column is categories, add --categories {name!r}."
+        f"column {name!r} keeps its numbers as text, {place}: add --numbers {name!r}, or, if they "
+        f"are categories, --categories {name!r}."
     )
+
+
+def _refuse_dates(name: object, cells: pd.Series, place_of_row: Callable[[int], str]) -> None:
+    if all(map(_DATE.match, cells.unique())):
+        row = cells.index[0]
+        raise TableError(
+            f"column {name!r} holds dates or times, {place_of_row(row)} {cells[row]!r}: turn it "
+            f"into a number, such as days since a date, or leave it out with --drop {name!r}; if "
+            f"they are categories, add --categories {name!r}."
+        )
 
 
 def _refuse_text_that_is_no_category(name: object, cells: pd.Series) -> None:
     distinct = cells.nunique()
-    if 2 * distinct > len(cells):
+    if 2 * distinct <= len(cells):
+        return
+    if are_codes(cells):
+        padded = next(text for text in cells if is_padded(text))
         raise TableError(
-            f"column {name!r} holds {distinct} different texts in {len(cells)} rows, which looks "
-            f"like an id, a date or free text: leave it out with --drop {name!r}, turn it into "
-            f"numbers, or, if they are categories, add --categories {name!r}."
+            f"column {name!r} holds {distinct} different codes in {len(cells)} rows, for "
+            f"{padded!r} begins with a zero: leave it out with --drop {name!r}; if they are "
+            f"numbers all the same, add --numbers {name!r}; if they are categories, add "
+            f"--categories {name!r}."
         )
+    raise TableError(
+        f"column {name!r} holds {distinct} different texts in {len(cells)} rows, which looks "
+        f"like an id, a date or free text: leave it out with --drop {name!r}, turn it into "
+        f"numbers, or, if they are categories, add --categories {name!r}."
+    )
 
 
-def _refuse_infinite(name: object, cells: pd.Series, place_of_row: Callable[[int], str]) -> None:
-    infinite = np.isinf(cells.to_numpy(dtype=float))
-    if infinite.any():
-        row = cells.index[int(np.argmax(infinite))]
+def _refuse_beyond_float32(
+    name: object, cells: pd.Series, place_of_row: Callable[[int], str]
+) -> None:
+    numbers = cells.to_numpy(dtype=float)
+    beyond = ~(np.abs(numbers) <= _LARGEST)
+    if beyond.any():
+        row = cells.index[int(np.argmax(beyond))]
+        value = numbers[int(np.argmax(beyond))]
+        what = (
+            f"is infinite in {place_of_row(row)}"
+            if np.isinf(value)
+            else f"holds {value:g} in {place_of_row(row)}, which is beyond what a network computes "
+            f"with (float32, up to {_LARGEST:.2g})"
+        )
+        raise TableError(f"column {name!r} {what}: put a number there or leave it empty.")
+    _refuse_sentinel(name, cells, numbers, place_of_row)
+
+
+def _refuse_sentinel(
+    name: object, cells: pd.Series, numbers: np.ndarray, place_of_row: Callable[[int], str]
+) -> None:
+    # Scaled by rows that do not hold it, such a number leaves the range after all.
+    distances = np.abs(numbers - np.median(numbers))
+    usual = numbers[distances <= np.quantile(distances, 0.75)]
+    deviation = usual.std()
+    far = int(np.argmax(distances))
+    if deviation > 0 and distances[far] / deviation > _LARGEST:
         raise TableError(
-            f"column {name!r} is infinite in {place_of_row(row)}: put a number there or leave it "
-            "empty."
+            f"column {name!r} holds {numbers[far]:g} in {place_of_row(cells.index[far])}, which is "
+            f"beyond what a network computes with when it is scaled as the other rows are, whose "
+            f"standard deviation is {deviation:.2g}: put a number there or leave it empty."
         )

@@ -1,26 +1,33 @@
-"""Read a CSV file, or name the line at which it stops being a table.
+"""Read a CSV file as text, or name the line at which it stops being a table.
 
-pandas alone fills short lines with missing values, renames doubled columns and takes the first row
-of a file without a header for names. So the outline of the file is checked first, by the ``csv``
-module, whose reading agrees with that of pandas.
+pandas alone fills short lines with missing values, renames doubled columns, takes the first row of
+a file without a header for names and leaves out what follows a NUL byte. So bytes and outline of
+the file are checked first, the latter by the ``csv`` module, whose reading agrees with that of
+pandas. What the cells are is decided later, by who knows what the user said of the columns.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
+from skhp.comparison.cell_types import is_number
 from skhp.comparison.columns import require_distinct_names
 from skhp.comparison.errors import TableError
 
 __all__ = ["line_of_row", "read_csv"]
 
 _ENCODING = "utf-8-sig"
+
+# The marks of UTF-32 begin with one of those of UTF-16.
+_OTHER_ENCODINGS = (
+    ((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "UTF-32"),
+    ((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "UTF-16"),
+)
 
 
 def read_csv(path: Path, header: bool | None = None) -> pd.DataFrame:
@@ -37,86 +44,106 @@ def read_csv(path: Path, header: bool | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As ``pandas.read_csv`` reads it, so that what is learned from it fits what a user reads
-        later; a column without a name is called ``Unnamed: 0`` and so on, as there.
+        Of text, each cell as it stands in the file; an empty cell is an empty text. A column
+        without a name is called ``Unnamed: 0`` and so on, as pandas does.
 
     Raises
     ------
     TableError
-        If the file is empty, not text, ragged, separated by something else, or has a doubled name.
+        If the file is empty, not text, damaged, ragged, separated by something else, or has a
+        doubled name.
     """
+    _check_bytes(path)
     names = _check_outline(path, header)
-    with warnings.catch_warnings():
-        # A date of an unusual form is text here like any other; pandas need not say so.
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            return pd.read_csv(
-                path,
-                names=names,
-                header=None if header is False else 0,
-                index_col=False,
-                low_memory=False,
-                encoding=_ENCODING,
-            )
-        except pd.errors.ParserError as error:
-            raise TableError(
-                f"{str(path)!r} cannot be read as CSV: {str(error).strip()}. Mend that line."
-            ) from error
+    try:
+        return pd.read_csv(
+            path,
+            names=names,
+            header=None if header is False else 0,
+            index_col=False,
+            dtype=str,
+            keep_default_na=False,
+            na_filter=False,
+            encoding=_ENCODING,
+        )
+    except pd.errors.ParserError as error:
+        raise TableError(
+            f"{str(path)!r} cannot be read as CSV: {str(error).strip()}. Mend that line."
+        ) from error
 
 
 def line_of_row(path: Path, row: int, header: bool | None = None) -> int:
     """The line, counted from 1, at which a row, counted from 0, begins in a CSV file."""
     wanted = row if header is False else row + 1
-    for position, (line, _) in enumerate(_lines(path)):
+    for position, (line, *_) in enumerate(_lines(path)):
         if position == wanted:
             return line
     raise IndexError(f"{path} has no row {row}")
 
 
-@contextmanager
-def _text_only(path: Path) -> Iterator[None]:
+def _check_bytes(path: Path) -> None:
+    with path.open("rb") as file:
+        begin = file.read(4)
+        for marks, name in _OTHER_ENCODINGS:
+            if begin.startswith(marks):
+                raise TableError(
+                    f"{str(path)!r} is {name}, not UTF-8 text: save it as CSV in UTF-8."
+                )
+        file.seek(0)
+        # No byte of a character in UTF-8 is a line feed, so lines can be looked at one by one.
+        for line, content in enumerate(file, start=1):
+            if b"\0" in content:
+                raise TableError(
+                    f"line {line} of {str(path)!r} holds a NUL byte, so it is damaged, a binary "
+                    "file, or text in UTF-16: save the table again, as CSV in UTF-8."
+                )
+            try:
+                content.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise TableError(
+                    f"line {line} of {str(path)!r} is not UTF-8 text: save it as CSV in UTF-8, "
+                    "not in an older encoding such as Latin-1."
+                ) from error
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str], bool]]:
+    """Each line that is not blank: where it begins, its cells, and whether it has line ends in it.
+
+    The number of the line is counted from 1.
+    """
+    begin = 1
     try:
-        yield
-    except UnicodeDecodeError as error:
-        raise TableError(
-            f"{str(path)!r} is not UTF-8 text, so not a CSV file that can be read: save it as CSV "
-            "in UTF-8."
-        ) from error
+        with path.open(encoding=_ENCODING, newline="") as file:
+            reader = csv.reader(file, strict=True)
+            for cells in reader:
+                if len(cells) > 1 or (cells and cells[0].strip()):
+                    yield begin, cells, reader.line_num > begin
+                begin = reader.line_num + 1
     except csv.Error as error:
         raise TableError(
-            f"{str(path)!r} cannot be read as CSV: {error}. Is a quote left open in it?"
+            f"{str(path)!r} cannot be read as CSV from line {begin} on: {error}. Is a quote left "
+            "open in it, or is one within a cell that is not written twice?"
         ) from error
-
-
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Each line that is not blank: the number of the line at which it begins, and its cells."""
-    with _text_only(path), path.open(encoding=_ENCODING, newline="") as file:
-        reader = csv.reader(file)
-        begin = 1
-        for cells in reader:
-            if len(cells) > 1 or (cells and cells[0].strip()):
-                yield begin, cells
-            begin = reader.line_num + 1
 
 
 def _check_outline(path: Path, header: bool | None) -> list[str]:
     lines = _lines(path)
-    _, first = next(lines, (0, []))
+    _, first, _ = next(lines, (0, [], False))
     if not first:
         raise TableError(f"{str(path)!r} is empty: give a file with column names and rows.")
-    if any("\0" in cell for cell in first):
-        raise TableError(f"{str(path)!r} is a binary file: save the table as CSV in UTF-8.")
-    if len(first) == 1:
-        _refuse_one_column(path, first[0])
-    for line, cells in lines:
+    _refuse_other_separators(path, first)
+    for line, cells, has_line_ends in lines:
         if len(cells) != len(first):
+            mend = "a text with a comma in it needs quotes around it"
+            if has_line_ends:
+                mend = "it goes on over several lines: is a quote left open in it?"
             raise TableError(
                 f"line {line} of {str(path)!r} has {len(cells)} cells, the first line has "
-                f"{len(first)}: mend that line (a text with a comma in it needs quotes around it)."
+                f"{len(first)}: mend that line ({mend})."
             )
     if header is False:
         return [f"column_{position}" for position in range(1, len(first) + 1)]
-    if header is None and sum(map(_is_number, first)) > len(first) / 2:
+    if header is None and sum(map(is_number, first)) > len(first) / 2:
         raise TableError(
             f"the first line of {str(path)!r} seems to hold values, not column names (it begins "
             f"with {', '.join(first[:3])}): add --no-header if it is a row, --header if it is "
@@ -127,21 +154,16 @@ def _check_outline(path: Path, header: bool | None) -> list[str]:
     return names
 
 
-def _refuse_one_column(path: Path, line: str) -> None:
+def _refuse_other_separators(path: Path, first: list[str]) -> None:
+    # With a comma in a name, or for the decimal point, the commas make cells, too.
+    line = ",".join(first)
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if separator in line:
+        if line.count(separator) >= len(first) and (len(first) == 1 or separator != "|"):
             raise TableError(
                 f"the cells of {str(path)!r} seem to be separated by {name}: save it separated by "
                 "commas."
             )
-    raise TableError(
-        f"{str(path)!r} has one column only: a target and at least one more column are needed."
-    )
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    if len(first) == 1:
+        raise TableError(
+            f"{str(path)!r} has one column only: a target and at least one more column are needed."
+        )

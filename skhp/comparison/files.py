@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
+import signal
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,36 +22,71 @@ from skhp.comparison.study import Study
 __all__ = [
     "CURVES",
     "PIPELINE",
+    "REPORT",
     "SEARCH_RESULTS",
     "check_directory",
     "check_writable",
+    "first_free",
+    "refuse_what_is_read",
     "write_files",
 ]
 
 PIPELINE = "pipeline.joblib"
 SEARCH_RESULTS = "search_results.csv"
 CURVES = "training_curves.png"
-_FILES = (PIPELINE, SEARCH_RESULTS, CURVES)
+REPORT = "report.txt"
+_FILES = (PIPELINE, SEARCH_RESULTS, CURVES, REPORT)
 
 
-def check_directory(directory: Path) -> None:
+def check_directory(
+    directory: Path, reads: Sequence[str | os.PathLike[str] | None] = (), overwrite: bool = False
+) -> None:
     """Raise an OutputError if the files of a study could not be written; nothing is created.
 
     Parameters
     ----------
     directory : Path
         It, and the directories above it, need not exist yet.
+    reads : sequence of path or None, default=()
+        Files that none of these must take the place of.
+    overwrite : bool, default=False
+        Whether files of an earlier study may be replaced.
     """
     for name in _FILES:
-        if (directory / name).is_dir():
+        path = directory / name
+        if path.is_dir():
             raise OutputError(
-                f"{str(directory / name)!r} is a directory, where a file is to be written: move it "
-                "away or choose another --out."
+                f"{str(path)!r} is a directory, where a file is to be written: move it away or "
+                "choose another --out."
             )
+        refuse_what_is_read(path, reads)
+    if directory.is_symlink() and not directory.exists():
+        raise OutputError(
+            f"{str(directory)!r} is a link to what does not exist: mend it, or choose another "
+            "--out."
+        )
     existing = _nearest_existing(directory)
     if not existing.is_dir():
         raise OutputError(f"{str(existing)!r} is a file, not a directory: choose another --out.")
+    earlier = _earlier_files(directory)
+    if earlier and not overwrite:
+        raise OutputError(
+            f"{str(directory)!r} holds {', '.join(earlier)} of an earlier run: choose another "
+            "--out, or add --overwrite to replace what it has left."
+        )
     check_writable(existing)
+
+
+def refuse_what_is_read(
+    path: Path, reads: Sequence[str | os.PathLike[str] | None], what: str = "a file"
+) -> None:
+    """Raise an OutputError if a path is that of a file that is read, or of the journal."""
+    for other in reads:
+        if other is not None and path.resolve() == Path(other).resolve():
+            raise OutputError(
+                f"{str(path)!r} is read, or is the journal, and {what} would take its place: "
+                "choose another --out."
+            )
 
 
 def check_writable(folder: Path) -> None:
@@ -60,8 +98,10 @@ def check_writable(folder: Path) -> None:
         )
 
 
-def write_files(study: Study, directory: Path) -> tuple[Path, ...]:
-    """Write the fitted pipeline, the search results and the training curves.
+def write_files(
+    study: Study, directory: Path, report: str | None = None, overwrite: bool = False
+) -> tuple[Path, ...]:
+    """Write the fitted pipeline, the search results, the training curves and the report.
 
     Each is written aside and moved in place when all are complete. Other files in the directory
     are left alone.
@@ -71,6 +111,11 @@ def write_files(study: Study, directory: Path) -> tuple[Path, ...]:
     study : Study
     directory : Path
         Made if it does not exist.
+    report : str, default=None
+        The text that `render_report` makes; None writes none.
+    overwrite : bool, default=False
+        Whether files of an earlier study are replaced. If not, and there are some by now, the
+        files go to the first of `directory`-2, `directory`-3 and so on that does not exist.
 
     Returns
     -------
@@ -82,17 +127,29 @@ def write_files(study: Study, directory: Path) -> tuple[Path, ...]:
     OutputError
         If the system refuses.
     """
+    if not overwrite and _earlier_files(directory):
+        # Of another run, that ended while this one trained. What was found is not thrown away.
+        directory = first_free(directory)
     try:
         with _written_aside(directory) as aside:
             joblib.dump(study.pipeline, aside / PIPELINE)
             pd.DataFrame(study.search.cv_results_).to_csv(aside / SEARCH_RESULTS, index=False)
             draw_curves(study.repeats, aside / CURVES)
+            if report is not None:
+                (aside / REPORT).write_text(report, encoding="utf-8")
     except OSError as error:
         raise OutputError(
             f"{str(directory)!r} cannot be written to ({error.strerror or error}): choose another "
             "--out."
         ) from error
     return tuple(directory / name for name in _FILES if (directory / name).exists())
+
+
+def first_free(path: Path) -> Path:
+    """The first of name-2, name-3 and so on that does not exist beside a path."""
+    path = path if path.name else path.absolute()
+    others = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(2))
+    return next(other for other in others if not os.path.lexists(other))
 
 
 @contextmanager
@@ -102,15 +159,40 @@ def _written_aside(directory: Path) -> Iterator[Path]:
     aside.mkdir()
     try:
         yield aside
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in _FILES:
-            if (aside / name).exists():
-                os.replace(aside / name, directory / name)
-            else:
-                # One of an earlier study would be taken for one of this.
-                (directory / name).unlink(missing_ok=True)
+        with _undisturbed():
+            _move(aside, directory)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _move(aside: Path, directory: Path) -> None:
+    if not directory.exists():
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        aside.rename(directory)
+        return
+    for name in _FILES:
+        if (aside / name).exists():
+            os.replace(aside / name, directory / name)
+        else:
+            # One of an earlier study would be taken for one of this.
+            (directory / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A moment in which Ctrl-C does nothing: what it would part belongs together."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _earlier_files(directory: Path) -> list[str]:
+    return [name for name in _FILES if os.path.lexists(directory / name)]
 
 
 def _nearest_existing(directory: Path) -> Path:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-__all__ = ["Imputation", "make_preparation", "missing_cells"]
+from skhp.comparison.cell_types import is_number, means_missing
+from skhp.comparison.spellings import spelling_key
+
+__all__ = ["Imputation", "PlainCategories", "make_preparation", "missing_cells"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,88 @@ class Imputation:
     strategy: str
 
 
-def make_preparation(numbers: Sequence[str], categories: Sequence[str]) -> ColumnTransformer:
+class PlainCategories(TransformerMixin, BaseEstimator):
+    """Categories of any type of pandas as plain objects, spelled as they were learned.
+
+    Parameters
+    ----------
+    merged : sequence of str, default=()
+        Columns in which texts that differ only in blanks, case and alike are one category.
+    missing : sequence of str, default=()
+        Texts that mean a missing value.
+
+    Examples
+    --------
+    >>> plain = PlainCategories(merged=["ward"]).fit(pd.DataFrame({"ward": ["north", "south"]}))
+    >>> plain.transform(pd.DataFrame({"ward": ["North ", "east"]})).to_numpy().tolist()
+    [['north'], ['east']]
+    """
+
+    def __init__(self, merged: Sequence[str] = (), missing: Sequence[str] = ()) -> None:
+        self.merged = merged
+        self.missing = missing
+
+    def fit(self, categories: pd.DataFrame, y: object = None) -> PlainCategories:
+        """Note how categories are spelled, and which columns hold codes such as 007, or None."""
+        categories = self._plain(categories)
+        self.spellings_ = {
+            name: {spelling_key(text): text for text in categories[name] if isinstance(text, str)}
+            for name in self.merged
+        }
+        self.codes_ = {
+            name: code
+            for name, cells in categories.items()
+            if (code := next((text for text in cells if _is_number_as_text(text)), None))
+        }
+        # pandas reads a category called None as a missing cell, unless it is told otherwise.
+        self.named_missing_ = {
+            name: named[0]
+            for name, cells in categories.items()
+            if len(named := [text for text in cells.unique() if means_missing(text)]) == 1
+            and cells.notna().all()
+        }
+        self.feature_names_in_ = np.asarray(categories.columns, dtype=object)
+        return self
+
+    def transform(self, categories: pd.DataFrame) -> pd.DataFrame:
+        """The same cells; a ValueError where numbers have taken the place of codes."""
+        categories = self._plain(categories)
+        for name, code in self.codes_.items():
+            numbers = [cell for cell in categories[name].dropna() if not isinstance(cell, str)]
+            if numbers:
+                raise ValueError(
+                    f"column {name!r} holds the number {numbers[0]!r}, but was learned as text "
+                    f"such as {code!r}: read it as text, with pandas by dtype={{{name!r}: str}}."
+                )
+        for name, text in self.named_missing_.items():
+            categories[name] = categories[name].where(categories[name].notna(), text)
+        for name, spellings in self.spellings_.items():
+            known = set(spellings.values())
+            categories[name] = [
+                spellings.get(spelling_key(cell), cell)
+                if isinstance(cell, str) and cell not in known
+                else cell
+                for cell in categories[name]
+            ]
+        return categories
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """The names of the columns."""
+        return self.feature_names_in_
+
+    def _plain(self, categories: pd.DataFrame) -> pd.DataFrame:
+        # pandas has a text, a truth, a nullable and a categorical type, each with a missing value
+        # of its own, and the same column may be of another one in the next file.
+        is_known = categories.notna() & ~categories.isin(list(self.missing))
+        return categories.astype(object).where(is_known, np.nan)
+
+
+def make_preparation(
+    numbers: Sequence[str],
+    categories: Sequence[str],
+    merged: Sequence[str] = (),
+    missing: Sequence[str] = (),
+) -> ColumnTransformer:
     """Impute and scale numbers, impute and one-hot encode categories.
 
     A category that was not seen in training is all zeros; further columns are ignored.
@@ -33,6 +118,8 @@ def make_preparation(numbers: Sequence[str], categories: Sequence[str]) -> Colum
     ----------
     numbers, categories : sequences of str
         Columns of the DataFrame that the transformer will be given.
+    merged, missing : sequences of str, default=()
+        As for `PlainCategories`.
 
     Returns
     -------
@@ -51,7 +138,7 @@ def make_preparation(numbers: Sequence[str], categories: Sequence[str]) -> Colum
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
     )
     for_categories = make_pipeline(
-        FunctionTransformer(_as_plain_objects, feature_names_out="one-to-one"),
+        PlainCategories(merged=tuple(merged), missing=tuple(missing)),
         SimpleImputer(strategy="most_frequent", keep_empty_features=True),
         OneHotEncoder(handle_unknown="ignore", sparse_output=False),
     )
@@ -82,7 +169,5 @@ def missing_cells(
     )
 
 
-def _as_plain_objects(categories: pd.DataFrame) -> pd.DataFrame:
-    # pandas has a text, a truth, a nullable and a categorical type, each with a missing value of
-    # its own, and the same column may be of another one in the next file.
-    return categories.astype(object).where(categories.notna(), np.nan)
+def _is_number_as_text(cell: object) -> bool:
+    return isinstance(cell, str) and is_number(cell)

@@ -123,6 +123,7 @@ def _facts(study: Study) -> TextTable:
         ("Table", _table_sentence(table)),
         ("Target", _target_sentence(table.target, table.target_by_default)),
         ("Missing", _missing_sentence(table)),
+        *(("Look at", _as_sentence(note)) for note in table.notes),
         ("Split", f"{n_train} rows to train and tune on, {n_test} to test on, stratified."),
         ("Tuning", f"by {study.scoring} in {folds}, seed {settings.seed}."),
         (
@@ -144,6 +145,10 @@ def _facts(study: Study) -> TextTable:
     for name, fact in facts_by_name:
         facts.add_row(name, fact)
     return facts
+
+
+def _as_sentence(note: str) -> str:
+    return note[:1].upper() + note[1:]
 
 
 def _candidates(search: object) -> int:

@@ -204,7 +204,7 @@ def run_study(
     settings = Settings() if settings is None else settings
     target, seed = table.target, settings.seed
     network = _default_network() if network is None else clone(network)
-    preparation = make_preparation(table.numbers, table.categories)
+    preparation = make_preparation(table.numbers, table.categories, table.merged, table.missing)
     scoring = scoring_name(settings.scoring, len(target.labels))
     scorer = get_scorer(scoring)
     split = _split(table, seed)

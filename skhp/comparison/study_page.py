@@ -10,22 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from skhp.comparison.errors import OutputError, SettingsError
-from skhp.comparison.files import check_writable
+from skhp.comparison.files import check_writable, first_free, refuse_what_is_read
 from skhp.comparison.repeats import mean_and_deviation
 from skhp.comparison.report import gain_sentence
 from skhp.comparison.study import Study
 from skhp.reporting import ReportAddition, write_report
 
 
-def check_page(path: Path, reads: Sequence[str | os.PathLike[str] | None] = ()) -> None:
+def check_page(
+    path: Path, reads: Sequence[str | os.PathLike[str] | None] = (), overwrite: bool = False
+) -> None:
     """Refuse, before anything is trained, what could not be written; nothing is created.
 
     Parameters
     ----------
     path : Path
-        Of the page. A file that is there will be replaced, as `search.report` does.
+        Of the page.
     reads : sequence of path or None, default=()
         Files that the page must not take the place of.
+    overwrite : bool, default=False
+        Whether a file that is there may be replaced.
 
     Raises
     ------
@@ -48,32 +52,38 @@ def check_page(path: Path, reads: Sequence[str | os.PathLike[str] | None] = ()) 
             "or choose another --out."
         )
     check_writable(folder)
-    for other in reads:
-        if other is not None and path.resolve() == Path(other).resolve():
-            raise OutputError(
-                f"{str(path)!r} is read, or is the journal, and the page would take its place: "
-                "choose another --out."
-            )
+    refuse_what_is_read(path, reads, "the page")
+    if os.path.lexists(path) and not overwrite:
+        raise OutputError(
+            f"{str(path)!r} exists, perhaps of an earlier run: choose another --out, or add "
+            "--overwrite to replace it."
+        )
 
 
-def write_page(study: Study, path: Path) -> Path:
+def write_page(study: Study, path: Path, overwrite: bool = False) -> Path:
     """Write the report of the search of a study, judged by the test rows of the study.
 
     Parameters
     ----------
     study : Study
     path : Path
-        A file that is there is replaced when the page is whole.
+    overwrite : bool, default=False
+        Whether a file that is there is replaced, when the page is whole. If not, the page goes to
+        the first of name-2, name-3 and so on that does not exist.
 
     Returns
     -------
     Path
+        Of the page.
 
     Raises
     ------
     OutputError
         If the system refuses.
     """
+    if not overwrite and os.path.lexists(path):
+        # Made by another run while this one trained. What was found is not thrown away.
+        path = first_free(path)
     # A copy, as the search of a study has refitted nothing: the repeats did.
     search: Any = copy.copy(study.search)
     search.best_estimator_ = study.pipeline
@@ -109,6 +119,7 @@ def _against_the_baseline(study: Study) -> ReportAddition:
             f"seen. Precision, recall and F1 are those of class {target.rare_label!r} of "
             f"{target.name!r}, of which they hold {n_rare}. The winner was trained {trained}; the "
             "pictures show the first of these trainings.",
+            *(f"Look at the table: {note}" for note in study.table.notes),
         ),
         ("score", "baseline", "network (mean)", "network (std)"),
         tuple(rows),

@@ -11,15 +11,22 @@ import pandas as pd
 from pandas.api import types
 from sklearn.datasets import load_digits
 
+from skhp.comparison.cell_types import MOST_WHOLE, as_labels, with_missing_cells
+from skhp.comparison.column_words import (
+    ColumnWords,
+    code_notes,
+    missing_notes,
+    settle_spellings,
+    typed_input,
+)
 from skhp.comparison.columns import require_distinct_names, sort_columns
-from skhp.comparison.csv_files import line_of_row, read_csv
+from skhp.comparison.csv_files import line_of_row
 from skhp.comparison.errors import TableError
+from skhp.comparison.leakage import leakage_notes
+from skhp.comparison.table_files import is_csv, read_frame
 from skhp.comparison.target import Target, encode_target
-from skhp.suggestions import nearest_name
 
 __all__ = ["Table", "digits_table", "make_table", "read_table"]
-
-_SHOWN_COLUMNS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +45,12 @@ class Table:
         Whether the target was not named but is the last column.
     n_rows_without_target : int, default=0
         Rows that were left out because their target is missing.
+    merged : tuple of str, default=()
+        Columns of categories whose spellings were merged.
+    missing : tuple of str, default=()
+        Texts that mean a missing value.
+    notes : tuple of str, default=()
+        What a user should look at before believing the scores, each a sentence.
     """
 
     name: str
@@ -47,6 +60,9 @@ class Table:
     categories: tuple[str, ...]
     target_by_default: bool = False
     n_rows_without_target: int = 0
+    merged: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def digits_table() -> Table:
@@ -77,15 +93,24 @@ def read_table(
     header: bool | None = None,
     drop: Sequence[str] = (),
     categories: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    merge_labels: Sequence[str] = (),
+    keep_labels: Sequence[str] = (),
 ) -> Table:
-    """Read a CSV or Parquet file.
+    r"""Read a CSV or Parquet file.
+
+    A CSV file is read as text. Its cells become numbers where all of a column are numbers and none
+    has a leading zero, as codes have. Among numbers, texts such as ``NA`` are missing cells, as
+    pandas has it; among texts and classes only an empty cell is.
 
     Parameters
     ----------
     path : path-like
         Ends in ``.csv`` (commas, UTF-8) or ``.parquet``.
     target : str, default=None
-        The column to learn; None is the last one.
+        The column to learn; None is the last one. Blanks and quotes around the name of a column
+        need not be given, here and below.
     header : bool, default=None
         Whether the first line of a CSV file holds the column names; None refuses a first line that
         looks like values. Without a header the columns are ``column_1``, ``column_2`` and so on.
@@ -93,37 +118,54 @@ def read_table(
         Columns to leave out.
     categories : sequence of str, default=()
         Columns that are categories although they look like something else, such as numbers.
+    numbers : sequence of str, default=()
+        Columns that are numbers although they have leading zeros.
+    missing : sequence of str, default=()
+        Texts that mean a missing value, such as ``NA`` or ``?``.
+    merge_labels : sequence of str, default=()
+        Columns whose labels or categories are the same if they differ only in blanks, case, a
+        final full stop and alike. They get the most frequent spelling.
+    keep_labels : sequence of str, default=()
+        Columns whose labels or categories all stand for themselves, however alike they are.
 
     Returns
     -------
     Table
+        Its `notes` tell what a user should look at.
 
     Raises
     ------
     TableError
-        If there is no such file or column, or what is in it cannot be used.
+        If there is no such file or column, or what is in it cannot be used, such as labels that
+        differ in nothing but blanks.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "t.csv"
+    >>> _ = path.write_text("age,code,died\n" + "31,007,no\n52,7,yes\n47,7,no\n" * 4)
+    >>> table = read_table(path, "died", categories=["code"])
+    >>> table.inputs["code"].unique().tolist()
+    ['007', '7']
     """
     path = Path(path)
-    try:
-        frame = _read_frame(path, header)
-    except OSError as error:
-        raise TableError(
-            f"{str(path)!r} cannot be read ({error.strerror or error}): give a file that can."
-        ) from error
+    frame = read_frame(path, header)
 
     def place_of_row(row: int) -> str:
-        if path.suffix.lower() == ".csv":
+        if is_csv(path):
             return f"line {line_of_row(path, row, header)}"
         return f"row {row}, counted from 0,"
 
-    return make_table(
-        frame,
-        target,
-        name=path.name,
-        drop=drop,
-        categories=categories,
-        place_of_row=place_of_row,
+    words = ColumnWords(
+        target=target,
+        drop=tuple(drop),
+        categories=tuple(categories),
+        numbers=tuple(numbers),
+        missing=tuple(missing),
+        merge_labels=tuple(merge_labels),
+        keep_labels=tuple(keep_labels),
     )
+    return _taken_apart(frame, words, path.name, place_of_row, is_text=is_csv(path))
 
 
 def make_table(
@@ -133,6 +175,10 @@ def make_table(
     name: str = "the table",
     drop: Sequence[str] = (),
     categories: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+    missing: Sequence[str] = (),
+    merge_labels: Sequence[str] = (),
+    keep_labels: Sequence[str] = (),
     place_of_row: Callable[[int], str] = "row {}".format,
 ) -> Table:
     """Take a DataFrame apart into inputs and target.
@@ -140,8 +186,8 @@ def make_table(
     Parameters
     ----------
     frame : DataFrame
-        Rows whose target is missing are left out.
-    target, drop, categories
+        Rows whose target is missing are left out. Columns keep their types.
+    target, drop, categories, numbers, missing, merge_labels, keep_labels
         As for `read_table`.
     name : str, default="the table"
         What messages and reports call it.
@@ -164,33 +210,72 @@ def make_table(
     >>> table.target.name, table.numbers
     ('sick', ('age',))
     """
+    words = ColumnWords(
+        target=target,
+        drop=tuple(drop),
+        categories=tuple(categories),
+        numbers=tuple(numbers),
+        missing=tuple(missing),
+        merge_labels=tuple(merge_labels),
+        keep_labels=tuple(keep_labels),
+    )
+    return _taken_apart(frame, words, name, place_of_row, is_text=False)
+
+
+def _taken_apart(
+    frame: pd.DataFrame,
+    words: ColumnWords,
+    name: str,
+    place_of_row: Callable[[int], str],
+    *,
+    is_text: bool,
+) -> Table:
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     frame = frame.reset_index(drop=True)
+    if is_text:
+        # pandas' type for text makes each cell anew whenever it is looked at.
+        frame = frame.astype(object)
     require_distinct_names(list(frame.columns), name)
-    for column in (*drop, *categories, *([] if target is None else [target])):
-        _require_column(column, frame, name)
-    if target in drop:
-        raise TableError(f"the target {target!r} is also to be dropped: take it out of --drop.")
-    frame = frame.drop(columns=list(drop))
+    words = words.of_columns(list(frame.columns), name)
+    frame = frame.drop(columns=list(words.drop))
     _require_content(frame, name)
-    chosen = frame.columns[-1] if target is None else target
+    if is_text or words.missing:
+        frame = pd.DataFrame(
+            {name: with_missing_cells(cells, words.missing) for name, cells in frame.items()}
+        )
+    chosen = frame.columns[-1] if words.target is None else words.target
     known = frame[frame[chosen].notna()]
     if known.empty:
         raise TableError(
             f"the target {chosen!r} holds no value at all: fill it, or name another column with "
             "--target."
         )
-    encoded = encode_target(_whole_again(known[chosen]), chosen)
-    inputs = known.drop(columns=chosen)
-    numbers, sorted_categories = sort_columns(inputs, categories, place_of_row)
+    inputs = pd.DataFrame(
+        {
+            name: typed_input(cells, words, place_of_row, is_text)
+            for name, cells in known.drop(columns=chosen).items()
+        }
+    )
+    numbers, categories = sort_columns(inputs, words.categories, place_of_row)
+    labels, inputs, merged = settle_spellings(known[chosen], inputs, categories, words)
+    notes: list[str] = []
+    if is_text:
+        notes += code_notes(inputs, categories, words)
+        notes += missing_notes(labels, inputs[list(categories)], words)
+        labels = as_labels(labels)
+    encoded = encode_target(_whole_again(labels), chosen, place_of_row)
+    inputs = inputs.reset_index(drop=True)
     return Table(
         name=name,
-        inputs=inputs.reset_index(drop=True),
+        inputs=inputs,
         target=encoded,
         numbers=numbers,
-        categories=sorted_categories,
-        target_by_default=target is None,
+        categories=categories,
+        target_by_default=words.target is None,
         n_rows_without_target=len(frame) - len(known),
+        merged=merged,
+        missing=words.missing,
+        notes=(*notes, *leakage_notes(inputs, encoded.codes)),
     )
 
 
@@ -214,56 +299,6 @@ def _require_content(frame: pd.DataFrame, table: str) -> None:
 def _whole_again(column: pd.Series) -> pd.Series:
     # Missing values have turned whole numbers into floats; now that their rows are gone, a class
     # is 1 again, not 1.0.
-    if types.is_float_dtype(column.dtype) and (column % 1 == 0).all():
-        return column.astype("int64")
+    if types.is_float_dtype(column.dtype) and column.abs().max() < MOST_WHOLE:
+        return column.astype("int64") if (column % 1 == 0).all() else column
     return column
-
-
-def _require_column(column: str, frame: pd.DataFrame, table: str) -> None:
-    names = list(frame.columns)
-    if column in names:
-        return
-    # For the nearest name, capitals count as other letters; for a user they are the same.
-    meant = next((name for name in names if name.casefold() == column.casefold()), column)
-    shown = ", ".join(map(repr, names[:_SHOWN_COLUMNS]))
-    more = len(names) - _SHOWN_COLUMNS
-    raise TableError(
-        f"{table} has no column {column!r}.{nearest_name(meant, names)} Its columns are {shown}"
-        + (f" and {more} more." if more > 0 else ".")
-    )
-
-
-def _read_frame(path: Path, header: bool | None) -> pd.DataFrame:
-    if path.is_dir():
-        raise TableError(f"{str(path)!r} is a directory: name a CSV or Parquet file in it.")
-    if not path.exists():
-        siblings = path.parent.iterdir() if path.parent.is_dir() else ()
-        suggestion = nearest_name(path.name, [sibling.name for sibling in siblings])
-        raise TableError(
-            f"no such file: {str(path)!r}.{suggestion} Give the path of a CSV or Parquet file."
-        )
-    match path.suffix.lower():
-        case ".csv":
-            return read_csv(path, header)
-        case ".parquet":
-            return _read_parquet(path, header)
-        case ending:
-            raise TableError(
-                f"{str(path)!r} ends in {ending!r}, which is not read here: save the table as "
-                ".csv or .parquet."
-            )
-
-
-def _read_parquet(path: Path, header: bool | None) -> pd.DataFrame:
-    if header is not None:
-        raise TableError(
-            f"{str(path)!r} is a Parquet file, which always has column names: leave out --header "
-            "and --no-header."
-        )
-    try:
-        return pd.read_parquet(path, engine="pyarrow")
-    except ValueError as error:
-        raise TableError(
-            f"{str(path)!r} cannot be read as Parquet ({str(error).splitlines()[0].rstrip('.')}): "
-            "save the table again, as Parquet or CSV."
-        ) from error

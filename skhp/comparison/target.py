@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from skhp.comparison.columns import describe_type
 from skhp.comparison.errors import TableError
 
 __all__ = ["MIN_CLASS_ROWS", "Target", "encode_target"]
@@ -54,7 +56,9 @@ class Target:
         return len(self.labels) == 2
 
 
-def encode_target(column: pd.Series, name: str) -> Target:
+def encode_target(
+    column: pd.Series, name: str, place_of_row: Callable[[int], str] = "row {}".format
+) -> Target:
     """Encode a target without missing values; the rarest class, or the last of them, comes last.
 
     Parameters
@@ -63,6 +67,8 @@ def encode_target(column: pd.Series, name: str) -> Target:
         Text, truth values or few different numbers.
     name : str
         The name that messages use.
+    place_of_row : callable, default="row {}".format
+        What a message calls the row of the index.
 
     Returns
     -------
@@ -82,12 +88,13 @@ def encode_target(column: pd.Series, name: str) -> Target:
     4
     """
     kind = types.infer_dtype(column)
-    if kind in ("integer", "floating"):
+    if kind in ("integer", "floating", "mixed-integer-float"):
         _refuse_measurement(column, name)
     elif kind not in ("string", "boolean", "categorical"):
         raise TableError(
-            f"the target {name!r} holds neither text nor numbers nor truth values (its type is "
-            f"{column.dtype}): name another column with --target, or turn it into text."
+            f"the target {name!r} holds neither text nor numbers nor truth values, but "
+            f"{describe_type(column, place_of_row)}: name another column with --target, or turn "
+            "all of it into text."
         )
     # Through a list, so that text and extension types of pandas become plain types of numpy.
     labels, codes, counts = np.unique(

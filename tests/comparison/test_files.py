@@ -1,5 +1,7 @@
 import os
+import signal
 import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from skhp.comparison import OutputError, check_directory, write_files
 
 NAMES = ["pipeline.joblib", "search_results.csv", "training_curves.png"]
+REPORT = "report.txt"
 
 
 def names_in(directory):
@@ -31,10 +34,11 @@ def test_the_files_hold_what_was_found(study, patients, tmp_path):
 
 
 def test_other_files_are_kept_and_our_own_replaced(study, tmp_path):
-    for name in ("notes.txt", *NAMES):
+    for name in ("notes.txt", *NAMES, REPORT):
         (tmp_path / name).write_text("old")
-    write_files(study, tmp_path)
-    assert names_in(tmp_path) == sorted(["notes.txt", *NAMES])
+    write_files(study, tmp_path, "new \xe4", overwrite=True)
+    assert names_in(tmp_path) == sorted(["notes.txt", *NAMES, REPORT])
+    assert (tmp_path / REPORT).read_text(encoding="utf-8") == "new \xe4"
     assert (tmp_path / "notes.txt").read_text() == "old"
     assert all((tmp_path / name).read_bytes() != b"old" for name in NAMES)
 
@@ -42,7 +46,8 @@ def test_other_files_are_kept_and_our_own_replaced(study, tmp_path):
 def test_without_matplotlib_there_are_no_curves_nor_old_ones(study, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     (tmp_path / NAMES[2]).write_text("old")
-    assert write_files(study, tmp_path) == tuple(tmp_path / name for name in NAMES[:2])
+    paths = write_files(study, tmp_path, overwrite=True)
+    assert paths == tuple(tmp_path / name for name in NAMES[:2])
     assert names_in(tmp_path) == NAMES[:2]
 
 
@@ -59,7 +64,7 @@ def test_nothing_is_half_written(error, exists, study, tmp_path, monkeypatch):
         out.mkdir()
         (out / NAMES[0]).write_text("old")
     with pytest.raises(error):
-        write_files(study, out)
+        write_files(study, out, overwrite=True)
     assert names_in(tmp_path) == (["out"] if exists else [])
     if exists:
         assert names_in(out) == NAMES[:1]
@@ -76,13 +81,58 @@ def test_a_full_disk_is_an_error_of_ours(study, tmp_path, monkeypatch):
     assert names_in(tmp_path) == []
 
 
+def test_ctrl_c_waits_while_the_files_are_moved(study, tmp_path, monkeypatch):
+    (tmp_path / "notes.txt").touch()
+    move = os.replace
+
+    def press_and_move(*paths):
+        signal.raise_signal(signal.SIGINT)
+        move(*paths)
+
+    monkeypatch.setattr(os, "replace", press_and_move)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        write_files(study, tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert names_in(tmp_path) == ["notes.txt", *NAMES]
+
+
+def test_files_that_came_while_the_study_ran_are_not_replaced(study, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / NAMES[1]).write_text("other")
+    (tmp_path / "out-2").touch()
+    assert write_files(study, out)[0] == tmp_path / "out-3" / NAMES[0]
+    assert names_in(out) == NAMES[1:2]
+    assert (out / NAMES[1]).read_text() == "other"
+    assert names_in(tmp_path / "out-3") == NAMES
+    monkeypatch.chdir(out)
+    assert write_files(study, Path())[0] == tmp_path / "out-4" / NAMES[0]
+
+
 def test_directories_that_can_be_written_to(tmp_path, monkeypatch):
     (tmp_path / NAMES[0]).touch()
-    check_directory(tmp_path)
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "notes.txt").touch()
+    check_directory(tmp_path, overwrite=True)
     check_directory(tmp_path / "a" / "b")
+    check_directory(tmp_path / "ours")
     monkeypatch.chdir(tmp_path)
-    check_directory(tmp_path.relative_to(tmp_path))
-    assert names_in(tmp_path) == NAMES[:1]
+    check_directory(tmp_path.relative_to(tmp_path), overwrite=True)
+    assert names_in(tmp_path) == ["ours", *NAMES[:1]]
+
+
+@pytest.mark.parametrize("name", [*NAMES, REPORT])
+def test_what_an_earlier_study_has_left_is_refused(name, tmp_path):
+    (tmp_path / name).touch()
+    with pytest.raises(OutputError, match=f"holds {name} of an earlier run.*--overwrite"):
+        check_directory(tmp_path)
+    check_directory(tmp_path, overwrite=True)
+    with pytest.raises(OutputError, match=f"{name}' is read, or is the journal"):
+        check_directory(tmp_path, [None, tmp_path / name], overwrite=True)
 
 
 @pytest.mark.parametrize(
@@ -90,11 +140,13 @@ def test_directories_that_can_be_written_to(tmp_path, monkeypatch):
     [
         ("file", "file' is a file, not a directory: choose another --out"),
         ("file/below", "file' is a file"),
+        ("nowhere", "nowhere' is a link to what does not exist"),
         ("taken", "taken/pipeline.joblib' is a directory"),
     ],
 )
 def test_directories_that_cannot_be_are_refused(out, message, tmp_path):
     (tmp_path / "file").touch()
+    (tmp_path / "nowhere").symlink_to(tmp_path / "none")
     (tmp_path / "taken" / NAMES[0]).mkdir(parents=True)
     with pytest.raises(OutputError, match=message):
         check_directory(tmp_path / out)

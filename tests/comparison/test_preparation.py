@@ -74,3 +74,35 @@ def test_missing_cells_are_counted():
         Imputation("a", 2, "median"),
         Imputation("c", 1, "most frequent"),
     )
+
+
+def test_merged_spellings_are_known_again():
+    seen = pd.DataFrame({"ward": ["north", "south", "south"]})
+    preparation = make_preparation([], ["ward"], merged=["ward"]).fit(seen)
+    later = pd.DataFrame({"ward": ["North", " south.", "east", None]})
+    np.testing.assert_array_equal(preparation.transform(later), [[1, 0], [0, 1], [0, 0], [0, 1]])
+    apart = make_preparation([], ["ward"]).fit(seen)
+    np.testing.assert_array_equal(apart.transform(later)[:2], 0)
+
+
+def test_texts_for_missing_values_are_known_again():
+    seen = pd.DataFrame({"ward": ["north", "south", "south"]})
+    preparation = make_preparation([], ["ward"], missing=["?"]).fit(seen)
+    np.testing.assert_array_equal(
+        preparation.transform(pd.DataFrame({"ward": ["?", "north"]})), [[0, 1], [1, 0]]
+    )
+
+
+def test_codes_that_were_read_as_numbers_are_refused():
+    preparation = make_preparation([], ["zip"]).fit(pd.DataFrame({"zip": ["007", "7", "80331"]}))
+    with pytest.raises(ValueError, match=r"'zip' holds the number 7.*'007'.*dtype=\{'zip': str\}"):
+        preparation.transform(pd.DataFrame({"zip": [7, 7]}))
+    assert preparation.transform(pd.DataFrame({"zip": [None, "7"]})).tolist()[1] == [0, 1, 0]
+
+
+def test_a_category_called_none_is_known_again_though_pandas_reads_it_as_missing():
+    preparation = make_preparation([], ["pool"]).fit(pd.DataFrame({"pool": ["None", "big", "big"]}))
+    # Not the most frequent one.
+    np.testing.assert_array_equal(
+        preparation.transform(pd.DataFrame({"pool": [np.nan, "big"]})), [[1, 0], [0, 1]]
+    )

@@ -132,3 +132,275 @@ def test_a_spoiled_cell_of_a_parquet_file_is_named_by_its_row(tmp_path):
         read_table(path)
     with pytest.raises(TableError, match="always has column names"):
         read_table(path, header=False)
+
+
+def write_csv(path, *, column=("u", "v"), target=("no", "yes", "no"), names="a,b,t"):
+    """60 rows: a number, then the cells and the labels, in turn."""
+    cells = [
+        f"{n * 37 % 60}.5,{column[n % len(column)]},{target[n % len(target)]}" for n in range(60)
+    ]
+    path.write_text("\n".join([names, *cells, ""]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "t.csv"
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["007", "7"], ["007", "7"]),
+        (["01000", "1000", "1e3"], ["01000", "1000", "1e3"]),
+        (["1", "1.0", "+1"], ["1", "1.0", "+1"]),
+        (["NA", "EU", "None"], ["NA", "EU", "None"]),
+        (["1", "nan"], ["1", "nan"]),
+        ([str(2**60), str(2**60 + 1)], [str(2**60), str(2**60 + 1)]),
+        (["1e300", "5"], ["1e300", "5"]),
+        # As pandas reads them, so that the pipeline knows them again; nothing is lost by it.
+        (["3", "1", "2"], [3, 1, 2]),
+        (["1.5", "2.5"], [1.5, 2.5]),
+        (["TRUE", "FALSE"], [True, False]),
+    ],
+)
+def test_named_categories_are_what_stands_in_the_file(cells, expected, path):
+    table = read_table(write_csv(path, column=cells), categories=["b"])
+    assert table.categories == ("b",)
+    found = table.inputs["b"].unique().tolist()
+    assert found == expected
+    assert list(map(type, found)) == list(map(type, expected))
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["None", "Mild", "Severe"], ["Mild", "None", "Severe"]),
+        (["NA", "EU", "EU"], ["EU", "NA"]),
+        (["nan", "n/a", "null"], ["n/a", "nan", "null"]),
+        (["?", "-", "x"], ["-", "?", "x"]),
+        (["01", "02", "02"], ["02", "01"]),
+        (["0", "1", "0"], [0, 1]),
+        (["1.0", "0.0", "0.0"], [0, 1]),
+        (["+1", "-1", "-1"], [-1, 1]),
+        (["0.5", "1.5", "0.5"], [0.5, 1.5]),
+        (["true", "false", "false"], [False, True]),
+        (["'1'", "'-1'", "'-1'"], [-1, 1]),
+        (["'bad'", "'good'", "'good'"], ["good", "bad"]),
+        (['"""bad"""', '"""good"""', '"""good"""'], ["good", "bad"]),
+        ([" yes", " no", " no"], [" no", " yes"]),
+        ([str(2**60), str(2**60 + 1), str(2**60 + 1)], [str(2**60 + 1), str(2**60)]),
+        (["1e300", "0", "0"], ["0", "1e300"]),
+    ],
+)
+def test_labels_are_what_stands_in_the_file(labels, expected, path):
+    table = read_table(write_csv(path, target=labels))
+    assert table.target.labels.tolist() == expected
+    assert len(table.inputs) == 60
+    assert table.n_rows_without_target == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "first", "second"),
+    [
+        (["yes", "yes ", "no"], "'yes' (20 rows)", "'yes ' (20)"),
+        (["yes", "yes\u00a0", "no"], "'yes' (20 rows)", r"'yes\xa0'"),
+        (["yes", "Yes", "no"], "'Yes' (20 rows)", "'yes' (20)"),
+        (["yes", "yes.", "no"], "'yes' (20 rows)", "'yes.' (20)"),
+        (["\u00e9", "e\u0301", "no"], r"'e\u0301' (20 rows)", r"'\xe9' (20)"),
+        (["01", "1", "0"], "'01' (20 rows)", "'1' (20)"),
+        (["1.0", "1", "0"], "'1' (20 rows)", "'1.0' (20)"),
+        (["+1", "1", "0"], "'+1' (20 rows)", "'1' (20)"),
+        (["1e3", "1000", "0"], "'1000' (20 rows)", "'1e3' (20)"),
+        (["TRUE", "True", "False"], "'TRUE' (20 rows)", "'True' (20)"),
+        (["'1'", "1", "0"], "\"'1'\" (20 rows)", "'1' (20)"),
+    ],
+)
+def test_labels_that_look_the_same_need_a_word(labels, first, second, path):
+    write_csv(path, target=labels)
+    with pytest.raises(TableError) as caught:
+        read_table(path)
+    message = str(caught.value)
+    assert first in message
+    assert second in message
+    assert "--merge-labels 't'" in message
+    assert "--keep-labels 't'" in message
+    merged = read_table(path, merge_labels=["t"]).target
+    assert np.bincount(merged.codes).tolist() == [40, 20]
+    kept = read_table(path, keep_labels=["t"]).target
+    assert sorted(map(str, kept.labels)) == sorted(labels)
+    assert np.bincount(kept.codes).tolist() == [20, 20, 20]
+
+
+def test_labels_of_a_frame_that_look_the_same_need_a_word(patients):
+    patients.loc[:9, "state"] += " "
+    with pytest.raises(TableError, match=r"'well' .52 rows. and 'well ' .8.*--merge-labels"):
+        make_table(patients)
+    merged = make_table(patients, merge_labels=["state"]).target
+    assert merged.labels[merged.codes].tolist() == patients["state"].str.strip().tolist()
+
+
+def test_categories_are_merged_and_kept_apart_in_one_go(path):
+    write_csv(path, column=["north", "North ", "south"], target=["US", "us", "de"])
+    with pytest.raises(TableError) as caught:
+        read_table(path)
+    for said in ("'US' (20 rows)", "--keep-labels 't'", "'North ' (20 rows)", "--merge-labels 'b'"):
+        assert said in str(caught.value)
+    table = read_table(path, merge_labels=["b"], keep_labels=["t"])
+    assert table.inputs["b"].value_counts().to_dict() == {"north": 40, "south": 20}
+    assert table.merged == ("b",)
+    assert table.target.labels.tolist() == ["US", "de", "us"]
+    with pytest.raises(TableError, match="'b' is given to --merge-labels and to --keep-labels"):
+        read_table(path, merge_labels=["b"], keep_labels=["t", "b"])
+
+
+def test_what_may_mean_a_missing_value_is_pointed_out_or_said_to(path):
+    write_csv(path, column=["?", "x", "y", "y"], target=["None", "mild", "severe"])
+    notes = read_table(path).notes
+    assert [note.split(":")[0] for note in notes] == [
+        "'None' is a class of the target 't' in 20 rows",
+        "'?' is a category of column 'b' in 15 rows",
+    ]
+    assert all("--missing '" in note for note in notes)
+    table = read_table(path, missing=["?", "None"])
+    assert (table.notes, table.n_rows_without_target, len(table.inputs)) == ((), 20, 40)
+    assert set(table.inputs["b"].dropna()) <= {"x", "y"}
+    assert table.inputs["b"].isna().any()
+    assert read_table(path, keep_labels=["b", "t"]).notes == ()
+
+
+@pytest.mark.parametrize("labels", [["0", "1", "NA"], ["True", "False", "?"]])
+def test_a_class_among_numbers_that_looks_missing_needs_a_word(labels, path):
+    write_csv(path, target=labels)
+    with pytest.raises(TableError, match=r"--missing '.*--keep-labels 't'"):
+        read_table(path)
+    assert len(read_table(path, missing=labels[2:]).target.codes) == 40
+    assert sorted(read_table(path, keep_labels=["t"]).target.labels) == sorted(labels)
+
+
+@pytest.mark.parametrize("cells", [["1", "NA", "3"], ["1", "None", "3"], ["1", "", "3"]])
+def test_among_numbers_na_is_a_missing_cell(cells, path):
+    table = read_table(write_csv(path, column=cells))
+    assert table.numbers == ("a", "b")
+    assert table.inputs["b"].isna().sum() == 20
+    assert table.inputs["b"].dropna().unique().tolist() == [1, 3]
+
+
+def test_truth_values_with_missing_cells(path):
+    table = read_table(write_csv(path, column=["True", "False", "NA"]))
+    assert table.inputs["b"].dropna().unique().tolist() == [True, False]
+    assert table.categories == ("b",)
+
+
+def test_columns_with_leading_zeros_are_codes(path):
+    codes = ["01067", "80331", "10115", "50667"]
+    table = read_table(write_csv(path, column=codes))
+    assert (table.numbers, table.categories) == (("a",), ("b",))
+    assert table.inputs["b"].unique().tolist() == codes
+    (note,) = table.notes
+    assert "'01067' begins with a zero" in note
+    assert "--numbers 'b'" in note
+    numbers = read_table(path, numbers=["b"])
+    assert numbers.inputs["b"].unique().tolist() == [1067, 80331, 10115, 50667]
+    assert numbers.notes == ()
+    assert read_table(path, categories=["b"]).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([f"{n:04d}" for n in range(60)], "60 different codes .*'0000' .*--drop.*--numbers 'b'"),
+        (["007", "7"], "'007' .30 rows. and '7' .*--merge-labels 'b'.*--numbers 'b'"),
+        (['"1,5"', '"2,5"'], "line 2 holds the text '1,5'.*decimal point"),
+        (['"1,234.5"', '"2,345.5"'], "line 2 holds the text '1,234.5'"),
+        (["1 234", "2\u00a0345"], "line 2 holds the text '1 234'"),
+        (["1_000", "2_000"], "line 2 holds the text '1_000'"),
+        (["$5", "$6"], "line 2 holds the text '\\$5'"),
+        (["5%", "6%"], "line 2 holds the text '5%'"),
+        (["0x1f", "0x2f"], "line 2 holds the text '0x1f'"),
+        (["1", "?", "3"], r"line 3 holds the text '\?'.*--missing '\?'"),
+        (["1", "NA", "3", "bad"], "line 5 holds the text 'bad'"),
+        (["2020-01-31", "2020-02-28"], "dates or times, line 2 '2020-01-31'.*--drop 'b'"),
+        (["31.1.2020 12:30", "28.2.2020 11:00"], "dates or times"),
+        (["12:30", "11:00"], "dates or times"),
+        (["Jan 31, 2020", "Feb 28, 2020"], "line 2 of"),
+        (["1", str(2**60 + 1)], f"holds {2**60 + 1} in line 3, more digits .*--categories 'b'"),
+        (["9" * 400, "1"], "line 2, more digits"),
+        (["NA", "None"], "holds no value at all"),
+        (["1e300", "1"], r"'b' holds 1e\+300 in line 2.*float32.*leave it empty"),
+        (["1", "-1e300"], r"'b' holds -1e\+300 in line 3"),
+        (["1", "1e39"], r"'b' holds 1e\+39 in line 3"),
+        (["1", "1e999"], "'b' is infinite in line 3"),
+        (["1", "-Infinity"], "'b' is infinite in line 3"),
+        (
+            ["1e30", *(f"{n}e-12" for n in range(59))],
+            r"'b' holds 1e\+30 in line 2.*scaled.*deviation",
+        ),
+    ],
+)
+def test_cells_that_cannot_be_used_are_named(cells, message, path):
+    if cells[0].startswith("Jan"):
+        cells, message = [f'"{cell}"' for cell in cells], "dates or times"
+    with pytest.raises(TableError, match=message):
+        read_table(write_csv(path, column=cells))
+
+
+def test_the_largest_number_is_read(path):
+    table = read_table(write_csv(path, column=["3.4e38", "-3.4e38", "0"]))
+    assert table.inputs["b"].max() == 3.4e38
+
+
+def test_numbers_are_read_to_the_last_digit(path):
+    cells = ["0.1234567890123456", "1e-300", ".5", "+2.", "-0.30000000000000004"]
+    table = read_table(write_csv(path, column=cells))
+    assert table.inputs["b"][:5].tolist() == list(map(float, cells))
+
+
+def test_names_are_found_without_their_blanks(path):
+    write_csv(path, names="a,'ward ', died")
+    table = read_table(path, "died", drop=["a"], categories=["ward"])
+    assert table.target.name == " died"
+    # As they stand in the file, where the pipeline will find them again.
+    assert list(table.inputs.columns) == ["'ward '"]
+    write_csv(path, names="died ,t, died")
+    with pytest.raises(TableError, match="may be each of the columns 'died ', ' died'"):
+        read_table(path, "died")
+    assert read_table(path, " died").target.name == " died"
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ([1e300, *range(11)], r"holds 1e\+300 in row 0"),
+        ([2**60 + 1, *range(11)], f"holds {2**60 + 1} in row 0, more digits"),
+        (["1", "2"] * 6, "keeps its numbers as text.*--numbers 'c'"),
+        (pd.date_range("2020-01-01", periods=12), "holds dates .*--drop 'c'"),
+        ([1, "a"] * 6, "values of several types .int 1 in row 0, str 'a' in row 1.*--drop 'c'"),
+    ],
+)
+def test_cells_of_a_frame_that_cannot_be_used_are_named(column, message):
+    frame = pd.DataFrame({"c": column, "y": [0, 1] * 6})
+    with pytest.raises(TableError, match=message):
+        make_table(frame)
+
+
+def test_what_is_typed_by_the_file_stays():
+    frame = pd.DataFrame(
+        {"zip": ["01067", "80331"] * 6, "n": ["1", "2"] * 6, "y": ["1", "0", "0"] * 4}
+    )
+    table = make_table(frame, numbers=["n"])
+    assert (table.numbers, table.categories) == (("n",), ("zip",))
+    assert table.inputs["zip"].unique().tolist() == ["01067", "80331"]
+    assert table.inputs["n"].unique().tolist() == [1, 2]
+    assert table.target.labels.tolist() == ["0", "1"]
+
+
+def test_large_labels_of_a_frame_stay():
+    frame = pd.DataFrame({"a": [0.5, 0.25] * 6, "y": [1e300, 0.0, 0.0] * 4})
+    assert make_table(frame).target.labels.tolist() == [0.0, 1e300]
+
+
+def test_labels_of_several_types_are_named():
+    frame = pd.DataFrame({"a": [0.5, 0.25] * 6, "y": pd.Series([1, "a"] * 6, dtype=object)})
+    with pytest.raises(TableError, match=r"the target 'y' .*int 1 in row 0, str 'a' in row 1"):
+        make_table(frame)

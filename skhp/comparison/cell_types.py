@@ -1,0 +1,245 @@
+"""Decide what the cells of a column of text are, when all that the user said of it is known.
+
+A file of text is read as text. Only here do its cells become numbers or truth values, and only
+where nothing is lost by it: ``007`` is not 7, and a class called ``None`` is a class.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from skhp.comparison.errors import TableError
+
+__all__ = [
+    "MOST_WHOLE",
+    "are_meant_as_numbers",
+    "as_labels",
+    "as_measured_or_text",
+    "as_numbers",
+    "is_meant_as_number",
+    "is_number",
+    "is_padded",
+    "looks_missing",
+    "means_missing",
+    "refuse_lost_digits",
+    "with_missing_cells",
+    "without_quotes",
+]
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_PADDED = re.compile(r"[+-]?0\d", re.ASCII)
+_TRUTH = {"true": True, "false": False}
+_QUOTES = {"'": "'", '"': '"', "`": "`", "\u2018": "\u2019", "\u201c": "\u201d"}
+
+# What pandas takes for missing. Among numbers and truth values nothing else can be meant.
+_MISSING = {
+    *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
+    *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+}
+_LOOKS_MISSING = {text.casefold() for text in _MISSING} | {"?", "-", "--", ".", "missing", "nil"}
+
+# Ways to write a number that are not read, as they could mean two things.
+_THOUSANDS = re.compile(r"(?<=\d)[\s,.'\u2019_](?=\d{3}(?!\d))")
+_HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]+")
+_UNITS = "$\u20ac\u00a3\u00a5% \u00a0"
+
+_MOST_DIGITS = 300
+_SHOWN_DIGITS = 40
+# Beyond it, a float does not hold each whole number.
+MOST_WHOLE = 2**53
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a finite number, written with a decimal point.
+
+    Examples
+    --------
+    >>> [text for text in ("1", "+1.5", "1e3", "1,5", "1_000", "nan") if is_number(text)]
+    ['1', '+1.5', '1e3']
+    """
+    return _NUMBER.fullmatch(text.strip()) is not None
+
+
+def is_padded(text: str) -> bool:
+    """Whether a number is written with a leading zero, as codes are and numbers are not.
+
+    Examples
+    --------
+    >>> [text for text in ("007", "-01", "0", "0.5", "70") if is_padded(text)]
+    ['007', '-01']
+    """
+    return _PADDED.match(text.strip()) is not None and is_number(text)
+
+
+def is_meant_as_number(text: str) -> bool:
+    """Whether a text is a number in one of the many ways to write one.
+
+    Examples
+    --------
+    >>> [text for text in ("12,5", "1 000", "7 %", "$3", "0x1f", "a1") if is_meant_as_number(text)]
+    ['12,5', '1 000', '7 %', '$3', '0x1f']
+    """
+    plain = _THOUSANDS.sub("", without_quotes(text).strip(_UNITS).replace("\u2212", "-"))
+    return _HEXADECIMAL.fullmatch(plain) is not None or is_number(plain.replace(",", "."))
+
+
+def means_missing(text: object) -> bool:
+    """Whether pandas takes a text for a missing cell, unless it is told otherwise."""
+    return isinstance(text, str) and text.strip() in _MISSING
+
+
+def looks_missing(text: str) -> bool:
+    """Whether a text often means that there is no value.
+
+    Examples
+    --------
+    >>> [text for text in ("NA", "None", "?", "no") if looks_missing(text)]
+    ['NA', 'None', '?']
+    """
+    return text.strip().casefold() in _LOOKS_MISSING
+
+
+def without_quotes(text: str) -> str:
+    """A text without the blanks and the quotes that surround it.
+
+    Examples
+    --------
+    >>> without_quotes(" 'yes'"), without_quotes("'")
+    ('yes', "'")
+    """
+    text = text.strip()
+    while len(text) > 2 and _QUOTES.get(text[0]) == text[-1]:
+        text = text[1:-1].strip()
+    return text
+
+
+def with_missing_cells(column: pd.Series, missing: Collection[str] = ()) -> pd.Series:
+    """A column of text in which empty cells, and those of the texts in `missing`, are missing."""
+    gone = {text.strip() for text in missing} | {""}
+    is_gone = [isinstance(cell, str) and cell.strip() in gone for cell in column]
+    return column.mask(pd.Series(is_gone, index=column.index, dtype=bool))
+
+
+def as_labels(column: pd.Series) -> pd.Series:
+    """Text, or numbers or truth values where each of these is written in one way only.
+
+    So nothing that differs in the file becomes the same; and ``007`` stays as it is.
+
+    Examples
+    --------
+    >>> as_labels(pd.Series(["0", "1", "1"])).tolist()
+    [0, 1, 1]
+    >>> as_labels(pd.Series(["007", "7"])).tolist()
+    ['007', '7']
+    """
+    if types.infer_dtype(column.dropna()) != "string":
+        return column
+    distinct = list(column.dropna().unique())
+    plain = [text.strip() for text in distinct]
+    values: list[float] | list[bool]
+    if {text.casefold() for text in plain} <= set(_TRUTH):
+        values = [_TRUTH[text.casefold()] for text in plain]
+    elif all(is_number(text) and not is_padded(text) for text in plain):
+        values = [_value(text) for text in plain]
+        if max(map(abs, values)) > MOST_WHOLE:
+            return column
+    else:
+        return column
+    if len(set(values)) < len(distinct):
+        return column
+    return _replaced(column, dict(zip(distinct, values, strict=True)))
+
+
+def as_measured_or_text(column: pd.Series) -> pd.Series:
+    """Numbers or truth values where all cells are such, or mean a missing one; otherwise text.
+
+    Numbers with leading zeros are codes and stay text.
+    """
+    known = column.mask(column.isin([t for t in column.unique() if means_missing(t)])).dropna()
+    distinct = list(known.unique())
+    if not distinct:
+        return column.mask(column.notna())
+    plain = {text.strip().casefold() for text in distinct}
+    if plain <= set(_TRUTH) and len(plain) == len(distinct):
+        values = {text: _TRUTH[text.strip().casefold()] for text in distinct}
+        return _replaced(column, values)
+    if any(map(is_padded, distinct)):
+        return column
+    if all(map(_is_number_or_infinite, distinct)):
+        return _replaced(column, {text: _value(text) for text in distinct})
+    # Where numbers are spoiled, it is by something else than "NA".
+    return known.reindex(column.index) if are_meant_as_numbers(known) else column
+
+
+def are_meant_as_numbers(cells: pd.Series) -> bool:
+    """Whether most of the texts are numbers, in whatever way these are written."""
+    meant = [text for text in cells.unique() if is_meant_as_number(text)]
+    return bool(2 * cells.isin(meant).sum() > len(cells))
+
+
+def as_numbers(
+    column: pd.Series, name: str, place_of_row: Callable[[int], str] = "row {}".format
+) -> pd.Series:
+    """The numbers of a column of text that is said to hold numbers."""
+    if types.infer_dtype(column.dropna()) != "string":
+        return column
+    distinct = [text for text in column.dropna().unique() if text.strip() not in _MISSING]
+    spoiled = [text for text in distinct if not _is_number_or_infinite(text)]
+    if spoiled:
+        row = column.index[int(np.argmax(column.isin(spoiled).to_numpy()))]
+        raise TableError(
+            f"column {name!r} is said to be numbers, but {place_of_row(row)} holds the text "
+            f"{column[row]!r}: put a number there (with a decimal point), leave it empty, or take "
+            f"{name!r} out of --numbers."
+        )
+    return _replaced(column, {text: _value(text) for text in distinct})
+
+
+def refuse_lost_digits(
+    column: pd.Series, name: str, place_of_row: Callable[[int], str] = "row {}".format
+) -> None:
+    """Raise a TableError for a whole number that is another one as a float."""
+    if types.is_float_dtype(column.dtype):
+        return
+    for text in column.dropna().unique():
+        if _loses_digits(text):
+            row = column.index[int(np.argmax((column == text).to_numpy()))]
+            raise TableError(
+                f"column {name!r} holds {str(text).strip()[:_SHOWN_DIGITS]} in "
+                f"{place_of_row(row)}, more digits than a number keeps: if it is an id, leave it "
+                "out with "
+                f"--drop {name!r}, or, if it is categories, add --categories {name!r}."
+            )
+
+
+def _loses_digits(value: object) -> bool:
+    text = str(value).strip()
+    # Of this length, an int would be a work of its own, and no float holds it.
+    return _WHOLE.fullmatch(text) is not None and (
+        len(text) > _MOST_DIGITS or int(float(text)) != int(text)
+    )
+
+
+def _is_number_or_infinite(text: str) -> bool:
+    return is_number(text) or _INFINITE.fullmatch(text.strip()) is not None
+
+
+def _value(text: str) -> float:
+    text = text.strip()
+    if _WHOLE.fullmatch(text) and abs(int(text)) <= MOST_WHOLE:
+        return int(text)
+    return float(text)
+
+
+def _replaced(column: pd.Series, values: dict[str, float] | dict[str, bool]) -> pd.Series:
+    # Of the values alone, so that missing cells do not turn whole numbers and truth into objects
+    # of another kind than those that pandas reads.
+    cells = pd.Series([values.get(text, np.nan) for text in column], index=column.index)
+    return cells.rename(column.name)

@@ -1,0 +1,233 @@
+"""What the user says of the columns of a table, and what follows from it for their cells."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+from pandas.api import types
+
+from skhp.comparison.cell_types import (
+    MOST_WHOLE,
+    as_labels,
+    as_measured_or_text,
+    as_numbers,
+    is_number,
+    is_padded,
+    looks_missing,
+    refuse_lost_digits,
+    without_quotes,
+)
+from skhp.comparison.columns import are_codes
+from skhp.comparison.errors import TableError
+from skhp.comparison.spellings import (
+    describe_spellings,
+    main_spelling,
+    spellings_of_one_label,
+)
+from skhp.suggestions import nearest_name
+
+__all__ = ["ColumnWords", "code_notes", "missing_notes", "settle_spellings", "typed_input"]
+
+_SHOWN_COLUMNS = 8
+_TRUTH = {"true", "false"}
+_OF_COLUMNS = ("drop", "categories", "numbers", "merge_labels", "keep_labels")
+
+
+@dataclass(frozen=True)
+class ColumnWords:
+    """The words of a user about the columns; see `read_table` for what each means."""
+
+    target: str | None = None
+    drop: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    merge_labels: tuple[str, ...] = ()
+    keep_labels: tuple[str, ...] = ()
+
+    def of_columns(self, columns: Sequence[str], table: str) -> ColumnWords:
+        """The same with the names as they stand in the table; a TableError if they do not fit."""
+        found = {
+            field: tuple(_find_column(name, columns, table) for name in getattr(self, field))
+            for field in _OF_COLUMNS
+        }
+        target = None if self.target is None else _find_column(self.target, columns, table)
+        if target in found["drop"]:
+            raise TableError(f"the target {target!r} is also to be dropped: take it out of --drop.")
+        for first, second in (("categories", "numbers"), ("merge_labels", "keep_labels")):
+            for name in found[first]:
+                if name in found[second]:
+                    options = [f"--{field.replace('_', '-')}" for field in (first, second)]
+                    raise TableError(
+                        f"column {name!r} is given to {options[0]} and to {options[1]}: take it "
+                        "out of one of them."
+                    )
+        return replace(self, target=target, **found)
+
+
+def typed_input(
+    column: pd.Series, words: ColumnWords, place_of_row: Callable[[int], str], is_text: bool
+) -> pd.Series:
+    """An input with the type that its cells have, or that the user says they have."""
+    name = str(column.name)
+    if name in words.numbers:
+        typed = as_numbers(column, name, place_of_row)
+    elif name in words.categories:
+        return as_labels(column) if is_text else column
+    else:
+        typed = as_measured_or_text(column) if is_text else column
+    are_numbers = types.is_numeric_dtype(typed) and not types.is_bool_dtype(typed)
+    if are_numbers and typed.abs().max() >= MOST_WHOLE:
+        refuse_lost_digits(column, name, place_of_row)
+    return typed
+
+
+def settle_spellings(
+    labels: pd.Series, inputs: pd.DataFrame, categories: Collection[str], words: ColumnWords
+) -> tuple[pd.Series, pd.DataFrame, tuple[str, ...]]:
+    """Labels and inputs with the spellings of one label merged where the user says so.
+
+    Returns
+    -------
+    labels : Series
+    inputs : DataFrame
+    merged : tuple of str
+        The inputs in which spellings were merged.
+
+    Raises
+    ------
+    TableError
+        If there are such spellings in a column of which the user says nothing.
+    """
+    problems, merged = [], []
+    labels = _without_common_quotes(labels)
+    name = str(labels.name)
+    groups = spellings_of_one_label(_texts(labels))
+    if groups and name in words.merge_labels:
+        labels = _merge(labels, groups)
+    elif groups and name not in words.keep_labels:
+        problems.append(_problem(f"the target {name!r} holds labels", name, labels, groups))
+    if name not in words.keep_labels:
+        problems += _missing_among_numbers(labels)
+    inputs = inputs.copy()
+    for name in categories:
+        # Codes that the user names are what they are; 007 is not 7 among them.
+        of_numbers = name not in words.categories
+        groups = spellings_of_one_label(_texts(inputs[name]), numbers=of_numbers)
+        if name in words.merge_labels:
+            merged.append(name)
+            inputs[name] = _merge(inputs[name], groups)
+        elif groups and name not in words.keep_labels:
+            problem = _problem(f"column {name!r} holds categories", name, inputs[name], groups)
+            if are_codes(inputs[name].dropna()):
+                problem += f" If they are numbers, add --numbers {name!r}."
+            problems.append(problem)
+    if problems:
+        raise TableError(" Also, ".join(problems))
+    return labels, inputs, tuple(merged)
+
+
+def missing_notes(labels: pd.Series, categories: pd.DataFrame, words: ColumnWords) -> Iterator[str]:
+    """A sentence for each text that often means a missing value, and was taken for one of text."""
+    for column in (labels, *(categories[name] for name in categories)):
+        is_target = column is labels
+        if str(column.name) in words.keep_labels:
+            continue
+        for text in _texts(column):
+            if looks_missing(text):
+                what = "a class of the target" if is_target else "a category of column"
+                yield (
+                    f"{text!r} is {what} {str(column.name)!r} in {int((column == text).sum())} "
+                    f"rows: if it means that the value is missing, add --missing {text!r}."
+                )
+
+
+def code_notes(
+    inputs: pd.DataFrame, categories: Collection[str], words: ColumnWords
+) -> Iterator[str]:
+    """A sentence for each column of numbers that was taken for categories."""
+    for name in categories:
+        padded = [text for text in _texts(inputs[name]) if is_padded(text)]
+        if padded and name not in words.categories:
+            yield (
+                f"column {name!r} is codes, so categories, for {padded[0]!r} begins with a zero: "
+                f"if they are numbers all the same, add --numbers {name!r}."
+            )
+
+
+def _texts(column: pd.Series) -> list[str]:
+    # In a frame of the user's, a cell may be anything, a list too.
+    return list(dict.fromkeys(cell for cell in column if isinstance(cell, str)))
+
+
+def _replaced(column: pd.Series, texts: Mapping[str, str]) -> pd.Series:
+    cells = [texts.get(cell, cell) if isinstance(cell, str) else cell for cell in column]
+    return pd.Series(cells, index=column.index, name=column.name)
+
+
+def _problem(what: str, name: str, column: pd.Series, groups: list[list[str]]) -> str:
+    return (
+        f"{what} that look the same: {describe_spellings(groups, column.value_counts())}. If they "
+        f"are, mend the file or add --merge-labels {name!r}; if they are not, add --keep-labels "
+        f"{name!r}."
+    )
+
+
+def _merge(column: pd.Series, groups: list[list[str]]) -> pd.Series:
+    counts = column.value_counts()
+    merged = {text: main_spelling(group, counts) for group in groups for text in group}
+    return _replaced(column, merged)
+
+
+def _without_common_quotes(labels: pd.Series) -> pd.Series:
+    distinct = _texts(labels)
+    bare = {text: without_quotes(text) for text in distinct}
+    # Blanks alone are no quotes, and stay.
+    if any(text.strip() == bare[text] for text in distinct) or len(set(bare.values())) < len(bare):
+        return labels
+    return _replaced(labels, bare)
+
+
+def _missing_among_numbers(labels: pd.Series) -> list[str]:
+    distinct = _texts(labels)
+    missing = [text for text in distinct if looks_missing(text)]
+    others = [text for text in distinct if text not in missing]
+    bare = [without_quotes(text) for text in others]
+    are_typed = all(map(is_number, bare)) or {text.casefold() for text in bare} <= _TRUTH
+    if not missing or not others or not are_typed:
+        return []
+    name, text = str(labels.name), missing[0]
+    return [
+        f"the target {name!r} holds {bare[0]!r} and {text!r} ({int((labels == text).sum())} rows): "
+        f"if {text!r} means that the value is missing, add --missing {text!r}; if it is a class of "
+        f"its own, add --keep-labels {name!r}."
+    ]
+
+
+def _find_column(name: str, columns: Sequence[str], table: str) -> str:
+    """The column that is meant: of that name, or the only one of it but for blanks and quotes."""
+    if name in columns:
+        return name
+    alike = [column for column in columns if _bare(column) == _bare(name)]
+    if len(alike) == 1:
+        return alike[0]
+    if alike:
+        raise TableError(
+            f"{name!r} may be each of the columns {', '.join(map(repr, alike))} of {table}: give "
+            "the name with its blanks and quotes."
+        )
+    # For the nearest name, capitals count as other letters; for a user they are the same.
+    meant = next((column for column in columns if column.casefold() == name.casefold()), name)
+    shown = ", ".join(map(repr, columns[:_SHOWN_COLUMNS]))
+    more = len(columns) - _SHOWN_COLUMNS
+    raise TableError(
+        f"{table} has no column {name!r}.{nearest_name(meant, columns)} Its columns are {shown}"
+        + (f" and {more} more." if more > 0 else ".")
+    )
+
+
+def _bare(name: str) -> str:
+    return without_quotes(unicodedata.normalize("NFC", name.strip("\ufeff\u200b")))

@@ -1,0 +1,114 @@
+"""Point out columns that should not be learned from: numbers of rows, and copies of the target.
+
+Both make scores that nobody sees again: a table that was sorted by its target is learned by heart
+from the numbers of its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+__all__ = ["leakage_notes"]
+
+# Of fewer rows, anything may happen by chance.
+_FEWEST_ROWS = 10
+_FEWEST_IDS = 20
+_CHANCE = 1e-6
+# Numbers with more values than that are measured, and may tell the classes apart by themselves.
+_FEW_VALUES = 10
+_MOST_STEPS = 0.95
+
+
+def leakage_notes(inputs: pd.DataFrame, codes: np.ndarray) -> tuple[str, ...]:
+    """A sentence for each column that numbers the rows, is unique in them, or repeats the target.
+
+    Parameters
+    ----------
+    inputs : DataFrame of shape (n_rows, n_columns)
+        In the order of the file.
+    codes : ndarray of int, shape (n_rows,)
+        The classes of the target.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"id": range(40), "age": [30, 41, 52, 30] * 10})
+    >>> (note,) = leakage_notes(table, np.arange(40) % 2)
+    >>> print(note[:63], "...", note[-17:])
+    column 'id' counts up from row to row, as row numbers and times ... with --drop 'id'.
+    """
+    return tuple(
+        f"column {str(name)!r} {fault} --drop {str(name)!r}."
+        for name, column in inputs.items()
+        for fault in _faults(column, codes)
+    )
+
+
+def _faults(column: pd.Series, codes: np.ndarray) -> Iterator[str]:
+    is_known = column.notna().to_numpy()
+    known, classes = column[is_known], codes[is_known]
+    if len(known) < _FEWEST_ROWS:
+        return
+    values = pd.factorize(known)[0]
+    n_distinct = int(values.max()) + 1
+    is_number = types.infer_dtype(known) in ("integer", "floating", "mixed-integer-float")
+    numbers = known.to_numpy(dtype=float) if is_number else None
+    if fault := _repeats_target(values, classes, is_number):
+        yield f"repeats the target, {fault}: if it is known only with the target, leave it out with"
+    elif numbers is not None and (direction := _counts(numbers, n_distinct)):
+        yield (
+            f"counts {direction} from row to row, as row numbers and times do: if it says nothing "
+            "about new rows, leave it out with"
+        )
+    elif n_distinct == len(known) >= _FEWEST_IDS and (numbers is None or _are_whole(numbers)):
+        what = "text" if numbers is None else "whole number"
+        yield (
+            f"holds another {what} in each row, as an id does: if it says nothing about new rows, "
+            "leave it out with"
+        )
+
+
+def _are_whole(numbers: np.ndarray) -> bool:
+    return bool((numbers % 1 == 0).all())
+
+
+def _counts(numbers: np.ndarray, n_distinct: int) -> str:
+    """The direction in which numbers go on from row to row, if they do."""
+    steps = np.diff(numbers)
+    # Values that come back, such as years of a sorted table, are no count.
+    if 2 * n_distinct < len(numbers):
+        return ""
+    if (steps >= 0).all():
+        return "up"
+    if (steps <= 0).all():
+        return "down"
+    # A count that begins anew, as where two tables were put together.
+    sizes, times = np.unique(steps, return_counts=True)
+    most = int(np.argmax(times))
+    if times[most] < _MOST_STEPS * len(steps) or sizes[most] == 0:
+        return ""
+    return "up" if sizes[most] > 0 else "down"
+
+
+def _repeats_target(values: np.ndarray, classes: np.ndarray, is_number: bool) -> str:
+    """How a column and the target tell each other, if they do by more than chance."""
+    classes = np.unique(classes, return_inverse=True)[1]
+    n_distinct, n_classes = int(values.max()) + 1, int(classes.max()) + 1
+    if n_distinct < 2 or n_classes < 2 or (is_number and n_distinct > max(_FEW_VALUES, n_classes)):
+        return ""
+    pairs = np.bincount(values * n_classes + classes, minlength=n_distinct * n_classes)
+    counts = pairs.reshape(n_distinct, n_classes)
+    occurs = counts > 0
+    # Where a value or a class has a single row, there is nothing to be told.
+    if (occurs.sum(axis=0) == 1).all() and counts.sum(axis=0).min() > 1:
+        return "for each class has one value in it"
+    if (occurs.sum(axis=1) > 1).any() or (is_number and n_distinct > _FEW_VALUES):
+        return ""
+    shares = counts.sum(axis=0) / counts.sum()
+    sizes = counts.sum(axis=1)
+    by_chance = (shares[None, :] ** sizes[:, None]).sum(axis=1)
+    is_unlikely = np.log(by_chance.clip(np.finfo(float).tiny)).sum() < np.log(_CHANCE)
+    return "for each value in it has one class" if is_unlikely else ""

@@ -1,0 +1,96 @@
+"""Ctrl-C while the command ``skhp`` starts ends it at once, in one line.
+
+Its imports take seconds. A KeyboardInterrupt among them would be a traceback, or would be lost in a
+module of another library; and the first of them come before any code of the command. In other
+programs nothing is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+# Nothing else, as these take no time.
+
+__all__ = [
+    "COMMANDS",
+    "EXIT_INTERRUPTED",
+    "end_command_on_ctrl_c",
+    "is_command",
+    "let_ctrl_c_interrupt",
+    "let_ctrl_c_kill",
+]
+
+EXIT_INTERRUPTED = 130
+COMMANDS = ("tune", "report", "journal")
+
+_standard_error: list[int] = []
+
+
+def end_command_on_ctrl_c() -> None:
+    """Let Ctrl-C end the process at once, if that is the command and does not ignore Ctrl-C.
+
+    A command in the background of a shell does, and goes on to.
+    """
+    if (
+        is_command(getattr(sys, "argv", []), sys.orig_argv)
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):
+        # TensorFlow is imported with another file in the place of standard error.
+        with contextlib.suppress(OSError):
+            _standard_error.append(os.dup(2))
+        signal.signal(signal.SIGINT, _leave)
+
+
+def let_ctrl_c_interrupt(after: Callable[[], object]) -> None:
+    """Make Ctrl-C a KeyboardInterrupt again, as there will be something to end in order.
+
+    Parameters
+    ----------
+    after : callable
+        The last imports; called in the process of the command only.
+    """
+    if signal.getsignal(signal.SIGINT) is _leave:
+        after()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def let_ctrl_c_kill() -> None:
+    """Let another Ctrl-C end the process of the command, which waits for threads that train."""
+    if _standard_error:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def is_command(argv: list[str], original: list[str]) -> bool:
+    """Whether these are the arguments of the command, or of Python as it looks for ``-m skhp``.
+
+    Examples
+    --------
+    >>> is_command(["/usr/bin/skhp", "tune"], ["python", "/usr/bin/skhp", "tune"])
+    True
+    >>> is_command(["-m", "tune"], ["python", "-m", "skhp", "tune"])
+    True
+    >>> is_command(["-m", "skhp"], ["python", "-m", "pytest", "skhp"])
+    False
+    """
+    if not argv:
+        return False
+    if argv[0] != "-m":
+        return os.path.basename(argv[0]) in ("skhp", "skhp.exe")
+    options = " ".join(original).partition(" -m")[2]
+    return options.split()[:1] == ["skhp"]
+
+
+def _leave(*_: object) -> None:
+    command = next((name for name in sys.argv[1:2] if name in COMMANDS), "")
+    line = f"{f'skhp {command}'.strip()}: stopped by Ctrl-C, no files were written\n"
+    for descriptor in _standard_error:
+        with contextlib.suppress(OSError):
+            os.write(descriptor, line.encode())
+    # Not as an exception, which whatever is being imported might keep for itself.
+    os._exit(EXIT_INTERRUPTED)

@@ -1,0 +1,114 @@
+"""Columns that number the rows, are unique in them or repeat the target; and those that do not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skhp.comparison import make_table
+from skhp.comparison.leakage import leakage_notes
+
+N = 160
+RANDOM = np.random.default_rng(0)
+# Half of them, in no order.
+DIED = RANDOM.permutation(N) % 2 == 0
+GRADES = np.arange(N) % 3
+
+
+def notes(column, codes=DIED):
+    return leakage_notes(pd.DataFrame({"c": column}), np.asarray(codes).astype(int))
+
+
+@pytest.mark.parametrize(
+    ("column", "direction"),
+    [
+        (np.arange(N), "up"),
+        (np.arange(N) + 1, "up"),
+        (np.arange(N) * 10, "up"),
+        (np.arange(N)[::-1], "down"),
+        (np.arange(N) / 2, "up"),
+        (np.sort(RANDOM.integers(0, 10**9, N)), "up"),
+        # Several rows at a time.
+        (np.sort(RANDOM.integers(0, 300, N)), "up"),
+        (np.where(np.arange(N) == 5, np.nan, np.arange(N)), "up"),
+        # Two tables, one below the other.
+        (np.arange(N) % (N // 2), "up"),
+        (pd.array(np.arange(N), dtype="Int64"), "up"),
+    ],
+)
+def test_what_counts_the_rows_is_pointed_out(column, direction):
+    (note,) = notes(column)
+    assert note.startswith(f"column 'c' counts {direction} from row to row")
+    assert note.endswith("leave it out with --drop 'c'.")
+
+
+@pytest.mark.parametrize(
+    ("column", "what"),
+    [
+        (RANDOM.permutation(N), "whole number"),
+        (RANDOM.permutation(N) + 0.0, "whole number"),
+        (RANDOM.choice(10**6, N, replace=False), "whole number"),
+        ([f"user{n * 7 % N}@example.org" for n in range(N)], "text"),
+    ],
+)
+def test_what_is_another_in_each_row_is_pointed_out(column, what):
+    (note,) = notes(column)
+    assert note.startswith(f"column 'c' holds another {what} in each row")
+    assert note.endswith("--drop 'c'.")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        DIED,
+        DIED.astype(int),
+        1 - DIED.astype(int),
+        np.where(DIED, 250.0, -3.5),
+        np.where(DIED, "yes", "no"),
+        pd.Categorical(np.where(DIED, "yes", "no")),
+        np.where(np.arange(N) % 9 == 0, None, np.where(DIED, "yes", "no")),
+        # More than the target says.
+        np.where(DIED, RANDOM.choice(["heart", "cancer"], N), RANDOM.choice(["home", "ward"], N)),
+        np.where(DIED, RANDOM.choice([1, 2], N), RANDOM.choice([3, 4, 5], N)),
+    ],
+)
+def test_what_repeats_the_target_is_pointed_out(column):
+    (note,) = notes(column)
+    assert note.startswith("column 'c' repeats the target")
+    assert note.endswith("leave it out with --drop 'c'.")
+
+
+@pytest.mark.parametrize("column", [GRADES + 5, np.array(["a", "b", "c"])[GRADES], GRADES == 1])
+def test_a_part_of_the_target_repeats_it_too(column):
+    (note,) = notes(column, GRADES)
+    assert note.startswith("column 'c' repeats the target")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        RANDOM.normal(size=N),
+        RANDOM.integers(20, 80, N),
+        RANDOM.integers(0, 5, N),
+        np.arange(N) % 24,
+        np.sort(RANDOM.integers(2000, 2020, N)),
+        RANDOM.choice(["north", "south"], N),
+        # Many categories of a row or two each: some always have one class.
+        RANDOM.choice([f"k{n}" for n in range(N)], N),
+        # A measurement that tells the classes apart is a good one.
+        np.where(DIED, RANDOM.integers(60, 90, N), RANDOM.integers(20, 60, N)),
+        np.ones(N),
+        ["a"] * (N - 1) + ["b"],
+        [None] * (N - 5) + list(range(5)),
+    ],
+)
+def test_what_is_usual_is_not(column):
+    assert notes(column) == ()
+
+
+def test_a_table_has_the_notes_of_its_columns():
+    frame = pd.DataFrame(
+        {"id": range(N), "noise": RANDOM.normal(size=N), "copy": 1 - DIED, "died": DIED.astype(int)}
+    )
+    about = [note.split("'")[1] for note in make_table(frame).notes]
+    assert about == ["id", "copy"]
+    assert make_table(frame, drop=["id", "copy"]).notes == ()
