@@ -5,13 +5,17 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from typing import Any, Self
 
-from skhp.search.descriptions import RECORDED_PACKAGES, class_name, digest
+from skhp.exceptions import JournalError
+from skhp.search.canonical_text import hashed, text_of
+from skhp.search.code_descriptions import UndescribableError, name_of_class
+from skhp.search.code_origins import RECORDED_PACKAGES
+from skhp.search.descriptions import digest
 
-__all__ = ["SearchIdentity"]
+__all__ = ["SearchIdentity", "undescribable"]
 
 _LONGEST_SUMMARY = 60
 
@@ -53,14 +57,18 @@ class SearchIdentity:
             What else is passed to `fit`.
         settings : mapping, default=None
             What else decides a score, or which scores there are, such as ``return_train_score``.
+
+        Raises
+        ------
+        JournalError
+            Something that decides a score cannot be described; the message names it.
         """
         drawn = list(folds)
+        parts = _parts_with_code(estimator, scoring, settings)
         return cls(
-            data=f"{_shape(X)}, {digest([X, y, dict(fit_params or {})])}",
-            folds=f"{len(drawn)} folds, {digest(drawn)}",
-            estimator=f"{_estimator_name(estimator)}, {digest(estimator)}",
-            scoring=f"{_summary(scoring)}, {digest(scoring)}",
-            settings=f"{_summary(dict(settings or {}))}, {digest(dict(settings or {}))}",
+            data=f"{_shape(X)}, {_digest('data', [X, y, dict(fit_params or {})])}",
+            folds=f"{len(drawn)} folds, {_digest('folds', drawn)}",
+            **{name: _as_begun.get(text, text) for name, text in parts.items()},
             versions=", ".join(
                 [
                     *(f"{name} {version(name)}" for name in RECORDED_PACKAGES),
@@ -68,6 +76,25 @@ class SearchIdentity:
                 ]
             ),
         )
+
+    def digest(self) -> str:
+        """A digest of all parts, for each row to tell of which search it is."""
+        return hashed(text_of(asdict(self)))
+
+    def remember_changes(
+        self, estimator: Any, scoring: Any, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        """At the end of a search: what the user's code counted up or cached meanwhile.
+
+        The same search begun anew in this process finds it so, and is none the less the same.
+        """
+        try:
+            parts = _parts_with_code(estimator, scoring, settings)
+        except JournalError:
+            return
+        for name, text in parts.items():
+            if text != getattr(self, name):
+                _as_begun[text] = getattr(self, name)
 
     def differences(self, recorded: SearchIdentity) -> list[str]:
         """What differs from what was recorded, one text for each part that does."""
@@ -78,6 +105,38 @@ class SearchIdentity:
         ]
 
 
+# Parts of identities as they were at the end of a search in this process, and at its beginning.
+_as_begun: dict[str, str] = {}
+
+
+def _parts_with_code(
+    estimator: Any, scoring: Any, settings: Mapping[str, Any] | None
+) -> dict[str, str]:
+    settings = dict(settings or {})
+    return {
+        "estimator": f"{_estimator_name(estimator)}, {_digest('estimator', estimator)}",
+        "scoring": f"{_summary(scoring)}, {_digest('scoring', scoring)}",
+        "settings": f"{_summary(settings)}, {_digest('settings', settings)}",
+    }
+
+
+def _digest(part: str, value: Any) -> str:
+    try:
+        return digest(value)
+    except UndescribableError as error:
+        raise undescribable(part, error) from None
+
+
+def undescribable(part: str, error: UndescribableError) -> JournalError:
+    """The error of a search that a journal could not tell from one with other code."""
+    reached = " -> ".join((part, *error.path))
+    return JournalError(
+        f"a journal has to tell this search from others, and {reached} is a "
+        f"{name_of_class(error.kind)}, whose content it cannot describe: make that where it is "
+        "used, inside of the function, or search without a journal"
+    )
+
+
 def _shape(X: Any) -> str:
     return " x ".join(map(str, X.shape if hasattr(X, "shape") else (len(X),)))
 
@@ -85,13 +144,15 @@ def _shape(X: Any) -> str:
 def _estimator_name(estimator: Any) -> str:
     steps = getattr(estimator, "steps", None)
     if not isinstance(steps, list):
-        return class_name(type(estimator))
-    names = [class_name(type(step)) for _, step in steps if hasattr(step, "fit")]
-    return f"{class_name(type(estimator))} of {', '.join(names)}"
+        return name_of_class(type(estimator))
+    names = [name_of_class(type(step)) for _, step in steps if hasattr(step, "fit")]
+    return f"{name_of_class(type(estimator))} of {', '.join(names)}"
 
 
 def _summary(value: Any) -> str:
     """One short line that names no address, so that it is the same in every process."""
     text = value if isinstance(value, str) else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    # A program that is imported has another name than one that is run.
+    text = re.sub(r"<[\w.<>]*?(\w+) object>", r"<\1 object>", text)
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST_SUMMARY else f"{text[: _LONGEST_SUMMARY - 3]}..."
