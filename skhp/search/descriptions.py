@@ -192,7 +192,8 @@ class Describer:
         return {f"${name_of_class(type(value))}": items}
 
     def _described_code(self, value: Any) -> Any:
-        if not is_code_of_the_user(value):
+        # What a library has made of the user's functions may hold itself.
+        if not isinstance(value, types.FunctionType) and not is_code_of_the_user(value):
             return described_code(value, self._with_learnt)
         if id(value) in self._met:
             return {"$met": self._met[id(value)][0]}
@@ -225,6 +226,9 @@ class Describer:
         wrapped = getattr(value, "__wrapped__", None)
         if callable(wrapped) and not is_code_of_the_user(type(value)):
             return of_class | {"wrapped": self._with_learnt(wrapped)}
+        if callable(getattr(value, "numpy", None)):
+            # A tensor or a variable, whose pickle would name the device and count the variables.
+            return of_class | {"array": self.described(np.asarray(value.numpy()))}
         if isinstance(value, FrozenEstimator):
             # The one estimator that keeps what it has learnt when it is cloned.
             return of_class | {"$state": self._with_learnt(value.estimator)}

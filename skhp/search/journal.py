@@ -140,6 +140,7 @@ class Journal:
                 if self._connection is None:
                     raise sqlite3.OperationalError("the file cannot be written")
                 finished = finished.plain()
+                self._check_presence()
                 write_row(self._connection, self._search, finished)
                 self._check_presence()
                 self._answers.setdefault(finished.key, finished)
@@ -174,8 +175,9 @@ class Journal:
 
     def _check_presence(self) -> None:
         """Raise an error where the files have gone: SQLite writes on into what has no name."""
-        # Made by the first connection that reads or writes.
-        self._files.setdefault(self._place.wal, _number(self._place.wal))
+        if (wal := _number(self._place.wal)) is not None:
+            # Made by the first connection that reads or writes.
+            self._files.setdefault(self._place.wal, wal)
         for path, number in self._files.items():
             if _number(path) != number:
                 gone = "another file is in its place" if path.exists() else "it is no longer there"

@@ -136,8 +136,8 @@ class JournalPlace:
             return
         if is_hot:
             raise JournalError(
-                f"beside the journal {self.given!r} lies {self.named(rollback)}, which is of another "
-                "program, and SQLite would put it into the journal: move it away"
+                f"beside the journal {self.given!r} lies {self.named(rollback)}, which is of "
+                "another program, and SQLite would put it into the journal: move it away"
             )
 
     def _beside(self, end: str) -> Path:

@@ -77,13 +77,14 @@ def read_journal_file(path: str | os.PathLike[str]) -> JournalContents:
         There is no such file, or it cannot be opened.
     """
     place = JournalPlace.of(path)
-    place.refuse_rollback()
-    reason = ""
+    if place.file.exists():
+        place.refuse_rollback()
+    reason, in_use = "", place.shared_memory.exists()
     for attempt in range(_READ_ATTEMPTS):
         # A process that moves data into the file meanwhile can make it look damaged.
         time.sleep(_RETRY_SECONDS * attempt)
         try:
-            with _connection_for_reading(place) as connection:
+            with _connection_for_reading(place, in_use) as connection:
                 return _read_whole(place, connection)
         except FileNotFoundError:
             place.refuse_leftovers()
@@ -93,31 +94,42 @@ def read_journal_file(path: str | os.PathLike[str]) -> JournalContents:
         except _UnreadableError as error:
             reason = str(error)
         except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+            if in_use and is_without_room(error):
+                in_use = False  # Nobody can be, where shared memory finds no room.
+                continue
             if isinstance(error, JournalError) or is_without_room(error):
                 raise
             # The lower byte is the kind of the error, the rest tells more.
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_OF_THE_FILE:
                 raise JournalError(f"the journal {place.given!r} cannot be read: {error}") from None
             reason = f"{type(error).__name__}: {error}"
-        if not place.shared_memory.exists():
-            break  # No process is at work on it.
+        if not in_use:
+            break
     if _is_whole_alone(place):
+        wal, shared_memory = map(place.named, (place.wal, place.shared_memory))
         raise _LeftBesideError(
-            f"the journal {place.given!r} is whole, but {place.named(place.wal)} beside it does not "
-            f"belong to it, or is damaged ({reason}): move that and {place.named(place.shared_memory)} "
-            "away to go on with what the file alone holds, or give `journal` another path"
+            f"the journal {place.given!r} is whole, but {wal} beside it does not belong to it, or "
+            f"is damaged ({reason}): move that and {shared_memory} away to go on with what the "
+            "file alone holds, or give `journal` another path"
         )
     raise JournalDamagedError(f"the journal {place.given!r} is damaged: {reason}")
 
 
 @contextlib.contextmanager
-def _connection_for_reading(place: JournalPlace) -> Iterator[sqlite3.Connection]:
-    """A connection that changes neither the file nor what is beside it."""
+def _connection_for_reading(place: JournalPlace, in_use: bool) -> Iterator[sqlite3.Connection]:
+    """A connection that changes neither the file nor what is beside it.
+
+    Parameters
+    ----------
+    place : JournalPlace
+    in_use : bool
+        Whether a process may be at work on it.
+    """
     _refuse_other_kinds(place)
     with contextlib.ExitStack() as stack:
         # SQLite would make both files beside one that has none of them, and leave them there.
         file, options = place.file, "mode=ro"
-        if not place.shared_memory.exists():
+        if not in_use:
             options = "immutable=1"
             if place.wal.exists() and place.wal.stat().st_size:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

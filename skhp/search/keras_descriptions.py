@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import types
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -31,18 +32,28 @@ def described_keras_object(
     text_alone : callable
         The description of a value by itself, as text.
     """
-    description = {}
-    for name in ("get_config", "get_compile_config", "get_weights"):
-        if not callable(getattr(value, name, None)):
-            continue
-        try:
-            saved = getattr(value, name)()
-        except Exception:  # A class of the user's own may have no configuration, in many ways.
-            saved = None
-        description[name] = describe(_without_code_and_places(saved))
+    description = {
+        name: describe(_without_code_and_places(_saved(value, name)))
+        for name in ("get_config", "get_compile_config", "get_weights")
+        if callable(getattr(value, name, None))
+    }
+    # Keras 3.15 saves no lambda function whose source it does not find, nor what else there is.
+    for name, part in (("get_config", "layers"), ("get_compile_config", "optimizer")):
+        if name in description and description[name] is None:
+            description[part] = describe(getattr(value, part, None))
     # Keras lists what it is made of in an order that changes while it is used.
     own = sorted({text_alone(part) for part in _own_parts(value)})
     return without_counters(description) | ({"own": own} if own else {})
+
+
+def _saved(value: Any, name: str) -> Any:
+    with warnings.catch_warnings():
+        # That it takes code to load a lambda function again; here nothing is loaded.
+        warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
+        try:
+            return getattr(value, name)()
+        except Exception:  # A class of the user's own may have no configuration, in many ways.
+            return None
 
 
 def _without_code_and_places(saved: Any) -> Any:
