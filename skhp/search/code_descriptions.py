@@ -95,7 +95,9 @@ def is_code_of_the_user(value: Any) -> bool:
     return isinstance(value, types.ModuleType) and _origin_of_loaded(value) is None
 
 
-def described_code(value: Any, describe: Describe) -> dict[str, Any]:
+def described_code(
+    value: Any, describe: Describe, describe_read: Callable[[str, Any], Any]
+) -> dict[str, Any]:
     """The description of a function, a class or a module.
 
     Parameters
@@ -103,9 +105,11 @@ def described_code(value: Any, describe: Describe) -> dict[str, Any]:
     value : function, type or module
     describe : callable
         Describes a value that is reached from there.
+    describe_read : callable
+        The same for what code reads by a name, and takes that name first.
     """
     if isinstance(value, types.FunctionType):
-        return _described_function(value, describe)
+        return _described_function(value, describe, describe_read)
     if isinstance(value, type):
         return _described_class(value, describe)
     return _described_module(value, describe)
@@ -133,7 +137,9 @@ def _origin_of_function(function: types.FunctionType) -> str | None:
     return origin_of_module(scope.get("__name__"), scope.get("__file__"))
 
 
-def _described_function(function: types.FunctionType, describe: Describe) -> dict[str, Any]:
+def _described_function(
+    function: types.FunctionType, describe: Describe, describe_read: Callable[[str, Any], Any]
+) -> dict[str, Any]:
     origin = _origin_of_function(function)
     if origin is not None and _is_found_by_name(function):
         return {"$function": f"{function.__module__}.{function.__qualname__}"} | _versions(origin)
@@ -145,7 +151,10 @@ def _described_function(function: types.FunctionType, describe: Describe) -> dic
         "attributes": _attributes(vars(function), describe),
     }
     if origin is None:
-        content |= _reads(function.__globals__, reading, describe)
+        content["reads"] = {
+            name: describe_read(name, value)
+            for name, value in sorted(_read(function.__globals__, reading).items())
+        }
     name = function.__qualname__ if origin is None else function.__code__.co_qualname
     return {"$function": name, "code": hashed(text_of(content))} | _versions(origin)
 
@@ -192,12 +201,8 @@ def _attributes(values: Mapping[str, Any], describe: Describe) -> dict[str, Any]
 # ---------------------------------------------------------------- what code reads by name
 
 
-def _reads(scope: dict[str, Any], reading: CodeReading, describe: Describe) -> dict[str, Any]:
-    reached = dict(_globals_read(scope, reading))
-    return {
-        "reads": _attributes(reached, describe),
-        "imports": _attributes(dict(_modules_imported(scope, reading)), describe),
-    }
+def _read(scope: dict[str, Any], reading: CodeReading) -> dict[str, Any]:
+    return dict(_globals_read(scope, reading)) | dict(_modules_imported(scope, reading))
 
 
 def _globals_read(scope: dict[str, Any], reading: CodeReading) -> Iterator[tuple[str, Any]]:

@@ -106,6 +106,11 @@ class Describer:
     ----------
     within : Describer, default=None
         Whose walk goes on, in a part that is described by itself.
+
+    Attributes
+    ----------
+    own : dict of str to str
+        The user's functions, classes and globals that were met, by name, with a digest of each.
     """
 
     def __init__(self, within: Describer | None = None) -> None:
@@ -117,6 +122,7 @@ class Describer:
         # Code is described where it is met first, or a package whose parts use one another would
         # be described over and over. It is held, so that nothing else gets its address.
         self._met: dict[int, tuple[int, Any]] = {}
+        self.own: dict[str, str] = {} if within is None else within.own
 
     def described(self, value: Any) -> Any:
         """The description of a value."""
@@ -183,8 +189,8 @@ class Describer:
     def _described_collection(self, value: Any) -> Any:
         if isinstance(value, set | frozenset):
             return {"$set": [self.described(item) for item in sorted(value, key=self._text_alone)]}
-        # Most are of plain things, and some are long.
-        items = [item if type(item) in (str, int) else self.described(item) for item in value]
+        # Some are long, and most of these are of plain things.
+        items = [item if _is_plain(item) else self.described(item) for item in value]
         if type(value) is tuple:
             return items
         if type(value) is list:
@@ -194,12 +200,26 @@ class Describer:
     def _described_code(self, value: Any) -> Any:
         # What a library has made of the user's functions may hold itself.
         if not isinstance(value, types.FunctionType) and not is_code_of_the_user(value):
-            return described_code(value, self._with_learnt)
+            return described_code(value, self._with_learnt, self._described_read)
         if id(value) in self._met:
             return {"$met": self._met[id(value)][0]}
         self._met[id(value)] = len(self._met), value
-        with reached_through(getattr(value, "__qualname__", value.__name__)):
-            return described_code(value, self._with_learnt)
+        name = getattr(value, "__qualname__", value.__name__)
+        with reached_through(name):
+            description = described_code(value, self._with_learnt, self._described_read)
+        if is_code_of_the_user(value):
+            self._note(name, description)
+        return description
+
+    def _described_read(self, name: str, value: Any) -> Any:
+        with reached_through(name):
+            description = self._with_learnt(value)
+        if not isinstance(value, _CODE):
+            self._note(name, description)
+        return description
+
+    def _note(self, name: str, description: Any) -> None:
+        self.own.setdefault(name, hashed(text_of(description))[:8])
 
     def _with_learnt(self, value: Any) -> Any:
         """What code reaches is not cloned before it is used, so what it has learnt counts."""
@@ -271,6 +291,11 @@ class Describer:
 
 def _named_ufuncs(name: str) -> list[Any]:
     return [getattr(module, name, None) for module in (np, scipy.special)]
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    return kind is str or kind is int or (kind is float and math.isfinite(value))
 
 
 def _described_scalar(value: Any) -> Any:

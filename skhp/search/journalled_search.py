@@ -105,8 +105,9 @@ class JournalledSearch:
 
     def _open(self, X: Any, y: Any, keywords: Mapping[str, Any]) -> None:
         # Before any fit: what the user's code counts up is as it begins, in the next run as well.
+        passed = {name: keywords.get(name) or {} for name in ("fit_params", "score_params")}
         identity = SearchIdentity.of(
-            X, y, self._folds.folds or (), fit_params=keywords.get("fit_params"), **self._parts
+            X, y, self._folds.folds or (), fit_params=passed, **self._parts
         )
         self._journal = Journal.opened(self._path, identity)
         self._identity = identity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from typing import Any, Self
 
@@ -13,16 +13,20 @@ from skhp.exceptions import JournalError
 from skhp.search.canonical_text import hashed, text_of
 from skhp.search.code_descriptions import UndescribableError, name_of_class
 from skhp.search.code_origins import RECORDED_PACKAGES
-from skhp.search.descriptions import digest
+from skhp.search.descriptions import Describer
 
 __all__ = ["SearchIdentity", "undescribable"]
 
 _LONGEST_SUMMARY = 60
+_MOST_NAMES = 8
 
 
 @dataclass(frozen=True)
 class SearchIdentity:
-    """What a search was, each part as a text that a person can read, with a digest of the rest."""
+    """What a search was, each part as a text that a person can read, with a digest of the rest.
+
+    `code` tells where other parts differ: it lists what of the user's they reach.
+    """
 
     data: str
     folds: str
@@ -30,6 +34,7 @@ class SearchIdentity:
     scoring: str
     settings: str
     versions: str
+    code: str = ""
 
     @classmethod
     def of(
@@ -79,7 +84,7 @@ class SearchIdentity:
 
     def digest(self) -> str:
         """A digest of all parts, for each row to tell of which search it is."""
-        return hashed(text_of(asdict(self)))
+        return hashed(text_of({name: getattr(self, name) for name in _COMPARED}))
 
     def remember_changes(
         self, estimator: Any, scoring: Any, settings: Mapping[str, Any] | None = None
@@ -92,18 +97,27 @@ class SearchIdentity:
             parts = _parts_with_code(estimator, scoring, settings)
         except JournalError:
             return
-        for name, text in parts.items():
-            if text != getattr(self, name):
-                _as_begun[text] = getattr(self, name)
+        for name in _COMPARED & parts.keys():
+            if parts[name] != getattr(self, name):
+                _as_begun[parts[name]] = getattr(self, name)
 
     def differences(self, recorded: SearchIdentity) -> list[str]:
         """What differs from what was recorded, one text for each part that does."""
-        return [
-            f"{part.name} ({getattr(recorded, part.name)} there; {getattr(self, part.name)} here)"
-            for part in fields(self)
-            if getattr(self, part.name) != getattr(recorded, part.name)
+        told = [
+            f"{name} ({getattr(recorded, name)} there; {getattr(self, name)} here)"
+            for name in (part.name for part in fields(self))
+            if name in _COMPARED and getattr(self, name) != getattr(recorded, name)
         ]
+        here, there = (set(one.code.split("; ")) for one in (self, recorded))
+        names = sorted({item.rpartition(" ")[0] for item in here ^ there if item})
+        if told and names:
+            more = ", ..." if len(names) > _MOST_NAMES else ""
+            told.append(f"what their code reaches ({', '.join(names[:_MOST_NAMES])}{more})")
+        return told
 
+
+# What search an identity is of. `code` adds nothing to it but names.
+_COMPARED = {part.name for part in fields(SearchIdentity)} - {"code"}
 
 # Parts of identities as they were at the end of a search in this process, and at its beginning.
 _as_begun: dict[str, str] = {}
@@ -113,18 +127,25 @@ def _parts_with_code(
     estimator: Any, scoring: Any, settings: Mapping[str, Any] | None
 ) -> dict[str, str]:
     settings = dict(settings or {})
+    own: dict[str, str] = {}
     return {
-        "estimator": f"{_estimator_name(estimator)}, {_digest('estimator', estimator)}",
-        "scoring": f"{_summary(scoring)}, {_digest('scoring', scoring)}",
-        "settings": f"{_summary(settings)}, {_digest('settings', settings)}",
+        "estimator": f"{_estimator_name(estimator)}, {_digest('estimator', estimator, own)}",
+        "scoring": f"{_summary(scoring)}, {_digest('scoring', scoring, own)}",
+        "settings": f"{_summary(settings)}, {_digest('settings', settings, own)}",
+        "code": "; ".join(f"{name} {code}" for name, code in sorted(own.items())),
     }
 
 
-def _digest(part: str, value: Any) -> str:
+def _digest(part: str, value: Any, own: dict[str, str] | None = None) -> str:
+    """The digest of a part; the user's code that it reaches is added to `own`."""
+    describer = Describer()
     try:
-        return digest(value)
+        text = hashed(text_of(describer.described(value)))
     except UndescribableError as error:
         raise undescribable(part, error) from None
+    if own is not None:
+        own |= describer.own
+    return text
 
 
 def undescribable(part: str, error: UndescribableError) -> JournalError:
