@@ -7,28 +7,40 @@ starts with "$", so that no two different values share a text: `{"$list": [1, 2]
 
 from __future__ import annotations
 
+import copyreg
 import enum
-import hashlib
-import json
-import re
-import sys
+import math
 import types
+import weakref
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import scipy.special
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 
-from skhp.search.automatic_names import without_counters
+from skhp.search.canonical_text import hashed, text_of
+from skhp.search.code_descriptions import (
+    UndescribableError,
+    described_code,
+    described_member,
+    is_code_of_the_user,
+    name_of_class,
+    reached_through,
+)
+from skhp.search.keras_descriptions import described_keras_object
 from skhp.search.table_descriptions import described_table
 
-__all__ = ["RECORDED_PACKAGES", "class_name", "described", "digest", "parameters_text", "text_of"]
+__all__ = ["CandidateTexts", "Describer", "described", "digest", "parameters_text"]
 
-# Code of these, and of Python itself, is told apart by its version; all other code by its bytes.
-RECORDED_PACKAGES = ("skhp", "scikit-learn", "keras", "tensorflow", "numpy")
-
-_MODULES_WITHOUT_CODE = sys.stdlib_module_names | {"sklearn", *RECORDED_PACKAGES}
+_CODE = types.FunctionType | type | types.ModuleType
+_SCALAR = bool | int | float | complex | str | bytes
+_CACHES = weakref.WeakKeyDictionary | weakref.WeakValueDictionary | weakref.WeakSet
+# What is set on an estimator beside its parameters, and copied with it: what a transformer returns,
+# and which of the arguments of a search reach it.
+_SET_BESIDE = {"_sklearn_output_config": "output", "_metadata_request": "requests"}
 
 
 def parameters_text(parameters: Mapping[str, Any]) -> str:
@@ -43,62 +55,247 @@ def parameters_text(parameters: Mapping[str, Any]) -> str:
     -------
     str
     """
-    return text_of(described(parameters))
+    return text_of(described(dict(parameters)))
 
 
 def digest(value: Any) -> str:
     """16 hexadecimal digits that differ where the canonical texts differ."""
-    return _hashed(text_of(described(value)).encode())
+    return hashed(text_of(described(value)))
 
 
-def text_of(description: Any) -> str:
-    """A description as JSON text."""
-    text = json.dumps(description, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # Half a character: no file holds it as it is.
-        return json.dumps(description, sort_keys=True, allow_nan=False)
-    return text
-
-
-def class_name(kind: type) -> str:
-    """The full name of a class."""
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def described(value: Any, above: tuple[int, ...] = ()) -> Any:
+def described(value: Any) -> Any:
     """What JSON can hold of a value, by the rules of this module.
 
     Parameters
     ----------
     value : object
-        Estimators count by class and parameters, not by what they have learnt; functions and
-        classes by name, and by code where no version tells of it.
-    above : tuple of int, default=()
-        Identities of the values that hold this one.
+        Estimators count by class and parameters, not by what they have learnt, unless it is code
+        of the user's that reaches them; functions and classes by name and version where they are
+        of an installed package, else by their code and all that it reaches.
+
+    Raises
+    ------
+    UndescribableError
+        Something that is reached from the value cannot be told from another of its kind.
     """
-    if id(value) in above:
-        return {"$above": len(above) - above.index(id(value))}
-    if isinstance(value, enum.Enum):
-        return {"$enum": f"{class_name(type(value))}.{value.name}"}
-    if isinstance(value, np.longdouble | np.clongdouble):
-        # Beside the number its bytes hold what was in the memory before.
-        return {f"${type(value).__name__}": repr(value)}
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
-        return _described_scalar(value)
-    above = (*above, id(value))
-    if isinstance(value, Mapping):
-        return _described_mapping(value, above)
-    if isinstance(value, tuple | list | set | frozenset):
-        return _described_collection(value, above)
-    table = described_table(value, lambda element: text_of(described(element)), _hashed)
-    return _described_object(value, above) if table is None else table
+    return Describer().described(value)
 
 
-def _hashed(content: bytes | memoryview) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+class CandidateTexts:
+    """The parameters of candidates as text, each as it was when it was first asked for.
+
+    A function that a candidate has as a value may count its calls: its text does not change.
+    """
+
+    def __init__(self) -> None:
+        # The parameters as well, or another candidate could have their address.
+        self._known: dict[int, tuple[Mapping[str, Any], str]] = {}
+
+    def text(self, parameters: Mapping[str, Any]) -> str:
+        """What `parameters_text` made of these parameters at first."""
+        known = self._known.get(id(parameters))
+        if known is None:
+            known = self._known[id(parameters)] = parameters, parameters_text(parameters)
+        return known[1]
+
+
+class Describer:
+    """Walks through one value, and knows what it has met on the way.
+
+    Parameters
+    ----------
+    within : Describer, default=None
+        Whose walk goes on, in a part that is described by itself.
+
+    Attributes
+    ----------
+    own : dict of str to str
+        The user's functions, classes and globals that were met, by name, with a digest of each.
+    """
+
+    def __init__(self, within: Describer | None = None) -> None:
+        self._above: list[int] = []
+        self._learnt_counts = False
+        if within is not None:
+            self._above += within._above
+            self._learnt_counts = within._learnt_counts
+        # Code is described where it is met first, or a package whose parts use one another would
+        # be described over and over. It is held, so that nothing else gets its address.
+        self._met: dict[int, tuple[int, Any]] = {}
+        self.own: dict[str, str] = {} if within is None else within.own
+
+    def described(self, value: Any) -> Any:
+        """The description of a value."""
+        if isinstance(value, np.longdouble | np.clongdouble):
+            # Beside the number its bytes hold what was in the memory before.
+            return {f"${type(value).__name__}": repr(value)}
+        if isinstance(value, np.generic):
+            value = value.item()
+        if value is None or type(value) in (bool, int, float, complex, str, bytes):
+            return _described_scalar(value)
+        if isinstance(value, _CODE):
+            return self._described_code(value)
+        if id(value) in self._above:
+            return {"$above": len(self._above) - self._above.index(id(value))}
+        self._above.append(id(value))
+        try:
+            return self._described_content(value)
+        finally:
+            self._above.pop()
+
+    def _described_content(self, value: Any) -> Any:
+        if isinstance(value, enum.Enum):
+            name = f"{name_of_class(type(value))}.{value.name}"
+            return self._of_class(value, {"$enum": name, "value": self.described(value.value)})
+        if isinstance(value, _SCALAR):
+            return self._of_class(value, _described_scalar(value))
+        if isinstance(value, Mapping):
+            return self._of_class(value, self._described_mapping(value))
+        if isinstance(value, tuple | list | set | frozenset):
+            return self._of_class(value, self._described_collection(value))
+        table = described_table(value, self._text_alone, hashed)
+        return self._described_object(value) if table is None else table
+
+    def _of_class(self, value: Any, content: Any) -> Any:
+        """The content of a value, and its class where that is the user's."""
+        if not is_code_of_the_user(type(value)):
+            return content
+        state = getattr(value, "__dict__", {}) if not isinstance(value, enum.Enum) else {}
+        return {
+            "$object": self._described_code(type(value)),
+            "value": content,
+            "state": self._with_learnt(state),
+        }
+
+    def _text_alone(self, value: Any) -> str:
+        return text_of(Describer(self).described(value))
+
+    def _described_mapping(self, value: Mapping[Any, Any]) -> Any:
+        described: Any
+        # A name that starts with "$" would be taken for what this module writes itself.
+        if all(isinstance(name, str) and not name.startswith("$") for name in value):
+            described = {}
+            for name in sorted(value):
+                with reached_through(str(name)):
+                    described[str(name)] = self.described(value[name])
+        else:
+            names = sorted(value, key=self._text_alone)
+            pairs = [[self.described(name), self.described(value[name])] for name in names]
+            described = {"$dict": pairs}
+        if isinstance(value, defaultdict):
+            return {"$defaultdict": [self.described(value.default_factory), described]}
+        return described
+
+    def _described_collection(self, value: Any) -> Any:
+        if isinstance(value, set | frozenset):
+            return {"$set": [self.described(item) for item in sorted(value, key=self._text_alone)]}
+        # Some are long, and most of these are of plain things.
+        items = [item if _is_plain(item) else self.described(item) for item in value]
+        if type(value) is tuple:
+            return items
+        if type(value) is list:
+            return {"$list": items}
+        return {f"${name_of_class(type(value))}": items}
+
+    def _described_code(self, value: Any) -> Any:
+        # What a library has made of the user's functions may hold itself.
+        if not isinstance(value, types.FunctionType) and not is_code_of_the_user(value):
+            return described_code(value, self._with_learnt, self._described_read)
+        if id(value) in self._met:
+            return {"$met": self._met[id(value)][0]}
+        self._met[id(value)] = len(self._met), value
+        name = getattr(value, "__qualname__", value.__name__)
+        with reached_through(name):
+            description = described_code(value, self._with_learnt, self._described_read)
+        if is_code_of_the_user(value):
+            self._note(name, description)
+        return description
+
+    def _described_read(self, name: str, value: Any) -> Any:
+        with reached_through(name):
+            description = self._with_learnt(value)
+        if not isinstance(value, _CODE):
+            self._note(name, description)
+        return description
+
+    def _note(self, name: str, description: Any) -> None:
+        self.own.setdefault(name, hashed(text_of(description))[:8])
+
+    def _with_learnt(self, value: Any) -> Any:
+        """What code reaches is not cloned before it is used, so what it has learnt counts."""
+        before, self._learnt_counts = self._learnt_counts, True
+        try:
+            return self.described(value)
+        finally:
+            self._learnt_counts = before
+
+    def _described_object(self, value: Any) -> Any:
+        if isinstance(value, types.MethodType):
+            # Not by its reduction, in which the class of a class method would hide its own code.
+            return {"$method": [self._with_learnt(value.__self__), value.__name__]}
+        member = described_member(value, self._with_learnt)
+        if member is not None:
+            return member
+        if value is check_random_state(None):
+            return {"$object": "the global random state of numpy"}
+        kind = self._described_code(type(value))
+        name = kind.pop("$class", kind)
+        of_class = {"$object": name} if name is kind else {"$object": name, **kind}
+        if isinstance(value, _CACHES):
+            return of_class
+        wrapped = getattr(value, "__wrapped__", None)
+        if callable(wrapped) and not is_code_of_the_user(type(value)):
+            return of_class | {"wrapped": self._with_learnt(wrapped)}
+        if callable(getattr(value, "numpy", None)):
+            # A tensor or a variable, whose pickle would name the device and count the variables.
+            return of_class | {"array": self.described(np.asarray(value.numpy()))}
+        if isinstance(value, FrozenEstimator):
+            # The one estimator that keeps what it has learnt when it is cloned.
+            return of_class | {"$state": self._with_learnt(value.estimator)}
+        if callable(getattr(value, "get_params", None)):
+            return of_class | self._described_estimator(value)
+        if callable(getattr(value, "get_config", None)):
+            return of_class | described_keras_object(value, self._with_learnt, self._text_alone)
+        reduction = self._reduction(value)
+        return {"$object": reduction} if isinstance(reduction, str) else of_class | reduction
+
+    def _described_estimator(self, value: Any) -> dict[str, Any]:
+        description = {"parameters": self.described(value.get_params(deep=False))}
+        for name, meaning in _SET_BESIDE.items():
+            if set_beside := getattr(value, name, None):
+                description[meaning] = self.described(set_beside)
+        if self._learnt_counts:
+            description["learnt"] = self._reduction(value)
+        return description
+
+    def _reduction(self, value: Any) -> Any:
+        """What pickle would keep of an object, described."""
+        try:
+            reduce = copyreg.dispatch_table.get(type(value))
+            reduced = value.__reduce_ex__(4) if reduce is None else reduce(value)
+        except Exception:  # Each library has errors of its own for what has no pickle.
+            return {"$state": self._attributes_of(value)}
+        if isinstance(reduced, str):
+            if isinstance(value, np.ufunc) and value not in _named_ufuncs(reduced):
+                raise UndescribableError(np.ufunc)  # It hides the user's function in it.
+            return f"{getattr(value, '__module__', '')}.{reduced}"
+        parts = [list(part) if isinstance(part, Iterator) else part for part in reduced]
+        return {"$reduced": [self._with_learnt(part) for part in parts]}
+
+    def _attributes_of(self, value: Any) -> Any:
+        # What is not the user's keeps its state elsewhere: a lock, an open file, a generator.
+        if not all(is_code_of_the_user(kind) or kind is object for kind in type(value).__mro__):
+            raise UndescribableError(type(value))
+        return self._with_learnt(vars(value))
+
+
+def _named_ufuncs(name: str) -> list[Any]:
+    return [getattr(module, name, None) for module in (np, scipy.special)]
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    return kind is str or kind is int or (kind is float and math.isfinite(value))
 
 
 def _described_scalar(value: Any) -> Any:
@@ -107,130 +304,9 @@ def _described_scalar(value: Any) -> Any:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bytes):
-        return {"$bytes": _hashed(value)}
+        return {"$bytes": hashed(value)}
     if isinstance(value, int):
         return int(value)
     if isinstance(value, complex):
         return {"$complex": [repr(value.real), repr(value.imag)]}
-    return float(value) if np.isfinite(value) else {"$float": repr(float(value))}
-
-
-def _described_mapping(value: Mapping[Any, Any], above: tuple[int, ...]) -> Any:
-    # A name that starts with "$" would be taken for what this module writes itself.
-    if all(isinstance(name, str) and not name.startswith("$") for name in value):
-        return {str(name): described(value[name], above) for name in value}
-    pairs = [[described(name, above), described(value[name], above)] for name in value]
-    return {"$dict": sorted(pairs, key=text_of)}
-
-
-def _described_collection(value: Any, above: tuple[int, ...]) -> Any:
-    items = [described(item, above) for item in value]
-    if type(value) is tuple:
-        return items
-    if isinstance(value, set | frozenset):
-        return {"$set": sorted(items, key=text_of)}
-    if type(value) is list:
-        return {"$list": items}
-    return {f"${class_name(type(value))}": items}
-
-
-def _described_object(value: Any, above: tuple[int, ...]) -> Any:
-    if isinstance(value, type):
-        return {"$class": class_name(value)} | _code_of_class(value, above)
-    if isinstance(value, types.FunctionType):
-        return _described_function(value, above)
-    if isinstance(value, types.MethodType):
-        # Not by its reduction, in which the class of a class method would hide its own code.
-        return {"$method": [described(value.__self__, above), value.__name__]}
-    if isinstance(value, types.ModuleType):
-        return {"$module": value.__name__}
-    if value is check_random_state(None):
-        return {"$object": "the global random state of numpy"}
-    of_class = {"$object": class_name(type(value))} | _code_of_class(type(value), above)
-    if isinstance(value, FrozenEstimator):
-        # The one estimator that keeps what it has learnt when it is cloned.
-        return of_class | {"$state": _reduction(value.estimator, above)}
-    if callable(getattr(value, "get_params", None)):
-        # What `set_output` has set is no parameter, yet changes what a transformer returns.
-        output = getattr(value, "_sklearn_output_config", None)
-        return (
-            of_class
-            | {"parameters": described(value.get_params(deep=False), above)}
-            | ({"output": described(output, above)} if output else {})
-        )
-    if callable(getattr(value, "get_config", None)):
-        return of_class | _described_keras_object(value, above)
-    reduction = _reduction(value, above)
-    return {"$object": reduction} if isinstance(reduction, str) else of_class | reduction
-
-
-def _described_keras_object(value: Any, above: tuple[int, ...]) -> Any:
-    """The configuration and weights; a pickle of Keras would hold the time of day."""
-    description = {}
-    for name in ("get_config", "get_compile_config", "get_weights"):
-        if not callable(getattr(value, name, None)):
-            continue
-        try:
-            description[name] = described(getattr(value, name)(), above)
-        except Exception:  # A class of the user's own may have no configuration, in many ways.
-            description[name] = None
-    return without_counters(description)
-
-
-def _reduction(value: Any, above: tuple[int, ...]) -> Any:
-    """What pickle would keep of an object, described; by its `repr` where pickle refuses it."""
-    try:
-        reduced = value.__reduce_ex__(4)
-    except Exception:  # Each library has errors of its own for what has no pickle.
-        return {"$repr": re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))}
-    if isinstance(reduced, str):
-        return f"{getattr(value, '__module__', '')}.{reduced}"
-    parts = [list(part) if isinstance(part, Iterator) else part for part in reduced]
-    return {"$reduced": [described(part, above) for part in parts]}
-
-
-def _described_function(function: types.FunctionType, above: tuple[int, ...]) -> dict[str, Any]:
-    name = {"$function": f"{function.__module__}.{function.__qualname__}"}
-    if not _is_told_by_its_code(function.__module__):
-        return name
-    closure = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
-    state = (function.__defaults__, function.__kwdefaults__, closure)
-    return (
-        name
-        | {"code": _code_digest(function.__code__)}
-        | ({"values": [described(part, above) for part in state]} if any(state) else {})
-    )
-
-
-def _is_filled(cell: types.CellType) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
-
-
-def _is_told_by_its_code(module: str | None) -> bool:
-    return (module or "").partition(".")[0] not in _MODULES_WITHOUT_CODE
-
-
-def _code_of_class(kind: type, above: tuple[int, ...]) -> dict[str, str]:
-    """The digest of the methods of a class and its bases, where no version tells of them."""
-    codes = []
-    for base in kind.__mro__:
-        if not _is_told_by_its_code(base.__module__):
-            continue
-        for name, member in sorted(vars(base).items()):
-            function = getattr(member, "fget", None) or getattr(member, "__func__", member)
-            if isinstance(function, types.FunctionType):
-                codes.append([name, _code_digest(function.__code__)])
-    return {"code": _hashed(text_of(codes).encode())} if codes else {}
-
-
-def _code_digest(code: types.CodeType) -> str:
-    constants = [
-        _code_digest(constant) if isinstance(constant, types.CodeType) else described(constant)
-        for constant in code.co_consts
-    ]
-    names = [code.co_names, code.co_varnames, code.co_freevars]
-    return _hashed(code.co_code + text_of([constants, names]).encode())
+    return float(value) if math.isfinite(value) else {"$float": repr(float(value))}

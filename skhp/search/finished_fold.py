@@ -84,9 +84,16 @@ class FinishedFold:
             error=error,
         )
 
-    def checksum(self) -> str:
-        """A digest of all that is kept, plain as it is, by which a damaged number is found."""
+    def checksum(self, search: str) -> str:
+        """A digest of all that is kept, plain as it is, by which a damaged number is found.
+
+        Parameters
+        ----------
+        search : str
+            Of which search it is kept.
+        """
         content = [
+            search,
             self.parameters,
             self.iteration,
             self.fold,

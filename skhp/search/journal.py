@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sqlite3
 import threading
@@ -23,15 +22,15 @@ from skhp.search.finished_fold import FinishedFold, FoldKey
 from skhp.search.journal_file import (
     connection_for_writing,
     create_journal_file,
+    is_without_room,
     read_rows,
     write_row,
 )
+from skhp.search.journal_place import JournalPlace
 from skhp.search.journal_reading import keep_copy, read_journal_file
 from skhp.search.search_identity import SearchIdentity
 
 __all__ = ["Journal"]
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Journal:
@@ -43,7 +42,9 @@ class Journal:
 
     Parameters
     ----------
-    path : path
+    place : JournalPlace
+    search : str
+        The digest of its identity.
     connection : sqlite3.Connection or None
         None where the file cannot be written.
     answers : mapping
@@ -54,14 +55,17 @@ class Journal:
 
     def __init__(
         self,
-        path: Path,
+        place: JournalPlace,
+        search: str,
         connection: sqlite3.Connection | None,
         answers: Mapping[FoldKey, FinishedFold],
         failure: Exception | None = None,
     ) -> None:
-        self.path = path
+        self._place = place
+        self._search = search
         self._connection = connection
         self._answers = dict(answers)
+        self._files = {} if connection is None else {place.file: _number(place.file)}
         self._records = True
         self._lock = threading.Lock()
         if failure is not None:
@@ -90,38 +94,39 @@ class Journal:
         JournalError
             The file cannot be made or read.
         """
-        path = Path(path)
+        place, search = JournalPlace.of(path), identity.digest()
         try:
-            if not path.exists():
-                create_journal_file(path, identity)
+            if not place.file.exists():
+                place.refuse_leftovers()
+                create_journal_file(place.file, identity)
             recorded, answers = read_journal_file(path)
         except JournalDamagedError as error:
-            raise keep_copy(path, error) from None
+            raise keep_copy(place, error) from None
         except (OSError, sqlite3.Error) as error:
-            if not _is_full(error):
+            if not is_without_room(error):
                 raise JournalError(
-                    f"the journal {str(path)!r} cannot be made: {error}; give `journal` a path in "
-                    "a directory that exists and can be written"
+                    f"the journal {place.given!r} cannot be made: {error}; give `journal` a path "
+                    "in a directory that exists and can be written"
                 ) from None
-            return cls(path, None, {}, failure=error)
+            return cls(place, search, None, {}, failure=error)
         if differences := identity.differences(recorded):
             raise JournalMismatchError(
-                f"the journal {str(path)!r} is of another search. What differs: "
-                f"{'; '.join(differences)}. Give `journal` another path, or delete that file to "
-                "start anew"
+                f"the journal {place.given!r} is of another search. What differs: "
+                f"{'; '.join(differences)}. Give `journal` another path, or delete "
+                f"{place.all_files}, whichever are there, to start anew"
             )
         try:
-            connection = connection_for_writing(path)
+            connection = connection_for_writing(place.file)
         except sqlite3.Error:
             connection = None  # A read-only place still answers.
-        return cls(path, connection, answers)
+        return cls(place, search, connection, answers)
 
     def answers(self) -> Mapping[FoldKey, FinishedFold]:
         """What is finished by now, here and in other processes that share the file."""
         with self._lock:
             if self._connection is not None and self._records:
                 try:
-                    self._answers = read_rows(self._connection)
+                    self._answers = read_rows(self._connection, self._search)
                 except (sqlite3.Error, ValueError, TypeError) as error:
                     self._give_up(error)
             return dict(self._answers)
@@ -135,7 +140,9 @@ class Journal:
                 if self._connection is None:
                     raise sqlite3.OperationalError("the file cannot be written")
                 finished = finished.plain()
-                write_row(self._connection, finished)
+                self._check_presence()
+                write_row(self._connection, self._search, finished)
+                self._check_presence()
                 self._answers.setdefault(finished.key, finished)
             except (sqlite3.Error, OSError) as error:
                 self._give_up(error)
@@ -143,6 +150,11 @@ class Journal:
     def close(self) -> None:
         """Let go of the file; a fit that is recorded later is not written down."""
         with self._lock:
+            if self._records and self._connection is not None:
+                try:
+                    self._check_presence()
+                except OSError as error:
+                    self._give_up(error)
             self._records = False
             if self._connection is not None:
                 connection, self._connection = self._connection, None
@@ -161,17 +173,30 @@ class Journal:
     ) -> None:
         self.close()
 
+    def _check_presence(self) -> None:
+        """Raise an error where the files have gone: SQLite writes on into what has no name."""
+        if (wal := _number(self._place.wal)) is not None:
+            # Made by the first connection that reads or writes.
+            self._files.setdefault(self._place.wal, wal)
+        for path, number in self._files.items():
+            if _number(path) != number:
+                gone = "another file is in its place" if path.exists() else "it is no longer there"
+                raise FileNotFoundError(f"{self._place.named(path)} was taken away: {gone}")
+
     def _give_up(self, error: Exception) -> None:
         self._records = False
         warnings.warn(
-            f"the journal {str(self.path)!r} cannot be written: {error}; the search goes on "
+            f"the journal {self._place.given!r} cannot be written: {error}; the search goes on "
             "without it, and what it finishes from here on is not recorded",
             JournalWarning,
             stacklevel=3,
         )
 
 
-def _is_full(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in _FULL
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+def _number(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another of its name; while it is open, no other gets the number."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -76,7 +76,8 @@ def render_journal(path: Path, contents: JournalContents, best: int = 10) -> str
     candidates = _candidates(finished)
     lines = [*_wrapped(f"Journal of a search: {path}", ""), ""]
     for part in fields(contents.identity):
-        lines += _fact(part.name, getattr(contents.identity, part.name))
+        if text := getattr(contents.identity, part.name):
+            lines += _fact(part.name, text)
     lines.append("")
     lines += _progress(finished, candidates)
     scores = list(dict.fromkeys(name for fold in finished for name in fold.scores))

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from skhp.population.task_journal import Recalled
-from skhp.search.descriptions import parameters_text
+from skhp.search.code_descriptions import UndescribableError
+from skhp.search.descriptions import CandidateTexts
 from skhp.search.finished_fold import RUNG_SCORE, FinishedFold, FoldKey
 from skhp.search.fixed_folds import FixedFolds
 from skhp.search.journal import Journal
 from skhp.search.scored_fits import ScoredFit, Training
-from skhp.search.search_identity import SearchIdentity
+from skhp.search.search_identity import SearchIdentity, undescribable
 
 # What scikit-learn tells the tasks of a search: the fold, and how many there are.
 _PART_OF_SEARCH = "split_progress"
@@ -46,6 +47,8 @@ class JournalledSearch:
         self._path = path
         self._folds = folds
         self._parts = {"estimator": estimator, "scoring": scoring, "settings": settings}
+        self._identity: SearchIdentity | None = None
+        self._texts = CandidateTexts()
         self._journal: Journal | None = None
         self._answers: Mapping[FoldKey, FinishedFold] = {}
         self._iteration = 0
@@ -97,17 +100,26 @@ class JournalledSearch:
         """Let go of the file."""
         if self._journal is not None:
             self._journal.close()
+        if self._identity is not None:
+            self._identity.remember_changes(**self._parts)
 
     def _open(self, X: Any, y: Any, keywords: Mapping[str, Any]) -> None:
+        # Before any fit: what the user's code counts up is as it begins, in the next run as well.
+        passed = {name: keywords.get(name) or {} for name in ("fit_params", "score_params")}
         identity = SearchIdentity.of(
-            X, y, self._folds.folds or (), fit_params=keywords.get("fit_params"), **self._parts
+            X, y, self._folds.folds or (), fit_params=passed, **self._parts
         )
         self._journal = Journal.opened(self._path, identity)
+        self._identity = identity
         self._answers = self._journal.answers()
 
     def _key(self, keywords: Mapping[str, Any]) -> FoldKey:
         fold, _ = keywords[_PART_OF_SEARCH]
-        return FoldKey(parameters_text(keywords["parameters"]), fold, self._iteration)
+        try:
+            text = self._texts.text(keywords["parameters"])
+        except UndescribableError as error:
+            raise undescribable("parameters", error) from None
+        return FoldKey(text, fold, self._iteration)
 
 
 def _finished_fold(

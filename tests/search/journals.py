@@ -1,10 +1,16 @@
 """Journals that several tests record in, and what runs in a process of its own."""
 
+import json
 import multiprocessing
 import random
 import resource
+import shutil
 import sqlite3
+import subprocess
+import sys
 import warnings
+
+import pytest
 
 from skhp.search.descriptions import parameters_text
 from skhp.search.finished_fold import FinishedFold
@@ -90,6 +96,27 @@ def fill(path, count):
         counts.append(len(caught))
     categories = {warning.category.__name__ for warning in caught}
     return counts, sorted(categories), [str(warning.message) for warning in caught], known
+
+
+def in_a_small_file_system(folder, code, size="512k"):
+    """What code prints, as JSON, in a small file system of its own at `folder`."""
+    unshare = shutil.which("unshare")
+    mount = f"mount -t tmpfs -o size={size} tmpfs"
+    allowed = (
+        unshare
+        and not subprocess.run(
+            [unshare, "-rm", "sh", "-c", f"{mount} {folder}"], capture_output=True
+        ).returncode
+    )
+    if not allowed:
+        pytest.skip("this machine lets no one mount a small file system")
+    code = f"import sys, json\nsys.path[:] = {sys.path!r}\nfolder = {str(folder)!r}\n{code}"
+    command = [unshare, "-rm", "sh", "-c", f'{mount} "$1" && exec "$2" -c "$3"', "sh"]
+    done = subprocess.run(
+        [*command, str(folder), sys.executable, code], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def forget(journal, keep, seed=0):

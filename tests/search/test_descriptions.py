@@ -23,7 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 from skhp.search.automatic_names import without_counters
-from skhp.search.descriptions import described, digest, parameters_text, text_of
+from skhp.search.canonical_text import text_of
+from skhp.search.descriptions import described, digest, parameters_text
 
 PLAIN = st.recursive(
     st.none()
@@ -164,6 +165,8 @@ DIFFERENT = {
     "other class": Ridge,
     "object": Plain(1),
     "other object": Plain(2),
+    "unpicklable": Unpicklable(1),
+    "other unpicklable": Unpicklable(2),
     "longdouble": np.longdouble(1),
     "other longdouble": np.nextafter(np.longdouble(1), np.longdouble(2)),
     "longdoubles": np.array([1, 2], dtype=np.longdouble),
@@ -251,7 +254,7 @@ def test_nothing_names_an_address():
         (times(2), times(2)),
         (with_default(1), with_default(1)),
         (Plain([1]), Plain([1])),
-        (Unpicklable(1), Unpicklable(2)),
+        (Unpicklable([1]), Unpicklable([1])),
         (FITTED, LogisticRegression()),
         (FrozenEstimator(FITTED), FrozenEstimator(copy.deepcopy(FITTED))),
         (Colour.RED, Colour(1)),

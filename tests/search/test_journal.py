@@ -5,8 +5,6 @@ import random
 import shutil
 import sqlite3
 import struct
-import subprocess
-import sys
 import threading
 import warnings
 from dataclasses import replace
@@ -26,6 +24,7 @@ from tests.search.journals import (
     fill,
     fold,
     folds,
+    in_a_small_file_system,
     key_number,
     processes,
     record_together,
@@ -299,27 +298,6 @@ def test_a_file_that_may_not_grow_is_one_warning(path):
     assert worker.exitcode == 0
     known = assert_one_warning_and_all_before_it_kept(outcome, "cannot be written")
     assert sorted(map(key_number, reopened(path))) == known
-
-
-def in_a_small_file_system(folder, code):
-    """What code prints, as JSON, in a file system of 512 kB of its own at `folder`."""
-    unshare = shutil.which("unshare")
-    mount = "mount -t tmpfs -o size=512k tmpfs"
-    allowed = (
-        unshare
-        and not subprocess.run(
-            [unshare, "-rm", "sh", "-c", f"{mount} {folder}"], capture_output=True
-        ).returncode
-    )
-    if not allowed:
-        pytest.skip("this machine lets no one mount a small file system")
-    code = f"import sys, json\nsys.path[:] = {sys.path!r}\nfolder = {str(folder)!r}\n{code}"
-    command = [unshare, "-rm", "sh", "-c", f'{mount} "$1" && exec "$2" -c "$3"', "sh"]
-    done = subprocess.run(
-        [*command, str(folder), sys.executable, code], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_a_full_disk_is_one_warning(tmp_path):

@@ -1,4 +1,5 @@
 import contextlib
+import pickle
 import random
 import re
 import shutil
@@ -132,7 +133,7 @@ def pack(number):
         ("UPDATE search SET value = 'x' WHERE part = 'data'", "part 'data' of the table search"),
         ("UPDATE scores SET value = 'x' WHERE id = 3", "a number was expected, found 'x'"),
         ("DROP TABLE scores", "its tables are not those of a journal"),
-        ("PRAGMA application_id=7", "its tables are not those of a journal"),
+        ("PRAGMA application_id=7", "something else, which holds finished_folds, scores, search"),
     ],
 )
 def test_what_is_amiss_in_a_healthy_database_is_found(statement, found, killed, outcome, tmp_path):
@@ -182,32 +183,43 @@ def test_a_damaged_journal_is_refused_each_time_and_copied_once(killed, tmp_path
     assert path.read_bytes() == path.with_name("j.damaged-1").read_bytes() == damaged
     assert path.with_name("j-wal").read_bytes() == wal
     assert path.with_name("j.damaged-1-wal").read_bytes() == wal
-    path.write_bytes(b"damaged otherwise")
-    with pytest.raises(JournalDamagedError, match=r"no SQLite file.*'j\.damaged-2'"):
+    otherwise = killed.file[:6000]
+    path.write_bytes(otherwise)
+    with pytest.raises(JournalDamagedError, match=r"'j\.damaged-2'.*delete '.*j', '.*j-wal' and"):
         Journal.opened(path, IDENTITY)
     assert path.with_name("j.damaged-1").read_bytes() == damaged
-    assert path.with_name("j.damaged-2").read_bytes() == b"damaged otherwise"
+    assert path.with_name("j.damaged-2").read_bytes() == otherwise
+
+
+def foreign_database(damaged=False):
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE books (title)")
+        content = bytearray(connection.serialize())
+    if damaged:
+        content[100:200] = b"x" * 100
+    return bytes(content)
 
 
 @pytest.mark.parametrize(
     ("content", "found"),
-    [(b"", "it is empty"), (b"a,b\n1,2\n", r"no SQLite file, it begins with b'a,b\\n1,2\\n'")],
+    [
+        (b"", "it is empty"),
+        (b"a,b\n1,2\n", r"it is not an SQLite file, it begins with b'a,b\\n1,2\\n'"),
+        (b"PK\x03\x04 a spreadsheet", "it is not an SQLite file"),
+        (pickle.dumps([1, 2]), "it is not an SQLite file"),
+        (foreign_database(), "an SQLite file of something else, which holds books"),
+        (foreign_database(damaged=True), "an SQLite file of something else, which cannot be read"),
+    ],
+    ids=["empty", "table", "spreadsheet", "pickle", "database", "damaged database"],
 )
-def test_what_is_no_journal_is_refused_and_copied(content, found, tmp_path):
+def test_a_file_of_something_else_is_left_alone_and_never_to_be_deleted(content, found, tmp_path):
     path = tmp_path / "j"
     path.write_bytes(content)
-    with pytest.raises(JournalDamagedError, match=found):
+    with pytest.raises(
+        JournalDamagedError, match=f"{found}.*left as it is; .*another p"
+    ) as refusal:
         Journal.opened(path, IDENTITY)
-    assert path.read_bytes() == path.with_name("j.damaged-1").read_bytes() == content
-
-
-def test_a_database_of_something_else_is_left_alone(tmp_path):
-    path = tmp_path / "library"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("CREATE TABLE books (title)")
-    content = path.read_bytes()
-    with pytest.raises(JournalDamagedError, match=r"something else, which holds books.*another p"):
-        Journal.opened(path, IDENTITY)
+    assert "elete" not in str(refusal.value)
     assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
 
@@ -216,8 +228,8 @@ def test_a_journal_of_a_later_format_is_refused(killed, tmp_path):
     path = tmp_path / "j"
     path.write_bytes(killed.whole)
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version=2")
-    with pytest.raises(JournalMismatchError, match=r"is of format 2.*has format 1: name another"):
+        connection.execute("PRAGMA user_version=3")
+    with pytest.raises(JournalMismatchError, match=r"is of format 3.*has format 2: name another"):
         Journal.opened(path, IDENTITY)
 
 
@@ -229,9 +241,9 @@ def test_a_table_that_someone_adds_does_no_harm(killed, outcome, tmp_path):
     assert outcome(path.read_bytes()) == COUNT
 
 
-def test_a_copy_that_cannot_be_made_is_told(tmp_path, monkeypatch):
+def test_a_copy_that_cannot_be_made_is_told(killed, tmp_path, monkeypatch):
     path = tmp_path / "j"
-    path.write_bytes(b"")
+    path.write_bytes(killed.file[:5000])
 
     def full(*_):
         raise OSError(28, "No space left on device")

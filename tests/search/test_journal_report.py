@@ -116,8 +116,8 @@ def test_a_journal_in_use_and_one_of_a_killed_search_are_only_read(path, capsys)
     ("content", "arguments", "cause", "mend"),
     [
         (None, [], "no such journal: 'search.sqlite'", "give the path of one"),
-        (b"", [], "is damaged: it is empty", "give the path of a whole journal"),
-        (b"a,b\n", [], "it is no SQLite file", "give the path of a whole journal"),
+        (b"", [], "is not a journal: it is empty", "give the path of a whole journal"),
+        (b"a,b\n", [], "it is not an SQLite file", "give the path of a whole journal"),
         (b"", ["--best", "0"], "--best is 0", "at least 1 is needed"),
         (b"", ["--best", "x"], "invalid int value", "--help"),
         (b"", ["--worst"], "unrecognized arguments: --worst", "--help"),

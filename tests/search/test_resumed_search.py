@@ -5,6 +5,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -14,11 +15,14 @@ from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skhp import (
     GridSearchCV,
     HalvingGridSearchCV,
     InvalidParameterError,
+    JournalError,
     JournalMismatchError,
     KerasMLPClassifier,
     RandomizedSearchCV,
@@ -199,6 +203,178 @@ class TestRefused:
     def test_a_path_that_is_none(self):
         with pytest.raises(ValueError, match="journal"):
             GridSearchCV(LogisticRegression(), {"C": [1.0]}, journal=3).fit(X, Y)
+
+
+# What the scorers and the transformer below read; tests edit it.
+FACTOR = 1.0
+CALLS = [0]
+LOG = None
+
+
+def factor():
+    return FACTOR
+
+
+def scored_by_a_global(estimator, X, y):
+    return factor() * estimator.score(X, y)
+
+
+def scored_and_counted(estimator, X, y):
+    CALLS[0] += 1
+    return estimator.score(X, y)
+
+
+def scored_and_logged(estimator, X, y):
+    print("scored", file=LOG)
+    return estimator.score(X, y)
+
+
+def scaled(X):
+    return FACTOR * X
+
+
+class Thresholded(ClassifierMixin, BaseEstimator):
+    threshold = 0.0
+
+    def __init__(self, sign=1):
+        self.sign = sign
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return (self.sign * X[:, 0] > self.threshold).astype(int)
+
+
+class TestCodeOfTheUsers:
+    def search(self, journal, estimator=None, scoring=None, grid=None):
+        estimator = LogisticRegression() if estimator is None else estimator
+        grid = {"C": [0.1, 1.0]} if grid is None else grid
+        search = GridSearchCV(estimator, grid, scoring=scoring, cv=3, refit=False, journal=journal)
+        return search.fit(X, Y)
+
+    @pytest.mark.parametrize(
+        ("edited", "part", "reached", "settings"),
+        [
+            (
+                "FACTOR",
+                "scoring",
+                "FACTOR, factor, scored_by_a_global",
+                {"scoring": scored_by_a_global},
+            ),
+            (
+                "FACTOR",
+                "scoring",
+                "FACTOR, factor, scored_by_a_global",
+                {"scoring": {"a": "f1", "b": scored_by_a_global}},
+            ),
+            (
+                "FACTOR",
+                "estimator",
+                "FACTOR, scaled",
+                {
+                    "estimator": make_pipeline(FunctionTransformer(scaled), LogisticRegression()),
+                    "grid": {"logisticregression__C": [1.0]},
+                },
+            ),
+            (
+                "threshold",
+                "estimator",
+                "Thresholded",
+                {"estimator": Thresholded(), "grid": {"sign": [1, -1]}},
+            ),
+        ],
+        ids=["a scorer", "several scorers", "a transformer", "a class attribute"],
+    )
+    def test_an_edit_is_another_search(
+        self, edited, part, reached, settings, tmp_path, monkeypatch
+    ):
+        first = self.search(tmp_path / "journal", **settings)
+        place = Thresholded if hasattr(Thresholded, edited) else sys.modules[__name__]
+        monkeypatch.setattr(place, edited, 0.7)
+        with pytest.raises(JournalMismatchError, match=rf"What differs: {part} \(") as refusal:
+            self.search(tmp_path / "journal", **settings)
+        assert f"; what their code reaches ({reached}). Give" in str(refusal.value)
+        monkeypatch.undo()
+        assert_same_results(self.search(tmp_path / "journal", **settings), first, times=True)
+
+    def test_a_function_among_the_candidates_is_another_one_when_edited(
+        self, tmp_path, monkeypatch
+    ):
+        pipeline = make_pipeline(FunctionTransformer(), Thresholded())
+        grid = {"functiontransformer__func": [None, scaled]}
+        self.search(tmp_path / "journal", pipeline, grid=grid)
+        monkeypatch.setattr(sys.modules[__name__], "FACTOR", -1.0)
+        again = self.search(tmp_path / "journal", pipeline, grid=grid).cv_results_
+        plain = self.search(None, pipeline, grid=grid).cv_results_
+        np.testing.assert_array_equal(again["mean_test_score"], plain["mean_test_score"])
+        assert again["mean_test_score"][0] != again["mean_test_score"][1]
+
+    def test_what_the_search_itself_counts_up_is_no_edit(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(sys.modules[__name__], "CALLS", [0])
+        first = self.search(tmp_path / "journal", scoring=scored_and_counted)
+        for _ in range(2):
+            assert CALLS == [6]
+            again = self.search(tmp_path / "journal", scoring=scored_and_counted)
+            assert_same_results(again, first, times=True)
+        forget(tmp_path / "journal", 0.5)
+        self.search(tmp_path / "journal", scoring=scored_and_counted)
+        assert CALLS == [9]
+        # As a new process begins.
+        CALLS[0] = 0
+        again = self.search(tmp_path / "journal", scoring=scored_and_counted)
+        np.testing.assert_array_equal(
+            again.cv_results_["mean_test_score"], first.cv_results_["mean_test_score"]
+        )
+        assert CALLS == [0]
+        CALLS[0] = 70
+        with pytest.raises(JournalMismatchError, match=r"scoring \("):
+            self.search(tmp_path / "journal", scoring=scored_and_counted)
+
+    def test_candidates_that_count_are_found_again(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(sys.modules[__name__], "CALLS", [0])
+
+        def counted(X):
+            CALLS[0] += 1
+            return X
+
+        pipeline = make_pipeline(FunctionTransformer(), Thresholded())
+        grid = {"functiontransformer__func": [counted]}
+        first = self.search(tmp_path / "journal", pipeline, grid=grid)
+        n_calls, CALLS[0] = CALLS[0], 0
+        assert n_calls
+        again = self.search(tmp_path / "journal", pipeline, grid=grid)
+        assert CALLS == [0]
+        assert_same_results(again, first, times=True)
+
+    @pytest.mark.parametrize(
+        ("settings", "path"),
+        [
+            (
+                {"scoring": scored_and_logged},
+                "scoring -> scored_and_logged -> LOG is a _io.TextIOWrapper",
+            ),
+            (
+                {
+                    "estimator": Pipeline(
+                        [("first", FunctionTransformer()), ("last", Thresholded())]
+                    ),
+                    "grid": {"first__kw_args": [{"a": threading.Lock()}]},
+                },
+                "parameters -> first__kw_args -> a is a _thread.lock",
+            ),
+        ],
+    )
+    def test_what_cannot_be_described_is_refused_by_name(
+        self, settings, path, tmp_path, monkeypatch
+    ):
+        with (tmp_path / "log").open("w") as log:
+            monkeypatch.setattr(sys.modules[__name__], "LOG", log)
+            with pytest.raises(JournalError, match=path) as refusal:
+                self.search(tmp_path / "journal", **settings)
+        assert "or search without a journal" in str(refusal.value)
+        assert (tmp_path / "log").read_text() == ""
 
 
 def test_pandas_reads_the_fits(tmp_path):

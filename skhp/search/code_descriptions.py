@@ -1,0 +1,289 @@
+"""Functions, classes and modules: by version if installed, else by code and what it reaches."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import functools
+import importlib
+import importlib.util
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from skhp.search.canonical_text import hashed, text_of
+from skhp.search.code_origins import origin_of_class, origin_of_module
+from skhp.search.code_reading import CodeReading, ImportedNames, read_code
+
+__all__ = [
+    "UndescribableError",
+    "described_code",
+    "described_member",
+    "is_code_of_the_user",
+    "name_of_class",
+    "reached_through",
+]
+
+Describe = Callable[[Any], Any]
+
+_ABSENT: Any = object()
+
+# What Python itself keeps of a module, of a class: places, texts for people, caches.
+_OF_EACH_MODULE = {
+    *("__name__", "__file__", "__doc__", "__spec__", "__loader__", "__package__", "__path__"),
+    *("__builtins__", "__cached__", "__annotations__", "__annotate__", "__warningregistry__"),
+}
+_OF_EACH_CLASS = {
+    *("__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__slots__"),
+    *("__firstlineno__", "__static_attributes__", "__abstractmethods__", "_abc_impl"),
+    *("__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__"),
+    *("__dataclass_fields__", "__dataclass_params__", "__match_args__"),
+    *("__orig_bases__", "__parameters__", "__slotnames__"),
+}
+# The slots of a class, and the methods of one that is not written in Python.
+_OF_OTHER_LANGUAGES = (
+    types.MemberDescriptorType,
+    types.GetSetDescriptorType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+)
+
+
+class UndescribableError(TypeError):
+    """A value has no content that could be told from another's.
+
+    Parameters
+    ----------
+    kind : type
+        Of the value.
+    path : tuple of str, default=()
+        The names by which it is reached, the outermost first.
+    """
+
+    def __init__(self, kind: type, path: tuple[str, ...] = ()) -> None:
+        self.kind = kind
+        self.path = path
+        super().__init__(f"{' -> '.join(path) or 'a value'} is a {name_of_class(kind)}")
+
+
+@contextlib.contextmanager
+def reached_through(name: str) -> Iterator[None]:
+    """Add a name to the path of what cannot be described."""
+    try:
+        yield
+    except UndescribableError as error:
+        raise UndescribableError(error.kind, (name, *error.path)) from None
+
+
+def name_of_class(kind: type) -> str:
+    """The name of a class, for the user's own without the module.
+
+    A program that is imported has another name than one that is run, and is the same program.
+    """
+    own = origin_of_class(kind) is None
+    return kind.__qualname__ if own else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def is_code_of_the_user(value: Any) -> bool:
+    """Whether a function, class or module is told by its code."""
+    if isinstance(value, types.FunctionType):
+        return _origin_of_function(value) is None
+    if isinstance(value, type):
+        return origin_of_class(value) is None
+    return isinstance(value, types.ModuleType) and _origin_of_loaded(value) is None
+
+
+def described_code(
+    value: Any, describe: Describe, describe_read: Callable[[str, Any], Any]
+) -> dict[str, Any]:
+    """The description of a function, a class or a module.
+
+    Parameters
+    ----------
+    value : function, type or module
+    describe : callable
+        Describes a value that is reached from there.
+    describe_read : callable
+        The same for what code reads by a name, and takes that name first.
+    """
+    if isinstance(value, types.FunctionType):
+        return _described_function(value, describe, describe_read)
+    if isinstance(value, type):
+        return _described_class(value, describe)
+    return _described_module(value, describe)
+
+
+def described_member(value: Any, describe: Describe) -> dict[str, Any] | None:
+    """What stands in a class in place of a function; None for anything else."""
+    if isinstance(value, property):
+        return {"$property": [describe(part) for part in (value.fget, value.fset, value.fdel)]}
+    if isinstance(value, staticmethod | classmethod):
+        return {f"${type(value).__name__}": describe(value.__func__)}
+    if isinstance(value, functools.cached_property):
+        return {"$cached_property": describe(value.func)}
+    if isinstance(value, _OF_OTHER_LANGUAGES):
+        return {"$member": value.__name__}
+    return None
+
+
+# ---------------------------------------------------------------- functions
+
+
+def _origin_of_function(function: types.FunctionType) -> str | None:
+    # Not by its `__module__`, which a decorator copies from the function that it wraps.
+    scope = function.__globals__
+    return origin_of_module(scope.get("__name__"), scope.get("__file__"))
+
+
+def _described_function(
+    function: types.FunctionType, describe: Describe, describe_read: Callable[[str, Any], Any]
+) -> dict[str, Any]:
+    origin = _origin_of_function(function)
+    if origin is not None and _is_found_by_name(function):
+        return {"$function": f"{function.__module__}.{function.__qualname__}"} | _versions(origin)
+    reading = read_code(function.__code__, describe)
+    content: dict[str, Any] = {
+        "code": reading.instructions,
+        "defaults": describe([function.__defaults__, function.__kwdefaults__]),
+        "closure": _closure(function, describe),
+        "attributes": _attributes(vars(function), describe),
+    }
+    if origin is None:
+        content["reads"] = {
+            name: describe_read(name, value)
+            for name, value in sorted(_read(function.__globals__, reading).items())
+        }
+    name = function.__qualname__ if origin is None else function.__code__.co_qualname
+    return {"$function": name, "code": hashed(text_of(content))} | _versions(origin)
+
+
+def _is_found_by_name(function: types.FunctionType) -> bool:
+    found: Any = sys.modules.get(function.__module__)
+    for name in function.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is function
+
+
+def _versions(origin: str | None) -> dict[str, str]:
+    return {"version": origin} if origin else {}
+
+
+def _closure(function: types.FunctionType, describe: Describe) -> dict[str, Any]:
+    names = function.__code__.co_freevars
+    return _attributes(
+        {
+            name: cell.cell_contents
+            for name, cell in zip(names, function.__closure__ or (), strict=True)
+            if _is_filled(cell)
+        },
+        describe,
+    )
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+def _attributes(values: Mapping[str, Any], describe: Describe) -> dict[str, Any]:
+    descriptions = {}
+    for name in sorted(values):
+        with reached_through(name):
+            descriptions[name] = describe(values[name])
+    return descriptions
+
+
+# ---------------------------------------------------------------- what code reads by name
+
+
+def _read(scope: dict[str, Any], reading: CodeReading) -> dict[str, Any]:
+    return dict(_globals_read(scope, reading)) | dict(_modules_imported(scope, reading))
+
+
+def _globals_read(scope: dict[str, Any], reading: CodeReading) -> Iterator[tuple[str, Any]]:
+    for first, *rest in reading.names:
+        # A name that is not there is one of Python's own, or will be an error where it is read.
+        if first in scope and first not in _OF_EACH_MODULE:
+            yield _followed(first, scope[first], rest)
+
+
+def _modules_imported(scope: dict[str, Any], reading: CodeReading) -> Iterator[tuple[str, Any]]:
+    for name in reading.imports:
+        module = _imported(scope, name)
+        yield _followed(name.module, module, list(name.attributes))
+
+
+def _imported(scope: dict[str, Any], name: ImportedNames) -> Any:
+    module = name.module
+    if name.level:
+        package = scope.get("__package__") or str(scope.get("__name__", "")).rpartition(".")[0]
+        module = f"{package}.{module}" if module else package
+    origin = origin_of_module(module)
+    if origin is not None:
+        return ["$module", module.partition(".")[0], origin]
+    try:
+        return importlib.import_module(module)
+    except Exception:  # The user hears of it from the function itself, if it gets there.
+        return ["$no module", name.module]
+
+
+def _followed(name: str, value: Any, attributes: list[str]) -> tuple[str, Any]:
+    """The last of a chain of attributes that is reached through modules of the user's alone."""
+    for attribute in attributes:
+        if not isinstance(value, types.ModuleType) or _origin_of_loaded(value) is not None:
+            break
+        found = getattr(value, attribute, _ABSENT)
+        if found is _ABSENT:
+            with contextlib.suppress(Exception):  # A part of a package that is not loaded yet.
+                found = importlib.import_module(f"{value.__name__}.{attribute}")
+        name, value = f"{name}.{attribute}", None if found is _ABSENT else found
+    return name, value
+
+
+# ---------------------------------------------------------------- modules
+
+
+def _origin_of_loaded(module: types.ModuleType) -> str | None:
+    return origin_of_module(module.__name__, getattr(module, "__file__", None))
+
+
+def _described_module(module: types.ModuleType, describe: Describe) -> dict[str, Any]:
+    origin = _origin_of_loaded(module)
+    if origin is not None:
+        return {"$module": module.__name__} | _versions(origin)
+    holds = {name: value for name, value in vars(module).items() if name not in _OF_EACH_MODULE}
+    return {"$module": hashed(text_of(_attributes(holds, describe)))}
+
+
+# ---------------------------------------------------------------- classes
+
+
+def _described_class(kind: type, describe: Describe) -> dict[str, Any]:
+    origin = origin_of_class(kind)
+    name = {"$class": name_of_class(kind)} | _versions(origin)
+    if origin is not None:
+        return name
+    bases = [describe(base) for base in kind.__bases__]
+    made_by = [describe(type(kind))] if is_code_of_the_user(type(kind)) else []
+    members = _members_of_enum(kind) if issubclass(kind, enum.Enum) else _members(kind)
+    content = [bases, made_by, _attributes(members, describe)]
+    return name | {"code": hashed(text_of(content))}
+
+
+def _members(kind: type) -> dict[str, Any]:
+    return {name: value for name, value in vars(kind).items() if name not in _OF_EACH_CLASS}
+
+
+def _members_of_enum(kind: Any) -> dict[str, Any]:
+    # The rest of such a class is how Python finds its members.
+    functions = {
+        name: value
+        for name, value in vars(kind).items()
+        if name not in kind.__members__ and isinstance(value, types.FunctionType | property)
+    }
+    return functions | {name: member.value for name, member in kind.__members__.items()}
