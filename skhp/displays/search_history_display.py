@@ -135,7 +135,7 @@ class SearchHistoryDisplay:
             if self.lines_:
                 line.set_label(f"_round {number}")
             self.lines_.append(line)
-        ax.set(xlabel=_LABELS[self.over], ylabel=f"mean test {results.metric}")
+        ax.set(xlabel=_LABELS[self.over], ylabel=f"mean test {results.metric_title}")
         ax.set_title(results.name)
         if self.over == "candidates":
             ax.xaxis.get_major_locator().set_params(integer=True)

@@ -69,7 +69,8 @@ def test_the_band_ends_where_fewer_than_half_are_in_training():
 
 
 def test_the_median_of_best_epochs_is_marked():
-    histories = [TrainingHistory("A", {"loss": (1.0,) * 9}, kept_epoch=n) for n in (2, 3, 9)]
+    curves = {"loss": (1.0,) * 9}
+    histories = [TrainingHistory("A", curves, kept_epoch=n, watched="val_loss") for n in (2, 3, 9)]
     display = HistoryDisplay(histories).plot()
     assert display.best_epoch_line_.get_xdata() == [3, 3]
     assert "median best epoch: 3" in labels(display.ax_)
