@@ -13,12 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Which part of skhp may import which. A new part is a new line. The part "skhp" is the public
 # names, `from skhp import KerasMLPClassifier`.
-BASE = {"adoption", "equality", "exceptions", "suggestions"}
+BASE = {"adoption", "equality", "exceptions", "suggestions", "target_summary"}
 MAY_IMPORT = {
     "adoption": {"equality"},
     "equality": set(),
     "exceptions": set(),
     "suggestions": set(),
+    "target_summary": set(),
     "losses": {"networks"},
     "scoring": set(),
     "networks": BASE,

@@ -37,7 +37,9 @@ def draw_importance(
     )
     ax.axvline(0, color="black", linewidth=0.8)
     between = " " if wide else "\n"
-    ax.set_xlabel(f"permutation importance{between}(added squared error / variance)")
+    ax.set_xlabel(
+        f"permutation importance{between}(added squared error / variance)", fontsize="small"
+    )
     believable = "" if importance.explained > 0.3 else f"{between}so the bars tell little"
     explained = f"{max(importance.explained, 0):.0%} of unseen scores"
     ax.set_title(f"A random forest explains{between}{explained}{believable}", fontsize="small")

@@ -18,9 +18,11 @@ NOT_SET_PLACE = -0.12
 
 _READABLE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
 # In inches: a letter of a value and of a name, and the height of a value with room around it.
-_VALUE_LETTER = 0.085
-_NAME_LETTER = 0.095
+_VALUE_LETTER = 0.07
+_NAME_LETTER = 0.085
 _VALUE_HEIGHT = 0.19
+# Of more values, those that are written leave room between them, and lines can be seen.
+_FEW_VALUES = 8
 
 
 def draw_parallel_coordinates(ax: Any, results: SearchResults) -> dict[str, Any]:
@@ -67,7 +69,8 @@ def draw_parallel_coordinates(ax: Any, results: SearchResults) -> dict[str, Any]
     ax.add_collection(lines)
     for place, scale in enumerate(scales):
         ax.axvline(place, color="black", linewidth=0.8)
-        ticks = [(share, label) for _, share, label in scale.ticks(gap)]
+        many, wide = len(scale.labels) > _FEW_VALUES, max(2.5 * gap, 0.12)
+        ticks = [(share, label) for _, share, label in scale.ticks(wide if many else gap)]
         if not_set[:, place].any():
             ticks.append((NOT_SET_PLACE, "not set"))
         for share, text in ticks:

@@ -54,7 +54,7 @@ def wrapped_name(name: str, width: int) -> str:
     fraction
     """
     spaced = re.sub(r"_(?=[^_])", "_\0", name).replace("\0", " ")
-    lines = textwrap.wrap(spaced, max(width, 6), break_on_hyphens=False)
+    lines = textwrap.wrap(spaced, width, break_long_words=False, break_on_hyphens=False)
     return "\n".join(line.replace("_ ", "_") for line in lines)
 
 

@@ -32,7 +32,7 @@ def regression(seed):
 
 
 HEALTHY = {
-    "default": (KerasMLPClassifier(), classes),
+    "almost default": (KerasMLPClassifier(learning_rate=0.003), classes),
     "moons": (
         KerasMLPClassifier(neurons=20, learning_rate=0.01),
         lambda seed: make_moons(500, noise=0.25, random_state=seed),
