@@ -135,14 +135,15 @@ class HistoryDisplay:
         for prefix in drawn:
             self._draw(ax, prefix, metric, line_kw or {})
         self.best_epoch_line_ = self._mark_best_epoch(ax, metric)
-        values = np.concatenate(
-            [curve for prefix in drawn for curve in self._curves(prefix, metric)]
-        )
+        curves = [curve for prefix in drawn for curve in self._curves(prefix, metric)]
+        values = np.concatenate(curves)
         finite = values[np.isfinite(values)]
         if len(finite) and finite.min() > 0 and finite.max() > _WIDE_RANGE * finite.min():
             ax.set_yscale("log")
         ax.set(xlabel="epoch", ylabel=metric)
         ax.xaxis.get_major_locator().set_params(integer=True)
+        # Without an epoch 0, which there is not.
+        ax.set_xlim(0.5, max(map(len, curves)) + 0.5)
         names = sorted({history.name for history in self.histories})
         count = f", {len(self.histories)} fits" if len(self.histories) > 1 else ""
         ax.set_title(f"{', '.join(names)}{count}")

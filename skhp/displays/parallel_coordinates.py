@@ -82,7 +82,7 @@ def draw_parallel_coordinates(ax: Any, results: SearchResults) -> dict[str, Any]
     ]
     ax.set_xticks(places, names)
     ax.set_yticks([])
-    ax.set(xlim=(-0.1, len(scales) - 0.4), ylim=(-0.2 if not_set.any() else -0.06, 1.06))
+    ax.set(xlim=(-0.1, len(scales) - 0.25), ylim=(-0.2 if not_set.any() else -0.06, 1.06))
     n_missing = len(scores) - len(scored)
     if n_missing:
         are = "candidate that failed or was pruned is"

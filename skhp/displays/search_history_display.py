@@ -139,6 +139,7 @@ class SearchHistoryDisplay:
         ax.set_title(results.name)
         if self.over == "candidates":
             ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.set_xlim(0.5, len(places) + 0.5)
         ax.legend()
         self.positions_, self.best_so_far_ = places, best
         self.ax_, self.figure_ = ax, ax.figure

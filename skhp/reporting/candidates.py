@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skhp.displays.search_results import SearchResults
-from skhp.displays.value_text import NOT_SET, number_text, value_text
+from skhp.displays.value_text import NOT_SET, value_text
 from skhp.reporting.page import Number, paragraph, table
 
 __all__ = ["assignments", "candidates_table", "number_of_candidates", "order_of_candidates"]
@@ -78,7 +78,7 @@ def candidates_table(search: Any, results: SearchResults) -> str:
         "rank",
         "parameters",
         f"mean {results.metric_title}",
-        "deviation",
+        "deviation of the folds",
         *(f"mean {name}" for name in others),
         *(_COLUMNS[name] for name in columns),
     ]
@@ -122,4 +122,8 @@ def _score(score: float, decimals: int) -> Number:
 def _plain(value: Any) -> object:
     if isinstance(value, str):
         return str(value)
-    return Number("" if np.isnan(value) else number_text(float(value)))
+    number = float(value)
+    if np.isnan(number):
+        return Number("")
+    # Epochs, as means of the folds, and seconds.
+    return Number(f"{number:.1f}" if number >= 1 and not number.is_integer() else f"{number:.3g}")

@@ -18,7 +18,7 @@ from sklearn.metrics import (
 
 from skhp.displays.search_results import SearchResults
 from skhp.displays.value_text import value_text
-from skhp.reporting.page import paragraph, table
+from skhp.reporting.page import Number, paragraph, table
 
 __all__ = ["class_label", "new_rows_tables"]
 
@@ -90,10 +90,10 @@ def _of_classes(target: np.ndarray, predicted: np.ndarray) -> list[str]:
     )
     accuracy = accuracy_score(target, predicted)
     scores: list[list[object]] = [
-        [name, *map(float, (p, r, f)), int(n)]
+        [name, *map(_share, (p, r, f)), int(n)]
         for name, p, r, f, n in zip(names, precision, recall, f1, support, strict=True)
     ]
-    means = [float(of.mean()) for of in (precision, recall, f1)]
+    means = [_share(of.mean()) for of in (precision, recall, f1)]
     scores.append(["mean of the classes", *means, len(target)])
     return [
         paragraph(
@@ -103,6 +103,10 @@ def _of_classes(target: np.ndarray, predicted: np.ndarray) -> list[str]:
         paragraph("Of each class:"),
         table(["class", "precision", "recall", "F1", "rows"], scores),
     ]
+
+
+def _share(share: float) -> Number:
+    return Number(f"{share:.3f}")
 
 
 def _confusion(names: list[str], counts: np.ndarray) -> str:

@@ -19,7 +19,8 @@ th, td { padding: 0.2rem 0.6rem; border-bottom: 1px solid #ddd; text-align: left
   vertical-align: top; }
 th { vertical-align: bottom; }
 td.text { overflow-wrap: anywhere; min-width: 7rem; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.number, td.number { text-align: right; }
+td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 p, li { overflow-wrap: anywhere; }
 svg { max-width: 100%; height: auto; } figcaption { color: #555; font-size: 0.9rem; }
 figure { margin: 1.5rem 0; } .verdict { font-size: 1.1rem; }
@@ -66,15 +67,26 @@ def list_of(texts: Iterable[str]) -> str:
 
 def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table of values, which are written as everywhere; an absent number is an empty cell."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    body = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
+    cells = [[_cell(value) for value in row] for row in rows]
+    # A heading stands over its numbers.
+    numbers = [all(_NUMBER in row[k] for row in cells) for k in range(len(names))]
+    head = "".join(
+        f"<th{_NUMBER if number and cells else ''}>{html.escape(name)}</th>"
+        for name, number in zip(names, numbers, strict=True)
+    )
+    body = "\n".join(f"<tr>{''.join(row)}</tr>" for row in cells)
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
+_NUMBER = ' class="number"'
+
+
 def _cell(value: object) -> str:
-    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
+    if isinstance(value, float):
         value = Number("" if value != value else number_text(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = Number(value)
     if isinstance(value, Number):
-        return f'<td class="number">{html.escape(value)}</td>'
+        return f"<td{_NUMBER}>{html.escape(value)}</td>"
     text = value if isinstance(value, str) else value_text(value)
     return f'<td class="text">{html.escape(text)}</td>'
