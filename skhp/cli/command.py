@@ -120,7 +120,7 @@ def _tune(arguments: argparse.Namespace) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from skhp.comparison import check_page, render_report, write_page
+    from skhp.comparison import check_page, pipeline_path, render_report, write_page
 
     settings = _settings(arguments)
     check_page(arguments.out, reads=(arguments.table, arguments.journal))
@@ -129,7 +129,7 @@ def _report(arguments: argparse.Namespace) -> None:
         path = write_page(study, arguments.out)
     finally:
         _print(render_report(study))
-    _print(f"\nThe page is {str(path)!r}.\n")
+    _print(f"\nThe page is {str(path)!r}, the fitted pipeline {str(pipeline_path(path))!r}.\n")
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

@@ -76,7 +76,8 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("report.html"),
         metavar="FILE",
-        help="the page; an older one is replaced when the new one is whole (default: report.html)",
+        help="the page, beside which the fitted pipeline is left as FILE with the ending .joblib; "
+        "older ones are replaced when the new ones are whole (default: report.html)",
     )
     return parser
 

@@ -1,13 +1,16 @@
-"""A study as a page: the report of its search, with what the baseline has to say to it."""
+"""A study as a page and a pipeline: the report of its search, and what it chose, fitted."""
 
 from __future__ import annotations
 
 import copy
 import importlib.util
 import os
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import joblib
 
 from skhp.comparison.errors import OutputError, SettingsError
 from skhp.comparison.files import check_writable
@@ -48,16 +51,29 @@ def check_page(path: Path, reads: Sequence[str | os.PathLike[str] | None] = ()) 
             "or choose another --out."
         )
     check_writable(folder)
+    pipeline = pipeline_path(path)
+    if pipeline.is_dir() or pipeline == path:
+        raise OutputError(
+            f"the fitted pipeline would go to {str(pipeline)!r}, which is "
+            f"{'the page itself' if pipeline == path else 'a directory'}: choose another --out."
+        )
     for other in reads:
-        if other is not None and path.resolve() == Path(other).resolve():
+        if other is not None and Path(other).resolve() in (path.resolve(), pipeline.resolve()):
             raise OutputError(
-                f"{str(path)!r} is read, or is the journal, and the page would take its place: "
-                "choose another --out."
+                f"{str(other)!r} is read, or is the journal, and the page or the pipeline would "
+                "take its place: choose another --out."
             )
+
+
+def pipeline_path(page: Path) -> Path:
+    """Where the fitted pipeline goes: beside the page, by its name."""
+    return page.with_suffix(".joblib")
 
 
 def write_page(study: Study, path: Path) -> Path:
     """Write the report of the search of a study, judged by the test rows of the study.
+
+    The fitted pipeline is left beside it, at `pipeline_path`.
 
     Parameters
     ----------
@@ -78,14 +94,20 @@ def write_page(study: Study, path: Path) -> Path:
     search: Any = copy.copy(study.search)
     search.best_estimator_ = study.pipeline
     y_test = study.table.target.labels[study.split.y_test]
+    addition = _against_the_baseline(study)
+    pipeline = pipeline_path(path)
+    aside = pipeline.with_name(f".skhp-{uuid.uuid4().hex}")
     try:
-        return write_report(
-            search, path, study.split.X_test, y_test, [_against_the_baseline(study)]
-        )
+        joblib.dump(study.pipeline, aside)
+        write_report(search, path, study.split.X_test, y_test, [addition])
+        os.replace(aside, pipeline)
+        return path
     except OSError as error:
         raise OutputError(
             f"{str(path)!r} cannot be written ({error.strerror or error}): choose another --out."
         ) from error
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _against_the_baseline(study: Study) -> ReportAddition:

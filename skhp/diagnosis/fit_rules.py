@@ -30,6 +30,8 @@ _STILL_LEARNING = 0.005  # share of the training loss that went in each of the l
 _NOTHING_LEARNT = 0.97  # losses of a constant prediction
 _LEAST_ROWS = 30
 _LEAST_OF_CLASS = 5
+_MANY_TIMES = 10.0
+_READ_IN_FULL = 1e7
 _MUCH_L2, _MUCH_DROPOUT = 1e-4, 0.5
 _FAR_FROM_UNIT = 10.0  # size or deviation of a target, or one over that
 _LEAST_EPOCHS = 30
@@ -110,7 +112,7 @@ def learning_rate_too_high(fit: ExaminedFit) -> Finding | None:
     if scatter > _ERRATIC:
         return Finding(
             "learning_rate_too_high",
-            f"The training loss is erratic: from epoch to epoch it scatters by {scatter:.0%} of "
+            f"The training loss is erratic: from epoch to epoch it scatters by {_of(scatter)} "
             f"the loss of knowing nothing. Try a smaller {_named(fit, 'learning_rate')}.",
             scatter,
             fit.own_name("learning_rate"),
@@ -119,8 +121,8 @@ def learning_rate_too_high(fit: ExaminedFit) -> Finding | None:
     if level > _WORSE_THAN_NOTHING and falling_share(late) < _STEADY and len(fit.loss) > 3:
         return Finding(
             "learning_rate_too_high",
-            f"The training loss stays at {level:.1f} times that of knowing nothing. Try a smaller "
-            f"{_named(fit, 'learning_rate')}.",
+            f"The training loss stays at {number_text(round(level, 1))} times that of knowing "
+            f"nothing. Try a smaller {_named(fit, 'learning_rate')}.",
             level,
             fit.own_name("learning_rate"),
         )
@@ -139,8 +141,8 @@ def learning_rate_too_low(fit: ExaminedFit) -> Finding | None:
         return None
     return Finding(
         "learning_rate_too_low",
-        f"The training loss falls evenly, but at a pace that takes {epochs:,.0f} epochs to halve "
-        f"it. Try a larger {_named(fit, 'learning_rate')}.",
+        f"The training loss falls evenly, but at a pace that takes {_count(epochs)} epochs to "
+        f"halve it. Try a larger {_named(fit, 'learning_rate')}.",
         epochs,
         fit.own_name("learning_rate"),
     )
@@ -165,7 +167,7 @@ def underfitting(fit: ExaminedFit) -> Finding | None:
             break
     return Finding(
         "underfitting",
-        f"The network underfits: its least loss is {share:.0%} of that of predicting the same for "
+        f"The network underfits: its least loss is {_of(share)} that of predicting the same for "
         f"all rows, so {advice}.",
         share,
         parameter,
@@ -217,7 +219,7 @@ def _gaping(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
     return Finding(
         "overfitting",
         f"The network overfits: its loss is {trained:.3g} on the training rows and {now:.3g} on "
-        f"the validation rows, a gap of {gap:.0%} of the loss of knowing nothing that grew while "
+        f"the validation rows, a gap of {_of(gap)} the loss of knowing nothing that grew while "
         f"it trained. Try {_smaller(fit)}, or more rows.",
         gap,
         fit.own_name("l2"),
@@ -313,6 +315,15 @@ def _ends_at_its_best(fit: ExaminedFit) -> bool:
 
 def _found(fit: ExaminedFit, rules: list[Callable[[ExaminedFit], Finding | None]]) -> list[Finding]:
     return [finding for rule in rules if (finding := rule(fit)) is not None]
+
+
+def _of(share: float) -> str:
+    """A share of something, and how many times of it where that has fewer digits."""
+    return f"{share:.0%} of" if share < _MANY_TIMES else f"{number_text(float(share))} times"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}" if number < _READ_IN_FULL else number_text(number)
 
 
 def _larger(fit: ExaminedFit) -> str:

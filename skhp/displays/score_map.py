@@ -10,6 +10,7 @@ from skhp.displays.parameter_axis import label_parameter_axis, wrapped_name
 from skhp.displays.parameter_scale import scale_of
 from skhp.displays.score_curve import best_at_each_place
 from skhp.displays.search_results import SearchResults
+from skhp.displays.value_text import decimals_of, number_text
 
 __all__ = ["draw_score_map"]
 
@@ -71,10 +72,10 @@ def draw_score_map(ax: Any, results: SearchResults) -> dict[str, Any]:
             column[best],
             row[best],
             "s" if as_map else "o",
-            markersize=26 if as_map else 12,
+            markersize=36 if as_map else 12,
             fillstyle="none",
             color="tab:red",
-            label=f"best: {scores[best]:.3g}",
+            label=f"best: {number_text(scores[best])}",
         )
     for axis, scale in ((ax.yaxis, scales[0]), (ax.xaxis, scales[1])):
         label_parameter_axis(axis, scale)
@@ -92,8 +93,9 @@ def draw_score_map(ax: Any, results: SearchResults) -> dict[str, Any]:
 
 def _write_numbers(ax: Any, grid: np.ndarray) -> None:
     # Light figures on the dark half of the colours.
+    decimals = decimals_of(grid, 3)
     dark = grid < (np.nanmin(grid) + np.nanmax(grid)) / 2 if np.isfinite(grid).any() else grid < 0
     for (row, column), score in np.ndenumerate(grid):
         if np.isfinite(score):
             colour = "white" if dark[row, column] else "black"
-            ax.text(column, row, f"{score:.3g}", ha="center", va="center", color=colour)
+            ax.text(column, row, f"{score:.{decimals}f}", ha="center", va="center", color=colour)

@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 from scipy.stats.distributions import rv_frozen
 
-__all__ = ["NOT_SET", "is_number", "number_text", "short_texts", "value_key", "value_text"]
+__all__ = [
+    "NOT_SET",
+    "decimals_of",
+    "is_number",
+    "number_text",
+    "short_texts",
+    "value_key",
+    "value_text",
+]
 
 # What a longer sequence holds is told by its first and last elements and their number.
 _MOST_ELEMENTS = 12
@@ -75,6 +83,19 @@ def number_text(value: float) -> str:
     if float(typed) == value or not np.isfinite(value):
         return typed
     return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
+def decimals_of(numbers: np.ndarray, digits: int) -> int:
+    """How many decimals give the largest of some numbers so many digits that count.
+
+    Examples
+    --------
+    >>> decimals_of(np.array([0.5, 0.12345, np.nan]), 3), decimals_of(np.array([1234.5]), 3)
+    (3, 0)
+    """
+    finite = np.abs(numbers[np.isfinite(numbers)])
+    largest = float(finite.max()) if finite.size else 0.0
+    return digits if largest == 0 else int(np.clip(digits - 1 - np.floor(np.log10(largest)), 0, 8))
 
 
 def short_texts(values: Sequence[Any], most: int = 24) -> dict[str, str]:
@@ -143,6 +164,8 @@ def _real_text(value: Real, exact: bool) -> str:
 
 
 def _composed_text(value: Any, exact: bool, above: tuple[int, ...]) -> str:
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}" if exact else value.__name__
     if isinstance(value, Mapping):
         if {"class_name", "config"} <= value.keys() and isinstance(value["config"], Mapping):
             # An object of Keras within the configuration of another.
@@ -154,8 +177,6 @@ def _composed_text(value: Any, exact: bool, above: tuple[int, ...]) -> str:
     if hasattr(value, "shape") and (hasattr(value, "dtype") or hasattr(value, "iloc")):
         shape = f"{type(value).__name__} of shape {_text(tuple(value.shape), exact, above)}"
         return f"{shape} at {id(value)}" if exact else shape
-    if isinstance(value, type):
-        return f"{value.__module__}.{value.__qualname__}" if exact else value.__name__
     if isinstance(value, FunctionType | BuiltinFunctionType | np.ufunc):
         name = "a lambda" if value.__name__ == "<lambda>" else value.__name__
         return f"{name} at {id(value)}" if exact else name
@@ -167,7 +188,7 @@ def _composed_text(value: Any, exact: bool, above: tuple[int, ...]) -> str:
         return _call(value.dist.name, value.args, value.kwds, exact, above)
     if _is_estimator(value):
         given = value.get_params(deep=False)
-        return _call(type(value).__name__, [], _changed(value, given), exact, above)
+        return _call(type(value).__name__, [], _changed(value, given, above), exact, above)
     return _object_text(value, exact, above)
 
 
@@ -200,7 +221,7 @@ def _object_text(value: Any, exact: bool, above: tuple[int, ...]) -> str:
     configured = _configuration(value)
     if configured is not None or type(value).__repr__ is object.__repr__:
         settings = getattr(value, "__dict__", {}) if configured is None else configured
-        text = _call(type(value).__name__, [], _changed(value, settings), exact, above)
+        text = _call(type(value).__name__, [], _changed(value, settings, above), exact, above)
         return f"{text} at {id(value)}" if exact else text
     with np.printoptions(legacy="1.25"):
         # NumPy 2 writes np.float64(0.1), within the text of any object that holds one.
@@ -225,7 +246,7 @@ def _configuration(value: Any) -> dict[str, Any] | None:
     return {name: one for name, one in configuration.items() if name not in ("name", "dtype")}
 
 
-def _changed(value: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(value: Any, settings: Mapping[str, Any], above: tuple[int, ...]) -> dict[str, Any]:
     """Those arguments of the constructor that are not the default."""
     try:
         arguments = inspect.signature(type(value)).parameters
@@ -237,7 +258,10 @@ def _changed(value: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
         if name in arguments:
             default = arguments[name].default
             # As text, for numbers of 32 bits are not those of the constructor.
-            if default is inspect.Parameter.empty or value_text(default) != value_text(setting):
+            is_default = default is not inspect.Parameter.empty and (
+                setting is default or _text(setting, False, above) == value_text(default)
+            )
+            if not is_default:
                 changed[name] = setting
         elif takes_more and hasattr(value, "get_params"):
             changed[name] = setting

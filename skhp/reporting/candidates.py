@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skhp.displays.search_results import SearchResults
-from skhp.displays.value_text import NOT_SET, value_text
+from skhp.displays.value_text import NOT_SET, decimals_of, value_text
 from skhp.reporting.page import Number, paragraph, table
 
 __all__ = ["assignments", "candidates_table", "number_of_candidates", "order_of_candidates"]
@@ -57,7 +57,7 @@ def candidates_table(search: Any, results: SearchResults) -> str:
         if str(name).startswith("mean_test_") and name != f"mean_test_{results.metric}"
     ]
     columns = [name for name in _COLUMNS if name in scores]
-    decimals = _decimals(results.means)
+    decimals = decimals_of(results.means, 4)
     short = results.short_names
     rows = []
     for place, k in enumerate(order, start=1):
@@ -103,13 +103,6 @@ def _below(search: Any, results: SearchResults, n_shown: int) -> str:
     if common := {name: first[name] for name in first if name not in results.values}:
         texts.append(f"All of them have {assignments(common)}.")
     return " ".join(texts)
-
-
-def _decimals(scores: np.ndarray) -> int:
-    """As many decimals as leave the largest score four digits that count."""
-    finite = np.abs(scores[np.isfinite(scores)])
-    largest = float(finite.max()) if len(finite) else 0.0
-    return 4 if largest == 0 else int(np.clip(3 - np.floor(np.log10(largest)), 0, 8))
 
 
 def _score(score: float, decimals: int) -> Number:

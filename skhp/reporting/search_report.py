@@ -116,9 +116,15 @@ def _results(search: Any) -> SearchResults:
 
 
 def _new_rows(search: Any, results: SearchResults, X: Any, y: Any) -> str:
-    if X is None or not hasattr(search, "best_estimator_"):
+    if X is None or not hasattr(search, "best_estimator_") or _best(search, results) is None:
         return ""
     return new_rows_tables(search, results, X, y)
+
+
+def _best(search: Any, results: SearchResults) -> int | None:
+    """The candidate that was chosen; None where it has no score, as all of them failed."""
+    best = int(search.best_index_) if hasattr(search, "best_index_") else results.best
+    return best if best is not None and np.isfinite(results.means[best]) else None
 
 
 def _paragraphs(texts: Iterable[str]) -> str:
@@ -126,8 +132,8 @@ def _paragraphs(texts: Iterable[str]) -> str:
 
 
 def _verdict(search: Any, results: SearchResults) -> str:
-    best = int(search.best_index_) if hasattr(search, "best_index_") else results.best
-    if best is None or not np.isfinite(results.means[best]):
+    best = _best(search, results)
+    if best is None:
         return paragraph(
             "No candidate has a score: all of them failed. Set error_score='raise' to see why.",
             "verdict",
@@ -189,7 +195,7 @@ def _drawings(search: Any, results: SearchResults, X: Any, y: Any) -> Iterator[_
         f"The best {results.metric_title} so far.",
     )
     best: Any = getattr(search, "best_estimator_", None)
-    if best is None:
+    if best is None or _best(search, results) is None:
         return
     yield from _training(best)
     if X is not None:
@@ -218,9 +224,7 @@ def _on_new_rows(best: Any, X: Any, y: np.ndarray) -> Iterator[_Drawing]:
     if is_regressor(best) and y.ndim == 1:
         predicted = best.predict(X)
         yield _Drawing(
-            lambda ax: PredictionErrorDisplay.from_predictions(
-                y, predicted, kind="actual_vs_predicted", ax=ax
-            ),
+            lambda ax: _prediction_errors(y, predicted, ax),
             "Predictions for rows that the search has not seen, against what is true.",
         )
     binary = is_classifier(best) and np.ndim(best.classes_) == 1 and len(best.classes_) == 2
@@ -248,6 +252,15 @@ def _on_new_rows(best: Any, X: Any, y: np.ndarray) -> Iterator[_Drawing]:
         "Class weights, focal loss and above all soft F1 distort them; scikit-learn's "
         "CalibratedClassifierCV mends that.",
     )
+
+
+def _prediction_errors(y: np.ndarray, predicted: np.ndarray, ax: Any) -> None:
+    from matplotlib.ticker import AutoLocator
+
+    PredictionErrorDisplay.from_predictions(y, predicted, kind="actual_vs_predicted", ax=ax)
+    # scikit-learn's are at fifths of the range, which are no round numbers.
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(AutoLocator())
 
 
 def _calibration(

@@ -91,7 +91,7 @@ def test_two_parameters_are_a_heat_map():
     assert [tick.get_text() for tick in display.ax_.get_xticklabels()] == ["0.01", "0.1"]
     assert [tick.get_text() for tick in display.ax_.get_yticklabels()] == ["2", "4"]
     assert (display.ax_.get_ylabel(), display.ax_.get_xlabel()) == ("neurons", "rate")
-    assert texts(display.ax_) == ["0.6", "0.5", "0.2", "0.9"]
+    assert texts(display.ax_) == ["0.600", "0.500", "0.200", "0.900"]
     assert [of.tolist() for of in display.artists_["best"].get_data()] == [[1.0], [1.0]]
     assert display.artists_["colour bar"].ax.get_ylabel() == "mean test score"
 
