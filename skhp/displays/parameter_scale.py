@@ -110,7 +110,8 @@ def scale_of(
     numbers = [float(value) for value in values if is_number(value)]
     distinct = np.unique(numbers)
     only_numbers = all(is_number(value) or value is NOT_SET for value in values)
-    apart = NOT_SET in values or (len(distinct) > 2 and distinct[0] == 0 and _spread(distinct[1:]))
+    not_set = any(value is NOT_SET for value in values)
+    apart = not_set or (len(distinct) > 2 and distinct[0] == 0 and _spread(distinct[1:]))
     few = len(distinct) <= _MOST_LEVELS
     unplaced = not only_numbers or not len(distinct) or not np.isfinite(distinct).all()
     ordered = sorted(values, key=_order)
