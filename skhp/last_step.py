@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["is_pipeline", "last_step", "last_step_prefix", "steps_before", "trained_within"]
+__all__ = [
+    "held_within",
+    "is_pipeline",
+    "last_step",
+    "last_step_prefix",
+    "steps_before",
+    "trained_within",
+]
 
 # What a pipeline has, and what a network has once it is fitted.
 _TELLING = ("steps", "history_", "loss_curve_")
@@ -93,19 +100,21 @@ def steps_before(estimator: Any) -> list[tuple[str, Any]]:
     return before
 
 
-def trained_within(estimator: Any) -> Any:
-    """The estimator that was trained, within pipelines and what is wrapped around one estimator.
+def held_within(estimator: Any) -> Any | None:
+    """What a pipeline, or an estimator that is wrapped around one other, has fitted; else None.
 
     scikit-learn's `TransformedTargetRegressor` and its classifiers with a threshold keep what they
-    have fitted under another name. What such a name is a pattern of only, as in a forest, tells
+    have fitted under another name. Where such a name is a pattern only, as in a forest, it tells
     nothing.
     """
-    while True:
-        if is_pipeline(estimator):
-            estimator = estimator.steps[-1][1]
-            continue
-        inner = (getattr(estimator, name, None) for name in ("estimator_", "regressor_"))
-        trained = next((one for one in inner if any(hasattr(one, a) for a in _TELLING)), None)
-        if trained is None:
-            return estimator
-        estimator = trained
+    if is_pipeline(estimator):
+        return estimator.steps[-1][1]
+    inner = (getattr(estimator, name, None) for name in ("estimator_", "regressor_"))
+    return next((one for one in inner if any(hasattr(one, a) for a in _TELLING)), None)
+
+
+def trained_within(estimator: Any) -> Any:
+    """The estimator that was trained: the innermost of what `held_within` leads to."""
+    while (held := held_within(estimator)) is not None:
+        estimator = held
+    return estimator

@@ -23,6 +23,7 @@ BASE = {
     "memory_size",
     "several_inputs",
     "suggestions",
+    "target_summary",
 }
 MAY_IMPORT = {
     "adoption": {"equality"},
@@ -35,6 +36,7 @@ MAY_IMPORT = {
     "last_step": set(),
     "interruption": set(),
     "suggestions": set(),
+    "target_summary": {"class_targets"},
     "losses": {"networks"},
     "scoring": BASE,
     "networks": BASE,

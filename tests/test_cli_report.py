@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,13 +81,18 @@ def test_a_table_becomes_a_page(tmp_path):
     write_table(tmp_path / "t.csv")
     process = run("t.csv", "--target", "state", *OPTIONS, "--journal", "journal", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
-    assert sorted(os.listdir(tmp_path)) == ["journal", "report.html", "t.csv"]
-    assert process.stdout.endswith("\nThe page is 'report.html'.\n")
+    assert sorted(os.listdir(tmp_path)) == ["journal", "report.html", "report.joblib", "t.csv"]
+    says = "\nThe page is 'report.html', the fitted pipeline 'report.joblib'.\n"
+    assert process.stdout.endswith(says)
+    kept = joblib.load(tmp_path / "report.joblib")
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert set(kept.predict(table.drop(columns="state"))) <= set(table["state"])
     page = Page(tmp_path / "report.html")
     assert page.texts["h1"] == ["Report of a RandomizedSearchCV"]
     assert page.texts["h2"] == [
         "Verdict",
         "Against logistic regression",
+        "New rows",
         "Diagnosis",
         "Pictures",
         "Candidates",
@@ -101,7 +107,7 @@ def test_a_table_becomes_a_page(tmp_path):
     assert gain in flat
     printed = re.search(r"^ *F1 +(\S+) +(\S+) +(\S+)$", process.stdout, re.M).groups()
     assert list(map(float, page.row("F1"))) == pytest.approx(list(map(float, printed)), abs=1e-3)
-    assert re.search(r"network__learning_rate = 0\.\d+\.$", page.texts["p"][0])
+    assert re.search(r"network__learning_rate = [\d.e-]+\.$", page.texts["p"][0])
     assert any("40 test rows of t.csv" in text for text in page.texts["p"])
 
     # The same journal: nothing is trained anew, and the older page is replaced when asked.
@@ -194,7 +200,7 @@ def test_the_page_judges_by_the_test_rows_of_the_study(study, tmp_path):
     brier = brier_score_loss(y == "died", study.pipeline.predict_proba(X)[:, 1])
     (caption,) = [text for text in page.texts["figcaption"] if "Brier score" in text]
     assert f"Brier score {brier:.3f}" in caption
-    assert "probabilities of died" in caption
+    assert "probabilities of class died" in caption
     # One repeat, so its scores are those of the pipeline.
     f1 = f1_score(y, study.pipeline.predict(X), pos_label="died", zero_division=0.0)
     before, mean, *spread = page.row("F1")

@@ -155,7 +155,7 @@ def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
 
 
 def _report(arguments: argparse.Namespace, written: list[Path]) -> None:
-    from skhp.comparison import check_page, render_report, write_page
+    from skhp.comparison import check_page, pipeline_path, render_report, write_page
 
     settings = _settings(arguments)
     check_page(arguments.out, (arguments.table, arguments.journal), arguments.overwrite)
@@ -165,7 +165,7 @@ def _report(arguments: argparse.Namespace, written: list[Path]) -> None:
         written.append(path)
     finally:
         _print_report(render_report(study), written)
-    print_out(f"\nThe page is {str(path)!r}.\n")
+    print_out(f"\nThe page is {str(path)!r}, the fitted pipeline {str(pipeline_path(path))!r}.\n")
 
 
 def _print_report(report: str, written: Sequence[Path]) -> None:

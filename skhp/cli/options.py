@@ -88,7 +88,8 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("report.html"),
         metavar="FILE",
-        help="the page (default: report.html)",
+        help="the page, beside which the fitted pipeline is left as FILE with the ending .joblib "
+        "(default: report.html)",
     )
     return parser
 

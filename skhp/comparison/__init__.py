@@ -7,7 +7,7 @@ from skhp.comparison.repeats import Repeat, Split
 from skhp.comparison.report import render_files, render_report
 from skhp.comparison.scores import SCORINGS, Scores
 from skhp.comparison.study import Settings, Study, run_study
-from skhp.comparison.study_page import check_page, write_page
+from skhp.comparison.study_page import check_page, pipeline_path, write_page
 from skhp.comparison.tables import Table, digits_table, make_table, read_table
 from skhp.comparison.target import Target
 
@@ -29,6 +29,7 @@ __all__ = [
     "check_page",
     "digits_table",
     "make_table",
+    "pipeline_path",
     "read_table",
     "render_files",
     "render_report",

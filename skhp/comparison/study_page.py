@@ -1,13 +1,16 @@
-"""A study as a page: the report of its search, with what the baseline has to say to it."""
+"""A study as a page and a pipeline: the report of its search, and what it chose, fitted."""
 
 from __future__ import annotations
 
 import copy
 import importlib.util
 import os
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import joblib
 
 from skhp.comparison.errors import OutputError, SettingsError
 from skhp.comparison.files import check_writable, first_free, refuse_what_is_read
@@ -52,16 +55,30 @@ def check_page(
             "or choose another --out."
         )
     check_writable(folder)
-    refuse_what_is_read(path, reads, "the page")
-    if os.path.lexists(path) and not overwrite:
+    pipeline = pipeline_path(path)
+    if pipeline.is_dir() or pipeline == path:
         raise OutputError(
-            f"{str(path)!r} exists, perhaps of an earlier run: choose another --out, or add "
-            "--overwrite to replace it."
+            f"the fitted pipeline would go to {str(pipeline)!r}, which is "
+            f"{'the page itself' if pipeline == path else 'a directory'}: choose another --out."
         )
+    for file, what in ((path, "the page"), (pipeline, "the fitted pipeline")):
+        refuse_what_is_read(file, reads, what)
+        if os.path.lexists(file) and not overwrite:
+            raise OutputError(
+                f"{str(file)!r} exists, perhaps of an earlier run: choose another --out, or add "
+                "--overwrite to replace it."
+            )
+
+
+def pipeline_path(page: Path) -> Path:
+    """Where the fitted pipeline goes: beside the page, by its name."""
+    return page.with_suffix(".joblib")
 
 
 def write_page(study: Study, path: Path, overwrite: bool = False) -> Path:
     """Write the report of the search of a study, judged by the test rows of the study.
+
+    The fitted pipeline is left beside it, at `pipeline_path`.
 
     Parameters
     ----------
@@ -81,21 +98,27 @@ def write_page(study: Study, path: Path, overwrite: bool = False) -> Path:
     OutputError
         If the system refuses.
     """
-    if not overwrite and os.path.lexists(path):
+    while not overwrite and any(map(os.path.lexists, (path, pipeline_path(path)))):
         # Made by another run while this one trained. What was found is not thrown away.
         path = first_free(path)
     # A copy, as the search of a study has refitted nothing: the repeats did.
     search: Any = copy.copy(study.search)
     search.best_estimator_ = study.pipeline
     y_test = study.table.target.labels[study.split.y_test]
+    addition = _against_the_baseline(study)
+    pipeline = pipeline_path(path)
+    aside = pipeline.with_name(f".skhp-{uuid.uuid4().hex}")
     try:
-        return write_report(
-            search, path, study.split.X_test, y_test, [_against_the_baseline(study)]
-        )
+        joblib.dump(study.pipeline, aside)
+        write_report(search, path, study.split.X_test, y_test, [addition])
+        os.replace(aside, pipeline)
+        return path
     except OSError as error:
         raise OutputError(
             f"{str(path)!r} cannot be written ({error.strerror or error}): choose another --out."
         ) from error
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _against_the_baseline(study: Study) -> ReportAddition:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import is_regressor
 
-from skhp.class_targets import class_labels
-from skhp.displays.training_history import fitted_network, training_history
+from skhp.displays.training_history import layers_of, training_history
+from skhp.target_summary import TargetSummary, target_summary
 
 __all__ = ["ExaminedFit", "examined_fit"]
 
@@ -24,6 +25,17 @@ _CROSSENTROPIES = {
     "sparse_categorical_crossentropy",
 }
 _SQUARED_ERRORS = {"auto", "mse", "mean_squared_error", "squared_error"}
+
+# What a parameter of skhp's multilayer perceptrons is called elsewhere: by scikit-learn, and by
+# SciKeras, whose wrappers route it.
+_ALIASES = {
+    "learning_rate": ("learning_rate_init", "optimizer__learning_rate"),
+    "epochs": ("max_iter",),
+    "patience": ("n_iter_no_change",),
+    "l2": ("alpha",),
+    "neurons": ("hidden_layer_sizes",),
+    "validation_fraction": ("validation_split",),
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,12 @@ class ExaminedFit:
         How many rows early stopping watched, where it is known.
     rarest_held_out : int or None
         How many of them were of the rarest class.
+    chosen_by : str or None, default=None
+        The curve by which `kept_epoch` was chosen among all; None where the last one was kept.
+    unscaled_target : TargetSummary or None, default=None
+        What a regressor was trained to predict, where nothing brings that to unit variance.
+    epochs_are_given : bool, default=True
+        Whether somebody said how long to train; a refit for the median of the folds is not such.
     """
 
     loss: np.ndarray
@@ -56,6 +74,9 @@ class ExaminedFit:
     constant_loss: float | None = None
     held_out_rows: int | None = None
     rarest_held_out: int | None = None
+    chosen_by: str | None = None
+    unscaled_target: TargetSummary | None = None
+    epochs_are_given: bool = True
 
     @property
     def watched(self) -> np.ndarray:
@@ -68,32 +89,51 @@ class ExaminedFit:
         first = float(self.loss[0])
         return first if self.constant_loss is None else min(first, self.constant_loss)
 
+    @property
+    def is_wrapped(self) -> bool:
+        """Whether it is a model of the user's, in a wrapper."""
+        return "model" in self.parameters
 
-def examined_fit(estimator: Any, y: ArrayLike | None = None) -> ExaminedFit:
+    def own_name(self, parameter: str) -> str:
+        """What the estimator itself calls a parameter of skhp's multilayer perceptrons."""
+        for alias in _ALIASES.get(parameter, ()):
+            if alias in self.parameters:
+                return alias
+        routed = {"learning_rate": "optimizer__learning_rate"}
+        if parameter not in self.parameters and self.is_wrapped:
+            return routed.get(parameter, parameter)
+        return parameter
+
+
+def examined_fit(
+    estimator: Any, y: ArrayLike | TargetSummary | None = None, *, epochs_are_given: bool = True
+) -> ExaminedFit:
     """Read a fitted estimator, the last step of a pipeline or the best one of a search.
 
     Parameters
     ----------
     estimator : estimator
-    y : array-like, default=None
+    y : array-like or TargetSummary, default=None
         What it was fitted on.
+    epochs_are_given : bool, default=True
 
     Returns
     -------
     ExaminedFit
     """
     history = training_history(estimator)
-    network = fitted_network(estimator)
+    layers = list(layers_of(estimator))
+    network = layers[-1]
     parameters = network.get_params(deep=False)
     loss = np.array(history.curves.get("loss", ()), dtype=float)
     val_loss = np.array(history.curves.get("val_loss", ()), dtype=float)
-    has_classes = hasattr(network, "classes_")
-    target = None if y is None else np.asarray(class_labels(y) if has_classes else y)
-    held_out, rarest = _held_out(parameters, target, has_classes)
+    target = _learnt_target(layers, y)
+    held_out, rarest = _held_out(parameters, target, hasattr(network, "classes_"), history.watched)
     stop_reason = getattr(network, "stop_reason_", None)
     if not isinstance(stop_reason, str):
         most = parameters.get("epochs", parameters.get("max_iter"))
         stop_reason = "epochs" if len(loss) == most else "patience"
+    scales_itself = bool(getattr(network, "scale_target", False))
     return ExaminedFit(
         loss=loss,
         val_loss=val_loss if len(val_loss) == len(loss) else None,
@@ -103,37 +143,62 @@ def examined_fit(estimator: Any, y: ArrayLike | None = None) -> ExaminedFit:
         constant_loss=_constant_loss(network, parameters, target),
         held_out_rows=held_out,
         rarest_held_out=rarest,
+        chosen_by=None if history.kept_epoch is None else history.watched,
+        unscaled_target=target if is_regressor(network) and not scales_itself else None,
+        epochs_are_given=epochs_are_given,
     )
 
 
+def _learnt_target(layers: list[Any], y: Any) -> TargetSummary | None:
+    """The target as the network saw it, which what surrounds the network may have transformed."""
+    transformers = [layer.transformer_ for layer in layers if hasattr(layer, "transformer_")]
+    if isinstance(y, TargetSummary):
+        # How values are transformed cannot be told of their mean.
+        return replace(y, means=None, deviations=None) if transformers else y
+    if y is not None and transformers:
+        y = np.asarray(y)
+        for transformer in transformers:
+            y = transformer.transform(y.reshape(len(y), -1))
+    return target_summary(y)
+
+
 def _constant_loss(
-    network: Any, parameters: Mapping[str, Any], y: np.ndarray | None
+    network: Any, parameters: Mapping[str, Any], target: TargetSummary | None
 ) -> float | None:
     loss, class_weight = parameters.get("loss", "auto"), parameters.get("class_weight")
     if not isinstance(loss, str) or isinstance(class_weight, Mapping):
         return None
     classes = getattr(network, "classes_", None)
     if classes is None:
-        if loss not in _SQUARED_ERRORS or y is None or y.dtype.kind not in "fiu":
+        if loss not in _SQUARED_ERRORS or target is None or target.deviations is None:
             return None
-        return float(np.mean(np.var(y, axis=0)))
+        if getattr(network, "scale_target", False):
+            # Of a target that has unit variance where it is learnt.
+            return 1.0
+        return float(np.mean(np.square(target.deviations)))
     if loss not in _CROSSENTROPIES or np.ndim(classes) != 1 or len(classes) < 2:
         return None
-    if y is None or class_weight == "balanced":
+    if target is None or target.entropy is None or class_weight == "balanced":
         return math.log(len(classes))
-    _, counts = np.unique(y, return_counts=True)
-    shares = counts / counts.sum()
-    return float(-(shares * np.log(shares)).sum())
+    return target.entropy
 
 
 def _held_out(
-    parameters: Mapping[str, Any], y: np.ndarray | None, has_classes: bool
+    parameters: Mapping[str, Any],
+    target: TargetSummary | None,
+    has_classes: bool,
+    watched: str | None,
 ) -> tuple[int | None, int | None]:
+    if target is None:
+        return None, None
+    split = parameters.get("validation_split")
+    if isinstance(split, float) and split and watched is not None:
+        # The last rows, whatever class they are of.
+        return target.n_rows - math.floor(target.n_rows * (1 - split)), None
     fraction = parameters.get("validation_fraction")
-    if y is None or not parameters.get("early_stopping") or not isinstance(fraction, float):
+    if not parameters.get("early_stopping") or not isinstance(fraction, float):
         return None, None
     rarest = None
-    if has_classes and y.ndim == 1:
-        _, counts = np.unique(y, return_counts=True)
-        rarest = math.ceil(fraction * int(counts.min()))
-    return round(fraction * len(y)), rarest
+    if has_classes and target.rarest is not None:
+        rarest = math.ceil(fraction * target.rarest)
+    return round(fraction * target.n_rows), rarest

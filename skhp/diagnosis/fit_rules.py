@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -10,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from skhp.diagnosis.curve_statistics import falling_share, noise, share_of_late_fall
 from skhp.diagnosis.examined_fit import ExaminedFit
 from skhp.diagnosis.findings import Finding
+from skhp.displays.value_text import is_number, number_text, value_text
 
 __all__ = ["findings_of_fit"]
 
@@ -27,6 +30,12 @@ _STILL_LEARNING = 0.005  # share of the training loss that went in each of the l
 _NOTHING_LEARNT = 0.97  # losses of a constant prediction
 _LEAST_ROWS = 30
 _LEAST_OF_CLASS = 5
+_MANY_TIMES = 10.0
+_READ_IN_FULL = 1e7
+_MUCH_L2, _MUCH_DROPOUT = 1e-4, 0.5
+_FAR_FROM_UNIT = 10.0  # size or deviation of a target, or one over that
+_LEAST_EPOCHS = 30
+_LAST_FALL = 0.01  # share of the whole fall that came in the last tenth of the epochs
 
 
 def findings_of_fit(fit: ExaminedFit) -> list[Finding]:
@@ -34,11 +43,49 @@ def findings_of_fit(fit: ExaminedFit) -> list[Finding]:
 
     A loss that exploded, or that is erratic, says nothing else; nor does one that hardly moved.
     """
+    # First, as a target far from unit scale may be the reason for all the others.
+    target = _found(fit, [target_not_scaled])
     for rule in (non_finite_loss, learning_rate_too_high, learning_rate_too_low):
         if (finding := rule(fit)) is not None:
-            return [finding, *_found(fit, [few_validation_rows])]
-    return _found(
+            return [*target, finding, *_found(fit, [few_validation_rows])]
+    return target + _found(
         fit, [underfitting, overfitting, too_few_epochs, stopped_too_early, few_validation_rows]
+    )
+
+
+def target_not_scaled(fit: ExaminedFit) -> Finding | None:
+    """A regressor learns numbers far from unit scale, which first weights and rates are made for.
+
+    Either end is far: of values around 1,000 the output has to grow for many epochs, and of values
+    around 0.001 each step of the learning rate overshoots.
+    """
+    target = fit.unscaled_target
+    if target is None or target.means is None or target.deviations is None:
+        return None
+    columns = list(zip(target.means, target.deviations, strict=True))
+    far = [
+        (mean, deviation)
+        for mean, deviation in columns
+        if math.isfinite(deviation)
+        and deviation > 0
+        and (math.hypot(mean, deviation) > _FAR_FROM_UNIT or deviation < 1 / _FAR_FROM_UNIT)
+    ]
+    if not far:
+        return None
+    mean, deviation = max(far, key=lambda column: abs(math.log(column[1])))
+    mend = "Wrap the regressor in scikit-learn's TransformedTargetRegressor with a StandardScaler"
+    parameter = "transformer"
+    if "scale_target" in fit.parameters:
+        mend, parameter = "Set scale_target=True", "scale_target"
+    which = "The target" if len(columns) == 1 else f"{len(far)} of {len(columns)} targets"
+    one = "has" if len(columns) == 1 else "are far from unit scale; one of them has"
+    return Finding(
+        "target_not_scaled",
+        f"{which} {one} the mean {number_text(mean)} and the standard deviation "
+        f"{number_text(deviation)}, and is not scaled, while a network learns best what has the "
+        f"mean 0 and the deviation 1. {mend}.",
+        deviation,
+        parameter,
     )
 
 
@@ -50,10 +97,10 @@ def non_finite_loss(fit: ExaminedFit) -> Finding | None:
     epoch = int(np.argmin(finite)) + 1 if not finite.all() else len(fit.loss)
     return Finding(
         "non_finite_loss",
-        f"The loss became NaN or infinite in epoch {epoch}. Try a smaller learning_rate"
-        f"{_now(fit, 'learning_rate')} and inputs scaled to unit variance.",
+        f"The loss became NaN or infinite in epoch {epoch}. Try a smaller "
+        f"{_named(fit, 'learning_rate')} and inputs scaled to unit variance.",
         float(epoch),
-        "learning_rate",
+        fit.own_name("learning_rate"),
     )
 
 
@@ -65,20 +112,19 @@ def learning_rate_too_high(fit: ExaminedFit) -> Finding | None:
     if scatter > _ERRATIC:
         return Finding(
             "learning_rate_too_high",
-            f"The training loss is erratic: from epoch to epoch it scatters by {scatter:.0%} of "
-            f"the loss of knowing nothing. Try a smaller learning_rate"
-            f"{_now(fit, 'learning_rate')}.",
+            f"The training loss is erratic: from epoch to epoch it scatters by {_of(scatter)} "
+            f"the loss of knowing nothing. Try a smaller {_named(fit, 'learning_rate')}.",
             scatter,
-            "learning_rate",
+            fit.own_name("learning_rate"),
         )
     # A penalty of large weights may be above any loss, but falls evenly.
     if level > _WORSE_THAN_NOTHING and falling_share(late) < _STEADY and len(fit.loss) > 3:
         return Finding(
             "learning_rate_too_high",
-            f"The training loss stays at {level:.1f} times that of knowing nothing. Try a smaller "
-            f"learning_rate{_now(fit, 'learning_rate')}.",
+            f"The training loss stays at {number_text(round(level, 1))} times that of knowing "
+            f"nothing. Try a smaller {_named(fit, 'learning_rate')}.",
             level,
-            "learning_rate",
+            fit.own_name("learning_rate"),
         )
     return None
 
@@ -95,10 +141,10 @@ def learning_rate_too_low(fit: ExaminedFit) -> Finding | None:
         return None
     return Finding(
         "learning_rate_too_low",
-        f"The training loss falls evenly, but at a pace that takes {epochs:,.0f} epochs to halve "
-        f"it. Try a larger learning_rate{_now(fit, 'learning_rate')}.",
+        f"The training loss falls evenly, but at a pace that takes {_count(epochs)} epochs to "
+        f"halve it. Try a larger {_named(fit, 'learning_rate')}.",
         epochs,
-        "learning_rate",
+        fit.own_name("learning_rate"),
     )
 
 
@@ -110,16 +156,18 @@ def underfitting(fit: ExaminedFit) -> Finding | None:
     share = least / fit.constant_loss
     if share < _NOTHING_LEARNT:
         return None
-    parameter = "neurons"
-    advice = "try more neurons or hidden_layers; if that changes nothing, the columns say nothing"
-    for penalty, much in (("l2", 1e-4), ("dropout", 0.5)):
-        value = fit.parameters.get(penalty)
-        if isinstance(value, float | int) and value >= much:
-            parameter, advice = penalty, f"try a smaller {penalty} (now {value:g})"
+    parameter = fit.own_name("neurons")
+    advice = f"try {_larger(fit)}; if that changes nothing, the columns say nothing"
+    for penalty, much in (("l2", _MUCH_L2), ("dropout", _MUCH_DROPOUT)):
+        name = fit.own_name(penalty)
+        value: Any = fit.parameters.get(name)
+        # scikit-learn's alpha is 1e-4 where nobody sets it.
+        if is_number(value) and (value >= much if name == penalty else value > much):
+            parameter, advice = name, f"try a smaller {_named(fit, penalty)}"
             break
     return Finding(
         "underfitting",
-        f"The network underfits: its least loss is {share:.0%} of that of predicting the same for "
+        f"The network underfits: its least loss is {_of(share)} that of predicting the same for "
         f"all rows, so {advice}.",
         share,
         parameter,
@@ -151,10 +199,10 @@ def _risen(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
         "overfitting",
         f"The network overfits: the validation loss was {least:.3g} around epoch "
         f"{int(np.argmin(until)) + 1} and is {now:.3g} in epoch {fit.kept_epoch}, whose weights "
-        f"were kept, while the training loss fell to {trained:.3g}. Set early_stopping=True, or "
-        "try fewer epochs or neurons, a larger l2 or dropout.",
+        f"were kept, while the training loss fell to {trained:.3g}. {_stopping(fit)}, or try "
+        f"fewer {fit.own_name('epochs')}, {_smaller(fit)}.",
         now / least,
-        "early_stopping" if "early_stopping" in fit.parameters else "epochs",
+        "early_stopping" if "early_stopping" in fit.parameters else fit.own_name("epochs"),
     )
 
 
@@ -171,25 +219,38 @@ def _gaping(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
     return Finding(
         "overfitting",
         f"The network overfits: its loss is {trained:.3g} on the training rows and {now:.3g} on "
-        f"the validation rows, a gap of {gap:.0%} of the loss of knowing nothing that grew while "
-        "it trained. Try fewer neurons, a larger l2 or dropout, or more rows.",
+        f"the validation rows, a gap of {_of(gap)} the loss of knowing nothing that grew while "
+        f"it trained. Try {_smaller(fit)}, or more rows.",
         gap,
-        "l2",
+        fit.own_name("l2"),
     )
 
 
 def too_few_epochs(fit: ExaminedFit) -> Finding | None:
-    """The training ended at its last epoch while the loss was falling."""
-    if fit.stop_reason != "epochs" or not _still_falls(fit):
+    """The training ended at its last epoch while it was improving."""
+    if fit.stop_reason != "epochs" or not fit.epochs_are_given:
         return None
+    n_epochs = len(fit.loss)
+    more = f"Try more {fit.own_name('epochs')}, or a larger {_named(fit, 'learning_rate')}."
     share = share_of_late_fall(fit.watched)
+    if _still_falls(fit):
+        return Finding(
+            "too_few_epochs",
+            f"The training was over after {n_epochs} epochs while the loss was still improving at "
+            f"the last epoch: {share:.0%} of its fall came in the last quarter. {more}",
+            share,
+            fit.own_name("epochs"),
+        )
+    chosen = fit.chosen_by is not None and fit.kept_epoch == n_epochs and n_epochs > 1
+    if not chosen and not _ends_at_its_best(fit):
+        return None
+    curve = fit.chosen_by or ("loss" if fit.val_loss is None else "val_loss")
     return Finding(
         "too_few_epochs",
-        f"The training was over after {len(fit.loss)} epochs while the loss was still falling: "
-        f"{share:.0%} of its fall came in the last quarter. Try more epochs, or a larger "
-        f"learning_rate{_now(fit, 'learning_rate')}.",
+        f"{curve} was still improving at the last epoch: the best epoch is the last one, "
+        f"{n_epochs} of {n_epochs}. {more}",
         share,
-        "epochs",
+        fit.own_name("epochs"),
     )
 
 
@@ -205,9 +266,9 @@ def stopped_too_early(fit: ExaminedFit) -> Finding | None:
         "stopped_too_early",
         f"Early stopping ended the training after {len(fit.loss)} epochs, when {waited} had "
         f"brought no improvement, while the training loss was falling by {pace:.1%} an epoch: that "
-        f"may be chance. Try a larger patience{_now(fit, 'patience')}.",
+        f"may be chance. Try a larger {_named(fit, 'patience')}.",
         float(waited),
-        "patience",
+        fit.own_name("patience"),
     )
 
 
@@ -223,11 +284,10 @@ def few_validation_rows(fit: ExaminedFit) -> Finding | None:
     return Finding(
         "few_validation_rows",
         f"Early stopping watched only about {count} {rows}{of_what}, too few to tell a better "
-        f"epoch from a lucky one. Try a larger validation_fraction"
-        f"{_now(fit, 'validation_fraction')}, or early_stopping=False with epochs found by a "
-        "search.",
+        f"epoch from a lucky one. Try a larger {_named(fit, 'validation_fraction')}, or "
+        f"no early stopping, with {fit.own_name('epochs')} found by a search.",
         float(count),
-        "validation_fraction",
+        fit.own_name("validation_fraction"),
     )
 
 
@@ -240,10 +300,56 @@ def _still_falls(fit: ExaminedFit) -> bool:
     return all(share_of_late_fall(curve) >= _STILL_FALLING for curve in (fit.loss, fit.watched))
 
 
+def _ends_at_its_best(fit: ExaminedFit) -> bool:
+    """Whether nothing chose the last epoch, and yet it is the best one by more than noise."""
+    if fit.chosen_by is not None or len(fit.loss) < _LEAST_EPOCHS:
+        return False
+    for curve in (fit.loss, fit.watched):
+        tenth = len(curve) // 10
+        before, end = (float(np.median(part)) for part in (curve[-2 * tenth : -tenth], curve[-3:]))
+        whole = float(curve[0]) - end
+        if whole <= 0 or before - end < max(_LAST_FALL * whole, 2 * noise(curve)):
+            return False
+    return int(np.argmin(fit.watched)) == len(fit.watched) - 1
+
+
 def _found(fit: ExaminedFit, rules: list[Callable[[ExaminedFit], Finding | None]]) -> list[Finding]:
     return [finding for rule in rules if (finding := rule(fit)) is not None]
 
 
-def _now(fit: ExaminedFit, parameter: str) -> str:
-    value = fit.parameters.get(parameter)
-    return f" (now {value:g})" if isinstance(value, float | int) else ""
+def _of(share: float) -> str:
+    """A share of something, and how many times of it where that has fewer digits."""
+    return f"{share:.0%} of" if share < _MANY_TIMES else f"{number_text(float(share))} times"
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}" if number < _READ_IN_FULL else number_text(number)
+
+
+def _larger(fit: ExaminedFit) -> str:
+    if fit.is_wrapped:
+        return "a larger model"
+    name = fit.own_name("neurons")
+    return "more neurons or hidden_layers" if name == "neurons" else f"larger {name}"
+
+
+def _smaller(fit: ExaminedFit) -> str:
+    if fit.is_wrapped:
+        return "a smaller model, or one with dropout or penalties"
+    name = fit.own_name("neurons")
+    if name != "neurons":
+        return f"smaller {name}, a larger {fit.own_name('l2')}"
+    return "fewer neurons, a larger l2 or dropout"
+
+
+def _stopping(fit: ExaminedFit) -> str:
+    if fit.is_wrapped:
+        return "Give the callback EarlyStopping(restore_best_weights=True)"
+    return "Set early_stopping=True"
+
+
+def _named(fit: ExaminedFit, parameter: str) -> str:
+    """A parameter by the name that the estimator has for it, with its value."""
+    name = fit.own_name(parameter)
+    value = fit.parameters.get(name)
+    return f"{name} (now {value_text(value)})" if is_number(value) else name

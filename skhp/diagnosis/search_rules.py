@@ -8,8 +8,9 @@ import numpy as np
 from scipy import stats
 
 from skhp.diagnosis.findings import Finding
-from skhp.displays.parameter_scale import is_number, label_of, scale_of
+from skhp.displays.parameter_scale import scale_of
 from skhp.displays.search_results import SearchResults
+from skhp.displays.value_text import is_number, number_text
 
 __all__ = ["findings_of_search"]
 
@@ -46,7 +47,7 @@ def failed_candidates(results: SearchResults) -> list[Finding]:
         ):
             if apart:
                 nearest = numbers[failed].min() if side == "or more" else numbers[failed].max()
-                where, parameter = f", all those with {name} of {nearest:g} {side}", name
+                where, parameter = f", all those with {name} of {number_text(nearest)} {side}", name
     return [
         Finding(
             "failed_candidates",
@@ -125,13 +126,12 @@ def _edge(results: SearchResults, name: str, best: int) -> Finding | None:
     whole = all(isinstance(v, int | np.integer) for v in values if is_number(v))
     if end == "smallest" and (value == 0 or (whole and value == 1)):
         return None
+    shown = number_text(value)
     if len(distinct) < _DRAWN:
-        shown = label_of(int(value) if whole else value)
         message = f"{shown} is the {end} {name} tried, and the best: widen the grid there."
     else:
         message = (
-            f"The best candidates are near {value:.3g}, the {end} {name} tried: widen the range "
-            "there."
+            f"The best candidates are near {shown}, the {end} {name} tried: widen the range there."
         )
     return Finding("edge_of_the_grid", message, value, name)
 

@@ -8,7 +8,11 @@ from typing import Any, Self
 import numpy as np
 
 from skhp.displays.drawing_area import drawing_area
-from skhp.displays.training_history import TrainingHistory, training_history
+from skhp.displays.training_history import (
+    TrainingHistory,
+    greater_is_better,
+    training_history,
+)
 from skhp.exceptions import InvalidParameterError
 from skhp.suggestions import nearest_name
 
@@ -31,8 +35,9 @@ class HistoryDisplay:
     ----------
     histories : sequence of TrainingHistory
         One a fit.
-    metric : str, default="loss"
-        The curve, without ``val_``.
+    metric : str or None, default=None
+        The curve, with or without ``val_``; None is what the training was watched by, and the loss
+        where nothing was watched, or where the fits watched different things.
 
     Attributes
     ----------
@@ -41,8 +46,8 @@ class HistoryDisplay:
     lines_ : list of matplotlib Line2D
         Training rows first, then validation rows, as far as there are curves.
     best_epoch_line_ : matplotlib Line2D or None
-        At the best epoch, of several fits at their median. It is the epoch whose weights were kept,
-        and otherwise that of the least validation loss.
+        At the best epoch, of several fits at their median. It is the epoch whose weights were kept
+        and, where nothing chose any, the best one of the validation curve that is drawn.
     bands_ : list of matplotlib PolyCollection
         One for each line; empty for a single fit.
 
@@ -63,7 +68,7 @@ class HistoryDisplay:
     best_epoch_line_: Any
     bands_: list[Any]
 
-    def __init__(self, histories: Sequence[TrainingHistory], metric: str = "loss") -> None:
+    def __init__(self, histories: Sequence[TrainingHistory], metric: str | None = None) -> None:
         self.histories = histories
         self.metric = metric
 
@@ -72,7 +77,7 @@ class HistoryDisplay:
         cls,
         estimator: Any,
         *,
-        metric: str = "loss",
+        metric: str | None = None,
         ax: Any = None,
         line_kw: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -84,8 +89,9 @@ class HistoryDisplay:
             Of skhp, or a multilayer perceptron of scikit-learn; also the last step of a pipeline or
             the best one of a search. A sequence is what
             ``cross_validate(..., return_estimator=True)["estimator"]`` gives.
-        metric : str, default="loss"
-            What to draw: "loss", or a metric that was watched, such as "f1".
+        metric : str or None, default=None
+            What to draw: "loss", or a metric that was recorded, such as "f1". None is what the
+            training was watched by, which early stopping chose the weights for; else the loss.
         ax : matplotlib axes, default=None
             To draw on; new ones otherwise.
         line_kw : dict, default=None
@@ -116,24 +122,28 @@ class HistoryDisplay:
         -------
         HistoryDisplay
         """
-        drawn = [prefix for prefix in _ROWS if self._curves(prefix)]
+        metric = self._drawn_metric()
+        drawn = [prefix for prefix in _ROWS if self._curves(prefix, metric)]
         if not drawn:
             known = sorted({name.removeprefix("val_") for h in self.histories for name in h.curves})
             raise InvalidParameterError(
-                f"metric={self.metric!r} was not recorded; expected one of {', '.join(known)}."
-                f"{nearest_name(self.metric, known)}"
+                f"metric={metric!r} was not recorded; expected one of {', '.join(known)}."
+                f"{nearest_name(metric, known)}"
             )
         ax = drawing_area(self, ax)
         self.lines_, self.bands_ = [], []
         for prefix in drawn:
-            self._draw(ax, prefix, line_kw or {})
-        self.best_epoch_line_ = self._mark_best_epoch(ax)
-        values = np.concatenate([curve for prefix in drawn for curve in self._curves(prefix)])
+            self._draw(ax, prefix, metric, line_kw or {})
+        self.best_epoch_line_ = self._mark_best_epoch(ax, metric)
+        curves = [curve for prefix in drawn for curve in self._curves(prefix, metric)]
+        values = np.concatenate(curves)
         finite = values[np.isfinite(values)]
         if len(finite) and finite.min() > 0 and finite.max() > _WIDE_RANGE * finite.min():
             ax.set_yscale("log")
-        ax.set(xlabel="epoch", ylabel=self.metric)
+        ax.set(xlabel="epoch", ylabel=metric)
         ax.xaxis.get_major_locator().set_params(integer=True)
+        # Without an epoch 0, which there is not.
+        ax.set_xlim(0.5, max(map(len, curves)) + 0.5)
         names = sorted({history.name for history in self.histories})
         count = f", {len(self.histories)} fits" if len(self.histories) > 1 else ""
         ax.set_title(f"{', '.join(names)}{count}")
@@ -141,13 +151,21 @@ class HistoryDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _curves(self, prefix: str) -> list[np.ndarray]:
-        name = f"{prefix}{self.metric}"
+    def _drawn_metric(self) -> str:
+        """What is drawn, without ``val_``."""
+        if self.metric is not None:
+            return self.metric.removeprefix("val_")
+        watched = {history.watched for history in self.histories}
+        (one,) = watched if len(watched) == 1 else {None}
+        return "loss" if one is None else one.removeprefix("val_")
+
+    def _curves(self, prefix: str, metric: str) -> list[np.ndarray]:
+        name = f"{prefix}{metric}"
         curves = [np.array(h.curves[name]) for h in self.histories if name in h.curves]
         return [curve for curve in curves if len(curve)]
 
-    def _draw(self, ax: Any, prefix: str, line_kw: Mapping[str, Any]) -> None:
-        curves = self._curves(prefix)
+    def _draw(self, ax: Any, prefix: str, metric: str, line_kw: Mapping[str, Any]) -> None:
+        curves = self._curves(prefix, metric)
         table = np.full((len(curves), max(map(len, curves))), np.nan)
         for row, curve in zip(table, curves, strict=True):
             # Infinity would leave matplotlib without limits.
@@ -172,15 +190,23 @@ class HistoryDisplay:
             )
             self.bands_.append(band)
 
-    def _mark_best_epoch(self, ax: Any) -> Any:
-        told = [history.best_epoch(self.metric) for history in self.histories]
+    def _mark_best_epoch(self, ax: Any, metric: str) -> Any:
+        told = [history.best_epoch(metric) for history in self.histories]
         best = [epoch for epoch in told if epoch is not None]
         if not best:
             return None
-        what = "epoch of least validation loss"
-        if all(history.kept_epoch is not None for history in self.histories):
-            what = "best epoch"
+        what = self._what_is_marked(metric)
         if len(best) > 1:
             what = f"median {what}"
         middle = float(np.median(best))
         return ax.axvline(middle, color="tab:gray", linestyle="--", label=f"{what}: {middle:g}")
+
+    def _what_is_marked(self, metric: str) -> str:
+        chosen_by = {h.watched for h in self.histories if h.kept_epoch is not None}
+        if not chosen_by:
+            extreme = "greatest" if greater_is_better(metric) else "least"
+            return f"epoch of {extreme} validation {metric}"
+        if len(chosen_by) > 1 or None in chosen_by:
+            return "epoch of the weights kept"
+        (watched,) = chosen_by
+        return "best epoch" if watched == f"val_{metric}" else f"best epoch by {watched}"

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from skhp.displays.parameter_scale import ParameterScale, label_of, scale_of
+from skhp.displays.parameter_axis import wrapped_name
+from skhp.displays.parameter_scale import scale_of
+from skhp.displays.score_range import score_range
 from skhp.displays.search_results import SearchResults
 
 __all__ = ["draw_parallel_coordinates"]
@@ -14,9 +16,19 @@ __all__ = ["draw_parallel_coordinates"]
 # Below the axis of numbers, for candidates that do not have the parameter.
 NOT_SET_PLACE = -0.12
 
+_READABLE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+# In inches: a letter of a value and of a name, and the height of a value with room around it.
+_VALUE_LETTER = 0.07
+_NAME_LETTER = 0.085
+_VALUE_HEIGHT = 0.19
+# Of more values, those that are written leave room between them, and lines can be seen.
+_FEW_VALUES = 8
+
 
 def draw_parallel_coordinates(ax: Any, results: SearchResults) -> dict[str, Any]:
     """Draw a line for each candidate, the better ones over the others, coloured by their score.
+
+    The values beside an axis are among those that were tried.
 
     Parameters
     ----------
@@ -34,7 +46,11 @@ def draw_parallel_coordinates(ax: Any, results: SearchResults) -> dict[str, Any]
     scores = np.where(results.pruned, np.nan, results.means)
     scored = np.flatnonzero(np.isfinite(scores))
     order = scored[np.argsort(scores[scored], kind="stable")]
-    scales = [scale_of(values) for values in results.values.values()]
+    apart, gap = _room(ax, len(results.values))
+    scales = [
+        scale_of(values, label_length=max(6, int(apart / _VALUE_LETTER)))
+        for values in results.values.values()
+    ]
     table = np.column_stack(
         [scale.shares(of) for scale, of in zip(scales, results.values.values(), strict=True)]
     )
@@ -48,35 +64,46 @@ def draw_parallel_coordinates(ax: Any, results: SearchResults) -> dict[str, Any]
         alpha=0.7,
         linewidths=[1.0] * (len(order) - 1) + [3.0],
     )
+    shown = score_range(scores)
+    lines.set_clim(shown.low, shown.high)
     ax.add_collection(lines)
     for place, scale in enumerate(scales):
         ax.axvline(place, color="black", linewidth=0.8)
-        for share, text in [
-            *_ticks(scale),
-            *([(NOT_SET_PLACE, "not set")] if not_set[:, place].any() else []),
-        ]:
+        many, wide = len(scale.labels) > _FEW_VALUES, max(2.5 * gap, 0.12)
+        ticks = [(share, label) for _, share, label in scale.ticks(wide if many else gap)]
+        if not_set[:, place].any():
+            ticks.append((NOT_SET_PLACE, "not set"))
+        for share, text in ticks:
             ax.text(
                 place, share, f" {text}", va="center", fontsize="small", bbox=_READABLE, zorder=3
             )
-    ax.set_xticks(places, list(results.values), rotation=20, ha="right")
+    names = [
+        wrapped_name(results.short_names[n], int(apart / _NAME_LETTER)) for n in results.values
+    ]
+    ax.set_xticks(places, names)
     ax.set_yticks([])
-    ax.set(xlim=(-0.1, len(scales) - 0.6), ylim=(-0.2 if not_set.any() else -0.06, 1.06))
+    ax.set(xlim=(-0.1, len(scales) - 0.25), ylim=(-0.2 if not_set.any() else -0.06, 1.06))
     n_missing = len(scores) - len(scored)
     if n_missing:
-        ax.set_xlabel(f"{n_missing} candidates that failed or were pruned are not shown")
-    bar = ax.figure.colorbar(lines, ax=ax, label=f"mean test {results.metric}")
+        are = "candidate that failed or was pruned is"
+        if n_missing > 1:
+            are = "candidates that failed or were pruned are"
+        ax.set_xlabel(f"{n_missing} {are} not shown")
+    bar = ax.figure.colorbar(
+        lines,
+        ax=ax,
+        label=f"mean test {results.metric_title}",
+        extend="min" if shown.n_below else "neither",
+    )
     return {"lines": lines, "colour bar": bar}
 
 
-_READABLE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5}
-
-
-def _ticks(scale: ParameterScale) -> list[tuple[float, str]]:
-    if scale.kind == "levels":
-        n_levels = len(scale.labels)
-        return [(k / max(n_levels - 1, 1), label) for k, label in enumerate(scale.labels)]
-    if scale.kind == "log":
-        ticks = np.geomspace(scale.low, scale.high, 5)
-    else:
-        ticks = np.linspace(scale.low, scale.high, 5)
-    return [(k / 4, label_of(float(f"{tick:.2g}"))) for k, tick in enumerate(ticks)]
+def _room(ax: Any, n_axes: int) -> tuple[float, float]:
+    """Inches from an axis to the next, and the share of an axis that a value takes."""
+    position = ax.get_subplotspec()
+    width, height = ax.figure.get_size_inches()
+    if position is not None:
+        of_figure = position.get_position(ax.figure)
+        width, height = width * of_figure.width, height * of_figure.height
+    # Beside the coordinates stands the colour bar, beneath them the names.
+    return max(width - 1.2, 1.0) / n_axes, _VALUE_HEIGHT / max(height - 0.6, 1.0)

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-__all__ = ["NOT_SET", "ParameterScale", "is_number", "label_of", "scale_of"]
+from skhp.displays.value_text import NOT_SET, is_number, short_texts, value_key
 
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 24
+__all__ = ["ParameterScale", "scale_of"]
+
 # Below this ratio a logarithmic axis shows nothing that a linear one does not.
 _LEAST_LOG_RATIO = 10.0
 _MOST_LEVELS = 12
-
-
-class _NotSet(Enum):
-    NOT_SET = "not set"
-
-
-NOT_SET = _NotSet.NOT_SET
-"""The value of a parameter in a candidate that does not have it."""
 
 
 @dataclass(frozen=True)
@@ -37,31 +26,68 @@ class ParameterScale:
     kind : {"linear", "log", "levels"}
         Levels are the values side by side, numbers ascending.
     labels : tuple of str
-        Of the levels; empty for numbers.
-    low, high : float
-        First and last position that a value has.
+        Of each value that was tried, in the order of the axis.
+    keys : tuple of str
+        By which the values are known.
+    places : ndarray of shape (n_values,)
+        Where they are, ascending; NaN for a number that is not set.
+    whole : bool, default=False
+        Whether all values are whole numbers.
     """
 
     kind: str
     labels: tuple[str, ...]
-    low: float
-    high: float
+    keys: tuple[str, ...]
+    places: np.ndarray
+    whole: bool = False
+
+    @property
+    def low(self) -> float:
+        """First position that a value has."""
+        return float(np.nanmin(self.places))
+
+    @property
+    def high(self) -> float:
+        """Last position that a value has."""
+        return float(np.nanmax(self.places))
 
     def positions(self, values: Sequence[Any]) -> np.ndarray:
         """Place of each value on the axis; NaN where a number is not set."""
-        if self.kind == "levels":
-            return np.array([float(self.labels.index(label_of(value))) for value in values])
-        return np.array([np.nan if value is NOT_SET else float(value) for value in values])
+        place_of = dict(zip(self.keys, self.places.tolist(), strict=True))
+        return np.array([place_of[value_key(value)] for value in values])
 
     def shares(self, values: Sequence[Any]) -> np.ndarray:
         """Place of each value between 0, the first of the axis, and 1, the last."""
-        positions, low, high = self.positions(values), self.low, self.high
+        return self._as_shares(self.positions(values))
+
+    def ticks(self, least_gap: float) -> list[tuple[float, float, str]]:
+        """Position, share and label of values that were tried and stand apart.
+
+        Parameters
+        ----------
+        least_gap : float
+            Between neighbours, as a share of the axis.
+        """
+        shares = self._as_shares(self.places)
+        known = np.flatnonzero(np.isfinite(shares))
+        kept: list[int] = []
+        # Both ends first, as they say where the axis ends.
+        for place in [known[0], known[-1], *known[1:-1]]:
+            if all(abs(shares[place] - shares[other]) >= least_gap - 1e-9 for other in kept):
+                kept.append(int(place))
+        return [(float(self.places[k]), float(shares[k]), self.labels[k]) for k in sorted(kept)]
+
+    def _as_shares(self, positions: np.ndarray) -> np.ndarray:
+        low, high = self.low, self.high
         if self.kind == "log":
             positions, low, high = np.log(positions), np.log(low), np.log(high)
-        return (positions - low) / (high - low) if high > low else np.zeros(len(positions))
+        # A single value stands in the middle of nothing, and so at the beginning.
+        return (positions - low) / (high - low) if high > low else positions - low
 
 
-def scale_of(values: Sequence[Any], *, levels: bool = False) -> ParameterScale:
+def scale_of(
+    values: Sequence[Any], *, levels: bool = False, label_length: int = 24
+) -> ParameterScale:
     """Choose the axis for the values of a parameter.
 
     Numbers are on a logarithmic axis where that spreads them more evenly than a linear one. What is
@@ -73,6 +99,8 @@ def scale_of(values: Sequence[Any], *, levels: bool = False) -> ParameterScale:
         Numbers, anything else, or `NOT_SET`.
     levels : bool, default=False
         Whether numbers, too, are to be at levels.
+    label_length : int, default=24
+        The most characters in a label.
 
     Examples
     --------
@@ -80,41 +108,34 @@ def scale_of(values: Sequence[Any], *, levels: bool = False) -> ParameterScale:
     ('log', 'linear', 'levels')
     """
     numbers = [float(value) for value in values if is_number(value)]
-    others = {label_of(value) for value in values if not is_number(value)}
     distinct = np.unique(numbers)
-    apart = NOT_SET in values or (len(distinct) > 2 and distinct[0] == 0 and _spread(distinct[1:]))
+    only_numbers = all(is_number(value) or value is NOT_SET for value in values)
+    not_set = any(value is NOT_SET for value in values)
+    apart = not_set or (len(distinct) > 2 and distinct[0] == 0 and _spread(distinct[1:]))
     few = len(distinct) <= _MOST_LEVELS
-    if levels or others - {label_of(NOT_SET)} or not len(distinct) or (apart and few):
-        ordered = {label_of(value): None for value in sorted(values, key=_order)}
-        return ParameterScale("levels", tuple(ordered), 0.0, len(ordered) - 1.0)
-    kind = "log" if _spread(distinct) else "linear"
-    return ParameterScale(kind, (), float(distinct[0]), float(distinct[-1]))
-
-
-def label_of(value: Any) -> str:
-    """A value in a few characters."""
-    if value is NOT_SET:
-        return "not set"
-    if isinstance(value, str):
-        return _SHORT.repr(value)[1:-1]
-    if is_number(value):
-        return f"{value:.6g}"
-    return _SHORT.repr(value)
-
-
-def is_number(value: Any, *, numpy_only: bool = False) -> bool:
-    """Whether a value is a real number and no truth value."""
-    if isinstance(value, bool | np.bool_):
-        return False
-    return isinstance(value, np.number if numpy_only else Real)
+    unplaced = not only_numbers or not len(distinct) or not np.isfinite(distinct).all()
+    ordered = sorted(values, key=_order)
+    texts = short_texts(ordered, label_length)
+    labels, keys = tuple(texts.values()), tuple(texts)
+    if levels or unplaced or (apart and few):
+        return ParameterScale("levels", labels, keys, np.arange(float(len(labels))))
+    first = {value_key(value): value for value in reversed(ordered)}
+    places = [np.nan if first[key] is NOT_SET else float(first[key]) for key in keys]
+    return ParameterScale(
+        kind="log" if _spread(distinct) else "linear",
+        labels=labels,
+        keys=keys,
+        places=np.array(places),
+        whole=all(number.is_integer() for number in numbers),
+    )
 
 
 def _order(value: Any) -> tuple[int, float, str]:
     if value is NOT_SET:
         return 0, 0.0, ""
-    if is_number(value):
+    if is_number(value) and np.isfinite(value):
         return 1, float(value), ""
-    return 2, 0.0, label_of(value)
+    return 2, 0.0, value_key(value)
 
 
 def _spread(distinct: np.ndarray) -> bool:

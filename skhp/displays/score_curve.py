@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skhp.displays.parameter_axis import label_parameter_axis
 from skhp.displays.parameter_scale import scale_of
 from skhp.displays.search_results import SearchResults
 
@@ -54,11 +55,8 @@ def draw_score_curve(ax: Any, results: SearchResults) -> dict[str, Any]:
             transform=ax.get_xaxis_transform(),
             label="failed",
         )
-    if scale.kind == "levels":
-        ax.set_xticks(range(len(scale.labels)), scale.labels)
-    else:
-        ax.set_xscale(scale.kind)
-    ax.set(xlabel=name, ylabel=f"mean test {results.metric}")
+    label_parameter_axis(ax.xaxis, scale)
+    ax.set(xlabel=results.short_names[name], ylabel=f"mean test {results.metric_title}")
     ax.legend()
     return drawn
 

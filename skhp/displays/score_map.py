@@ -6,15 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from skhp.displays.parameter_scale import ParameterScale, scale_of
+from skhp.displays.parameter_axis import label_parameter_axis, wrapped_name
+from skhp.displays.parameter_scale import scale_of
 from skhp.displays.score_curve import best_at_each_place
 from skhp.displays.search_results import SearchResults
+from skhp.displays.value_text import decimals_of, number_text
 
 __all__ = ["draw_score_map"]
 
 # A map with fewer of its cells tried has more holes than scores.
 _LEAST_FILLED = 0.5
 _MOST_CELLS_WITH_NUMBERS = 64
+# In a line of the name of a parameter.
+_MOST_LETTERS = 36
 
 
 def draw_score_map(ax: Any, results: SearchResults) -> dict[str, Any]:
@@ -68,17 +72,19 @@ def draw_score_map(ax: Any, results: SearchResults) -> dict[str, Any]:
             column[best],
             row[best],
             "s" if as_map else "o",
-            markersize=26 if as_map else 12,
+            markersize=36 if as_map else 12,
             fillstyle="none",
             color="tab:red",
-            label=f"best: {scores[best]:.3g}",
+            label=f"best: {number_text(scores[best])}",
         )
     for axis, scale in ((ax.yaxis, scales[0]), (ax.xaxis, scales[1])):
-        _label_axis(axis, scale)
+        label_parameter_axis(axis, scale)
     for set_label, name in zip((ax.set_ylabel, ax.set_xlabel), results.values, strict=True):
-        set_label(name)
+        set_label(wrapped_name(results.short_names[name], _MOST_LETTERS))
     drawn["colour bar"] = ax.figure.colorbar(
-        drawn["image"] if as_map else drawn["points"], ax=ax, label=f"mean test {results.metric}"
+        drawn["image"] if as_map else drawn["points"],
+        ax=ax,
+        label=f"mean test {results.metric_title}",
     )
     if failed.any():
         ax.legend(handles=[drawn["failed"]], loc="upper left")
@@ -87,15 +93,9 @@ def draw_score_map(ax: Any, results: SearchResults) -> dict[str, Any]:
 
 def _write_numbers(ax: Any, grid: np.ndarray) -> None:
     # Light figures on the dark half of the colours.
+    decimals = decimals_of(grid, 3)
     dark = grid < (np.nanmin(grid) + np.nanmax(grid)) / 2 if np.isfinite(grid).any() else grid < 0
     for (row, column), score in np.ndenumerate(grid):
         if np.isfinite(score):
             colour = "white" if dark[row, column] else "black"
-            ax.text(column, row, f"{score:.3g}", ha="center", va="center", color=colour)
-
-
-def _label_axis(axis: Any, scale: ParameterScale) -> None:
-    if scale.kind == "levels":
-        axis.set_ticks(range(len(scale.labels)), scale.labels)
-    else:
-        axis.axes.set(**{f"{axis.axis_name}scale": scale.kind})
+            ax.text(column, row, f"{score:.{decimals}f}", ha="center", va="center", color=colour)

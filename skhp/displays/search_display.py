@@ -18,7 +18,14 @@ from skhp.displays.search_results import SearchResults, search_results
 from skhp.exceptions import InvalidParameterError
 from skhp.suggestions import nearest_name
 
-__all__ = ["SearchDisplay"]
+__all__ = ["SearchDisplay", "size_of_coordinates"]
+
+MOST_COORDINATES = 8
+# Up to so many parameters, the bars of importance stand beside the coordinates, not beneath them.
+_MOST_BESIDE = 4
+# In inches. The letters of a wider picture are too small on a page.
+_WIDTH, _HEIGHT = 10.0, 4.4
+_HEIGHT_OF_BARS, _HEIGHT_OF_BAR = 0.9, 0.22
 
 
 class SearchDisplay:
@@ -29,7 +36,12 @@ class SearchDisplay:
     more as parallel coordinates, a line for each candidate, and beside them the importance of each
     parameter by `skhp.displays.parameter_importance.parameter_importance`. Where several candidates
     have the same values of the parameters shown, the best one is drawn. Candidates that failed are
-    marked; of a halving search each candidate is drawn as in its last round.
+    marked; of a halving search each candidate is drawn as in its last round. Ticks are at values
+    that were tried, and parameters are named without the steps of a pipeline before them, where
+    that leaves no doubt.
+
+    Of more than eight parameters the eight most important ones have coordinates, and all of them a
+    bar; ``from_search(..., parameters=[...])`` chooses others.
 
     It is recommended to create a display by :meth:`from_search`.
 
@@ -37,6 +49,8 @@ class SearchDisplay:
     ----------
     results : SearchResults
         Candidates once each, with the parameters to show.
+    most_coordinates : int or None, default=8
+        How many parameters have coordinates; None is all of them.
 
     Attributes
     ----------
@@ -71,8 +85,11 @@ class SearchDisplay:
     importance_: ParameterImportance | None
     importance_ax_: Any
 
-    def __init__(self, results: SearchResults) -> None:
+    def __init__(
+        self, results: SearchResults, *, most_coordinates: int | None = MOST_COORDINATES
+    ) -> None:
         self.results = results
+        self.most_coordinates = most_coordinates
 
     @classmethod
     def from_search(
@@ -106,9 +123,10 @@ class SearchDisplay:
                 f"All candidates of the {results.name} have the same parameters, so that there is "
                 "nothing to draw. Search two values of one parameter at least."
             )
-        if parameters is not None:
-            results = replace(results, values=_chosen(results, parameters))
-        return cls(results).plot(ax)
+        if parameters is None:
+            return cls(results).plot(ax)
+        chosen = replace(results, values=_chosen(results, parameters))
+        return cls(chosen, most_coordinates=None).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw the results.
@@ -132,7 +150,7 @@ class SearchDisplay:
             self.kind_ = "heat map" if "image" in self.artists_ else "points"
         else:
             if own_figure:
-                ax.figure.set_size_inches(2.0 * n_parameters + 4.0, 4.8)
+                ax.figure.set_size_inches(*size_of_coordinates(n_parameters))
             self._draw_many(ax)
         self.ax_ = ax if n_parameters < 3 else self.ax_
         self.ax_.set_title(self.results.name)
@@ -143,13 +161,47 @@ class SearchDisplay:
         scores = np.where(self.results.pruned, np.nan, self.results.means)
         self.importance_ = parameter_importance(self.results.values, scores)
         self.kind_, self.ax_ = "parallel coordinates", ax
+        n_parameters = len(self.results.values)
         if self.importance_ is not None:
-            grid = ax.get_subplotspec().subgridspec(1, 2, width_ratios=[3, 1])
+            beside = n_parameters <= _MOST_BESIDE
+            ratios = [_HEIGHT, _HEIGHT_OF_BARS + _HEIGHT_OF_BAR * n_parameters]
+            place = ax.get_subplotspec()
+            grid = (
+                place.subgridspec(1, 2, width_ratios=[3, 1])
+                if beside
+                else place.subgridspec(2, 1, height_ratios=ratios)
+            )
             ax.set_axis_off()
             self.ax_ = ax.figure.add_subplot(grid[0])
             self.importance_ax_ = ax.figure.add_subplot(grid[1])
-            draw_importance(self.importance_ax_, self.importance_)
-        self.artists_ = draw_parallel_coordinates(self.ax_, self.results)
+            names = self.results.short_names
+            draw_importance(self.importance_ax_, self.importance_, names, wide=not beside)
+        drawn = self._with_coordinates()
+        self.artists_ = draw_parallel_coordinates(self.ax_, drawn)
+        if n_hidden := n_parameters - len(drawn.values):
+            self.ax_.set_xlabel(
+                f"{n_hidden} more parameters have no coordinates\n{self.ax_.get_xlabel()}".rstrip()
+            )
+
+    def _with_coordinates(self) -> SearchResults:
+        """The results with the parameters that have coordinates, in their order."""
+        values = self.results.values
+        most = len(values) if self.most_coordinates is None else self.most_coordinates
+        if self.importance_ is None:
+            chosen = set(list(values)[:most])
+        else:
+            weight = self.importance_.of_parameter
+            chosen = set(sorted(values, key=lambda name: -weight[name])[:most])
+        return replace(
+            self.results, values={name: of for name, of in values.items() if name in chosen}
+        )
+
+
+def size_of_coordinates(n_parameters: int) -> tuple[float, float]:
+    """Inches of a picture of three parameters or more, importances included."""
+    if n_parameters <= _MOST_BESIDE:
+        return _WIDTH, _HEIGHT
+    return _WIDTH, _HEIGHT + _HEIGHT_OF_BARS + _HEIGHT_OF_BAR * n_parameters
 
 
 def _chosen(results: SearchResults, parameters: Sequence[str]) -> dict[str, list[Any]]:

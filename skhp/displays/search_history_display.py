@@ -135,10 +135,11 @@ class SearchHistoryDisplay:
             if self.lines_:
                 line.set_label(f"_round {number}")
             self.lines_.append(line)
-        ax.set(xlabel=_LABELS[self.over], ylabel=f"mean test {results.metric}")
+        ax.set(xlabel=_LABELS[self.over], ylabel=f"mean test {results.metric_title}")
         ax.set_title(results.name)
         if self.over == "candidates":
             ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.set_xlim(0.5, len(places) + 0.5)
         ax.legend()
         self.positions_, self.best_so_far_ = places, best
         self.ax_, self.figure_ = ax, ax.figure

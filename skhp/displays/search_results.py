@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
-from skhp.displays.parameter_scale import NOT_SET, is_number, label_of
+from skhp.displays.public_name import public_name
+from skhp.displays.scored_by import scored_by
+from skhp.displays.value_text import NOT_SET, value_key
 from skhp.exceptions import InvalidParameterError
 from skhp.suggestions import nearest_name
 
@@ -25,6 +28,9 @@ class SearchResults:
     name : str
         Class of the search.
     metric : str
+        As the columns of the results are named by it.
+    metric_title : str
+        What it is, such as "f1" or "accuracy".
     values : dict of str to list
         Of each parameter that differs between candidates; `NOT_SET` where a candidate has none.
     scores : ndarray of shape (n_candidates, n_folds)
@@ -40,6 +46,7 @@ class SearchResults:
 
     name: str
     metric: str
+    metric_title: str
     values: dict[str, list[Any]]
     scores: np.ndarray
     seconds: np.ndarray
@@ -65,11 +72,20 @@ class SearchResults:
         means = np.where(self.pruned | (self.rounds < self.rounds.max()), np.nan, self.means)
         return int(np.nanargmax(means)) if np.isfinite(means).any() else None
 
+    @property
+    def short_names(self) -> dict[str, str]:
+        """Names of the parameters without the steps before them, where that leaves no doubt."""
+        endings = Counter(ending for name in self.values for ending in _endings(name))
+        return {
+            name: next((ending for ending in _endings(name) if endings[ending] == 1), name)
+            for name in self.values
+        }
+
     def last_rounds(self) -> SearchResults:
         """Each candidate once: as it was when it was tried for the last time."""
         if not self.rounds.any():
             return self
-        keys = [tuple(map(label_of, row)) for row in zip(*self.values.values(), strict=True)]
+        keys = [tuple(map(value_key, row)) for row in zip(*self.values.values(), strict=True)]
         last = sorted({key: place for place, key in enumerate(keys)}.values())
         return self.taken(np.array(last))
 
@@ -83,6 +99,12 @@ class SearchResults:
             pruned=self.pruned[places],
             rounds=self.rounds[places],
         )
+
+
+def _endings(name: str) -> list[str]:
+    """What a name ends with, shortest first: of "a__b__c", "c", "b__c" and "a__b__c"."""
+    steps = name.split("__")
+    return ["__".join(steps[start:]) for start in range(len(steps) - 1, -1, -1)]
 
 
 def search_results(search: Any, metric: str | None = None) -> SearchResults:
@@ -109,7 +131,7 @@ def search_results(search: Any, metric: str | None = None) -> SearchResults:
     results = getattr(search, "cv_results_", None)
     if results is None:
         raise NotFittedError(
-            f"{type(search).__name__} has no cv_results_. Expected a search of skhp, scikit-learn "
+            f"{public_name(search)} has no cv_results_. Expected a search of skhp, scikit-learn "
             "or scikit-optimize after its fit."
         )
     metric = _metric(search, results, metric)
@@ -129,11 +151,10 @@ def search_results(search: Any, metric: str | None = None) -> SearchResults:
         # What grows from round to round is no parameter that was searched.
         values.pop(getattr(search, "resource", ""), None)
     return SearchResults(
-        name=type(search).__name__,
+        name=public_name(search),
         metric=metric,
-        values={
-            name: of for name, of in values.items() if len({label_of(value) for value in of}) > 1
-        },
+        metric_title=scored_by(search, metric),
+        values={name: of for name, of in values.items() if len(set(map(value_key, of))) > 1},
         scores=scores,
         seconds=np.asarray(results["mean_fit_time"], dtype=float) * len(folds),
         pruned=pruned,
@@ -159,7 +180,4 @@ def _metric(search: Any, results: dict[str, Any], given: str | None) -> str:
 def _values(column: Any) -> list[Any]:
     mask = np.ma.getmaskarray(column) if np.ma.isMaskedArray(column) else np.zeros(len(column))
     values = np.ma.getdata(column)
-    return [
-        NOT_SET if missing else (value.item() if is_number(value, numpy_only=True) else value)
-        for value, missing in zip(values, mask, strict=True)
-    ]
+    return [NOT_SET if missing else value for value, missing in zip(values, mask, strict=True)]

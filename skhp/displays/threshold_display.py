@@ -11,6 +11,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from skhp.class_targets import class_labels
 from skhp.displays.drawing_area import drawing_area
+from skhp.displays.public_name import public_name
 from skhp.exceptions import InvalidParameterError
 from skhp.last_step import last_step
 
@@ -114,7 +115,7 @@ class ThresholdDisplay:
         """
         if not hasattr(estimator, "predict_proba"):
             raise InvalidParameterError(
-                f"{type(estimator).__name__} has no predict_proba, whose thresholds could be "
+                f"{public_name(estimator)} has no predict_proba, whose thresholds could be "
                 "drawn. Give a fitted classifier that predicts probabilities."
             )
         y = np.asarray(column_or_1d(class_labels(y)))
@@ -130,7 +131,7 @@ class ThresholdDisplay:
             probabilities,
             pos_label=pos_label,
             estimator_threshold=_threshold_of(estimator, pos_label),
-            name=type(estimator).__name__ if name is None else name,
+            name=public_name(estimator) if name is None else name,
             ax=ax,
         )
 
@@ -224,7 +225,7 @@ class ThresholdDisplay:
                 linestyle="-.",
                 label=f"threshold of the estimator: {self.estimator_threshold:.2f}",
             )
-        ax.set(xlabel=f"threshold of the probability of {self.pos_label!s}", ylabel="score")
+        ax.set(xlabel=f"threshold of the probability of class {self.pos_label!s}", ylabel="score")
         ax.set(xlim=(0, 1), ylim=(0, 1.02), title=self.name or "")
         ax.legend()
         self.ax_, self.figure_ = ax, ax.figure

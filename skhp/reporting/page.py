@@ -6,15 +6,22 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Section", "list_of", "page", "paragraph", "table"]
+from skhp.displays.value_text import number_text, value_text
+
+__all__ = ["Number", "Section", "list_of", "page", "paragraph", "table"]
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 60rem;
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 64rem;
   padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 table { border-collapse: collapse; font-size: 0.9rem; display: block; overflow-x: auto; }
-th, td { padding: 0.2rem 0.7rem; border-bottom: 1px solid #ddd; text-align: left; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.2rem 0.6rem; border-bottom: 1px solid #ddd; text-align: left;
+  vertical-align: top; }
+th { vertical-align: bottom; }
+td.text { overflow-wrap: anywhere; min-width: 7rem; }
+th.number, td.number { text-align: right; }
+td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+p, li { overflow-wrap: anywhere; }
 svg { max-width: 100%; height: auto; } figcaption { color: #555; font-size: 0.9rem; }
 figure { margin: 1.5rem 0; } .verdict { font-size: 1.1rem; }
 """
@@ -26,6 +33,10 @@ class Section:
 
     title: str
     content: str
+
+
+class Number(str):
+    """A number that is text already, for a cell that is set like other numbers."""
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
@@ -55,17 +66,27 @@ def list_of(texts: Iterable[str]) -> str:
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table of plain values; numbers have four digits that count."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    body = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
+    """A table of values, which are written as everywhere; an absent number is an empty cell."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    # A heading stands over its numbers.
+    numbers = [all(_NUMBER in row[k] for row in cells) for k in range(len(names))]
+    head = "".join(
+        f"<th{_NUMBER if number and cells else ''}>{html.escape(name)}</th>"
+        for name, number in zip(names, numbers, strict=True)
+    )
+    body = "\n".join(f"<tr>{''.join(row)}</tr>" for row in cells)
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+_NUMBER = ' class="number"'
 
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        # An absent number is an empty cell.
-        text = "" if value != value else f"{value:.4g}"
-        return f'<td class="number">{text}</td>'
+        value = Number("" if value != value else number_text(value))
     if isinstance(value, int) and not isinstance(value, bool):
-        return f'<td class="number">{value}</td>'
-    return f"<td>{html.escape(str(value))}</td>"
+        value = Number(value)
+    if isinstance(value, Number):
+        return f"<td{_NUMBER}>{html.escape(value)}</td>"
+    text = value if isinstance(value, str) else value_text(value)
+    return f'<td class="text">{html.escape(text)}</td>'

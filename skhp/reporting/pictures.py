@@ -19,7 +19,12 @@ _SUPERFLUOUS = (
 )
 
 
-def picture(draw: Callable[[Any], object], caption: str, number: int, width: float = 7.0) -> str:
+def picture(
+    draw: Callable[[Any], object],
+    caption: str,
+    number: int,
+    size: tuple[float, float] = (7.0, 4.2),
+) -> str:
     """A figure of HTML.
 
     Parameters
@@ -29,8 +34,8 @@ def picture(draw: Callable[[Any], object], caption: str, number: int, width: flo
     caption : str
     number : int
         Of the picture in its page, so that no two share the names of their parts.
-    width : float, default=7.0
-        In inches.
+    size : tuple of float, default=(7.0, 4.2)
+        Width and height in inches.
 
     Returns
     -------
@@ -41,7 +46,7 @@ def picture(draw: Callable[[Any], object], caption: str, number: int, width: flo
     from matplotlib.figure import Figure
 
     # Of its own, so that no window of the user's session shows or keeps it.
-    figure = Figure(figsize=(width, 4.2), layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
     draw(figure.add_subplot())
     text = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "skhp"}):

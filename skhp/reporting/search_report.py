@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import is_classifier
+from sklearn.base import is_classifier, is_regressor
 from sklearn.calibration import CalibrationDisplay
-from sklearn.metrics import brier_score_loss
+from sklearn.metrics import PredictionErrorDisplay, brier_score_loss
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.class_targets import class_labels
@@ -25,14 +25,17 @@ from skhp.displays import (
     SearchHistoryDisplay,
     ThresholdDisplay,
 )
+from skhp.displays.public_name import public_name
+from skhp.displays.search_display import size_of_coordinates
 from skhp.displays.search_results import SearchResults, search_results
-from skhp.displays.training_history import training_history
+from skhp.displays.training_history import fitted_network, training_history
 from skhp.exceptions import InvalidParameterError
+from skhp.reporting.candidates import assignments, candidates_table, number_of_candidates
+from skhp.reporting.new_rows import class_label, new_rows_tables
 from skhp.reporting.page import Section, list_of, page, paragraph, table
 from skhp.reporting.pictures import picture
+from skhp.reporting.settings import settings_tables
 
-_CANDIDATES_SHOWN = 20
-_COLUMNS = ("mean_n_iter", "mean_best_epoch", "stop_reason", "pruned_at_epoch", "mean_fit_time")
 _PACKAGES = ("skhp", "scikit-learn", "keras", "tensorflow", "numpy", "scipy", "scikit-optimize")
 
 
@@ -61,8 +64,9 @@ def write_report(
     path : str or path
         Of the page; a file that is there is replaced when the page is whole.
     X : array-like of shape (n_samples, n_features), default=None
-        Rows that the search has not seen. With `X` and `y` the page shows the threshold, and how
-        far the probabilities can be trusted, for two classes.
+        Rows that the search has not seen. With `X` and `y` the page shows scores, the confusion of
+        classes or the errors of numbers, and for two classes the threshold, and how far the
+        probabilities can be trusted.
     y : array-like of shape (n_samples,), default=None
     additions : sequence of ReportAddition, default=()
         Sections beneath the verdict: what the search was set beside.
@@ -85,28 +89,43 @@ def write_report(
         raise InvalidParameterError(
             "a report takes both X and y, rows that the search has not seen, or neither."
         )
-    results = search_results(search)
+    results = _results(search)
+    new_rows = _new_rows(search, results, X, y)
     sections = [
         Section("Verdict", _verdict(search, results)),
         *(
             Section(one.title, _paragraphs(one.texts) + table(one.names, one.rows))
             for one in additions
         ),
-        Section("Diagnosis", _diagnosis(search)),
-        Section("Pictures", _pictures(search, X, y)),
-        Section("Candidates", _candidates(search, results)),
-        Section("Settings", _settings(search)),
+        *([Section("New rows", new_rows)] if new_rows else []),
+        Section("Diagnosis", _diagnosis(search, results)),
+        Section("Pictures", _pictures(search, results, X, y)),
+        Section("Candidates", candidates_table(search, results)),
+        Section("Settings", settings_tables(search, results)),
         Section("Versions", table(["package", "version"], _versions())),
     ]
     target = Path(path)
-    _replace(target, page(f"Report of a {_public_name(search)}", sections))
+    _replace(target, page(f"Report of a {results.name}", sections))
     return target
 
 
-def _public_name(search: Any) -> str:
-    # A class that this package makes for itself is nothing that a reader could look up.
-    names = (one.__name__ for one in type(search).__mro__)
-    return next(name for name in names if not name.startswith("_"))
+def _results(search: Any) -> SearchResults:
+    """By the metric that the search was refitted for; of several without such, by the first."""
+    names = [str(name) for name in search.cv_results_ if str(name).startswith("mean_test_")]
+    one_of_several = isinstance(search.refit, str) or len(names) == 1
+    return search_results(search, None if one_of_several else names[0].removeprefix("mean_test_"))
+
+
+def _new_rows(search: Any, results: SearchResults, X: Any, y: Any) -> str:
+    if X is None or not hasattr(search, "best_estimator_") or _best(search, results) is None:
+        return ""
+    return new_rows_tables(search, results, X, y)
+
+
+def _best(search: Any, results: SearchResults) -> int | None:
+    """The candidate that was chosen; None where it has no score, as all of them failed."""
+    best = int(search.best_index_) if hasattr(search, "best_index_") else results.best
+    return best if best is not None and np.isfinite(results.means[best]) else None
 
 
 def _paragraphs(texts: Iterable[str]) -> str:
@@ -114,20 +133,22 @@ def _paragraphs(texts: Iterable[str]) -> str:
 
 
 def _verdict(search: Any, results: SearchResults) -> str:
-    best = int(search.best_index_) if hasattr(search, "best_index_") else results.best
+    best = _best(search, results)
     if best is None:
-        return paragraph("No candidate has a score: all fits failed.", "verdict")
-    scores = search.cv_results_
-    metric = results.metric
-    mean, spread = (float(scores[f"{name}_test_{metric}"][best]) for name in ("mean", "std"))
-    n_folds = int(search.n_splits_)
+        return paragraph(
+            "No candidate has a score: all of them failed. Set error_score='raise' to see why.",
+            "verdict",
+        )
+    n_folds = results.scores.shape[1]
+    mean, spread = float(results.means[best]), float(results.scores[best].std())
     error = spread / np.sqrt(max(n_folds - 1, 1))
-    chosen = _assignments(scores["params"][best])
+    chosen = assignments(search.cv_results_["params"][best])
     reason = getattr(search, "search_stop_reason_", None)
     texts = [
         paragraph(
-            f"The best of {len(scores['params'])} candidates has a mean {metric} of {mean:.3f} "
-            f"over {n_folds} folds, with a standard error of {error:.3f}: {chosen}.",
+            f"The best of {number_of_candidates(search)} candidates has a mean "
+            f"{results.metric_title} of {mean:.3f} over {n_folds} folds, with a standard error of "
+            f"{error:.3f}: {chosen}.",
             "verdict",
         ),
         paragraph(
@@ -140,91 +161,117 @@ def _verdict(search: Any, results: SearchResults) -> str:
     return "\n".join(texts)
 
 
-def _diagnosis(search: Any) -> str:
-    found = diagnose(search)
-    if not found:
-        return paragraph(str(found))
-    return list_of(finding.message for finding in found)
+def _diagnosis(search: Any, results: SearchResults) -> str:
+    found = diagnose(search, metric=results.metric)
+    nothing = "Nothing found that is likely to be wrong."
+    says = list_of(finding.message for finding in found) if found else paragraph(nothing)
+    return says + _paragraphs(f"Not looked at: {what}" for what in found.unexamined)
 
 
-def _pictures(search: Any, X: Any, y: Any) -> str:
+def _pictures(search: Any, results: SearchResults, X: Any, y: Any) -> str:
     return "\n".join(
-        picture(drawing.draw, drawing.caption, number, drawing.width)
-        for number, drawing in enumerate(_drawings(search, X, y))
+        picture(drawing.draw, drawing.caption, number, drawing.size)
+        for number, drawing in enumerate(_drawings(search, results, X, y))
     )
 
 
 class _Drawing(NamedTuple):
     draw: Callable[[Any], object]
     caption: str
-    width: float = 7.0
+    size: tuple[float, float] = (7.0, 4.2)
 
 
-def _drawings(search: Any, X: Any, y: Any) -> Iterator[_Drawing]:
-    if searched := search_results(search).values:
+def _drawings(search: Any, results: SearchResults, X: Any, y: Any) -> Iterator[_Drawing]:
+    metric = results.metric
+    if searched := results.values:
+        several = len(searched) > 2
         yield _Drawing(
-            lambda ax: SearchDisplay.from_search(search, ax=ax),
-            "The score over the parameters that were searched.",
-            # Of three and more, the importances stand beside the coordinates.
-            width=7.0 if len(searched) < 3 else 2.0 * len(searched) + 6.0,
+            lambda ax: SearchDisplay.from_search(search, metric=metric, ax=ax),
+            f"The {results.metric_title} over the parameters that were searched."
+            + (" The thick line is the best candidate." if several else ""),
+            size_of_coordinates(len(searched)) if several else (7.0, 4.2),
         )
     yield _Drawing(
-        lambda ax: SearchHistoryDisplay.from_search(search, ax=ax),
-        "The best score so far.",
+        lambda ax: SearchHistoryDisplay.from_search(search, metric=metric, ax=ax),
+        f"The best {results.metric_title} so far.",
     )
     best: Any = getattr(search, "best_estimator_", None)
-    if best is not None and _has_history(best):
-        yield _Drawing(
-            lambda ax: HistoryDisplay.from_estimator(best, ax=ax),
-            "The training of the best candidate on all rows.",
-        )
-    binary = best is not None and is_classifier(best) and len(best.classes_) == 2
-    if X is not None and binary and hasattr(best, "predict_proba"):
-        yield _Drawing(
-            lambda ax: ThresholdDisplay.from_estimator(best, X, y, ax=ax),
-            "Precision, recall and F1 over the threshold, on rows that the search has not seen.",
-        )
-        probability = best.predict_proba(X)[:, 1]
-        positive = np.ravel(class_labels(y)) == best.classes_[1]
-        brier = brier_score_loss(positive, probability)
-        yield _Drawing(
-            lambda ax: CalibrationDisplay.from_predictions(positive, probability, ax=ax),
-            f"How far the probabilities of {best.classes_[1]!s} can be trusted; Brier score "
-            f"{brier:.3f}. Class weights, focal loss and above all soft F1 distort them; "
-            "scikit-learn's CalibratedClassifierCV mends that.",
-        )
+    if best is None or _best(search, results) is None:
+        return
+    yield from _training(best)
+    if X is not None:
+        yield from _on_new_rows(best, X, np.asarray(class_labels(y) if is_classifier(best) else y))
 
 
-def _has_history(estimator: Any) -> bool:
+def _training(best: Any) -> Iterator[_Drawing]:
     try:
-        training_history(estimator)
+        history = training_history(best)
     except (InvalidParameterError, AttributeError):
-        return False
-    return True
+        return
+    watched = history.watched or "loss"
+    yield _Drawing(
+        lambda ax: HistoryDisplay([history]).plot(ax),
+        f"The training of the best candidate on all rows: {watched.removeprefix('val_')}"
+        + (", which it was watched by." if history.watched else "."),
+    )
+    if watched.removeprefix("val_") != "loss" and "loss" in history.curves:
+        yield _Drawing(
+            lambda ax: HistoryDisplay([history], "loss").plot(ax), "The loss of the same training."
+        )
 
 
-def _candidates(search: Any, results: SearchResults) -> str:
-    scores = search.cv_results_
-    metric = results.metric
-    order = np.argsort(scores[f"rank_test_{metric}"], kind="stable")[:_CANDIDATES_SHOWN]
-    columns = [name for name in _COLUMNS if name in scores]
-    rows = [
-        [
-            int(scores[f"rank_test_{metric}"][k]),
-            _assignments(scores["params"][k]),
-            *(float(scores[f"{name}_test_{metric}"][k]) for name in ("mean", "std")),
-            *(_plain(scores[name][k]) for name in columns),
-        ]
-        for k in order
-    ]
-    shown = f"The first {len(order)} of {len(scores['params'])}." if len(order) else ""
-    names = ["rank", "parameters", f"mean {metric}", "deviation", *columns]
-    return table(names, rows) + paragraph(shown)
+def _on_new_rows(best: Any, X: Any, y: np.ndarray) -> Iterator[_Drawing]:
+    name = public_name(fitted_network(best))
+    if is_regressor(best) and y.ndim == 1:
+        predicted = best.predict(X)
+        yield _Drawing(
+            lambda ax: _prediction_errors(y, predicted, ax),
+            "Predictions for rows that the search has not seen, against what is true.",
+        )
+    binary = is_classifier(best) and np.ndim(best.classes_) == 1 and len(best.classes_) == 2
+    if not binary or y.ndim != 1 or not hasattr(best, "predict_proba"):
+        return
+    classes = list(best.classes_)
+    counts = [int((y == label).sum()) for label in classes]
+    rare = classes[0] if counts[0] < counts[1] else classes[1]
+    label = class_label(rare)
+    if (y == rare).any():
+        yield _Drawing(
+            lambda ax: ThresholdDisplay.from_estimator(
+                best, X, y, pos_label=rare, name=name, ax=ax
+            ),
+            f"Precision, recall and F1 of class {label} over the threshold, on rows that the "
+            "search has not seen.",
+        )
+    if min(counts) == 0:
+        return
+    probability = best.predict_proba(X)[:, classes.index(rare)]
+    brier = brier_score_loss(y == rare, probability)
+    yield _Drawing(
+        lambda ax: _calibration(y == rare, probability, name, label, ax),
+        f"How far the probabilities of class {label} can be trusted; Brier score {brier:.3f}. "
+        "Class weights, focal loss and above all soft F1 distort them; scikit-learn's "
+        "CalibratedClassifierCV mends that.",
+    )
 
 
-def _settings(search: Any) -> str:
-    parameters = search.get_params(deep=False)
-    return table(["parameter", "value"], ([name, repr(v)] for name, v in parameters.items()))
+def _prediction_errors(y: np.ndarray, predicted: np.ndarray, ax: Any) -> None:
+    from matplotlib.ticker import AutoLocator
+
+    PredictionErrorDisplay.from_predictions(y, predicted, kind="actual_vs_predicted", ax=ax)
+    # scikit-learn's are at fifths of the range, which are no round numbers.
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(AutoLocator())
+
+
+def _calibration(
+    is_rare: np.ndarray, probability: np.ndarray, name: str, label: str, ax: Any
+) -> None:
+    CalibrationDisplay.from_predictions(is_rare, probability, name=name, ax=ax)
+    ax.set(
+        xlabel=f"mean predicted probability of class {label}",
+        ylabel=f"share of rows of class {label}",
+    )
 
 
 def _versions() -> Iterator[list[str]]:
@@ -234,14 +281,6 @@ def _versions() -> Iterator[list[str]]:
             yield [name, version(name)]
         except PackageNotFoundError:
             continue
-
-
-def _assignments(parameters: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} = {_plain(value)!r}" for name, value in parameters.items())
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _replace(target: Path, text: str) -> None:

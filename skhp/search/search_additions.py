@@ -43,6 +43,7 @@ from skhp.search.scored_fits import (
 from skhp.search.search_input import check_search
 from skhp.search.time_budget import seconds_of_budget
 from skhp.several_inputs import refuse_several_inputs
+from skhp.target_summary import TargetSummary, target_summary
 
 # joblib's own backends, beside which a population may be switched on. Who chose another one, such
 # as a cluster's, or a population with options of its own, wants that.
@@ -88,6 +89,7 @@ class SearchAdditions:
     on_interrupt: str
     population: bool
     search_stop_reason_: StopReason
+    target_summary_: TargetSummary | None
     _limits: Limits
     _began: float
     _journalled: JournalledSearch | None
@@ -128,6 +130,7 @@ class SearchAdditions:
                 super().fit(X, y, **params)  # type: ignore[misc]
             finally:
                 self._forget_recording()
+        self.target_summary_ = target_summary(y)
         return self
 
     def report(

@@ -7,6 +7,7 @@ import pytest
 
 from skhp.diagnosis.examined_fit import ExaminedFit
 from skhp.diagnosis.fit_rules import findings_of_fit
+from skhp.target_summary import TargetSummary
 
 CHANCE = math.log(2)
 
@@ -174,3 +175,90 @@ def test_few_rows_to_watch(rows, rarest, figure):
     findings = findings_of_fit(examined)
     assert [finding.figure for finding in findings] == ([] if figure is None else [figure])
     assert {finding.kind for finding in findings} <= {"few_validation_rows"}
+
+
+def summary(mean, deviation):
+    return TargetSummary(100, None, None, np.atleast_1d(mean), np.atleast_1d(deviation))
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "is_far"),
+    [
+        (0, 1, False),
+        (3, 2, False),
+        (22.5, 9.2, True),
+        (0, 300, True),
+        (1e6, 1, True),
+        (0.5, 0.01, True),
+        (5.0, 0.0, False),
+        ([0, 0], [1, 2], False),
+        ([0, 0], [1, 200], True),
+    ],
+)
+def test_a_target_far_from_unit_scale(mean, deviation, is_far):
+    healthy = vars(HEALTHY["converged"]) | {"unscaled_target": summary(mean, deviation)}
+    findings = findings_of_fit(ExaminedFit(**healthy))
+    assert [finding.kind for finding in findings] == ["target_not_scaled"] * is_far
+    assert all("TransformedTargetRegressor" in finding.message for finding in findings)
+    healthy["parameters"] = {"scale_target": False}
+    assert [f.parameter for f in findings_of_fit(ExaminedFit(**healthy))] == (
+        ["scale_target"] * is_far
+    )
+
+
+def test_the_scale_of_the_target_comes_before_what_it_causes():
+    loss = np.full(40, 1.5)
+    loss[0] = CHANCE
+    examined = ExaminedFit(**vars(fit(loss, loss)) | {"unscaled_target": summary(1e4, 1e3)})
+    assert found(examined) == ["target_not_scaled", "learning_rate_too_high"]
+
+
+def test_the_best_epoch_is_the_last_one():
+    # Nothing falls by much any more, yet early stopping was never reached.
+    slow = curve(200, 0.2, 40)
+    kept = vars(fit(slow, slow, stop="epochs", early_stopping=True)) | {"chosen_by": "val_f1"}
+    (finding,) = findings_of_fit(ExaminedFit(**kept))
+    assert (finding.kind, finding.parameter) == ("too_few_epochs", "epochs")
+    assert "val_f1 was still improving at the last epoch" in finding.message
+    assert "200 of 200" in finding.message
+    assert found(ExaminedFit(**kept | {"kept_epoch": 190})) == []
+    assert found(ExaminedFit(**kept | {"stop_reason": "patience"})) == []
+    # A refit for the median of the folds ends where they were best.
+    assert found(ExaminedFit(**kept | {"epochs_are_given": False})) == []
+
+
+def test_without_early_stopping_the_last_epoch_may_be_the_best():
+    falling = curve(200, 0.2, 60)
+    (finding,) = findings_of_fit(fit(falling, falling + 0.01, stop="epochs"))
+    assert "val_loss was still improving at the last epoch" in finding.message
+    assert found(fit(falling, stop="epochs")) == ["too_few_epochs"]
+    rested = curve(200, 0.2, 15)
+    assert found(fit(rested, rested, stop="epochs")) == []
+    turned = np.maximum(falling, falling[150]) + 0.0005 * np.maximum(np.arange(200) - 150, 0)
+    assert found(fit(falling, turned, stop="epochs")) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"learning_rate_init": 0.1, "learning_rate": "constant"}, "learning_rate_init"),
+        ({"model": None, "optimizer__learning_rate": 0.1}, "optimizer__learning_rate"),
+        ({"model": None}, "optimizer__learning_rate"),
+        ({"learning_rate": np.float64(0.1)}, "learning_rate"),
+    ],
+)
+def test_parameters_have_the_names_that_the_estimator_has(parameters, expected):
+    loss = np.full(40, 1.5)
+    loss[0] = CHANCE
+    (finding,) = findings_of_fit(fit(loss, loss, **parameters))
+    assert finding.parameter == expected
+    assert f"smaller {expected}" in finding.message
+    assert ("(now 0.1)" in finding.message) == (parameters.get(expected) is not None)
+
+
+def test_a_scatter_of_many_digits_is_read_at_once():
+    random = np.random.default_rng(0)
+    loss = np.array([0.7, *(1e12 * random.exponential(1, 39))])
+    (finding,) = findings_of_fit(fit(loss, loss))
+    assert "times the loss of knowing nothing" in finding.message
+    assert len(finding.message) < 200

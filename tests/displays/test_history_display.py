@@ -1,6 +1,9 @@
+import pickle
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import TunedThresholdClassifierCV, cross_validate
@@ -8,7 +11,13 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhp import GridSearchCV, HistoryDisplay, KerasMLPClassifier
+from skhp import (
+    GridSearchCV,
+    HistoryDisplay,
+    KerasClassifier,
+    KerasMLPClassifier,
+    KerasMLPRegressor,
+)
 from skhp.displays.training_history import TrainingHistory, training_history
 
 NETWORK = KerasMLPClassifier(epochs=8, learning_rate=0.05, patience=3, random_state=0)
@@ -69,7 +78,8 @@ def test_the_band_ends_where_fewer_than_half_are_in_training():
 
 
 def test_the_median_of_best_epochs_is_marked():
-    histories = [TrainingHistory("A", {"loss": (1.0,) * 9}, kept_epoch=n) for n in (2, 3, 9)]
+    curves = {"loss": (1.0,) * 9}
+    histories = [TrainingHistory("A", curves, kept_epoch=n, watched="val_loss") for n in (2, 3, 9)]
     display = HistoryDisplay(histories).plot()
     assert display.best_epoch_line_.get_xdata() == [3, 3]
     assert "median best epoch: 3" in labels(display.ax_)
@@ -149,3 +159,129 @@ def test_without_matplotlib_its_extra_is_named(monkeypatch):
     display = HistoryDisplay([TrainingHistory("A", {"loss": (2, 1)})])
     with pytest.raises(ImportError, match=r"HistoryDisplay draws .* pip install 'skhp\[plot\]'"):
         display.plot()
+
+
+# ---------------------------------------------------------------- what was watched
+
+
+@pytest.mark.parametrize("monitor", ["val_f1", "val_average_precision", "val_accuracy"])
+def test_what_was_watched_is_drawn_with_its_own_best_epoch(two_classes, monitor):
+    fitted = KerasMLPClassifier(epochs=12, patience=4, monitor=monitor, random_state=1)
+    fitted.fit(*two_classes)
+    display = HistoryDisplay.from_estimator(fitted)
+    name = monitor.removeprefix("val_")
+    assert display.ax_.get_ylabel() == name
+    (line,) = display.lines_
+    assert line.get_ydata().tolist() == fitted.history_[monitor]
+    best = int(np.argmax(fitted.history_[monitor])) + 1
+    assert display.best_epoch_line_.get_xdata() == [best] * 2
+    assert f"best epoch: {best}" in labels(display.ax_)
+    # On another curve the same line says what chose it.
+    loss = HistoryDisplay.from_estimator(fitted, metric="loss")
+    assert loss.best_epoch_line_.get_xdata() == [best] * 2
+    assert f"best epoch by {monitor}: {best}" in labels(loss.ax_)
+
+
+def test_a_search_that_watches_a_metric_draws_it(two_classes):
+    search = GridSearchCV(
+        NETWORK, {"neurons": [2, 3]}, cv=2, early_stopping={"monitor": "val_recall"}
+    ).fit(*two_classes)
+    assert HistoryDisplay.from_estimator(search).ax_.get_ylabel() == "recall"
+
+
+def test_less_is_better_of_an_error(two_classes):
+    X, y = two_classes
+    fitted = KerasMLPRegressor(epochs=6, monitor="val_mean_absolute_error", random_state=0)
+    fitted.fit(X, y.astype(float))
+    display = HistoryDisplay.from_estimator(fitted)
+    best = int(np.argmin(fitted.history_["val_mean_absolute_error"])) + 1
+    assert display.best_epoch_line_.get_xdata() == [best] * 2
+
+
+def test_without_early_stopping_the_last_epoch_is_not_called_the_best(two_classes):
+    fitted = KerasMLPClassifier(epochs=5, early_stopping=False, random_state=0).fit(*two_classes)
+    assert HistoryDisplay.from_estimator(fitted).best_epoch_line_ is None
+    refitted = GridSearchCV(NETWORK, {"neurons": [2]}, cv=2, refit_epochs="median")
+    assert HistoryDisplay.from_estimator(refitted.fit(*two_classes)).best_epoch_line_ is None
+
+
+def test_weights_that_nothing_chose_are_not_called_the_best():
+    history = TrainingHistory("A", {"loss": (3.0, 2.0, 1e30, np.nan)}, kept_epoch=3)
+    assert "epoch of the weights kept: 3" in labels(HistoryDisplay([history]).plot().ax_)
+
+
+def test_fits_that_watched_different_things_show_the_loss():
+    curves = {"loss": (3.0, 2.0), "val_loss": (3.0, 2.0), "val_f1": (0.5, 0.6)}
+    histories = [TrainingHistory("A", curves, 2, watched) for watched in ("val_f1", "val_loss")]
+    display = HistoryDisplay(histories).plot()
+    assert display.ax_.get_ylabel() == "loss"
+    assert "median epoch of the weights kept: 2" in labels(display.ax_)
+
+
+def test_the_axis_has_no_epoch_zero(two_classes):
+    display = HistoryDisplay([TrainingHistory("A", {"loss": (1.0,) * 30})]).plot()
+    low, high = display.ax_.get_xlim()
+    assert 0 < low < 1
+    assert 30 < high < 31
+
+
+def keras_model(meta):
+    import keras
+
+    return keras.Sequential(
+        [
+            keras.Input((meta["n_features_in_"],)),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("restores", [True, False])
+@pytest.mark.parametrize("pickled", [False, True])
+def test_a_wrapped_model_says_by_its_callback_what_was_watched(two_classes, restores, pickled):
+    import keras
+
+    fitted = KerasClassifier(
+        keras_model,
+        loss="binary_crossentropy",
+        metrics=["accuracy"],
+        optimizer__learning_rate=0.1,
+        epochs=6,
+        validation_split=0.3,
+        random_state=0,
+        callbacks=keras.callbacks.EarlyStopping(
+            monitor="val_accuracy", mode="max", patience=3, restore_best_weights=restores
+        ),
+    ).fit(*two_classes)
+    if pickled:
+        fitted = pickle.loads(pickle.dumps(fitted))
+    display = HistoryDisplay.from_estimator(fitted)
+    best = int(np.argmax(fitted.history_["val_accuracy"])) + 1
+    assert display.ax_.get_ylabel() == "accuracy"
+    assert len(display.lines_) == 2
+    assert display.best_epoch_line_.get_xdata() == [best] * 2
+    what = "best epoch" if restores else "epoch of greatest validation accuracy"
+    assert f"{what}: {best}" in labels(display.ax_)
+
+
+def test_networks_of_scikit_learn_draw_the_score_they_watched(two_classes):
+    fitted = MLPClassifier(early_stopping=True, max_iter=300, tol=0.01, random_state=0)
+    display = HistoryDisplay.from_estimator(fitted.fit(*two_classes))
+    assert display.ax_.get_ylabel() == "accuracy"
+    best = int(np.argmax(fitted.validation_scores_)) + 1
+    assert display.best_epoch_line_.get_xdata() == [best] * 2
+
+
+def test_within_a_regressor_with_a_transformed_target(two_classes):
+    X, y = two_classes
+    scaled = TransformedTargetRegressor(KerasMLPRegressor(epochs=3), transformer=StandardScaler())
+    display = HistoryDisplay.from_estimator(scaled.fit(X, y.astype(float)))
+    assert display.lines_[0].get_ydata().tolist() == scaled.regressor_.history_["loss"]
+
+
+def test_a_class_that_a_program_made_for_itself_is_not_named(two_classes):
+    class _Own(KerasMLPClassifier):
+        pass
+
+    fitted = _Own(epochs=2, random_state=0).fit(*two_classes)
+    assert HistoryDisplay.from_estimator(fitted).ax_.get_title() == "KerasMLPClassifier"

@@ -5,8 +5,15 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV as PlainGridSearchCV
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from skhp import GridSearchCV, HalvingGridSearchCV, KerasMLPClassifier, SearchDisplay
+from skhp import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    KerasMLPClassifier,
+    SearchDisplay,
+    SearchHistoryDisplay,
+)
 from tests.displays.finished_searches import finished_search
 
 NAN = [np.nan, np.nan]
@@ -91,7 +98,7 @@ def test_two_parameters_are_a_heat_map():
     assert [tick.get_text() for tick in display.ax_.get_xticklabels()] == ["0.01", "0.1"]
     assert [tick.get_text() for tick in display.ax_.get_yticklabels()] == ["2", "4"]
     assert (display.ax_.get_ylabel(), display.ax_.get_xlabel()) == ("neurons", "rate")
-    assert texts(display.ax_) == ["0.6", "0.5", "0.2", "0.9"]
+    assert texts(display.ax_) == ["0.600", "0.500", "0.200", "0.900"]
     assert [of.tolist() for of in display.artists_["best"].get_data()] == [[1.0], [1.0]]
     assert display.artists_["colour bar"].ax.get_ylabel() == "mean test score"
 
@@ -292,3 +299,123 @@ def test_when_all_candidates_failed(n_parameters, marked):
         assert len(display.artists_["lines"].get_segments()) == 0
     else:
         assert display.artists_["failed"].get_xdata().tolist() == marked
+
+
+# ---------------------------------------------------------------- names and values that are read
+
+
+def overlapping(texts):
+    """Pairs of texts whose boxes on the page run over each other."""
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
+    return [
+        (one, other)
+        for k, (one, box) in enumerate(boxes)
+        for other, its_box in boxes[k + 1 :]
+        if box.overlaps(its_box)
+    ]
+
+
+def many_parameters(n_parameters, n_candidates=30):
+    random = np.random.default_rng(0)
+    names = [f"a_long_step_of_the_pipeline__parameter_number_{k}" for k in range(n_parameters)]
+    kinds = [
+        lambda: 10 ** random.uniform(-5, -1, n_candidates),
+        lambda: random.integers(1, 60, n_candidates),
+        lambda: random.choice(["a quite long word", "another", "third"], n_candidates),
+        lambda: random.uniform(0, 1, n_candidates),
+    ]
+    parameters = {name: kinds[k % 4]() for k, name in enumerate(names)}
+    return finished_search(parameters, random.random((n_candidates, 3)))
+
+
+@pytest.mark.parametrize("n_parameters", [4, 8, 12])
+def test_no_text_runs_over_another(n_parameters):
+    search = many_parameters(n_parameters)
+    display = SearchDisplay.from_search(search)
+    display.figure_.canvas.draw()
+    shown = min(n_parameters, 8)
+    assert len(display.ax_.get_xticklabels()) == shown
+    assert len(display.importance_.of_parameter) == n_parameters
+    assert ("more parameters have no coordinates" in display.ax_.get_xlabel()) == (n_parameters > 8)
+    assert overlapping([*display.ax_.get_xticklabels(), display.ax_.xaxis.label]) == []
+    assert overlapping(display.ax_.texts) == []
+    assert overlapping(display.importance_ax_.get_yticklabels()) == []
+    whole = display.figure_.bbox
+    for text in [*display.ax_.get_xticklabels(), *display.importance_ax_.get_yticklabels()]:
+        box = text.get_window_extent()
+        assert box.x0 >= whole.x0 - 1
+        assert box.x1 <= whole.x1 + 1
+
+
+def test_every_number_beside_a_coordinate_was_tried():
+    search = many_parameters(4)
+    display = SearchDisplay.from_search(search, parameters=list(search.cv_results_["params"][0]))
+    results = search.cv_results_
+    tried = {
+        f"{float(value):.4g}" for name, of in results.items() if "param_" in name for value in of
+        if not isinstance(value, str)
+    }  # fmt: skip
+    numbers = [text.strip() for text in texts(display.ax_) if text.strip()[0].isdigit()]
+    assert len(numbers) > 10
+    assert {f"{float(number):.4g}" for number in numbers} <= tried
+
+
+def test_parameters_that_are_asked_for_all_have_coordinates():
+    search = many_parameters(10)
+    names = list(search.cv_results_["params"][0])
+    display = SearchDisplay.from_search(search, parameters=names)
+    assert len(display.ax_.get_xticklabels()) == 10
+
+
+def test_names_are_short_where_that_leaves_no_doubt():
+    search = finished_search(
+        {"a__b__rate": [1, 2], "c__size": [1, 2], "d__size": [1, 2]}, [[0.1], [0.2]]
+    )
+    display = SearchDisplay.from_search(search)
+    names = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert names == ["rate", "c__size", "d__size"]
+
+
+def test_estimators_as_values_are_told_apart():
+    values = [StandardScaler(), MinMaxScaler(), MinMaxScaler((0, 2)), "passthrough"]
+    search = finished_search({"scaler": values}, [[0.1], [0.2], [0.3], [0.4]])
+    ticks = [text.get_text() for text in SearchDisplay.from_search(search).ax_.get_xticklabels()]
+    assert len(set(ticks)) == 4
+    assert {"StandardScaler()", "MinMaxScaler()", "passthrough"} < set(ticks)
+
+
+def test_a_grid_of_one_parameter_has_ticks_at_its_values():
+    search = finished_search({"neurons": [3, 7, 11]}, [[0.1], [0.2], [0.3]])
+    ax = SearchDisplay.from_search(search).ax_
+    assert ax.get_xticks().tolist() == [3, 7, 11]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["3", "7", "11"]
+
+
+def test_whole_numbers_that_differ_in_a_late_digit_are_parameters():
+    search = finished_search({"size": [10_000_001, 10_000_002]}, [[0.1], [0.2]])
+    assert SearchDisplay.from_search(search).artists_["line"].get_ydata().tolist() == [0.1, 0.2]
+
+
+def test_one_terrible_candidate_does_not_take_all_colours():
+    scores = [[0.5], [0.6], [0.7], [0.8], [0.9], [-10_000.0]]
+    search = finished_search({name: range(6) for name in "abc"}, scores)
+    display = SearchDisplay.from_search(search)
+    assert display.artists_["lines"].get_clim() == (0.5, 0.9)
+    assert display.artists_["colour bar"].extend == "min"
+
+
+def test_the_metric_is_named(two_classes):
+    search = PlainGridSearchCV(LogisticRegression(), {"C": [0.1, 1, 10]}, cv=2).fit(*two_classes)
+    assert SearchDisplay.from_search(search).ax_.get_ylabel() == "mean test accuracy"
+    search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1, 10]}, cv=2).fit(*two_classes)
+    assert SearchDisplay.from_search(search).ax_.get_ylabel() == "mean test F1 of class 1"
+    assert SearchHistoryDisplay.from_search(search).ax_.get_ylabel() == "mean test F1 of class 1"
+
+
+def test_a_search_that_a_program_made_for_itself_is_not_named(two_classes):
+    class _Own(GridSearchCV):
+        pass
+
+    search = _Own(LogisticRegression(), {"C": [0.1, 1, 10]}, cv=2).fit(*two_classes)
+    assert SearchDisplay.from_search(search).ax_.get_title() == "GridSearchCV"
+    assert SearchHistoryDisplay.from_search(search).ax_.get_title() == "GridSearchCV"

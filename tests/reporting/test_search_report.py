@@ -74,6 +74,7 @@ def test_it_says_what_the_search_found(search, tmp_path):
     page = Page(path)
     assert page.texts["h2"] == [
         "Verdict",
+        "New rows",
         "Diagnosis",
         "Pictures",
         "Candidates",
@@ -81,7 +82,7 @@ def test_it_says_what_the_search_found(search, tmp_path):
         "Versions",
     ]
     verdict = page.texts["p"][0]
-    assert f"mean score of {search.best_score_:.3f} over 3 folds" in verdict
+    assert f"mean F1 of class 1 of {search.best_score_:.3f} over 3 folds" in verdict
     for name, value in search.best_params_.items():
         assert f"{name} = {value!r}" in verdict
     scores = [search.cv_results_[f"split{fold}_test_score"] for fold in range(3)]
@@ -89,7 +90,7 @@ def test_it_says_what_the_search_found(search, tmp_path):
     assert f"standard error of {best.std(ddof=1) / np.sqrt(3):.3f}" in verdict
     cells = page.texts["td"]
     assert cells.count("1") >= 1
-    assert f"{search.best_score_:.4g}" in cells
+    assert f"{search.best_score_:.4f}" in cells
     assert skhp.__version__ in cells
     # A picture of the search, of its course, of the training, of threshold and probabilities.
     assert page.counts["svg"] == page.counts["figure"] == 5
