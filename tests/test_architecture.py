@@ -20,6 +20,7 @@ BASE = {
     "equality",
     "exceptions",
     "last_step",
+    "number_columns",
     "suggestions",
 }
 MAY_IMPORT = {
@@ -29,6 +30,7 @@ MAY_IMPORT = {
     "equality": set(),
     "exceptions": set(),
     "last_step": set(),
+    "number_columns": set(),
     "suggestions": set(),
     "losses": {"networks"},
     "scoring": BASE,
