@@ -22,6 +22,7 @@ BASE = {
     "last_step",
     "memory_size",
     "several_inputs",
+    "number_columns",
     "suggestions",
     "target_summary",
 }
@@ -35,6 +36,7 @@ MAY_IMPORT = {
     "several_inputs": set(),
     "last_step": set(),
     "interruption": set(),
+    "number_columns": set(),
     "suggestions": set(),
     "target_summary": {"class_targets"},
     "losses": {"networks"},

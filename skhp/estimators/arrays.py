@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
+from skhp.number_columns import refuse_columns_without_numbers
+
 _WHOLE_NUMBERS = [np.dtype(f"{sign}int{bits}") for bits in (8, 16, 32, 64) for sign in ("", "u")]
 
 
@@ -19,6 +21,7 @@ def checked_features(estimator: BaseEstimator, X: Any, *, first: bool = False) -
     Whole numbers stay as they are, for embeddings and encoders; all else becomes float, of the
     precision that Keras uses.
     """
+    refuse_columns_without_numbers(X, type(estimator).__name__)
     with overflow_to_infinity():
         checked = validate_data(estimator, X, reset=first, **_options())
     return dense(checked)
@@ -28,6 +31,7 @@ def checked_arrays(
     estimator: BaseEstimator, X: Any, y: Any, *, first: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Validated rows and their targets, which stay of the type they are."""
+    refuse_columns_without_numbers(X, type(estimator).__name__)
     with overflow_to_infinity():
         checked, y = validate_data(estimator, X, y, reset=first, multi_output=True, **_options())
     return dense(checked), dense(y)

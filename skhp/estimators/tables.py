@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 from skhp.estimators.arrays import dense, overflow_to_infinity
 from skhp.estimators.scikit_learn_private import check_sample_weight
 from skhp.networks import OutputKind
+from skhp.number_columns import refuse_columns_without_numbers
 from skhp.training import TrainingRows, ValidationRows, row_groups, sum_by_group
 
 
@@ -115,6 +116,7 @@ class WeightedTable:
 
 def checked_features(estimator: BaseEstimator, X: ArrayLike) -> np.ndarray:
     """Rows to predict, as float32, with the columns that the estimator was fitted on."""
+    refuse_columns_without_numbers(X, type(estimator).__name__)
     with overflow_to_infinity():
         return dense(
             validate_data(estimator, X, reset=False, dtype=np.float32, accept_sparse="csr")
@@ -125,6 +127,7 @@ def checked_table(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, first: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows to learn from, as float32, and their target; `first` notes the names of the columns."""
+    refuse_columns_without_numbers(X, type(estimator).__name__)
     with overflow_to_infinity():
         checked_X, checked_y = validate_data(
             estimator,

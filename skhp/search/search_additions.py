@@ -21,6 +21,7 @@ from skhp.class_targets import class_labels, one_hot_labels, refuse_unclear_labe
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
 from skhp.population.pruning import Pruning
+from skhp.search.column_checks import refuse_unusable_columns
 from skhp.search.default_scoring import default_scoring, scoring_of_classes
 from skhp.search.early_stopping import with_early_stopping
 from skhp.search.fold_checks import SomeFolds
@@ -61,6 +62,9 @@ _DECIDING = (
     *("factor", "resource", "min_resources", "max_resources", "aggressive_elimination"),
 )
 
+
+# What the searchers call what they search.
+_SPACES = ("param_grid", "param_distributions", "search_spaces")
 
 # What a search keeps for itself until it ends.
 _WHILE_SEARCHING = frozenset(
@@ -116,7 +120,7 @@ class SearchAdditions:
         -------
         self
         """
-        for name in ("param_grid", "param_distributions", "search_spaces"):
+        for name in _SPACES:
             takes_function = callable in self._parameter_constraints.get(name, ())  # type: ignore[attr-defined]
             refuse_foreign_space(getattr(self, name, None), takes_function=takes_function)
         validate_parameter_constraints(
@@ -125,6 +129,7 @@ class SearchAdditions:
             caller_name=type(self).__name__,
         )
         refuse_several_inputs(X, y)
+        refuse_unusable_columns(self.estimator, _space_of(self), X, y)
         with self._translated(y), self._backend():
             try:
                 super().fit(X, y, **params)  # type: ignore[misc]
@@ -304,6 +309,10 @@ class SearchAdditions:
         if "pruned_at_epoch" in results and not callable(refit):
             results = pruned_are_last(results, refit_metric)
         return super()._select_best_index(refit, refit_metric, results)  # type: ignore[misc]
+
+
+def _space_of(search: Any) -> Any:
+    return next((getattr(search, name) for name in _SPACES if hasattr(search, name)), {})
 
 
 def _train_nothing(*arguments: Any) -> Iterator[tuple[int, Any]]:

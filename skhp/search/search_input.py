@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
+from sklearn.base import is_classifier
 from sklearn.model_selection import ParameterGrid
+from sklearn.utils.multiclass import check_classification_targets
 
+from skhp.last_step import last_step
 from skhp.search.combinations import refuse_bad_combinations
 from skhp.search.dimensions import Choices, Dimension
 from skhp.search.fold_checks import refuse_rare_classes
@@ -33,11 +36,14 @@ def check_search(search: Any, scoring: Any, splitter: Any, y: Any) -> None:
 
     Raises
     ------
+    ValueError
+        If a classifier is to learn numbers that are not classes.
     InvalidParameterError
         If the estimator's own constraints refuse a value of the search space, or itself some
         values together, if a scorer needs a method that no candidate has, or if a class has fewer
         rows than there are stratified folds and the metric is not the estimator's own.
     """
+    _refuse_continuous_classes(search.estimator, y)
     alternatives = _alternatives(search)
     # Who gave a score for candidates that fail counts on some.
     if not is_finite(search.error_score):
@@ -49,6 +55,13 @@ def check_search(search: Any, scoring: Any, splitter: Any, y: Any) -> None:
     # An estimator's own score of a fold says something of it without one of the classes, too.
     if search.scoring is not None:
         refuse_rare_classes(splitter, y)
+
+
+def _refuse_continuous_classes(estimator: Any, y: Any) -> None:
+    # Who encodes the target in a way of their own may take what they like.
+    known = type(last_step(estimator)).__module__.partition(".")[0] in ("skhp", "sklearn")
+    if y is not None and known and is_classifier(estimator):
+        check_classification_targets(y)
 
 
 def _alternatives(search: Any) -> list[list[tuple[str, Any, Dimension]]]:

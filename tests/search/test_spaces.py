@@ -83,7 +83,7 @@ every_seed = pytest.mark.parametrize("seed", SEEDS)
         ((np.int64(1), np.int64(4)), Range(1, 4, integer=True)),
         (("relu", "tanh"), Choices(("relu", "tanh"))),
         ((True, False), Choices((True, False))),
-        ((1, 2, 3), Choices((1, 2, 3))),
+        ((1, 2, 3, 4), Choices((1, 2, 3, 4))),
         ((7,), Choices((7,))),
         (Real(1e-5, 1e-1, "log-uniform"), Range(1e-5, 1e-1, log=True)),
         (Real(0.0, 0.5), Range(0.0, 0.5)),

@@ -1,0 +1,216 @@
+"""A column of text or dates is named, by a fit and by a search before it trains anything."""
+
+import datetime
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+
+import skhp
+from skhp.number_columns import columns_without_numbers, refuse_columns_without_numbers
+
+N = 40
+Y = np.arange(N) % 2
+NUMBERS = pd.DataFrame(np.random.default_rng(0).normal(size=(N, 2)), columns=["age", "size"])
+COLUMNS = {
+    "text": (["a", "b"] * 20, "text 'a'"),
+    "objects": (pd.Series([1, "b"] * 20, dtype=object), "text 'b'"),
+    "category": (pd.Series(["a", "b"] * 20, dtype="category"), "text 'a'"),
+    "date": (pd.date_range("2020", periods=N), "date"),
+    "date of a place": (pd.date_range("2020", periods=N, tz="UTC"), "date"),
+    "day": (pd.Series([datetime.date(2020, 1, 1)] * N), "date 2020-01-01"),
+    "duration": (pd.timedelta_range("1h", periods=N), "duration"),
+    "period": (pd.period_range("2020", periods=N, freq="D"), "date 2020-01-01"),
+}
+every_column = pytest.mark.parametrize("name", COLUMNS)
+SEARCHERS = {
+    "GridSearchCV": {},
+    "RandomizedSearchCV": {"n_iter": 2},
+    "HalvingGridSearchCV": {},
+    "HalvingRandomSearchCV": {"n_candidates": 2},
+    "BayesSearchCV": {"n_iter": 2},
+    "TPESearchCV": {"n_iter": 2},
+}
+
+
+def build():
+    model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid")])
+    model.compile(loss="binary_crossentropy")
+    return model
+
+
+NETWORK = skhp.KerasMLPClassifier(epochs=1, random_state=0)
+ESTIMATORS = {
+    "KerasMLPClassifier": NETWORK,
+    "KerasMLPRegressor": skhp.KerasMLPRegressor(epochs=1),
+    "KerasClassifier": skhp.KerasClassifier(build, epochs=1),
+    "KerasRegressor": skhp.KerasRegressor(build, epochs=1),
+}
+
+
+def table(name):
+    return NUMBERS.assign(**{name: COLUMNS[name][0]})
+
+
+def refused(*texts):
+    return pytest.raises(ValueError, match="(?s)" + "".join(f"(?=.*{text})" for text in texts))
+
+
+class Unnamed(TransformerMixin, BaseEstimator):
+    fits = 0
+
+    def fit(self, X, y=None):
+        type(self).fits += 1
+        return self
+
+    def transform(self, X):
+        return np.asarray(X, dtype=object)
+
+
+@every_column
+def test_are_named(name):
+    assert len(columns_without_numbers(table(name))) == 1
+    content = COLUMNS[name][1]
+    with refused("taker takes numbers", f"column '{name}' of type", content, "OneHotEncoder"):
+        refuse_columns_without_numbers(table(name), "taker")
+    with refused("column 2, counted from 0", content.partition(" ")[0]):
+        refuse_columns_without_numbers(table(name).to_numpy(), "taker")
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        None,
+        NUMBERS,
+        NUMBERS.to_numpy(),
+        NUMBERS.astype(object),
+        csr_matrix(np.eye(3)),
+        pd.DataFrame({"a": [1, None], "b": [True, False]}).astype({"a": "Int64"}),
+        pd.DataFrame({"a": pd.Series([1, 2], dtype="category")}),
+        pd.DataFrame({"a": ["1.5", "2"]}),
+        [["1", "2"]],
+        [[1, 2], [3]],
+        [[1, None], [np.nan, 2.0]],
+        [[1, {"a": 2}]],
+        np.zeros((2, 3, 4)),
+    ],
+)
+def test_others_are_let_pass(X):
+    assert columns_without_numbers(X) == []
+
+
+def test_many_are_counted():
+    with refused("and 2 more"):
+        refuse_columns_without_numbers(np.full((2, 7), "a"), "taker")
+
+
+@every_column
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_fit_names_them(estimator, name):
+    with refused(estimator, name):
+        ESTIMATORS[estimator].fit(table(name), Y)
+    # Alone, dates would become numbers of some billions without a word.
+    with refused(estimator, name):
+        ESTIMATORS[estimator].fit(table(name)[[name]], Y)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_predictions_name_them(estimator):
+    fitted = ESTIMATORS[estimator].fit(NUMBERS, Y)
+    dates = NUMBERS.assign(size=pd.date_range("2020", periods=N))
+    with refused(estimator, "size"):
+        fitted.predict(dates)
+
+
+class TestSearches:
+    @pytest.mark.parametrize("searcher", SEARCHERS)
+    @every_column
+    def test_name_them(self, searcher, name):
+        search = getattr(skhp, searcher)(NETWORK, {"neurons": [2, 4]}, **SEARCHERS[searcher])
+        with refused("KerasMLPClassifier takes numbers", f"column '{name}'"):
+            search.fit(table(name), Y)
+
+    @pytest.mark.parametrize("searcher", SEARCHERS)
+    def test_name_the_step_that_cannot_take_them(self, searcher):
+        pipeline = make_pipeline(Unnamed(), StandardScaler(), NETWORK)
+        space = {"kerasmlpclassifier__neurons": [2, 4]}
+        Unnamed.fits = 0
+        with refused("step 'standardscaler'", "column 2", "text 'a'"):
+            getattr(skhp, searcher)(pipeline, space, **SEARCHERS[searcher]).fit(table("text"), Y)
+        assert Unnamed.fits == 1
+
+    def test_name_those_that_steps_let_pass(self):
+        passing = ColumnTransformer(
+            [("scaled", StandardScaler(), ["age"])], remainder="passthrough"
+        )
+        for X, texts in (
+            (table("text"), ["behind the steps", "text 'a'"]),
+            (table("day"), ["behind the steps", "date"]),
+        ):
+            search = skhp.GridSearchCV(
+                make_pipeline(passing, NETWORK), {"kerasmlpclassifier__neurons": [2]}, cv=2
+            )
+            with refused(*texts):
+                search.fit(X, Y)
+
+    def test_find_nothing_wrong_where_they_are_encoded(self):
+        encoding = ColumnTransformer(
+            [("encoded", OneHotEncoder(), ["text"])], remainder="passthrough"
+        )
+        search = skhp.GridSearchCV(
+            make_pipeline(encoding, NETWORK), {"kerasmlpclassifier__neurons": [2]}, cv=2
+        )
+        assert np.isfinite(search.fit(table("text"), Y).best_score_)
+
+    def test_leave_it_to_steps_that_they_change(self):
+        pipeline = make_pipeline("passthrough", FunctionTransformer(), NETWORK)
+        space = {"functiontransformer": [FunctionTransformer(lambda X: X[["age"]])]}
+        assert np.isfinite(
+            skhp.GridSearchCV(pipeline, space, cv=2).fit(table("text"), Y).best_score_
+        )
+
+    def test_leave_other_errors_to_the_candidates(self):
+        def broken(X):
+            raise OSError("no disk")
+
+        search = skhp.GridSearchCV(
+            make_pipeline(FunctionTransformer(broken), NETWORK),
+            {"kerasmlpclassifier__neurons": [2]},
+            cv=2,
+            error_score="raise",
+        )
+        with pytest.raises(OSError, match="no disk"):
+            search.fit(table("text"), Y)
+
+    def test_of_many_rows_a_few_are_tried(self):
+        seen = []
+
+        def noted(X):
+            seen.append(len(X))
+            return X
+
+        X = pd.concat([table("text")] * 10)
+        search = skhp.GridSearchCV(
+            make_pipeline(FunctionTransformer(noted), NETWORK), {"kerasmlpclassifier__neurons": [2]}
+        )
+        with refused("text 'a'"):
+            search.fit(X, np.tile(Y, 10))
+        assert seen == [200]
+
+    @pytest.mark.parametrize("searcher", SEARCHERS)
+    def test_of_numbers_that_are_not_classes(self, searcher):
+        search = getattr(skhp, searcher)(NETWORK, {"neurons": [2, 4]}, **SEARCHERS[searcher])
+        with refused("Unknown label type: continuous"):
+            search.fit(NUMBERS, NUMBERS["age"])
+
+    @pytest.mark.parametrize("searcher", SEARCHERS)
+    def test_of_rows_and_targets_of_different_numbers(self, searcher):
+        search = getattr(skhp, searcher)(NETWORK, {"neurons": [2, 4]}, **SEARCHERS[searcher])
+        with refused("inconsistent numbers of samples", "40", "39"):
+            search.fit(NUMBERS, Y[:39])
