@@ -114,7 +114,9 @@ def _constant_loss(
     if classes is None:
         if loss not in _SQUARED_ERRORS or y is None or y.dtype.kind not in "fiu":
             return None
-        return float(np.mean(np.var(y, axis=0)))
+        # The loss of a network that scales its target is of the scaled one.
+        scale = np.ravel(getattr(network, "target_scale_", 1.0))
+        return float(np.mean(np.var(y, axis=0) / np.square(scale)))
     if loss not in _CROSSENTROPIES or np.ndim(classes) != 1 or len(classes) < 2:
         return None
     if y is None or class_weight == "balanced":
