@@ -33,10 +33,22 @@ def equal(one: Any, other: Any) -> bool:
         return equal(one.get_params(deep=False), other.get_params(deep=False)) and equal(
             _output_configuration(one), _output_configuration(other)
         )
+    if _is_loss_of_keras(one):
+        return equal(vars(one), vars(other))
     try:
         return bool(one.equals(other) if hasattr(one, "equals") else one == other)
     except (TypeError, ValueError):
         return False
+
+
+def _is_loss_of_keras(value: Any) -> bool:
+    """Whether it is a loss that only its attributes compare by."""
+    kind = type(value)
+    return (
+        kind.__module__.partition(".")[0] == "keras"
+        and hasattr(value, "reduction")
+        and kind.__eq__ is object.__eq__
+    )
 
 
 def _output_configuration(estimator: Any) -> Any:

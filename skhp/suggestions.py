@@ -18,5 +18,10 @@ def nearest_name(name: object, known: Iterable[str]) -> str:
     """
     if not isinstance(name, str):
         return ""
-    nearest = difflib.get_close_matches(name, list(known), n=1)
+    listed = list(known)
+    nearest = difflib.get_close_matches(name, listed, n=1)
+    if not nearest:
+        # "ReLU" and "relu" have no letter in common as they stand.
+        small = {one.lower(): one for one in listed}
+        nearest = [small[one] for one in difflib.get_close_matches(name.lower(), small, n=1)]
     return f" Did you mean {nearest[0]!r}?" if nearest else ""

@@ -58,7 +58,7 @@ BAD_LEARNING_RATES = [0, -0.1, np.nan, np.inf, "fast"]
 
 BAD_MLP_PARAMETERS = {
     "hidden_layers": [-1, 1.5, "two"],
-    "neurons": [0, -3, [4, 4], [0], [2.5], "some"],
+    "neurons": [0, -3, [4, 0], [0], [2.5], "some"],
     "activation": ["rellu", None],
     "dropout": [-0.1, 1.0, np.nan],
     "l2": [-1e-3, np.nan],

@@ -397,6 +397,15 @@ class TestClassifier:
         assert fitted.predict(X).dtype == named.dtype
         assert (fitted.predict(X) == named).mean() > 0.8
 
+    @pytest.mark.parametrize("n_classes", [2, 3])
+    def test_logarithms_of_probabilities(self, estimator, n_classes, two_classes, three_classes):
+        X, y = two_classes if n_classes == 2 else three_classes
+        fitted = clone(estimator).fit(X, y)
+        logarithms = fitted.predict_log_proba(X)
+        np.testing.assert_allclose(np.exp(logarithms), fitted.predict_proba(X), atol=1e-6)
+        # Rows so far out that a probability rounds to 0.
+        assert np.isfinite(fitted.predict_log_proba(1e4 * X)).all()
+
     def test_probabilities_of_a_single_row(self, estimator, three_classes):
         X, y = three_classes
         fitted = clone(estimator).fit(X, y)

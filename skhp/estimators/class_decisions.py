@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit, softmax
+from scipy.special import expit, log_expit, log_softmax, logit, softmax
 from sklearn.utils import column_or_1d
 
 from skhp.class_targets import one_hot_labels, one_hot_rows, refuse_unclear_labels
@@ -64,6 +64,23 @@ class ClassDecisions(KerasMLPBase):
         if outputs.shape[1] == 1:
             return np.column_stack([expit(-outputs), expit(outputs)])
         return softmax(outputs, axis=1)
+
+    def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
+        """Logarithms of the probabilities of the classes, finite also where those round to 0.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        outputs = self._outputs(X)
+        if outputs.shape[1] == 1:
+            return np.column_stack([log_expit(-outputs), log_expit(outputs)])
+        return log_softmax(outputs, axis=1)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """The most probable class of each row, or of two classes by the threshold.

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import keras
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 
 from skhp.estimators.keras_arguments import refuse_output_units
 from skhp.estimators.scikeras_base import ClassifierLabelEncoder, loss_name
@@ -146,6 +146,36 @@ def as_probabilities(outputs: Any, loss: Any) -> Any:
         )
         return expit(outputs) if binary else softmax(outputs, axis=-1)
     return outputs
+
+
+def log_probabilities(outputs: np.ndarray, loss: Any) -> np.ndarray | None:
+    """Logarithms of the probabilities of classes from the outputs of a model, if they are logits.
+
+    None where the loss does not tell that they are, or tells of classes that do not exclude each
+    other.
+    """
+    if not isinstance(loss, keras.losses.Loss) or not loss.get_config().get("from_logits"):
+        return None
+    binary = isinstance(
+        loss, (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
+    )
+    if binary != (outputs.shape[-1] == 1):
+        return None
+    if binary:
+        return np.hstack([log_expit(-outputs), log_expit(outputs)])
+    return log_softmax(outputs, axis=-1)
+
+
+def log_of_float32(probabilities: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Logarithms of probabilities that a model computed in float32; those that are 0 are rounded.
+
+    Where a row has one output, that of the second class, the first has what it differs from 1 by.
+    """
+    least = np.full(probabilities.shape[-1], float(np.finfo(np.float32).tiny))
+    if outputs.shape[-1] == 1:
+        # Half of the last place of a float32 below 1.
+        least[0] = 2.0**-25
+    return np.log(np.maximum(probabilities, least))
 
 
 def is_keras_own(loss: Any) -> bool:

@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logit
 
-from skhp.estimators.class_encoding import as_probabilities
+from skhp.estimators.class_encoding import (
+    as_probabilities,
+    log_of_float32,
+    log_probabilities,
+)
 from skhp.estimators.custom_preparation import CheckedFit, HeldOutLabels
 from skhp.estimators.keras_arguments import predicts_in_its_own_way, rows_at_once
 from skhp.estimators.scikeras_fit import KerasWrapper
@@ -76,6 +80,37 @@ class LabelDecisions(LabelWrapper):
         """
         outputs = self._predict_raw(X, **kwargs)
         return self.target_encoder_.inverse_transform(outputs, return_proba=True)
+
+    def predict_log_proba(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
+        """Logarithms of the probabilities of the classes for each row, all of them finite.
+
+        They are computed from the logits where the loss of the model has ``from_logits=True``.
+        Other models compute probabilities in float32, and those that round to 0 count as the
+        least that do not.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+        **kwargs : dict
+            Arguments of ``model.predict`` for this call.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If the outputs of the model are no probabilities.
+        """
+        outputs = super(LabelWrapper, self)._predict_raw(X, **kwargs)
+        probabilities = self.target_encoder_.inverse_transform(
+            as_probabilities(outputs, self.model_.loss), return_proba=True
+        )
+        own = self._encodes_labels() and self.target_type_ in ("binary", "multiclass")
+        logarithms = log_probabilities(outputs, self.model_.loss) if own else None
+        return log_of_float32(probabilities, outputs) if logarithms is None else logarithms
 
     def _rare_probability(self, outputs: np.ndarray) -> np.ndarray:
         probabilities = self.target_encoder_.inverse_transform(outputs, return_proba=True)

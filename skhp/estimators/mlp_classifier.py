@@ -14,13 +14,13 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from skhp.class_targets import one_hot_classes
 from skhp.estimators.class_decisions import ClassDecisions
+from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
 from skhp.estimators.mlp_loss import network_loss, warn_of_empty_batches
 from skhp.estimators.parameters import suggest_misspelt
 from skhp.estimators.scikit_learn_private import Interval, StrOptions, fit_context
 from skhp.estimators.tables import EncodedTarget
 from skhp.exceptions import InvalidParameterError
-from skhp.networks import CLASSIFICATION_LOSSES, NetworkLoss
-from skhp.networks.rare_class_losses import FocalLoss, SoftF1
+from skhp.networks import CLASSIFICATION_ALIASES, CLASSIFICATION_LOSSES, NetworkLoss
 from skhp.training import CLASSIFICATION_METRICS, Metric, TrainingRows
 
 
@@ -49,7 +49,7 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
         Batch normalisation before each activation.
     optimizer : {"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam"}, \
             default="adam"
-        Update rule, with Keras' defaults; momentum is 0.9 where there is one.
+        Update rule, with Keras' defaults; momentum is 0.9 where there is one. "Adam" is "adam".
     learning_rate : float, default=1e-3
         Above 0.
     lr_schedule : {"step", "exponential", "cosine", "plateau"}, dict or None, default=None
@@ -73,14 +73,17 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
         What early stopping and "plateau" watch on the rows held out: "val_loss", or a metric over
         all of them: "val_accuracy", "val_average_precision", "val_balanced_accuracy", "val_f1",
         "val_precision", "val_recall", "val_roc_auc". F1, precision and recall are those of
-        ``classes_[1]`` for two classes, the mean over the classes for more.
+        ``classes_[1]`` for two classes, the mean over the classes for more. Keras' "val_acc" and
+        "val_auc" are taken, too.
     validation_fraction : float, default=0.2
         Share of the rows to hold out. Every class of two rows or more is on both sides.
     loss : {"auto", "crossentropy", "focal", "soft_f1"} or loss, default="auto"
         "auto" is crossentropy, the weighted mean over the rows of a batch, as is "focal";
         "soft_f1" is the F1 of the batch, of the rarest class for two and the mean over the classes
         for more. A :class:`skhp.losses.FocalLoss` or :class:`skhp.losses.SoftF1` has parameters
-        of its own, which a search reaches as ``loss__gamma``.
+        of its own, which a search reaches as ``loss__gamma``. Keras' names mean what they mean
+        there: "categorical_crossentropy", "sparse_categorical_crossentropy" and, for two classes,
+        "binary_crossentropy" and "binary_focal_crossentropy"; so do its classes and instances.
     class_weight : dict, "balanced" or None, default=None
         Weight of a class by its label; "balanced" weighs inversely to the frequency.
     threshold : float or "tune", default=0.5
@@ -154,11 +157,20 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
     """
 
     _metrics: ClassVar[dict[str, Metric]] = CLASSIFICATION_METRICS
+    _monitors: ClassVar[dict[str, str]] = CLASSIFICATION_MONITORS
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ClassDecisions._parameter_constraints,
-        "loss": [StrOptions({"auto", *CLASSIFICATION_LOSSES}), FocalLoss, SoftF1],
-        "monitor": [StrOptions({"val_loss", *(f"val_{name}" for name in CLASSIFICATION_METRICS)})],
+        "loss": [StrOptions({"auto", *CLASSIFICATION_LOSSES, *CLASSIFICATION_ALIASES}), callable],
+        "monitor": [
+            StrOptions(
+                {
+                    "val_loss",
+                    *(f"val_{name}" for name in CLASSIFICATION_METRICS),
+                    *CLASSIFICATION_MONITORS,
+                }
+            )
+        ],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "threshold": [StrOptions({"tune"}), Interval(Real, 0, 1, closed="neither")],
     }
@@ -348,7 +360,7 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
         self.classes_ = known
 
     def _network_loss(self) -> str | NetworkLoss:
-        return network_loss(self.loss, self._rarest)
+        return network_loss(self.loss, self._rarest, len(self.classes_))
 
     def _warn_of_batches(self, rows: TrainingRows, batch_size: int) -> None:
         rarest = self._rarest

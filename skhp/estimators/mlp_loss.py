@@ -8,23 +8,36 @@ from typing import Any
 import numpy as np
 from scipy.stats import hypergeom
 
-from skhp.exceptions import RareClassWarning
-from skhp.networks import NetworkLoss
+from skhp.exceptions import InvalidParameterError, RareClassWarning
+from skhp.networks import NetworkLoss, is_for_two_classes, own_loss
 from skhp.networks.rare_class_losses import FocalLoss, SoftF1
 from skhp.training import TrainingRows
 
 _NAME_OF = {FocalLoss: "focal", SoftF1: "soft_f1"}
 
 
-def network_loss(loss: Any, rarest: int) -> str | NetworkLoss:
+def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
     """The loss of a network.
 
     Parameters
     ----------
-    loss : str, FocalLoss or SoftF1
+    loss : str, FocalLoss, SoftF1 or a loss of Keras
     rarest : int
         Code of the rarest class, whose F1 a `SoftF1` without a positive class is of.
+    n_classes : int
+
+    Raises
+    ------
+    InvalidParameterError
+        If the loss is for another number of classes.
     """
+    if n_classes > 2 and is_for_two_classes(loss):
+        own = "focal" if "focal" in repr(loss).lower() else "crossentropy"
+        raise InvalidParameterError(
+            f"loss={loss!r} is for two classes, and y has {n_classes}: write {own!r}, which is for "
+            "any number of them."
+        )
+    loss = own_loss(loss)
     if loss == "soft_f1":
         loss = SoftF1()
     elif loss == "focal":

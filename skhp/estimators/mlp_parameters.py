@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import sklearn
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 
+from skhp.estimators.familiar_names import OPTIMIZER_ALIASES, suggestion
 from skhp.estimators.parameters import NamedParametersMixin, suggest_misspelt
 from skhp.estimators.scikit_learn_private import Interval, StrOptions
 from skhp.exceptions import InvalidParameterError
@@ -24,6 +25,7 @@ from skhp.networks import (
     layer_sizes,
     network_size,
     schedule_from,
+    why_not,
 )
 
 
@@ -41,7 +43,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "l2": [Interval(Real, 0, None, closed="left")],
         "batch_norm": ["boolean"],
-        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "optimizer": [StrOptions({*OPTIMIZERS, *OPTIMIZER_ALIASES})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions(set(SCHEDULES)), dict, None],
         "batch_size": [StrOptions({"full"}), Interval(Integral, 1, None, closed="left")],
@@ -129,6 +131,15 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+
+    def _suggestion(self, name: str, value: Any, options: list[str]) -> str:
+        return suggestion(name, value, options, of_classes=is_classifier(self))
+
+    def _further_mistakes(self) -> list[str]:
+        reason = why_not(self.loss, of_classes=is_classifier(self))
+        if not callable(self.loss) or not reason:
+            return []
+        return [f"{type(self).__name__} has loss={self.loss!r}. {reason}"]
 
     def _check_combination(self) -> None:
         """Raise where parameters that are right by themselves do not go together.

@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 
+from skhp.estimators.familiar_names import REGRESSION_MONITORS
 from skhp.estimators.mlp_base import KerasMLPBase
 from skhp.estimators.parameters import suggest_misspelt
 from skhp.estimators.scikit_learn_private import StrOptions, fit_context
 from skhp.estimators.tables import EncodedTarget, WeightedTable
 from skhp.estimators.target_scale import TargetScale
-from skhp.networks import REGRESSION_LOSSES
+from skhp.networks import REGRESSION_ALIASES, REGRESSION_LOSSES
 from skhp.training import REGRESSION_METRICS, Metric
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
         Batch normalisation before each activation.
     optimizer : {"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam"}, \
             default="adam"
-        Update rule, with Keras' defaults; momentum is 0.9 where there is one.
+        Update rule, with Keras' defaults; momentum is 0.9 where there is one. "Adam" is "adam".
     learning_rate : float, default=1e-3
         Above 0.
     lr_schedule : {"step", "exponential", "cosine", "plateau"}, dict or None, default=None
@@ -71,11 +72,12 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
     monitor : str, default="val_loss"
         What early stopping and "plateau" watch on the rows held out: "val_loss", or a metric over
         all of them: "val_mean_absolute_error", "val_mean_squared_error", "val_r2",
-        "val_root_mean_squared_error".
+        "val_root_mean_squared_error". Keras' "val_mae", "val_mse" and "val_rmse" are taken, too.
     validation_fraction : float, default=0.2
         Share of the rows to hold out.
     loss : {"auto", "squared_error", "absolute_error", "huber", "log_cosh"}, default="auto"
-        "auto" is the squared error. The loss of a batch is the weighted mean over its rows.
+        "auto" is the squared error. The loss of a batch is the weighted mean over its rows. Keras'
+        "mse", "mae" and other names of these are taken, and its classes and instances.
     scale_target : bool, default=True
         Take the mean and the deviation of the training rows out of each target before the network
         sees it, and put them back into predictions. Losses, and what "huber" and "log_cosh" call
@@ -151,11 +153,16 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
     target_scale_: np.ndarray
 
     _metrics: ClassVar[dict[str, Metric]] = REGRESSION_METRICS
+    _monitors: ClassVar[dict[str, str]] = REGRESSION_MONITORS
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **KerasMLPBase._parameter_constraints,
-        "loss": [StrOptions({"auto", *REGRESSION_LOSSES})],
-        "monitor": [StrOptions({"val_loss", *(f"val_{name}" for name in REGRESSION_METRICS)})],
+        "loss": [StrOptions({"auto", *REGRESSION_LOSSES, *REGRESSION_ALIASES}), callable],
+        "monitor": [
+            StrOptions(
+                {"val_loss", *(f"val_{name}" for name in REGRESSION_METRICS), *REGRESSION_MONITORS}
+            )
+        ],
         "scale_target": ["boolean"],
     }
 

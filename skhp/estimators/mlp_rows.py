@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from skhp.adoption import prepared_once
+from skhp.estimators.familiar_names import own_optimizer
 from skhp.estimators.mlp_parameters import MLPParameters
 from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
 from skhp.estimators.tables import EncodedTarget, WeightedTable, checked_table, checked_weight
@@ -19,6 +21,7 @@ from skhp.networks import (
     NetworkDescription,
     NetworkLoss,
     describe_network,
+    own_loss,
     schedule_from,
 )
 from skhp.training import (
@@ -45,6 +48,7 @@ class KerasMLPRows(MLPParameters):
     """Checks rows, parts them and plans their training; not for direct use."""
 
     _metrics: ClassVar[dict[str, Metric]]
+    _monitors: ClassVar[dict[str, str]]
 
     _trained_network: TrainedNetwork
     _epochs_run: int
@@ -234,7 +238,7 @@ class KerasMLPRows(MLPParameters):
             schedule=schedule_from(self.lr_schedule),
             patience=int(self.patience) if self.early_stopping else None,
             min_delta=float(self.min_delta),
-            metric=self._metrics.get(self.monitor.removeprefix("val_")),
+            metric=self._metric(),
             first_epoch=first_epoch,
             verbose=int(self.verbose),
         )
@@ -242,7 +246,7 @@ class KerasMLPRows(MLPParameters):
     def _objective(self, n_rows: int, plan: TrainingPlan) -> Objective:
         return Objective(
             loss=self._network_loss(),
-            optimizer=self.optimizer,
+            optimizer=own_optimizer(self.optimizer),
             learning_rate=float(self.learning_rate),
             schedule=plan.schedule,
             steps_per_epoch=steps_in_epoch(n_rows, plan.batch_size),
@@ -250,7 +254,13 @@ class KerasMLPRows(MLPParameters):
         )
 
     def _network_loss(self) -> str | NetworkLoss:
-        return self.loss
+        return own_loss(self.loss)
+
+    def _metric(self) -> Metric | None:
+        """What is monitored, under the name that the user has for it; None for the loss."""
+        given = self.monitor.removeprefix("val_")
+        metric = self._metrics.get(self._monitors.get(self.monitor, given))
+        return None if metric is None else replace(metric, logged_as=given)
 
     def _warn_of_batches(self, rows: TrainingRows, batch_size: int) -> None:
         """Warn of batches that teach nothing."""

@@ -74,9 +74,18 @@ class NamedParametersMixin:
                     if isinstance(constraint, StrOptions)
                     for option in constraint.options
                 ]
-                mistakes.append(f"{error}{nearest_name(value, options)}")
+                mistakes.append(f"{error}{self._suggestion(name, value, options)}")
+        mistakes += self._further_mistakes()
         if mistakes:
             raise InvalidParameterError("\n".join(mistakes))
+
+    def _suggestion(self, name: str, value: Any, options: list[str]) -> str:
+        """A sentence that leads from a refused value of a parameter to what was meant."""
+        return nearest_name(value, options)
+
+    def _further_mistakes(self) -> list[str]:
+        """Mistakes in values that the constraints let pass."""
+        return []
 
 
 def _refuse_unknown(estimator: Any, given: Iterable[str], known: list[str]) -> None:

@@ -13,6 +13,13 @@ from skhp.networks.description import (  # noqa: E402
     describe_network,
     layer_sizes,
 )
+from skhp.networks.familiar_losses import (  # noqa: E402
+    CLASSIFICATION_ALIASES,
+    REGRESSION_ALIASES,
+    is_for_two_classes,
+    own_loss,
+    why_not,
+)
 from skhp.networks.initial_network import (  # noqa: E402
     InitialNetwork,
     initial_network,
@@ -52,8 +59,10 @@ from skhp.networks.saving import (  # noqa: E402
 
 __all__ = [
     "ACTIVATIONS",
+    "CLASSIFICATION_ALIASES",
     "CLASSIFICATION_LOSSES",
     "OPTIMIZERS",
+    "REGRESSION_ALIASES",
     "REGRESSION_LOSSES",
     "SCHEDULES",
     "CacheCounts",
@@ -78,6 +87,7 @@ __all__ = [
     "flattened",
     "import_tensorflow_quietly",
     "initial_network",
+    "is_for_two_classes",
     "keras_loss",
     "layer_sizes",
     "layered_network",
@@ -85,6 +95,7 @@ __all__ = [
     "network_numbers",
     "network_size",
     "numbers_of",
+    "own_loss",
     "predicted_logits",
     "predicted_logits_of_members",
     "rescaled_network",
@@ -92,5 +103,6 @@ __all__ = [
     "save_network",
     "schedule_from",
     "unflattened",
+    "why_not",
     "zero_at_zero",
 ]

@@ -119,5 +119,6 @@ def _mistake(owner: Any, name: str, constraints: Any, value: Any) -> str:
             if isinstance(constraint, StrOptions)
             for option in constraint.options
         ]
-        return f"{error}{nearest_name(value, options)}"
+        suggestion = getattr(owner, "_suggestion", lambda _, *given: nearest_name(*given))
+        return f"{error}{suggestion(name, value, options)}"
     return ""

@@ -54,7 +54,7 @@ prune : "halving", dict or None, default=None
     over the folds; one in `factor` goes on from where it is, and the others stay what they are,
     and are scored, but never best. "halving" has its rungs at a third of the most epochs, at a
     ninth and so on; a dict sets ``{"rungs": (10, 30), "factor": 3}``. Candidates that differ in
-    ``loss``, ``monitor`` or ``class_weight`` are ranked apart.
+    ``loss``, ``monitor``, ``class_weight`` or ``scale_target`` are ranked apart.
 refit_epochs : "median" or None, default=None
     "median" trains the best candidate on all rows, without holding some out to stop by, for the
     median best epoch of its folds; None by the same rule as the candidates.

@@ -38,7 +38,7 @@ class HeldOutEvaluation(keras.callbacks.Callback):
                 unit = 1 if rows.metric_scale is None else rows.metric_scale
                 target = rows.metric_target * unit
                 value = float(self._metric.score(target, outputs * unit, rows.metric_weight))
-            logs[f"val_{self._metric.name}"] = value
+            logs[self._metric.key] = value
 
 
 class StopAtNonFiniteLoss(keras.callbacks.Callback):

@@ -119,7 +119,7 @@ def _monitored(plan: TrainingPlan, validation: ValidationRows | None) -> tuple[s
         return "loss", "min"
     if plan.metric is None:
         return "val_loss", "min"
-    return f"val_{plan.metric.name}", "max" if plan.metric.greater_is_better else "min"
+    return plan.metric.key, "max" if plan.metric.greater_is_better else "min"
 
 
 def _stop_reason(

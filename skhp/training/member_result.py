@@ -89,5 +89,5 @@ def _logged(task: FitTask, history: History) -> dict[str, np.ndarray]:
     logged = dict(sorted(columns.items()))
     if task.validation is not None and task.plan.metric is not None:
         unit = task.validation.metric_unit(task.plan.metric)
-        logged[f"val_{task.plan.metric.name}"] = np.asarray(history.metric, np.float64) * unit
+        logged[task.plan.metric.key] = np.asarray(history.metric, np.float64) * unit
     return logged

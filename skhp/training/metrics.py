@@ -20,7 +20,7 @@ class Metric:
     The outputs are those before the last activation: one column for two classes, one a class for
     more, one a target for regression. Labels are whole numbers from 0 up. With fewer than
     `least_rows` rows the metric has no value. Where targets are in a unit of twice the size, it is
-    ``2 ** power_of_unit`` times as small.
+    ``2 ** power_of_unit`` times as small. A history calls it by `logged_as`, where that is given.
     """
 
     name: str
@@ -28,6 +28,12 @@ class Metric:
     score: Score
     least_rows: int = 1
     power_of_unit: int = 0
+    logged_as: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its name in a history."""
+        return f"val_{self.logged_as or self.name}"
 
 
 def _predicted(outputs: np.ndarray) -> np.ndarray:

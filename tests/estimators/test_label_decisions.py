@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logsumexp
 from sklearn.base import clone
 from sklearn.metrics import f1_score, precision_recall_curve
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_validate
@@ -371,3 +372,28 @@ class TestRefused:
             classifier().partial_fit(X, RARE, classes=[0, 1])
         with pytest.raises(InvalidParameterError, match=r"initialize has none .* begin with fit"):
             classifier().initialize(X, RARE)
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_logarithms_of_probabilities_come_from_logits_where_there_are_some(units):
+    def build(meta):
+        return keras.Sequential([keras.Input((meta["n_features_in_"],)), keras.layers.Dense(units)])
+
+    loss = (
+        keras.losses.BinaryCrossentropy
+        if units == 1
+        else (keras.losses.SparseCategoricalCrossentropy)
+    )
+    generator = np.random.default_rng(0)
+    rows = generator.normal(size=(60, 3))
+    y = np.digitize(rows[:, 0], [0.0] if units == 1 else [-0.5, 0.5])
+    fitted = KerasClassifier(build, loss=loss(from_logits=True), epochs=2, random_state=0)
+    fitted.fit(rows, y)
+    far = 1e5 * rows
+    logits = np.asarray(fitted.model_(far.astype(np.float32)), np.float64)
+    if units == 1:
+        logits = np.column_stack([np.zeros(60), logits])
+    expected = logits - logsumexp(logits, axis=1, keepdims=True)
+    logarithms = fitted.predict_log_proba(far)
+    assert logarithms.min() < -1000
+    np.testing.assert_allclose(logarithms, expected, rtol=1e-5, atol=1e-6)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import sklearn
-from scipy.special import expit, softmax
+from scipy.special import expit, logsumexp, softmax
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -358,3 +358,18 @@ class TestNonFiniteLoss:
         assert np.isfinite(exploding.predict_proba(X)).all()
         assert exploding.n_iter_ == len(exploding.history_["loss"])
         assert exploding.best_epoch_ < exploding.n_iter_
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_logarithms_are_those_of_the_logits_where_probabilities_round_to_zero(n_classes):
+    generator = np.random.default_rng(0)
+    rows = generator.normal(size=(60, 3))
+    y = np.digitize(rows[:, 0], [0.0] if n_classes == 2 else [-0.5, 0.5])
+    fitted = KerasMLPClassifier(epochs=5, learning_rate=0.1, random_state=0).fit(rows, y)
+    far = 1e5 * rows
+    assert (fitted.predict_proba(far) == 0).any()
+    logits = fitted.decision_function(far)
+    if n_classes == 2:
+        logits = np.column_stack([np.zeros(60), logits])
+    expected = logits - logsumexp(logits, axis=1, keepdims=True)
+    np.testing.assert_allclose(fitted.predict_log_proba(far), expected, rtol=1e-9, atol=1e-12)

@@ -202,20 +202,17 @@ def test_every_searcher_takes_it_and_finds_plain_tuples(kind, shape):
     assert {type(size) for size in best} == {int}
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param("BayesSearchCV", marks=pytest.mark.slow), "TPESearchCV"]
-)
-def test_a_guided_search_comes_nearer_than_chance(kind):
+def test_a_guided_search_comes_nearer_than_chance():
     space = {"neurons": LayerSizes((1, 4), (4, 256))}
     settings = {"n_iter": 40, "cv": 2, "refit": False}
     found = {}
-    for searcher in (kind, "RandomizedSearchCV"):
+    for searcher in ("TPESearchCV", "RandomizedSearchCV"):
         scores = []
-        for seed in range(2):
+        for seed in range(3):
             search = getattr(skhp, searcher)(Scored(), space, random_state=seed, **settings)
             scores.append(search.fit(X, Y).cv_results_["mean_test_score"][-16:].mean())
         found[searcher] = np.mean(scores)
-    assert found[kind] > found["RandomizedSearchCV"] + 0.5
+    assert found["TPESearchCV"] > found["RandomizedSearchCV"] + 0.5
 
 
 def test_it_is_one_value_among_alternatives_and_beside_other_parameters():

@@ -1,0 +1,116 @@
+"""Names that users of Keras type, and what is said where one does not fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from skhp.networks import OPTIMIZERS, why_not
+from skhp.suggestions import nearest_name
+
+# As Keras' log calls the metrics that are compiled under these names.
+CLASSIFICATION_MONITORS = {
+    "val_acc": "accuracy",
+    "val_binary_accuracy": "accuracy",
+    "val_categorical_accuracy": "accuracy",
+    "val_sparse_categorical_accuracy": "accuracy",
+    "val_auc": "roc_auc",
+    "val_AUC": "roc_auc",
+    "val_f1_score": "f1",
+}
+REGRESSION_MONITORS = {
+    "val_mae": "mean_absolute_error",
+    "val_MAE": "mean_absolute_error",
+    "val_mse": "mean_squared_error",
+    "val_MSE": "mean_squared_error",
+    "val_rmse": "root_mean_squared_error",
+    "val_RMSE": "root_mean_squared_error",
+    "val_r2_score": "r2",
+}
+
+OPTIMIZER_ALIASES = {
+    name: name.lower() for name in ("SGD", "RMSprop", "Adagrad", "Adam", "AdamW", "Nadam")
+}
+
+_OTHER_OPTIMIZERS = {"adadelta", "adamax", "ftrl", "lion", "lamb", "muon", "adafactor"}
+_ACTIVATIONS = {"logistic": "sigmoid", "identity": "linear", "leakyrelu": "leaky_relu"}
+_OVER_UNITS = {"softmax", "log_softmax", "sparsemax", "glu"}
+_OF_SCIKIT_LEARN = {"log_loss": "crossentropy"}
+
+
+def own_optimizer(name: str) -> str:
+    """The name of an optimizer here."""
+    return OPTIMIZER_ALIASES.get(name, name)
+
+
+def suggestion(name: str, value: Any, options: list[str], *, of_classes: bool) -> str:
+    """What leads from a refused value of a parameter to what was meant, as a sentence.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter.
+    value : object
+    options : list of str
+        The values that would be taken.
+    of_classes : bool
+        Whether the estimator is a classifier.
+    """
+    said = {"optimizer": _optimizer, "activation": _activation}.get(name, lambda _: "")(value)
+    if name == "loss":
+        said = _loss(value, of_classes)
+    elif name == "monitor":
+        said = _monitor(value, options)
+    return f" {said}" if said else nearest_name(value, options)
+
+
+def _loss(value: Any, of_classes: bool) -> str:
+    if of_classes and isinstance(value, str) and value in _OF_SCIKIT_LEARN:
+        return f"Write {_OF_SCIKIT_LEARN[value]!r}."
+    return why_not(value, of_classes=of_classes)
+
+
+def _optimizer(value: Any) -> str:
+    if isinstance(value, str):
+        small = value.lower()
+        if small in OPTIMIZERS:
+            return f"Write {small!r}."
+        if small in _OTHER_OPTIMIZERS:
+            return (
+                "It is not an optimizer that the multilayer perceptrons know: KerasClassifier and "
+                "KerasRegressor take a network of yours with any."
+            )
+        return ""
+    kind = getattr(value, "__name__", type(value).__name__)
+    own = OPTIMIZER_ALIASES.get(kind)
+    if own is None:
+        return ""
+    rate = getattr(value, "learning_rate", None) if not isinstance(value, type) else None
+    try:
+        number = "" if rate is None else f", learning_rate={float(f'{float(rate):.6g}')!r}"
+    except TypeError:
+        number = ", with lr_schedule for its schedule"
+    return f"Write optimizer={own!r}{number}."
+
+
+def _activation(value: Any) -> str:
+    if value is None:
+        return "Write 'linear'."
+    if isinstance(value, str):
+        small = value.lower()
+        if small in _OVER_UNITS:
+            return (
+                "It is over all units of a layer and not one by one; the last layer of a "
+                "classifier has its own."
+            )
+        return f"Write {_ACTIVATIONS[small]!r}." if small in _ACTIVATIONS else ""
+    kind = getattr(value, "__name__", type(value).__name__).lower()
+    return f"Write it by its name, activation={_ACTIVATIONS.get(kind, kind)!r}."
+
+
+def _monitor(value: Any, options: list[str]) -> str:
+    if isinstance(value, str) and f"val_{value}" in options:
+        return (
+            f"What is watched are the rows held out, and not those that are trained on: write "
+            f"'val_{value}'."
+        )
+    return ""

@@ -1,0 +1,186 @@
+"""Losses as users of Keras write them, and what they are here."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+
+from skhp.networks.rare_class_losses import FocalLoss, SoftF1
+
+# By their names without underscores and in small letters, as Keras' functions and classes differ in
+# nothing else.
+_OF_CLASSES = {
+    "binarycrossentropy": "crossentropy",
+    "categoricalcrossentropy": "crossentropy",
+    "sparsecategoricalcrossentropy": "crossentropy",
+    "binaryfocalcrossentropy": "focal",
+}
+_OF_NUMBERS = {
+    "meansquarederror": "squared_error",
+    "meanabsoluteerror": "absolute_error",
+    "huber": "huber",
+    "logcosh": "log_cosh",
+}
+_FOR_TWO_CLASSES = frozenset({"binarycrossentropy", "binaryfocalcrossentropy"})
+_SHORT = {
+    "bce": "binarycrossentropy",
+    "mse": "meansquarederror",
+    "mae": "meanabsoluteerror",
+    "mape": "meanabsolutepercentageerror",
+    "msle": "meansquaredlogarithmicerror",
+    "kld": "kldivergence",
+    "kullbackleiblerdivergence": "kldivergence",
+    "cosineproximity": "cosinesimilarity",
+    "huberloss": "huber",
+}
+_LOGARITHM = (
+    "fit the logarithm of the target by TransformedTargetRegressor(regressor, func=numpy.log1p, "
+    "inverse_func=numpy.expm1)"
+)
+_WHY_NOT_NUMBERS = {
+    "meanabsolutepercentageerror": f"is relative to the target, which is scaled here: {_LOGARITHM}",
+    "meansquaredlogarithmicerror": (
+        f"is of the logarithm of the target, which is scaled here: {_LOGARITHM}"
+    ),
+    "poisson": (
+        "is of a target and outputs above 0, and the output of this network is any number: "
+        f"{_LOGARITHM}, or give KerasRegressor a network whose output is above 0"
+    ),
+}
+# What leaves a loss as it is: the networks decide their last activation and their sums themselves.
+_WITHOUT_EFFECT = ("name", "dtype", "axis", "from_logits", "reduction")
+_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+
+# As strings, in the spellings that Keras takes.
+CLASSIFICATION_ALIASES = (
+    *("binary_crossentropy", "BinaryCrossentropy", "bce", "BCE"),
+    *("categorical_crossentropy", "CategoricalCrossentropy"),
+    *("sparse_categorical_crossentropy", "SparseCategoricalCrossentropy"),
+    *("binary_focal_crossentropy", "BinaryFocalCrossentropy"),
+)
+REGRESSION_ALIASES = (
+    *("mean_squared_error", "MeanSquaredError", "mse", "MSE"),
+    *("mean_absolute_error", "MeanAbsoluteError", "mae", "MAE"),
+    *("Huber", "LogCosh", "logcosh"),
+)
+
+
+def own_loss(given: Any) -> Any:
+    """The name of a loss here, or its instance where it has parameters; others as they are given.
+
+    Examples
+    --------
+    >>> own_loss("mse"), own_loss(keras.losses.MeanSquaredError()), own_loss("focal")
+    ('squared_error', 'squared_error', 'focal')
+    """
+    name = _plain_name(given)
+    if name is None:
+        return given
+    if name == "binaryfocalcrossentropy" and isinstance(given, keras.losses.Loss):
+        config = given.get_config()
+        return FocalLoss(config["gamma"], config["alpha"] if _balances(config) else None)
+    return _OF_CLASSES.get(name) or _OF_NUMBERS.get(name) or given
+
+
+def is_for_two_classes(given: Any) -> bool:
+    """Whether a loss as Keras names it is one for two classes."""
+    return _plain_name(given) in _FOR_TWO_CLASSES
+
+
+def why_not(given: Any, *, of_classes: bool) -> str:
+    """What is to be said of a loss of Keras' that an estimator does not take; else nothing.
+
+    Parameters
+    ----------
+    given : object
+    of_classes : bool
+        Whether the estimator is a classifier.
+    """
+    if isinstance(given, FocalLoss | SoftF1):
+        return "" if of_classes else _of_the_other_kind(of_classes)
+    name = _plain_name(given)
+    if name is None:
+        return "" if isinstance(given, str) else _not_known(given)
+    known, others = (_OF_CLASSES, _OF_NUMBERS) if of_classes else (_OF_NUMBERS, _OF_CLASSES)
+    if name in known:
+        return _settings_that_count(given, name)
+    if name in others:
+        return _of_the_other_kind(of_classes)
+    if not of_classes and name in _WHY_NOT_NUMBERS:
+        return f"It {_WHY_NOT_NUMBERS[name]}."
+    if of_classes and name == "categoricalfocalcrossentropy":
+        return "Write 'focal', which is it without the factor alpha."
+    return _not_known(given)
+
+
+def _of_the_other_kind(of_classes: bool) -> str:
+    kind, instead, other = (
+        ("numbers", "crossentropy", "KerasMLPRegressor")
+        if of_classes
+        else ("classes", "squared_error", "KerasMLPClassifier")
+    )
+    return f"It is a loss for {kind}: write {instead!r}, or leave loss at 'auto', or take {other}."
+
+
+def _not_known(given: Any) -> str:
+    return (
+        "It is not a loss that the multilayer perceptrons know: KerasClassifier and KerasRegressor "
+        "take a network of yours with any loss."
+    )
+
+
+def _settings_that_count(given: Any, name: str) -> str:
+    """What a loss of a known kind has been set to that would not be heard."""
+    if not isinstance(given, keras.losses.Loss):
+        return ""
+    config = given.get_config()
+    if config.get("reduction") not in _MEANS:
+        return (
+            f"It has reduction={config.get('reduction')!r}, and the loss of a batch is the "
+            "weighted mean over its rows here: leave reduction out."
+        )
+    if name == "huber":
+        # Keras 3.15 forgets the delta of a Huber that is copied, as a search copies it.
+        return "Keras forgets its delta when it is copied: write loss='huber', whose delta is 1."
+    taken = ("gamma", "alpha", "apply_class_balancing") if name in _FOR_TWO_CLASSES else ()
+    plain = type(given)().get_config()
+    for setting, value in config.items():
+        if setting not in (*_WITHOUT_EFFECT, *taken) and value != plain.get(setting):
+            return f"Its {setting}={value!r} is not known here: leave it out."
+    return ""
+
+
+def _balances(config: dict[str, Any]) -> bool:
+    return bool(config.get("apply_class_balancing"))
+
+
+def _plain_name(given: Any) -> str | None:
+    """The name of one of Keras' losses without its spelling; None of what is none of them."""
+    if isinstance(given, FocalLoss | SoftF1):
+        return None
+    if isinstance(given, str):
+        name = given
+    elif isinstance(given, keras.losses.Loss):
+        name = type(given).__name__
+    elif inspect.isfunction(given) or _is_class_of_loss(given):
+        name = given.__name__
+    else:
+        return None
+    plain = name.replace("_", "").lower()
+    plain = _SHORT.get(plain, plain)
+    if not isinstance(given, str):
+        # One of the user's own may have the same name.
+        thing = type(given) if isinstance(given, keras.losses.Loss) else given
+        return plain if thing.__module__.partition(".")[0] == "keras" else None
+    return plain if plain in {*_KERAS_NAMES, *_SHORT.values()} else None
+
+
+def _is_class_of_loss(given: Any) -> bool:
+    return inspect.isclass(given) and issubclass(given, keras.losses.Loss)
+
+
+_KERAS_NAMES = frozenset(
+    name.replace("_", "").lower() for name in dir(keras.losses) if not name.startswith("_")
+)
