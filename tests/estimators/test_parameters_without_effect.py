@@ -262,6 +262,14 @@ def test_what_has_an_effect_is_not_refused(model, parameters):
     )
 
 
+def test_validation_data_of_a_call_go_before_a_share_of_the_rows():
+    fitted = wrapper(compiled, validation_split=0.25).fit(X, y, validation_data=(X, y))
+    unsplit = wrapper(compiled).fit(X, y, validation_data=(X, y))
+    assert fitted.history_ == unsplit.history_
+    with pytest.raises(InvalidParameterError, match="validation_split"):
+        wrapper(compiled).fit(X, y, validation_data=(X, y), validation_split=0.25)
+
+
 def test_arguments_of_the_schedule_within_an_optimizer_reach_it():
     optimizer = fitted_optimizer(
         plain,
