@@ -15,7 +15,7 @@ OFFERED = frozenset({"meta", "compile_kwargs", "params"})
 
 REQUIRED = inspect.Parameter.empty
 
-_EXPECTED = "Give a function that returns a keras.Model, or a keras.Model."
+_EXPECTED = "Give a function that returns a keras.Model, or such a model itself."
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,6 @@ class ModelWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
         signature = self._build_signature(self.model)
         params = self._python_params()
         arguments = route_params(params, destination="model", pass_filter=self._user_params)
-        arguments = fresh_objects(arguments)
         compile_kwargs, offered = OfferedParameters({}), OfferedParameters(params)
         if "meta" in signature.offered:
             arguments["meta"] = in_python_types(self._get_metadata())
@@ -226,7 +225,7 @@ class ModelWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
         if "params" in signature.offered:
             arguments["params"] = offered
         with self._default_seeds.in_use():
-            model = build(**arguments)
+            model = build(**fresh_objects(arguments))
         if not isinstance(model, keras.Model):
             raise TypeError(wrong_result(build, model))
         if model.compiled:

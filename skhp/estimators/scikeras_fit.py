@@ -178,7 +178,10 @@ class KerasWrapper(RepairedWrapper):
         validate_parameter_constraints(
             self._parameter_constraints, checked, caller_name=f"{type(self).__name__}.fit"
         )
-        return checked
+        counts = {
+            name: int(checked[name]) for name in ("epochs", "initial_epoch") if name in checked
+        }
+        return checked | counts
 
     def _fit(
         self,
@@ -265,6 +268,8 @@ class KerasWrapper(RepairedWrapper):
         """Take over what a population trained."""
         prepared: PreparedModel = adopted.task.origin
         self.__dict__.update(prepared.learnt)
+        # Equal ones, but for objects that were copied with the estimator.
+        self._built_with = self._building_parameters()
         if adopted.estimator is not self:
             # Each of them has a model of its own.
             self.model_ = PortableModel(prepared.model).restored()

@@ -158,6 +158,9 @@ class RepairedWrapper(ModelWrapper):
         routed = route_params(
             self._python_params(), destination="fit", pass_filter=self._fit_kwargs
         )
+        if keywords.get("validation_data") is not None:
+            # What a call is given goes before a parameter.
+            routed.pop("validation_split", None)
         callbacks = self._ready_callbacks("fit")
         callbacks += all_callbacks(keywords.get("callbacks"))
         arguments = {

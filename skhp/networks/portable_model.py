@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import warnings
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -54,6 +55,8 @@ class PortableModel:
                 _local_objects[self._local[name]] = custom
             else:
                 self._importable[name] = custom
+        optimizer = getattr(model, "optimizer", None)
+        self._optimizer_is_new = optimizer is not None and not optimizer.built
         # Keras' own way to pickle a model, even where SciKeras has put another in its place, whose
         # models with a Lambda layer cannot be loaded.
         self._load, self._arguments = keras.layers.Layer.__reduce__(model)
@@ -63,7 +66,11 @@ class PortableModel:
         local = {
             name: _local_objects[key] for name, key in self._local.items() if key in _local_objects
         }
-        with loading_scope(local | self._importable):
+        with warnings.catch_warnings(), loading_scope(local | self._importable):
+            if self._optimizer_is_new:
+                # Keras 3.15 builds the optimizer that it loads, and warns of each slot that one
+                # which has not trained yet could not fill.
+                warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             return self._load(*self._arguments)
 
 

@@ -275,7 +275,7 @@ class TestAgainstKeras:
     def test_a_model_that_was_trained_before_goes_on(self, regression):
         X, y = regression
         model = build_skipping({"n_features_in_": 4})
-        model.compile("adam", "mse")
+        model.compile(keras.optimizers.Adam(0.02), "mse")
         model.fit(X, y, verbose=0)
         ours, keras_own = by_both(regressor(model), X, y)
         assert_same_fit(ours, keras_own)
@@ -309,7 +309,7 @@ class TestEngine:
             ({"run_eagerly": True}, "run_eagerly"),
             ({"callbacks": keras.callbacks.TerminateOnNaN}, "callbacks"),
             ({"fit__steps_per_epoch": 2}, "steps_per_epoch"),
-            ({"fit__validation_freq": 2}, "validation_freq"),
+            ({"fit__validation_freq": 2, "validation_split": 0.2}, "validation_freq"),
             ({"loss": lambda y, outputs: keras.ops.mean((y - outputs) ** 2)}, "the loss"),
             ({"optimizer": "adamax"}, "Adamax"),
             ({"optimizer__clipnorm": 1.0}, "clipnorm"),
