@@ -130,6 +130,7 @@ def test_a_missing_file_in_a_process_of_its_own(tmp_path):
     ("arguments", "cause", "mend"),
     [
         (["-o", "."], "'.' is a directory", "path of a file"),
+        (["-o", "/dev/null", "--overwrite"], "'/dev/null' is a pipe or a device", "path of a file"),
         (["-o", "older.html"], "'older.html' exists", "another --out, or add --overwrite"),
         (["-o", "no/where.html"], "no directory .*no'", "make it, or choose another --out"),
         (["-o", "./t.csv"], "'t.csv' is read", "choose another --out"),

@@ -47,7 +47,12 @@ class _Parser(argparse.ArgumentParser):
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands; it raises a `UsageError` where argparse leaves the process."""
-    parser = _Parser(prog="skhp", description="Keras networks as scikit-learn estimators.")
+    parser = _Parser(
+        prog="skhp",
+        description="Keras networks as scikit-learn estimators.",
+        epilog="Exit codes: 0 for success, 1 where standard output takes no text, 2 for what you "
+        "can mend, 130 after Ctrl-C.",
+    )
     parser.add_argument("--version", action="version", version=f"skhp {version('skhp')}")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, dest="command"

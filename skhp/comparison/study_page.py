@@ -49,6 +49,8 @@ def check_page(
     folder = path.absolute().parent
     if path.is_dir():
         raise OutputError(f"{str(path)!r} is a directory: give --out the path of a file.")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{str(path)!r} is a pipe or a device: give --out the path of a file.")
     if not folder.is_dir():
         raise OutputError(
             f"{str(path)!r} cannot be written, as there is no directory {str(folder)!r}: make it, "

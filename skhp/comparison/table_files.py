@@ -37,6 +37,9 @@ def _read_frame(path: Path, header: bool | None) -> pd.DataFrame:
         raise TableError(
             f"no such file: {str(path)!r}.{suggestion} Give the path of a CSV or Parquet file."
         )
+    if not path.is_file():
+        # It would be waited for, and it is read more than once.
+        raise TableError(f"{str(path)!r} is a pipe or a device: save the table as a file.")
     match path.suffix.lower():
         case ".csv":
             return read_csv(path, header)

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -158,3 +159,12 @@ def test_missing_curves_are_explained(tmp_path):
     paths = (tmp_path / "pipeline.joblib", tmp_path / "search_results.csv")
     assert "pip install 'skhp[plot]'" in " ".join(render_files(paths).split())
     assert "matplotlib" not in render_files((*paths, tmp_path / "training_curves.png"))
+
+
+def test_what_a_user_should_look_at_stands_before_the_scores(study):
+    notes = ("column 'id' counts up: leave it out with --drop 'id'.", "'NA' is a class.")
+    report = render_report(replace(study, table=replace(study.table, notes=notes)))
+    flat = " ".join(report.split("Scores on")[0].split())
+    assert "Look at Column 'id' counts up: leave it out with --drop 'id'." in flat
+    assert "Look at 'NA' is a class." in flat
+    assert "Look at" not in render_report(study)

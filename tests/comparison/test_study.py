@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 from skhp import JournalMismatchError
-from skhp.comparison import Settings, SettingsError, StudyError, make_table, run_study
+from skhp.comparison import Settings, SettingsError, StudyError, make_table, read_table, run_study
 from skhp.comparison.baseline import BASELINE_C
 
 
@@ -164,3 +164,30 @@ def test_settings_out_of_range_are_refused(changes, message):
         Settings(**changes)
     assert isinstance(caught.value, StudyError)
     assert isinstance(caught.value, ValueError)
+
+
+def test_the_pipeline_takes_rows_as_they_stand_in_the_file(network, tmp_path):
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "zip": random.choice(["01067", "1067", "80331"], 80),
+            "ward": random.choice(["north", "north", "North ", "south", "?"], 80),
+            "pool": random.choice(["None", "big"], 80),
+            "age": random.normal(size=80).round(2),
+        }
+    )
+    frame["state"] = np.where(frame["age"] + random.normal(size=80) > 0.5, "yes", "no")
+    path = tmp_path / "t.csv"
+    frame.to_csv(path, index=False)
+    table = read_table(path, categories=["zip"], merge_labels=["ward"], missing=["?"])
+    assert sorted(table.inputs["ward"].dropna().unique()) == ["north", "south"]
+    study = run_study(table, Settings(folds=2, repeats=1), network=network)
+    preparation = study.pipeline[0]
+    expected = preparation.transform(table.inputs)
+    # Three zip codes, two wards, two pools.
+    assert expected.shape == (80, 1 + 3 + 2 + 2)
+    read = pd.read_csv(path, dtype={"zip": str})
+    assert read["pool"].isna().any()
+    np.testing.assert_array_equal(preparation.transform(read), expected)
+    with pytest.raises(ValueError, match=r"'zip' holds the number .*dtype=\{'zip': str\}"):
+        study.pipeline.predict(pd.read_csv(path))

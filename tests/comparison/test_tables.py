@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -123,6 +125,13 @@ def test_what_is_no_file_is_refused(name, content, message, tmp_path):
     with pytest.raises(TableError, match=message) as caught:
         read_table(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(TableError, match="is a pipe or a device: save the table as a file"):
+        read_table(tmp_path / "t.csv")
 
 
 def test_a_spoiled_cell_of_a_parquet_file_is_named_by_its_row(tmp_path):
