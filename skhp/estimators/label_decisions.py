@@ -104,7 +104,7 @@ class LabelDecisions(LabelWrapper):
         ValueError
             If the outputs of the model are no probabilities.
         """
-        outputs = super(LabelWrapper, self)._predict_raw(X, **kwargs)
+        outputs = self._own_outputs(X, **kwargs)
         probabilities = self.target_encoder_.inverse_transform(
             as_probabilities(outputs, self.model_.loss), return_proba=True
         )

@@ -144,4 +144,8 @@ class LabelWrapper(KerasWrapper):
         return as_model_inputs(one_hot_rows(y, columns, np.float32))
 
     def _predict_raw(self, X: ArrayLike, **kwargs: Any) -> Any:
-        return as_probabilities(super()._predict_raw(X, **kwargs), self.model_.loss)
+        return as_probabilities(self._own_outputs(X, **kwargs), self.model_.loss)
+
+    def _own_outputs(self, X: ArrayLike, **kwargs: Any) -> Any:
+        """What the model itself predicts, be it probabilities or logits."""
+        return super()._predict_raw(X, **kwargs)
