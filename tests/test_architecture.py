@@ -47,6 +47,8 @@ USES_PRIVATE_SCIKIT_LEARN = {
 USES_PRIVATE_KERAS = {"skhp/networks/keras_private.py"}
 # Underscored so that they do not clash with fields, and documented.
 PUBLIC_OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+# Documented as well: it ends the process without an exception.
+PUBLIC_OF_OS = {"_exit"}
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "manager", "managers", "handler", "handlers"}
 MOST_LINES = 400
 
@@ -203,7 +205,7 @@ def private_attributes_of_ones_own_only(root: Path) -> list[str]:
             for node in ast.walk(module.tree)
             if isinstance(node, ast.Attribute)
             and is_private(node.attr)
-            and node.attr not in PUBLIC_OF_NAMED_TUPLES
+            and node.attr not in PUBLIC_OF_NAMED_TUPLES | PUBLIC_OF_OS
             and ast.unparse(node.value) not in own
         ]
     return found
@@ -267,6 +269,7 @@ def inits_hold_names_only(root: Path) -> list[str]:
                     continue
             elif (module.path, ast.unparse(node)) in (
                 ("skhp/networks/__init__.py", "import_tensorflow_quietly()"),
+                ("skhp/__init__.py", "end_command_on_ctrl_c()"),
                 ("skhp/__init__.py", "register_backend()"),
                 ("skhp/population/__init__.py", "make_callable(__name__)"),
             ):
