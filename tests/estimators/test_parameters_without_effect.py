@@ -1,6 +1,7 @@
 """A parameter that somebody set either has its effect or is refused with what to write."""
 
 import functools
+import re
 
 import keras
 import numpy as np
@@ -18,6 +19,11 @@ X = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
 y = (X[:, 0] > 0).astype(int)
 STOPPING = keras.callbacks.EarlyStopping
 DECAY = keras.optimizers.schedules.ExponentialDecay
+
+
+def without_address(value):
+    """The name of a test is the same in each process of a parallel run."""
+    return re.sub(r" at 0x\w+", "", str(value))
 
 
 def plain(units=2):
@@ -129,7 +135,7 @@ def test_what_a_compiled_model_does_not_hold_is_refused(kind, built):
         {"loss": keras.losses.BinaryCrossentropy},
         {"model__rate": 0.01},
     ],
-    ids=str,
+    ids=without_address,
 )
 def test_what_a_compiled_model_holds_is_fine(parameters):
     assert fitted_optimizer(compiled, **parameters).name.startswith("adam")
@@ -254,7 +260,7 @@ def test_what_would_be_passed_over_is_refused(kind):
             {"callbacks": [keras.callbacks.TerminateOnNaN, Done], "callbacks__1__name": "a"},
         ),
     ],
-    ids=str,
+    ids=without_address,
 )
 def test_what_has_an_effect_is_not_refused(model, parameters):
     assert len(wrapper(model, **parameters).fit(X, y).history_["loss"]) == parameters.get(
@@ -328,7 +334,7 @@ class TestSearches:
             {"loss": ["mse"]},
             {"epochs": [3, 4]},
         ],
-        ids=str,
+        ids=without_address,
     )
     def test_the_first_candidate_tells(self, grid):
         model = with_names_of_the_wrapper if "epochs" in grid else compiled
@@ -360,7 +366,7 @@ class TestGoingOn:
     @pytest.mark.parametrize(
         "parameters",
         [{"units": 4}, {"optimizer": "sgd"}, {"optimizer__learning_rate": 0.5}],
-        ids=str,
+        ids=without_address,
     )
     def test_a_trained_model_does_not_take_up_new_parameters(self, parameters):
         fitted = wrapper(plain, loss="bce").fit(X, y)
