@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = ["columns_without_numbers", "refuse_columns_without_numbers"]
+__all__ = [
+    "columns_without_numbers",
+    "refuse_columns_not_finite",
+    "refuse_columns_without_numbers",
+]
 
 _SHOWN = 5
 _MEND = (
@@ -42,6 +46,29 @@ def refuse_columns_without_numbers(X: Any, taker: str) -> None:
         )
 
 
+def refuse_columns_not_finite(X: Any, taker: str) -> None:
+    """Raise ValueError if columns of a table hold NaN, or what is infinite as float32."""
+    if issparse(X) or np.ndim(X) != 2:
+        return
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers = np.asarray(X, dtype=np.float32)
+    except (TypeError, ValueError):
+        return
+    counts = (~np.isfinite(numbers)).sum(axis=0)
+    if not counts.any():
+        return
+    names = list(getattr(X, "columns", range(numbers.shape[1])))
+    found = [f"column {names[k]!r} in {counts[k]} rows" for k in np.flatnonzero(counts)]
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    what = "NaN" if np.isnan(numbers).any() else "infinity or a value too large for float32"
+    raise ValueError(
+        f"Input X contains {what}: {', '.join(found[:_SHOWN])}{more}. {taker} takes finite numbers "
+        "only: put a SimpleImputer of scikit-learn before it in a pipeline, or leave these rows or "
+        "columns out."
+    )
+
+
 def _columns(X: Any) -> Iterator[tuple[str, Any]]:
     """Name and content of the columns that may hold something else than numbers."""
     if hasattr(X, "dtypes") and hasattr(X, "iloc"):
@@ -60,7 +87,7 @@ def _columns(X: Any) -> Iterator[tuple[str, Any]]:
         for place in range(array.shape[1]):
             yield f"column {place}, counted from 0,", array[:, place]
     else:
-        yield f"an array of {array.ndim} dimensions", array.ravel()
+        yield f"an array of the shape {array.shape}", array.ravel()
 
 
 def _content(column: Any) -> str:
@@ -72,7 +99,8 @@ def _content(column: Any) -> str:
     values: Iterable[Any] = column if categories is None else categories.categories
     for value in values:
         if isinstance(value, str | bytes) and not _is_number(value):
-            return f"holds the text {value!r}"
+            plain = value.item() if isinstance(value, np.generic) else value
+            return f"holds the text {plain!r}"
         if isinstance(value, datetime.date | datetime.time | np.datetime64) or (
             type(value).__name__ == "Period"
         ):

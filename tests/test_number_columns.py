@@ -9,6 +9,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
@@ -202,6 +203,26 @@ class TestSearches:
         with refused("text 'a'"):
             search.fit(X, np.tile(Y, 10))
         assert seen == [200]
+
+    @pytest.mark.parametrize("searcher", SEARCHERS)
+    @pytest.mark.parametrize(
+        ("value", "text"), [(np.nan, "NaN"), (np.inf, "infinity"), (1e300, "too large")]
+    )
+    def test_name_columns_that_are_not_finite(self, searcher, value, text):
+        search = getattr(skhp, searcher)(NETWORK, {"neurons": [2, 4]}, **SEARCHERS[searcher])
+        X = NUMBERS.copy()
+        X.loc[[3, 5], "size"] = value
+        with refused(f"Input X contains .*{text}", "column 'size' in 2 rows", "SimpleImputer"):
+            search.fit(X, Y)
+        with refused("column 1 in 2 rows"):
+            search.fit(X.to_numpy(), Y)
+
+    def test_find_nothing_wrong_where_they_are_imputed(self):
+        pipeline = make_pipeline(SimpleImputer(), NETWORK)
+        X = NUMBERS.where(NUMBERS > -1)
+        search = skhp.GridSearchCV(pipeline, {"kerasmlpclassifier__neurons": [2]}, cv=2)
+        assert X.isna().any(axis=None)
+        assert np.isfinite(search.fit(X, Y).best_score_)
 
     @pytest.mark.parametrize("searcher", SEARCHERS)
     def test_of_numbers_that_are_not_classes(self, searcher):

@@ -67,8 +67,9 @@ def compare(
         Classifiers or regressors, pipelines and searchers included; none is changed. Each
         parameter `random_state`, also of what is within them, gets another number for each fit.
     X : array-like of shape (n_rows, ...)
-    y : array-like of shape (n_rows,)
-        Labels of any type, or numbers.
+    y : array-like of shape (n_rows,), or (n_rows, n_classes) of zeros and ones
+        Labels of any type, or numbers. Rows that each hold a single 1 are classes, the numbers of
+        the columns.
     baseline : {"logistic", "dummy", "gradient_boosting"} or estimator, default="logistic"
         "logistic" is logistic regression with lasso, its strength tuned by F1 in each split, after
         imputing, scaling and one-hot encoding; for classes only. "dummy" guesses at random, as

@@ -95,7 +95,8 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     target_encoder_, feature_encoder_ : transformers
         What stands between the data and the model; see `target_encoder` and `feature_encoder`.
     target_type_ : str
-        Kind of the target, as by ``sklearn.utils.multiclass.type_of_target``.
+        Kind of the target, as by ``sklearn.utils.multiclass.type_of_target``; of rows that each
+        hold a single 1, that of the labels that they stand for.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Only if `X` had names that are all strings.
@@ -203,6 +204,8 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
             Sparse matrices are made dense.
         y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
+            Rows that each hold a single 1 are classes, the numbers of the columns; predictions
+            have the same form.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows; only their ratios matter.
         **kwargs : dict

@@ -6,11 +6,16 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.utils import resample
 
 from skhp.last_step import last_step, steps_before
-from skhp.number_columns import columns_without_numbers, refuse_columns_without_numbers
+from skhp.number_columns import (
+    columns_without_numbers,
+    refuse_columns_not_finite,
+    refuse_columns_without_numbers,
+)
 from skhp.population.tasks import may_join
 
 __all__ = ["refuse_unusable_columns"]
@@ -25,7 +30,7 @@ _NO_NUMBERS = (
 
 
 def refuse_unusable_columns(estimator: Any, space: Any, X: Any, y: Any) -> None:
-    """Raise if texts or dates of a table reach a network that takes numbers.
+    """Raise if texts, dates or missing values of a table reach a network that takes numbers.
 
     Where steps of a pipeline stand before it, they are fitted to a few rows. Steps that the search
     itself changes, and what fails for another reason, are left to the candidates.
@@ -43,9 +48,13 @@ def refuse_unusable_columns(estimator: Any, space: Any, X: Any, y: Any) -> None:
     ValueError
         Names the columns.
     """
-    if not may_join(estimator) or not columns_without_numbers(X):
+    if not may_join(estimator):
         return
     network, before = type(last_step(estimator)).__name__, steps_before(estimator)
+    if not columns_without_numbers(X):
+        if not before and not get_config()["assume_finite"]:
+            refuse_columns_not_finite(X, network)
+        return
     if not before:
         refuse_columns_without_numbers(X, network)
         return

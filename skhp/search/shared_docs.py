@@ -11,14 +11,16 @@ _SCORING = """
 scoring : "auto", str, callable, list, tuple, dict or None, default="auto"
     "auto" is the F1 of the rarest class for two classes, whatever their labels, macro F1 for more,
     and the estimator's own score for everything else. Anything else is as in scikit-learn; None is
-    the estimator's own score.
+    the estimator's own score. Rows that each hold a single 1 are classes: metrics given by name
+    score them as the labels that they stand for, and folds are stratified by these.
 """
 
 _ONE_SCORING = """
 scoring : "auto", str, callable or None, default="auto"
     "auto" is the F1 of the rarest class for two classes, whatever their labels, macro F1 for more,
     and the estimator's own score for everything else. Anything else is as in scikit-learn; None is
-    the estimator's own score.
+    the estimator's own score. Rows that each hold a single 1 are classes: metrics given by name
+    score them as the labels that they stand for, and folds are stratified by these.
 """
 
 _LIKE_SCIKIT_LEARN = """
@@ -27,7 +29,8 @@ n_jobs : int, default=None
 refit : bool, str or callable, default=True
     As in scikit-learn.
 cv : int, cross-validation generator or iterable, default=None
-    As in scikit-learn; the folds are drawn once for a `fit`.
+    As in scikit-learn; the folds are drawn once for a `fit`. One fold, as of
+    ``ShuffleSplit(n_splits=1)``, is a hold-out.
 verbose : int, default=0
     As in scikit-learn.
 pre_dispatch : int or str, default="2*n_jobs"

@@ -148,10 +148,14 @@ def test_private_names_of_scikit_learn_are_there(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["_run_search", "_get_scorers", "_format_results", "_select_best_index"]
+    "name",
+    [
+        *("_run_search", "_get_scorers", "_format_results", "_select_best_index"),
+        *("_get_routed_params_for_fit", "_check_input_parameters"),
+    ],
 )
 def test_overridden_methods_of_scikit_learn_are_there(name):
-    assert callable(getattr(sklearn.model_selection.GridSearchCV, name))
+    assert callable(getattr(sklearn.model_selection.HalvingGridSearchCV, name))
 
 
 def test_an_estimator_that_tells_nothing():
