@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copyreg
 import enum
+import functools
 import math
 import os
 import types
@@ -187,7 +188,7 @@ class Describer:
             return self._of_class(value, self._described_mapping(value))
         if isinstance(value, tuple | list | set | frozenset):
             return self._of_class(value, self._described_collection(value))
-        table = described_table(value, self._look, hashed)
+        table = described_table(value, lambda item: text_of(self.described(item)), hashed)
         return self._described_object(value) if table is None else table
 
     def _of_class(self, value: Any, content: Any) -> Any:
@@ -277,10 +278,14 @@ class Describer:
         of_class = {"$object": name} if name is kind else {"$object": name, **kind}
         if isinstance(value, _CACHES):
             return of_class
-        wrapped = getattr(value, "__wrapped__", None)
-        if callable(wrapped) and not is_code_of_the_user(type(value)):
+        is_installed = not is_code_of_the_user(type(value))
+        wrapped = (
+            None if isinstance(value, functools.partial) else getattr(value, "__wrapped__", None)
+        )
+        if is_installed and callable(wrapped):
+            # A cache, or a compiled function.
             return of_class | {"wrapped": self._with_learnt(wrapped)}
-        if callable(getattr(value, "numpy", None)):
+        if is_installed and callable(getattr(value, "numpy", None)):
             # A tensor or a variable, whose pickle would name the device and count the variables.
             return of_class | {"array": self.described(np.asarray(value.numpy()))}
         if isinstance(value, FrozenEstimator):
@@ -311,18 +316,27 @@ class Describer:
             return {"$state": self._attributes_of(value)}
         if isinstance(reduced, str):
             if isinstance(value, np.ufunc) and value not in _named_ufuncs(reduced):
-                raise UndescribableError(
-                    np.ufunc, tuple(self._path)
-                )  # It hides the user's function in it.
+                # Made of a function of the user's, which it hides.
+                raise UndescribableError(np.ufunc, tuple(self._path))
             return f"{getattr(value, '__module__', '')}.{reduced}"
+        if isinstance(value, functools.partial):
+            # Of which the state is a part of the state.
+            reduced = value.func, value.args, value.keywords, vars(value)
         parts = [list(part) if isinstance(part, Iterator) else part for part in reduced]
-        return {"$reduced": [self._with_learnt(part) for part in parts]}
+        return {"$reduced": [self._with_learnt(_without_copied_names(part)) for part in parts]}
 
     def _attributes_of(self, value: Any) -> Any:
         # What is not the user's keeps its state elsewhere: a lock, an open file, a generator.
         if not all(is_code_of_the_user(kind) or kind is object for kind in type(value).__mro__):
             raise UndescribableError(type(value), tuple(self._path))
         return self._with_learnt(vars(value))
+
+
+def _without_copied_names(part: Any) -> Any:
+    """The state of a decorator without what it copies of a function: its module, its text."""
+    if not isinstance(part, dict) or "__wrapped__" not in part:
+        return part
+    return {name: part[name] for name in part if name not in functools.WRAPPER_ASSIGNMENTS}
 
 
 def _named_ufuncs(name: str) -> list[Any]:

@@ -87,6 +87,31 @@ EDITED = {
         "U = 2",
         "U = 64",
     ),
+    "an argument of a partial that looks like its function": (
+        "import functools\ndef f(n): return n\nsearched = functools.partial(f, n=2)\n"
+        "functools.update_wrapper(searched, f)",
+        "n=2",
+        "n=64",
+    ),
+    "a class attribute of objects in an array": (
+        "import numpy\nclass Own:\n    units = 2\nALL = numpy.array([Own()], dtype=object)\n"
+        "def searched(): return ALL[0].units",
+        "2",
+        "64",
+    ),
+    "an attribute of an object with a method that tensors have": (
+        "class Own:\n    def __init__(self): self.units = 2\n    def numpy(self): return 1\n"
+        "searched = Own()",
+        "2",
+        "64",
+    ),
+    "a decorator that is a class": (
+        "import functools\nclass Times:\n    def __init__(self, f):\n"
+        "        self.f = functools.update_wrapper(self, f) and f\n"
+        "    def __call__(self): return 2 * self.f()\n@Times\ndef searched(): return 1",
+        "2",
+        "64",
+    ),
     "a function within a method": (
         "U = 2\nclass Own:\n    def score(self): return U\nsearched = Own().score",
         "U = 2",
