@@ -9,8 +9,8 @@ import importlib
 import importlib.util
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from skhp.search.canonical_text import hashed, text_of
 from skhp.search.code_origins import origin_of_class, origin_of_module
@@ -18,14 +18,25 @@ from skhp.search.code_reading import CodeReading, ImportedNames, read_code
 
 __all__ = [
     "UndescribableError",
+    "Walk",
     "described_code",
     "described_member",
     "is_code_of_the_user",
+    "is_found_by_name",
     "name_of_class",
-    "reached_through",
+    "shallow_description",
 ]
 
-Describe = Callable[[Any], Any]
+
+class Walk(Protocol):
+    """Describes what is reached from code."""
+
+    def described(self, value: Any) -> Any:
+        """The description of a value."""
+
+    def named(self, name: str, value: Any) -> Any:
+        """The same of a value that has a name, by which the user is told of it."""
+
 
 _ABSENT: Any = object()
 
@@ -68,15 +79,6 @@ class UndescribableError(TypeError):
         super().__init__(f"{' -> '.join(path) or 'a value'} is a {name_of_class(kind)}")
 
 
-@contextlib.contextmanager
-def reached_through(name: str) -> Iterator[None]:
-    """Add a name to the path of what cannot be described."""
-    try:
-        yield
-    except UndescribableError as error:
-        raise UndescribableError(error.kind, (name, *error.path)) from None
-
-
 def name_of_class(kind: type) -> str:
     """The name of a class, for the user's own without the module.
 
@@ -95,34 +97,47 @@ def is_code_of_the_user(value: Any) -> bool:
     return isinstance(value, types.ModuleType) and _origin_of_loaded(value) is None
 
 
-def described_code(
-    value: Any, describe: Describe, describe_read: Callable[[str, Any], Any]
-) -> dict[str, Any]:
+def described_code(value: Any, walk: Walk) -> dict[str, Any]:
     """The description of a function, a class or a module.
 
     Parameters
     ----------
     value : function, type or module
-    describe : callable
-        Describes a value that is reached from there.
-    describe_read : callable
-        The same for what code reads by a name, and takes that name first.
+    walk : Walk
+        Describes what is reached from there.
     """
     if isinstance(value, types.FunctionType):
-        return _described_function(value, describe, describe_read)
+        return _described_function(value, walk)
     if isinstance(value, type):
-        return _described_class(value, describe)
-    return _described_module(value, describe)
+        return _described_class(value, walk)
+    return _described_module(value, walk)
 
 
-def described_member(value: Any, describe: Describe) -> dict[str, Any] | None:
+def shallow_description(value: Any, walk: Walk) -> dict[str, Any]:
+    """What tells code from other code for the most part, without what it reads, to be put in order.
+
+    Parameters
+    ----------
+    value : function, type or module
+    walk : Walk
+    """
+    if not isinstance(value, types.FunctionType):
+        return {"$code": getattr(value, "__qualname__", "")}
+    reading = read_code(value.__code__, walk.described)
+    content = [reading.instructions, walk.described(value.__defaults__), _closure(value, walk)]
+    return {"$function": value.__qualname__, "code": hashed(text_of(content))}
+
+
+def described_member(value: Any, walk: Walk) -> dict[str, Any] | None:
     """What stands in a class in place of a function; None for anything else."""
     if isinstance(value, property):
-        return {"$property": [describe(part) for part in (value.fget, value.fset, value.fdel)]}
+        return {
+            "$property": [walk.described(part) for part in (value.fget, value.fset, value.fdel)]
+        }
     if isinstance(value, staticmethod | classmethod):
-        return {f"${type(value).__name__}": describe(value.__func__)}
+        return {f"${type(value).__name__}": walk.described(value.__func__)}
     if isinstance(value, functools.cached_property):
-        return {"$cached_property": describe(value.func)}
+        return {"$cached_property": walk.described(value.func)}
     if isinstance(value, _OF_OTHER_LANGUAGES):
         return {"$member": value.__name__}
     return None
@@ -137,29 +152,25 @@ def _origin_of_function(function: types.FunctionType) -> str | None:
     return origin_of_module(scope.get("__name__"), scope.get("__file__"))
 
 
-def _described_function(
-    function: types.FunctionType, describe: Describe, describe_read: Callable[[str, Any], Any]
-) -> dict[str, Any]:
+def _described_function(function: types.FunctionType, walk: Walk) -> dict[str, Any]:
     origin = _origin_of_function(function)
-    if origin is not None and _is_found_by_name(function):
+    if origin is not None and is_found_by_name(function):
         return {"$function": f"{function.__module__}.{function.__qualname__}"} | _versions(origin)
-    reading = read_code(function.__code__, describe)
+    reading = read_code(function.__code__, walk.described)
     content: dict[str, Any] = {
         "code": reading.instructions,
-        "defaults": describe([function.__defaults__, function.__kwdefaults__]),
-        "closure": _closure(function, describe),
-        "attributes": _attributes(vars(function), describe),
+        "defaults": walk.described([function.__defaults__, function.__kwdefaults__]),
+        "closure": _closure(function, walk),
+        "attributes": _attributes(vars(function), walk),
     }
     if origin is None:
-        content["reads"] = {
-            name: describe_read(name, value)
-            for name, value in sorted(_read(function.__globals__, reading).items())
-        }
+        content["reads"] = _attributes(_read(function.__globals__, reading), walk)
     name = function.__qualname__ if origin is None else function.__code__.co_qualname
     return {"$function": name, "code": hashed(text_of(content))} | _versions(origin)
 
 
-def _is_found_by_name(function: types.FunctionType) -> bool:
+def is_found_by_name(function: types.FunctionType) -> bool:
+    """Whether a function is one of a module's, and not one that a function of it has made."""
     found: Any = sys.modules.get(function.__module__)
     for name in function.__qualname__.split("."):
         found = getattr(found, name, None)
@@ -170,7 +181,7 @@ def _versions(origin: str | None) -> dict[str, str]:
     return {"version": origin} if origin else {}
 
 
-def _closure(function: types.FunctionType, describe: Describe) -> dict[str, Any]:
+def _closure(function: types.FunctionType, walk: Walk) -> dict[str, Any]:
     names = function.__code__.co_freevars
     return _attributes(
         {
@@ -178,7 +189,7 @@ def _closure(function: types.FunctionType, describe: Describe) -> dict[str, Any]
             for name, cell in zip(names, function.__closure__ or (), strict=True)
             if _is_filled(cell)
         },
-        describe,
+        walk,
     )
 
 
@@ -190,12 +201,8 @@ def _is_filled(cell: types.CellType) -> bool:
     return True
 
 
-def _attributes(values: Mapping[str, Any], describe: Describe) -> dict[str, Any]:
-    descriptions = {}
-    for name in sorted(values):
-        with reached_through(name):
-            descriptions[name] = describe(values[name])
-    return descriptions
+def _attributes(values: Mapping[str, Any], walk: Walk) -> dict[str, Any]:
+    return {name: walk.named(name, values[name]) for name in sorted(values)}
 
 
 # ---------------------------------------------------------------- what code reads by name
@@ -252,26 +259,26 @@ def _origin_of_loaded(module: types.ModuleType) -> str | None:
     return origin_of_module(module.__name__, getattr(module, "__file__", None))
 
 
-def _described_module(module: types.ModuleType, describe: Describe) -> dict[str, Any]:
+def _described_module(module: types.ModuleType, walk: Walk) -> dict[str, Any]:
     origin = _origin_of_loaded(module)
     if origin is not None:
         return {"$module": module.__name__} | _versions(origin)
     holds = {name: value for name, value in vars(module).items() if name not in _OF_EACH_MODULE}
-    return {"$module": hashed(text_of(_attributes(holds, describe)))}
+    return {"$module": hashed(text_of(_attributes(holds, walk)))}
 
 
 # ---------------------------------------------------------------- classes
 
 
-def _described_class(kind: type, describe: Describe) -> dict[str, Any]:
+def _described_class(kind: type, walk: Walk) -> dict[str, Any]:
     origin = origin_of_class(kind)
     name = {"$class": name_of_class(kind)} | _versions(origin)
     if origin is not None:
         return name
-    bases = [describe(base) for base in kind.__bases__]
-    made_by = [describe(type(kind))] if is_code_of_the_user(type(kind)) else []
+    bases = [walk.described(base) for base in kind.__bases__]
+    made_by = [walk.described(type(kind))] if is_code_of_the_user(type(kind)) else []
     members = _members_of_enum(kind) if issubclass(kind, enum.Enum) else _members(kind)
-    content = [bases, made_by, _attributes(members, describe)]
+    content = [bases, made_by, _attributes(members, walk)]
     return name | {"code": hashed(text_of(content))}
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import copyreg
 import enum
+import functools
 import math
+import os
 import types
 import weakref
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,8 +29,9 @@ from skhp.search.code_descriptions import (
     described_code,
     described_member,
     is_code_of_the_user,
+    is_found_by_name,
     name_of_class,
-    reached_through,
+    shallow_description,
 )
 from skhp.search.keras_descriptions import described_keras_object
 from skhp.search.table_descriptions import described_table
@@ -78,7 +81,7 @@ def described(value: Any) -> Any:
     UndescribableError
         Something that is reached from the value cannot be told from another of its kind.
     """
-    return Describer().described(value)
+    return Describer().whole(value)
 
 
 class CandidateTexts:
@@ -100,12 +103,12 @@ class CandidateTexts:
 
 
 class Describer:
-    """Walks through one value, and knows what it has met on the way.
+    """Walks through one value, and then through the code that it has met on the way.
 
     Parameters
     ----------
     within : Describer, default=None
-        Whose walk goes on, in a part that is described by itself.
+        Whose walk stops for a look at a part, to put it in order; code is not walked through then.
 
     Attributes
     ----------
@@ -114,18 +117,50 @@ class Describer:
     """
 
     def __init__(self, within: Describer | None = None) -> None:
+        self.own: dict[str, str] = {}
+        self._is_look = within is not None
         self._above: list[int] = []
+        self._path: list[str] = []
         self._learnt_counts = False
+        # Code has a number, or a package whose parts use one another would be described over and
+        # over. It is held, so that nothing else gets its address.
+        self._met: dict[int, tuple[int, Any]] = {}
+        self._waiting: deque[tuple[Any, list[str]]] = deque()
         if within is not None:
             self._above += within._above
+            self._path += within._path
             self._learnt_counts = within._learnt_counts
-        # Code is described where it is met first, or a package whose parts use one another would
-        # be described over and over. It is held, so that nothing else gets its address.
-        self._met: dict[int, tuple[int, Any]] = {}
-        self.own: dict[str, str] = {} if within is None else within.own
+            self._met |= within._met
+
+    def whole(self, value: Any) -> Any:
+        """The description of a value, with the code that it reaches."""
+        description = self.described(value)
+        codes = []
+        self._learnt_counts = True
+        # One after the other, and not one within the other: code may be a long way from a value.
+        while self._waiting:
+            code, self._path = self._waiting.popleft()
+            codes.append(described_code(code, self))
+            if is_code_of_the_user(code):
+                self._note(self._path[-1], codes[-1])
+        if not codes:
+            return description
+        digest = {"$code": hashed(text_of(codes))}
+        if isinstance(description, dict) and not any(map(_is_marked, description)):
+            return description | digest
+        return {"$value": description} | digest
+
+    def named(self, name: str, value: Any) -> Any:
+        """The description of a value that has a name."""
+        self._path.append(name)
+        description = self.described(value)
+        self._path.pop()
+        if self._learnt_counts and not isinstance(value, _CODE):
+            self._note(name, description)
+        return description
 
     def described(self, value: Any) -> Any:
-        """The description of a value."""
+        """The description of a value; code stands there by a number."""
         if isinstance(value, np.longdouble | np.clongdouble):
             # Beside the number its bytes hold what was in the memory before.
             return {f"${type(value).__name__}": repr(value)}
@@ -149,11 +184,11 @@ class Describer:
             return self._of_class(value, {"$enum": name, "value": self.described(value.value)})
         if isinstance(value, _SCALAR):
             return self._of_class(value, _described_scalar(value))
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value is not os.environ:
             return self._of_class(value, self._described_mapping(value))
         if isinstance(value, tuple | list | set | frozenset):
             return self._of_class(value, self._described_collection(value))
-        table = described_table(value, self._text_alone, hashed)
+        table = described_table(value, lambda item: text_of(self.described(item)), hashed)
         return self._described_object(value) if table is None else table
 
     def _of_class(self, value: Any, content: Any) -> Any:
@@ -167,7 +202,7 @@ class Describer:
             "state": self._with_learnt(state),
         }
 
-    def _text_alone(self, value: Any) -> str:
+    def _look(self, value: Any) -> str:
         return text_of(Describer(self).described(value))
 
     def _described_mapping(self, value: Mapping[Any, Any]) -> Any:
@@ -176,10 +211,11 @@ class Describer:
         if all(isinstance(name, str) and not name.startswith("$") for name in value):
             described = {}
             for name in sorted(value):
-                with reached_through(str(name)):
-                    described[str(name)] = self.described(value[name])
+                self._path.append(str(name))
+                described[str(name)] = self.described(value[name])
+                self._path.pop()
         else:
-            names = sorted(value, key=self._text_alone)
+            names = sorted(value, key=self._look)
             pairs = [[self.described(name), self.described(value[name])] for name in names]
             described = {"$dict": pairs}
         if isinstance(value, defaultdict):
@@ -188,7 +224,7 @@ class Describer:
 
     def _described_collection(self, value: Any) -> Any:
         if isinstance(value, set | frozenset):
-            return {"$set": [self.described(item) for item in sorted(value, key=self._text_alone)]}
+            return {"$set": [self.described(item) for item in sorted(value, key=self._look)]}
         # Some are long, and most of these are of plain things.
         items = [item if _is_plain(item) else self.described(item) for item in value]
         if type(value) is tuple:
@@ -199,24 +235,20 @@ class Describer:
 
     def _described_code(self, value: Any) -> Any:
         # What a library has made of the user's functions may hold itself.
-        if not isinstance(value, types.FunctionType) and not is_code_of_the_user(value):
-            return described_code(value, self._with_learnt, self._described_read)
-        if id(value) in self._met:
-            return {"$met": self._met[id(value)][0]}
-        self._met[id(value)] = len(self._met), value
+        is_made = isinstance(value, types.FunctionType) and not is_found_by_name(value)
+        if not is_made and not is_code_of_the_user(value):
+            return described_code(value, self)
         name = getattr(value, "__qualname__", value.__name__)
-        with reached_through(name):
-            description = described_code(value, self._with_learnt, self._described_read)
-        if is_code_of_the_user(value):
-            self._note(name, description)
-        return description
-
-    def _described_read(self, name: str, value: Any) -> Any:
-        with reached_through(name):
-            description = self._with_learnt(value)
-        if not isinstance(value, _CODE):
-            self._note(name, description)
-        return description
+        known = id(value) in self._met
+        if not known:
+            self._met[id(value)] = len(self._met), value
+            if self._is_look:
+                return shallow_description(value, self)
+            self._waiting.append((value, [*self._path, name]))
+        kind = "$class" if isinstance(value, type) else "$function"
+        if isinstance(value, types.ModuleType):
+            kind, name = "$module", ""
+        return {kind: name, "number": self._met[id(value)][0]}
 
     def _note(self, name: str, description: Any) -> None:
         self.own.setdefault(name, hashed(text_of(description))[:8])
@@ -232,21 +264,28 @@ class Describer:
     def _described_object(self, value: Any) -> Any:
         if isinstance(value, types.MethodType):
             # Not by its reduction, in which the class of a class method would hide its own code.
-            return {"$method": [self._with_learnt(value.__self__), value.__name__]}
-        member = described_member(value, self._with_learnt)
+            parts = [self._with_learnt(part) for part in (value.__self__, value.__func__)]
+            return {"$method": [*parts, value.__name__]}
+        member = described_member(value, self)
         if member is not None:
             return member
         if value is check_random_state(None):
             return {"$object": "the global random state of numpy"}
+        if value is os.environ:
+            return {"$object": "os.environ"}  # Each terminal has another one.
         kind = self._described_code(type(value))
         name = kind.pop("$class", kind)
         of_class = {"$object": name} if name is kind else {"$object": name, **kind}
         if isinstance(value, _CACHES):
             return of_class
-        wrapped = getattr(value, "__wrapped__", None)
-        if callable(wrapped) and not is_code_of_the_user(type(value)):
+        is_installed = not is_code_of_the_user(type(value))
+        wrapped = (
+            None if isinstance(value, functools.partial) else getattr(value, "__wrapped__", None)
+        )
+        if is_installed and callable(wrapped):
+            # A cache, or a compiled function.
             return of_class | {"wrapped": self._with_learnt(wrapped)}
-        if callable(getattr(value, "numpy", None)):
+        if is_installed and callable(getattr(value, "numpy", None)):
             # A tensor or a variable, whose pickle would name the device and count the variables.
             return of_class | {"array": self.described(np.asarray(value.numpy()))}
         if isinstance(value, FrozenEstimator):
@@ -255,7 +294,7 @@ class Describer:
         if callable(getattr(value, "get_params", None)):
             return of_class | self._described_estimator(value)
         if callable(getattr(value, "get_config", None)):
-            return of_class | described_keras_object(value, self._with_learnt, self._text_alone)
+            return of_class | described_keras_object(value, self._with_learnt, self._look)
         reduction = self._reduction(value)
         return {"$object": reduction} if isinstance(reduction, str) else of_class | reduction
 
@@ -277,20 +316,35 @@ class Describer:
             return {"$state": self._attributes_of(value)}
         if isinstance(reduced, str):
             if isinstance(value, np.ufunc) and value not in _named_ufuncs(reduced):
-                raise UndescribableError(np.ufunc)  # It hides the user's function in it.
+                # Made of a function of the user's, which it hides.
+                raise UndescribableError(np.ufunc, tuple(self._path))
             return f"{getattr(value, '__module__', '')}.{reduced}"
+        if isinstance(value, functools.partial):
+            # Of which the state is a part of the state.
+            reduced = value.func, value.args, value.keywords, vars(value)
         parts = [list(part) if isinstance(part, Iterator) else part for part in reduced]
-        return {"$reduced": [self._with_learnt(part) for part in parts]}
+        return {"$reduced": [self._with_learnt(_without_copied_names(part)) for part in parts]}
 
     def _attributes_of(self, value: Any) -> Any:
         # What is not the user's keeps its state elsewhere: a lock, an open file, a generator.
         if not all(is_code_of_the_user(kind) or kind is object for kind in type(value).__mro__):
-            raise UndescribableError(type(value))
+            raise UndescribableError(type(value), tuple(self._path))
         return self._with_learnt(vars(value))
+
+
+def _without_copied_names(part: Any) -> Any:
+    """The state of a decorator without what it copies of a function: its module, its text."""
+    if not isinstance(part, dict) or "__wrapped__" not in part:
+        return part
+    return {name: part[name] for name in part if name not in functools.WRAPPER_ASSIGNMENTS}
 
 
 def _named_ufuncs(name: str) -> list[Any]:
     return [getattr(module, name, None) for module in (np, scipy.special)]
+
+
+def _is_marked(name: str) -> bool:
+    return name.startswith("$")
 
 
 def _is_plain(value: Any) -> bool:

@@ -18,7 +18,7 @@ _LIBRARIES = {"keras", "tensorflow"}
 
 
 def described_keras_object(
-    value: Any, describe: Callable[[Any], Any], text_alone: Callable[[Any], str]
+    value: Any, describe: Callable[[Any], Any], look: Callable[[Any], str]
 ) -> dict[str, Any]:
     """What Keras would save of an object, and the code of the user's, which it would not.
 
@@ -29,8 +29,8 @@ def described_keras_object(
     value : object
         With a method `get_config`.
     describe : callable
-    text_alone : callable
-        The description of a value by itself, as text.
+    look : callable
+        The description of a value as text, to put several in order.
     """
     description = {
         name: describe(_without_code_and_places(_saved(value, name)))
@@ -42,7 +42,7 @@ def described_keras_object(
         if name in description and description[name] is None:
             description[part] = describe(getattr(value, part, None))
     # Keras lists what it is made of in an order that changes while it is used.
-    own = sorted({text_alone(part) for part in _own_parts(value)})
+    own = [describe(part) for part in sorted(_own_parts(value), key=look)]
     return without_counters(description) | ({"own": own} if own else {})
 
 

@@ -140,7 +140,7 @@ def _digest(part: str, value: Any, own: dict[str, str] | None = None) -> str:
     """The digest of a part; the user's code that it reaches is added to `own`."""
     describer = Describer()
     try:
-        text = hashed(text_of(describer.described(value)))
+        text = hashed(text_of(describer.whole(value)))
     except UndescribableError as error:
         raise undescribable(part, error) from None
     if own is not None:

@@ -70,8 +70,12 @@ on_interrupt : {"raise", "partial"}, default="raise"
 journal : str, path or None, default=None
     An SQLite file, made if it is missing, into which each candidate goes on each fold as soon as
     it is scored. The same search again goes on from there, after whatever ended it; a search on
-    other data, folds, or with another estimator or scoring is refused. ``skhp journal FILE`` shows
-    what is in it, and pandas can read it.
+    other data, folds, or with another estimator or scoring is refused. Functions and classes of
+    your own count with all that their code reads, as it is when the search begins: globals,
+    helpers, modules beside the program; installed packages count by their versions; files and
+    environment variables that code reads do not count. ``FILE-wal`` and ``FILE-shm`` belong to
+    the file while it is in use, and stay beside it after a kill: move or delete all three
+    together. ``skhp journal FILE`` shows what is in it, and pandas can read it.
 population : bool, default=True
     Train the networks of all candidates and folds together where they can join, as under
     :func:`skhp.population`. A joblib backend that is not joblib's own is left in place.

@@ -87,10 +87,40 @@ EDITED = {
         "U = 2",
         "U = 64",
     ),
+    "an argument of a partial that looks like its function": (
+        "import functools\ndef f(n): return n\nsearched = functools.partial(f, n=2)\n"
+        "functools.update_wrapper(searched, f)",
+        "n=2",
+        "n=64",
+    ),
+    "a class attribute of objects in an array": (
+        "import numpy\nclass Own:\n    units = 2\nALL = numpy.array([Own()], dtype=object)\n"
+        "def searched(): return ALL[0].units",
+        "2",
+        "64",
+    ),
+    "an attribute of an object with a method that tensors have": (
+        "class Own:\n    def __init__(self): self.units = 2\n    def numpy(self): return 1\n"
+        "searched = Own()",
+        "2",
+        "64",
+    ),
+    "a decorator that is a class": (
+        "import functools\nclass Times:\n    def __init__(self, f):\n"
+        "        self.f = functools.update_wrapper(self, f) and f\n"
+        "    def __call__(self): return 2 * self.f()\n@Times\ndef searched(): return 1",
+        "2",
+        "64",
+    ),
     "a function within a method": (
         "U = 2\nclass Own:\n    def score(self): return U\nsearched = Own().score",
         "U = 2",
         "U = 64",
+    ),
+    "a function that is made a method": (
+        "import types\nclass Own: pass\nsearched = types.MethodType(lambda self: 2, Own())",
+        "2",
+        "64",
     ),
     "a decorator": (
         "def d(f):\n    def inner(): return f() + 2\n    return inner\n"
@@ -485,6 +515,31 @@ def test_what_is_used_all_over_is_described_once():
     assert digest(value_of(one)) == digest(value_of(one)) != digest(value_of(other))
     changed = one.replace("def f59(): return", "def f59(): return 1 +")
     assert digest(value_of(changed)) != digest(value_of(one))
+
+
+def test_what_is_a_long_way_off_is_found():
+    names = [f"f{number}" for number in range(3000)]
+    chain = itertools.pairwise(names)
+    source = "\n".join(f"def {name}(): return {called}()" for name, called in chain)
+    source += f"\nUNITS = 2\ndef {names[-1]}(): return UNITS\nsearched = f0"
+    assert digest(value_of(source)) == digest(value_of(source))
+    assert digest(value_of(source)) != digest(value_of(source.replace("= 2", "= 64")))
+
+
+def test_functions_that_read_the_set_that_they_are_in_are_described_once():
+    names = [f"f{number}" for number in range(30)]
+    source = "\n".join(f"def {name}(): return len(ALL) + {name[1:]}" for name in names)
+    source += f"\nALL = {{{', '.join(names)}}}\nBY = {{f: 1 for f in ALL}}\nUNITS = 2"
+    source += "\ndef searched(): return ALL, BY, UNITS"
+    assert digest(value_of(source)) == digest(value_of(source))
+    assert digest(value_of(source)) != digest(value_of(source.replace("+ 7", "+ 64")))
+
+
+def test_the_environment_counts_by_name(monkeypatch):
+    source = "from os import environ\ndef searched(): return environ['HOME']"
+    before = digest(value_of(source))
+    monkeypatch.setenv("OF_ANOTHER_TERMINAL", "1")
+    assert digest(value_of(source)) == before
 
 
 def test_sets_of_functions_have_no_order_of_their_own():

@@ -260,13 +260,13 @@ class TestCodeOfTheUsers:
             (
                 "FACTOR",
                 "scoring",
-                "FACTOR, factor, scored_by_a_global",
+                "FACTOR, factor",
                 {"scoring": scored_by_a_global},
             ),
             (
                 "FACTOR",
                 "scoring",
-                "FACTOR, factor, scored_by_a_global",
+                "FACTOR, factor",
                 {"scoring": {"a": "f1", "b": scored_by_a_global}},
             ),
             (
@@ -281,7 +281,7 @@ class TestCodeOfTheUsers:
             (
                 "threshold",
                 "estimator",
-                "Thresholded",
+                "Thresholded, threshold",
                 {"estimator": Thresholded(), "grid": {"sign": [1, -1]}},
             ),
         ],
