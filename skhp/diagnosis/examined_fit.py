@@ -172,10 +172,9 @@ def _constant_loss(
     if classes is None:
         if loss not in _SQUARED_ERRORS or target is None or target.deviations is None:
             return None
-        if getattr(network, "scale_target", False):
-            # Of a target that has unit variance where it is learnt.
-            return 1.0
-        return float(np.mean(np.square(target.deviations)))
+        # The loss of a network that scales its target is of the scaled one.
+        learnt_scale = np.ravel(getattr(network, "target_scale_", 1.0))
+        return float(np.mean(np.square(target.deviations / learnt_scale)))
     if loss not in _CROSSENTROPIES or np.ndim(classes) != 1 or len(classes) < 2:
         return None
     if target is None or target.entropy is None or class_weight == "balanced":
