@@ -48,9 +48,11 @@ def target_summary(y: Any) -> TargetSummary | None:
     >>> summary.rarest, summary.means, round(summary.entropy, 3)
     (1, (1.5,), 0.562)
     """
-    if y is None:
+    try:
+        array = np.asarray(y)
+    except ValueError:
+        # Outputs of several shapes, which an estimator of the user's own may take.
         return None
-    array = np.asarray(y)
     if array.ndim not in (1, 2) or not array.size:
         return None
     rarest, entropy = _classes(array)

@@ -173,8 +173,8 @@ def _constant_loss(
         if loss not in _SQUARED_ERRORS or target is None or target.deviations is None:
             return None
         # The loss of a network that scales its target is of the scaled one.
-        scale = np.ravel(getattr(network, "target_scale_", 1.0))
-        return float(np.mean(np.square(target.deviations / scale)))
+        learnt_scale = np.ravel(getattr(network, "target_scale_", 1.0))
+        return float(np.mean(np.square(target.deviations / learnt_scale)))
     if loss not in _CROSSENTROPIES or np.ndim(classes) != 1 or len(classes) < 2:
         return None
     if target is None or target.entropy is None or class_weight == "balanced":

@@ -156,11 +156,19 @@ def _of_own_network(
     network: Any, name: str, curves: Mapping[str, tuple[float, ...]]
 ) -> TrainingHistory:
     kept = int(network.best_epoch_)
-    monitor = getattr(network, "monitor", "val_loss")
-    if getattr(network, "early_stopping", False) and monitor in curves:
+    monitor = _recorded_name(getattr(network, "monitor", "val_loss"), curves)
+    if getattr(network, "early_stopping", False) and monitor is not None:
         return TrainingHistory(name, curves, kept, monitor)
     # Nothing chose the last epoch; an earlier one was the last with a finite loss.
     return TrainingHistory(name, curves, None if kept == len(curves["loss"]) else kept)
+
+
+def _recorded_name(monitor: str, curves: Mapping[str, tuple[float, ...]]) -> str | None:
+    """The curve of a monitor, which may be given by another name of the metric."""
+    if monitor in curves:
+        return monitor
+    metrics = [name for name in curves if name.startswith("val_") and name != "val_loss"]
+    return metrics[0] if len(metrics) == 1 and monitor != "val_loss" else None
 
 
 def _of_keras_callbacks(

@@ -24,6 +24,10 @@ td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 p, li { overflow-wrap: anywhere; }
 svg { max-width: 100%; height: auto; } figcaption { color: #555; font-size: 0.9rem; }
 figure { margin: 1.5rem 0; } .verdict { font-size: 1.1rem; }
+@media (max-width: 60rem) {
+  table { font-size: 0.75rem; } th, td { padding: 0.2rem 0.3rem; }
+  td.text { min-width: 4rem; }
+}
 """
 
 

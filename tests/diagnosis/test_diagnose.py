@@ -215,8 +215,10 @@ def test_a_target_that_nothing_scales(network):
 def test_a_network_that_scales_its_target_itself():
     X, y = far_target()
     fitted = unscaled(epochs=3, random_state=0).fit(X, y)
-    fitted.scale_target = True
+    fitted.scale_target, fitted.target_scale_ = True, np.array([np.std(y)])
     assert "target_not_scaled" not in [f.kind for f in diagnose(fitted, y)]
+    # Its losses are of what it learnt.
+    assert examined_fit(fitted, y).constant_loss == pytest.approx(1)
 
 
 def test_a_search_knows_its_target():
@@ -239,6 +241,8 @@ def test_a_summary_of_a_target_says_what_the_target_says():
     one_hot = np.eye(2)[y]
     assert target_summary(one_hot).entropy == target_summary(y).entropy
     assert target_summary(None) is None
+    assert target_summary([[1, 2], [3]]) is None
+    assert target_summary({"a": [1, 2]}) is None
     assert target_summary(np.array(["a", 1], dtype=object)).rarest is None
 
 

@@ -182,6 +182,13 @@ def test_what_was_watched_is_drawn_with_its_own_best_epoch(two_classes, monitor)
     assert f"best epoch by {monitor}: {best}" in labels(loss.ax_)
 
 
+def test_another_name_of_a_metric_is_drawn_by_the_recorded_one(two_classes):
+    fitted = KerasMLPClassifier(epochs=4, monitor="val_f1", random_state=0).fit(*two_classes)
+    fitted.monitor = "val_f1_score"
+    history = training_history(fitted)
+    assert (history.watched, history.kept_epoch) == ("val_f1", fitted.best_epoch_)
+
+
 def test_a_search_that_watches_a_metric_draws_it(two_classes):
     search = GridSearchCV(
         NETWORK, {"neurons": [2, 3]}, cv=2, early_stopping={"monitor": "val_recall"}
