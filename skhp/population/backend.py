@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import joblib
@@ -21,6 +21,23 @@ from skhp.population.task_journal import JournalledCall, TaskJournal
 # joblib submits "2*n_jobs" tasks before it asks for results: with this number, all of a search.
 # It is the n_jobs of a call that names none, too, so that it can be told from every other.
 EVERY_TASK = 250_000
+
+
+class _EveryTask(int):
+    """`EVERY_TASK`, printed as the number of threads that train cohorts.
+
+    joblib (1.5, 1.6) prints the number of tasks that it may submit at a time as workers.
+    """
+
+    workers: int
+
+    def __new__(cls, workers: int) -> Self:
+        count = super().__new__(cls, EVERY_TASK)
+        count.workers = workers
+        return count
+
+    def __format__(self, specification: str) -> str:
+        return format(self.workers, specification)
 
 
 class PopulationBackend(ParallelBackendBase):
@@ -65,6 +82,7 @@ class PopulationBackend(ParallelBackendBase):
         self._pruning = pruning
         self._calls: WeakKeyDictionary[Any, ParallelCall] = WeakKeyDictionary()
         self._calls_open = 0
+        self._workers = 1
         self._collected: list[tuple[ParallelCall, CollectedTask]] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -74,7 +92,7 @@ class PopulationBackend(ParallelBackendBase):
 
     def configure(
         self,
-        n_jobs: int = EVERY_TASK,
+        n_jobs: int | None = EVERY_TASK,
         parallel: Any = None,
         prefer: str | None = None,
         require: str | None = None,
@@ -83,13 +101,18 @@ class PopulationBackend(ParallelBackendBase):
         """Take the settings of a call; the number of workers is always that of all tasks."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        # joblib prints it at the begin of each line.
+        if n_jobs == EVERY_TASK and parallel is not None:
+            parallel.n_jobs = self.options.n_jobs
+        n_jobs = EVERY_TASK if n_jobs is None else n_jobs
         self.parallel = parallel
         call = _call(self.options, n_jobs, parallel, prefer, require, memmapping)
         self._calls[parallel] = dataclasses.replace(
             call, journalled=self._journalled, pruning=self._pruning
         )
         self._calls_open += 1
-        return EVERY_TASK
+        self._workers = _workers_of(-1 if call.options.n_jobs is None else call.options.n_jobs)
+        return _EveryTask(self._workers)
 
     def terminate(self) -> None:
         """Forget the settings of a call."""
@@ -103,7 +126,7 @@ class PopulationBackend(ParallelBackendBase):
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         if self._calls_open:
-            return EVERY_TASK
+            return _EveryTask(self._workers)
         return 1 if n_jobs is None else _workers_of(n_jobs)
 
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
