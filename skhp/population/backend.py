@@ -53,6 +53,8 @@ class PopulationBackend(ParallelBackendBase):
         Keeps the results of the tasks.
     pruning : Pruning, default=None
         How candidates are ended on the way.
+    observer : ProgressObserver, default=None
+        Is told how far a population is where no progress is printed.
     **options
         Of `PopulationOptions`.
     """
@@ -72,6 +74,7 @@ class PopulationBackend(ParallelBackendBase):
         train_population: PopulationTrainer | None = None,
         journal: TaskJournal | None = None,
         pruning: Pruning | None = None,
+        observer: ProgressObserver | None = None,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
@@ -80,6 +83,7 @@ class PopulationBackend(ParallelBackendBase):
         # Not for nested backends: the tasks within a task are none of its own.
         self._journalled = JournalledCall(journal)
         self._pruning = pruning
+        self._observer = observer
         self._calls: WeakKeyDictionary[Any, ParallelCall] = WeakKeyDictionary()
         self._calls_open = 0
         self._workers = 1
@@ -107,6 +111,8 @@ class PopulationBackend(ParallelBackendBase):
         n_jobs = EVERY_TASK if n_jobs is None else n_jobs
         self.parallel = parallel
         call = _call(self.options, n_jobs, parallel, prefer, require, memmapping)
+        if self._observer is not None and isinstance(call.progress, SilentProgress):
+            call = dataclasses.replace(call, progress=self._observer)
         self._calls[parallel] = dataclasses.replace(
             call, journalled=self._journalled, pruning=self._pruning
         )
