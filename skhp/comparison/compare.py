@@ -141,7 +141,9 @@ def compare(
     _require_verbosity(verbose)
     _require_estimators(estimators)
     if baseline is None:
-        baseline = "logistic" if _are_classifiers(estimators) else "ridge"
+        chosen = "logistic" if _are_classifiers(estimators) else "ridge"
+        # A name that the user has taken is not a mistake where no baseline was asked for.
+        baseline = {f"{chosen} (baseline)": chosen} if chosen in estimators else chosen
     name, baseline, others = given_baseline(estimators, baseline)
     for_classes = _are_classifiers(
         others if isinstance(baseline, str) else {name: baseline, **others}

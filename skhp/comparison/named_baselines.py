@@ -64,6 +64,10 @@ def given_baseline(estimators: Mapping[str, Any], baseline: Any) -> tuple[str, A
                 "its estimator, such as {'forest': RandomForestClassifier()}."
             )
         ((name, baseline),) = baseline.items()
+        if isinstance(baseline, str) and (baseline not in BASELINES or baseline == DUMMY):
+            raise SettingsError(
+                f"baseline names {name!r} the text {baseline!r}: give an estimator in its place."
+            )
         return name, baseline, _without(others, name, baseline)
     if isinstance(baseline, str):
         if baseline in others and baseline not in BASELINES:
@@ -76,7 +80,7 @@ def given_baseline(estimators: Mapping[str, Any], baseline: Any) -> tuple[str, A
             )
         return baseline, baseline, _without(others, baseline, baseline)
     for name, estimator in others.items():
-        if estimator is baseline:
+        if estimator is baseline and len(others) > 1:
             return name, baseline, _without(others, name, baseline)
     name = _own_name(baseline)
     return f"{name} (baseline)" if name in others else name, baseline, others

@@ -70,7 +70,6 @@ class StageBars:
             BarColumn(bar_width=16),
             MofNCompleteColumn(),
             _BestScore(),
-            _Epochs(),
             TimeElapsedColumn(),
             _TimeLeft(),
             console=Console(file=stream, highlight=False),
@@ -118,18 +117,12 @@ class StageBars:
 
 
 class _BestScore(ProgressColumn):
-    """The best score so far, of a stage that has one."""
+    """The best score so far, or the epochs of networks that end together, so that it moves."""
 
     def render(self, task: Task) -> Text:
-        best = task.fields.get("best_score")
-        return Text("" if best is None else f"best {best:.3f}")
-
-
-class _Epochs(ProgressColumn):
-    """Epochs of networks that end together, so that something moves until then."""
-
-    def render(self, task: Task) -> Text:
-        epochs = task.fields.get("epochs")
+        best, epochs = task.fields.get("best_score"), task.fields.get("epochs")
+        if best is not None:
+            return Text(f"best {best:.3f}")
         return Text("" if epochs is None else f"{epochs:,} epochs")
 
 
