@@ -39,7 +39,8 @@ def sentence_of_three(row, adjusted):
         (
             sentence(SHOWN),
             "Gain: the F1 of network is 0.120 higher than that of logistic (95% interval 0.050 to "
-            "0.200, p = 0.002) over 30 repeats of 5 folds; another seed alone moves it by about 0.020.",
+            "0.200, p = 0.002) over 30 repeats of 5 folds; another seed alone moves it by about "
+            "0.020.",
         ),
         (
             sentence(LOWER, seed_std=0.0),
@@ -64,8 +65,8 @@ def sentence_of_three(row, adjusted):
         (
             sentence_of_three(SHOWN, 0.006),
             "Gain: the F1 of network is 0.120 higher than that of logistic (95% interval 0.050 to "
-            "0.200, p = 0.002, by Holm for 3 estimators p = 0.006) over 30 repeats of 5 folds; its seed "
-            "has no part in it.",
+            "0.200, p = 0.002, by Holm for 3 estimators p = 0.006) over 30 repeats of 5 folds; its "
+            "seed has no part in it.",
         ),
         (
             sentence_of_three(LOWER | {"p_value": 0.03}, 0.06),
