@@ -92,7 +92,7 @@ def side_by_side(study: Study) -> str:
 def dummy_sentence(study: Study) -> str:
     """What the dummy of the table of the test rows says."""
     always = f"The dummy says {study.table.target.rare_label!r} of each row"
-    others = [] if study.table.target.is_binary else ["the mean F1"]
+    others = [] if study.table.target.is_binary else ["mean F1"]
     if study.scoring not in ("f1", "f1_macro"):
         others.append(natural_name(study.scoring))
     if not others:

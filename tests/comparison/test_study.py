@@ -17,13 +17,9 @@ FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}
 
 
 @pytest.fixture
-def study(patients, network):
+def study(study_of_known_states, patients):
     patients.loc[0, "state"] = np.nan
-    return run_study(
-        make_table(patients),
-        Settings(folds=2, repeats=3, verdict_repeats=1, seed=4),
-        network=network,
-    )
+    return study_of_known_states
 
 
 def test_scores_are_those_of_the_pipelines_on_rows_held_out(study, patients):
