@@ -8,19 +8,30 @@ from math import isnan
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
+from skhp.comparison.baseline import without_convergence_warnings
 from skhp.comparison.comparison_frame import comparison_frame
 from skhp.comparison.comparison_result import Comparison
 from skhp.comparison.dummy import DUMMY, dummy_scores
 from skhp.comparison.fold_scorer import FoldScorer
-from skhp.comparison.metric_scorers import lower_is_better, rarest_class
-from skhp.comparison.outer_splits import OuterSplits
+from skhp.comparison.metric_scorers import (
+    CLASSIFICATION_METRICS,
+    lower_is_better,
+    metric_scorers,
+    metrics_from_0_to_1,
+    rarest_class,
+)
+from skhp.comparison.outer_splits import OuterSplits, outer_splits
 from skhp.comparison.repeated_scores import repeated_scores
 from skhp.comparison.score_tables import confusion_counts, long_scores
 from skhp.comparison.stages import OnProgress
+from skhp.comparison.target import Target
 from skhp.comparison.verdict import DummyScore
 
-__all__ = ["compared"]
+__all__ = ["compared", "compared_on_the_table"]
+
+_FOLDS = 5
 
 # Sums that are equal but for the order of their terms.
 _ROUNDING = 1e-10
@@ -137,3 +148,61 @@ def compared(
         },
         lower_is_better=lower,
     )
+
+
+def compared_on_the_table(
+    estimators: Mapping[str, Any],
+    baseline: str,
+    inputs: Any,
+    target: Target,
+    *,
+    tuned_by: str,
+    n_repeats: int,
+    seed: int,
+    on_progress: OnProgress | None = None,
+) -> Comparison:
+    """Classifiers of ours over repeated splits of a whole table; told in the labels of the table.
+
+    Parameters
+    ----------
+    estimators : mapping of str to estimator
+    baseline : str
+        The name of one of them. It does not warn of its convergence.
+    inputs : DataFrame
+    target : Target
+        Its codes are fitted to.
+    tuned_by : str
+        The score that both were tuned by, which is the first metric.
+    n_repeats : int
+        Of five folds, or as many as the rarest class has rows.
+    seed : int
+    on_progress : callable, default=None
+
+    Returns
+    -------
+    Comparison
+    """
+    seeds = check_random_state(seed).randint(2**31 - 1, size=n_repeats).tolist()
+    n_folds = min(_FOLDS, int(np.bincount(target.codes).min()))
+    splits = outer_splits(n_folds, inputs, target.codes, seeds, stratified=True)
+    if not target.is_binary:
+        # For more than two classes, the mean is what the plain name means.
+        tuned_by = tuned_by.removesuffix("_macro")
+    names = list(dict.fromkeys((tuned_by, *CLASSIFICATION_METRICS)))
+    metrics = metric_scorers(names, estimators[baseline], target.codes, for_classes=True)
+    with without_convergence_warnings():
+        return compared(
+            estimators,
+            baseline,
+            inputs,
+            target.codes,
+            target.codes,
+            splits,
+            seeds,
+            metrics,
+            metrics_from_0_to_1(names, metrics),
+            for_classes=True,
+            class_names=target.labels.tolist(),
+            stage="verdict",
+            on_progress=on_progress,
+        )

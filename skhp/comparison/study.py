@@ -5,36 +5,27 @@ from __future__ import annotations
 import importlib.util
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
-from sklearn.dummy import DummyClassifier
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state
 
-from skhp.comparison.baseline import BASELINE_C, tune_baseline, without_convergence_warnings
-from skhp.comparison.compared import compared
+from skhp.comparison.baseline import BASELINE_C, tune_baseline
+from skhp.comparison.compared import compared_on_the_table
 from skhp.comparison.comparison_result import Comparison
-from skhp.comparison.dummy import Always
+from skhp.comparison.dummy import dummy_test_scores
 from skhp.comparison.errors import SettingsError
 from skhp.comparison.labels import with_original_labels
-from skhp.comparison.metric_scorers import (
-    CLASSIFICATION_METRICS,
-    metric_scorers,
-    metrics_from_0_to_1,
-)
-from skhp.comparison.outer_splits import outer_splits
 from skhp.comparison.preparation import make_preparation
 from skhp.comparison.repeats import Repeat, Split, train_repeats
 from skhp.comparison.scores import (
     ObservedScorer,
-    Scorer,
     Scores,
     natural_score,
     score_classifier,
@@ -50,13 +41,11 @@ from skhp.comparison.search import (
 )
 from skhp.comparison.stages import OnProgress, StageProgress, TrainingCount
 from skhp.comparison.tables import Table
-from skhp.comparison.target import Target
 from skhp.suggestions import nearest_name
 
 __all__ = ["Settings", "Study", "run_study"]
 
 TEST_SHARE = 0.25
-_VERDICT_FOLDS = 5
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -277,11 +266,15 @@ def run_study(
     winner = pipeline.set_params(**winning_parameters(search))
     seeds = range(seed, seed + settings.repeats)
     repeats, kept = train_repeats(winner, split, target.rare_code, scorer, seeds, count)
-    comparison = _side_by_side(
+    comparison = compared_on_the_table(
         {"logistic": baseline.best_estimator_, "network": winner},
-        table,
-        settings,
-        on_progress,
+        "logistic",
+        table.inputs,
+        target,
+        tuned_by=settings.scoring,
+        n_repeats=settings.verdict_repeats,
+        seed=seed,
+        on_progress=on_progress,
     )
     return Study(
         table=table,
@@ -293,70 +286,13 @@ def run_study(
         baseline_scores=score_classifier(
             baseline.best_estimator_, split.X_test, split.y_test, target.rare_code, scorer
         ),
-        dummy_scores=_dummy_scores(split, target, scorer),
+        dummy_scores=dummy_test_scores(split, target.rare_code, scorer),
         search=search,
         n_candidates=n_candidates,
         repeats=repeats,
         comparison=comparison,
         pipeline=with_original_labels(kept, target.labels),
         seconds=time.monotonic() - begin,
-    )
-
-
-def _side_by_side(
-    estimators: Mapping[str, Pipeline],
-    table: Table,
-    settings: Settings,
-    on_progress: OnProgress | None,
-) -> Comparison:
-    """Both over repeated splits of the whole table; told in the labels of the table."""
-    codes, labels = table.target.codes, table.target.labels
-    seeds = check_random_state(settings.seed).randint(2**31 - 1, size=settings.verdict_repeats)
-    n_folds = min(_VERDICT_FOLDS, int(np.bincount(codes).min()))
-    splits = outer_splits(n_folds, table.inputs, codes, seeds.tolist(), stratified=True)
-    metrics = metric_scorers(_verdict_metrics(table, settings), None, codes, for_classes=True)
-    with without_convergence_warnings():
-        return compared(
-            estimators,
-            "logistic",
-            table.inputs,
-            codes,
-            codes,
-            splits,
-            seeds.tolist(),
-            metrics,
-            metrics_from_0_to_1(None, metrics),
-            for_classes=True,
-            class_names=labels.tolist(),
-            stage="verdict",
-            on_progress=on_progress,
-        )
-
-
-def _verdict_metrics(table: Table, settings: Settings) -> list[str]:
-    """The score that both were tuned by comes first."""
-    tuned_by = settings.scoring
-    if not table.target.is_binary and tuned_by.endswith("_macro"):
-        # For more than two classes, the mean is what the plain name means.
-        tuned_by = tuned_by.removesuffix("_macro")
-    return list(dict.fromkeys((tuned_by, *CLASSIFICATION_METRICS)))
-
-
-def _dummy_scores(split: Split, target: Target, scorer: Scorer) -> Scores:
-    always_rare, of_prior = (
-        score_classifier(
-            dummy.fit(split.X_train, split.y_train),
-            split.X_test,
-            split.y_test,
-            target.rare_code,
-            scorer,
-        )
-        for dummy in (Always(constant=target.rare_code), DummyClassifier(strategy="prior"))
-    )
-    return replace(
-        always_rare,
-        f1_macro=max(always_rare.f1_macro, of_prior.f1_macro),
-        score=max(always_rare.score, of_prior.score),
     )
 
 
