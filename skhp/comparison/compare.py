@@ -134,7 +134,7 @@ def compare(
     >>> bool(comparison.frame.loc[("tree", "f1"), "p_value"] < 0.001)
     True
     >>> print(comparison.verdict("tree"))  # doctest: +ELLIPSIS
-    Gain: the F1 of tree is 0.3... higher than that of dummy (95% interval 0.3... to 0.4..., p < ...
+    Gain: the F1 of tree is 0.3... higher than that of dummy (95% interval 0.3... to 0.3..., p < ...
     """
     _require_count("n_repeats", n_repeats)
     _require_count("n_seeds", n_seeds)

@@ -84,8 +84,10 @@ def test_a_score_of_the_users_choice_has_a_row(patients, network):
 
 
 def test_a_loss_is_printed_as_a_reader_knows_it(patients, network):
-    settings = Settings(**FEW, scoring="neg_log_loss")
-    study = run_study(make_table(patients), settings, network=network)
+    settings, told = Settings(**FEW, scoring="neg_log_loss"), []
+    study = run_study(make_table(patients), settings, network=network, on_progress=told.append)
+    bests = [one.best_score for one in told if one.best_score is not None]
+    assert bests[-1] == pytest.approx(-study.search.best_score_)
     report = render_report(study)
     flat = " ".join(report.split())
     for score in (study.baseline.best_score_, study.search.best_score_):
