@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "population": BASE | {"networks", "training"},
     "estimators": BASE | {"networks", "training"},
     "search": BASE | {"networks", "training", "population", "estimators", "reporting"},
-    "comparison": BASE | {"skhp", "estimators", "search", "reporting"},
+    "comparison": BASE | {"skhp", "estimators", "population", "search", "reporting"},
     "displays": BASE,
     "diagnosis": BASE | {"displays"},
     "reporting": BASE | {"displays", "diagnosis"},

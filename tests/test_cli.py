@@ -155,6 +155,13 @@ BAD_INPUT = {
     "infinity": ("t.csv", table("inf,a,0"), [], "'age' is infinite in line 26", "leave it empty"),
     "folds": ("t.csv", GOOD, ["--folds", "1"], "folds is 1", "at least 2 are needed"),
     "repeats": ("t.csv", GOOD, ["--repeats", "0"], "repeats is 0", "at least 1 training"),
+    "verdict repeats": (
+        "t.csv",
+        GOOD,
+        ["--verdict-repeats", "0"],
+        "verdict_repeats is 0",
+        "at least 1 repeat",
+    ),
     "seed": ("t.csv", GOOD, ["--seed", "-1"], "seed is -1", "must be 0 or more"),
     "candidates": (
         "t.csv",
@@ -435,7 +442,7 @@ def test_settings_reach_the_study(good, monkeypatch):
 
     monkeypatch.setattr("skhp.comparison.run_study", note)
     options = "--search random --candidates 7 --scoring recall --folds 3 --repeats 4 --seed 5 "
-    options += "--journal there --time-budget 1.5min"
+    options += "--journal there --time-budget 1.5min --verdict-repeats 6"
     for arguments in (
         [*good, *options.split(), "--target", "ward", "--drop", "sick", "--categories", "age"],
         ["tune"],
@@ -445,6 +452,7 @@ def test_settings_reach_the_study(good, monkeypatch):
     (table, settings), (digits, defaults) = studies
     assert (settings.search, settings.candidates, settings.scoring) == ("random", 7, "recall")
     assert (settings.folds, settings.repeats, settings.seed) == (3, 4, 5)
+    assert (settings.verdict_repeats, defaults.verdict_repeats) == (6, 10)
     assert (settings.journal, settings.time_budget) == (Path("there"), 90)
     assert (defaults.journal, defaults.time_budget, defaults.candidates) == (None, None, None)
     assert (table.target.name, table.numbers, table.categories) == ("ward", (), ("age",))
@@ -512,17 +520,33 @@ def write_table(path):
     return frame
 
 
+ONCE = ["--folds", "2", "--repeats", "1", "--verdict-repeats", "1"]
+
+
 @pytest.mark.slow
 def test_a_table_from_end_to_end(tmp_path):
     frame = write_table(tmp_path / "t.csv")
 
-    process = run("tune", "t.csv", "--folds", "2", "--repeats", "1", "--out", "out", cwd=tmp_path)
+    process = run(
+        "tune",
+        "t.csv",
+        "--folds",
+        "2",
+        "--repeats",
+        "1",
+        "--verdict-repeats",
+        "1",
+        "--out",
+        "out",
+        cwd=tmp_path,
+    )
 
     assert process.returncode == 0, process.stderr
     assert [line.split("━")[0].strip() for line in process.stderr.splitlines()] == [
         "Tuning the network",
         "Tuning the baseline",
         "Repeating the winner",
+        "Comparing both",
     ]
     assert "\x1b" not in process.stdout + process.stderr
     lines = process.stdout.splitlines()
@@ -540,7 +564,7 @@ def test_a_table_from_end_to_end(tmp_path):
     _, X_test, _, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=0)
     matrix = confusion_matrix(y_test, pipeline.predict(X_test), labels=["lived", "died"])
     printed = [
-        float(re.search(rf"^ *{name} +\S+ +(\S+) +-$", process.stdout, re.M)[1])
+        float(re.search(rf"^ *{name} +\S+ +\S+ +(\S+) +-$", process.stdout, re.M)[1])
         for name in ("True negatives", "False positives", "False negatives", "True positives")
     ]
     assert printed == matrix.ravel().tolist()
@@ -571,7 +595,18 @@ def test_a_killed_search_goes_on_from_its_journal_to_the_same_results(tmp_path):
     write_table(tmp_path / "t.csv")
     journal = tmp_path / "journal"
 
-    options = ["tune", "t.csv", "--search", "halving", "--folds", "2", "--repeats", "1"]
+    options = [
+        "tune",
+        "t.csv",
+        "--search",
+        "halving",
+        "--folds",
+        "2",
+        "--repeats",
+        "1",
+        "--verdict-repeats",
+        "1",
+    ]
 
     def command(out, *more):
         return [*options, "--out", out, *more]
@@ -613,7 +648,18 @@ def test_a_killed_search_goes_on_from_its_journal_to_the_same_results(tmp_path):
 @pytest.mark.slow
 def test_a_journal_of_another_search_is_refused_and_left_alone(tmp_path):
     write_table(tmp_path / "t.csv")
-    options = ["tune", "t.csv", "--folds", "2", "--repeats", "1", "--journal", "journal"]
+    options = [
+        "tune",
+        "t.csv",
+        "--folds",
+        "2",
+        "--repeats",
+        "1",
+        "--verdict-repeats",
+        "1",
+        "--journal",
+        "journal",
+    ]
     options += ["--search", "random", "--candidates", "2"]
     assert run(*options, "--out", "first", cwd=tmp_path).returncode == 0
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

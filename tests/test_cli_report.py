@@ -18,7 +18,18 @@ from sklearn.model_selection import train_test_split
 from skhp.cli import main
 from skhp.comparison import OutputError, Settings, make_table, run_study, write_page
 
-OPTIONS = ["--search", "random", "--candidates", "3", "--folds", "2", "--repeats", "2"]
+OPTIONS = [
+    "--search",
+    "random",
+    "--candidates",
+    "3",
+    "--folds",
+    "2",
+    "--repeats",
+    "2",
+    "--verdict-repeats",
+    "2",
+]
 
 
 class Page(html.parser.HTMLParser):
@@ -49,9 +60,8 @@ class Page(html.parser.HTMLParser):
             if self.open[-1] in ("td", "th"):
                 self.rows[-1].append(data.strip())
 
-    def row(self, name):
-        (found,) = [row for row in self.rows if row and row[0] == name]
-        return found[1:]
+    def rows_of(self, name):
+        return [row[1:] for row in self.rows if row and row[0] == name]
 
 
 def write_table(path):
@@ -93,6 +103,7 @@ def test_a_table_becomes_a_page(tmp_path):
         "Verdict",
         "Against logistic regression",
         "New rows",
+        "One split",
         "Diagnosis",
         "Pictures",
         "Candidates",
@@ -103,11 +114,16 @@ def test_a_table_becomes_a_page(tmp_path):
     assert page.counts["svg"] == page.counts["figure"] == 5
     # The page says of the baseline what the terminal says.
     flat = " ".join(process.stdout.split())
-    (gain,) = [text for text in page.texts["p"] if "the F1 of the network is" in text]
-    assert gain in flat
-    printed = re.search(r"^ *F1 +(\S+) +(\S+) +(\S+)$", process.stdout, re.M).groups()
-    assert list(map(float, page.row("F1"))) == pytest.approx(list(map(float, printed)), abs=1e-3)
-    assert re.search(r"network__learning_rate = [\d.e-]+\.$", page.texts["p"][0])
+    (verdict,) = [text for text in page.texts["p"] if "the F1 of network is" in text]
+    assert verdict in flat
+    assert any("dummy is the best answer that looks at no input" in one for one in page.texts["p"])
+    printed = re.search(r"^ *F1 +(\S+) +(\S+) +(\S+) +(\S+)$", process.stdout, re.M).groups()
+    of_verdict, of_split = page.rows_of("F1")
+    assert list(map(float, of_split)) == pytest.approx(list(map(float, printed)), abs=1e-3)
+    for name, shown in zip(("dummy", "logistic", "network"), of_verdict, strict=False):
+        mean = re.search(rf"^ *{name} +F1 +(\S+)", process.stdout, re.M)[1]
+        assert float(shown) == pytest.approx(float(mean), abs=1e-3)
+    assert re.search(r"network__learning_rate = 0\.\d+\.$", page.texts["p"][0])
     assert any("40 test rows of t.csv" in text for text in page.texts["p"])
 
     # The same journal: nothing is trained anew, and the older page is replaced when asked.
@@ -186,7 +202,7 @@ def study(tmp_path_factory):
 
     path = tmp_path_factory.mktemp("table") / "t.csv"
     write_table(path)
-    settings = Settings(search="random", candidates=2, folds=2, repeats=1)
+    settings = Settings(search="random", candidates=2, folds=2, repeats=1, verdict_repeats=1)
     network = KerasMLPClassifier(epochs=5)
     return run_study(make_table(pd.read_csv(path), "state"), settings, network=network)
 
@@ -204,7 +220,8 @@ def test_the_page_judges_by_the_test_rows_of_the_study(study, tmp_path):
     assert "probabilities of class died" in caption
     # One repeat, so its scores are those of the pipeline.
     f1 = f1_score(y, study.pipeline.predict(X), pos_label="died", zero_division=0.0)
-    before, mean, *spread = page.row("F1")
+    _, (dummy, before, mean, *spread) = page.rows_of("F1")
+    assert float(dummy) == pytest.approx(study.dummy_scores.f1, abs=1e-4)
     assert float(mean) == pytest.approx(f1, abs=1e-4)
     assert float(before) == pytest.approx(study.baseline_scores.f1, abs=1e-4)
     assert spread == []
@@ -246,4 +263,4 @@ def test_of_more_classes_the_mean_f1_is_told(study, tmp_path):
     three = replace(study.table, target=replace(target, labels=labels))
     page = Page(write_page(replace(study, table=three), tmp_path / "page.html"))
     assert "F1, mean of all classes" in [row[0] for row in page.rows]
-    assert any("mean F1 of all classes" in text for text in page.texts["p"])
+    assert any("its mean F1 is that of the best" in text for text in page.texts["p"])

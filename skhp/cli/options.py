@@ -16,6 +16,7 @@ SETTINGS = (
     "scoring",
     "folds",
     "repeats",
+    "verdict_repeats",
     "candidates",
     "seed",
     "time_budget",
@@ -64,8 +65,9 @@ def make_parser() -> argparse.ArgumentParser:
         description=(
             "Split off a test set; tune a logistic regression with lasso, and the learning rate "
             "and batch size of a network, by cross validation; train the winner again and again "
-            "with other seeds; compare both on the test set. The rare class counts as positive. "
-            "The networks of a search train together in compiled programs, and so do the repeats."
+            "with other seeds; score both on the test set, and compare them over repeated splits "
+            "of the table, as skhp.compare does. The rare class counts as positive. The networks "
+            "of a search train together in compiled programs, and so do those of the repeats."
         ),
     )
     _add_study(tune)
@@ -146,6 +148,7 @@ def _add_study(command: argparse.ArgumentParser) -> None:
     for name, default, text in (
         ("folds", 5, "folds of the cross validation"),
         ("repeats", 30, "trainings of the winner, each with a seed of its own"),
+        ("verdict-repeats", 10, "repeats of 5 folds of the table over which the verdict is found"),
         ("seed", 0, "of the split, the folds, the draws and the first training"),
     ):
         command.add_argument(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
@@ -12,19 +12,20 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import type_of_target
 
 from skhp.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
-from skhp.comparison.calibration_scorer import CalibrationScorer
-from skhp.comparison.comparison_frame import comparison_frame
+from skhp.comparison.compared import compared
 from skhp.comparison.comparison_result import Comparison
+from skhp.comparison.dummy import DUMMY
 from skhp.comparison.errors import SettingsError
-from skhp.comparison.fold_scorer import FoldScorer
 from skhp.comparison.grouped_splits import grouped_splits, refuse_inner_folds
 from skhp.comparison.labels import on_classes
-from skhp.comparison.metric_scorers import Scoring, metric_scorers, rarest_class
-from skhp.comparison.named_baselines import named_baseline
+from skhp.comparison.metric_scorers import (
+    Scoring,
+    metric_scorers,
+    metrics_from_0_to_1,
+)
+from skhp.comparison.named_baselines import given_baseline, named_baseline
 from skhp.comparison.outer_splits import outer_splits
-from skhp.comparison.repeated_scores import repeated_scores
-from skhp.comparison.score_ranges import metrics_from_0_to_1
-from skhp.comparison.score_tables import confusion_counts, long_scores
+from skhp.comparison.progress import bar_of_comparison
 
 __all__ = ["compare"]
 
@@ -36,7 +37,7 @@ def compare(
     X: Any,
     y: Any,
     *,
-    baseline: Any = "logistic",
+    baseline: Any = None,
     cv: Any = 5,
     groups: Any = None,
     n_repeats: int = 30,
@@ -44,6 +45,7 @@ def compare(
     n_seeds: int = 10,
     random_state: Any = 0,
     n_jobs: int | None = None,
+    verbose: int | Literal["auto"] = "auto",
 ) -> Comparison:
     """Set estimators beside a baseline: the same splits, many times, each time with other seeds.
 
@@ -58,6 +60,10 @@ def compare(
     difference; the intervals are not adjusted. The interval of a mean is cut off at 0 and 1 where
     its metric, such as F1, cannot be elsewhere; that of a difference never is.
 
+    In every table stands a dummy, too: the best answer that looks at no input, such as always the
+    rare class for F1, or the mean for R2. What is not better than that is said not to be. It is
+    none of the estimators that p-values are adjusted for.
+
     Of two classes, it is also told how far the probabilities of the rarer one can be trusted: their
     Brier score on the same test rows, for the estimators that predict such.
 
@@ -70,11 +76,19 @@ def compare(
     y : array-like of shape (n_rows,), or (n_rows, n_classes) of zeros and ones
         Labels of any type, or numbers. Rows that each hold a single 1 are classes, the numbers of
         the columns.
-    baseline : {"logistic", "dummy", "gradient_boosting"} or estimator, default="logistic"
-        "logistic" is logistic regression with lasso, its strength tuned by F1 in each split, after
-        imputing, scaling and one-hot encoding; for classes only. "dummy" guesses at random, as
-        frequently as the classes are, or says the mean. "gradient_boosting" is scikit-learn's
-        histogram-based one. An estimator is called "baseline".
+    baseline : str, estimator or dict, default=None
+        None is "logistic" for classes and "ridge" for numbers. All named ones scale their inputs
+        (a sparse table without centring it), impute, one-hot encode what is not a number, and do
+        not warn of their own convergence:
+
+        - "logistic": logistic regression with lasso, its strength tuned by F1 in each split;
+        - "ridge", "lasso": linear regression with such a penalty, tuned in each split;
+        - "gradient_boosting": scikit-learn's histogram-based one;
+        - "dummy": the dummy of the tables.
+
+        The name of one of the `estimators` makes it the baseline of the others. An estimator is
+        used as it is, under the name of its class, or its own in a dict such as
+        ``{"forest": RandomForestClassifier()}``.
     cv : int, splitter or iterable, default=5
         A number is that of shuffled folds, stratified for classes. A splitter that shuffles is
         given another `random_state` in each repeat. With splits that are always the same, repeats
@@ -95,6 +109,10 @@ def compare(
         Of the splits and the seeds.
     n_jobs : int, default=None
         As for `skhp.population`: threads that train networks, and workers for all other fits.
+    verbose : int or "auto", default="auto"
+        1 shows a bar on standard error: fits that are scored, epochs that are trained; 0 shows
+        nothing, and 2 and more the lines of joblib and of the population. "auto" is 1 in a terminal
+        and in a notebook, otherwise 0.
 
     Returns
     -------
@@ -119,11 +137,20 @@ def compare(
     >>> bool(comparison.frame.loc[("tree", "f1"), "p_value"] < 0.001)
     True
     >>> print(comparison.verdict("tree"))  # doctest: +ELLIPSIS
-    The F1 of tree is 0.5... higher than that of dummy (95% interval 0.4... to 0.6..., p < 0.001)...
+    Gain: the F1 of tree is 0.3... higher than that of dummy (95% interval 0.3... to 0.3..., p < ...
     """
     _require_count("n_repeats", n_repeats)
     _require_count("n_seeds", n_seeds)
-    for_classes = _are_classifiers(estimators, baseline)
+    _require_verbosity(verbose)
+    _require_estimators(estimators)
+    if baseline is None:
+        chosen = "logistic" if _are_classifiers(estimators) else "ridge"
+        # A name that the user has taken is not a mistake where no baseline was asked for.
+        baseline = {f"{chosen} (baseline)": chosen} if chosen in estimators else chosen
+    name, baseline, others = given_baseline(estimators, baseline)
+    for_classes = _are_classifiers(
+        others if isinstance(baseline, str) else {name: baseline, **others}
+    )
     check_consistent_length(X, y, groups)
     target = _classes(y) if for_classes else np.asarray(y)
     seeds = check_random_state(random_state).randint(_LARGEST_SEED, size=n_repeats).tolist()
@@ -131,51 +158,31 @@ def compare(
         splits = outer_splits(cv, X, target, seeds, stratified=for_classes)
     else:
         splits = grouped_splits(cv, X, target, np.ravel(groups), seeds, stratified=for_classes)
-    if isinstance(baseline, str):
-        baseline_name = baseline
+    if isinstance(baseline, str) and baseline != DUMMY:
         baseline = named_baseline(baseline, X, target, splits, for_classes)
-    else:
-        baseline_name = "baseline"
-    if baseline_name in estimators:
-        raise SettingsError(
-            f"an estimator is named {baseline_name!r}, as the baseline is: give it another name."
-        )
+    fitted = others if isinstance(baseline, str) else {name: baseline, **others}
     if groups is not None:
-        refuse_inner_folds({**estimators, baseline_name: baseline})
+        refuse_inner_folds(fitted)
     if for_classes and one_hot_labels(y) is not None:
-        estimators = {name: on_classes(estimator) for name, estimator in estimators.items()}
-        baseline = on_classes(baseline)
-    metrics = metric_scorers(scoring, baseline, target, for_classes)
-    labels = np.unique(target) if for_classes else None
-    rare = rarest_class(target) if for_classes else None
-    scores = repeated_scores(
-        {baseline_name: baseline, **estimators},
-        X,
-        y,
-        splits,
-        seeds,
-        CalibrationScorer(FoldScorer(metrics, labels), rare),
-        n_seeds=n_seeds,
-        n_jobs=n_jobs,
-    )
-    return Comparison(
-        frame=comparison_frame(
-            scores,
-            list(metrics),
-            baseline_name,
-            splits.test_per_train,
-            splits.drawn_anew,
+        fitted = {of: on_classes(estimator) for of, estimator in fitted.items()}
+    metrics = metric_scorers(scoring, next(iter(fitted.values())), target, for_classes)
+    with bar_of_comparison(verbose) as on_progress:
+        return compared(
+            fitted,
+            name,
+            X,
+            y,
+            target,
+            splits,
+            seeds,
+            metrics,
             metrics_from_0_to_1(scoring, metrics),
-        ),
-        scores=long_scores({name: one.of_repeats for name, one in scores.items()}, "repeat"),
-        seed_scores=long_scores({name: one.of_seeds for name, one in scores.items()}, "seed"),
-        confusion=None if labels is None else confusion_counts(scores, labels),
-        baseline=baseline_name,
-        rare_class=rare,
-        n_repeats=len(seeds),
-        n_folds=splits.n_folds,
-        drawn_anew=splits.drawn_anew,
-    )
+            for_classes,
+            n_seeds=n_seeds,
+            n_jobs=n_jobs,
+            on_progress=on_progress,
+            verbose=max(0, verbose - 1) if isinstance(verbose, Integral) else 0,
+        )
 
 
 def _require_count(name: str, given: Any) -> None:
@@ -183,7 +190,14 @@ def _require_count(name: str, given: Any) -> None:
         raise SettingsError(f"{name}={given!r} cannot be used: give a whole number of 1 or more.")
 
 
-def _are_classifiers(estimators: Any, baseline: Any) -> bool:
+def _require_verbosity(given: Any) -> None:
+    if given != "auto" and (not isinstance(given, Integral) or given < 0):
+        raise SettingsError(
+            f"verbose={given!r} cannot be used: give a whole number of 0 or more, or 'auto'."
+        )
+
+
+def _require_estimators(estimators: Any) -> None:
     if not isinstance(estimators, Mapping):
         raise SettingsError(
             f"estimators is a {type(estimators).__name__}: give a dict of names and estimators, "
@@ -193,8 +207,10 @@ def _are_classifiers(estimators: Any, baseline: Any) -> bool:
         raise SettingsError("there is no estimator to compare: give a dict of at least one.")
     if names := [name for name in estimators if not isinstance(name, str)]:
         raise SettingsError(f"an estimator is named {names[0]!r}: give it a name of type str.")
-    given = dict(estimators) if isinstance(baseline, str) else {**estimators, "baseline": baseline}
-    kinds = {name: _kind(name, estimator) for name, estimator in given.items()}
+
+
+def _are_classifiers(estimators: Mapping[str, Any]) -> bool:
+    kinds = {name: _kind(name, estimator) for name, estimator in estimators.items()}
     (first, kind), *others = kinds.items()
     for name, other in others:
         if other != kind:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-import pandas as pd
-
-from skhp.comparison.verdict import metric_title
+import numpy as np
 
 if TYPE_CHECKING:
     from skhp.comparison.comparison_result import Comparison
@@ -19,11 +17,11 @@ class ComparisonDisplay:
 
     Made by `Comparison.plot` or `from_comparison`, in the way of scikit-learn's displays.
 
+    Errors and losses are drawn as a reader knows them: left of the line is better.
+
     Parameters
     ----------
-    frame : DataFrame
-        As `Comparison.frame`.
-    baseline : str
+    comparison : Comparison
 
     Attributes
     ----------
@@ -33,9 +31,8 @@ class ComparisonDisplay:
         Its figure.
     """
 
-    def __init__(self, frame: pd.DataFrame, baseline: str) -> None:
-        self.frame = frame
-        self.baseline = baseline
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
 
     @classmethod
     def from_comparison(cls, comparison: Comparison, *, ax: Any = None) -> Self:
@@ -51,7 +48,7 @@ class ComparisonDisplay:
         -------
         ComparisonDisplay
         """
-        return cls(comparison.frame, comparison.baseline).plot(ax)
+        return cls(comparison).plot(ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw into axes.
@@ -70,30 +67,44 @@ class ComparisonDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        shown = self.frame.drop(index=self.baseline, level="estimator")
+        comparison, baseline = self.comparison, self.comparison.baseline
+        shown = comparison.natural_frame.drop(index=baseline, level="estimator")
         self.ax_ = _new_axes(len(shown)) if ax is None else ax
         self.figure_ = self.ax_.figure
-        self.ax_.axvline(0.0, color="tab:gray", linestyle="--", label=self.baseline)
-        metrics = list(shown.index.get_level_values("metric").unique())
-        for number, metric in enumerate(metrics):
-            places = [k for k, (_, one) in enumerate(shown.index) if one == metric]
-            rows = shown.iloc[places]
-            below = rows["difference"] - rows["difference_low"]
-            above = rows["difference_high"] - rows["difference"]
-            self.ax_.errorbar(
-                rows["difference"],
-                places,
-                # A single split has no interval.
-                xerr=[below.fillna(0.0), above.fillna(0.0)],
-                fmt="o",
-                capsize=3,
-                color=f"C{number}",
-            )
-        labels = [f"{name}: {metric_title(metric)}" for name, metric in shown.index]
+        self.ax_.axvline(0.0, color="tab:gray", linestyle="--", label=baseline)
+        metrics = list(comparison.metrics)
+        for is_dummy in (False, True):
+            for number, metric in enumerate(metrics):
+                places = [
+                    k
+                    for k, (name, one) in enumerate(shown.index)
+                    if one == metric and (name == comparison.dummy) == is_dummy
+                ]
+                if not places:
+                    continue
+                middle, low, high = (
+                    # pandas 2 warns where matplotlib makes a number of a Series of one.
+                    shown.iloc[places][column].to_numpy()
+                    for column in ("difference", "difference_low", "difference_high")
+                )
+                self.ax_.errorbar(
+                    middle,
+                    places,
+                    # A single split has no interval.
+                    xerr=np.nan_to_num([middle - low, high - middle]),
+                    fmt="o",
+                    capsize=3,
+                    color="tab:gray" if is_dummy else f"C{number}",
+                )
+        labels = [f"{name}: {self._label(metric)}" for name, metric in shown.index]
         self.ax_.set_yticks(range(len(labels)), labels)
         self.ax_.set_ylim(len(labels) - 0.5, -0.5)
-        self.ax_.set(xlabel=f"difference to {self.baseline}, with 95% interval")
+        self.ax_.set(xlabel=f"difference to {baseline}, with 95% interval")
         return self
+
+    def _label(self, metric: str) -> str:
+        lower = metric in self.comparison.lower_is_better
+        return f"{self.comparison.title(metric)}{' (lower is better)' if lower else ''}"
 
 
 def _new_axes(n_rows: int) -> Any:

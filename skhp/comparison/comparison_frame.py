@@ -13,7 +13,7 @@ from skhp.comparison.holm import holm
 from skhp.comparison.outer_fits import OuterScore
 from skhp.comparison.repeated_scores import RepeatedScores
 
-__all__ = ["comparison_frame"]
+__all__ = ["comparison_frame", "natural_frame"]
 
 # Sums that are equal but for the order of their terms.
 _ROUNDING = 1e-10
@@ -26,6 +26,7 @@ def comparison_frame(
     test_per_train: float,
     drawn_anew: bool,
     from_0_to_1: Collection[str] = (),
+    dummy: str | None = None,
 ) -> pd.DataFrame:
     """One row for each estimator and metric.
 
@@ -43,6 +44,9 @@ def comparison_frame(
         further evidence of what other rows would do: the mean of the repeats counts.
     from_0_to_1 : collection of str, default=()
         The metrics that cannot be elsewhere, so that the intervals of their means end there.
+    dummy : str, default=None
+        One of the estimators, against which all others are tested, too; it is none of those that
+        the p-values are adjusted for.
 
     Returns
     -------
@@ -64,10 +68,12 @@ def comparison_frame(
             if metric in from_0_to_1:
                 # Such as 1.02, which a t-test knows nothing against; NaN stays.
                 low, high = float(np.maximum(low, 0.0)), float(np.minimum(high, 1.0))
-            difference = CorrectedTTest(nan, nan, nan, nan)
-            if name != baseline:
-                of_baseline = _by_fold(scores[baseline].of_repeats, metric)
-                difference = tested(_differences(of_splits, of_baseline))
+            difference, over_dummy = (
+                CorrectedTTest(nan, nan, nan, nan)
+                if other is None or name == other
+                else tested(_differences(of_splits, _by_fold(scores[other].of_repeats, metric)))
+                for other in (baseline, dummy)
+            )
             rows[name, metric] = {
                 "mean": mean,
                 "std": _spread_of_rows(of_splits),
@@ -78,14 +84,38 @@ def comparison_frame(
                 "difference_high": difference.high,
                 "p_value": difference.p_value,
                 "p_value_adjusted": nan,
+                "dummy_difference": over_dummy.mean,
+                "dummy_difference_low": over_dummy.low,
+                "dummy_difference_high": over_dummy.high,
+                "dummy_p_value": over_dummy.p_value,
                 "seed_std": _spread_of_rows(_by_fold(of_seeds, metric)) if of_seeds else 0.0,
                 "brier": brier,
                 "seconds": seconds,
             }
     index = pd.MultiIndex.from_tuples(rows, names=["estimator", "metric"])
     frame = pd.DataFrame(list(rows.values()), index=index)
-    frame["p_value_adjusted"] = frame.groupby(level="metric")["p_value"].transform(holm)
+    # A look at the dummy is a check, and no further chance for an estimator to be called better.
+    counted = frame["p_value"].where(index.get_level_values("estimator") != dummy)
+    frame["p_value_adjusted"] = counted.groupby(level="metric").transform(holm)
     return frame
+
+
+def natural_frame(frame: pd.DataFrame, lower_is_better: Collection[str]) -> pd.DataFrame:
+    """The same numbers as a reader knows them: errors and losses are not negative.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `comparison_frame` returns it.
+    lower_is_better : collection of str
+        The metrics to turn round.
+    """
+    natural = frame.copy()
+    turned = natural.index.get_level_values("metric").isin(list(lower_is_better))
+    natural.loc[turned, ["mean", "difference"]] *= -1
+    for low, high in (("low", "high"), ("difference_low", "difference_high")):
+        natural.loc[turned, [low, high]] = -natural.loc[turned, [high, low]].to_numpy()
+    return natural
 
 
 def _by_fold(rows: Sequence[Sequence[OuterScore]], metric: str) -> np.ndarray:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from skhp.comparison.comparison_text import render_comparison
+from skhp.comparison.comparison_frame import natural_frame
+from skhp.comparison.comparison_text import html_of_comparison, render_comparison
 from skhp.comparison.errors import SettingsError
-from skhp.comparison.verdict import verdict_sentence
+from skhp.comparison.verdict import (
+    DummyScore,
+    dummy_sentences,
+    metric_key,
+    metric_title,
+    verdict_sentence,
+)
 from skhp.suggestions import nearest_name
 
 if TYPE_CHECKING:
@@ -22,7 +30,13 @@ __all__ = ["Comparison"]
 class Comparison:
     """Scores of estimators and of a baseline on the same splits, as `skhp.compare` returns them.
 
-    ``print(comparison)`` shows all of it in 80 columns.
+    ``print(comparison)`` shows all of it in 80 columns, and a notebook shows it as tables. There,
+    errors and losses have the sign that a reader knows; in the data frames they have that of
+    scikit-learn's scorers, of which greater is better.
+
+    Beside the estimators stands the row "dummy": of the answers that look at no input (always the
+    one class or the other, the frequencies of the classes; for numbers the mean or the median) the
+    best one for each metric.
 
     Parameters
     ----------
@@ -34,7 +48,10 @@ class Comparison:
           folds and other seeds do together;
         - difference to the baseline, difference_low and difference_high, its 95% interval, and
           p_value, by the corrected resampled t-test (NaN for the baseline);
-        - p_value_adjusted, by Holm's method for the number of estimators, each metric by itself;
+        - p_value_adjusted, by Holm's method for the number of estimators, each metric by itself; it
+          does not count the dummy, which has none;
+        - dummy_difference, dummy_difference_low, dummy_difference_high and dummy_p_value, the same
+          for the difference to the dummy;
         - seed_std, the standard deviation of the mean over the same folds from seed to seed; 0 for
           an estimator that takes none, NaN if one seed was tried only;
         - brier, the mean Brier score of the probabilities of the rare class, 0 at best (the same in
@@ -54,6 +71,14 @@ class Comparison:
     n_repeats, n_folds : int
     drawn_anew : bool
         Whether each repeat had splits of its own, not another seed alone.
+    n_rows : int or None
+        Rows of the table.
+    dummy : str or None
+        The name of the row of the dummy.
+    dummy_scores : mapping of str to DummyScore
+        What the dummy answers to each metric.
+    lower_is_better : frozenset of str
+        The metrics that are errors or losses.
     """
 
     frame: pd.DataFrame
@@ -65,50 +90,92 @@ class Comparison:
     n_repeats: int
     n_folds: int
     drawn_anew: bool
+    n_rows: int | None = None
+    dummy: str | None = None
+    dummy_scores: Mapping[str, DummyScore] = field(default_factory=dict)
+    lower_is_better: frozenset[str] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The estimators that are compared to the baseline."""
         every = self.frame.index.get_level_values("estimator").unique()
-        return tuple(name for name in every if name != self.baseline)
+        return tuple(name for name in every if name not in (self.baseline, self.dummy))
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """The metrics, in the order in which they were asked for."""
         return tuple(self.frame.index.get_level_values("metric").unique())
 
+    @property
+    def natural_frame(self) -> pd.DataFrame:
+        """The frame with errors and losses as a reader knows them: not negative."""
+        return natural_frame(self.frame, self.lower_is_better)
+
+    def title(self, metric: str) -> str:
+        """What a metric is called where it is printed."""
+        return metric_title(metric, metric in self.lower_is_better)
+
     def verdict(self, name: str | None = None, metric: str | None = None) -> str:
         """A sentence on what an estimator gains over the baseline, and how sure that is.
+
+        It says "Gain" or "Loss" only where the corrected test, with Holm's adjustment for several
+        estimators, finds the difference clear. Otherwise it says how large a difference would have
+        to be to be clear in so many rows, and about how many rows would show the one found. Where
+        the estimator or the baseline is not better than the dummy, it says that, too.
 
         Parameters
         ----------
         name : str, default=None
             One of the estimators; None gives a line for each of them.
         metric : str, default=None
-            None is F1 if that is among the metrics, else the first of them.
+            As it was given to `compare` or as it is printed, in any case: "r2" or "R2",
+            "neg_log_loss" or "log loss". None is F1 if that is among the metrics, else the first.
 
         Returns
         -------
         str
+
+        Raises
+        ------
+        SettingsError
+            If there is no such estimator or metric.
         """
-        metrics = self.metrics
-        if metric is None:
-            metric = "f1" if "f1" in metrics else metrics[0]
-        _require(metric, metrics, "metric")
-        if name is not None:
-            _require(name, self.names, "estimator")
-        return "\n".join(
-            verdict_sentence(
-                self.frame.loc[(one, metric)],
-                one,
-                self.baseline,
-                metric,
-                self.n_repeats,
-                self.n_folds,
-                len(self.names),
-            )
-            for one in (self.names if name is None else (name,))
+        metric = self.main_metric if metric is None else self._known_metric(metric)
+        names = self.names if name is None else (self._known_name(name),)
+        return "\n".join(self._verdict(one, metric) for one in names)
+
+    @property
+    def main_metric(self) -> str:
+        """The metric of the verdict where none is named: F1, or else the first one."""
+        return "f1" if "f1" in self.metrics else self.metrics[0]
+
+    def _verdict(self, name: str, metric: str) -> str:
+        lower = metric in self.lower_is_better
+        row = self.frame.loc[(name, metric)]
+        dummy = self.dummy_scores.get(metric) if self.dummy != self.baseline else None
+        sentence = verdict_sentence(
+            self.natural_frame.loc[(name, metric)],
+            name,
+            self.baseline,
+            metric,
+            self.n_repeats,
+            self.n_folds,
+            len(self.names),
+            n_rows=self.n_rows,
+            n_values=None if self.drawn_anew else self.n_folds,
+            lower_is_better=lower,
+            beats_dummy=dummy is None or dummy.is_perfect or row["dummy_difference"] > 0,
         )
+        if dummy is None:
+            return sentence
+        rows = {one: self.frame.loc[(one, metric)] for one in (name, self.baseline)}
+        return f"{sentence} {dummy_sentences(dummy, rows, metric, lower)}".rstrip()
+
+    def _known_metric(self, metric: Any) -> str:
+        return _known(metric, {one: self.title(one) for one in self.metrics}, metric_key, "metric")
+
+    def _known_name(self, name: Any) -> str:
+        return _known(name, {one: one for one in self.names}, str.casefold, "estimator")
 
     def plot(self, ax: Any = None) -> ComparisonDisplay:
         """Draw the differences to the baseline with their intervals; needs matplotlib.
@@ -126,6 +193,9 @@ class Comparison:
 
         return ComparisonDisplay.from_comparison(self, ax=ax)
 
+    def _repr_html_(self) -> str:
+        return html_of_comparison(self)
+
     def __str__(self) -> str:
         return render_comparison(self)
 
@@ -136,9 +206,21 @@ class Comparison:
         )
 
 
-def _require(name: str, known: tuple[str, ...], kind: str) -> None:
-    if name not in known:
-        raise SettingsError(
-            f"no {kind} {name!r} was compared.{nearest_name(name, known)} Give one of "
-            f"{', '.join(map(repr, known))}."
-        )
+def _known(given: Any, labels: Mapping[str, str], key: Callable[[str], str], kind: str) -> str:
+    """The name that is meant by a name, a label, or one that differs in what `key` leaves out."""
+    if given in labels:
+        return str(given)
+    if isinstance(given, str):
+        meant = {name for name, label in labels.items() if given == label} or {
+            name for name, label in labels.items() if key(given) in (key(name), key(label))
+        }
+        if len(meant) == 1:
+            return meant.pop()
+    every = dict.fromkeys(both for pair in labels.items() for both in pair)
+    printed = [
+        repr(name) if name == label else f"{name!r} ({label})" for name, label in labels.items()
+    ]
+    raise SettingsError(
+        f"no {kind} {given!r} was compared.{nearest_name(given, every)} Give one of "
+        f"{', '.join(printed)}."
+    )

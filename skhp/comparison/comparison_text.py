@@ -1,22 +1,33 @@
-"""A comparison as text of 80 columns."""
+"""A comparison as text of 80 columns, and as tables of HTML."""
 
 from __future__ import annotations
 
+import html
 import io
+from collections.abc import Sequence
 from math import isnan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import pandas as pd
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from skhp.comparison.verdict import decimal, metric_title, p_value_text, split_count
+from skhp.comparison.verdict import decimal, p_value_text, split_count
 
 if TYPE_CHECKING:
     from skhp.comparison.comparison_result import Comparison
 
-__all__ = ["render_comparison"]
+__all__ = ["html_of_comparison", "notes", "render_comparison", "score_table", "text_table"]
 
 _WIDTH = 80
+
+
+class PrintedTable(NamedTuple):
+    """Headings, rows, and how many of the columns at the left are names."""
+
+    headings: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    n_names: int
 
 
 def render_comparison(comparison: Comparison) -> str:
@@ -31,30 +42,87 @@ def render_comparison(comparison: Comparison) -> str:
     str
         Plain text; no line is longer than 80 characters.
     """
-    parts: list[RenderableType] = [
-        f"Compared to {comparison.baseline}: {', '.join(comparison.names)}",
-        "",
-        _meaning(comparison),
-        "",
-        _scores(comparison),
-        "",
-        "Difference to the baseline:",
-        "",
-        _differences(comparison),
-        "",
-    ]
+    parts: list[RenderableType] = [_title(comparison), ""]
+    parts += [" ".join(notes(comparison)), "", text_table(score_table(comparison)), ""]
+    parts += ["Difference to the baseline:", "", text_table(_differences(comparison)), ""]
     if comparison.confusion is not None and comparison.rare_class is not None:
-        parts += [
-            f"Rows of class {comparison.rare_class!r}, and others, per repeat:",
-            "",
-            _confusion(comparison),
-            "",
-        ]
+        parts += [_of_confusion(comparison), "", text_table(_confusion(comparison)), ""]
     if calibration := _calibration(comparison):
         parts += [calibration, ""]
-    for name in comparison.names:
-        parts.append(comparison.verdict(name))
-    return _as_text(parts)
+    return _as_text([*parts, *comparison.verdict().splitlines()])
+
+
+def html_of_comparison(comparison: Comparison) -> str:
+    """The same as HTML, the verdict first.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    str
+    """
+    verdicts = comparison.verdict().splitlines()
+    parts = [_paragraph(f"<strong>{html.escape(_title(comparison))}</strong>")]
+    parts += [_paragraph(html.escape(verdict)) for verdict in verdicts]
+    parts += [_html_table(score_table(comparison), "Scores")]
+    parts += [_html_table(_differences(comparison), "Difference to the baseline")]
+    if comparison.confusion is not None and comparison.rare_class is not None:
+        parts.append(_html_table(_confusion(comparison), _of_confusion(comparison).rstrip(":")))
+    parts += [_paragraph(html.escape(note)) for note in notes(comparison)]
+    if calibration := _calibration(comparison):
+        parts.append(_paragraph(html.escape(calibration)))
+    return f'<div class="skhp-comparison">{"".join(parts)}</div>'
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What the numbers are means of, which of them are better if lower, and who the dummy is."""
+    found = [_meaning(comparison)]
+    lower = [comparison.title(name) for name in comparison.metrics if _is_lower(comparison, name)]
+    if lower:
+        found.append(f"Lower is better: {', '.join(lower)}.")
+    metrics_of: dict[str, list[str]] = {}
+    for metric, dummy in comparison.dummy_scores.items():
+        metrics_of.setdefault(dummy.answer, []).append(comparison.title(metric))
+    answers = [f"{answer} ({', '.join(metrics)})" for answer, metrics in metrics_of.items()]
+    if answers:
+        row = f"The row {comparison.dummy} is the best answer that looks at no input"
+        found.append(f"{row}: {'; '.join(answers)}.")
+    return found
+
+
+def score_table(comparison: Comparison) -> PrintedTable:
+    """A row for each estimator and metric."""
+    seed = ("seed",) if _knows_seeds(comparison) else ()
+    rows = [
+        (
+            name,
+            comparison.title(metric),
+            decimal(row["mean"]),
+            decimal(row["std"]),
+            *(decimal(row["seed_std"]) for _ in seed),
+            _interval(row["low"], row["high"]),
+            f"{row['seconds']:.2f}",
+        )
+        for (name, metric), row in comparison.natural_frame.iterrows()
+    ]
+    headings = ("estimator", "metric", "mean", "std", *seed, "95% interval", "seconds")
+    return PrintedTable(headings, rows, 2)
+
+
+def _knows_seeds(comparison: Comparison) -> bool:
+    """Whether more than one seed was tried on the same splits."""
+    of_estimators = comparison.frame.drop(index=comparison.dummy or [], level="estimator")
+    return bool(of_estimators["seed_std"].notna().any())
+
+
+def _title(comparison: Comparison) -> str:
+    return f"Compared to {comparison.baseline}: {', '.join(comparison.names)}"
+
+
+def _is_lower(comparison: Comparison, metric: str) -> bool:
+    return metric in comparison.lower_is_better
 
 
 def _meaning(comparison: Comparison) -> str:
@@ -62,7 +130,8 @@ def _meaning(comparison: Comparison) -> str:
     means = f"Means of {splits}"
     if comparison.n_repeats > 1:
         apart = "each with other folds and seeds" if comparison.drawn_anew else "with other seeds"
-        means += f", {apart}; std is the spread of the repeats, seed that of the seed alone"
+        seed = ", seed that of the seed alone" if _knows_seeds(comparison) else ""
+        means += f", {apart}; std is the spread of the repeats{seed}"
     if comparison.confusion is None:
         return f"{means}."
     if comparison.rare_class is None:
@@ -70,36 +139,22 @@ def _meaning(comparison: Comparison) -> str:
     return f"{means}. Precision, recall and F1 are those of class {comparison.rare_class!r}."
 
 
-def _scores(comparison: Comparison) -> Table:
-    table = _table("mean", "std", "seed", "95% interval", "seconds")
-    for (name, metric), row in comparison.frame.iterrows():
-        table.add_row(
-            name,
-            metric_title(metric),
-            decimal(row["mean"]),
-            decimal(row["std"]),
-            decimal(row["seed_std"]),
-            _interval(row["low"], row["high"]),
-            f"{row['seconds']:.2f}",
-        )
-    return table
-
-
-def _differences(comparison: Comparison) -> Table:
+def _differences(comparison: Comparison) -> PrintedTable:
     # Of a single estimator, nothing is adjusted.
     adjusted = ("p_value", "p_value_adjusted")[: len(comparison.names)]
-    table = _table("difference", "95% interval", *("p", "p by Holm")[: len(adjusted)])
-    for (name, metric), row in comparison.frame.iterrows():
-        if name == comparison.baseline:
-            continue
-        table.add_row(
+    rows = [
+        (
             name,
-            metric_title(metric),
+            comparison.title(metric),
             decimal(row["difference"], signed=True),
             _interval(row["difference_low"], row["difference_high"]),
             *(_p_value(row[column]) for column in adjusted),
         )
-    return table
+        for (name, metric), row in comparison.natural_frame.iterrows()
+        if name != comparison.baseline
+    ]
+    headings = ("estimator", "metric", "difference", "95% interval", "p", "p by Holm")
+    return PrintedTable(headings[: 4 + len(adjusted)], rows, 2)
 
 
 def _p_value(p_value: float) -> str:
@@ -115,36 +170,52 @@ def _calibration(comparison: Comparison) -> str:
     return f"Brier score of {of_class} (0 is best): {scores}."
 
 
-def _confusion(comparison: Comparison) -> Table:
-    table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False)
-    table.add_column("estimator", overflow="fold")
-    for heading in ("found", "missed", "false alarms", "rightly not"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    rare = comparison.rare_class
-    confusion = comparison.confusion
+def _of_confusion(comparison: Comparison) -> str:
+    return f"Rows of class {comparison.rare_class!r}, and others, per repeat:"
+
+
+def _confusion(comparison: Comparison) -> PrintedTable:
+    rare, confusion = comparison.rare_class, comparison.confusion
     assert confusion is not None
+    rows = []
     for name, counts in confusion.groupby(level="estimator", sort=False):
         of_rare, others = counts.loc[(name, rare)], counts.drop(index=(name, rare)).iloc[0]
         found, false_alarms = of_rare[rare], others[rare]
         numbers = found, of_rare.sum() - found, false_alarms, others.sum() - false_alarms
-        table.add_row(str(name), *(f"{number:.1f}" for number in numbers))
-    return table
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False)
-    table.add_column("estimator", overflow="fold")
-    table.add_column("metric", overflow="fold")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
+        rows.append((str(name), *(f"{number:.1f}" for number in numbers)))
+    headings = ("estimator", "found", "missed", "false alarms", "rightly not")
+    return PrintedTable(headings, rows, 1)
 
 
 def _interval(low: float, high: float) -> str:
     return "-" if low != low else f"{decimal(low)} to {decimal(high)}"
 
 
-def _as_text(parts: list[RenderableType]) -> str:
+def text_table(printed: PrintedTable) -> Table:
+    """A table of text: names fold where they are long, numbers stand at the right."""
+    table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False)
+    for place, heading in enumerate(printed.headings):
+        if place < printed.n_names:
+            table.add_column(heading, overflow="fold")
+        else:
+            table.add_column(heading, justify="right", no_wrap=True)
+    for row in printed.rows:
+        table.add_row(*row)
+    return table
+
+
+def _html_table(printed: PrintedTable, caption: str) -> str:
+    frame = pd.DataFrame(printed.rows, columns=list(printed.headings))
+    with pd.option_context("display.max_colwidth", None):
+        table = frame.to_html(index=False, border=0)
+    return table.replace(">", f"><caption>{html.escape(caption)}</caption>", 1)
+
+
+def _paragraph(content: str) -> str:
+    return f"<p>{content}</p>"
+
+
+def _as_text(parts: Sequence[RenderableType]) -> str:
     text = io.StringIO()
     console = Console(
         file=text, width=_WIDTH, color_system=None, markup=False, emoji=False, highlight=False

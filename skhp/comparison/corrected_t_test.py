@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-__all__ = ["CorrectedTTest", "corrected_t_test"]
+__all__ = ["CorrectedTTest", "corrected_t_test", "least_clear_difference", "rows_needed"]
 
 # Rounding of equal sums leaves this much; without the limit it would be significant.
 _ROUNDING = 1e-10
@@ -63,3 +63,41 @@ def corrected_t_test(values: Iterable[float], test_per_train: float) -> Correcte
     reach = float(student.ppf(0.975, n - 1)) * error
     p_value = 2 * float(student.sf(abs(mean) / error, n - 1))
     return CorrectedTTest(mean, mean - reach, mean + reach, p_value)
+
+
+def least_clear_difference(test: CorrectedTTest, n_values: int, n_tests: int = 1) -> float:
+    """The least mean that a test of such values would have found to be other than 0.
+
+    Parameters
+    ----------
+    test : CorrectedTTest
+    n_values : int
+        How many values it was of.
+    n_tests : int, default=1
+        How many tests are looked at together: then the smallest of all p-values has to be below
+        0.05 / `n_tests`, as Holm's and Bonferroni's methods ask for.
+
+    Examples
+    --------
+    >>> test = corrected_t_test([0.1, 0.2, 0.3, 0.2], test_per_train=0.25)
+    >>> round(least_clear_difference(test, 4), 3), round(least_clear_difference(test, 4, 3), 3)
+    (0.184, 0.28)
+    """
+    one, several = (float(student.ppf(1 - 0.025 / n, n_values - 1)) for n in (1, n_tests))
+    return (test.high - test.low) / 2 * several / one
+
+
+def rows_needed(n_rows: int, difference: float, least_clear: float) -> float:
+    """About how many rows a table needs for a difference to be clear that a smaller one has shown.
+
+    The variance of a mean over splits, and so the square of the least clear difference, shrinks
+    as 1 / rows: its part 1 / n vanishes with repeats, what remains is that of the scores of test
+    sets (Nadeau and Bengio), whose size grows with the table. This is the usual rule for the size
+    of a sample, n = (t * s / difference) ** 2, for a difference that stays as it was found.
+
+    Examples
+    --------
+    >>> rows_needed(500, difference=0.01, least_clear=0.04)
+    8000.0
+    """
+    return n_rows * (least_clear / difference) ** 2

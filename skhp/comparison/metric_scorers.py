@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,16 @@ from sklearn.metrics import (
 )
 
 from skhp.comparison.errors import SettingsError
-from skhp.comparison.scores import scoring_name
+from skhp.comparison.scores import SCORINGS, scoring_name
 from skhp.suggestions import nearest_name
 
 __all__ = [
     "CLASSIFICATION_METRICS",
     "REGRESSION_METRICS",
     "Scoring",
+    "lower_is_better",
     "metric_scorers",
+    "metrics_from_0_to_1",
     "rarest_class",
 ]
 
@@ -42,6 +44,8 @@ _REGRESSION_SCORINGS = tuple(
     if name in ("r2", "explained_variance", "d2_absolute_error_score", "neg_max_error")
     or name.startswith(("neg_mean_", "neg_median_", "neg_root_"))
 )
+# Of those for classes, these can be elsewhere than between 0 and 1.
+_ELSEWHERE = ("neg_", "d2_", "matthews_")
 _OF_PREDICTIONS = {
     "f1": f1_score,
     "jaccard": jaccard_score,
@@ -104,6 +108,53 @@ def metric_scorers(
         else check_scoring(estimator, scoring=given)
         for name, given in by_name.items()
     }
+
+
+def metrics_from_0_to_1(scoring: Scoring, metrics: Iterable[str]) -> frozenset[str]:
+    """The metrics that are known to lie between 0 and 1; of a scorer of the user's nothing is.
+
+    Parameters
+    ----------
+    scoring : str, callable, sequence of str, mapping or None
+        As for `metric_scorers`.
+    metrics : iterable of str
+        The names that it gave the metrics.
+
+    Returns
+    -------
+    frozenset of str
+
+    Examples
+    --------
+    >>> sorted(metrics_from_0_to_1({"mine": "recall", "f1": print}, ["mine", "f1"]))
+    ['mine']
+    """
+    known = {name for name in SCORINGS if not name.startswith(_ELSEWHERE)}
+    scorers = scoring if isinstance(scoring, Mapping) else {}
+    return frozenset(name for name in metrics if scorers.get(name, name) in known)
+
+
+def lower_is_better(scorers: Mapping[str, Any]) -> frozenset[str]:
+    """The metrics that scikit-learn gives the other sign, so that greater is better.
+
+    Parameters
+    ----------
+    scorers : mapping of str to callable
+        As `metric_scorers` returns them. A function of the user's says nothing of its sign.
+
+    Returns
+    -------
+    frozenset of str
+
+    Examples
+    --------
+    >>> sorted(lower_is_better({"f1": get_scorer("f1"), "cost": get_scorer("neg_log_loss")}))
+    ['cost']
+    """
+    # The only public word of a scorer on its sign.
+    return frozenset(
+        name for name, scorer in scorers.items() if "greater_is_better=False" in repr(scorer)
+    )
 
 
 def _by_name(scoring: Scoring, for_classes: bool) -> dict[str, Any]:

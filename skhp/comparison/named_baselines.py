@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,33 +10,110 @@ import pandas as pd
 from pandas.api import types
 from scipy.sparse import issparse
 from sklearn.base import TransformerMixin
-from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Lasso, Ridge
 from sklearn.metrics import f1_score, make_scorer
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, StandardScaler
 
-from skhp.comparison.baseline import BASELINE_C, make_lasso
+from skhp.comparison.baseline import BASELINE_C, QuietSearch, make_lasso
+from skhp.comparison.dummy import DUMMY
 from skhp.comparison.errors import SettingsError
 from skhp.comparison.metric_scorers import rarest_class
 from skhp.comparison.outer_splits import OuterSplits
 from skhp.comparison.preparation import make_preparation
 from skhp.suggestions import nearest_name
 
-__all__ = ["BASELINES", "named_baseline"]
+__all__ = ["BASELINES", "given_baseline", "named_baseline"]
 
-BASELINES = ("dummy", "logistic", "gradient_boosting")
+BASELINES = (DUMMY, "logistic", "ridge", "lasso", "gradient_boosting")
+_FOR_CLASSES = (DUMMY, "logistic", "gradient_boosting")
+_FOR_NUMBERS = (DUMMY, "ridge", "lasso", "gradient_boosting")
 _INNER_FOLDS = 5
+# For scaled inputs and a scaled target.
+_RIDGE_ALPHAS = np.logspace(-2, 4, 13)
+_LASSO_ALPHAS = np.logspace(-4, 0, 9)
 
 
-def named_baseline(name: str, X: Any, y: np.ndarray, splits: OuterSplits, for_classes: bool) -> Any:
-    """The baseline of a name, not fitted; the strength of the lasso is tuned whenever it is.
+def given_baseline(estimators: Mapping[str, Any], baseline: Any) -> tuple[str, Any, dict[str, Any]]:
+    """The name of the baseline, the baseline, and the estimators to set beside it.
 
     Parameters
     ----------
-    name : {"dummy", "logistic", "gradient_boosting"}
+    estimators : mapping of str to estimator
+    baseline : str, estimator or mapping of a name to an estimator
+        Of a name in `BASELINES` the baseline is the name.
+
+    Returns
+    -------
+    name, baseline, others
+
+    Raises
+    ------
+    SettingsError
+        For a name that nothing has, and where nothing is left to be compared.
+    """
+    others = dict(estimators)
+    if isinstance(baseline, Mapping):
+        if len(baseline) != 1 or not isinstance(next(iter(baseline)), str):
+            raise SettingsError(
+                f"baseline names {len(baseline)} estimators by {list(baseline)}: give one name and "
+                "its estimator, such as {'forest': RandomForestClassifier()}."
+            )
+        ((name, baseline),) = baseline.items()
+        if isinstance(baseline, str) and (baseline not in BASELINES or baseline == DUMMY):
+            raise SettingsError(
+                f"baseline names {name!r} the text {baseline!r}: give an estimator in its place."
+            )
+        return name, baseline, _without(others, name, baseline)
+    if isinstance(baseline, str):
+        if baseline in others and baseline not in BASELINES:
+            return baseline, others[baseline], _without(others, baseline, others[baseline])
+        if baseline not in BASELINES:
+            raise SettingsError(
+                f"unknown baseline {baseline!r}.{nearest_name(baseline, (*BASELINES, *others))} "
+                f"Use one of {', '.join(map(repr, BASELINES))}, the name of one of the estimators, "
+                "or give an estimator."
+            )
+        return baseline, baseline, _without(others, baseline, baseline)
+    for name, estimator in others.items():
+        if estimator is baseline and len(others) > 1:
+            return name, baseline, _without(others, name, baseline)
+    name = _own_name(baseline)
+    return f"{name} (baseline)" if name in others else name, baseline, others
+
+
+def _without(others: dict[str, Any], name: str, baseline: Any) -> dict[str, Any]:
+    """The estimators but the baseline itself; another one of its name is refused."""
+    if name in others and others[name] is not baseline:
+        raise SettingsError(
+            f"an estimator is named {name!r}, as the baseline is: give it another name."
+        )
+    left = {one: estimator for one, estimator in others.items() if one != name}
+    if not left:
+        raise SettingsError(
+            f"there is no estimator to compare beside the baseline {name!r}: give another one."
+        )
+    return left
+
+
+def _own_name(estimator: Any) -> str:
+    """The class of an estimator, of a pipeline that of its last step."""
+    steps = getattr(estimator, "steps", None)
+    if steps and hasattr(steps[-1][-1], "fit"):
+        return _own_name(steps[-1][-1])
+    return type(estimator).__name__
+
+
+def named_baseline(name: str, X: Any, y: np.ndarray, splits: OuterSplits, for_classes: bool) -> Any:
+    """The baseline of a name, not fitted; the strength of a penalty is tuned whenever it is.
+
+    Parameters
+    ----------
+    name : {"logistic", "ridge", "lasso", "gradient_boosting"}
     X : array-like of shape (n_rows, ...)
         Only its types of columns are looked at.
     y : ndarray of shape (n_rows, ...)
@@ -50,34 +128,58 @@ def named_baseline(name: str, X: Any, y: np.ndarray, splits: OuterSplits, for_cl
     Raises
     ------
     SettingsError
-        For an unknown name, for "logistic" where numbers are predicted, and for a class of which
-        there are too few rows to tune on.
+        For "logistic" where numbers are predicted, and "ridge" and "lasso" where classes are; for
+        "gradient_boosting" of a sparse table; for a class of which there are too few rows to tune
+        on.
     """
-    if name not in BASELINES:
-        raise SettingsError(
-            f"unknown baseline {name!r}.{nearest_name(name, BASELINES)} Use one of "
-            f"{', '.join(map(repr, BASELINES))}, or give an estimator."
+    known = _FOR_CLASSES if for_classes else _FOR_NUMBERS
+    if name not in known:
+        these, those = (
+            ("regressors", "classes") if name == "logistic" else ("classifiers", "numbers")
         )
-    match name:
-        case "dummy":
-            return DummyClassifier(strategy="stratified") if for_classes else DummyRegressor()
-        case "gradient_boosting":
-            booster = (
-                HistGradientBoostingClassifier if for_classes else HistGradientBoostingRegressor
-            )
-            numbers, categories = _sorted_positions(X)
-            if not categories:
-                return booster()
-            return make_pipeline(make_preparation(numbers, categories), booster())
-    if not for_classes:
         raise SettingsError(
-            "baseline='logistic' is for classes, and the estimators are regressors: give 'dummy', "
-            "'gradient_boosting', or an estimator such as LassoCV()."
+            f"baseline={name!r} is for {those}, and the estimators are {these}: give one of "
+            f"{', '.join(map(repr, known))}, or an estimator."
         )
-    return _tuned_lasso(X, y, splits)
+    if name == "gradient_boosting":
+        return _gradient_boosting(X, for_classes)
+    return _tuned_lasso(X, y, splits) if for_classes else _tuned_linear(name, X, splits)
 
 
-def _tuned_lasso(X: Any, y: np.ndarray, splits: OuterSplits) -> GridSearchCV:
+def _gradient_boosting(X: Any, for_classes: bool) -> Any:
+    if issparse(X):
+        raise SettingsError(
+            "baseline='gradient_boosting' does not take a sparse table: give X.toarray(), or "
+            "another baseline."
+        )
+    booster = HistGradientBoostingClassifier if for_classes else HistGradientBoostingRegressor
+    if _has_categories(X):
+        return make_pipeline(_scaling(X), booster())
+    return booster()
+
+
+def _tuned_linear(name: str, X: Any, splits: OuterSplits) -> QuietSearch:
+    fewest = min(len(split.train) for of_repeat in splits.of_repeats for split in of_repeat)
+    if fewest < 2:
+        raise SettingsError(
+            f"a split has {fewest} rows to train on, and baseline={name!r} needs 2 to be tuned: "
+            "give fewer folds or another baseline."
+        )
+    linear, alphas = (
+        (Ridge(), _RIDGE_ALPHAS) if name == "ridge" else (Lasso(max_iter=5000), _LASSO_ALPHAS)
+    )
+    # With a target of deviation 1, the strengths mean the same for every table.
+    scaled = TransformedTargetRegressor(linear, transformer=StandardScaler())
+    return QuietSearch(
+        Pipeline([("preparation", _scaling(X)), ("baseline", scaled)]),
+        {"baseline__regressor__alpha": alphas},
+        scoring="neg_mean_squared_error",
+        cv=KFold(min(_INNER_FOLDS, fewest), shuffle=True, random_state=0),
+        error_score="raise",
+    )
+
+
+def _tuned_lasso(X: Any, y: np.ndarray, splits: OuterSplits) -> QuietSearch:
     labels, codes = np.unique(y, return_inverse=True)
     counts = [
         np.bincount(codes[split.train], minlength=len(labels))
@@ -95,7 +197,7 @@ def _tuned_lasso(X: Any, y: np.ndarray, splits: OuterSplits) -> GridSearchCV:
     n_folds = min(_INNER_FOLDS, int(fewest[rarest]))
     rare = rarest_class(y)
     of_classes = {"average": "macro"} if rare is None else {"pos_label": rare}
-    return GridSearchCV(
+    return QuietSearch(
         Pipeline([("preparation", _scaling(X)), ("baseline", make_lasso(len(labels)))]),
         {"baseline__C": BASELINE_C},
         scoring=make_scorer(f1_score, zero_division=0.0, **of_classes),
@@ -105,20 +207,31 @@ def _tuned_lasso(X: Any, y: np.ndarray, splits: OuterSplits) -> GridSearchCV:
 
 
 def _scaling(X: Any) -> TransformerMixin:
+    """What leaves scaled numbers without a gap; a sparse table is not centred and stays sparse."""
     if issparse(X):
-        return MaxAbsScaler()
-    numbers, categories = _sorted_positions(X)
-    if categories:
-        return make_preparation(numbers, categories)
-    return make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
-    )
+        return make_pipeline(SimpleImputer(strategy="median"), MaxAbsScaler())
+    if not _has_categories(X):
+        return make_pipeline(
+            SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+        )
+    if isinstance(X, pd.DataFrame):
+        return make_preparation(*_sorted_positions(X))
+    numbers, categories = _sorted_positions(pd.DataFrame(X).infer_objects())
+    return make_pipeline(FunctionTransformer(pd.DataFrame), make_preparation(numbers, categories))
 
 
-def _sorted_positions(X: Any) -> tuple[list[Any], list[Any]]:
-    """Positions of the columns of numbers and of all others; of an array all are numbers."""
-    if not isinstance(X, pd.DataFrame):
-        return [], []
+def _has_categories(X: Any) -> bool:
+    """Whether a column holds anything but numbers."""
+    if isinstance(X, pd.DataFrame):
+        return bool(_sorted_positions(X)[1])
+    dtype = getattr(X, "dtype", None)
+    if dtype is None or dtype.kind not in "OUS" or np.ndim(X) != 2:
+        return False
+    return bool(_sorted_positions(pd.DataFrame(X).infer_objects())[1])
+
+
+def _sorted_positions(X: pd.DataFrame) -> tuple[list[Any], list[Any]]:
+    """Positions of the columns of numbers and of all others."""
     are_numbers = [
         types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype) for dtype in X.dtypes
     ]

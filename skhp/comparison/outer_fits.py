@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import joblib
@@ -12,12 +13,14 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import cross_validate
 
-from skhp.comparison.calibration_scorer import CalibrationScorer
+from skhp.comparison.fold_scorer import FoldScorer
 from skhp.comparison.outer_splits import OuterSplit
 from skhp.comparison.scores import undefined_scores_are_zero
 from skhp.comparison.seeding import seeded
+from skhp.comparison.stages import TrainingCount
+from skhp.population.backend import PopulationBackend
 
-__all__ = ["OuterFit", "OuterScore", "score_fits"]
+__all__ = ["OuterFit", "OuterScore", "outer_scores", "score_fits"]
 
 # Each fit has other rows, so that every network has a copy of its own in memory.
 _MOST_CELLS_TOGETHER = 50_000_000
@@ -63,8 +66,10 @@ def score_fits(
     fits: Sequence[OuterFit],
     X: Any,
     y: Any,
-    scorer: CalibrationScorer,
+    scorer: FoldScorer,
     n_jobs: int | None = None,
+    count: TrainingCount | None = None,
+    verbose: int = 0,
 ) -> list[OuterScore]:
     """Fit and score; of large tables not everything at a time.
 
@@ -73,10 +78,14 @@ def score_fits(
     fits : sequence of OuterFit
     X : array-like of shape (n_rows, ...)
     y : array-like of shape (n_rows, ...)
-    scorer : CalibrationScorer
+    scorer : FoldScorer
     n_jobs : int, default=None
         As for `skhp.population`. Where such a population is switched on already, None leaves it
         as it is.
+    count : TrainingCount, default=None
+        Is told of each fit that is scored in this process, and of the others when all are.
+    verbose : int, default=0
+        As of `cross_validate`.
 
     Returns
     -------
@@ -86,15 +95,19 @@ def score_fits(
     n_cells = math.prod(getattr(X, "shape", (len(y),)))
     together = max(1, _MOST_CELLS_TOGETHER // max(1, n_cells))
     scores: list[OuterScore] = []
-    with _population(n_jobs), undefined_scores_are_zero():
+    if count is not None:
+        scorer = replace(scorer, scored=count)
+    with _population(n_jobs, count), undefined_scores_are_zero():
         for begin in range(0, len(fits), together):
-            scores += _score_together(fits[begin : begin + together], X, y, scorer)
+            scores += _score_together(fits[begin : begin + together], X, y, scorer, verbose)
+            if count is not None:
+                count.reached(len(scores))
     return scores
 
 
 def _score_together(
-    fits: Sequence[OuterFit], X: Any, y: Any, scorer: CalibrationScorer
-) -> Iterator[OuterScore]:
+    fits: Sequence[OuterFit], X: Any, y: Any, scorer: FoldScorer, verbose: int
+) -> list[OuterScore]:
     estimators = iter([seeded(fit.estimator, fit.seed) for fit in fits])
     results = cross_validate(
         _OneAfterAnother(estimators),
@@ -103,23 +116,37 @@ def _score_together(
         cv=[fit.split for fit in fits],
         scoring=scorer,
         error_score="raise",
+        verbose=verbose,
     )
     if next(estimators, None) is not None:
         raise RuntimeError(
             "scikit-learn has cloned fewer estimators than it has scored, so the scores cannot be "
             "told apart: please report this with the version of scikit-learn."
         )
-    for number in range(len(fits)):
-        values = {
-            name.removeprefix("test_"): float(column[number])
-            for name, column in results.items()
-            if name.startswith("test_")
-        }
-        yield OuterScore(*scorer.parted(values), seconds=float(results["fit_time"][number]))
+    return outer_scores(results, scorer)
 
 
-def _population(n_jobs: int | None) -> contextlib.AbstractContextManager[Any]:
+def outer_scores(results: Mapping[str, np.ndarray], scorer: FoldScorer) -> list[OuterScore]:
+    """The scores of each split in what `cross_validate` returns."""
+    columns = {
+        name.removeprefix("test_"): column
+        for name, column in results.items()
+        if name.startswith("test_")
+    }
+    return [
+        OuterScore(
+            *scorer.parted({name: float(column[number]) for name, column in columns.items()}),
+            seconds=float(seconds),
+        )
+        for number, seconds in enumerate(results["fit_time"])
+    ]
+
+
+def _population(
+    n_jobs: int | None, count: TrainingCount | None
+) -> contextlib.AbstractContextManager[Any]:
     active, _ = joblib.parallel.get_active_backend()
-    if n_jobs is None and type(active).__name__ == "PopulationBackend":
+    if n_jobs is None and isinstance(active, PopulationBackend):
         return contextlib.nullcontext()
-    return joblib.parallel_config(backend="skhp", n_jobs=n_jobs)
+    backend = PopulationBackend(n_jobs=n_jobs, observer=count)
+    return joblib.parallel_config(backend=backend, n_jobs=n_jobs)

@@ -1,10 +1,13 @@
-"""A progress bar for the stages of a study."""
+"""A progress bar for the stages of a study, and for a comparison."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Literal, Self, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -20,16 +23,36 @@ from rich.progress import (
 from rich.text import Text
 
 from skhp.comparison.errors import StudyError
-from skhp.comparison.stages import StageProgress
+from skhp.comparison.stages import OnProgress, StageProgress
 from skhp.exceptions import JournalError
 
-__all__ = ["StageBars"]
+__all__ = ["StageBars", "bar_of_comparison"]
 
 _NAMES = {
     "baseline": "Tuning the baseline",
     "search": "Tuning the network",
     "repeats": "Repeating the winner",
+    "verdict": "Comparing both",
+    "comparison": "Comparing",
 }
+
+
+@contextmanager
+def bar_of_comparison(verbose: int | Literal["auto"]) -> Iterator[OnProgress | None]:
+    """A bar on standard error, or None where none is wanted.
+
+    Parameters
+    ----------
+    verbose : int or "auto"
+        1 is a bar; "auto" is one where somebody sees it move, a terminal or a notebook; with 2 and
+        more joblib prints lines instead.
+    """
+    seen = Console(file=sys.stderr)
+    if verbose == 1 or (verbose == "auto" and (seen.is_terminal or seen.is_jupyter)):
+        with StageBars(sys.stderr) as bars:
+            yield bars
+    else:
+        yield None
 
 
 class StageBars:
@@ -73,6 +96,7 @@ class StageBars:
             completed=progress.done,
             best_score=progress.best_score,
             time_budget=progress.time_budget,
+            epochs=progress.epochs,
         )
 
     def __exit__(
@@ -93,11 +117,13 @@ class StageBars:
 
 
 class _BestScore(ProgressColumn):
-    """The best score so far, of a stage that has one."""
+    """The best score so far, or the epochs of networks that end together, so that it moves."""
 
     def render(self, task: Task) -> Text:
-        best = task.fields.get("best_score")
-        return Text("" if best is None else f"best {best:.3f}")
+        best, epochs = task.fields.get("best_score"), task.fields.get("epochs")
+        if best is not None:
+            return Text(f"best {best:.3f}")
+        return Text("" if epochs is None else f"{epochs:,} epochs")
 
 
 class _TimeLeft(ProgressColumn):

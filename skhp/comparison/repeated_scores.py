@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from skhp.comparison.calibration_scorer import CalibrationScorer
+from skhp.comparison.fold_scorer import FoldScorer
 from skhp.comparison.outer_fits import OuterFit, OuterScore, score_fits
 from skhp.comparison.outer_splits import OuterSplits
 from skhp.comparison.seeding import fit_seed, has_seed
+from skhp.comparison.stages import OnProgress, TrainingCount
 
 __all__ = ["RepeatedScores", "repeated_scores"]
 
@@ -30,10 +31,13 @@ def repeated_scores(
     y: Any,
     splits: OuterSplits,
     seeds: Sequence[int],
-    scorer: CalibrationScorer,
+    scorer: FoldScorer,
     *,
     n_seeds: int,
     n_jobs: int | None = None,
+    stage: str = "comparison",
+    on_progress: OnProgress | None = None,
+    verbose: int = 0,
 ) -> dict[str, RepeatedScores]:
     """Fit and score every estimator, all of them in one go.
 
@@ -45,10 +49,16 @@ def repeated_scores(
     splits : OuterSplits
     seeds : sequence of int
         One for each repeat.
-    scorer : CalibrationScorer
+    scorer : FoldScorer
     n_seeds : int
         Seeds on the splits of one repeat, that of the repeat included.
     n_jobs : int, default=None
+        As for `score_fits`.
+    stage : str, default="comparison"
+        The name under which `on_progress` is told.
+    on_progress : callable, default=None
+        Takes a `StageProgress`.
+    verbose : int, default=0
         As for `score_fits`.
 
     Returns
@@ -69,7 +79,8 @@ def repeated_scores(
                 OuterFit(estimator, fit_seed(seeds[0], k, number), one)
                 for k, one in enumerate(splits.of_repeats[0])
             ]
-    scores = iter(score_fits(fits, X, y, scorer, n_jobs))
+    count = None if on_progress is None else TrainingCount(stage, len(fits), on_progress)
+    scores = iter(score_fits(fits, X, y, scorer, n_jobs, count, verbose))
 
     def rows(count: int) -> tuple[tuple[OuterScore, ...], ...]:
         return tuple(tuple(next(scores) for _ in range(splits.n_folds)) for _ in range(count))

@@ -10,15 +10,16 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table as TextTable
 
+from skhp.comparison.comparison_text import notes, score_table, text_table
 from skhp.comparison.files import CURVES
 from skhp.comparison.preparation import missing_cells
 from skhp.comparison.repeats import mean_and_deviation
-from skhp.comparison.scores import Scores
+from skhp.comparison.scores import Scores, natural_name, natural_score
 from skhp.comparison.study import Study
 from skhp.comparison.tables import Table
 from skhp.comparison.target import Target
 
-__all__ = ["gain_sentence", "render_files", "render_report"]
+__all__ = ["dummy_sentence", "render_files", "render_report", "side_by_side", "verdicts"]
 
 _WIDTH = 80
 _SHOWN_COLUMNS = 6
@@ -26,7 +27,7 @@ _SHOWN_CLASSES = 10
 
 
 def render_report(study: Study) -> str:
-    """What was compared, on what, the scores of both on the test rows, and the gain.
+    """What was compared, on what, the scores of both on the test rows, and the verdict.
 
     Parameters
     ----------
@@ -48,13 +49,16 @@ def render_report(study: Study) -> str:
         "",
         _scores(study),
         "",
-        gain_sentence(
-            study.baseline_scores,
-            [repeat.scores for repeat in study.repeats],
-            "f1" if study.table.target.is_binary else "f1_macro",
-        ),
-        f"The test rows hold {n_rare_test} of class {rare}: each of them is "
-        f"{1 / n_rare_test:.3f} of the recall.",
+        f"{dummy_sentence(study)} The test rows hold {n_rare_test} of class {rare}: each of them "
+        f"is {1 / n_rare_test:.3f} of the recall. One split does not tell a gain from luck.",
+        "",
+        "The verdict:",
+        "",
+        " ".join((side_by_side(study), *notes(study.comparison))),
+        "",
+        Padding(text_table(score_table(study.comparison)), (0, 0, 0, 2)),
+        "",
+        *verdicts(study),
     )
 
 
@@ -69,42 +73,31 @@ def render_files(paths: Sequence[Path]) -> str:
     return _as_text(*parts)
 
 
-def gain_sentence(baseline: Scores, repeats: Sequence[Scores], metric: str = "f1") -> str:
-    """What the network gains over the baseline, and whether its own spread is larger.
+def verdicts(study: Study) -> list[str]:
+    """What `skhp.compare` says of both, by the score that they were tuned by and by F1."""
+    metrics = dict.fromkeys((study.comparison.metrics[0], "f1"))
+    return [study.comparison.verdict("network", metric) for metric in metrics]
 
-    Parameters
-    ----------
-    baseline : Scores
-    repeats : sequence of Scores
-    metric : {"f1", "f1_macro"}, default="f1"
 
-    Examples
-    --------
-    >>> baseline = Scores(0.5, 0.5, 0.5, 5, 5, 5, 85, f1_macro=0.7, score=0.5)
-    >>> gain_sentence(baseline, [baseline])
-    'No gain: the F1 of the network is that of the baseline, 0.500.'
-    """
-    named = {"f1": "F1", "f1_macro": "mean F1 of all classes"}[metric]
-    before = getattr(baseline, metric)
-    mean, deviation = mean_and_deviation(getattr(scores, metric) for scores in repeats)
-    gain = mean - before
-    if round(gain, 3) == 0:
-        return f"No gain: the {named} of the network is that of the baseline, {before:.3f}."
-    if deviation is None:
-        on_average, verdict = "", "Gain"
-        spread = "One repeat does not tell how much of that is the luck of its seed."
-    else:
-        is_clear = abs(gain) > deviation
-        on_average, verdict = " on average", "Gain" if is_clear else "No clear gain"
-        spread = (
-            f"That is {'more than' if is_clear else 'within'} the spread of the repeats, whose "
-            f"standard deviation is {deviation:.3f}."
-        )
+def side_by_side(study: Study) -> str:
+    """What is compared, and what flatters both."""
+    n_rows, n_train = len(study.table.inputs), len(study.split.y_train)
     return (
-        f"{verdict if gain > 0 else 'No gain'}: the {named} of the network is {abs(gain):.3f} "
-        f"{'higher' if gain > 0 else 'lower'}, {mean:.3f}{on_average} against {before:.3f}. "
-        f"{spread}"
+        f"The network and the baseline with the settings above, trained anew on splits of all "
+        f"{n_rows} rows. These settings were chosen on {n_train} of the rows, which flatters both "
+        "a little."
     )
+
+
+def dummy_sentence(study: Study) -> str:
+    """What the dummy of the table of the test rows says."""
+    always = f"The dummy says {study.table.target.rare_label!r} of each row"
+    others = [] if study.table.target.is_binary else ["mean F1"]
+    if study.scoring not in ("f1", "f1_macro"):
+        others.append(natural_name(study.scoring))
+    if not others:
+        return f"{always}."
+    return f"{always}; its {' and '.join(others)} is that of the best constant answer."
 
 
 def _facts(study: Study) -> TextTable:
@@ -112,6 +105,7 @@ def _facts(study: Study) -> TextTable:
     n_train, n_test = len(study.split.y_train), len(study.split.y_test)
     lasso = study.baseline.best_params_["baseline__C"]
     winner = study.search.best_params_
+    scoring = natural_name(study.scoring)
     trained = "once" if settings.repeats == 1 else f"{settings.repeats} times"
     folds = f"{study.n_folds} stratified folds"
     if study.n_folds < settings.folds:
@@ -125,18 +119,19 @@ def _facts(study: Study) -> TextTable:
         ("Missing", _missing_sentence(table)),
         *(("Look at", _as_sentence(note)) for note in table.notes),
         ("Split", f"{n_train} rows to train and tune on, {n_test} to test on, stratified."),
-        ("Tuning", f"by {study.scoring} in {folds}, seed {settings.seed}."),
+        ("Tuning", f"by {scoring} in {folds}, seed {settings.seed}."),
         (
             "Baseline",
             f"C = {lasso:.3g}, the best of {_candidates(study.baseline)} with "
-            f"{study.scoring} {study.baseline.best_score_:.3f} in cross-validation.",
+            f"{scoring} {natural_score(study.scoring, study.baseline.best_score_):.3f} in "
+            "cross-validation.",
         ),
         (
             "Network",
             f"learning rate {winner['network__learning_rate']:.3g}, batch size "
             f"{winner['network__batch_size']}, the best of {_candidates(study.search)} with "
-            f"{study.scoring} {study.search.best_score_:.3f} in cross-validation; trained "
-            f"{trained}, {_epochs(study)}.",
+            f"{scoring} {natural_score(study.scoring, study.search.best_score_):.3f} in "
+            f"cross-validation; trained {trained}, {_epochs(study)}.",
         ),
         ("Time", f"{study.seconds:.0f} s."),
     ]
@@ -216,7 +211,7 @@ def _scores(study: Study) -> Padding:
     if not study.table.target.is_binary:
         rows.append(("F1, mean of all classes", "f1_macro", 3))
     if study.scoring not in ("f1", "f1_macro"):
-        rows.append((study.scoring, "score", 3))
+        rows.append((natural_name(study.scoring), "score", 3))
     rows += [
         ("True positives", "true_positives", 1),
         ("False positives", "false_positives", 1),
@@ -225,16 +220,19 @@ def _scores(study: Study) -> Padding:
     ]
     scores = TextTable(box=None, padding=(0, 0, 0, 2), pad_edge=False)
     scores.add_column("")
-    for heading in ("Baseline", "Network (mean)", "Network (std)"):
+    for heading in ("Dummy", "Baseline", "Network (mean)", "Network (std)"):
         scores.add_column(heading, justify="right")
     for name, field, decimals in rows:
-        mean, deviation = mean_and_deviation(
-            getattr(repeat.scores, field) for repeat in study.repeats
-        )
-        before = getattr(study.baseline_scores, field)
+
+        def known(scored: Scores, field: str = field) -> float:
+            number = getattr(scored, field)
+            return natural_score(study.scoring, number) if field == "score" else number
+
+        mean, deviation = mean_and_deviation(known(repeat.scores) for repeat in study.repeats)
+        others = [known(scored) for scored in (study.dummy_scores, study.baseline_scores)]
         scores.add_row(
             name,
-            f"{before:.{decimals}f}" if isinstance(before, float) else str(before),
+            *(f"{one:.{decimals}f}" if isinstance(one, float) else str(one) for one in others),
             f"{mean:.{decimals}f}",
             "-" if deviation is None else f"{deviation:.{decimals}f}",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,24 +39,31 @@ def long_scores(scores: Mapping[str, Sequence[Sequence[OuterScore]]], counted: s
     return pd.DataFrame(cells, columns=[counted, "fold", "estimator", "metric", "score"])
 
 
-def confusion_counts(scores: Mapping[str, RepeatedScores], labels: np.ndarray) -> pd.DataFrame:
+def confusion_counts(
+    scores: Mapping[str, RepeatedScores],
+    labels: np.ndarray,
+    class_names: Sequence[Any] | None = None,
+) -> pd.DataFrame:
     """How many rows of each class were given which class, summed over folds, mean over repeats.
 
     Parameters
     ----------
     scores : mapping of str to RepeatedScores
     labels : ndarray of shape (n_classes,)
+    class_names : sequence, default=None
+        What they are called, where that is something else.
 
     Returns
     -------
     DataFrame
         Indexed by "estimator" and "class"; a column for each class "predicted".
     """
-    classes = pd.Index(labels.tolist(), name="predicted")
+    names = labels.tolist() if class_names is None else list(class_names)
+    classes = pd.Index(names, name="predicted")
     frames = {
         name: pd.DataFrame(
             np.array([[one.confusion for one in row] for row in of_repeats]).sum(1).mean(0),
-            index=pd.Index(labels.tolist(), name="class"),
+            index=pd.Index(names, name="class"),
             columns=classes,
         )
         for name, (of_repeats, _) in scores.items()

@@ -21,6 +21,8 @@ __all__ = [
     "ObservedScorer",
     "Scorer",
     "Scores",
+    "natural_name",
+    "natural_score",
     "score_classifier",
     "scoring_name",
     "undefined_scores_are_zero",
@@ -154,6 +156,28 @@ def scoring_name(name: str, n_classes: int) -> str:
             f"Use one of {', '.join(SCORINGS)}."
         )
     return name if n_classes == 2 else _OF_MORE_CLASSES.get(name, name)
+
+
+def natural_score(name: str, score: float) -> float:
+    """The score of a named scorer with the sign that a reader knows: of a loss, not negative.
+
+    Examples
+    --------
+    >>> natural_score("neg_log_loss", -0.25), natural_score("f1", 0.5)
+    (0.25, 0.5)
+    """
+    return -score if name.startswith("neg_") else score
+
+
+def natural_name(name: str) -> str:
+    """What a named scorer is called beside its natural score.
+
+    Examples
+    --------
+    >>> natural_name("neg_log_loss"), natural_name("f1")
+    ('log loss', 'f1')
+    """
+    return name.removeprefix("neg_").replace("_", " ") if name.startswith("neg_") else name
 
 
 class ObservedScorer:

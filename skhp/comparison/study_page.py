@@ -12,10 +12,11 @@ from typing import Any
 
 import joblib
 
+from skhp.comparison.comparison_text import notes
 from skhp.comparison.errors import OutputError, SettingsError
 from skhp.comparison.files import check_writable, first_free, refuse_what_is_read
 from skhp.comparison.repeats import mean_and_deviation
-from skhp.comparison.report import gain_sentence
+from skhp.comparison.report import dummy_sentence, side_by_side, verdicts
 from skhp.comparison.study import Study
 from skhp.reporting import ReportAddition, write_report
 
@@ -107,12 +108,12 @@ def write_page(study: Study, path: Path, overwrite: bool = False) -> Path:
     search: Any = copy.copy(study.search)
     search.best_estimator_ = study.pipeline
     y_test = study.table.target.labels[study.split.y_test]
-    addition = _against_the_baseline(study)
+    additions = [_against_the_baseline(study), _on_the_test_rows(study)]
     pipeline = pipeline_path(path)
     aside = pipeline.with_name(f".skhp-{uuid.uuid4().hex}")
     try:
         joblib.dump(study.pipeline, aside)
-        write_report(search, path, study.split.X_test, y_test, [addition])
+        write_report(search, path, study.split.X_test, y_test, additions)
         os.replace(aside, pipeline)
         return path
     except OSError as error:
@@ -124,6 +125,28 @@ def write_page(study: Study, path: Path, overwrite: bool = False) -> Path:
 
 
 def _against_the_baseline(study: Study) -> ReportAddition:
+    comparison = study.comparison
+    shown = comparison.natural_frame
+    rows = []
+    for metric in comparison.metrics:
+        of_metric = shown.xs(metric, level="metric")
+        lower = " (lower is better)" if metric in comparison.lower_is_better else ""
+        rows.append(
+            (
+                f"{comparison.title(metric)}{lower}",
+                *(float(of_metric.loc[name, "mean"]) for name in ("dummy", "logistic", "network")),
+                *(
+                    float(of_metric.loc["network", column])
+                    for column in ("difference", "difference_low", "difference_high")
+                ),
+            )
+        )
+    names = ("score", "dummy", "baseline", "network", "difference", "from", "to (95% interval)")
+    texts = (*verdicts(study), side_by_side(study), *notes(comparison))
+    return ReportAddition("Against logistic regression", texts, names, tuple(rows))
+
+
+def _on_the_test_rows(study: Study) -> ReportAddition:
     target, repeats = study.table.target, [repeat.scores for repeat in study.repeats]
     metrics = [("precision", "precision"), ("recall", "recall"), ("F1", "f1")]
     if not target.is_binary:
@@ -132,20 +155,23 @@ def _against_the_baseline(study: Study) -> ReportAddition:
     for title, metric in metrics:
         mean, deviation = mean_and_deviation(getattr(scores, metric) for scores in repeats)
         spread = float("nan") if deviation is None else deviation
-        rows.append((title, float(getattr(study.baseline_scores, metric)), mean, spread))
+        others = (
+            float(getattr(scores, metric)) for scores in (study.dummy_scores, study.baseline_scores)
+        )
+        rows.append((title, *others, mean, spread))
     n_rare = int((study.split.y_test == target.rare_code).sum())
     trained = "once" if len(repeats) == 1 else f"{len(repeats)} times, each with another seed"
     return ReportAddition(
-        "Against logistic regression",
+        "One split",
         (
-            gain_sentence(study.baseline_scores, repeats, "f1" if target.is_binary else "f1_macro"),
             f"Scores on {len(study.split.y_test)} test rows of {study.table.name}, which neither "
             "the network nor the logistic regression (with lasso, tuned on the same folds) has "
             f"seen. Precision, recall and F1 are those of class {target.rare_label!r} of "
             f"{target.name!r}, of which they hold {n_rare}. The winner was trained {trained}; the "
             "pictures show the first of these trainings.",
+            dummy_sentence(study),
             *(f"Look at the table: {note}" for note in study.table.notes),
         ),
-        ("score", "baseline", "network (mean)", "network (std)"),
+        ("score", "dummy", "baseline", "network (mean)", "network (std)"),
         tuple(rows),
     )

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from math import isnan
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import floor, isnan, log10
 from typing import Any
 
-__all__ = ["decimal", "metric_title", "p_value_text", "split_count", "verdict_sentence"]
+from skhp.comparison.corrected_t_test import CorrectedTTest, least_clear_difference, rows_needed
+
+__all__ = [
+    "DummyScore",
+    "decimal",
+    "dummy_sentences",
+    "metric_key",
+    "metric_title",
+    "p_value_text",
+    "split_count",
+    "verdict_sentence",
+]
 
 _LEVEL = 0.05
-_TITLES = {"f1": "F1", "roc_auc": "ROC AUC", "r2": "R2"}
+_TITLES = {"f1": "F1", "roc_auc": "ROC AUC", "r2": "R2", "neg_brier_score": "Brier score"}
+# A difference that this many times the rows would not make clear is as good as none.
+_MOST_TIMES_THE_ROWS = 100
+
+
+@dataclass(frozen=True)
+class DummyScore:
+    """What the best constant answer reaches in a metric.
+
+    `answer` says what it is, as "always 'sick'"; `score` is as a reader knows it, and `is_perfect`
+    tells that nothing can be better.
+    """
+
+    answer: str
+    score: float
+    is_perfect: bool = False
 
 
 def verdict_sentence(
@@ -19,18 +48,32 @@ def verdict_sentence(
     n_repeats: int,
     n_folds: int,
     n_estimators: int = 1,
+    *,
+    n_rows: int | None = None,
+    n_values: int | None = None,
+    lower_is_better: bool = False,
+    beats_dummy: bool = True,
 ) -> str:
     """What an estimator gains over the baseline, how sure that is, and how much a seed moves it.
+
+    Only a difference that the corrected test calls clear is a gain or a loss.
 
     Parameters
     ----------
     row : mapping
-        The row of the estimator and metric in the frame of a `Comparison`.
+        The row of the estimator and metric in the natural frame of a `Comparison`.
     name, baseline, metric : str
     n_repeats, n_folds : int
     n_estimators : int, default=1
         How many were compared to the baseline. Of several, a difference is clear only if it is so
         by the p-value that Holm's method adjusts for that.
+    n_rows : int, default=None
+        Rows of the table; with them it is told how many would be needed.
+    n_values : int, default=None
+        How many differences were tested; None is one for each split.
+    lower_is_better : bool, default=False
+    beats_dummy : bool, default=True
+        Whether the estimator is better than a constant answer; what is not has no gain.
 
     Returns
     -------
@@ -41,19 +84,20 @@ def verdict_sentence(
     >>> row = {"difference": 0.12, "difference_low": 0.05, "difference_high": 0.19,
     ...     "p_value": 0.002, "seed_std": 0.02}
     >>> sentence = verdict_sentence(row, "network", "logistic", "f1", 30, 5)
-    >>> first, second = sentence.split(" over ")
-    >>> first
-    'The F1 of network is 0.120 higher than that of logistic (95% interval 0.050 to 0.190, p = 0.002)'
-    >>> second
-    '30 repeats of 5 folds; another seed alone moves it by about 0.020.'
-    """  # noqa: E501
-    title, difference = metric_title(metric), row["difference"]
+    >>> import textwrap
+    >>> print(textwrap.fill(sentence, 80))
+    Gain: the F1 of network is 0.120 higher than that of logistic (95% interval
+    0.050 to 0.190, p = 0.002) over 30 repeats of 5 folds; another seed alone moves
+    it by about 0.020.
+    """
+    title, difference = metric_title(metric, lower_is_better), row["difference"]
     low, high = row["difference_low"], row["difference_high"]
     over = f"over {split_count(n_repeats, n_folds)}"
     luck = _luck(row["seed_std"])
+    amount = _amount(difference, lower_is_better)
     if isnan(low):
         return (
-            f"The {title} of {name} is {_amount(difference)} that of {baseline} {over}, which do "
+            f"The {title} of {name} is {amount} that of {baseline} {over}, which do "
             f"not tell how much of that is luck{luck}."
         ).replace("1 split, which do", "1 split, which does")
     p_value, is_clear = p_value_text(row["p_value"]), not low <= 0 <= high
@@ -62,23 +106,92 @@ def verdict_sentence(
         p_value += f", by Holm for {n_estimators} estimators {p_value_text(adjusted)}"
     if low == high == 0:
         return f"No difference: {name} and {baseline} have the same {title} in every fold {over}."
-    if is_clear and n_estimators > 1 and adjusted >= _LEVEL:
-        return (
-            f"No clear difference, since {n_estimators} estimators were compared: the {title} of "
-            f"{name} is {_amount(difference)} that of {baseline} (95% interval of the difference "
-            f"{decimal(low)} to {decimal(high)}, {p_value}) {over}{luck}."
+    if not is_clear or (n_estimators > 1 and adjusted >= _LEVEL):
+        test = CorrectedTTest(difference, low, high, row["p_value"])
+        n_values = n_repeats * n_folds if n_values is None else n_values
+        least = least_clear_difference(test, n_values, n_estimators)
+        many = f", since {n_estimators} estimators were compared" if is_clear else ""
+        but = (
+            f" (95% interval of the difference {decimal(low)} to {decimal(high)}, {p_value})"
+            if is_clear
+            else f", but the 95% interval of the difference, {decimal(low)} to {decimal(high)}, "
+            f"holds 0 ({p_value})"
         )
-    if not is_clear:
         return (
-            f"No clear difference: the {title} of {name} is {_amount(difference)} that of "
-            f"{baseline}, but the 95% interval of the difference, {decimal(low)} to "
-            f"{decimal(high)}, holds 0 ({p_value}) {over}{luck}."
+            f"No clear difference{many}: the {title} of {name} is {amount} that of {baseline}"
+            f"{but} {over}{luck}.{_more_rows(difference, least, n_rows)}"
         )
+    is_gain = (difference < 0) == lower_is_better
+    word = "Loss" if not is_gain else "Gain" if beats_dummy else "No gain"
     nearer, farther = sorted((abs(low), abs(high)))
     return (
-        f"The {title} of {name} is {_amount(difference)} that of {baseline} (95% interval "
+        f"{word}: the {title} of {name} is {amount} that of {baseline} (95% interval "
         f"{decimal(nearer)} to {decimal(farther)}, {p_value}) {over}{luck}."
     )
+
+
+def _more_rows(difference: float, least: float, n_rows: int | None) -> str:
+    """How large a difference has to be for these rows, and how many rows this one needs."""
+    if n_rows is None:
+        return ""
+    these = f" These {n_rows:,} rows can show a difference of about {decimal(least)}"
+    needed = rows_needed(n_rows, difference, least) if difference else float("inf")
+    if needed > n_rows * _MOST_TIMES_THE_ROWS:
+        return f"{these}; this one is so near to 0 that more rows are of no use."
+    if needed <= n_rows:
+        # Holm's method asks less of the second of several than of the first.
+        return f"{these}."
+    # The estimate is not better than its first two digits.
+    step = 10 ** max(0, floor(log10(needed)) - 1)
+    about = -(-int(needed) // step) * step
+    return f"{these}; to show this one, about {about:,} would be needed."
+
+
+def dummy_sentences(
+    dummy: DummyScore, rows: Mapping[str, Any], metric: str, lower_is_better: bool = False
+) -> str:
+    """Which of the estimators are not better than a constant answer; nothing if all are.
+
+    Parameters
+    ----------
+    dummy : DummyScore
+    rows : mapping of str to mapping
+        Rows in the frame of a `Comparison`, in which greater is better, by estimator.
+    metric : str
+    lower_is_better : bool, default=False
+
+    Examples
+    --------
+    >>> dummy = DummyScore("always 'sick'", 0.42)
+    >>> same = {"dummy_difference": -0.1, "dummy_difference_low": -0.2,
+    ...     "dummy_difference_high": 0.0}
+    >>> print(dummy_sentences(dummy, {"network": same, "logistic": same}, "f1"))
+    Neither network nor logistic is better than the dummy (always 'sick', F1 0.420).
+    """
+    title = metric_title(metric, lower_is_better)
+    said = f"the dummy ({dummy.answer}, {title} {decimal(dummy.score)})"
+    if dummy.is_perfect:
+        return f"{title[:1].upper()}{title[1:]} alone tells little: nothing is better than {said}."
+    worse = [name for name, row in rows.items() if row["dummy_difference"] <= 0]
+    unclear = [
+        name
+        for name, row in rows.items()
+        if name not in worse and row["dummy_difference_low"] <= 0 <= row["dummy_difference_high"]
+    ]
+    sentences = []
+    for names, better in ((worse, "better"), (unclear, "clearly better")):
+        if names:
+            sentences.append(f"{_none_of(names)} {better} than {said}.")
+            said = "the dummy"
+    return " ".join(sentences)
+
+
+def _none_of(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} is not"
+    if len(names) == 2:
+        return f"Neither {names[0]} nor {names[1]} is"
+    return f"None of {', '.join(names[:-1])} and {names[-1]} is"
 
 
 def split_count(n_repeats: int, n_folds: int) -> str:
@@ -94,17 +207,31 @@ def split_count(n_repeats: int, n_folds: int) -> str:
     return f"{n_repeats} repeats of {'1 split' if n_folds == 1 else f'{n_folds} folds'}"
 
 
-def metric_title(metric: str) -> str:
+def metric_title(metric: str, lower_is_better: bool = False) -> str:
     """The name of a metric as it is written in a sentence.
 
     Examples
     --------
-    >>> metric_title("f1"), metric_title("neg_mean_absolute_error"), metric_title("my_cost")
-    ('F1', 'negative mean absolute error', 'my_cost')
+    >>> metric_title("f1"), metric_title("neg_mean_absolute_error", True), metric_title("my_cost")
+    ('F1', 'mean absolute error', 'my_cost')
     """
-    if metric.startswith("neg_"):
-        return f"negative {metric.removeprefix('neg_').replace('_', ' ')}"
-    return _TITLES.get(metric, metric)
+    if metric in _TITLES:
+        return _TITLES[metric]
+    if lower_is_better and metric.startswith("neg_"):
+        return metric.removeprefix("neg_").replace("_", " ")
+    return metric
+
+
+def metric_key(name: str) -> str:
+    """What the ways to write a metric have in common: its label, its scorer's name, any case.
+
+    Examples
+    --------
+    >>> metric_key("neg_log_loss") == metric_key("Log loss"), metric_key("R\u00b2") == metric_key("r2")
+    (True, True)
+    """  # noqa: E501
+    plain = re.sub(r"[\W_]+", "", name.lower().replace("\u00b2", "2"))
+    return re.sub(r"^neg(ative)?", "", plain) or plain
 
 
 def decimal(value: float, signed: bool = False) -> str:
@@ -133,10 +260,14 @@ def p_value_text(p_value: float) -> str:
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
-def _amount(difference: float) -> str:
+def _amount(difference: float, lower_is_better: bool) -> str:
     if difference == 0:
         return "equal to"
-    return f"{decimal(abs(difference))} {'higher' if difference > 0 else 'lower'} than"
+    word = "higher" if difference > 0 else "lower"
+    if lower_is_better:
+        # A reader need not know which way an error is better.
+        word += " (worse)" if difference > 0 else " (better)"
+    return f"{decimal(abs(difference))} {word} than"
 
 
 def _luck(seed_std: float) -> str:

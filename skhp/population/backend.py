@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import joblib
@@ -24,6 +24,23 @@ from skhp.population.task_journal import JournalledCall, TaskJournal
 EVERY_TASK = 250_000
 
 
+class _EveryTask(int):
+    """`EVERY_TASK`, printed as the number of threads that train cohorts.
+
+    joblib (1.5, 1.6) prints the number of tasks that it may submit at a time as workers.
+    """
+
+    workers: int
+
+    def __new__(cls, workers: int) -> Self:
+        count = super().__new__(cls, EVERY_TASK)
+        count.workers = workers
+        return count
+
+    def __format__(self, specification: str) -> str:
+        return format(self.workers, specification)
+
+
 class PopulationBackend(ParallelBackendBase):
     """Collects the tasks of a joblib.Parallel call and trains their networks together.
 
@@ -37,6 +54,8 @@ class PopulationBackend(ParallelBackendBase):
         Keeps the results of the tasks.
     pruning : Pruning, default=None
         How candidates are ended on the way.
+    observer : ProgressObserver, default=None
+        Is told how far a population is where no progress is printed.
     **options
         Of `PopulationOptions`.
     """
@@ -56,6 +75,7 @@ class PopulationBackend(ParallelBackendBase):
         train_population: PopulationTrainer | None = None,
         journal: TaskJournal | None = None,
         pruning: Pruning | None = None,
+        observer: ProgressObserver | None = None,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
@@ -64,8 +84,10 @@ class PopulationBackend(ParallelBackendBase):
         # Not for nested backends: the tasks within a task are none of its own.
         self._journalled = JournalledCall(journal)
         self._pruning = pruning
+        self._observer = observer
         self._calls: WeakKeyDictionary[Any, ParallelCall] = WeakKeyDictionary()
         self._calls_open = 0
+        self._workers = 1
         self._collected: list[tuple[ParallelCall, CollectedTask]] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -75,7 +97,7 @@ class PopulationBackend(ParallelBackendBase):
 
     def configure(
         self,
-        n_jobs: int = EVERY_TASK,
+        n_jobs: int | None = EVERY_TASK,
         parallel: Any = None,
         prefer: str | None = None,
         require: str | None = None,
@@ -84,13 +106,20 @@ class PopulationBackend(ParallelBackendBase):
         """Take the settings of a call; the number of workers is always that of all tasks."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        # joblib prints it at the begin of each line.
+        if n_jobs == EVERY_TASK and parallel is not None:
+            parallel.n_jobs = self.options.n_jobs
+        n_jobs = EVERY_TASK if n_jobs is None else n_jobs
         self.parallel = parallel
         call = _call(self.options, n_jobs, parallel, prefer, require, memmapping)
+        if self._observer is not None and isinstance(call.progress, SilentProgress):
+            call = dataclasses.replace(call, progress=self._observer)
         self._calls[parallel] = dataclasses.replace(
             call, journalled=self._journalled, pruning=self._pruning
         )
         self._calls_open += 1
-        return EVERY_TASK
+        self._workers = _workers_of(-1 if call.options.n_jobs is None else call.options.n_jobs)
+        return _EveryTask(self._workers)
 
     def terminate(self) -> None:
         """Forget the settings of a call."""
@@ -104,7 +133,7 @@ class PopulationBackend(ParallelBackendBase):
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         if self._calls_open:
-            return EVERY_TASK
+            return _EveryTask(self._workers)
         return 1 if n_jobs is None else _workers_of(n_jobs)
 
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:

@@ -56,9 +56,17 @@ def patients():
 @pytest.fixture(scope="session")
 def study():
     """A study of the patients that no test changes."""
-    return run_study(
-        make_table(make_patients()), Settings(folds=2, repeats=3), network=QuickNetwork()
-    )
+    settings = Settings(folds=2, repeats=3, verdict_repeats=1)
+    return run_study(make_table(make_patients()), settings, network=QuickNetwork())
+
+
+@pytest.fixture(scope="session")
+def study_of_known_states():
+    """The same with another seed, where the state of the first patient is not known."""
+    patients = make_patients()
+    patients.loc[0, "state"] = np.nan
+    settings = Settings(folds=2, repeats=3, verdict_repeats=1, seed=4)
+    return run_study(make_table(patients), settings, network=QuickNetwork())
 
 
 @pytest.fixture

@@ -43,10 +43,10 @@ def test_the_brier_score_is_that_of_the_rare_class_on_the_same_folds(labels):
             probability = fitted.predict_proba(X[test])[:, list(fitted.classes_).index(rare)]
             expected.append(brier_score_loss(y[test] == rare, probability))
     brier = comparison.frame["brier"]
-    assert brier.loc["baseline"].to_list() == pytest.approx([np.mean(expected)] * 2)
+    assert brier.loc["LogisticRegression"].to_list() == pytest.approx([np.mean(expected)] * 2)
     assert 0.05 < brier.loc["forest"].iloc[0] < 0.25
     assert brier.loc["none"].isna().all()
-    assert f"of class {rare!r} (0 is best): baseline 0." in str(comparison)
+    assert f"of class {rare!r} (0 is best): LogisticRegression 0." in str(comparison)
     assert comparison.metrics == ("f1", "recall")
 
 

@@ -130,7 +130,7 @@ SEARCH = GridSearchCV(NeverFitted(), {"C": [0.1, 1.0]}, cv=GroupKFold(2))
         ({"estimators": {"search": SEARCH}}, "'search' splits its training rows into folds of its"),
         ({"estimators": {"deep": make_pipeline(StandardScaler(), SEARCH)}}, "'deep' splits"),
         ({"baseline": "logistic"}, "'logistic' splits"),
-        ({"baseline": SEARCH}, "'baseline' splits"),
+        ({"baseline": SEARCH}, "'GridSearchCV' splits"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:The groups parameter is ignored:UserWarning")

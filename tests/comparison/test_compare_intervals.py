@@ -43,7 +43,7 @@ def test_intervals_of_means_end_where_the_metric_does():
     assert tree.loc["f1", "mean"] == tree.loc["same", "mean"] < 1
     assert tree.loc["f1", "high"] == 1 < tree.loc["same", "high"]
     assert tree.loc["f1", "low"] == tree.loc["same", "low"] > 0
-    wrong = frame.loc["baseline"]
+    wrong = frame.loc["ByTheFirstColumn"]
     assert wrong.loc["f1", "low"] == 0 > wrong.loc["same", "low"]
     assert wrong.loc["signed", "low"] < 0
     # Differences are not cut off.

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_diabetes, make_classification
 from sklearn.linear_model import Ridge
@@ -34,7 +35,15 @@ FEW = np.array([1] * 2 + [0] * 88)
         ({"estimators": {"one": StandardScaler()}}, "neither a classifier nor a regressor"),
         ({"estimators": ONE | {"two": Ridge()}}, "'one' is a classifier and 'two' a regressor"),
         ({"baseline": "logistics"}, "unknown baseline 'logistics'. Did you mean 'logistic'"),
-        ({"baseline": Ridge()}, "'baseline' a regressor"),
+        ({"baseline": Ridge()}, "'Ridge' is a regressor and 'one' a classifier"),
+        ({"baseline": "one"}, "no estimator to compare beside the baseline 'one'"),
+        ({"baseline": {}}, "baseline names 0 estimators"),
+        ({"baseline": {"a": NeverFitted(), "b": NeverFitted()}}, "baseline names 2 estimators"),
+        ({"baseline": {"one": NeverFitted()}}, "named 'one', as the baseline is"),
+        ({"baseline": {"mine": "forest"}}, "baseline names 'mine' the text 'forest'"),
+        ({"baseline": "ridge"}, "'ridge' is for numbers, and the estimators are classifiers"),
+        ({"verbose": "yes"}, "verbose='yes' cannot be used"),
+        ({"verbose": -1}, "verbose=-1 cannot be used"),
         ({"n_repeats": 0}, "n_repeats=0 cannot be used"),
         ({"n_repeats": 2.0}, "n_repeats=2.0 cannot be used"),
         ({"n_seeds": 0}, "n_seeds=0 cannot be used"),
@@ -61,8 +70,13 @@ def test_mistakes_are_told_before_any_fit(changed, message):
     assert message in str(caught.value)
 
 
-def test_logistic_is_refused_for_regressors_with_the_mend():
-    with pytest.raises(ValueError, match="LassoCV"):
-        compare({"ridge": Ridge()}, *load_diabetes(return_X_y=True))
+def test_what_is_for_classes_is_refused_for_regressors_with_the_mend():
+    with pytest.raises(ValueError, match=r"'logistic' is for classes.*'ridge', 'lasso'"):
+        compare({"ridge": Ridge()}, *load_diabetes(return_X_y=True), baseline="logistic")
     with pytest.raises(ValueError, match="unknown scoring 'f1' for regressors"):
         compare({"ridge": Ridge()}, *load_diabetes(return_X_y=True), baseline="dummy", scoring="f1")
+
+
+def test_a_sparse_table_is_refused_to_boosting():
+    with pytest.raises(ValueError, match="does not take a sparse table"):
+        compare(ONE, csr_matrix(X), Y, **QUICK | {"baseline": "gradient_boosting"})

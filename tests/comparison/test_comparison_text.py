@@ -1,16 +1,20 @@
 """What a comparison says and draws."""
 
 import sys
+from dataclasses import replace
 from math import nan
+from xml.etree import ElementTree
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 from skhp.comparison import SettingsError
 from skhp.comparison.comparison_display import ComparisonDisplay
 from skhp.comparison.comparison_result import Comparison
-from skhp.comparison.verdict import verdict_sentence
+from skhp.comparison.verdict import DummyScore, dummy_sentences, verdict_sentence
 
 SHOWN = {"difference": 0.12, "difference_low": 0.05, "difference_high": 0.2, "p_value": 0.002}
 LOWER = {"difference": -0.12, "difference_low": -0.19, "difference_high": -0.05, "p_value": 1e-9}
@@ -34,13 +38,14 @@ def sentence_of_three(row, adjusted):
     [
         (
             sentence(SHOWN),
-            "The F1 of network is 0.120 higher than that of logistic (95% interval 0.050 to 0.200, "
-            "p = 0.002) over 30 repeats of 5 folds; another seed alone moves it by about 0.020.",
+            "Gain: the F1 of network is 0.120 higher than that of logistic (95% interval 0.050 to "
+            "0.200, p = 0.002) over 30 repeats of 5 folds; another seed alone moves it by about "
+            "0.020.",
         ),
         (
             sentence(LOWER, seed_std=0.0),
-            "The F1 of network is 0.120 lower than that of logistic (95% interval 0.050 to 0.190, "
-            "p < 0.001) over 30 repeats of 5 folds; its seed has no part in it.",
+            "Loss: the F1 of network is 0.120 lower than that of logistic (95% interval 0.050 to "
+            "0.190, p < 0.001) over 30 repeats of 5 folds; its seed has no part in it.",
         ),
         (
             sentence(UNCLEAR, n_repeats=1, seed_std=nan),
@@ -59,9 +64,9 @@ def sentence_of_three(row, adjusted):
         ),
         (
             sentence_of_three(SHOWN, 0.006),
-            "The F1 of network is 0.120 higher than that of logistic (95% interval 0.050 to 0.200, "
-            "p = 0.002, by Holm for 3 estimators p = 0.006) over 30 repeats of 5 folds; its seed "
-            "has no part in it.",
+            "Gain: the F1 of network is 0.120 higher than that of logistic (95% interval 0.050 to "
+            "0.200, p = 0.002, by Holm for 3 estimators p = 0.006) over 30 repeats of 5 folds; its "
+            "seed has no part in it.",
         ),
         (
             sentence_of_three(LOWER | {"p_value": 0.03}, 0.06),
@@ -80,6 +85,102 @@ def sentence_of_three(row, adjusted):
 )
 def test_verdicts(said, expected):
     assert said == expected
+
+
+@pytest.mark.parametrize(
+    ("difference", "end"),
+    [
+        # The interval reaches 0.04 to either side.
+        (
+            0.01,
+            " These 500 rows can show a difference of about 0.040; to show this one, about 8,000 "
+            "would be needed.",
+        ),
+        (-0.03, "; to show this one, about 890 would be needed."),
+        (0.0039, "; this one is so near to 0 that more rows are of no use."),
+        (0.0, "; this one is so near to 0 that more rows are of no use."),
+    ],
+)
+def test_where_rows_are_too_few_it_is_told_how_many_are_needed(difference, end):
+    row = {
+        "difference": difference,
+        "difference_low": difference - 0.04,
+        "difference_high": difference + 0.04,
+        "p_value": 0.5,
+        "seed_std": nan,
+    }
+    said = verdict_sentence(row, "network", "logistic", "f1", 30, 5, n_rows=500)
+    assert said.endswith(end)
+    assert "These 500 rows can show a difference of about 0.040; " in said
+    assert "needed" not in verdict_sentence(row, "network", "logistic", "f1", 30, 5)
+
+
+def test_what_several_estimators_ask_of_the_rows_is_more():
+    row = UNCLEAR | {"seed_std": nan, "p_value_adjusted": 1.0}
+    said = verdict_sentence(row, "network", "tree", "f1", 30, 5, n_estimators=3, n_rows=500)
+    # As if the test were held against 0.05 / 3.
+    least = 0.04 * t.ppf(1 - 0.025 / 3, 149) / t.ppf(0.975, 149)
+    assert f"can show a difference of about {least:.3f};" in said
+
+
+@pytest.mark.parametrize(
+    ("difference", "begin"),
+    [
+        (-0.12, "Gain: the log loss of network is 0.120 lower (better) than that of logistic (95%"),
+        (0.12, "Loss: the log loss of network is 0.120 higher (worse) than that of logistic (95%"),
+    ],
+)
+def test_of_a_loss_lower_is_a_gain(difference, begin):
+    row = {
+        "difference": difference,
+        "difference_low": difference - 0.07,
+        "difference_high": difference + 0.07,
+        "p_value": 0.002,
+        "seed_std": 0.0,
+    }
+    said = verdict_sentence(row, "network", "logistic", "neg_log_loss", 30, 5, lower_is_better=True)
+    assert said.startswith(begin)
+
+
+ABOVE = {"dummy_difference": 0.2, "dummy_difference_low": 0.1, "dummy_difference_high": 0.3}
+UNSURE = {"dummy_difference": 0.1, "dummy_difference_low": -0.1, "dummy_difference_high": 0.3}
+BELOW = {"dummy_difference": -0.2, "dummy_difference_low": -0.3, "dummy_difference_high": -0.1}
+# One split has no interval.
+BELOW_ONCE = {"dummy_difference": 0.0, "dummy_difference_low": nan, "dummy_difference_high": nan}
+SAID = "the dummy (always 'sick', F1 0.420)"
+
+
+@pytest.mark.parametrize(
+    ("network", "baseline", "expected"),
+    [
+        (ABOVE, ABOVE, ""),
+        (BELOW, ABOVE, f"network is not better than {SAID}."),
+        (ABOVE, BELOW, f"logistic is not better than {SAID}."),
+        (BELOW, BELOW_ONCE, f"Neither network nor logistic is better than {SAID}."),
+        (UNSURE, ABOVE, f"network is not clearly better than {SAID}."),
+        (
+            UNSURE,
+            BELOW,
+            f"logistic is not better than {SAID}. network is not clearly better than the dummy.",
+        ),
+    ],
+)
+def test_who_is_not_better_than_the_dummy_is_named(network, baseline, expected):
+    rows = {"network": network, "logistic": baseline}
+    assert dummy_sentences(DummyScore("always 'sick'", 0.42), rows, "f1") == expected
+
+
+def test_a_metric_that_a_constant_answer_is_perfect_in_judges_nobody():
+    dummy = DummyScore("always 'sick'", 1.0, is_perfect=True)
+    assert dummy_sentences(dummy, {"network": BELOW, "logistic": ABOVE}, "recall") == (
+        "Recall alone tells little: nothing is better than the dummy (always 'sick', recall 1.000)."
+    )
+
+
+def test_what_is_not_better_than_the_dummy_has_no_gain():
+    row = SHOWN | {"seed_std": nan}
+    said = verdict_sentence(row, "network", "logistic", "f1", 30, 5, beats_dummy=False)
+    assert said.startswith("No gain: the F1 of network is 0.120 higher than that of logistic")
 
 
 def comparison(
@@ -141,7 +242,7 @@ def test_one_line_tells_how_far_probabilities_can_be_trusted():
     line = "Brier score of the probabilities of class 'sick' (0 is best): "
     text = " ".join(str(comparison(names=("network", "tree"))).split())
     # The tree has no probabilities.
-    assert f"{line}logistic 0.125, network 0.125. The F1" in text
+    assert f"{line}logistic 0.125, network 0.125. Gain: the F1" in text
     assert "Brier" not in str(comparison(brier=nan))
 
 
@@ -161,7 +262,63 @@ def test_a_verdict_for_each_estimator():
     both = comparison(names=("network", "tree"))
     assert both.verdict().splitlines() == [both.verdict("network"), both.verdict("tree")]
     assert "precision of tree" in both.verdict("tree", "precision")
-    assert "The precision" in comparison(metrics=("precision", "recall")).verdict()
+    assert "Gain: the precision" in comparison(metrics=("precision", "recall")).verdict()
+
+
+@pytest.mark.parametrize(
+    "metric", ["neg_log_loss", "log loss", "Log loss", "LOG_LOSS", "negative log loss"]
+)
+def test_a_verdict_takes_the_names_that_are_printed(metric):
+    one = replace(
+        comparison(metrics=("f1", "neg_log_loss", "r2")),
+        lower_is_better=frozenset({"neg_log_loss"}),
+    )
+    assert "log loss" in str(one)
+    assert one.verdict("Network", metric) == one.verdict("network", "neg_log_loss")
+    assert "the log loss of network is 0.120 lower (better) than" in one.verdict(metric=metric)
+    for r2 in ("R2", "r2", "R\u00b2"):
+        assert "the R2 of network is 0.120 higher" in one.verdict("network", r2)
+    with pytest.raises(SettingsError, match="Did you mean 'log loss'"):
+        one.verdict(metric="log los")
+
+
+def test_a_name_that_may_be_either_is_not_guessed():
+    one = comparison(names=("Network", "network"), metrics=("F1", "f1"))
+    assert "f1 of Network" not in one.verdict("Network", "f1")
+    assert one.verdict("network", "F1").startswith("Gain: the F1 of network")
+    with pytest.raises(SettingsError, match="no estimator 'NETWORK'"):
+        one.verdict("NETWORK")
+
+
+def test_errors_are_printed_as_a_reader_knows_them():
+    metric = "neg_mean_absolute_error"
+    one = replace(comparison(metrics=(metric,)), lower_is_better=frozenset({metric}))
+    columns = ["mean", "low", "high", "difference", "difference_low", "difference_high"]
+    one.frame.loc[("network", metric), columns] = [-8.0, -9.0, -7.0, -1.2, -2.0, -0.5]
+    lines = [" ".join(line.split()) for line in str(one).splitlines()]
+    assert "Lower is better: mean absolute error." in " ".join(lines)
+    assert "network mean absolute error 8.000 0.030 0.020 7.000 to 9.000 1234.50" in lines
+    assert "network mean absolute error +1.200 0.500 to 2.000 < 0.001" in lines
+    # The frame keeps the sign of the scorer.
+    assert one.frame.loc[("network", metric), "mean"] == -8.0
+
+
+def test_a_notebook_shows_tables_and_escapes_names():
+    one = comparison(names=("<b>net</b>", "tree"), rare="a & b")
+    page = one._repr_html_()
+    parts = ElementTree.fromstring(page)
+    tables = parts.findall("table")
+    assert [table.findtext("caption") for table in tables] == [
+        "Scores",
+        "Difference to the baseline",
+        "Rows of class 'a & b', and others, per repeat",
+    ]
+    rows = [[cell.text for cell in row] for row in tables[0].iter("tr")]
+    assert rows[0] == ["estimator", "metric", "mean", "std", "seed", "95% interval", "seconds"]
+    assert rows[4][:3] == ["<b>net</b>", "F1", "0.800"]
+    paragraphs = ["".join(one.itertext()) for one in parts.findall("p")]
+    assert set(one.verdict().splitlines()) <= set(paragraphs)
+    assert any(text.startswith("Brier score") for text in paragraphs)
 
 
 def test_a_misspelt_name_or_metric_is_told():
@@ -195,6 +352,37 @@ def test_the_plot_shows_each_difference_with_its_interval(pyplot):
     # The first one on top.
     assert display.ax_.get_ylim() == (3.5, -0.5)
     display.figure_.canvas.draw()
+
+
+@pytest.mark.parametrize("names", [("network",), ("network", "tree")])
+@pytest.mark.parametrize("metrics", [("f1",), ("precision", "f1")])
+def test_only_arrays_reach_matplotlib(names, metrics, pyplot, monkeypatch):
+    # pandas 2 warns, and pandas 3 in part refuses, where a Series of one becomes a number.
+    given = []
+
+    def noting(self, x, y, **keywords):
+        given.extend([x, *keywords["xerr"]])
+
+    monkeypatch.setattr(mpl.axes.Axes, "errorbar", noting)
+    comparison(names=names, metrics=metrics).plot()
+    assert len(given) == 3 * len(metrics)
+    assert {type(one) for one in given} == {np.ndarray}
+
+
+def test_the_plot_shows_errors_as_a_reader_knows_them_and_the_dummy_in_grey(pyplot):
+    one = replace(
+        comparison(names=("network", "dummy"), metrics=("neg_log_loss",)),
+        lower_is_better=frozenset({"neg_log_loss"}),
+        dummy="dummy",
+    )
+    drawn = one.plot().ax_
+    labels = [label.get_text() for label in drawn.get_yticklabels()]
+    assert labels == [f"{name}: log loss (lower is better)" for name in ("network", "dummy")]
+    (network, dummy) = drawn.containers
+    assert list(network[0].get_xdata()) == [-0.12]
+    ((left, _), (right, _)) = network[2][0].get_segments()[0]
+    assert (left, right) == pytest.approx((-0.2, -0.05))
+    assert (network[0].get_color(), dummy[0].get_color()) == ("C0", "tab:gray")
 
 
 def test_the_plot_goes_into_given_axes(pyplot):

@@ -5,42 +5,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skhp.comparison import Scores, Settings, make_table, render_report, run_study
-from skhp.comparison.report import gain_sentence, render_files
+from skhp.comparison import Settings, make_table, render_report, run_study
+from skhp.comparison.report import render_files
+
+FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}
 
 
-def scores(f1, f1_macro=0.5):
-    return Scores(0.5, 0.5, f1, 1, 1, 1, 1, f1_macro=f1_macro, score=f1)
+def test_the_verdict_is_that_of_the_comparison(study):
+    flat = " ".join(render_report(study).split())
+    assert study.comparison.verdict("network") in flat
+    # The spread over seeds on one split has no say in it.
+    spread = replace(study, repeats=study.repeats[:1])
+    (before, after) = (render_report(one).partition("The verdict:")[2] for one in (study, spread))
+    assert before == after
+    assert "Gain" not in before.replace("Gain:", "")
 
 
-@pytest.mark.parametrize(
-    ("repeats", "begin", "end"),
-    [
-        # Means 0.7, 0.51, 0.49, 0.3; deviation 0.1 each.
-        ([0.6, 0.7, 0.8], "Gain: the F1 of the network is 0.200 higher", "more than the spread"),
-        ([0.41, 0.51, 0.61], "No clear gain: the F1 of the network is 0.010 higher", "within"),
-        ([0.39, 0.49, 0.59], "No gain: the F1 of the network is 0.010 lower", "within the spread"),
-        ([0.2, 0.3, 0.4], "No gain: the F1 of the network is 0.200 lower", "more than the spread"),
-        ([0.4, 0.5, 0.6], "No gain: the F1 of the network is that of the baseline, 0.500.", ""),
-        ([0.6], "Gain: the F1 of the network is 0.100 higher, 0.600 against 0.500. One", "luck"),
-        ([0.4], "No gain: the F1 of the network is 0.100 lower, 0.400 against 0.500. One", "luck"),
-    ],
-)
-def test_the_gain_is_called_one_only_beyond_the_spread(repeats, begin, end):
-    sentence = gain_sentence(scores(0.5), [scores(f1) for f1 in repeats])
-    assert sentence.startswith(begin)
-    assert end in sentence
-    if "deviation" in sentence:
-        assert "deviation is 0.100." in sentence
-
-
-def test_the_gain_of_more_classes_is_that_of_their_mean():
-    sentence = gain_sentence(scores(0.9, 0.2), [scores(0.1, 0.4), scores(0.1, 0.4)], "f1_macro")
-    assert sentence.startswith("Gain: the mean F1 of all classes of the network is 0.200 higher")
+def test_the_text_says_what_flatters_both(study):
+    flat = " ".join(render_report(study).split())
+    assert "trained anew on splits of all 80 rows. These settings were chosen on 60 of the" in flat
+    assert "flatters both a little. Means of 5 folds. Precision, recall and F1 are those" in flat
+    assert "dummy is the best answer that looks at no input: always 'sick' (F1, precision, " in flat
 
 
 def row(report, name):
-    return re.search(rf"^ +{name} +(\S+) +(\S+) +(\S+)$", report, re.M).groups()
+    return re.search(rf"^ +{name} +(\S+) +(\S+) +(\S+) +(\S+)$", report, re.M).groups()
 
 
 def test_the_report_says_what_was_done_and_found(study):
@@ -72,7 +61,8 @@ def test_the_report_says_what_was_done_and_found(study):
         ("True negatives", "true_negatives"),
     ):
         values = np.array([getattr(repeat.scores, field) for repeat in study.repeats])
-        baseline, mean, deviation = map(float, row(report, name))
+        dummy, baseline, mean, deviation = map(float, row(report, name))
+        assert dummy == pytest.approx(getattr(study.dummy_scores, field), abs=6e-4)
         assert baseline == pytest.approx(getattr(study.baseline_scores, field), abs=6e-4)
         tolerance = 6e-4 if values.dtype == float else 0.06
         assert mean == pytest.approx(values.mean(), abs=tolerance)
@@ -81,18 +71,46 @@ def test_the_report_says_what_was_done_and_found(study):
 
 def test_a_score_of_the_users_choice_has_a_row(patients, network):
     study = run_study(
-        make_table(patients), Settings(folds=2, repeats=1, scoring="roc_auc"), network=network
+        make_table(patients),
+        Settings(**FEW, scoring="roc_auc"),
+        network=network,
     )
     assert row(render_report(study), "roc_auc") == (
+        "0.500",
         f"{study.baseline_scores.score:.3f}",
         f"{study.repeats[0].scores.score:.3f}",
         "-",
     )
 
 
+def test_a_loss_is_printed_as_a_reader_knows_it(patients, network):
+    settings, told = Settings(**FEW, scoring="neg_log_loss"), []
+    study = run_study(make_table(patients), settings, network=network, on_progress=told.append)
+    bests = [one.best_score for one in told if one.best_score is not None]
+    assert bests[-1] == pytest.approx(-study.search.best_score_)
+    report = render_report(study)
+    flat = " ".join(report.split())
+    for score in (study.baseline.best_score_, study.search.best_score_):
+        assert f"with log loss {-score:.3f} in cross-validation" in flat
+    assert "by log loss in 2 stratified folds" in flat
+    printed = row(report, "log loss")
+    # The best constant probabilities are the frequencies of the classes: 15 and 45 of 60 rows.
+    entropy = -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))
+    assert float(printed[0]) == pytest.approx(entropy, abs=1e-3)
+    assert float(printed[1]) == pytest.approx(-study.baseline_scores.score, abs=1e-3)
+    assert float(printed[2]) == pytest.approx(-study.repeats[0].scores.score, abs=1e-3)
+    assert "its log loss is that of the best constant answer" in flat
+    # The verdict by what both were tuned by, and that by F1.
+    assert study.comparison.verdict("network", "log loss") in flat
+    assert study.comparison.verdict("network", "f1") in flat
+    assert "neg_" not in report
+
+
 def report_of(patients, network, **settings):
     study = run_study(
-        make_table(patients), Settings(folds=2, repeats=1, **settings), network=network
+        make_table(patients),
+        Settings(**FEW, **settings),
+        network=network,
     )
     return " ".join(render_report(study).split())
 
@@ -130,7 +148,7 @@ def test_long_and_odd_names_stay_within_80_columns(patients, network):
         axis=1,
     )
     wide.iloc[:, -1] = wide.iloc[:, -1].replace({"sick": "s" * 200})
-    study = run_study(make_table(wide), Settings(folds=2, repeats=1), network=network)
+    study = run_study(make_table(wide), Settings(**FEW), network=network)
     report = render_report(study)
     lines = report.splitlines()
     assert max(map(len, lines)) <= 80
@@ -147,7 +165,7 @@ def test_fewer_folds_and_rows_left_out_are_said(patients, network):
     few.iloc[0, -1] = None
     report = " ".join(
         render_report(
-            run_study(make_table(few, "state"), Settings(repeats=1), network=network)
+            run_study(make_table(few, "state"), Settings(**FEW | {"folds": 5}), network=network)
         ).split()
     )
     assert "64 rows (1 more without a target were left out)" in report

@@ -4,18 +4,22 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 from skhp import JournalMismatchError
 from skhp.comparison import Settings, SettingsError, StudyError, make_table, read_table, run_study
 from skhp.comparison.baseline import BASELINE_C
+from skhp.comparison.compare import compare
+
+FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}
 
 
 @pytest.fixture
-def study(patients, network):
+def study(study_of_known_states, patients):
     patients.loc[0, "state"] = np.nan
-    return run_study(make_table(patients), Settings(folds=2, repeats=3, seed=4), network=network)
+    return study_of_known_states
 
 
 def test_scores_are_those_of_the_pipelines_on_rows_held_out(study, patients):
@@ -35,6 +39,42 @@ def test_scores_are_those_of_the_pipelines_on_rows_held_out(study, patients):
     assert study.baseline_scores.false_positives == (baseline[y_test == "well"] == 1).sum()
 
 
+def test_the_verdict_is_that_of_compare_on_the_settings_that_were_found(study, patients):
+    known = patients.dropna(subset="state").reset_index(drop=True)
+    # The study trains on codes, in which the rare class is 1 whatever its label.
+    codes = (known["state"] == "sick").to_numpy().astype(int)
+    expected = compare(
+        {"network": clone(study.search.estimator).set_params(**study.search.best_params_)},
+        known.drop(columns="state"),
+        codes,
+        baseline={"logistic": study.baseline.best_estimator_},
+        n_repeats=1,
+        n_seeds=1,
+        random_state=4,
+        scoring=["f1", "precision", "recall"],
+    )
+    timeless = [one.frame.drop(columns="seconds") for one in (study.comparison, expected)]
+    pd.testing.assert_frame_equal(*timeless)
+    named = expected.verdict().replace("always 1,", "always 'sick',")
+    assert study.comparison.verdict() == named
+    assert study.comparison.rare_class == "sick"
+    assert set(study.comparison.confusion.columns) == {"well", "sick"}
+
+
+def test_the_dummy_of_the_test_rows_always_says_the_rare_class(study):
+    dummy, n_rare = study.dummy_scores, (study.split.y_test == 1).sum()
+    assert (dummy.recall, dummy.true_positives) == (1.0, n_rare)
+    assert dummy.false_positives == (study.split.y_test == 0).sum()
+    assert dummy.f1 == pytest.approx(2 * n_rare / (n_rare + len(study.split.y_test)))
+
+
+def test_a_class_of_few_rows_has_fewer_folds_in_the_verdict(patients, network):
+    few = pd.concat([patients[patients.state == "well"], patients[patients.state == "sick"][:4]])
+    settings = Settings(folds=5, repeats=1, verdict_repeats=2)
+    study = run_study(make_table(few), settings, network=network)
+    assert (study.comparison.n_repeats, study.comparison.n_folds) == (2, 4)
+
+
 def test_the_winner_is_repeated_with_seeds_from_the_first_on(study):
     assert [repeat.seed for repeat in study.repeats] == [4, 5, 6]
     network = study.pipeline[-1].estimator_
@@ -49,13 +89,17 @@ def test_the_same_seed_gives_the_same_study(study, patients, network):
     assert [repeat.scores for repeat in again.repeats] == [
         repeat.scores for repeat in study.repeats
     ]
-    other = run_study(make_table(patients), Settings(folds=2, repeats=1, seed=5), network=network)
+    other = run_study(
+        make_table(patients),
+        Settings(**FEW, seed=5),
+        network=network,
+    )
     assert not other.split.X_test.equals(study.split.X_test)
 
 
 def test_the_network_given_is_not_changed(patients, network):
     before = network.get_params()
-    run_study(make_table(patients), Settings(folds=2, repeats=1), network=network)
+    run_study(make_table(patients), Settings(**FEW), network=network)
     assert network.get_params() == before
     assert not hasattr(network, "network_")
 
@@ -64,25 +108,27 @@ def test_progress_tells_of_every_candidate_and_training(patients, network):
     told = []
     study = run_study(
         make_table(patients),
-        Settings(folds=2, repeats=3, search="random", candidates=5, time_budget=600),
+        Settings(**FEW | {"repeats": 3}, search="random", candidates=5, time_budget=600),
         network=network,
         on_progress=told.append,
     )
     stages = [list(of) for _, of in itertools.groupby(told, lambda one: one.stage)]
-    assert [of[0].stage for of in stages] == ["search", "baseline", "repeats"]
-    for of, total in zip(stages, (5, 2 * len(BASELINE_C), 3), strict=True):
+    assert [of[0].stage for of in stages] == ["search", "baseline", "repeats", "verdict"]
+    for of, total in zip(stages, (5, 2 * len(BASELINE_C), 3, 2 * 5), strict=True):
         assert [one for one, _ in itertools.groupby(one.done for one in of)] == [*range(total + 1)]
         assert {one.total for one in of} == {total}
-    search, baseline, repeats = stages
+    search, *others = stages
     assert {one.time_budget for one in search} == {600}
-    assert {one.time_budget for one in (*baseline, *repeats)} == {None}
+    assert {one.time_budget for of in others for one in of} == {None}
     assert search[0].best_score is None
     assert search[-1].best_score == pytest.approx(study.search.best_score_)
 
 
 def test_a_halving_search_leaves_the_epochs_of_the_winner_alone(patients, network):
     study = run_study(
-        make_table(patients), Settings(folds=2, repeats=1, search="halving"), network=network
+        make_table(patients),
+        Settings(**FEW, search="halving"),
+        network=network,
     )
     assert study.search.best_params_["network__epochs"] == 9
     assert study.pipeline[-1].estimator_.epochs == 15
@@ -90,7 +136,7 @@ def test_a_halving_search_leaves_the_epochs_of_the_winner_alone(patients, networ
 
 
 def test_a_study_goes_on_from_its_journal(patients, network, tmp_path):
-    settings = Settings(folds=2, repeats=1, journal=tmp_path / "journal")
+    settings = Settings(**FEW, journal=tmp_path / "journal")
     told = []
     first, again = (
         run_study(make_table(patients), settings, network=network, on_progress=of_run.append)
@@ -107,7 +153,7 @@ def test_a_study_goes_on_from_its_journal(patients, network, tmp_path):
 def test_a_journal_of_another_study_is_refused_before_any_training(
     changes, patients, network, tmp_path, monkeypatch
 ):
-    settings = {"folds": 2, "repeats": 1, "journal": tmp_path / "journal"}
+    settings = {"folds": 2, "repeats": 1, "verdict_repeats": 1, "journal": tmp_path / "journal"}
     run_study(make_table(patients), Settings(**settings), network=network)
 
     def refuse(*_):
@@ -128,7 +174,7 @@ def test_without_optuna_a_tpe_search_is_refused(monkeypatch):
 
 def test_folds_are_no_more_than_the_rare_rows_to_train_on(patients, network):
     few = pd.concat([patients[patients.state == "well"], patients[patients.state == "sick"][:4]])
-    study = run_study(make_table(few), Settings(folds=5, repeats=1), network=network)
+    study = run_study(make_table(few), Settings(**FEW | {"folds": 5}), network=network)
     assert study.n_folds == 3
     assert (study.split.y_train == 1).sum() == 3
     assert (study.split.y_test == 1).sum() == 1
@@ -136,8 +182,10 @@ def test_folds_are_no_more_than_the_rare_rows_to_train_on(patients, network):
 
 def test_more_classes_are_tuned_by_the_mean_over_them(patients, network):
     patients["state"] = pd.cut(patients["age"].fillna(50), 3, labels=["low", "mid", "high"])
-    study = run_study(make_table(patients), Settings(folds=2, repeats=1), network=network)
+    study = run_study(make_table(patients), Settings(**FEW), network=network)
     assert study.scoring == "f1_macro"
+    assert study.comparison.metrics == ("f1", "precision", "recall")
+    assert study.comparison.rare_class is None
     assert study.repeats[0].scores.score == study.repeats[0].scores.f1_macro
     assert set(study.pipeline.predict(patients)) <= {"low", "mid", "high"}
 
@@ -147,6 +195,7 @@ def test_more_classes_are_tuned_by_the_mean_over_them(patients, network):
     [
         ({"folds": 1}, "folds is 1"),
         ({"repeats": 0}, "repeats is 0"),
+        ({"verdict_repeats": 0}, "verdict_repeats is 0"),
         ({"search": "random", "candidates": 0}, "candidates is 0"),
         ({"candidates": 9}, "candidates of a grid search are given.*--search random"),
         ({"search": "halving", "candidates": 9}, "candidates of a halving search are given"),

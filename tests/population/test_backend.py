@@ -411,6 +411,21 @@ def test_progress_is_printed_where_it_is_wanted(verbose, of_call, data, capsys):
         assert "]: Trained 2 out of 3 in 2 cohorts | epochs: 20 | elapsed:" in shown[2]
 
 
+@pytest.mark.parametrize("n_jobs", [None, 1, 3, -1])
+def test_what_joblib_prints_of_the_workers_is_true(n_jobs, data, trainer, capsys):
+    with population_of(trainer, n_jobs=n_jobs):
+        cross_val_score(ClosedFormClassifier(), *data, cv=3, verbose=1)
+        with joblib.Parallel(verbose=1) as run:
+            for _ in range(2):
+                run(joblib.delayed(abs)(-n) for n in range(3))
+    printed = capsys.readouterr().err
+    threads = joblib.cpu_count() if n_jobs in (None, -1) else n_jobs
+    assert printed.count(f"Using backend PopulationBackend with {threads} concurrent workers") == 3
+    assert {line.partition("]")[0] for line in printed.splitlines()} == {
+        f"[Parallel(n_jobs={n_jobs})"
+    }
+
+
 def test_tasks_run_while_other_cohorts_still_train(data):
     scored = []
 

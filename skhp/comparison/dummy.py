@@ -1,0 +1,186 @@
+"""What answers without a look at the inputs reach: the least that an estimator has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import isnan, nan
+from typing import Any, NamedTuple, Self
+
+import joblib
+import numpy as np
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.model_selection import cross_validate
+
+from skhp.comparison.fold_scorer import FoldScorer
+from skhp.comparison.outer_fits import OuterScore, outer_scores
+from skhp.comparison.outer_splits import OuterSplits
+from skhp.comparison.repeated_scores import RepeatedScores
+from skhp.comparison.repeats import Split
+from skhp.comparison.scores import SCORINGS, Scorer, Scores, score_classifier
+
+__all__ = ["DUMMY", "Always", "Dummy", "constant_answers", "dummy_scores", "dummy_test_scores"]
+
+DUMMY = "dummy"
+
+# Of more classes than this, not each is tried as the constant answer.
+_MOST_CLASSES = 10
+_OF_PROBABILITIES = ("neg_log_loss", "neg_brier_score", "average_precision", "d2_", "roc_auc")
+_FREQUENCIES = "the frequencies of the classes"
+
+
+class Dummy(NamedTuple):
+    """The scores of the best constant answer to each metric, and what the answer is."""
+
+    scores: RepeatedScores
+    answers: dict[str, str]
+
+
+class Always(DummyClassifier):
+    """Says one class, also where the training rows hold none of it."""
+
+    def __init__(self, *, constant: Any = None) -> None:
+        super().__init__(strategy="constant", constant=constant)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn which classes there are."""
+        labels = np.append(np.asarray(y), self.constant)
+        return super().fit(np.zeros((len(labels), 1)), labels)
+
+
+def constant_answers(
+    y: np.ndarray,
+    for_classes: bool,
+    each_class: bool = False,
+    class_names: Sequence[Any] | None = None,
+) -> dict[str, Any]:
+    """The estimators that always answer the same, by what they answer.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows, ...)
+    for_classes : bool
+    each_class : bool, default=False
+        Whether each of more than two classes is tried. No named metric is greater for another one
+        than for the most frequent class.
+    class_names : sequence, default=None
+        What the classes are called where `y` holds the codes 0, 1, and so on.
+
+    Examples
+    --------
+    >>> list(constant_answers(np.array(["sick", "well", "well"]), for_classes=True))
+    ["always 'well'", "always 'sick'"]
+    """
+    if not for_classes:
+        return {"the mean": DummyRegressor(), "the median": DummyRegressor(strategy="median")}
+    labels, counts = np.unique(y, return_counts=True)
+    order = labels[np.argsort(-counts, kind="stable")].tolist()
+    if len(order) > (_MOST_CLASSES if each_class else 2):
+        order = order[:1]
+    named = {label: label if class_names is None else class_names[label] for label in order}
+    # The most frequent class, with the best constant probabilities.
+    answers: dict[str, Any] = {f"always {named[order[0]]!r}": DummyClassifier(strategy="prior")}
+    return answers | {f"always {named[label]!r}": Always(constant=label) for label in order[1:]}
+
+
+def dummy_scores(
+    X: Any,
+    y: np.ndarray,
+    splits: OuterSplits,
+    scorer: FoldScorer,
+    main: str,
+    for_classes: bool,
+    class_names: Sequence[Any] | None = None,
+) -> Dummy:
+    """Score the constant answers on all splits and take, for each metric, the best of them.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_rows, ...)
+        Looked at by scorers only.
+    y : ndarray of shape (n_rows, ...)
+    splits : OuterSplits
+    scorer : FoldScorer
+        A score is NaN where a scorer of the user's cannot take a dummy.
+    main : str
+        The metric whose best answer has its confusion counted.
+    for_classes : bool
+    class_names : sequence, default=None
+        As of `constant_answers`.
+
+    Returns
+    -------
+    Dummy
+    """
+    each_class = not set(scorer.metrics) <= set(SCORINGS)
+    by_answer = {
+        answer: _scored(estimator, X, y, splits, scorer)
+        for answer, estimator in constant_answers(y, for_classes, each_class, class_names).items()
+    }
+    answers = {metric: _best(metric, by_answer) for metric in scorer.metrics}
+    # The Brier score is that of the best probabilities, which the first one has.
+    first = next(iter(by_answer.values()))
+    of_repeats = tuple(
+        tuple(
+            OuterScore(
+                {name: by_answer[best][r][k].scores[name] for name, best in answers.items()},
+                by_answer[answers[main]][r][k].confusion,
+                one.brier,
+                one.seconds,
+            )
+            for k, one in enumerate(row)
+        )
+        for r, row in enumerate(first)
+    )
+    by_frequency = {
+        metric: _FREQUENCIES if metric.startswith(_OF_PROBABILITIES) else answer
+        for metric, answer in answers.items()
+    }
+    return Dummy(RepeatedScores(of_repeats, ()), by_frequency if for_classes else answers)
+
+
+def dummy_test_scores(split: Split, rare: Any, scorer: Scorer) -> Scores:
+    """The scores of always saying the rare class, on the test rows of one split.
+
+    No other constant answer has a precision or recall of it. The mean F1 and the score of the
+    scorer are those of the best constant answer.
+    """
+    of_rare, of_prior = (
+        score_classifier(
+            dummy.fit(split.X_train, split.y_train), split.X_test, split.y_test, rare, scorer
+        )
+        for dummy in (Always(constant=rare), DummyClassifier(strategy="prior"))
+    )
+    return replace(
+        of_rare,
+        f1_macro=max(of_rare.f1_macro, of_prior.f1_macro),
+        score=max(of_rare.score, of_prior.score),
+    )
+
+
+def _scored(
+    estimator: Any, X: Any, y: np.ndarray, splits: OuterSplits, scorer: FoldScorer
+) -> tuple[tuple[OuterScore, ...], ...]:
+    known: dict[int, tuple[OuterScore, ...]] = {}
+    for of_repeat in splits.of_repeats:
+        # Repeats on the same splits are the same here.
+        if id(of_repeat) not in known:
+            with joblib.parallel_config(backend="sequential"):
+                results = cross_validate(
+                    estimator, X, y, cv=of_repeat, scoring=scorer, error_score="raise"
+                )
+            known[id(of_repeat)] = tuple(outer_scores(results, scorer))
+    return tuple(known[id(of_repeat)] for of_repeat in splits.of_repeats)
+
+
+def _best(metric: str, by_answer: Mapping[str, tuple[tuple[OuterScore, ...], ...]]) -> str:
+    means = {
+        answer: float(np.mean([one.scores[metric] for row in rows for one in row]))
+        for answer, rows in by_answer.items()
+    }
+    # Of equal ones the first; NaN is never greater.
+    best, highest = next(iter(means)), nan
+    for answer, mean in means.items():
+        if mean > highest + 1e-12 or (isnan(highest) and not isnan(mean)):
+            best, highest = answer, mean
+    return best
