@@ -105,20 +105,14 @@ class CandidateTexts:
 class Describer:
     """Walks through one value, and then through the code that it has met on the way.
 
-    Parameters
-    ----------
-    within : Describer, default=None
-        Whose walk stops for a look at a part, to put it in order; code is not walked through then.
-
     Attributes
     ----------
     own : dict of str to str
         The user's functions, classes and globals that were met, by name, with a digest of each.
     """
 
-    def __init__(self, within: Describer | None = None) -> None:
+    def __init__(self, walk: Mapping[str, Any] | None = None) -> None:
         self.own: dict[str, str] = {}
-        self._is_look = within is not None
         self._above: list[int] = []
         self._path: list[str] = []
         self._learnt_counts = False
@@ -126,11 +120,19 @@ class Describer:
         # over. It is held, so that nothing else gets its address.
         self._met: dict[int, tuple[int, Any]] = {}
         self._waiting: deque[tuple[Any, list[str]]] = deque()
-        if within is not None:
-            self._above += within._above
-            self._path += within._path
-            self._learnt_counts = within._learnt_counts
-            self._met |= within._met
+        self._is_look = walk is not None
+        vars(self).update(walk or {})
+
+    def look(self) -> Describer:
+        """A describer of a part, to put it in order, that does not walk through code."""
+        return Describer(
+            {
+                "_above": list(self._above),
+                "_path": list(self._path),
+                "_learnt_counts": self._learnt_counts,
+                "_met": dict(self._met),
+            }
+        )
 
     def whole(self, value: Any) -> Any:
         """The description of a value, with the code that it reaches."""
@@ -203,7 +205,7 @@ class Describer:
         }
 
     def _look(self, value: Any) -> str:
-        return text_of(Describer(self).described(value))
+        return text_of(self.look().described(value))
 
     def _described_mapping(self, value: Mapping[Any, Any]) -> Any:
         described: Any
