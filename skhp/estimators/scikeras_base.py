@@ -215,6 +215,8 @@ class ModelWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
         signature = self._build_signature(self.model)
         params = self._python_params()
         arguments = route_params(params, destination="model", pass_filter=self._user_params)
+        with self._default_seeds.in_use():
+            arguments = fresh_objects(arguments)
         compile_kwargs, offered = OfferedParameters({}), OfferedParameters(params)
         if "meta" in signature.offered:
             arguments["meta"] = in_python_types(self._get_metadata())
@@ -225,7 +227,7 @@ class ModelWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
         if "params" in signature.offered:
             arguments["params"] = offered
         with self._default_seeds.in_use():
-            model = build(**fresh_objects(arguments))
+            model = build(**arguments)
         if not isinstance(model, keras.Model):
             raise TypeError(wrong_result(build, model))
         if model.compiled:

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import skhp
 from skhp import KerasClassifier, KerasRegressor
 from skhp.estimators.keras_arguments import in_python_types, separate_callbacks
 
@@ -107,6 +108,13 @@ class TestPythonTypes:
         assert len(fitted.history_["val_accuracy"]) == 2
         # To be written down as JSON, settings have to be Python's own.
         assert type(fitted.model_.loss.get_config()["label_smoothing"]) is float
+
+    @pytest.mark.parametrize("searcher", [GridSearchCV, skhp.GridSearchCV, skhp.TPESearchCV])
+    def test_reach_the_build_function_in_a_search_that_keeps_numpys(self, searcher):
+        more = {"n_iter": 1} if searcher is skhp.TPESearchCV else {}
+        search = searcher(wrapper(), {"units": np.arange(3, 4)}, cv=2, scoring="f1", **more)
+        assert search.fit(X, y).best_estimator_.model_.layers[0].units == 3
+        assert type(search.best_params_["units"]) is np.int64
 
     def test_of_epochs_reach_the_population(self):
         parameters = {"engine": "population", "epochs": np.int64(2), "random_state": 0}
@@ -249,6 +257,13 @@ class TestObjectsForTheBuildFunction:
         self.twice(wrapper(stacked, part=part, epochs=2))
         for old, new in zip(before, part.get_weights(), strict=True):
             np.testing.assert_array_equal(old, new)
+
+    def test_what_an_earlier_fit_left(self):
+        def knowing(meta, units=2):
+            # In a second fit, the model of the first is there, too.
+            return build(units)
+
+        self.twice(wrapper(knowing, epochs=2))
 
     def test_lists_that_the_function_uses_up(self):
         def used_up(sizes):

@@ -7,7 +7,7 @@ from scipy.stats import loguniform
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ShuffleSplit
-from skopt.space import Real
+from skopt.space import Categorical, Integer, Real
 
 from benchmarks.samplers import SPACES, best_regret
 from skhp import BayesSearchCV, InvalidParameterError
@@ -164,3 +164,42 @@ def test_no_improvement_ends_it():
     found = search({"rate": [1e-2, 1e-3, 1e-1]}, n_iter=100, stop_after=16).fit(X, Y)
     assert found.search_stop_reason_ == "no_improvement"
     assert 17 <= len(found.cv_results_["params"]) <= 48
+
+
+@pytest.mark.parametrize(
+    "dimension",
+    [
+        Integer(2, 9),
+        Integer(2, 9, prior="log-uniform"),
+        Real(0.5, 2.0),
+        (2, 9),
+        (np.int64(2), np.int64(9)),
+        (0.5, 2.0, "log-uniform"),
+    ],
+    ids=str,
+)
+def test_numbers_are_of_the_types_that_scikit_optimize_gives(dimension):
+    ours = search({"rate": dimension}, n_iter=3, cv=2).fit(X, Y)
+    theirs = skopt.BayesSearchCV(Scored(), {"rate": dimension}, n_iter=3, cv=2, refit=False)
+    theirs.fit(X, Y)
+    for found in (ours, theirs):
+        types = {type(candidate["rate"]) for candidate in found.cv_results_["params"]}
+        assert types == {int if "9" in str(dimension) else float}
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        np.array([2, 3]),
+        np.array([0.5, 2.0]),
+        [np.float32(0.5), np.float32(2.0)],
+        Categorical([np.int64(2), np.int64(3)]),
+    ],
+    ids=str,
+)
+def test_choices_keep_the_types_that_they_have(choices):
+    found = search({"rate": choices, "shape": np.array(["round", "flat"])}, n_iter=3).fit(X, Y)
+    given = choices.categories if isinstance(choices, Categorical) else choices
+    for candidate in found.cv_results_["params"]:
+        assert type(candidate["rate"]) is type(given[0])
+        assert type(candidate["shape"]) is np.str_

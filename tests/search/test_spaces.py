@@ -68,6 +68,13 @@ every_seed = pytest.mark.parametrize("seed", SEEDS)
 # ---------------------------------------------------------------- what is understood
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, np.str_, np.bool_, object])
+def test_the_values_of_an_array_keep_their_type(dtype):
+    array = np.array([0, 1], dtype=dtype)
+    (dimensions,) = understood({"x": array})
+    assert [type(value) for value in dimensions["x"].values] == [type(value) for value in array]
+
+
 @pytest.mark.parametrize(
     ("value", "dimension"),
     [
