@@ -140,9 +140,7 @@ class Journal:
                 if self._connection is None:
                     raise sqlite3.OperationalError("the file cannot be written")
                 finished = finished.plain()
-                self._check_presence()
-                write_row(self._connection, self._search, finished)
-                self._check_presence()
+                self._write(self._connection, finished)
                 self._answers.setdefault(finished.key, finished)
             except (sqlite3.Error, OSError) as error:
                 self._give_up(error)
@@ -150,17 +148,16 @@ class Journal:
     def close(self) -> None:
         """Let go of the file; a fit that is recorded later is not written down."""
         with self._lock:
-            if self._records and self._connection is not None:
-                try:
-                    self._check_presence()
-                except OSError as error:
-                    self._give_up(error)
-            self._records = False
-            if self._connection is not None:
-                connection, self._connection = self._connection, None
-                # What is committed stays so; at worst it is not moved from one file to the other.
-                with contextlib.suppress(sqlite3.Error):
-                    connection.close()
+            records, self._records = self._records, False
+            if self._connection is None:
+                return
+            problem = self._taken_away() if records else None
+            connection, self._connection = self._connection, None
+            # What is committed stays so; at worst it is not moved from one file to the other.
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+            if problem is not None:
+                self._give_up(problem)
 
     def __enter__(self) -> Self:
         return self
@@ -173,15 +170,24 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _check_presence(self) -> None:
-        """Raise an error where the files have gone: SQLite writes on into what has no name."""
-        if (wal := _number(self._place.wal)) is not None:
-            # Made by the first connection that reads or writes.
-            self._files.setdefault(self._place.wal, wal)
+    def _write(self, connection: sqlite3.Connection, finished: FinishedFold) -> None:
+        # Before, so that nothing is put beside a file of somebody else; and after, so that what is
+        # said to be recorded is.
+        if (problem := self._taken_away()) is not None:
+            raise problem
+        write_row(connection, self._search, finished)
+        # While a connection that has read or written is open, nobody else removes the WAL.
+        self._files.setdefault(self._place.wal, _number(self._place.wal))
+        if (problem := self._taken_away()) is not None:
+            raise problem
+
+    def _taken_away(self) -> OSError | None:
+        """Whether the files have gone: SQLite writes on into what has no name."""
         for path, number in self._files.items():
             if _number(path) != number:
                 gone = "another file is in its place" if path.exists() else "it is no longer there"
-                raise FileNotFoundError(f"{self._place.named(path)} was taken away: {gone}")
+                return FileNotFoundError(f"{self._place.named(path)} was taken away: {gone}")
+        return None
 
     def _give_up(self, error: Exception) -> None:
         self._records = False
