@@ -151,7 +151,7 @@ class SearchAdditions:
         path : str or path
             Of the page.
         X : array-like of shape (n_samples, n_features), default=None
-            Rows that the search has not seen, to judge the threshold and the probabilities by.
+            Rows that the search has not seen, for scores, confusion, threshold and probabilities.
         y : array-like of shape (n_samples,), default=None
 
         Returns
