@@ -46,7 +46,8 @@ def test_the_brier_score_is_that_of_the_rare_class_on_the_same_folds(labels):
     assert brier.loc["LogisticRegression"].to_list() == pytest.approx([np.mean(expected)] * 2)
     assert 0.05 < brier.loc["forest"].iloc[0] < 0.25
     assert brier.loc["none"].isna().all()
-    assert f"of class {rare!r} (0 is best): LogisticRegression 0." in str(comparison)
+    text = " ".join(str(comparison).split())
+    assert f"of class {rare!r} (0 is best): LogisticRegression 0." in text
     assert comparison.metrics == ("f1", "recall")
 
 
