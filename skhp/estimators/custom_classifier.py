@@ -48,7 +48,8 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         How much is printed while the model is trained.
     callbacks : callback, list or dict of callbacks, default=None
         Classes or instances of keras.callbacks.Callback; the arguments of classes are routed to
-        them, as ``callbacks__patience=3``. Instances are copied before each fit.
+        them, as ``callbacks__patience=3``. Instances are copied before each fit. `callbacks_`
+        has those that took part.
     validation_split : float, default=0.0
         Share of the rows, the last ones, that is not trained on but watched.
     shuffle : bool, default=True
@@ -115,7 +116,8 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     Changing ``from scikeras.wrappers import KerasClassifier`` into ``from skhp import
     KerasClassifier`` is all that SciKeras' users need to do. Unlike there, a fit is quiet unless
     `verbose` is set, a model given as `model` is never changed, `random_state` touches no global
-    generator, and a parameter that nothing takes is an error.
+    generator, and a parameter that nothing takes, or that would have no effect, is an error: as
+    `optimizer` where the build function compiles its model.
 
     Examples
     --------

@@ -50,7 +50,8 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
         How much is printed while the model is trained.
     callbacks : callback, list or dict of callbacks, default=None
         Classes or instances of keras.callbacks.Callback; the arguments of classes are routed to
-        them, as ``callbacks__patience=3``. Instances are copied before each fit.
+        them, as ``callbacks__patience=3``. Instances are copied before each fit. `callbacks_`
+        has those that took part.
     validation_split : float, default=0.0
         Share of the rows, the last ones, that is not trained on but watched.
     shuffle : bool, default=True
