@@ -22,7 +22,7 @@ _TELLING = ("steps", "history_", "loss_curve_")
 
 
 def is_pipeline(estimator: Any) -> bool:
-    """Whether an estimator is a list of named steps, whose parameters are set by those names.
+    """Whether an estimator is a list of named steps, one after the other.
 
     Examples
     --------
@@ -38,8 +38,6 @@ def is_pipeline(estimator: Any) -> bool:
         and len(steps) > 0
         and all(isinstance(step, list | tuple) and len(step) == 2 for step in steps)
         and all(isinstance(name, str) for name, _ in steps)
-        and hasattr(estimator, "fit")
-        and hasattr(estimator, "set_params")
     )
 
 
