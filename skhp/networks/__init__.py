@@ -44,7 +44,7 @@ from skhp.networks.losses import (  # noqa: E402
     NetworkLoss,
     keras_loss,
 )
-from skhp.networks.network_size import (  # noqa: E402
+from skhp.networks.network_memory import (  # noqa: E402
     COPIES_OF_WEIGHTS,
     NetworkSize,
     network_size,
