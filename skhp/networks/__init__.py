@@ -35,8 +35,8 @@ from skhp.networks.losses import (  # noqa: E402
     keras_loss,
 )
 from skhp.networks.network import Cost, Network, flattened, unflattened  # noqa: E402
+from skhp.networks.network_memory import NetworkSize, network_size  # noqa: E402
 from skhp.networks.network_numbers import NetworkNumbers, network_numbers  # noqa: E402
-from skhp.networks.network_size import NetworkSize, network_size  # noqa: E402
 from skhp.networks.optimizers import (  # noqa: E402
     OPTIMIZERS,
     SCHEDULES,

@@ -55,7 +55,7 @@ class LayerSizes(Sequence[Stack]):
     >>> list(sizes)
     [(8,), (16,), (32,), (8, 8), (16, 8), (16, 16), (32, 8), (32, 16), (32, 32)]
     >>> sizes.rvs(random_state=0)
-    (15,)
+    (18,)
     """
 
     def __init__(
