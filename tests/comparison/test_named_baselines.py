@@ -122,12 +122,18 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("name", ["logistic", "ridge", "lasso", "gradient_boosting"])
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        (name, table)
+        for name in ("logistic", "ridge", "lasso", "gradient_boosting")
+        for table in TABLES
+        # Boosting refuses a sparse table.
+        if (name, table) != ("gradient_boosting", "sparse")
+    ],
+)
 def test_named_baselines_take_tables_as_they_are(name, table):
     for_classes = name in ("logistic", "gradient_boosting")
-    if (name, table) == ("gradient_boosting", "sparse"):
-        pytest.skip("is refused")
     y = Y if for_classes else np.arange(90.0) % 10
     fitted = named(name, TABLES[table], y, for_classes).fit(TABLES[table], y)
     assert np.isfinite(fitted.predict(TABLES[table])).all()
