@@ -107,8 +107,9 @@ class Describer:
 
     Parameters
     ----------
-    within : Describer, default=None
-        Whose walk stops for a look at a part, to put it in order; code is not walked through then.
+    stopped : dict, default=None
+        The attributes of a walk that stops for a look at a part, to put it in order; code is not
+        walked through then.
 
     Attributes
     ----------
@@ -116,21 +117,17 @@ class Describer:
         The user's functions, classes and globals that were met, by name, with a digest of each.
     """
 
-    def __init__(self, within: Describer | None = None) -> None:
+    def __init__(self, stopped: dict[str, Any] | None = None) -> None:
         self.own: dict[str, str] = {}
-        self._is_look = within is not None
-        self._above: list[int] = []
-        self._path: list[str] = []
-        self._learnt_counts = False
+        self._is_look = stopped is not None
+        state = stopped or {"_above": [], "_path": [], "_learnt_counts": False, "_met": {}}
+        self._above: list[int] = [*state["_above"]]
+        self._path: list[str] = [*state["_path"]]
+        self._learnt_counts: bool = state["_learnt_counts"]
         # Code has a number, or a package whose parts use one another would be described over and
         # over. It is held, so that nothing else gets its address.
-        self._met: dict[int, tuple[int, Any]] = {}
+        self._met: dict[int, tuple[int, Any]] = {**state["_met"]}
         self._waiting: deque[tuple[Any, list[str]]] = deque()
-        if within is not None:
-            self._above += within._above
-            self._path += within._path
-            self._learnt_counts = within._learnt_counts
-            self._met |= within._met
 
     def whole(self, value: Any) -> Any:
         """The description of a value, with the code that it reaches."""
@@ -203,7 +200,7 @@ class Describer:
         }
 
     def _look(self, value: Any) -> str:
-        return text_of(Describer(self).described(value))
+        return text_of(Describer(vars(self)).described(value))
 
     def _described_mapping(self, value: Mapping[Any, Any]) -> Any:
         described: Any
