@@ -105,34 +105,29 @@ class CandidateTexts:
 class Describer:
     """Walks through one value, and then through the code that it has met on the way.
 
+    Parameters
+    ----------
+    stopped : dict, default=None
+        The attributes of a walk that stops for a look at a part, to put it in order; code is not
+        walked through then.
+
     Attributes
     ----------
     own : dict of str to str
         The user's functions, classes and globals that were met, by name, with a digest of each.
     """
 
-    def __init__(self, walk: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, stopped: dict[str, Any] | None = None) -> None:
         self.own: dict[str, str] = {}
-        self._above: list[int] = []
-        self._path: list[str] = []
-        self._learnt_counts = False
+        self._is_look = stopped is not None
+        state = stopped or {"_above": [], "_path": [], "_learnt_counts": False, "_met": {}}
+        self._above: list[int] = [*state["_above"]]
+        self._path: list[str] = [*state["_path"]]
+        self._learnt_counts: bool = state["_learnt_counts"]
         # Code has a number, or a package whose parts use one another would be described over and
         # over. It is held, so that nothing else gets its address.
-        self._met: dict[int, tuple[int, Any]] = {}
+        self._met: dict[int, tuple[int, Any]] = {**state["_met"]}
         self._waiting: deque[tuple[Any, list[str]]] = deque()
-        self._is_look = walk is not None
-        vars(self).update(walk or {})
-
-    def look(self) -> Describer:
-        """A describer of a part, to put it in order, that does not walk through code."""
-        return Describer(
-            {
-                "_above": list(self._above),
-                "_path": list(self._path),
-                "_learnt_counts": self._learnt_counts,
-                "_met": dict(self._met),
-            }
-        )
 
     def whole(self, value: Any) -> Any:
         """The description of a value, with the code that it reaches."""
@@ -205,7 +200,7 @@ class Describer:
         }
 
     def _look(self, value: Any) -> str:
-        return text_of(self.look().described(value))
+        return text_of(Describer(vars(self)).described(value))
 
     def _described_mapping(self, value: Mapping[Any, Any]) -> Any:
         described: Any
