@@ -221,4 +221,5 @@ class BayesSearchCV(SearchAdditions, skopt.BayesSearchCV):
 
 def _as_python_number(value: Any, dimension: Dimension) -> Any:
     """A number of a range as scikit-optimize's own search has it; a choice is what it was."""
-    return value if isinstance(dimension, Categorical) else np.asarray(value).item()
+    is_choice = isinstance(dimension, Categorical)
+    return value.item() if isinstance(value, np.generic) and not is_choice else value

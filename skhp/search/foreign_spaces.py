@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,7 +158,9 @@ def refuse_ranges_in_grid(grid: Any) -> None:
                 and any(isinstance(part, str) and part.endswith("uniform") for part in value[2:])
                 and not any(isinstance(part, str) for part in value[:2])
             )
-            if is_optuna_distribution(value) or hasattr(value, "rvs") or is_range:
+            # `LayerSizes` lists its stacks where a grid asks for them.
+            is_drawn = hasattr(value, "rvs") and not isinstance(value, Sequence)
+            if is_optuna_distribution(value) or is_drawn or is_range:
                 listed = _listed(value)
                 mend = f" Write its values as a list, {listed!r}." if listed else ""
                 mistakes.append(f"{name}: {value!r} is a range or a distribution.{mend}")
