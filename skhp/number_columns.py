@@ -42,7 +42,7 @@ def refuse_columns_without_numbers(X: Any, taker: str) -> None:
     if columns:
         more = f"; and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
         raise ValueError(
-            f"{taker} takes numbers, and of X {'; '.join(columns[:_SHOWN])}{more}. {_MEND}"
+            f"{taker} takes numbers, but in X {'; '.join(columns[:_SHOWN])}{more}. {_MEND}"
         )
 
 
