@@ -112,7 +112,7 @@ def _new_axes(n_rows: int) -> Any:
         from matplotlib import pyplot
     except ImportError as error:
         raise ImportError(
-            "A comparison is drawn by matplotlib, which is not installed: pip install 'skhp[plot]'."
+            "A comparison is drawn by matplotlib, which is not installed: pip install matplotlib."
         ) from error
     _, axes = pyplot.subplots(figsize=(7, 1.2 + 0.4 * n_rows), layout="constrained")
     return axes

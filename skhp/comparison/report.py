@@ -68,7 +68,7 @@ def render_files(paths: Sequence[Path]) -> str:
     if CURVES not in [path.name for path in paths]:
         parts.append(
             "The training curves were not drawn, as matplotlib is not installed: "
-            "pip install 'skhp[plot]'."
+            "pip install matplotlib."
         )
     return _as_text(*parts)
 

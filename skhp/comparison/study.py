@@ -134,7 +134,7 @@ class Settings:
         if self.search == "tpe" and importlib.util.find_spec("optuna") is None:
             raise SettingsError(
                 'the search "tpe" needs Optuna, which is not installed: '
-                'pip install "skhp[tpe]", or use another --search.'
+                "pip install optuna, or use another --search."
             )
 
 

@@ -45,7 +45,7 @@ def check_page(
     if importlib.util.find_spec("matplotlib") is None:
         raise SettingsError(
             "the pictures of a page are drawn by matplotlib, which is not installed: "
-            "pip install 'skhp[plot]', or use skhp tune, which prints its report."
+            "pip install matplotlib, or use skhp tune, which prints its report."
         )
     folder = path.absolute().parent
     if path.is_dir():

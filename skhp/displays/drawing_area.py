@@ -31,7 +31,7 @@ def drawing_area(display: object, ax: Any = None) -> Any:
     except ImportError as error:
         raise ImportError(
             f"{type(display).__name__} draws with matplotlib, which is not installed. Install it "
-            "with: pip install 'skhp[plot]'"
+            "with: pip install matplotlib"
         ) from error
     if ax is None:
         _, ax = plt.subplots(layout="constrained")

@@ -86,7 +86,7 @@ class ParzenSearch(BaseSearchCV):
         except ImportError as error:
             raise ImportError(
                 "TPESearchCV needs Optuna, which is not installed. Install it by "
-                "pip install 'skhp[tpe]'."
+                "pip install optuna."
             ) from error
         given = self.sampler_kwargs or {}
         options = {
@@ -107,7 +107,7 @@ class ParzenSearch(BaseSearchCV):
 class TPESearchCV(SearchAdditions, ParzenSearch):
     """Search by Optuna's tree-structured Parzen estimator, several candidates at a time.
 
-    Needs Optuna: ``pip install 'skhp[tpe]'``.
+    Needs Optuna: ``pip install optuna``.
 
     Parameters
     ----------

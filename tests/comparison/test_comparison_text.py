@@ -394,5 +394,5 @@ def test_the_plot_goes_into_given_axes(pyplot):
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"pip install 'skhp\[plot\]'"):
+    with pytest.raises(ImportError, match=r"pip install matplotlib"):
         comparison().plot()

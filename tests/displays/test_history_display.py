@@ -157,7 +157,7 @@ def test_without_matplotlib_its_extra_is_named(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     display = HistoryDisplay([TrainingHistory("A", {"loss": (2, 1)})])
-    with pytest.raises(ImportError, match=r"HistoryDisplay draws .* pip install 'skhp\[plot\]'"):
+    with pytest.raises(ImportError, match=r"HistoryDisplay draws .* pip install matplotlib"):
         display.plot()
 
 

@@ -40,7 +40,10 @@ def test_curves_are_the_scores_at_each_threshold(noisy):
 def test_labels_limits_and_the_usual_threshold(noisy):
     display = ThresholdDisplay.from_predictions(*noisy, name="model")
     ax = display.ax_
-    assert (ax.get_xlabel(), ax.get_title()) == ("threshold of the probability of class ill", "model")
+    assert (ax.get_xlabel(), ax.get_title()) == (
+        "threshold of the probability of class ill",
+        "model",
+    )
     assert ax.get_xlim() == (0, 1)
     assert display.usual_threshold_line_.get_xdata() == [0.5, 0.5]
     assert display.estimator_threshold_line_ is None
