@@ -102,8 +102,8 @@ def test_a_table_becomes_a_page(tmp_path):
     assert page.texts["h2"] == [
         "Verdict",
         "Against logistic regression",
-        "New rows",
         "One split",
+        "New rows",
         "Diagnosis",
         "Pictures",
         "Candidates",

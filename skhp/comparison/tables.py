@@ -116,14 +116,15 @@ def read_table(
     header : bool, default=None
         Whether the first line of a CSV file holds the column names; None refuses a first line that
         looks like values. Without a header the columns are ``column_1``, ``column_2`` and so on.
-    drop : sequence of str, default=()
-        Columns to leave out.
+    drop : str or sequence of str, default=()
+        Columns to leave out. Here and below, one name can be given by itself.
     categories : sequence of str, default=()
         Columns that are categories although they look like something else, such as numbers.
     numbers : sequence of str, default=()
-        Columns that are numbers although they have leading zeros.
+        Columns, perhaps the target, that are numbers although they have leading zeros.
     missing : sequence of str, default=()
-        Texts that mean a missing value, such as ``NA`` or ``?``.
+        Texts that mean a missing value, such as ``NA`` or ``?``. One that is a number, such as
+        ``-999``, means it however it is written.
     merge_labels : sequence of str, default=()
         Columns whose labels or categories are the same if they differ only in blanks, case, a
         final full stop and alike. They get the most frequent spelling.
