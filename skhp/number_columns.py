@@ -59,7 +59,10 @@ def refuse_columns_not_finite(X: Any, taker: str) -> None:
     if not counts.any():
         return
     names = list(getattr(X, "columns", range(numbers.shape[1])))
-    found = [f"column {names[k]!r} in {counts[k]} rows" for k in np.flatnonzero(counts)]
+    found = [
+        f"column {names[k]!r} in {counts[k]} row{'' if counts[k] == 1 else 's'}"
+        for k in np.flatnonzero(counts)
+    ]
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     what = "NaN" if np.isnan(numbers).any() else "infinity or a value too large for float32"
     raise ValueError(

@@ -251,6 +251,23 @@ BAD_INPUT = {
         "'out/pipeline.joblib' is read, or is the journal",
         "choose another --out",
     ),
+    "out is empty": ("t.csv", GOOD, ["--out", ""], "--out: the path is empty", "give the path"),
+    "out holds a NUL": ("t.csv", GOOD, ["--out", "a\0"], "holds a NUL", "leave it out"),
+    "journal holds a NUL": ("t.csv", GOOD, ["--journal", "a\0"], "--journal: 'a.x00' holds", "out"),
+    "out is too long": (
+        "t.csv",
+        GOOD,
+        ["--out", "x" * 300],
+        "cannot be written to .File name too long",
+        "choose another --out",
+    ),
+    "out is to be the journal": (
+        "t.csv",
+        GOOD,
+        ["--out", "out", "--journal", "out"],
+        "'out' is read, or is the journal, and the folder would take its place",
+        "choose another --out",
+    ),
     "out is a file": ("t.csv", GOOD, ["--out", "t.csv"], "is a file", "choose another --out"),
 }
 

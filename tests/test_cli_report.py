@@ -149,6 +149,8 @@ def test_a_missing_file_in_a_process_of_its_own(tmp_path):
         (["-o", "/dev/null", "--overwrite"], "'/dev/null' is a pipe or a device", "path of a file"),
         (["-o", "older.html"], "'older.html' exists", "another --out, or add --overwrite"),
         (["-o", "no/where.html"], "no directory .*no'", "make it, or choose another --out"),
+        (["-o", ""], "the path is empty", "give the path"),
+        (["-o", "x" * 300], "cannot be written to .File name too long", "choose another --out"),
         (["-o", "./t.csv"], "'t.csv' is read", "choose another --out"),
         (["-o", "j", "--journal", "j"], "'j' is read, or is the journal", "choose another --out"),
         (["--target", "stat"], "no column 'stat'", "Did you mean 'state'"),

@@ -70,6 +70,27 @@ def test_any_encoding_will_do(encoding, shown, finished, monkeypatch):
     assert shown in printed if shown else REPORT.strip() in printed.decode(encoding)
 
 
+class Caught:
+    """No more than `write`, by which `print` prints."""
+
+    def __init__(self, encoding):
+        self.encoding = encoding
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+        return len(text)
+
+
+@pytest.mark.parametrize("encoding", ["none-such", "idna", "undefined", 3, None])
+def test_what_catches_text_may_name_any_encoding(encoding, finished, monkeypatch):
+    caught = Caught(encoding)
+    monkeypatch.setattr("sys.stdout", caught)
+    monkeypatch.setattr("sys.stderr", Caught(encoding))
+    assert main(finished) == 0
+    assert caught.text.startswith(REPORT)
+
+
 def test_without_standard_output_there_are_the_files(finished, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdout", None)
     assert main(finished) == 0

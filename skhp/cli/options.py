@@ -73,7 +73,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_study(tune)
     tune.add_argument(
         "--out",
-        type=Path,
+        type=_path,
         default=Path("skhp-tune"),
         metavar="DIR",
         help="where the fitted pipeline, the search results and the training curves are left "
@@ -92,7 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument(
         "-o",
         "--out",
-        type=Path,
+        type=_path,
         default=Path("report.html"),
         metavar="FILE",
         help="the page, beside which the fitted pipeline is left as FILE with the ending .joblib "
@@ -105,6 +105,7 @@ def _add_study(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "table",
         nargs="?",
+        type=_path,
         metavar="TABLE",
         help="CSV or Parquet, of numbers and categories; without it, scikit-learn's digits as "
         '"is it an 8?"',
@@ -126,7 +127,7 @@ def _add_study(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--journal",
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="keep each fit of the search in FILE as it finishes; the same command goes on from "
         "there",
@@ -188,6 +189,15 @@ def _add_study(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _path(text: str) -> Path:
+    # Python takes an empty path, as of a variable of the shell that is not set, for this folder.
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty: give the path of a file or folder")
+    if "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} holds a NUL, as no path does: leave it out")
+    return Path(text)
+
+
 def _seconds(text: str) -> float:
     from skhp.search.time_budget import seconds_of_budget
 
@@ -210,7 +220,7 @@ def _add_journal(commands: Any) -> None:
             "mean score. The file is only read, also where a search is writing it."
         ),
     )
-    journal.add_argument("file", type=Path, metavar="FILE", help="what `journal=` was set to")
+    journal.add_argument("file", type=_path, metavar="FILE", help="what `journal=` was set to")
     journal.add_argument(
         "--best", type=int, default=10, metavar="N", help="candidates to list (default: 10)"
     )

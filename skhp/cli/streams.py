@@ -53,10 +53,13 @@ def print_out(text: str) -> None:
     # caught in a StringIO has no encoding.
     encoding = getattr(stream, "encoding", None)
     if encoding:
-        text = text.encode(encoding, "backslashreplace").decode(encoding)
+        # Whoever catches text may name an encoding that Python does not know, or one that cannot
+        # replace letters: the stream itself tells whether it takes the text.
+        with contextlib.suppress(LookupError, TypeError, UnicodeError):
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
     try:
         stream.write(text)
-        stream.flush()
+        _flush(stream)
     except OSError as error:
         _settle(stream)
         raise PrintError(error.strerror or str(error), isinstance(error, BrokenPipeError)) from None
@@ -86,22 +89,29 @@ class _Forgiving:
 
     def flush(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
+            _flush(self._stream)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
+def _flush(stream: TextIO) -> None:
+    # What catches text needs no more than `write`, by which `print` prints.
+    flush = getattr(stream, "flush", None)
+    if flush is not None:
+        flush()
+
+
 def _settle(stream: TextIO) -> None:
     """Empty the buffer, into nowhere where it must be: Python would try again when it ends."""
     try:
-        stream.flush()
+        _flush(stream)
     except OSError:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
-            stream.flush()
+            _flush(stream)
     except ValueError:
         # Closed by the program that calls the command.
         pass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from skhp.comparison.errors import TableError
 __all__ = [
     "MOST_WHOLE",
     "are_meant_as_numbers",
+    "are_missing",
     "as_labels",
     "as_measured_or_text",
     "as_numbers",
@@ -43,7 +45,8 @@ _MISSING = {
     *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
     *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
 }
-_LOOKS_MISSING = {text.casefold() for text in _MISSING} | {"?", "-", "--", ".", "missing", "nil"}
+_LOOKS_MISSING = {text.casefold() for text in _MISSING}
+_LOOKS_MISSING |= {"", "?", "-", "--", ".", "missing", "nil"}
 
 # Ways to write a number that are not read, as they could mean two things.
 _THOUSANDS = re.compile(r"(?<=\d)[\s,.'\u2019_](?=\d{3}(?!\d))")
@@ -121,10 +124,33 @@ def without_quotes(text: str) -> str:
 
 
 def with_missing_cells(column: pd.Series, missing: Collection[str] = ()) -> pd.Series:
-    """A column of text in which empty cells, and those of the texts in `missing`, are missing."""
-    gone = {text.strip() for text in missing} | {""}
-    is_gone = [isinstance(cell, str) and cell.strip() in gone for cell in column]
-    return column.mask(pd.Series(is_gone, index=column.index, dtype=bool))
+    """A column in which empty cells, and those that `missing` names, are missing."""
+    return column.mask(are_missing(column, [*missing, ""]))
+
+
+def are_missing(column: pd.Series, missing: Collection[str]) -> pd.Series:
+    """Which cells are one of the texts in `missing`, or the number that one of these is.
+
+    A text with a leading zero is a code and not a number.
+
+    Examples
+    --------
+    >>> are_missing(pd.Series(["-999", "-999.0", " ? ", "x"]), ["-999", "?"]).tolist()
+    [True, True, True, False]
+    """
+    texts = {text.strip() for text in missing}
+    numbers = {float(text) for text in texts if _is_plain_number(text)}
+
+    def is_missing(cell: object) -> bool:
+        if isinstance(cell, str):
+            plain = cell.strip()
+            return plain in texts or (
+                bool(numbers) and _is_plain_number(plain) and float(plain) in numbers
+            )
+        is_number = isinstance(cell, Real) and not isinstance(cell, bool | np.bool)
+        return bool(numbers) and is_number and cell in numbers
+
+    return pd.Series([is_missing(cell) for cell in column], index=column.index, dtype=bool)
 
 
 def as_labels(column: pd.Series) -> pd.Series:
@@ -225,6 +251,10 @@ def _loses_digits(value: object) -> bool:
     return _WHOLE.fullmatch(text) is not None and (
         len(text) > _MOST_DIGITS or int(float(text)) != int(text)
     )
+
+
+def _is_plain_number(text: str) -> bool:
+    return is_number(text) and not is_padded(text)
 
 
 def _is_number_or_infinite(text: str) -> bool:

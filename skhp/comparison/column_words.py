@@ -11,6 +11,7 @@ from pandas.api import types
 
 from skhp.comparison.cell_types import (
     MOST_WHOLE,
+    are_missing,
     as_labels,
     as_measured_or_text,
     as_numbers,
@@ -29,7 +30,15 @@ from skhp.comparison.spellings import (
 )
 from skhp.suggestions import nearest_name
 
-__all__ = ["ColumnWords", "code_notes", "missing_notes", "settle_spellings", "typed_input"]
+__all__ = [
+    "ColumnWords",
+    "as_names",
+    "code_notes",
+    "missing_notes",
+    "settle_spellings",
+    "typed_input",
+    "useless_notes",
+]
 
 _SHOWN_COLUMNS = 8
 _TRUTH = {"true", "false"}
@@ -68,6 +77,11 @@ class ColumnWords:
         return replace(self, target=target, **found)
 
 
+def as_names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """What was given as one name or several; the letters of a name are not names."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 def typed_input(
     column: pd.Series, words: ColumnWords, place_of_row: Callable[[int], str], is_text: bool
 ) -> pd.Series:
@@ -80,7 +94,8 @@ def typed_input(
     else:
         typed = as_measured_or_text(column) if is_text else column
     are_numbers = types.is_numeric_dtype(typed) and not types.is_bool_dtype(typed)
-    if are_numbers and typed.abs().max() >= MOST_WHOLE:
+    # A float16 cannot be compared to so large a number.
+    if are_numbers and float(typed.abs().max()) >= MOST_WHOLE:
         refuse_lost_digits(column, name, place_of_row)
     return typed
 
@@ -103,9 +118,9 @@ def settle_spellings(
         If there are such spellings in a column of which the user says nothing.
     """
     problems, merged = [], []
-    labels = _without_common_quotes(labels)
+    labels = _without_quotes(labels)
     name = str(labels.name)
-    groups = spellings_of_one_label(_texts(labels))
+    groups = spellings_of_one_label(_texts(labels), numbers=name not in words.categories)
     if groups and name in words.merge_labels:
         labels = _merge(labels, groups)
     elif groups and name not in words.keep_labels:
@@ -145,6 +160,13 @@ def missing_notes(labels: pd.Series, categories: pd.DataFrame, words: ColumnWord
                 )
 
 
+def useless_notes(frame: pd.DataFrame, words: ColumnWords) -> Iterator[str]:
+    """A sentence for each text that is said to mean a missing value and is in no cell."""
+    for text in words.missing:
+        if text.strip() and not any(are_missing(cells, [text]).any() for _, cells in frame.items()):
+            yield f"no cell holds {text!r}, so that --missing {text!r} has no effect."
+
+
 def code_notes(
     inputs: pd.DataFrame, categories: Collection[str], words: ColumnWords
 ) -> Iterator[str]:
@@ -182,13 +204,14 @@ def _merge(column: pd.Series, groups: list[list[str]]) -> pd.Series:
     return _replaced(column, merged)
 
 
-def _without_common_quotes(labels: pd.Series) -> pd.Series:
+def _without_quotes(labels: pd.Series) -> pd.Series:
     distinct = _texts(labels)
     bare = {text: without_quotes(text) for text in distinct}
-    # Blanks alone are no quotes, and stay.
-    if any(text.strip() == bare[text] for text in distinct) or len(set(bare.values())) < len(bare):
+    # Some files have quotes where a label has a blank in it. Blanks alone are not quotes, and stay.
+    quoted = {text: label for text, label in bare.items() if text.strip() != label}
+    if len({quoted.get(text, text).strip() for text in distinct}) < len(distinct):
         return labels
-    return _replaced(labels, bare)
+    return _replaced(labels, quoted)
 
 
 def _missing_among_numbers(labels: pd.Series) -> list[str]:

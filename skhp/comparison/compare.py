@@ -26,6 +26,7 @@ from skhp.comparison.metric_scorers import (
 from skhp.comparison.named_baselines import given_baseline, named_baseline
 from skhp.comparison.outer_splits import outer_splits
 from skhp.comparison.progress import bar_of_comparison
+from skhp.search.column_checks import refuse_unusable_columns
 
 __all__ = ["compare"]
 
@@ -152,6 +153,8 @@ def compare(
         others if isinstance(baseline, str) else {name: baseline, **others}
     )
     check_consistent_length(X, y, groups)
+    for estimator in others.values() if isinstance(baseline, str) else (baseline, *others.values()):
+        refuse_unusable_columns(estimator, {}, X, y)
     target = _classes(y) if for_classes else np.asarray(y)
     seeds = check_random_state(random_state).randint(_LARGEST_SEED, size=n_repeats).tolist()
     if groups is None:

@@ -175,6 +175,12 @@ class Comparison:
         return _known(metric, {one: self.title(one) for one in self.metrics}, metric_key, "metric")
 
     def _known_name(self, name: Any) -> str:
+        for one, what in ((self.baseline, "the baseline"), (self.dummy, "the dummy")):
+            if name == one and one not in self.names:
+                raise SettingsError(
+                    f"{name!r} is {what}, beside which the others are set: give one of "
+                    f"{', '.join(map(repr, self.names))}."
+                )
         return _known(name, {one: one for one in self.names}, str.casefold, "estimator")
 
     def plot(self, ax: Any = None) -> ComparisonDisplay:
@@ -208,9 +214,9 @@ class Comparison:
 
 def _known(given: Any, labels: Mapping[str, str], key: Callable[[str], str], kind: str) -> str:
     """The name that is meant by a name, a label, or one that differs in what `key` leaves out."""
-    if given in labels:
-        return str(given)
     if isinstance(given, str):
+        if given in labels:
+            return given
         meant = {name for name, label in labels.items() if given == label} or {
             name for name, label in labels.items() if key(given) in (key(name), key(label))
         }

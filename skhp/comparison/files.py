@@ -27,6 +27,7 @@ __all__ = [
     "check_directory",
     "check_writable",
     "first_free",
+    "paths_that_can_be",
     "refuse_what_is_read",
     "write_files",
 ]
@@ -52,6 +53,31 @@ def check_directory(
     overwrite : bool, default=False
         Whether files of an earlier study may be replaced.
     """
+    with paths_that_can_be(directory):
+        _check_directory(directory, reads, overwrite)
+
+
+@contextmanager
+def paths_that_can_be(path: Path) -> Iterator[None]:
+    """Let an OutputError be raised where the system cannot even look whether there is a file.
+
+    So it is with a name that is too long, or in a folder without permission.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    # A ValueError is Python's for a path with a NUL in it.
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(
+            f"{str(path)!r} cannot be written to ({reason}): choose another --out."
+        ) from error
+
+
+def _check_directory(
+    directory: Path, reads: Sequence[str | os.PathLike[str] | None], overwrite: bool
+) -> None:
     for name in _FILES:
         path = directory / name
         if path.is_dir():
@@ -68,6 +94,7 @@ def check_directory(
     existing = _nearest_existing(directory)
     if not existing.is_dir():
         raise OutputError(f"{str(existing)!r} is a file, not a directory: choose another --out.")
+    refuse_what_is_read(directory, reads, "the folder")
     earlier = _earlier_files(directory)
     if earlier and not overwrite:
         raise OutputError(
@@ -136,7 +163,8 @@ def write_files(
             pd.DataFrame(study.search.cv_results_).to_csv(aside / SEARCH_RESULTS, index=False)
             draw_curves(study.repeats, aside / CURVES)
             if report is not None:
-                (aside / REPORT).write_text(report, encoding="utf-8")
+                # The name of the table may be in another encoding than that of the system.
+                (aside / REPORT).write_text(report, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise OutputError(
             f"{str(directory)!r} cannot be written to ({error.strerror or error}): choose another "

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from skhp.comparison.cell_types import MOST_WHOLE
+
 __all__ = ["leakage_notes"]
 
 # Of fewer rows, anything may happen by chance.
@@ -50,6 +52,12 @@ def leakage_notes(inputs: pd.DataFrame, codes: np.ndarray) -> tuple[str, ...]:
 def _faults(column: pd.Series, codes: np.ndarray) -> Iterator[str]:
     is_known = column.notna().to_numpy()
     known, classes = column[is_known], codes[is_known]
+    if len(column) >= _FEWEST_ROWS and _is_known_by_class(is_known, codes):
+        yield (
+            "repeats the target, for it has values for some classes only: if it is known only with "
+            "the target, leave it out with"
+        )
+        return
     if len(known) < _FEWEST_ROWS:
         return
     values = pd.factorize(known)[0]
@@ -71,8 +79,21 @@ def _faults(column: pd.Series, codes: np.ndarray) -> Iterator[str]:
         )
 
 
+def _is_known_by_class(is_known: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether it follows from the class, by more than chance, which cells are missing."""
+    all_rows, known = np.bincount(codes), np.bincount(codes[is_known], minlength=codes.max() + 1)
+    if is_known.all() or not is_known.any():
+        return False
+    if ((known == 0) | (known == all_rows)).all():
+        return bool(all_rows.min() > 1)
+    # As the number of a body, which most of the dead have, and nobody else.
+    (only, *others) = np.flatnonzero(known)
+    return not others and bool((all_rows[only] / len(codes)) ** known[only] < _CHANCE)
+
+
 def _are_whole(numbers: np.ndarray) -> bool:
-    return bool((numbers % 1 == 0).all())
+    # Beyond, a float is whole whatever it measures.
+    return bool((numbers % 1 == 0).all() and np.abs(numbers).max() < MOST_WHOLE)
 
 
 def _counts(numbers: np.ndarray, n_distinct: int) -> str:

@@ -13,10 +13,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skhp.comparison.cell_types import is_number, means_missing
+from skhp.comparison.cell_types import are_missing, is_number, means_missing
 from skhp.comparison.spellings import spelling_key
 
-__all__ = ["Imputation", "PlainCategories", "make_preparation", "missing_cells"]
+__all__ = ["Imputation", "PlainCategories", "PlainNumbers", "make_preparation", "missing_cells"]
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,45 @@ class PlainCategories(TransformerMixin, BaseEstimator):
     def _plain(self, categories: pd.DataFrame) -> pd.DataFrame:
         # pandas has a text, a truth, a nullable and a categorical type, each with a missing value
         # of its own, and the same column may be of another one in the next file.
-        is_known = categories.notna() & ~categories.isin(list(self.missing))
+        is_known = categories.notna()
+        if self.missing:
+            is_known &= ~categories.apply(are_missing, missing=self.missing)
         return categories.astype(object).where(is_known, np.nan)
+
+
+class PlainNumbers(TransformerMixin, BaseEstimator):
+    """Numbers in which the texts and numbers that mean a missing value are missing.
+
+    Parameters
+    ----------
+    missing : sequence of str, default=()
+
+    Examples
+    --------
+    >>> plain = PlainNumbers(missing=["-999", "?"])
+    >>> plain.fit_transform(pd.DataFrame({"age": [30, -999], "rate": ["?", "1.5"]}))
+        age  rate
+    0  30.0   NaN
+    1   NaN   1.5
+    """
+
+    def __init__(self, missing: Sequence[str] = ()) -> None:
+        self.missing = missing
+
+    def fit(self, numbers: pd.DataFrame, y: object = None) -> PlainNumbers:
+        """Note the names of the columns."""
+        self.feature_names_in_ = np.asarray(numbers.columns, dtype=object)
+        return self
+
+    def transform(self, numbers: pd.DataFrame) -> pd.DataFrame:
+        """The same numbers; a ValueError where other texts are among them."""
+        return numbers.apply(
+            lambda cells: pd.to_numeric(cells.mask(are_missing(cells, self.missing)))
+        )
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """The names of the columns."""
+        return self.feature_names_in_
 
 
 def make_preparation(
@@ -119,7 +156,7 @@ def make_preparation(
     numbers, categories : sequences of str
         Columns of the DataFrame that the transformer will be given.
     merged, missing : sequences of str, default=()
-        As for `PlainCategories`.
+        As for `PlainCategories` and `PlainNumbers`.
 
     Returns
     -------
@@ -135,7 +172,9 @@ def make_preparation(
     """
     # keep_empty_features: in the training rows of a fold a column may have no value at all.
     for_numbers = make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+        *([PlainNumbers(missing=tuple(missing))] if missing else []),
+        SimpleImputer(strategy="median", keep_empty_features=True),
+        StandardScaler(),
     )
     for_categories = make_pipeline(
         PlainCategories(merged=tuple(merged), missing=tuple(missing)),

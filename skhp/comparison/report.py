@@ -97,7 +97,8 @@ def dummy_sentence(study: Study) -> str:
         others.append(natural_name(study.scoring))
     if not others:
         return f"{always}."
-    return f"{always}; its {' and '.join(others)} is that of the best constant answer."
+    are = "is that" if len(others) == 1 else "are those"
+    return f"{always}; its {' and '.join(others)} {are} of the best constant answer."
 
 
 def _facts(study: Study) -> TextTable:

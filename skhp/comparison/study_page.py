@@ -14,7 +14,7 @@ import joblib
 
 from skhp.comparison.comparison_text import notes
 from skhp.comparison.errors import OutputError, SettingsError
-from skhp.comparison.files import check_writable, first_free, refuse_what_is_read
+from skhp.comparison.files import check_writable, first_free, paths_that_can_be, refuse_what_is_read
 from skhp.comparison.repeats import mean_and_deviation
 from skhp.comparison.report import dummy_sentence, side_by_side, verdicts
 from skhp.comparison.study import Study
@@ -47,6 +47,13 @@ def check_page(
             "the pictures of a page are drawn by matplotlib, which is not installed: "
             "pip install matplotlib, or use skhp tune, which prints its report."
         )
+    with paths_that_can_be(path):
+        _check_paths(path, reads, overwrite)
+
+
+def _check_paths(
+    path: Path, reads: Sequence[str | os.PathLike[str] | None], overwrite: bool
+) -> None:
     folder = path.absolute().parent
     if path.is_dir():
         raise OutputError(f"{str(path)!r} is a directory: give --out the path of a file.")

@@ -11,13 +11,15 @@ import pandas as pd
 from pandas.api import types
 from sklearn.datasets import load_digits
 
-from skhp.comparison.cell_types import MOST_WHOLE, as_labels, with_missing_cells
+from skhp.comparison.cell_types import MOST_WHOLE, as_labels, as_numbers, with_missing_cells
 from skhp.comparison.column_words import (
     ColumnWords,
+    as_names,
     code_notes,
     missing_notes,
     settle_spellings,
     typed_input,
+    useless_notes,
 )
 from skhp.comparison.columns import require_distinct_names, sort_columns
 from skhp.comparison.csv_files import line_of_row
@@ -91,12 +93,12 @@ def read_table(
     target: str | None = None,
     *,
     header: bool | None = None,
-    drop: Sequence[str] = (),
-    categories: Sequence[str] = (),
-    numbers: Sequence[str] = (),
-    missing: Sequence[str] = (),
-    merge_labels: Sequence[str] = (),
-    keep_labels: Sequence[str] = (),
+    drop: str | Sequence[str] = (),
+    categories: str | Sequence[str] = (),
+    numbers: str | Sequence[str] = (),
+    missing: str | Sequence[str] = (),
+    merge_labels: str | Sequence[str] = (),
+    keep_labels: str | Sequence[str] = (),
 ) -> Table:
     r"""Read a CSV or Parquet file.
 
@@ -114,14 +116,15 @@ def read_table(
     header : bool, default=None
         Whether the first line of a CSV file holds the column names; None refuses a first line that
         looks like values. Without a header the columns are ``column_1``, ``column_2`` and so on.
-    drop : sequence of str, default=()
-        Columns to leave out.
+    drop : str or sequence of str, default=()
+        Columns to leave out. Here and below, one name can be given by itself.
     categories : sequence of str, default=()
         Columns that are categories although they look like something else, such as numbers.
     numbers : sequence of str, default=()
-        Columns that are numbers although they have leading zeros.
+        Columns, perhaps the target, that are numbers although they have leading zeros.
     missing : sequence of str, default=()
-        Texts that mean a missing value, such as ``NA`` or ``?``.
+        Texts that mean a missing value, such as ``NA`` or ``?``. One that is a number, such as
+        ``-999``, means it however it is written.
     merge_labels : sequence of str, default=()
         Columns whose labels or categories are the same if they differ only in blanks, case, a
         final full stop and alike. They get the most frequent spelling.
@@ -154,16 +157,16 @@ def read_table(
     def place_of_row(row: int) -> str:
         if is_csv(path):
             return f"line {line_of_row(path, row, header)}"
-        return f"row {row}, counted from 0,"
+        return f"row {row} (counted from 0)"
 
     words = ColumnWords(
         target=target,
-        drop=tuple(drop),
-        categories=tuple(categories),
-        numbers=tuple(numbers),
-        missing=tuple(missing),
-        merge_labels=tuple(merge_labels),
-        keep_labels=tuple(keep_labels),
+        drop=as_names(drop),
+        categories=as_names(categories),
+        numbers=as_names(numbers),
+        missing=as_names(missing),
+        merge_labels=as_names(merge_labels),
+        keep_labels=as_names(keep_labels),
     )
     return _taken_apart(frame, words, path.name, place_of_row, is_text=is_csv(path))
 
@@ -173,12 +176,12 @@ def make_table(
     target: str | None = None,
     *,
     name: str = "the table",
-    drop: Sequence[str] = (),
-    categories: Sequence[str] = (),
-    numbers: Sequence[str] = (),
-    missing: Sequence[str] = (),
-    merge_labels: Sequence[str] = (),
-    keep_labels: Sequence[str] = (),
+    drop: str | Sequence[str] = (),
+    categories: str | Sequence[str] = (),
+    numbers: str | Sequence[str] = (),
+    missing: str | Sequence[str] = (),
+    merge_labels: str | Sequence[str] = (),
+    keep_labels: str | Sequence[str] = (),
     place_of_row: Callable[[int], str] = "row {}".format,
 ) -> Table:
     """Take a DataFrame apart into inputs and target.
@@ -212,12 +215,12 @@ def make_table(
     """
     words = ColumnWords(
         target=target,
-        drop=tuple(drop),
-        categories=tuple(categories),
-        numbers=tuple(numbers),
-        missing=tuple(missing),
-        merge_labels=tuple(merge_labels),
-        keep_labels=tuple(keep_labels),
+        drop=as_names(drop),
+        categories=as_names(categories),
+        numbers=as_names(numbers),
+        missing=as_names(missing),
+        merge_labels=as_names(merge_labels),
+        keep_labels=as_names(keep_labels),
     )
     return _taken_apart(frame, words, name, place_of_row, is_text=False)
 
@@ -239,11 +242,14 @@ def _taken_apart(
     words = words.of_columns(list(frame.columns), name)
     frame = frame.drop(columns=list(words.drop))
     _require_content(frame, name)
+    notes = list(useless_notes(frame, words))
     if is_text or words.missing:
         frame = pd.DataFrame(
             {name: with_missing_cells(cells, words.missing) for name, cells in frame.items()}
         )
     chosen = frame.columns[-1] if words.target is None else words.target
+    if chosen in words.numbers:
+        frame = frame.assign(**{chosen: as_numbers(frame[chosen], chosen, place_of_row)})
     known = frame[frame[chosen].notna()]
     if known.empty:
         raise TableError(
@@ -258,11 +264,10 @@ def _taken_apart(
     )
     numbers, categories = sort_columns(inputs, words.categories, place_of_row)
     labels, inputs, merged = settle_spellings(known[chosen], inputs, categories, words)
-    notes: list[str] = []
     if is_text:
         notes += code_notes(inputs, categories, words)
-        notes += missing_notes(labels, inputs[list(categories)], words)
         labels = as_labels(labels)
+    notes += missing_notes(labels, inputs[list(categories)], words)
     encoded = encode_target(_whole_again(labels), chosen, place_of_row)
     inputs = inputs.reset_index(drop=True)
     return Table(

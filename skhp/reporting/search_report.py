@@ -287,7 +287,8 @@ def _replace(target: Path, text: str) -> None:
     """Write a file whole or not at all."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}-", suffix=".part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        # A name of a file may be in another encoding than that of the system.
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
         # A temporary file is its owner's alone; a page is like any other that the user makes.
         umask = os.umask(0)

@@ -1,6 +1,7 @@
 """What `compare` refuses, before anything is fitted."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -8,6 +9,7 @@ from sklearn.datasets import load_diabetes, make_classification
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
+from skhp import KerasMLPClassifier
 from skhp.comparison.compare import compare
 
 QUICK = {"n_repeats": 2, "n_seeds": 1, "cv": 3, "baseline": "dummy"}
@@ -68,6 +70,17 @@ def test_mistakes_are_told_before_any_fit(changed, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         compare(given.pop("estimators"), given.pop("X"), given.pop("y"), **given)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("cell", [1e300, np.nan, np.inf])
+@pytest.mark.parametrize("is_baseline", [True, False])
+def test_columns_that_a_network_cannot_take_are_named_before_any_fit(cell, is_baseline):
+    table = pd.DataFrame(X).add_prefix("c")
+    table.loc[7, "c3"] = cell
+    others = {"baseline": KerasMLPClassifier()} if is_baseline else {}
+    estimators = ONE if is_baseline else {**ONE, "network": KerasMLPClassifier()}
+    with pytest.raises(ValueError, match=r"column 'c3' in 1 row\. KerasMLPClassifier takes finite"):
+        compare(estimators, table, Y, **QUICK | others)
 
 
 def test_what_is_for_classes_is_refused_for_regressors_with_the_mend():

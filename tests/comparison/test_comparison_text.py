@@ -326,6 +326,13 @@ def test_a_misspelt_name_or_metric_is_told():
         comparison().verdict("netwrk")
     with pytest.raises(SettingsError, match="no metric 'recall' was compared"):
         comparison().verdict(metric="recall")
+    with pytest.raises(SettingsError, match=r"no metric \['f1'\] was compared"):
+        comparison().verdict("network", ["f1"])
+    one = comparison()
+    with pytest.raises(SettingsError, match=f"'{one.baseline}' is the baseline.*'network'"):
+        one.verdict(one.baseline)
+    with pytest.raises(SettingsError, match=r"'dummy' is the dummy, .*give one of 'network'"):
+        replace(one, dummy="dummy").verdict("dummy")
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
+import errno
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -8,7 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skhp.comparison import OutputError, check_directory, write_files
+from skhp.comparison import (
+    OutputError,
+    check_directory,
+    check_page,
+    render_report,
+    write_files,
+    write_page,
+)
 
 NAMES = ["pipeline.joblib", "search_results.csv", "training_curves.png"]
 REPORT = "report.txt"
@@ -31,6 +40,25 @@ def test_the_files_hold_what_was_found(study, patients, tmp_path):
         results["mean_test_score"], study.search.cv_results_["mean_test_score"]
     )
     assert (out / "training_curves.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_a_table_may_have_a_name_in_another_encoding(study, tmp_path):
+    named = replace(study, table=replace(study.table, name="t\udce9.csv"))
+    write_files(named, tmp_path / "out", render_report(named))
+    assert "t\\udce9.csv" in (tmp_path / "out" / REPORT).read_text(encoding="utf-8")
+    write_page(named, tmp_path / "page.html")
+    assert "t\\udce9.csv" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_without_permission_to_look_into_is_refused(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(OutputError, match=r"'.*closed' cannot be written to .Permission denied"):
+        check_directory(tmp_path / "closed")
+    with pytest.raises(OutputError, match=r"'.*closed' cannot be written to .Permission denied"):
+        check_page(tmp_path / "closed")
 
 
 def test_other_files_are_kept_and_our_own_replaced(study, tmp_path):

@@ -77,6 +77,22 @@ def test_what_repeats_the_target_is_pointed_out(column):
     assert note.endswith("leave it out with --drop 'c'.")
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.where(DIED, RANDOM.normal(size=N), np.nan),
+        np.where(DIED, None, RANDOM.choice(["x", "z"], N)),
+        np.where(DIED, "only", None),
+        # Of most who died, and of nobody else.
+        np.where(DIED & (RANDOM.random(N) < 0.7), RANDOM.normal(size=N), np.nan),
+    ],
+)
+def test_missing_cells_repeat_the_target_too(column):
+    (note,) = notes(column)
+    assert note.startswith("column 'c' repeats the target, for it has values for some classes only")
+    assert note.endswith("leave it out with --drop 'c'.")
+
+
 @pytest.mark.parametrize("column", [GRADES + 5, np.array(["a", "b", "c"])[GRADES], GRADES == 1])
 def test_a_part_of_the_target_repeats_it_too(column):
     (note,) = notes(column, GRADES)
@@ -99,6 +115,11 @@ def test_a_part_of_the_target_repeats_it_too(column):
         np.ones(N),
         ["a"] * (N - 1) + ["b"],
         [None] * (N - 5) + list(range(5)),
+        # Known of few rows, which are of one class by chance.
+        np.where(np.isin(np.arange(N), np.flatnonzero(DIED)[:5]), 1.5, np.nan),
+        np.where(RANDOM.random(N) < 0.3, np.nan, RANDOM.normal(size=N)),
+        # Whole, as each number of this size is.
+        RANDOM.normal(size=N) * 1e30,
     ],
 )
 def test_what_is_usual_is_not(column):

@@ -93,6 +93,18 @@ def test_texts_for_missing_values_are_known_again():
     )
 
 
+@pytest.mark.parametrize("dtype", [None, str])
+def test_numbers_for_missing_values_are_known_again(dtype):
+    seen = pd.DataFrame({"age": [1.0, 2.0, 9.0, np.nan], "grade": [1, 2, 2, np.nan]})
+    preparation = make_preparation(["age"], ["grade"], missing=["-999", "?"]).fit(seen)
+    plain = make_preparation(["age"], ["grade"]).fit(seen)
+    new = pd.DataFrame({"age": [9, -999], "grade": [1.0, -999.0]}, dtype=dtype)
+    expected = plain.transform(pd.DataFrame({"age": [9, np.nan], "grade": [1.0, np.nan]}))
+    np.testing.assert_array_equal(preparation.transform(new.astype({"grade": float})), expected)
+    with pytest.raises(ValueError, match="x"):
+        preparation.transform(pd.DataFrame({"age": ["x"], "grade": [1]}))
+
+
 def test_codes_that_were_read_as_numbers_are_refused():
     preparation = make_preparation([], ["zip"]).fit(pd.DataFrame({"zip": ["007", "7", "80331"]}))
     with pytest.raises(ValueError, match=r"'zip' holds the number 7.*'007'.*dtype=\{'zip': str\}"):

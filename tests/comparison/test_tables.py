@@ -137,7 +137,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 def test_a_spoiled_cell_of_a_parquet_file_is_named_by_its_row(tmp_path):
     path = tmp_path / "t.parquet"
     pd.DataFrame({"a": ["1", "2", "3", "bad"] * 3, "y": [0, 1] * 6}).to_parquet(path)
-    with pytest.raises(TableError, match="row 3, counted from 0, holds the text 'bad'"):
+    with pytest.raises(TableError, match=r"row 3 .counted from 0. holds the text 'bad'"):
         read_table(path)
     with pytest.raises(TableError, match="always has column names"):
         read_table(path, header=False)
@@ -196,6 +196,7 @@ def test_named_categories_are_what_stands_in_the_file(cells, expected, path):
         (["true", "false", "false"], [False, True]),
         (["'1'", "'-1'", "'-1'"], [-1, 1]),
         (["'bad'", "'good'", "'good'"], ["good", "bad"]),
+        (["'not done'", "done", "done"], ["done", "not done"]),
         (['"""bad"""', '"""good"""', '"""good"""'], ["good", "bad"]),
         ([" yes", " no", " no"], [" no", " yes"]),
         ([str(2**60), str(2**60 + 1), str(2**60 + 1)], [str(2**60 + 1), str(2**60)]),
@@ -352,6 +353,56 @@ def test_cells_that_cannot_be_used_are_named(cells, message, path):
         cells, message = [f'"{cell}"' for cell in cells], "dates or times"
     with pytest.raises(TableError, match=message):
         read_table(write_csv(path, column=cells))
+
+
+def test_a_number_that_means_a_missing_value_may_be_written_in_any_way(path):
+    write_csv(path, column=["-999", "-999.0", " -999 ", "1", "2"])
+    cells = read_table(path, missing=["-999"]).inputs["b"]
+    assert cells.isna().sum() == 36
+    assert set(cells.dropna()) == {1, 2}
+    codes = write_csv(path, column=["007", "7", "8"])
+    assert set(read_table(codes, categories="b", missing="7").inputs["b"].dropna()) == {"007", "8"}
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float32", "Int64", object])
+def test_numbers_of_a_frame_can_mean_a_missing_value(dtype):
+    frame = pd.DataFrame({"a": pd.Series([-999, 1, 2, 5] * 5, dtype=dtype), "y": [0, 1] * 10})
+    assert make_table(frame, missing=["-999"]).inputs["a"].isna().sum() == 5
+
+
+def test_a_text_for_missing_values_that_is_in_no_cell_is_pointed_out(path):
+    write_csv(path, column=["NA", "x", "y", "y"])
+    (note,) = read_table(path, missing=["na", "NA", ""]).notes
+    assert note == "no cell holds 'na', so that --missing 'na' has no effect."
+
+
+def test_texts_of_a_frame_that_look_missing_are_pointed_out():
+    frame = pd.DataFrame({"a": ["", "x", "z", "z"] * 5, "y": ["None", "b", "c", "b", "b"] * 4})
+    about = [note.split(":")[0] for note in make_table(frame).notes]
+    assert about == [
+        "'None' is a class of the target 'y' in 4 rows",
+        "'' is a category of column 'a' in 5 rows",
+    ]
+
+
+def test_what_is_said_of_the_target_counts(path):
+    write_csv(path, target=["01", "1", "2", "NA"])
+    numbers = read_table(path, numbers="t")
+    assert np.bincount(numbers.target.codes).tolist() == [30, 15]
+    assert numbers.target.labels.tolist() == [1, 2]
+    write_csv(path, target=["01", "1", "2"])
+    assert read_table(path, categories="t").target.labels.tolist() == ["01", "1", "2"]
+
+
+def test_one_name_is_not_its_letters(path):
+    write_csv(path, names="a,ta,t")
+    assert list(read_table(path, drop="ta").inputs.columns) == ["a"]
+    assert read_table(path, categories="ta").categories == ("ta",)
+
+
+def test_half_precision_is_read():
+    frame = pd.DataFrame({"a": np.arange(20, dtype="float16") * 37 % 11, "y": [0, 1] * 10})
+    assert make_table(frame).inputs["a"].max() == 10
 
 
 def test_the_largest_number_is_read(path):
