@@ -232,8 +232,9 @@ def test_a_device_gets_nothing_laid_beside_it():
         ("a\0b", r"'.*a\\x00b' has a NUL character in its path, which no file has: give another"),
         ("\ud800", "cannot be the name of a file: .*give another path"),
         ("a" * 300, "cannot be opened: File name too long; give"),
-        ("none/j", "cannot be made: .*No such file or directory.*a directory that exists"),
+        ("none/j", "none/j' cannot be made: No such file or directory; .*directory that exists"),
         ("file/j", "cannot be opened: Not a directory.*a directory that exists"),
+        ("none/", "none/' would be a directory: give the path of a file"),
     ],
 )
 def test_a_path_that_no_file_has_is_refused_with_the_mend(name, found, tmp_path):
@@ -241,6 +242,17 @@ def test_a_path_that_no_file_has_is_refused_with_the_mend(name, found, tmp_path)
     with pytest.raises(JournalError, match=found):
         Journal.opened(f"{tmp_path}/{name}", IDENTITY)
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_path_of_nothing_is_refused():
+    with pytest.raises(JournalError, match="the journal '' has no name: give the path of a file"):
+        Journal.opened("", IDENTITY)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="Linux has such a file")
+def test_a_file_that_gives_an_error_when_it_is_read_is_refused():
+    with pytest.raises(JournalError, match="'/proc/self/mem' cannot be read: .*output error"):
+        Journal.opened("/proc/self/mem", IDENTITY)
 
 
 def test_a_folder_that_is_read_only_is_refused_before_any_training(tmp_path):
