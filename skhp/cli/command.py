@@ -179,6 +179,11 @@ def _print_report(report: str, written: Sequence[Path]) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
+    from skhp.search.journal_place import JournalPlace
+
+    if arguments.journal is not None:
+        # First of all, as Python itself cannot compare each path with another.
+        JournalPlace.of(arguments.journal)
     from skhp.comparison import Settings
 
     return Settings(**{name: getattr(arguments, name) for name in SETTINGS})

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from skhp.search.canonical_text import hashed, text_of
 from skhp.search.code_origins import origin_of_class, origin_of_module
 from skhp.search.code_reading import CodeReading, ImportedNames, read_code
+from skhp.search.names_in_texts import globals_named, modules_named, variables_named
 
 __all__ = [
     "UndescribableError",
@@ -24,6 +25,7 @@ __all__ = [
     "is_code_of_the_user",
     "is_found_by_name",
     "name_of_class",
+    "patched_methods",
     "shallow_description",
 ]
 
@@ -143,6 +145,24 @@ def described_member(value: Any, walk: Walk) -> dict[str, Any] | None:
     return None
 
 
+def patched_methods(kind: type) -> dict[str, Any]:
+    """What the user has put into installed classes of which a class is made."""
+    return {
+        f"{base.__qualname__}.{name}": value
+        for base in kind.__mro__
+        for name, value in vars(base).items()
+        # Another package first, as it is quick to tell.
+        if isinstance(value, types.FunctionType)
+        and _top(value.__globals__.get("__name__")) != _top(base.__module__)
+        and is_code_of_the_user(value)
+        and not is_code_of_the_user(base)
+    }
+
+
+def _top(module: Any) -> str:
+    return str(module).partition(".")[0]
+
+
 # ---------------------------------------------------------------- functions
 
 
@@ -209,18 +229,22 @@ def _attributes(values: Mapping[str, Any], walk: Walk) -> dict[str, Any]:
 
 
 def _read(scope: dict[str, Any], reading: CodeReading) -> dict[str, Any]:
-    return dict(_globals_read(scope, reading)) | dict(_modules_imported(scope, reading))
+    return {
+        **dict(_globals_read(scope, reading)),
+        **dict(_modules_imported(scope, reading)),
+        **variables_named(reading),
+    }
 
 
 def _globals_read(scope: dict[str, Any], reading: CodeReading) -> Iterator[tuple[str, Any]]:
-    for first, *rest in reading.names:
+    for first, *rest in reading.names | globals_named(scope, reading):
         # A name that is not there is one of Python's own, or will be an error where it is read.
         if first in scope and first not in _OF_EACH_MODULE:
             yield _followed(first, scope[first], rest)
 
 
 def _modules_imported(scope: dict[str, Any], reading: CodeReading) -> Iterator[tuple[str, Any]]:
-    for name in reading.imports:
+    for name in reading.imports | modules_named(reading):
         module = _imported(scope, name)
         yield _followed(name.module, module, list(name.attributes))
 
@@ -229,7 +253,10 @@ def _imported(scope: dict[str, Any], name: ImportedNames) -> Any:
     module = name.module
     if name.level:
         package = scope.get("__package__") or str(scope.get("__name__", "")).rpartition(".")[0]
-        module = f"{package}.{module}" if module else package
+        try:
+            module = importlib.util.resolve_name("." * name.level + module, package)
+        except ImportError:
+            return ["$no module", name.module]
     origin = origin_of_module(module)
     if origin is not None:
         return ["$module", module.partition(".")[0], origin]
@@ -287,10 +314,19 @@ def _members(kind: type) -> dict[str, Any]:
 
 
 def _members_of_enum(kind: Any) -> dict[str, Any]:
-    # The rest of such a class is how Python finds its members.
-    functions = {
+    # What else is there under such a name is how Python finds the members.
+    own = {
         name: value
-        for name, value in vars(kind).items()
-        if name not in kind.__members__ and isinstance(value, types.FunctionType | property)
+        for name, value in _members(kind).items()
+        if name not in kind.__members__ and (_is_method(value) or not name.startswith("_"))
     }
-    return functions | {name: member.value for name, member in kind.__members__.items()}
+    members = kind.__members__.items()
+    return own | {name: [member.value, _own_state(member)] for name, member in members}
+
+
+def _is_method(value: Any) -> bool:
+    return isinstance(value, types.FunctionType | property | staticmethod | classmethod)
+
+
+def _own_state(member: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(member).items() if not name.startswith("_")}

@@ -16,8 +16,8 @@ __all__ = ["CodeReading", "ImportedNames", "read_code"]
 
 _READS_NAME = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 _READS_ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
-# Python 3.13 stores these in each class; the first is a line, the second has no order.
-_PLACES_OF_CLASSES = {"__firstlineno__", "__static_attributes__"}
+# What is stored in each class and decides nothing: a line, what has no order, a text for people.
+_PLACES_OF_CLASSES = {"__firstlineno__", "__static_attributes__", "__doc__"}
 _EVERYTHING: tuple[str, ...] = ()
 
 
@@ -37,12 +37,15 @@ class ImportedNames:
 class CodeReading:
     """The instructions of a function, and what they read.
 
-    `names` are chains: ``("settings", "UNITS")`` where the code has ``settings.UNITS``.
+    `names` are chains: ``("settings", "UNITS")`` where the code has ``settings.UNITS``. `mentioned`
+    are all names, those of attributes included, and `texts` the strings among the constants.
     """
 
     instructions: list[Any] = field(default_factory=list)
     names: set[tuple[str, ...]] = field(default_factory=set)
     imports: set[ImportedNames] = field(default_factory=set)
+    mentioned: set[str] = field(default_factory=set)
+    texts: set[str] = field(default_factory=set)
 
 
 def read_code(code: types.CodeType, describe: Callable[[Any], Any]) -> CodeReading:
@@ -54,7 +57,7 @@ def read_code(code: types.CodeType, describe: Callable[[Any], Any]) -> CodeReadi
     describe : callable
         Makes a description of a constant.
     """
-    reading = CodeReading()
+    reading = CodeReading(mentioned=set(code.co_names))
     found = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
     for place, step in enumerate(found):
         if step.opname == "STORE_NAME" and step.argval in _PLACES_OF_CLASSES:
@@ -64,9 +67,16 @@ def read_code(code: types.CodeType, describe: Callable[[Any], Any]) -> CodeReadi
             reading.instructions.append([step.opname, inner.instructions])
             reading.names.update(inner.names)
             reading.imports.update(inner.imports)
+            reading.mentioned.update(inner.mentioned)
+            reading.texts.update(inner.texts)
             continue
-        is_constant = step.opcode in dis.hasconst
-        argument = describe(step.argval) if is_constant else _plain(step.argval)
+        if step.opcode in dis.hasconst:
+            # Not `argval`: in Python 3.11 `dis` does not know the names of a call's keywords.
+            constant = code.co_consts[step.arg or 0]
+            argument = describe(constant)
+            reading.texts.update([constant] if isinstance(constant, str) else ())
+        else:
+            argument = _plain(step.argval)
         reading.instructions.append([step.opname, argument])
         if step.opname in _READS_NAME:
             reading.names.add((step.argval, *_attributes(found[place + 1 :])))

@@ -14,14 +14,13 @@ import math
 import os
 import types
 import weakref
-from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
 import numpy as np
 import scipy.special
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_random_state
 
 from skhp.search.canonical_text import hashed, text_of
 from skhp.search.code_descriptions import (
@@ -31,9 +30,11 @@ from skhp.search.code_descriptions import (
     is_code_of_the_user,
     is_found_by_name,
     name_of_class,
+    patched_methods,
     shallow_description,
 )
 from skhp.search.keras_descriptions import described_keras_object
+from skhp.search.process_objects import is_for_people, name_in_each_process
 from skhp.search.table_descriptions import described_table
 
 __all__ = ["CandidateTexts", "Describer", "described", "digest", "parameters_text"]
@@ -215,6 +216,8 @@ class Describer:
             names = sorted(value, key=self._look)
             pairs = [[self.described(name), self.described(value[name])] for name in names]
             described = {"$dict": pairs}
+        if isinstance(value, OrderedDict):
+            return {"$ordered": [described, [self.described(name) for name in value]]}
         if isinstance(value, defaultdict):
             return {"$defaultdict": [self.described(value.default_factory), described]}
         return described
@@ -266,15 +269,18 @@ class Describer:
         member = described_member(value, self)
         if member is not None:
             return member
-        if value is check_random_state(None):
-            return {"$object": "the global random state of numpy"}
-        if value is os.environ:
-            return {"$object": "os.environ"}  # Each terminal has another one.
+        if (name := name_in_each_process(value)) is not None:
+            return {"$object": name}
+        if isinstance(value, KeysView | ValuesView | ItemsView):
+            items = [self.described(item) for item in sorted(value, key=self._look)]
+            return {f"${name_of_class(type(value))}": items}
         kind = self._described_code(type(value))
         name = kind.pop("$class", kind)
         of_class = {"$object": name} if name is kind else {"$object": name, **kind}
-        if isinstance(value, _CACHES):
+        if isinstance(value, _CACHES) or is_for_people(value):
             return of_class
+        if patched := patched_methods(type(value)):
+            of_class["patched"] = self.described(patched)
         is_installed = not is_code_of_the_user(type(value))
         wrapped = (
             None if isinstance(value, functools.partial) else getattr(value, "__wrapped__", None)

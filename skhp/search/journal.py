@@ -104,8 +104,10 @@ class Journal:
             raise keep_copy(place, error) from None
         except (OSError, sqlite3.Error) as error:
             if not is_without_room(error):
+                # The whole of an error of the system would name a file that is gone again.
+                reason = getattr(error, "strerror", None) or error
                 raise JournalError(
-                    f"the journal {place.given!r} cannot be made: {error}; give `journal` a path "
+                    f"the journal {place.given!r} cannot be made: {reason}; give `journal` a path "
                     "in a directory that exists and can be written"
                 ) from None
             return cls(place, search, None, {}, failure=error)

@@ -52,6 +52,8 @@ class JournalPlace:
             There is something else, or no file can be there.
         """
         given = os.fspath(path)
+        if not given:
+            raise JournalError("the journal '' has no name: give the path of a file")
         try:
             if b"\0" in os.fsencode(given):
                 raise JournalError(
@@ -69,6 +71,10 @@ class JournalPlace:
                 raise JournalError(
                     f"the journal {given!r} is a link to {os.readlink(given)!r}, which is not "
                     "there: give the path of a file, or remove the link"
+                ) from None
+            if given.endswith((os.sep, os.altsep or os.sep)):
+                raise JournalError(
+                    f"the journal {given!r} would be a directory: give the path of a file"
                 ) from None
         except OSError as error:
             raise JournalError(

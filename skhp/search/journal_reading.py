@@ -89,7 +89,9 @@ def read_journal_file(path: str | os.PathLike[str]) -> JournalContents:
         except FileNotFoundError:
             place.refuse_leftovers()
             raise JournalError(f"no such journal: {place.given!r}: give the path of one") from None
-        except PermissionError as error:
+        except OSError as error:
+            if is_without_room(error):
+                raise
             raise JournalError(f"the journal {place.given!r} cannot be read: {error}") from None
         except _UnreadableError as error:
             reason = str(error)

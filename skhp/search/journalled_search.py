@@ -46,7 +46,7 @@ class JournalledSearch:
     ) -> None:
         self._path = path
         self._folds = folds
-        self._parts = {"estimator": estimator, "scoring": scoring, "settings": settings}
+        self._parts = {"estimator": estimator, "scoring": scoring, "settings": dict(settings)}
         self._identity: SearchIdentity | None = None
         self._texts = CandidateTexts()
         self._journal: Journal | None = None
@@ -64,11 +64,24 @@ class JournalledSearch:
         ) -> Any:
             if more_results is not None and len(more_results.get("iter", ())):
                 self._iteration = int(more_results["iter"][0])
+                if self._journal is None:
+                    self._note_rounds(candidate_params, more_results)
             if self._journal is not None:
                 self._answers = self._journal.answers()
             return evaluate(candidate_params, cv, more_results, **context)
 
         return evaluating
+
+    def _note_rounds(self, candidates: Any, more_results: Mapping[str, Any]) -> None:
+        """With the first round, how many rows each round has, which the other candidates decide."""
+        settings = self._parts["settings"]
+        if settings.get("resource") != "n_samples":
+            return  # What grows stands among the parameters of each candidate.
+        rounds = {"n_samples": int(more_results["n_resources"][0])}
+        if settings.get("aggressive_elimination"):
+            rounds["n_candidates"] = len(candidates)
+        # In front, where the message shows them.
+        self._parts["settings"] = rounds | settings
 
     def recalled(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recalled | None:
         """The result of a fit that the journal knows."""

@@ -84,7 +84,12 @@ class SearchIdentity:
 
     def digest(self) -> str:
         """A digest of all parts, for each row to tell of which search it is."""
-        return hashed(text_of({name: getattr(self, name) for name in _COMPARED}))
+        return hashed(text_of({name: self.compared(name) for name in _COMPARED}))
+
+    def compared(self, name: str) -> str:
+        """What of a part decides: no words before a digest, which may differ from run to run."""
+        text: str = getattr(self, name)
+        return text if name == "versions" else text.rpartition(", ")[2]
 
     def remember_changes(
         self, estimator: Any, scoring: Any, settings: Mapping[str, Any] | None = None
@@ -106,7 +111,7 @@ class SearchIdentity:
         told = [
             f"{name} ({getattr(recorded, name)} there; {getattr(self, name)} here)"
             for name in (part.name for part in fields(self))
-            if name in _COMPARED and getattr(self, name) != getattr(recorded, name)
+            if name in _COMPARED and self.compared(name) != recorded.compared(name)
         ]
         here, there = (set(one.code.split("; ")) for one in (self, recorded))
         names = sorted({item.rpartition(" ")[0] for item in here ^ there if item})

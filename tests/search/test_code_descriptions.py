@@ -1,13 +1,16 @@
 """What the user's code reaches decides what it is; where it stands does not."""
 
 import contextlib
+import importlib
 import itertools
+import random
 import subprocess
 import sys
 import textwrap
 import types
 
 import pytest
+from sklearn.linear_model import Ridge
 from sklearn.preprocessing import FunctionTransformer
 
 from skhp.search.code_descriptions import UndescribableError
@@ -76,6 +79,43 @@ EDITED = {
         "def of(n):\n    def inner(): return n\n    return inner\nsearched = of(2)",
         "of(2)",
         "of(64)",
+    ),
+    "the name of an argument": (
+        "def f(a=1, b=1): return a - b\ndef searched(): return f(a=3)",
+        "f(a=3)",
+        "f(b=3)",
+    ),
+    "a global that is looked up by name": (
+        "UNITS = 2\ndef searched(): return globals()['UNITS']",
+        "2",
+        "64",
+    ),
+    "a global in an expression that is evaluated": (
+        "UNITS = 2\ndef searched(): return eval('3 * UNITS')",
+        "= 2",
+        "= 64",
+    ),
+    "a global of a module that is looked up": (
+        "import sys\nUNITS = 2\ndef searched(): return getattr(sys.modules[__name__], 'UNITS')",
+        "2",
+        "64",
+    ),
+    "the names of a dict": (
+        "NAMES = {'a': 1}.keys()\ndef searched(): return list(NAMES)",
+        "'a'",
+        "'b'",
+    ),
+    "the order of an ordered dict": (
+        "from collections import OrderedDict\nD = OrderedDict(a=1, b=2)\n"
+        "def searched(): return list(D)",
+        "a=1, b=2",
+        "b=2, a=1",
+    ),
+    "a method that is put into a class of a library": (
+        "from sklearn.linear_model import Ridge\n"
+        "class Own(Ridge): pass\nsearched = Own()\nOwn.score = lambda self, X, y: 2",
+        "2",
+        "64",
     ),
     "an attribute of a function": (
         "def searched(): return searched.units\nsearched.units = 2",
@@ -231,6 +271,23 @@ EDITED = {
         "2",
         "64",
     ),
+    "a class method of an enum": (
+        "import enum\nclass Size(enum.Enum):\n    A = 1\n    B = 2\n    @classmethod\n"
+        "    def _missing_(cls, value): return cls.A\nsearched = Size",
+        "return cls.A",
+        "return cls.B",
+    ),
+    "a static method of an enum": (
+        "import enum\nclass Size(enum.Enum):\n    A = 1\n    @staticmethod\n"
+        "    def units(): return 2\nsearched = Size",
+        "2",
+        "64",
+    ),
+    "an attribute of a member of an enum": (
+        "import enum\nclass Size(enum.Enum):\n    A = 1\nSize.A.units = 2\nsearched = Size",
+        "= 2",
+        "= 64",
+    ),
     "a data class": (
         "import dataclasses\n@dataclasses.dataclass\nclass Own:\n    units: int = 2\n"
         "def searched(): return Own().units",
@@ -332,6 +389,10 @@ def test_neither_places_nor_the_name_of_the_program_count(case):
             "def searched(): return a() + b()\ndef b(): return 2\ndef a(): return 1",
         ),
         (
+            "def searched():\n    class A:\n        'One.'\n        u = 2\n    return A",
+            "def searched():\n    class A:\n        'Two.'\n        u = 2\n    return A",
+        ),
+        (
             "A = 1\ndef searched(self): return self.B\n",
             "A = 1\nB = object\ndef searched(self): return self.B\n",
         ),
@@ -343,6 +404,7 @@ def test_neither_places_nor_the_name_of_the_program_count(case):
     ids=[
         "comments",
         "text of a class",
+        "text of an inner class",
         "order",
         "a global of an attribute's name",
         "names in a dict",
@@ -420,7 +482,7 @@ def helper(tmp_path, monkeypatch):
             del sys.modules[name]
         for name, source in sources.items():
             path = tmp_path.joinpath(*name.split("__")).with_suffix(".py")
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(source)
         sys.path_importer_cache.clear()
         for cache in tmp_path.rglob("__pycache__"):
@@ -445,6 +507,8 @@ def helper(tmp_path, monkeypatch):
         "def searched():\n    import own_settings as s\n    return [s.UNITS for _ in 'a']",
         "def searched():\n    from own_settings import UNITS\n    return UNITS",
         "def searched():\n    from own_settings import units as u\n    return u()",
+        "import importlib\ndef searched(): return importlib.import_module('own_settings').UNITS",
+        "def searched(): return __import__('own_settings').UNITS",
     ],
 )
 def test_a_module_of_the_users_counts_by_what_is_read_of_it(source, helper):
@@ -489,6 +553,57 @@ def test_a_part_of_a_package_of_the_users_counts(source, helper):
         helper(own_package____init__="", own_package__part=f"UNITS = {units}")
         digests.append(digest(value_of(source)))
     assert digests[0] != digests[1]
+
+
+def test_a_part_of_a_package_further_up_counts(helper):
+    digests = []
+    for units in 2, 64:
+        helper(
+            own_package____init__="",
+            own_package__part=f"UNITS = {units}",
+            own_package__inner____init__="",
+            own_package__inner__code="def searched():\n    from ..part import UNITS\n    UNITS",
+        )
+        digests.append(digest(importlib.import_module("own_package.inner.code").searched))
+    assert digests[0] != digests[1]
+
+
+def test_a_method_that_is_put_into_an_installed_class_counts(monkeypatch):
+    before = digest(Ridge())
+    monkeypatch.setattr(Ridge, "score", lambda self, X, y: 1.0)
+    once = digest(Ridge())
+    monkeypatch.setattr(Ridge, "score", lambda self, X, y: 2.0)
+    assert len({before, once, digest(Ridge())}) == 3
+    monkeypatch.undo()
+    assert digest(Ridge()) == before
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from random import random, choice as it",
+        "from numpy.random import rand as it",
+        "from sys import stderr as it",
+        "import logging\nit = logging.getLogger(__name__)",
+        "import logging\nclass Own(logging.Logger): pass\nit = Own('a')",
+        "import logging\nit = logging.StreamHandler()",
+        "from rich.console import Console\nit = Console()",
+        "import tqdm\nit = tqdm.tqdm(total=3, disable=True)",
+    ],
+)
+def test_what_differs_in_each_process_and_decides_nothing_counts_by_name(source):
+    random.seed(0)
+    before = digest(value_of(f"{source}\ndef searched(): return it"))
+    random.seed(1)
+    assert digest(value_of(f"{source}\ndef searched(): return it", "another")) == before
+
+
+def test_a_bar_of_progress_counts_by_what_it_goes_through():
+    one, other = (
+        value_of(f"import tqdm\nit = tqdm.tqdm([{n}], disable=True)\ndef searched(): return it")
+        for n in (2, 64)
+    )
+    assert digest(one) != digest(other)
 
 
 def test_a_module_that_is_not_there_is_the_users_own_affair():
@@ -540,6 +655,22 @@ def test_the_environment_counts_by_name(monkeypatch):
     before = digest(value_of(source))
     monkeypatch.setenv("OF_ANOTHER_TERMINAL", "1")
     assert digest(value_of(source)) == before
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\ndef searched(): return os.environ['OWN_UNITS']",
+        "import os\ndef searched(): return os.getenv('OWN_UNITS', '1')",
+        "def searched():\n    from os import environ\n    return environ.get('OWN_UNITS')",
+    ],
+)
+def test_a_variable_that_is_read_counts(source, monkeypatch):
+    digests = []
+    for units in "2", "64", "2":
+        monkeypatch.setenv("OWN_UNITS", units)
+        digests.append(digest(value_of(source)))
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_sets_of_functions_have_no_order_of_their_own():

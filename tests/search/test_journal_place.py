@@ -232,8 +232,9 @@ def test_a_device_gets_nothing_laid_beside_it():
         ("a\0b", r"'.*a\\x00b' has a NUL character in its path, which no file has: give another"),
         ("\ud800", "cannot be the name of a file: .*give another path"),
         ("a" * 300, "cannot be opened: File name too long; give"),
-        ("none/j", "cannot be made: .*No such file or directory.*a directory that exists"),
+        ("none/j", "none/j' cannot be made: No such file or directory; .*directory that exists"),
         ("file/j", "cannot be opened: Not a directory.*a directory that exists"),
+        ("none/", "none/' would be a directory: give the path of a file"),
     ],
 )
 def test_a_path_that_no_file_has_is_refused_with_the_mend(name, found, tmp_path):
@@ -241,6 +242,28 @@ def test_a_path_that_no_file_has_is_refused_with_the_mend(name, found, tmp_path)
     with pytest.raises(JournalError, match=found):
         Journal.opened(f"{tmp_path}/{name}", IDENTITY)
     assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(("name", "found"), [("a\0b", "a NUL character"), ("loop", "Too many")])
+def test_the_command_refuses_a_path_in_one_line(name, found, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "table.csv").write_text("a,y\n1,0\n2,1\n")
+    for arguments in ["tune", "table.csv", "--journal", name], ["journal", name]:
+        assert main(arguments) == 2
+        assert found in capsys.readouterr().err
+    assert sorted(os.listdir(tmp_path)) == ["loop", "table.csv"]
+
+
+def test_a_path_of_nothing_is_refused():
+    with pytest.raises(JournalError, match="the journal '' has no name: give the path of a file"):
+        Journal.opened("", IDENTITY)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="Linux has such a file")
+def test_a_file_that_gives_an_error_when_it_is_read_is_refused():
+    with pytest.raises(JournalError, match=r"'/proc/self/mem' cannot be read: .*output error"):
+        Journal.opened("/proc/self/mem", IDENTITY)
 
 
 def test_a_folder_that_is_read_only_is_refused_before_any_training(tmp_path):
@@ -253,7 +276,7 @@ def test_a_folder_that_is_read_only_is_refused_before_any_training(tmp_path):
         "try: fill(folder + '/j', 3)\n"
         "except JournalError as error: print(json.dumps([str(error)]))",
     )
-    assert "cannot be made: [Errno 30] Read-only file system" in message
+    assert "cannot be made: Read-only file system" in message
     assert "give `journal` a path in a directory that exists and can be written" in message
 
 

@@ -200,6 +200,45 @@ class TestRefused:
         ):
             search.fit(X, Y)
 
+    @pytest.mark.parametrize("settings", [{}, {"aggressive_elimination": True}])
+    def test_candidates_that_change_the_rows_of_the_rounds(self, settings, tmp_path):
+        # Each of the rounds has other rows, with nothing else edited.
+        if settings:
+            settings = settings | {"min_resources": 20}
+
+        def search(alphas):
+            return HalvingGridSearchCV(
+                SGDClassifier(random_state=0),
+                {"alpha": alphas},
+                factor=2,
+                cv=2,
+                early_stopping=False,
+                random_state=0,
+                journal=tmp_path / "journal",
+                **settings,
+            ).fit(X, Y)
+
+        alphas = list(np.logspace(-4, 1, 16))
+        search(alphas[:4])
+        with pytest.raises(JournalMismatchError, match=r"settings \({'n_samples': "):
+            search(alphas)
+
+    def test_candidates_that_leave_the_rows_of_the_rounds(self, tmp_path):
+        def search(alphas, journal):
+            return HalvingGridSearchCV(
+                SGDClassifier(random_state=0),
+                {"alpha": alphas},
+                min_resources=50,
+                cv=2,
+                early_stopping=False,
+                random_state=0,
+                journal=journal,
+            ).fit(X, Y)
+
+        search([1e-3, 1e-1], tmp_path / "journal")
+        again = search([1e-3, 1e-1, 1e-2], tmp_path / "journal")
+        assert_same_results(again, search([1e-3, 1e-1, 1e-2], None))
+
     def test_a_path_that_is_none(self):
         with pytest.raises(ValueError, match="journal"):
             GridSearchCV(LogisticRegression(), {"C": [1.0]}, journal=3).fit(X, Y)

@@ -73,6 +73,24 @@ def test_a_function_as_score_names_no_address():
     assert "0x" not in identity(scoring=score).scoring
 
 
+def test_a_text_that_differs_from_run_to_run_does_not_count():
+    class Score:
+        runs = 0
+
+        def __call__(self, estimator, X, y):
+            return 1.0
+
+        def __repr__(self):
+            return f"Score {id(self)}"
+
+    scores = Score(), Score()
+    one, other = (identity(scoring=score) for score in scores)
+    assert one.scoring != other.scoring
+    assert one.differences(other) == []
+    Score.runs = 1
+    assert identity(scoring=Score()).differences(one)[0].startswith("scoring (")
+
+
 def test_another_version_is_another_search(monkeypatch):
     before = identity()
     monkeypatch.setattr("skhp.search.search_identity.version", lambda name: "99")
