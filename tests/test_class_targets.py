@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import RidgeClassifier
-from sklearn.metrics import f1_score, get_scorer
+from sklearn.metrics import cohen_kappa_score, f1_score, get_scorer, make_scorer
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit, cross_val_score
 from sklearn.preprocessing import scale
 
@@ -279,6 +279,33 @@ class TestSearchers:
         assert found[0].best_score_ == pytest.approx(found[1].best_score_)
         assert found[0].score(X, RARE) == pytest.approx(found[1].score(X, np.eye(2)[RARE]))
 
+    @pytest.mark.parametrize(
+        "metric", [make_scorer(cohen_kappa_score), {"kappa": make_scorer(cohen_kappa_score)}]
+    )
+    def test_a_scorer_made_of_a_metric_of_scikit_learn_is_given_labels(self, metric):
+        refit = "kappa" if isinstance(metric, dict) else True
+        found = [
+            skhp.GridSearchCV(
+                perceptron(epochs=8), {"neurons": [8]}, cv=3, scoring=metric, refit=refit
+            ).fit(X, y)
+            for y in (SPECIES, np.eye(3)[SPECIES])
+        ]
+        assert found[0].best_score_ == pytest.approx(found[1].best_score_)
+        assert found[0].best_score_ > 0.1
+
+    def test_a_scorer_made_of_a_function_of_ones_own_is_given_the_rows(self):
+        seen = []
+
+        def metric(y, predicted):
+            seen.append(np.shape(y)[1:])
+            return 0.0
+
+        skhp.GridSearchCV(
+            perceptron(epochs=2), {"neurons": [2]}, cv=3, scoring=make_scorer(metric)
+        ).fit(X, np.eye(3)[SPECIES])
+        assert seen
+        assert set(seen) == {(3,)}
+
     def test_a_scorer_of_ones_own_is_given_the_rows(self):
         shapes = set()
 
@@ -410,3 +437,23 @@ class TestUnclearLabels:
             for target in (y, np.array(y, dtype=object)):
                 with pytest.raises(ValueError, match=r"several types|missing label"):
                     fit(X, target)
+
+
+@pytest.mark.parametrize("make", [network, perceptron])
+@pytest.mark.parametrize(
+    "as_objects",
+    [
+        lambda rows: rows.astype(object),
+        lambda rows: pd.DataFrame(rows).astype("Int64"),
+        lambda rows: pd.DataFrame(rows.astype(bool)).astype("boolean"),
+        lambda rows: pd.DataFrame(rows).astype("category"),
+    ],
+    ids=["objects", "Int64", "boolean", "category"],
+)
+def test_rows_of_objects_are_learnt_and_scored_as_rows_of_numbers(make, as_objects):
+    rows = np.eye(3, dtype=int)[SPECIES]
+    given = as_objects(rows)
+    expected, fitted = make(epochs=3).fit(X, rows), make(epochs=3).fit(X, given)
+    assert fitted.score(X, given) == fitted.score(X, rows) == expected.score(X, rows)
+    search = skhp.GridSearchCV(make(epochs=3), {"epochs": [3]}, cv=3)
+    assert search.fit(X, given).best_score_ == search.fit(X, rows).best_score_

@@ -59,6 +59,22 @@ def test_several_tables_are_refused(form):
         assert type(SEVERAL[form]).__name__ in str(raised.value)
 
 
+@pytest.mark.parametrize("form", SEVERAL)
+@pytest.mark.parametrize("network", [skhp.KerasMLPClassifier, skhp.KerasMLPRegressor])
+def test_perceptrons_and_comparisons_refuse_several_tables(network, form):
+    with_held_out_rows = network(early_stopping=True)
+    fits = {
+        "fit": lambda X: network().fit(X, y),
+        "partial_fit": lambda X: network().partial_fit(X, y),
+        "X_val": lambda X: with_held_out_rows.fit(TABLE, y, X_val=X, y_val=y),
+        "compare": lambda X: skhp.compare({"network": network()}, X, y),
+    }
+    for name, fit in fits.items():
+        with pytest.raises(ValueError, match=SAID) as raised:
+            fit(SEVERAL[form])
+        assert type(SEVERAL[form]).__name__ in str(raised.value), name
+
+
 def test_one_table_for_a_model_of_several_inputs_is_refused():
     wrapper = skhp.KerasClassifier(of_two_inputs, loss="bce")
     with pytest.raises(ValueError, match=SAID) as raised:
@@ -69,9 +85,11 @@ def test_one_table_for_a_model_of_several_inputs_is_refused():
 
 def test_several_tables_are_refused_in_predictions():
     fitted = skhp.KerasClassifier(of_one_table, loss="bce").fit(TABLE, y)
+    perceptron = skhp.KerasMLPClassifier(epochs=1).fit(TABLE, y)
     for form in ("dict", "list"):
-        with pytest.raises(ValueError, match=SAID):
-            fitted.predict(SEVERAL[form])
+        for predicting in (fitted, perceptron):
+            with pytest.raises(ValueError, match=SAID):
+                predicting.predict(SEVERAL[form])
 
 
 def test_what_the_message_says_is_true():

@@ -27,6 +27,7 @@ from skhp.comparison.named_baselines import given_baseline, named_baseline
 from skhp.comparison.outer_splits import outer_splits
 from skhp.comparison.progress import bar_of_comparison
 from skhp.search.column_checks import refuse_unusable_columns
+from skhp.several_inputs import refuse_several_inputs
 
 __all__ = ["compare"]
 
@@ -152,6 +153,7 @@ def compare(
     for_classes = _are_classifiers(
         others if isinstance(baseline, str) else {name: baseline, **others}
     )
+    _require_one_table(X, y)
     check_consistent_length(X, y, groups)
     for estimator in others.values() if isinstance(baseline, str) else (baseline, *others.values()):
         refuse_unusable_columns(estimator, {}, X, y)
@@ -210,6 +212,13 @@ def _require_estimators(estimators: Any) -> None:
         raise SettingsError("there is no estimator to compare: give a dict of at least one.")
     if names := [name for name in estimators if not isinstance(name, str)]:
         raise SettingsError(f"an estimator is named {names[0]!r}: give it a name of type str.")
+
+
+def _require_one_table(X: Any, y: Any) -> None:
+    try:
+        refuse_several_inputs(X, y)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _are_classifiers(estimators: Mapping[str, Any]) -> bool:

@@ -297,7 +297,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         -------
         score : float
         """
-        return KerasWrapper.score(self, X, y, sample_weight)
+        return KerasWrapper.score(self, X, self._as_learnt(y), sample_weight)
 
     @staticmethod
     def scorer(y_true: ArrayLike, y_pred: ArrayLike, **kwargs: Any) -> float:

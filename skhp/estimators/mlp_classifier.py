@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from skhp.class_targets import one_hot_classes
+from skhp.class_targets import class_labels, one_hot_classes
 from skhp.estimators.class_decisions import ClassDecisions
 from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
 from skhp.estimators.mlp_loss import network_loss, warn_of_empty_batches
@@ -313,6 +314,23 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
             )
         return self._partial_fit(X, y, sample_weight, classes)
 
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy of the predictions for `X`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,), or (n_samples, n_classes) of one-hot rows
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        # scikit-learn reads no rows of objects, as those of pandas that may miss values are.
+        labels, predicted = class_labels(y), class_labels(self.predict(X))
+        return float(accuracy_score(labels, predicted, sample_weight=sample_weight))
+
     def _encode_target(
         self,
         y: np.ndarray,
@@ -321,7 +339,7 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
         classes: ArrayLike | None = None,
         held_out: bool = False,
     ) -> EncodedTarget:
-        check_classification_targets(y)
+        check_classification_targets(class_labels(y))
         y = self._labels(y, first=first)
         if first:
             self._learn_classes(y, classes)

@@ -147,11 +147,7 @@ class RoutedParametersMixin(NamedParametersMixin):
             super()._validate_params()
         except InvalidParameterError as error:
             mistakes.insert(0, str(error))
-        self._refuse(mistakes + self._further_mistakes())
-
-    def _further_mistakes(self) -> list[str]:
-        """What is wrong with the parameters beyond a single name or value."""
-        return []
+        self._refuse(mistakes)
 
     def _unknown(self, names: Iterable[str], model: Any) -> list[str]:
         """What is wrong with the names of extra parameters."""

@@ -78,6 +78,13 @@ class LabelWrapper(KerasWrapper):
             return labels
         return one_hot_rows(labels, self._one_hot_columns, self.y_dtype_)
 
+    def _as_learnt(self, y: Any) -> Any:
+        """One-hot rows in the form that predictions have; every other target as it is."""
+        labels = None if self._one_hot_columns is None else one_hot_labels(y)
+        if labels is None or np.shape(y)[1] != self._one_hot_columns:
+            return y
+        return self._as_given(labels)
+
     def _type_of_target(self, y: np.ndarray) -> str:
         if self._encodes_labels() and one_hot_labels(y) is not None:
             return "binary" if y.shape[1] == 2 else "multiclass"

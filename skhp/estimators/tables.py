@@ -14,6 +14,7 @@ from skhp.estimators.arrays import dense, overflow_to_infinity
 from skhp.estimators.scikit_learn_private import check_sample_weight
 from skhp.networks import OutputKind
 from skhp.number_columns import refuse_columns_without_numbers
+from skhp.several_inputs import refuse_several_inputs
 from skhp.training import TrainingRows, ValidationRows, row_groups, sum_by_group
 
 
@@ -116,6 +117,7 @@ class WeightedTable:
 
 def checked_features(estimator: BaseEstimator, X: ArrayLike) -> np.ndarray:
     """Rows to predict, as float32, with the columns that the estimator was fitted on."""
+    refuse_several_inputs(X)
     refuse_columns_without_numbers(X, type(estimator).__name__)
     with overflow_to_infinity():
         return dense(
@@ -127,6 +129,7 @@ def checked_table(
     estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, first: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows to learn from, as float32, and their target; `first` notes the names of the columns."""
+    refuse_several_inputs(X, y)
     refuse_columns_without_numbers(X, type(estimator).__name__)
     with overflow_to_infinity():
         checked_X, checked_y = validate_data(

@@ -53,7 +53,12 @@ def network_size(
         within = max(count - 1, 0) * (size + 1) * size
         ends = [n_inputs, size, n_outputs] if count else [n_inputs, n_outputs]
         units = count * size
-    elif hasattr(neurons, "__len__") and len(neurons) > _MOST_LAYERS_READ:
+    # An array without dimensions is for `layer_sizes` to refuse: it has no length.
+    elif (
+        hasattr(neurons, "__len__")
+        and getattr(neurons, "ndim", 1)
+        and len(neurons) > _MOST_LAYERS_READ
+    ):
         # One unit each at least; to read them may take more memory than there is.
         return NetworkSize(2 * len(neurons), len(neurons))
     else:

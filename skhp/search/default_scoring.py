@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -12,23 +13,28 @@ from sklearn.utils.multiclass import type_of_target
 
 from skhp.class_scoring import ClassScorer
 from skhp.class_targets import one_hot_labels
+from skhp.search.scikit_learn_private import metric_of
 
 __all__ = ["default_scoring", "scoring_of_classes"]
 
 
 def scoring_of_classes(scoring: Any) -> Any:
-    """Metrics given by name, as they are for labels, for a target of one-hot rows.
+    """Metrics of scikit-learn, as they are for labels, for a target of one-hot rows.
 
-    Scorers of the user's own are given what the user gave; what scikit-learn does not know stays
+    Functions of the user's own are given what the user gave; what scikit-learn does not know stays
     for it to say.
     """
     if isinstance(scoring, list | tuple | set) and all(isinstance(one, str) for one in scoring):
         scoring = {name: name for name in scoring}
     if isinstance(scoring, dict):
         return {name: scoring_of_classes(one) for name, one in scoring.items()}
-    if not isinstance(scoring, str) or scoring not in get_scorer_names():
-        return scoring
-    return ClassScorer(get_scorer(scoring))
+    if isinstance(scoring, str) and scoring in get_scorer_names():
+        return ClassScorer(get_scorer(scoring))
+    return ClassScorer(scoring) if _is_of_scikit_learn(metric_of(scoring)) else scoring
+
+
+def _is_of_scikit_learn(metric: Any) -> bool:
+    return inspect.isroutine(metric) and metric.__module__.partition(".")[0] == "sklearn"
 
 
 def default_scoring(estimator: Any, y: Any) -> Any:

@@ -32,6 +32,7 @@ __all__ = [
     "ScikitLearnInvalidParameterError",
     "StrOptions",
     "constraints_of",
+    "metric_of",
     "response_methods_of",
     "validate_parameter_constraints",
 ]
@@ -44,6 +45,14 @@ def constraints_of(estimator: Any) -> Mapping[str, Any]:
     """
     constraints = getattr(type(estimator), "_parameter_constraints", None)
     return constraints if isinstance(constraints, Mapping) else {}
+
+
+def metric_of(scorer: Any) -> Any:
+    """The function of a target and predictions that a scorer was made of; None if it was not.
+
+    A scorer keeps the public argument `score_func` of `make_scorer` under a private name.
+    """
+    return getattr(scorer, "_score_func", None)
 
 
 def response_methods_of(scorer: Any) -> tuple[str, ...]:

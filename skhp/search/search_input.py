@@ -11,6 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import ParameterGrid
 from sklearn.utils.multiclass import check_classification_targets
 
+from skhp.class_targets import class_labels
 from skhp.last_step import last_step
 from skhp.search.combinations import refuse_bad_combinations
 from skhp.search.dimensions import Choices, Dimension
@@ -61,7 +62,7 @@ def _refuse_continuous_classes(estimator: Any, y: Any) -> None:
     # Who encodes the target in a way of their own may take what they like.
     known = type(last_step(estimator)).__module__.partition(".")[0] in ("skhp", "sklearn")
     if y is not None and known and is_classifier(estimator):
-        check_classification_targets(y)
+        check_classification_targets(class_labels(y))
 
 
 def _alternatives(search: Any) -> list[list[tuple[str, Any, Dimension]]]:

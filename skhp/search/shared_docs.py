@@ -11,7 +11,7 @@ _SCORING = """
 scoring : "auto", str, callable, list, tuple, dict or None, default="auto"
     "auto" is the F1 of the rarest class for two classes, whatever their labels, macro F1 for more,
     and the estimator's own score for everything else. Anything else is as in scikit-learn; None is
-    the estimator's own score. Rows that each hold a single 1 are classes: metrics given by name
+    the estimator's own score. Rows that each hold a single 1 are classes: metrics of scikit-learn
     score them as the labels that they stand for, and folds are stratified by these.
 """
 
@@ -19,7 +19,7 @@ _ONE_SCORING = """
 scoring : "auto", str, callable or None, default="auto"
     "auto" is the F1 of the rarest class for two classes, whatever their labels, macro F1 for more,
     and the estimator's own score for everything else. Anything else is as in scikit-learn; None is
-    the estimator's own score. Rows that each hold a single 1 are classes: metrics given by name
+    the estimator's own score. Rows that each hold a single 1 are classes: metrics of scikit-learn
     score them as the labels that they stand for, and folds are stratified by these.
 """
 

@@ -51,6 +51,7 @@ def two_blobs():
         ({"hidden_layers": 1, "neurons": (20, 5)}, "hidden_layers='auto', which is 2"),
         ({"hidden_layers": 0, "neurons": [5]}, "1 entry"),
         ({"neurons": (5, 2.5)}, "holds 2.5"),
+        ({"neurons": np.array(4)}, "neurons must be a whole number"),
         ({"lr_schedule": {"kind": "step", "evry": 3}}, "'every'"),
         ({"hidden_layers": 3000}, "3,000 hidden layers"),
         ({"hidden_layers": 10**9, "neurons": 10**9}, "1,000,000,000 hidden layers"),

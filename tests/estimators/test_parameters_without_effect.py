@@ -426,3 +426,13 @@ class TestOfferedParameters:
         offered = OfferedParameters({"a": 1})
         assert "a" in offered
         assert offered.read == set()
+
+
+def test_each_mistake_is_said_once():
+    def build(batch_size=8):
+        return compiled()
+
+    with pytest.raises(InvalidParameterError) as raised:
+        KerasClassifier(build, batch_size=4, epochs=0).fit(X, y)
+    said = str(raised.value).splitlines()
+    assert len(said) == len(set(said)) == 2
