@@ -166,18 +166,6 @@ def log_probabilities(outputs: np.ndarray, loss: Any) -> np.ndarray | None:
     return log_softmax(outputs, axis=-1)
 
 
-def log_of_float32(probabilities: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Logarithms of probabilities that a model computed in float32; those that are 0 are rounded.
-
-    Where a row has one output, that of the second class, the first has what it differs from 1 by.
-    """
-    least = np.full(probabilities.shape[-1], float(np.finfo(np.float32).tiny))
-    if outputs.shape[-1] == 1:
-        # Half of the last place of a float32 below 1.
-        least[0] = 2.0**-25
-    return np.log(np.maximum(probabilities, least))
-
-
 def is_keras_own(loss: Any) -> bool:
     """Whether a loss is one of Keras', given as a string, a function, a class or an instance."""
     if isinstance(loss, str):

@@ -13,7 +13,6 @@ from scipy.special import logit
 
 from skhp.estimators.class_encoding import (
     as_probabilities,
-    log_of_float32,
     log_probabilities,
 )
 from skhp.estimators.custom_preparation import CheckedFit, HeldOutLabels
@@ -82,11 +81,11 @@ class LabelDecisions(LabelWrapper):
         return self.target_encoder_.inverse_transform(outputs, return_proba=True)
 
     def predict_log_proba(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
-        """Logarithms of the probabilities of the classes for each row, all of them finite.
+        """Logarithms of the probabilities of the classes for each row.
 
-        They are computed from the logits where the loss of the model has ``from_logits=True``.
-        Other models compute probabilities in float32, and those that round to 0 count as the
-        least that do not.
+        They are computed from the logits where the loss of the model has ``from_logits=True``, and
+        are finite then. Other models compute probabilities in float32; the logarithm of one that
+        rounds to 0 is minus infinity.
 
         Parameters
         ----------
@@ -110,7 +109,10 @@ class LabelDecisions(LabelWrapper):
         )
         own = self._encodes_labels() and self.target_type_ in ("binary", "multiclass")
         logarithms = log_probabilities(outputs, self.model_.loss) if own else None
-        return log_of_float32(probabilities, outputs) if logarithms is None else logarithms
+        if logarithms is not None:
+            return logarithms
+        with np.errstate(divide="ignore"):
+            return np.log(probabilities)
 
     def _rare_probability(self, outputs: np.ndarray) -> np.ndarray:
         probabilities = self.target_encoder_.inverse_transform(outputs, return_proba=True)
