@@ -42,8 +42,8 @@ class TestNetwork:
         )
 
     def test_neurons_of_another_length_are_refused(self, two_classes):
-        with pytest.raises(InvalidParameterError, match=r"hidden_layers=2"):
-            quick(neurons=[4, 4]).fit(*two_classes)
+        with pytest.raises(InvalidParameterError, match=r"hidden_layers=1"):
+            quick(hidden_layers=1, neurons=[4, 4]).fit(*two_classes)
 
     def test_dropout_and_batch_norm_train(self, two_classes):
         fitted = quick(
