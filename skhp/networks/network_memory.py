@@ -56,7 +56,7 @@ def network_size(
     # An array without dimensions is for `layer_sizes` to refuse: it has no length.
     elif (
         hasattr(neurons, "__len__")
-        and getattr(neurons, "ndim", 1)
+        and getattr(neurons, "ndim", 1) != 0
         and len(neurons) > _MOST_LAYERS_READ
     ):
         # One unit each at least; to read them may take more memory than there is.
