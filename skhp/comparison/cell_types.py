@@ -269,7 +269,7 @@ def _value(text: str) -> float:
 
 
 def _replaced(column: pd.Series, values: dict[str, float] | dict[str, bool]) -> pd.Series:
-    # Of the values alone, so that missing cells do not turn whole numbers and truth into objects
-    # of another kind than those that pandas reads.
+    # Decided by the values alone, so that missing cells do not turn whole numbers and truth into
+    # objects of another kind than those that pandas reads.
     cells = pd.Series([values.get(text, np.nan) for text in column], index=column.index)
     return cells.rename(column.name)

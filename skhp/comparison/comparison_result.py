@@ -120,8 +120,8 @@ class Comparison:
 
         It says "Gain" or "Loss" only where the corrected test, with Holm's adjustment for several
         estimators, finds the difference clear. Otherwise it says how large a difference would have
-        to be to be clear in so many rows, and about how many rows would show the one found. Where
-        the estimator or the baseline is not better than the dummy, it says that, too.
+        to be to be clear in this number of rows, and about how many rows would show the one found.
+        Where the estimator or the baseline is not better than the dummy, it says that, too.
 
         Parameters
         ----------

@@ -90,7 +90,7 @@ class FoldScorer:
     def _brier(self, estimator: Any, X: Any, y: Any) -> float:
         if self.rare is None or not hasattr(estimator, "predict_proba"):
             return nan
-        # Of a class that the training rows did not hold, nobody has a probability: it is 0.
+        # A class that the training rows did not hold has a probability of 0.
         of_rare = np.asarray(estimator.classes_) == self.rare
         probability = np.asarray(estimator.predict_proba(X))[:, of_rare].sum(axis=1)
         is_rare = np.asarray(y).ravel() == self.rare

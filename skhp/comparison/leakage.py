@@ -99,7 +99,7 @@ def _are_whole(numbers: np.ndarray) -> bool:
 def _counts(numbers: np.ndarray, n_distinct: int) -> str:
     """The direction in which numbers go on from row to row, if they do."""
     steps = np.diff(numbers)
-    # Values that come back, such as years of a sorted table, are no count.
+    # Values that come back, such as years of a sorted table, are not a count.
     if 2 * n_distinct < len(numbers):
         return ""
     if (steps >= 0).all():

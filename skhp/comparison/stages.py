@@ -58,7 +58,7 @@ class TrainingCount:
                 self._tell()
 
     def advanced(self, progress: _HasEpochs) -> None:
-        """The networks of a population have done so many epochs together."""
+        """The networks of a population have done this number of epochs together."""
         with self._lock:
             known = (self._progress.epochs or 0) - self._epochs_before
             if progress.epochs_done < known:

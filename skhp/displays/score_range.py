@@ -21,7 +21,7 @@ class ScoreRange(NamedTuple):
 
 
 def score_range(scores: np.ndarray) -> ScoreRange:
-    """From the lowest score that is no outlier to the highest.
+    """From the lowest score that is not an outlier to the highest.
 
     One R² of -10,000 would leave one colour for all others. The best are never outliers.
 

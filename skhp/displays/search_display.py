@@ -21,7 +21,7 @@ from skhp.suggestions import nearest_name
 __all__ = ["SearchDisplay", "size_of_coordinates"]
 
 MOST_COORDINATES = 8
-# Up to so many parameters, the bars of importance stand beside the coordinates, not beneath them.
+# Up to this number of parameters, the bars of importance stand beside the coordinates.
 _MOST_BESIDE = 4
 # In inches. The letters of a wider picture are too small on a page.
 _WIDTH, _HEIGHT = 10.0, 4.4

@@ -174,7 +174,7 @@ def _recorded_name(monitor: str, curves: Mapping[str, tuple[float, ...]]) -> str
 def _of_keras_callbacks(
     network: Any, name: str, curves: Mapping[str, tuple[float, ...]]
 ) -> TrainingHistory:
-    """Of a wrapped model: Keras' EarlyStopping says what was watched, and may keep the best."""
+    """A wrapped model: Keras' EarlyStopping says what was watched, and may keep the best."""
     # Those that took part in the fit are not pickled; those that were given are.
     given = getattr(network, "callbacks_", None) or getattr(network, "callbacks", None)
     callbacks: Any = list(given.values()) if isinstance(given, Mapping) else given

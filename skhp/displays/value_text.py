@@ -86,7 +86,7 @@ def number_text(value: float) -> str:
 
 
 def decimals_of(numbers: np.ndarray, digits: int) -> int:
-    """How many decimals give the largest of some numbers so many digits that count.
+    """How many decimals give the largest of some numbers this number of significant digits.
 
     Examples
     --------

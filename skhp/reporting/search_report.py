@@ -259,7 +259,7 @@ def _prediction_errors(y: np.ndarray, predicted: np.ndarray, ax: Any) -> None:
     from matplotlib.ticker import AutoLocator
 
     PredictionErrorDisplay.from_predictions(y, predicted, kind="actual_vs_predicted", ax=ax)
-    # scikit-learn's are at fifths of the range, which are no round numbers.
+    # scikit-learn's are at fifths of the range, which are not round numbers.
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(AutoLocator())
 

@@ -19,7 +19,7 @@ __all__ = ["refuse_bad_combinations"]
 # What an estimator says of its own parameters before a fit; raises a ValueError or a TypeError.
 _CHECK = "_check_combination"
 
-# Of each estimator within a sub-space.
+# Combinations that are tried for each estimator within a sub-space.
 _MOST_LOOKED_AT = 5000
 
 
@@ -76,7 +76,7 @@ def _mistakes(owner: Any, owner_name: str, searched: Mapping[str, list[Any]]) ->
         try:
             getattr(changed, _CHECK)()
         except (ValueError, TypeError) as error:
-            # Other values beside the same mistake are no other mistake.
+            # Other values beside the same mistake are the same mistake.
             named = [name for name in values if re.search(rf"\b{re.escape(name)}\b", str(error))]
             kind = re.sub(r"[-+.\d]+", "", str(error))
             prefix = f"{owner_name}__" if owner_name else ""

@@ -28,7 +28,7 @@ _FEW = 20
 
 @dataclass(frozen=True)
 class SteppedNumbers:
-    """Every so many numbers from `low` to `high`, by equal chances, as SciPy's distributions.
+    """Numbers at equal steps from `low` to `high`, by equal chances, as SciPy's distributions.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def _whole_range_text(low: int, high: int | None = None) -> str:
     return f"({first}, {end - 1})"
 
 
-# Of the distributions of hyperopt, what is to be written; logarithms are natural ones there.
+# What to write in place of each distribution of hyperopt, whose logarithms are natural ones.
 _WRITTEN: dict[str, Callable[..., str]] = {
     "uniform": _range_text,
     "quniform": _range_text,

@@ -187,7 +187,7 @@ class LayerSizes(Sequence[Stack]):
         return Range(*self.neurons, log=True, integer=True)
 
     def _own(self, count: int) -> range:
-        """Numbers of the layers whose size is free, where there are so many layers."""
+        """Numbers of the layers whose size is free, in a stack of this number of layers."""
         return range(1, (1 if self.shape == "equal" else count) + 1)
 
     def _stack(self, count: int, sizes: Sequence[float]) -> Stack:
