@@ -86,7 +86,7 @@ def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None =
     if is_search:
         findings += findings_of_search(search_results(estimator, metric))
     # A search of skhp has been given the target in its fit.
-    target = getattr(estimator, "target_summary_", None) if y is None else y
+    target = getattr(estimator, "target_summary", None) if y is None else y
     # A refit for the median of the folds is to end where they were best.
     epochs_are_given = getattr(estimator, "refit_epochs", None) is None
     try:

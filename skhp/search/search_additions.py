@@ -93,7 +93,7 @@ class SearchAdditions:
     on_interrupt: str
     population: bool
     search_stop_reason_: StopReason
-    target_summary_: TargetSummary | None
+    _target_summary: TargetSummary | None = None
     _limits: Limits
     _began: float
     _journalled: JournalledSearch | None
@@ -105,6 +105,11 @@ class SearchAdditions:
     def _set_additions(self, **additions: Any) -> None:
         """Set the parameters that every searcher has beyond those of its base."""
         vars(self).update(additions)
+
+    @property
+    def target_summary(self) -> TargetSummary | None:
+        """What the target of the last fit was like, in a few numbers."""
+        return self._target_summary
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, and refit the best candidate on all rows.
@@ -135,7 +140,7 @@ class SearchAdditions:
                 super().fit(X, y, **params)  # type: ignore[misc]
             finally:
                 self._forget_recording()
-        self.target_summary_ = target_summary(y)
+        self._target_summary = target_summary(y)
         return self
 
     def report(

@@ -129,7 +129,7 @@ def pack(number):
             r"of rows that are not there: \[3\]",
         ),
         ("DELETE FROM scores WHERE id = 3", "row 2 of finished_folds does not match"),
-        ("DELETE FROM search WHERE part = 'data'", "the table search holds estimator, folds"),
+        ("DELETE FROM search WHERE part = 'data'", "the table search holds code, estimator, folds"),
         ("UPDATE search SET value = 'x' WHERE part = 'data'", "part 'data' of the table search"),
         ("UPDATE scores SET value = 'x' WHERE id = 3", "a number was expected, found 'x'"),
         ("DROP TABLE scores", "its tables are not those of a journal"),
