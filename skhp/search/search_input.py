@@ -9,7 +9,7 @@ from typing import Any
 
 from sklearn.base import is_classifier
 from sklearn.model_selection import ParameterGrid
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from skhp.class_targets import class_labels
 from skhp.last_step import last_step
@@ -61,8 +61,12 @@ def check_search(search: Any, scoring: Any, splitter: Any, y: Any) -> None:
 def _refuse_continuous_classes(estimator: Any, y: Any) -> None:
     # Who encodes the target in a way of their own may take what they like.
     known = type(last_step(estimator)).__module__.partition(".")[0] in ("skhp", "sklearn")
-    if y is not None and known and is_classifier(estimator):
-        check_classification_targets(class_labels(y))
+    if y is None or not known or not is_classifier(estimator):
+        return
+    labels = class_labels(y)
+    # scikit-learn has no word for a target of more dimensions, and lets it pass in a search.
+    if type_of_target(labels) != "unknown":
+        check_classification_targets(labels)
 
 
 def _alternatives(search: Any) -> list[list[tuple[str, Any, Dimension]]]:
