@@ -48,7 +48,7 @@ class LayeredNetwork:
         """Shapes of what a member carries besides its weights, in Keras' order."""
         return tuple(shape for layer in self.layers for shape in layer.state_shapes)
 
-    @property
+    @functools.cached_property
     def noise_shapes(self) -> Shapes:
         """For each layer with dropout, the shape of the noise that it needs for one row."""
         return tuple(layer.noise_shape for layer in self.layers if layer.noise_shape is not None)

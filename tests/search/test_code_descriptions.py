@@ -607,7 +607,11 @@ def test_a_bar_of_progress_counts_by_what_it_goes_through():
 
 
 def test_a_module_that_is_not_there_is_the_users_own_affair():
-    digest(value_of("def searched():\n    import own_nothing\n    return own_nothing.UNITS"))
+    one, other = (
+        value_of(f"def searched():\n    import own_nothing\n    return own_nothing.{name}")
+        for name in ("UNITS", "RATE")
+    )
+    assert digest(one) != digest(other)
 
 
 def test_a_module_of_the_users_is_told_from_one_of_python_by_its_place(helper, monkeypatch):

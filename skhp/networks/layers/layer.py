@@ -6,6 +6,7 @@ A new kind is a new file: a frozen dataclass that derives from `Layer`, and a re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -110,13 +111,7 @@ def weighted_cost(weight_shapes: Shapes, places: int, rows: int) -> Cost:
 
 def number_of_values(shapes: Shapes) -> int:
     """Numbers in arrays of these shapes."""
-    total = 0
-    for shape in shapes:
-        size = 1
-        for length in shape:
-            size *= length
-        total += size
-    return total
+    return sum(math.prod(shape) for shape in shapes)
 
 
 LayerReader = Callable[[Any], Sequence[Layer]]
