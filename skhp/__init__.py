@@ -5,7 +5,7 @@ Public names are loaded when they are first used: ``import skhp`` itself does no
 
 from __future__ import annotations
 
-from skhp.interruption import end_command_on_ctrl_c
+from skhp.shared.interruption import end_command_on_ctrl_c
 
 # Before the imports that take time; that of joblib takes most of it.
 end_command_on_ctrl_c()
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from skhp.comparison.compare import compare
     from skhp.comparison.comparison_display import ComparisonDisplay
     from skhp.comparison.comparison_result import Comparison
-    from skhp.diagnosis import Diagnosis, Finding, diagnose
-    from skhp.displays import (
-        HistoryDisplay,
-        SearchDisplay,
-        SearchHistoryDisplay,
-        ThresholdDisplay,
-    )
-    from skhp.estimators.custom import KerasClassifier, KerasRegressor
+    from skhp.diagnosis.diagnose import diagnose
+    from skhp.diagnosis.findings import Diagnosis, Finding
+    from skhp.displays.history_display import HistoryDisplay
+    from skhp.displays.search_display import SearchDisplay
+    from skhp.displays.search_history_display import SearchHistoryDisplay
+    from skhp.displays.threshold_display import ThresholdDisplay
+    from skhp.estimators.custom_classifier import KerasClassifier
+    from skhp.estimators.custom_regressor import KerasRegressor
     from skhp.estimators.mlp_classifier import KerasMLPClassifier
     from skhp.estimators.mlp_regressor import KerasMLPRegressor
     from skhp.exceptions import (
@@ -42,16 +42,13 @@ if TYPE_CHECKING:
         NonFiniteLossWarning,
         RareClassWarning,
     )
-    from skhp.search import (
-        BayesSearchCV,
-        GridSearchCV,
-        HalvingGridSearchCV,
-        HalvingRandomSearchCV,
-        LayerSizes,
-        RandomizedSearchCV,
-        TPESearchCV,
-        suggest_search_space,
-    )
+    from skhp.search.bayes import BayesSearchCV
+    from skhp.search.grid import GridSearchCV
+    from skhp.search.halving import HalvingGridSearchCV, HalvingRandomSearchCV
+    from skhp.search.layer_sizes import LayerSizes
+    from skhp.search.randomized import RandomizedSearchCV
+    from skhp.search.suggested_space import suggest_search_space
+    from skhp.search.tpe import TPESearchCV
 
 __version__ = version("skhp")
 
@@ -92,37 +89,37 @@ __all__ = [
 ]
 
 _MODULE_OF = {
-    "BayesSearchCV": "skhp.search",
+    "BayesSearchCV": "skhp.search.bayes",
     "CannotJoinError": "skhp.exceptions",
     "Comparison": "skhp.comparison.comparison_result",
     "ComparisonDisplay": "skhp.comparison.comparison_display",
-    "Diagnosis": "skhp.diagnosis",
-    "Finding": "skhp.diagnosis",
-    "GridSearchCV": "skhp.search",
-    "HalvingGridSearchCV": "skhp.search",
-    "HalvingRandomSearchCV": "skhp.search",
-    "HistoryDisplay": "skhp.displays",
+    "Diagnosis": "skhp.diagnosis.findings",
+    "Finding": "skhp.diagnosis.findings",
+    "GridSearchCV": "skhp.search.grid",
+    "HalvingGridSearchCV": "skhp.search.halving",
+    "HalvingRandomSearchCV": "skhp.search.halving",
+    "HistoryDisplay": "skhp.displays.history_display",
     "InvalidParameterError": "skhp.exceptions",
     "JournalDamagedError": "skhp.exceptions",
     "JournalError": "skhp.exceptions",
     "JournalMismatchError": "skhp.exceptions",
     "JournalWarning": "skhp.exceptions",
-    "KerasClassifier": "skhp.estimators.custom",
+    "KerasClassifier": "skhp.estimators.custom_classifier",
     "KerasMLPClassifier": "skhp.estimators.mlp_classifier",
     "KerasMLPRegressor": "skhp.estimators.mlp_regressor",
-    "KerasRegressor": "skhp.estimators.custom",
-    "LayerSizes": "skhp.search",
+    "KerasRegressor": "skhp.estimators.custom_regressor",
+    "LayerSizes": "skhp.search.layer_sizes",
     "NonFiniteLossError": "skhp.exceptions",
     "NonFiniteLossWarning": "skhp.exceptions",
-    "RandomizedSearchCV": "skhp.search",
+    "RandomizedSearchCV": "skhp.search.randomized",
     "RareClassWarning": "skhp.exceptions",
-    "SearchDisplay": "skhp.displays",
-    "SearchHistoryDisplay": "skhp.displays",
-    "TPESearchCV": "skhp.search",
-    "ThresholdDisplay": "skhp.displays",
+    "SearchDisplay": "skhp.displays.search_display",
+    "SearchHistoryDisplay": "skhp.displays.search_history_display",
+    "TPESearchCV": "skhp.search.tpe",
+    "ThresholdDisplay": "skhp.displays.threshold_display",
     "compare": "skhp.comparison.compare",
-    "diagnose": "skhp.diagnosis",
-    "suggest_search_space": "skhp.search",
+    "diagnose": "skhp.diagnosis.diagnose",
+    "suggest_search_space": "skhp.search.suggested_space",
 }
 
 register_backend()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from skhp.equality import equal
+from skhp.shared.equality import equal
 
 T = TypeVar("T")
 

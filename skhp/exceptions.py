@@ -18,7 +18,11 @@ __all__ = [
     "JournalWarning",
     "NonFiniteLossError",
     "NonFiniteLossWarning",
+    "OutputError",
     "RareClassWarning",
+    "SettingsError",
+    "StudyError",
+    "TableError",
 ]
 
 
@@ -67,3 +71,19 @@ class NonFiniteLossError(FloatingPointError):
     A search under the backend "skhp" gives such a candidate its `error_score`, so that it can never
     win. A fit by itself warns with a `NonFiniteLossWarning` and keeps the last finite weights.
     """
+
+
+class StudyError(ValueError):
+    """A study cannot be done as asked."""
+
+
+class TableError(StudyError):
+    """A table, or one of its columns, cannot be used."""
+
+
+class SettingsError(StudyError):
+    """A setting of a study is out of its range or misspelt."""
+
+
+class OutputError(StudyError):
+    """The files of a study cannot be written where they should be."""

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.class_scoring import as_classes
+from skhp.shared.class_scoring import as_classes
 
 __all__ = [
     "rare_average_precision_scorer",

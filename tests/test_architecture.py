@@ -363,7 +363,7 @@ CLEAN = {
     "skhp/__main__.py": "from skhp.cli import main\n",
     "skhp/cli.py": "from skhp.comparison.study import run\nfrom skhp import MLP\n",
     "skhp/exceptions.py": "from sklearn.exceptions import ConvergenceWarning\n",
-    "skhp/suggestions.py": "import difflib\n",
+    "skhp/shared/nearest_name.py": "import difflib\n",
     "skhp/networks/__init__.py": (
         '"""Networks."""\nfrom skhp.networks.quiet import import_tensorflow_quietly\n'
         "import_tensorflow_quietly()\nfrom .build import build\n"
@@ -389,7 +389,7 @@ CLEAN = {
     ),
     "skhp/estimators/scikeras_base.py": "from scikeras.wrappers import BaseWrapper\n",
     "skhp/comparison/study.py": "from skhp import MLP\nfrom skhp.comparison.tables import read\n",
-    "skhp/comparison/tables.py": "import pandas\nfrom skhp.suggestions import nearest_name\n",
+    "skhp/comparison/tables.py": "import pandas\nfrom skhp.shared.nearest_name import nearest_name\n",
     "tests/test_anything.py": "from sklearn.utils._tags import Tags\n'keras.src'\n",
 }
 
@@ -458,7 +458,11 @@ STUDY = "skhp/comparison/study.py"
         (data_flows_one_way, STUDY, "from skhp import training"),
         (data_flows_one_way, STUDY, "from skhp.cli import main"),
         (data_flows_one_way, "skhp/__init__.py", "from skhp.cli import main"),
-        (data_flows_one_way, "skhp/exceptions.py", "from skhp.suggestions import nearest_name"),
+        (
+            data_flows_one_way,
+            "skhp/exceptions.py",
+            "from skhp.shared.nearest_name import nearest_name",
+        ),
         (data_flows_one_way, "skhp/population/train.py", "import skhp.estimators.mlp"),
         (data_flows_one_way, "skhp/elsewhere/train.py", "import os"),
         (inits_hold_names_only, "skhp/training/__init__.py", "class A: pass"),

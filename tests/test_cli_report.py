@@ -16,7 +16,10 @@ from sklearn.metrics import brier_score_loss, f1_score
 from sklearn.model_selection import train_test_split
 
 from skhp.cli import main
-from skhp.comparison import OutputError, Settings, make_table, run_study, write_page
+from skhp.comparison.study import Settings, run_study
+from skhp.comparison.study_page import write_page
+from skhp.comparison.tables import make_table
+from skhp.exceptions import OutputError
 
 OPTIONS = [
     "--search",

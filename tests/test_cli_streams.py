@@ -13,7 +13,7 @@ import pytest
 
 from skhp import __version__
 from skhp.cli import main
-from skhp.comparison import OutputError
+from skhp.exceptions import OutputError
 
 REPORT = "gain of ä: 0.1\n"
 

@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 
 import skhp.training.cohort_programs
 from skhp import KerasMLPClassifier
-from skhp.networks import ProgramCache
+from skhp.networks.program_cache import ProgramCache
 from skhp.training.cohort_programs import programs
 
 # Lone fits and searches in turns. Rows and batch sizes are new each time; inputs, neurons and

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from skhp.cli.options import SETTINGS, TABLE_WORDS, UsageError, make_parser
 from skhp.cli.streams import PrintError, beside_the_work, print_out, say, streams_of_a_command
-from skhp.interruption import (
+from skhp.shared.interruption import (
     COMMANDS,
     EXIT_INTERRUPTED,
     let_ctrl_c_interrupt,
@@ -20,7 +20,7 @@ from skhp.interruption import (
 )
 
 if TYPE_CHECKING:
-    from skhp.comparison import Settings, Study
+    from skhp.comparison.study import Settings, Study
 
 __all__ = ["main"]
 
@@ -73,7 +73,7 @@ def _run(argv: Sequence[str] | None, written: list[Path]) -> int:
         except JournalError as error:
             return _refuse(argv, error)
         return 0
-    from skhp.comparison import StudyError
+    from skhp.exceptions import StudyError
 
     try:
         if arguments.command == "report":
@@ -138,7 +138,8 @@ def _journal(arguments: argparse.Namespace) -> None:
 
 
 def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
-    from skhp.comparison import check_directory, render_files, render_report, write_files
+    from skhp.comparison.files import check_directory, write_files
+    from skhp.comparison.report import render_files, render_report
 
     settings = _settings(arguments)
     reads = (arguments.table, arguments.journal)
@@ -155,7 +156,8 @@ def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
 
 
 def _report(arguments: argparse.Namespace, written: list[Path]) -> None:
-    from skhp.comparison import check_page, pipeline_path, render_report, write_page
+    from skhp.comparison.report import render_report
+    from skhp.comparison.study_page import check_page, pipeline_path, write_page
 
     settings = _settings(arguments)
     check_page(arguments.out, (arguments.table, arguments.journal), arguments.overwrite)
@@ -184,14 +186,15 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if arguments.journal is not None:
         # First of all, as Python itself cannot compare each path with another.
         JournalPlace.of(arguments.journal)
-    from skhp.comparison import Settings
+    from skhp.comparison.study import Settings
 
     return Settings(**{name: getattr(arguments, name) for name in SETTINGS})
 
 
 def _study(arguments: argparse.Namespace, settings: Settings) -> Study:
-    from skhp.comparison import digits_table, read_table, run_study
     from skhp.comparison.progress import StageBars
+    from skhp.comparison.study import run_study
+    from skhp.comparison.tables import digits_table, read_table
 
     if arguments.table is None:
         table = digits_table()

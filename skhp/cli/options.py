@@ -199,7 +199,7 @@ def _path(text: str) -> Path:
 
 
 def _seconds(text: str) -> float:
-    from skhp.search.time_budget import seconds_of_budget
+    from skhp.shared.amounts import seconds_of_budget
 
     budget: float | str = text
     with contextlib.suppress(ValueError):

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from skhp.comparison.errors import TableError
+from skhp.exceptions import TableError
 
 __all__ = [
     "MOST_WHOLE",

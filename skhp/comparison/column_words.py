@@ -22,13 +22,13 @@ from skhp.comparison.cell_types import (
     without_quotes,
 )
 from skhp.comparison.columns import are_codes
-from skhp.comparison.errors import TableError
 from skhp.comparison.spellings import (
     describe_spellings,
     main_spelling,
     spellings_of_one_label,
 )
-from skhp.suggestions import nearest_name
+from skhp.exceptions import TableError
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = [
     "ColumnWords",

@@ -15,7 +15,7 @@ from skhp.comparison.cell_types import (
     is_number,
     is_padded,
 )
-from skhp.comparison.errors import TableError
+from skhp.exceptions import TableError
 
 __all__ = ["are_codes", "describe_type", "require_distinct_names", "sort_columns"]
 

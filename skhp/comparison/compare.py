@@ -11,11 +11,9 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
 from skhp.comparison.compared import compared
 from skhp.comparison.comparison_result import Comparison
 from skhp.comparison.dummy import DUMMY
-from skhp.comparison.errors import SettingsError
 from skhp.comparison.grouped_splits import grouped_splits, refuse_inner_folds
 from skhp.comparison.labels import on_classes
 from skhp.comparison.metric_scorers import (
@@ -26,8 +24,10 @@ from skhp.comparison.metric_scorers import (
 from skhp.comparison.named_baselines import given_baseline, named_baseline
 from skhp.comparison.outer_splits import outer_splits
 from skhp.comparison.progress import bar_of_comparison
+from skhp.exceptions import SettingsError
 from skhp.search.column_checks import refuse_unusable_columns
-from skhp.several_inputs import refuse_several_inputs
+from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
+from skhp.shared.unusable_tables import refuse_several_inputs
 
 __all__ = ["compare"]
 

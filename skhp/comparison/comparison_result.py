@@ -10,7 +10,6 @@ import pandas as pd
 
 from skhp.comparison.comparison_frame import natural_frame
 from skhp.comparison.comparison_text import html_of_comparison, render_comparison
-from skhp.comparison.errors import SettingsError
 from skhp.comparison.verdict import (
     DummyScore,
     dummy_sentences,
@@ -18,7 +17,8 @@ from skhp.comparison.verdict import (
     metric_title,
     verdict_sentence,
 )
-from skhp.suggestions import nearest_name
+from skhp.exceptions import SettingsError
+from skhp.shared.nearest_name import nearest_name
 
 if TYPE_CHECKING:
     from skhp.comparison.comparison_display import ComparisonDisplay

@@ -17,7 +17,7 @@ import pandas as pd
 
 from skhp.comparison.cell_types import is_number
 from skhp.comparison.columns import require_distinct_names
-from skhp.comparison.errors import TableError
+from skhp.exceptions import TableError
 
 __all__ = ["line_of_row", "read_csv"]
 

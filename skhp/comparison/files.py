@@ -16,8 +16,8 @@ import joblib
 import pandas as pd
 
 from skhp.comparison.curves import draw_curves
-from skhp.comparison.errors import OutputError
 from skhp.comparison.study import Study
+from skhp.exceptions import OutputError
 
 __all__ = [
     "CURVES",

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.metrics import check_scoring, confusion_matrix, make_scorer
 
-from skhp.class_scoring import as_classes
 from skhp.comparison.scores import undefined_scores_are_zero
+from skhp.shared.class_scoring import as_classes
 
 __all__ = ["FoldScorer", "FoldScores"]
 

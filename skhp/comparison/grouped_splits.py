@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from skhp.comparison.errors import SettingsError
 from skhp.comparison.outer_splits import OuterSplit, OuterSplits, outer_splits
+from skhp.exceptions import SettingsError
 
 __all__ = ["grouped_splits", "refuse_inner_folds"]
 

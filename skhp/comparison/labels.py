@@ -11,9 +11,9 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skhp.class_targets import class_labels
-from skhp.last_step import last_step
 from skhp.search.search_additions import SearchAdditions
+from skhp.shared.class_targets import class_labels
+from skhp.shared.pipelines import last_step
 
 __all__ = ["LearnsLabels", "OriginalLabels", "on_classes", "with_original_labels"]
 

@@ -19,9 +19,9 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from skhp.comparison.errors import SettingsError
 from skhp.comparison.scores import SCORINGS, scoring_name
-from skhp.suggestions import nearest_name
+from skhp.exceptions import SettingsError
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = [
     "CLASSIFICATION_METRICS",

@@ -21,11 +21,11 @@ from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, StandardSca
 
 from skhp.comparison.baseline import BASELINE_C, QuietSearch, make_lasso
 from skhp.comparison.dummy import DUMMY
-from skhp.comparison.errors import SettingsError
 from skhp.comparison.metric_scorers import rarest_class
 from skhp.comparison.outer_splits import OuterSplits
 from skhp.comparison.preparation import make_preparation
-from skhp.suggestions import nearest_name
+from skhp.exceptions import SettingsError
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = ["BASELINES", "given_baseline", "named_baseline"]
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 
-from skhp.comparison.errors import SettingsError
+from skhp.exceptions import SettingsError
 
 __all__ = ["OuterSplit", "OuterSplits", "outer_splits"]
 

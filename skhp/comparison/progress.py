@@ -22,9 +22,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from skhp.comparison.errors import StudyError
 from skhp.comparison.stages import OnProgress, StageProgress
-from skhp.exceptions import JournalError
+from skhp.exceptions import JournalError, StudyError
 
 __all__ = ["StageBars", "bar_of_comparison"]
 

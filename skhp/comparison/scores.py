@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import f1_score, get_scorer_names
 
-from skhp.comparison.errors import SettingsError
-from skhp.suggestions import nearest_name
+from skhp.exceptions import SettingsError
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = [
     "SCORINGS",

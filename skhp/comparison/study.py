@@ -20,7 +20,6 @@ from skhp.comparison.baseline import BASELINE_C, tune_baseline
 from skhp.comparison.compared import compared_on_the_table
 from skhp.comparison.comparison_result import Comparison
 from skhp.comparison.dummy import dummy_test_scores
-from skhp.comparison.errors import SettingsError
 from skhp.comparison.labels import with_original_labels
 from skhp.comparison.preparation import make_preparation
 from skhp.comparison.repeats import Repeat, Split, train_repeats
@@ -41,7 +40,8 @@ from skhp.comparison.search import (
 )
 from skhp.comparison.stages import OnProgress, StageProgress, TrainingCount
 from skhp.comparison.tables import Table
-from skhp.suggestions import nearest_name
+from skhp.exceptions import SettingsError
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = ["Settings", "Study", "run_study"]
 
@@ -84,7 +84,7 @@ class Settings:
     >>> Settings(folds=1)
     Traceback (most recent call last):
         ...
-    skhp.comparison.errors.SettingsError: folds is 1: at least 2 are needed to cross-validate.
+    skhp.exceptions.SettingsError: folds is 1: at least 2 are needed to cross-validate.
     """
 
     search: SearchKind = "grid"

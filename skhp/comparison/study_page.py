@@ -13,12 +13,12 @@ from typing import Any
 import joblib
 
 from skhp.comparison.comparison_text import notes
-from skhp.comparison.errors import OutputError, SettingsError
 from skhp.comparison.files import check_writable, first_free, paths_that_can_be, refuse_what_is_read
 from skhp.comparison.repeats import mean_and_deviation
 from skhp.comparison.report import dummy_sentence, side_by_side, verdicts
 from skhp.comparison.study import Study
-from skhp.reporting import ReportAddition, write_report
+from skhp.exceptions import OutputError, SettingsError
+from skhp.reporting.search_report import ReportAddition, write_report
 
 
 def check_page(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from skhp.comparison.csv_files import read_csv
-from skhp.comparison.errors import TableError
-from skhp.suggestions import nearest_name
+from skhp.exceptions import TableError
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = ["is_csv", "read_frame"]
 

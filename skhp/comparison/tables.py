@@ -23,10 +23,10 @@ from skhp.comparison.column_words import (
 )
 from skhp.comparison.columns import require_distinct_names, sort_columns
 from skhp.comparison.csv_files import line_of_row
-from skhp.comparison.errors import TableError
 from skhp.comparison.leakage import leakage_notes
 from skhp.comparison.table_files import is_csv, read_frame
 from skhp.comparison.target import Target, encode_target
+from skhp.exceptions import TableError
 
 __all__ = ["Table", "digits_table", "make_table", "read_table"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api import types
 
 from skhp.comparison.columns import describe_type
-from skhp.comparison.errors import TableError
+from skhp.exceptions import TableError
 
 __all__ = ["MIN_CLASS_ROWS", "Target", "encode_target"]
 

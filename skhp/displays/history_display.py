@@ -14,7 +14,7 @@ from skhp.displays.training_history import (
     training_history,
 )
 from skhp.exceptions import InvalidParameterError
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = ["HistoryDisplay"]
 

@@ -16,7 +16,7 @@ from skhp.displays.score_curve import draw_score_curve
 from skhp.displays.score_map import draw_score_map
 from skhp.displays.search_results import SearchResults, search_results
 from skhp.exceptions import InvalidParameterError
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = ["SearchDisplay", "size_of_coordinates"]
 

@@ -14,7 +14,7 @@ from skhp.displays.public_name import public_name
 from skhp.displays.scored_by import scored_by
 from skhp.displays.value_text import NOT_SET, value_key
 from skhp.exceptions import InvalidParameterError
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = ["SearchResults", "search_results"]
 

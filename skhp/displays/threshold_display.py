@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import precision_recall_curve
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from skhp.class_targets import class_labels
 from skhp.displays.drawing_area import drawing_area
 from skhp.displays.public_name import public_name
 from skhp.exceptions import InvalidParameterError
-from skhp.last_step import last_step
+from skhp.shared.class_targets import class_labels
+from skhp.shared.pipelines import last_step
 
 __all__ = ["ThresholdDisplay"]
 

@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import NotFittedError
 
 from skhp.displays.public_name import public_name
-from skhp.last_step import held_within
+from skhp.shared.pipelines import held_within
 
 __all__ = [
     "TrainingHistory",

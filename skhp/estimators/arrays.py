@@ -10,12 +10,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
-from skhp.number_columns import refuse_columns_without_numbers
+from skhp.shared.unusable_tables import refuse_columns_without_numbers
 
 _WHOLE_NUMBERS = [np.dtype(f"{sign}int{bits}") for bits in (8, 16, 32, 64) for sign in ("", "u")]
 
 
-def checked_features(estimator: BaseEstimator, X: Any, *, first: bool = False) -> np.ndarray:
+def checked_rows(estimator: BaseEstimator, X: Any, *, first: bool = False) -> np.ndarray:
     """Validated rows; `first` notes the number and the names of the columns.
 
     Whole numbers stay as they are, for embeddings and encoders; all else becomes float, of the

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit, log_softmax, logit, softmax
 from sklearn.utils import column_or_1d
 
-from skhp.class_targets import one_hot_labels, one_hot_rows, refuse_unclear_labels
 from skhp.estimators.mlp_base import KerasMLPBase
 from skhp.estimators.mlp_preparation import PreparedFit
 from skhp.estimators.threshold import best_threshold
 from skhp.exceptions import InvalidParameterError
-from skhp.training import TrainedNetwork
+from skhp.shared.class_targets import one_hot_labels, one_hot_rows, refuse_unclear_labels
+from skhp.training.trained_network import TrainedNetwork
 
 
 class OneHotForm(NamedTuple):

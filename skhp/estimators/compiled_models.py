@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
-from skhp.equality import equal
 from skhp.exceptions import InvalidParameterError
+from skhp.shared.equality import equal
 from skhp.training.row_wise import ROW_WISE_LOSSES
 
 _ROUTED_INTO = ("optimizer", "loss", "metrics")

@@ -14,31 +14,20 @@ import numpy as np
 from skhp.adoption import prepared_once
 from skhp.estimators.keras_arguments import refuse_model
 from skhp.exceptions import CannotJoinError
-from skhp.networks import (
-    flattened,
-    layered_network,
-    network_numbers,
-    unflattened,
-)
+from skhp.networks.layered_network import layered_network
+from skhp.networks.network import flattened, unflattened
+from skhp.networks.network_numbers import network_numbers
 from skhp.networks.rare_class_losses import FocalLoss, SoftF1
 from skhp.networks.vectorizing import vectorized_model
-from skhp.training import (
-    EpochObserver,
-    FitTask,
-    MemberWeights,
-    RowLoss,
-    TrainingPlan,
-    TrainingRows,
-    TrainingSeeds,
-    ValidationRows,
-    distinct_rows,
-    row_loss,
-    row_metrics,
-    update_of,
-)
+from skhp.training.distinct_rows import distinct_rows
+from skhp.training.fit_task import FitTask, MemberWeights
 from skhp.training.rate_schedules import rate_of_optimizer
+from skhp.training.records import EpochObserver, TrainingPlan, TrainingRows, ValidationRows
+from skhp.training.row_loss import RowLoss, row_loss
+from skhp.training.row_metric import row_metrics
 from skhp.training.row_wise import ROW_WISE_LOSSES, is_row_wise
-from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras
+from skhp.training.seeds import TrainingSeeds
+from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 
 # To these, the sum of gradients is as good as one after the other.
 _LINEAR_RULES = frozenset({"sgd", "momentum", "nesterov", "sgd_weight_decay"})

@@ -9,7 +9,7 @@ import numpy as np
 
 from skhp.adoption import AdoptableFit
 from skhp.estimators.scikit_learn_private import open_callback_context
-from skhp.training import FitResult
+from skhp.training.fit_task import FitResult
 
 
 class EpochTasks:

@@ -17,7 +17,7 @@ import numpy as np
 from skhp.estimators.scikit_learn_private import Interval, StrOptions
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.portable_model import PortableModel
-from skhp.several_inputs import ONE_TABLE
+from skhp.shared.unusable_tables import ONE_TABLE
 
 KERAS_BATCH_SIZE = 32
 

@@ -22,19 +22,14 @@ from skhp.estimators.tables import (
     checked_features,
 )
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
-from skhp.networks import (
-    build_network,
-    compile_network,
-)
-from skhp.training import (
-    FitTask,
-    LoneFit,
-    MemberWeights,
-    TrainedNetwork,
-    TrainingOutcome,
-    ready_callbacks,
-    train_with_keras,
-)
+from skhp.networks.build import build_network
+from skhp.networks.saving import compile_network
+from skhp.training.epoch_callbacks import ready_callbacks
+from skhp.training.fit_task import FitTask, MemberWeights
+from skhp.training.keras_fit import train_with_keras
+from skhp.training.lone_fit import LoneFit
+from skhp.training.records import TrainingOutcome
+from skhp.training.trained_network import TrainedNetwork
 
 if TYPE_CHECKING:
     import keras

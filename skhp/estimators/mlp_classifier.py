@@ -13,7 +13,6 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from skhp.class_targets import class_labels, one_hot_classes
 from skhp.estimators.class_decisions import ClassDecisions
 from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
 from skhp.estimators.mlp_loss import network_loss, warn_of_empty_batches
@@ -21,8 +20,11 @@ from skhp.estimators.parameters import suggest_misspelt
 from skhp.estimators.scikit_learn_private import Interval, StrOptions, fit_context
 from skhp.estimators.tables import EncodedTarget
 from skhp.exceptions import InvalidParameterError
-from skhp.networks import CLASSIFICATION_ALIASES, CLASSIFICATION_LOSSES, NetworkLoss
-from skhp.training import CLASSIFICATION_METRICS, Metric, TrainingRows
+from skhp.networks.familiar_losses import CLASSIFICATION_ALIASES
+from skhp.networks.losses import CLASSIFICATION_LOSSES, NetworkLoss
+from skhp.shared.class_targets import class_labels, one_hot_classes
+from skhp.training.metrics import CLASSIFICATION_METRICS, Metric
+from skhp.training.records import TrainingRows
 
 
 class KerasMLPClassifier(ClassifierMixin, ClassDecisions):

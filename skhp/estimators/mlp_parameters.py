@@ -17,16 +17,11 @@ from skhp.estimators.familiar_names import OPTIMIZER_ALIASES, suggestion
 from skhp.estimators.parameters import NamedParametersMixin, suggest_misspelt
 from skhp.estimators.scikit_learn_private import Interval, StrOptions
 from skhp.exceptions import InvalidParameterError
-from skhp.memory_size import as_text, bytes_of
-from skhp.networks import (
-    ACTIVATIONS,
-    OPTIMIZERS,
-    SCHEDULES,
-    layer_sizes,
-    network_size,
-    schedule_from,
-    why_not,
-)
+from skhp.networks.description import ACTIVATIONS, layer_sizes
+from skhp.networks.familiar_losses import why_not
+from skhp.networks.network_memory import network_size
+from skhp.networks.optimizers import OPTIMIZERS, SCHEDULES, schedule_from
+from skhp.shared.amounts import as_text, bytes_of
 
 
 class MLPParameters(NamedParametersMixin, BaseEstimator):

@@ -16,8 +16,9 @@ from skhp.estimators.parameters import suggest_misspelt
 from skhp.estimators.scikit_learn_private import StrOptions, fit_context
 from skhp.estimators.tables import EncodedTarget, WeightedTable
 from skhp.estimators.target_scale import TargetScale
-from skhp.networks import REGRESSION_ALIASES, REGRESSION_LOSSES
-from skhp.training import REGRESSION_METRICS, Metric
+from skhp.networks.familiar_losses import REGRESSION_ALIASES
+from skhp.networks.losses import REGRESSION_LOSSES
+from skhp.training.metrics import REGRESSION_METRICS, Metric
 
 if TYPE_CHECKING:
     import keras

@@ -17,26 +17,18 @@ from skhp.estimators.mlp_parameters import MLPParameters
 from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
 from skhp.estimators.tables import EncodedTarget, WeightedTable, checked_table, checked_weight
 from skhp.exceptions import InvalidParameterError
-from skhp.networks import (
-    NetworkDescription,
-    NetworkLoss,
-    describe_network,
-    own_loss,
-    schedule_from,
-)
-from skhp.training import (
-    MemberWeights,
-    Metric,
-    Objective,
-    TrainedNetwork,
-    TrainingPlan,
-    TrainingRows,
-    TrainingSeeds,
-    ValidationRows,
-    row_groups,
-    steps_in_epoch,
-    validation_split,
-)
+from skhp.networks.description import NetworkDescription, describe_network
+from skhp.networks.familiar_losses import own_loss
+from skhp.networks.losses import NetworkLoss
+from skhp.networks.optimizers import schedule_from
+from skhp.training.distinct_rows import row_groups
+from skhp.training.fit_task import MemberWeights
+from skhp.training.metrics import Metric
+from skhp.training.records import TrainingPlan, TrainingRows, ValidationRows
+from skhp.training.seeds import TrainingSeeds
+from skhp.training.streams import steps_in_epoch
+from skhp.training.trained_network import Objective, TrainedNetwork
+from skhp.training.validation_split import validation_split
 
 # What the classifier and the regressor learn when they encode a target.
 _LEARNT_OF_TARGETS = frozenset(

@@ -13,7 +13,7 @@ from skhp.estimators.scikit_learn_private import (
     validate_parameter_constraints,
 )
 from skhp.exceptions import InvalidParameterError
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
 
 
 def suggest_misspelt(init: Callable[..., None]) -> Callable[..., None]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from skhp.equality import equal
 from skhp.estimators.build_function import REQUIRED, BuildSignature
+from skhp.shared.equality import equal
 
 # Arguments of the method `fit`, which it does not take from the parameters.
 _OF_CALLS_OF_FIT = ("sample_weight", "initial_epoch", "x", "y")

@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, Self
 
-from skhp.equality import equal
 from skhp.estimators.build_function import BuildSignature, collects_keywords, parameters_by_name
 from skhp.estimators.parameters import NamedParametersMixin
 from skhp.exceptions import InvalidParameterError
-from skhp.suggestions import nearest_name
+from skhp.shared.equality import equal
+from skhp.shared.nearest_name import nearest_name
 
 ROUTES = (
     "model",

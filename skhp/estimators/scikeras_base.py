@@ -45,7 +45,6 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from skhp.equality import equal
 from skhp.estimators.build_function import model_mistake, wrong_result
 from skhp.estimators.compiled_models import OfferedParameters, refuse_without_effect
 from skhp.estimators.keras_arguments import (
@@ -61,7 +60,8 @@ from skhp.estimators.scikit_learn_private import CallbackSupportMixin
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.keras_private import DefaultSeeds
 from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope
-from skhp.training import TrainingSeeds
+from skhp.shared.equality import equal
+from skhp.training.seeds import TrainingSeeds
 
 
 @contextlib.contextmanager

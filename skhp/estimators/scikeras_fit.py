@@ -34,13 +34,9 @@ from skhp.estimators.scikit_learn_private import (
 )
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.portable_model import PortableModel
-from skhp.training import (
-    FitResult,
-    FitTask,
-    LoneFit,
-    ObservedEpochs,
-    StopAtNonFiniteLoss,
-)
+from skhp.training.epoch_callbacks import ObservedEpochs, StopAtNonFiniteLoss
+from skhp.training.fit_task import FitResult, FitTask
+from skhp.training.lone_fit import LoneFit
 from skhp.training.model_fit import as_model_inputs, fit_model
 
 Model: TypeAlias = keras.Model | Callable[..., keras.Model] | None

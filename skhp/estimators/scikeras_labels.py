@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.class_targets import one_hot_classes, one_hot_labels, one_hot_rows, refuse_unclear_labels
 from skhp.estimators.class_encoding import (
     RepairedLabelEncoder,
     as_columns,
@@ -19,6 +18,12 @@ from skhp.estimators.class_encoding import (
 from skhp.estimators.keras_arguments import refuse_output_units
 from skhp.estimators.scikeras_base import BaseWrapper
 from skhp.estimators.scikeras_fit import KerasWrapper
+from skhp.shared.class_targets import (
+    one_hot_classes,
+    one_hot_labels,
+    one_hot_rows,
+    refuse_unclear_labels,
+)
 from skhp.training.model_fit import as_model_inputs
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from skhp.estimators.arrays import checked_arrays, checked_features
+from skhp.estimators.arrays import checked_arrays, checked_rows
 from skhp.estimators.custom_preparation import CheckedFit
 from skhp.estimators.keras_arguments import (
     all_callbacks,
@@ -28,7 +28,7 @@ from skhp.estimators.keras_arguments import (
 from skhp.estimators.scikeras_base import ModelWrapper, route_params
 from skhp.estimators.scikit_learn_private import check_sample_weight
 from skhp.networks.model_outputs import model_outputs
-from skhp.several_inputs import refuse_several_inputs
+from skhp.shared.unusable_tables import refuse_several_inputs
 from skhp.training.model_fit import as_model_inputs
 
 
@@ -42,7 +42,7 @@ class RepairedWrapper(ModelWrapper):
     ) -> tuple[np.ndarray, Any]:
         refuse_several_inputs(X, y)
         if y is None and not reset:
-            X = checked_features(self, X)
+            X = checked_rows(self, X)
         else:
             X, y = checked_arrays(self, X, y, first=reset)
         if reset:

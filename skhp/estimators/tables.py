@@ -12,10 +12,10 @@ from sklearn.utils.validation import validate_data
 
 from skhp.estimators.arrays import dense, overflow_to_infinity
 from skhp.estimators.scikit_learn_private import check_sample_weight
-from skhp.networks import OutputKind
-from skhp.number_columns import refuse_columns_without_numbers
-from skhp.several_inputs import refuse_several_inputs
-from skhp.training import TrainingRows, ValidationRows, row_groups, sum_by_group
+from skhp.networks.description import OutputKind
+from skhp.shared.unusable_tables import refuse_columns_without_numbers, refuse_several_inputs
+from skhp.training.distinct_rows import row_groups, sum_by_group
+from skhp.training.records import TrainingRows, ValidationRows
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 import keras
 
 from skhp.exceptions import InvalidParameterError
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
 
 # A number, or a keras.optimizers.schedules.LearningRateSchedule.
 LearningRate: TypeAlias = Any

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from skhp.exceptions import InvalidParameterError
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
 
 Tensor: TypeAlias = Any
 

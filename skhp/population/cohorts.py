@@ -21,7 +21,8 @@ from skhp.population.pruning import Contest
 from skhp.population.rungs import Results, trained_by_rungs
 from skhp.population.shared_structures import SharedStructure, share_structures
 from skhp.population.watch import PopulationWatch
-from skhp.training import FitResult, FitTask, as_siblings
+from skhp.training.fit_task import FitResult, FitTask
+from skhp.training.siblings import as_siblings
 
 
 def train_population(

@@ -14,7 +14,7 @@ from typing import Any
 
 from skhp.adoption import LiveResult
 from skhp.population.progress import PopulationProgress, ProgressObserver
-from skhp.population.scikit_learn_private import only_shows_progress
+from skhp.population.scikit_learn_private import context_only_shows_progress
 
 # A thread each; beyond that nobody can read the bars.
 MOST_LIVE_TASKS = 1000
@@ -86,4 +86,4 @@ class LiveProgress:
 
 def shows_progress(keywords: Mapping[str, Any]) -> bool:
     """Whether a task has a progress bar, and no callback that would look into the fit."""
-    return only_shows_progress(keywords.get("callback_ctx"))
+    return context_only_shows_progress(keywords.get("callback_ctx"))

@@ -9,9 +9,9 @@ from numbers import Integral
 from typing import Any
 
 from skhp.exceptions import InvalidParameterError
-from skhp.memory_size import bytes_of
 from skhp.population.registration import BACKEND_NAME
-from skhp.suggestions import nearest_name
+from skhp.shared.amounts import bytes_of
+from skhp.shared.nearest_name import nearest_name
 
 
 @dataclass(frozen=True)

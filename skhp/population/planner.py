@@ -10,7 +10,6 @@ from warnings import WarningMessage
 import sklearn
 from sklearn.base import clone
 
-from skhp.last_step import is_pipeline
 from skhp.population.recorded_warnings import raise_where_warnings_are_errors, recorded_warnings
 from skhp.population.rows import SharedRows
 from skhp.population.steps import FittedStep, RecordingMemory, SharedSteps
@@ -21,6 +20,7 @@ from skhp.population.tasks import (
     requested_fits,
     requesting_task,
 )
+from skhp.shared.pipelines import is_pipeline
 
 
 class PipelineSteps(NamedTuple):

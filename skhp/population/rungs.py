@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from skhp.population.planned_cohort import PlannedCohort
 from skhp.population.pruning import Contest
-from skhp.training import FitResult
+from skhp.training.fit_task import FitResult
 
 # How long the calling thread sleeps before it looks for Ctrl-C again.
 _SECONDS_ASLEEP = 0.05

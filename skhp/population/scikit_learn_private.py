@@ -22,7 +22,7 @@ FIT_AND_PREDICT = "_fit_and_predict"
 PERMUTATION_TEST_SCORE = "_permutation_test_score"
 
 
-def only_shows_progress(context: Any) -> bool:
+def context_only_shows_progress(context: Any) -> bool:
     """Whether a callback context has callbacks, and progress bars alone.
 
     scikit-learn keeps the callbacks of a context under a private name, and has no other way to ask.
@@ -37,8 +37,8 @@ __all__ = [
     "PERMUTATION_TEST_SCORE",
     "SPLITTERS_MODULE",
     "TASKS_MODULE",
+    "context_only_shows_progress",
     "cut_method_parameters",
-    "only_shows_progress",
     "rows_of",
     "split_rows",
 ]

@@ -15,12 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from skhp.networks import (
-    Network,
-    flattened,
-    unflattened,
-)
-from skhp.training import FitResult, FitTask, MemberWeights
+from skhp.networks.network import Network, flattened, unflattened
+from skhp.training.fit_task import FitResult, FitTask, MemberWeights
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,8 @@ from warnings import WarningMessage
 from sklearn.base import clone
 from sklearn.utils.validation import check_memory
 
-from skhp.equality import equal
 from skhp.population.recorded_warnings import give_warnings, recorded_warnings
+from skhp.shared.equality import equal
 
 
 @dataclass(frozen=True, eq=False)

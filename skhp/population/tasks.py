@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from skhp.last_step import last_step
 from skhp.population.scikit_learn_private import (
     FIT_AND_PREDICT,
     FIT_AND_SCORE,
@@ -17,6 +16,7 @@ from skhp.population.scikit_learn_private import (
     SPLITTERS_MODULE,
     TASKS_MODULE,
 )
+from skhp.shared.pipelines import last_step
 
 PREPARES_FITS = "__skhp_fit_task__"
 

@@ -17,17 +17,13 @@ from sklearn.calibration import CalibrationDisplay
 from sklearn.metrics import PredictionErrorDisplay, brier_score_loss
 from sklearn.utils.validation import check_is_fitted
 
-from skhp.class_targets import class_labels
-from skhp.diagnosis import diagnose
-from skhp.displays import (
-    HistoryDisplay,
-    SearchDisplay,
-    SearchHistoryDisplay,
-    ThresholdDisplay,
-)
+from skhp.diagnosis.diagnose import diagnose
+from skhp.displays.history_display import HistoryDisplay
 from skhp.displays.public_name import public_name
-from skhp.displays.search_display import size_of_coordinates
+from skhp.displays.search_display import SearchDisplay, size_of_coordinates
+from skhp.displays.search_history_display import SearchHistoryDisplay
 from skhp.displays.search_results import SearchResults, search_results
+from skhp.displays.threshold_display import ThresholdDisplay
 from skhp.displays.training_history import fitted_network, training_history
 from skhp.exceptions import InvalidParameterError
 from skhp.reporting.candidates import assignments, candidates_table, number_of_candidates
@@ -35,6 +31,7 @@ from skhp.reporting.new_rows import class_label, new_rows_tables
 from skhp.reporting.page import Section, list_of, page, paragraph, table
 from skhp.reporting.pictures import picture
 from skhp.reporting.settings import settings_tables
+from skhp.shared.class_targets import class_labels
 
 _PACKAGES = ("skhp", "scikit-learn", "keras", "tensorflow", "numpy", "scipy", "scikit-optimize")
 

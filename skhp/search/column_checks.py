@@ -10,13 +10,13 @@ from sklearn import get_config
 from sklearn.base import clone
 from sklearn.utils import resample
 
-from skhp.last_step import last_step, steps_before
-from skhp.number_columns import (
+from skhp.population.tasks import may_join
+from skhp.shared.pipelines import last_step, steps_before
+from skhp.shared.unusable_tables import (
     columns_without_numbers,
     refuse_columns_not_finite,
     refuse_columns_without_numbers,
 )
-from skhp.population.tasks import may_join
 
 __all__ = ["refuse_unusable_columns"]
 

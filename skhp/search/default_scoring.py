@@ -11,9 +11,9 @@ from sklearn.base import is_classifier
 from sklearn.metrics import f1_score, get_scorer, get_scorer_names, make_scorer
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.class_scoring import ClassScorer
-from skhp.class_targets import one_hot_labels
 from skhp.search.scikit_learn_private import metric_of
+from skhp.shared.class_scoring import ClassScorer
+from skhp.shared.class_targets import one_hot_labels
 
 __all__ = ["default_scoring", "scoring_of_classes"]
 

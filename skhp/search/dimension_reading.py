@@ -16,7 +16,7 @@ from skhp.exceptions import InvalidParameterError
 from skhp.search.dimensions import Choices, Dimension, Distribution, Range
 from skhp.search.foreign_spaces import is_optuna_distribution, read_optuna, refuse_hyperopt
 from skhp.search.layer_sizes import LayerSizes
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = ["read_dimension"]
 

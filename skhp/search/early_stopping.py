@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone, is_classifier
 
-from skhp.class_targets import class_labels
 from skhp.exceptions import InvalidParameterError
-from skhp.suggestions import nearest_name
+from skhp.shared.class_targets import class_labels
+from skhp.shared.nearest_name import nearest_name
 
 # As scikit-learn's and skhp's own estimators call it: to stop at all, and after how many rounds
 # without an improvement.

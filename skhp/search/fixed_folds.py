@@ -13,7 +13,7 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
-from skhp.class_targets import class_labels
+from skhp.shared.class_targets import class_labels
 
 _STRATIFIED = (
     RepeatedStratifiedKFold,

@@ -12,9 +12,9 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.class_targets import class_labels
 from skhp.exceptions import InvalidParameterError
 from skhp.search.fixed_folds import FixedFolds
+from skhp.shared.class_targets import class_labels
 
 __all__ = ["SomeFolds", "refuse_rare_classes"]
 

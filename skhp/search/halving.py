@@ -9,7 +9,6 @@ from sklearn import model_selection
 from sklearn.base import is_classifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 
-from skhp.class_targets import class_labels
 from skhp.exceptions import InvalidParameterError
 from skhp.search.constraints import additional_constraints
 from skhp.search.foreign_spaces import refuse_ranges_in_grid
@@ -17,6 +16,7 @@ from skhp.search.parameter_names import refuse_unknown_names
 from skhp.search.search_additions import SearchAdditions
 from skhp.search.shared_docs import with_shared_docs
 from skhp.search.spaces import for_random
+from skhp.shared.class_targets import class_labels
 
 
 class HalvingAdditions(SearchAdditions):

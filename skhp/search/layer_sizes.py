@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from skhp.exceptions import InvalidParameterError
 from skhp.search.dimensions import Range
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from skhp.exceptions import InvalidParameterError
 from skhp.search.dimensions import Choices, Dimension
 from skhp.search.spaces import SearchSpace, understood
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = ["refuse_unknown_names"]
 

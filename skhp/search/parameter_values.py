@@ -21,7 +21,7 @@ from skhp.search.scikit_learn_private import (
     constraints_of,
     validate_parameter_constraints,
 )
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
 
 __all__ = ["known_values", "owners_of", "refuse_bad_values"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from skhp.exceptions import InvalidParameterError
-from skhp.last_step import last_step
 from skhp.population.pruning import Pruning
 from skhp.population.tasks import may_join
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
+from skhp.shared.pipelines import last_step
 
 # What a network is watched by on its held-out rows does not compare where these differ.
 _APART = ("class_weight", "loss", "monitor", "scale_target")

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import clone
 
 from skhp.exceptions import InvalidParameterError
-from skhp.last_step import last_step, last_step_prefix
 from skhp.search.early_stopping import switched_off
+from skhp.shared.pipelines import last_step, last_step_prefix
 
 # Where a search keeps the best epochs of each candidate, by folds, until it ends.
 EPOCHS_TO_TRAIN = "_epochs_to_train"

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skhp.last_step import trained_within
 from skhp.search.early_stopping import can_stop_early
 from skhp.search.scikit_learn_private import MultimetricScorer
+from skhp.shared.pipelines import trained_within
 
 
 class Training(NamedTuple):

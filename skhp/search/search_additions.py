@@ -17,7 +17,6 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags
 
-from skhp.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
 from skhp.population.pruning import Pruning
@@ -42,9 +41,10 @@ from skhp.search.scored_fits import (
     training_columns,
 )
 from skhp.search.search_input import check_search
-from skhp.search.time_budget import seconds_of_budget
-from skhp.several_inputs import refuse_several_inputs
-from skhp.target_summary import TargetSummary, target_summary
+from skhp.shared.amounts import seconds_of_budget
+from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
+from skhp.shared.target_summary import TargetSummary, target_summary
+from skhp.shared.unusable_tables import refuse_several_inputs
 
 # joblib's own backends, beside which a population may be switched on. Who chose another one, such
 # as a cluster's, or a population with options of its own, wants that.
@@ -164,7 +164,7 @@ class SearchAdditions:
         Path
         """
         # Not at the top of the file: few searches are reported, and only that takes matplotlib.
-        from skhp.reporting import write_report
+        from skhp.reporting.search_report import write_report
 
         return write_report(self, path, X, y)
 

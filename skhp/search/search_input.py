@@ -11,14 +11,14 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import ParameterGrid
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skhp.class_targets import class_labels
-from skhp.last_step import last_step
 from skhp.search.combinations import refuse_bad_combinations
 from skhp.search.dimensions import Choices, Dimension
 from skhp.search.fold_checks import refuse_rare_classes
 from skhp.search.parameter_values import refuse_bad_values
 from skhp.search.scorer_needs import refuse_unanswerable_scorers
 from skhp.search.spaces import understood
+from skhp.shared.class_targets import class_labels
+from skhp.shared.pipelines import last_step
 
 __all__ = ["check_search", "is_finite"]
 

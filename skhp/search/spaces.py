@@ -32,7 +32,6 @@ from typing import TYPE_CHECKING, Any
 from skopt.space import Categorical, Integer, Real
 from skopt.space import Dimension as SkoptDimension
 
-from skhp.equality import equal
 from skhp.exceptions import InvalidParameterError
 from skhp.search.dimension_reading import read_dimension
 from skhp.search.dimensions import Choices, Dimension, Distribution, Range
@@ -45,6 +44,7 @@ from skhp.search.skopt_dimensions import (
     Quantiles,
     Stacks,
 )
+from skhp.shared.equality import equal
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
 from sklearn.utils import check_consistent_length, resample
 
-from skhp.class_targets import class_labels
 from skhp.exceptions import InvalidParameterError
-from skhp.last_step import last_step, last_step_prefix, steps_before
 from skhp.search.linear_check import LinearCheck, check_linear
-from skhp.suggestions import nearest_name
+from skhp.shared.class_targets import class_labels
+from skhp.shared.nearest_name import nearest_name
+from skhp.shared.pipelines import last_step, last_step_prefix, steps_before
 
 __all__ = ["Level", "SuggestedSpace", "suggest_search_space"]
 

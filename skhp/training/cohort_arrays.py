@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks import PlateauSchedule
+from skhp.networks.optimizers import PlateauSchedule
 from skhp.training.cohort_state import (
     RUNNING,
     Batches,

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import tensorflow as tf
 
-from skhp.networks import ProgramCache
+from skhp.networks.program_cache import ProgramCache
 from skhp.training.cohort_program import run_chunk
 from skhp.training.cohort_state import (
     Batches,

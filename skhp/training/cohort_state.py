@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks import Network
+from skhp.networks.network import Network
 from skhp.training.row_loss import RowLoss
 from skhp.training.row_metric import RowMetric
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skhp.networks import Network, NetworkNumbers
+from skhp.networks.network import Network
+from skhp.networks.network_numbers import NetworkNumbers
 from skhp.training.rate_schedules import RateNumbers
 from skhp.training.records import TrainingOutcome, TrainingPlan, TrainingRows, ValidationRows
 from skhp.training.row_loss import RowLoss

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import keras
 
-from skhp.networks import PlateauSchedule
+from skhp.networks.optimizers import PlateauSchedule
 from skhp.training.epoch_callbacks import (
     HeldOutEvaluation,
     LearningRatePath,

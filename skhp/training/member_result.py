@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skhp.networks import unflattened
+from skhp.networks.network import unflattened
 from skhp.training.cohort_state import (
     ALL_EPOCHS,
     NON_FINITE,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks import NetworkNumbers
+from skhp.networks.network_numbers import NetworkNumbers
 from skhp.training.cohort_state import MemberNumbers, ProgramKey
 
 Tensor: TypeAlias = Any

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from skhp.networks import Schedule
+from skhp.networks.optimizers import Schedule
 from skhp.training.metrics import Metric
 
 StopReason = Literal["epochs", "patience", "non_finite_loss", "callback", "pruned"]

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from skhp.networks import LayeredNetwork, predicted_logits, predicted_logits_of_members
+from skhp.networks.layered_network import LayeredNetwork
+from skhp.networks.predictions import predicted_logits, predicted_logits_of_members
 from skhp.training.fit_task import FitResult, FitTask, MemberWeights
 
 # Rows to score, rows to learn from, held-out rows: a search asks for no more of one fold.

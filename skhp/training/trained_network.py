@@ -9,22 +9,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from skhp.networks import (
-    OPTIMIZERS,
-    LayeredNetwork,
-    NetworkDescription,
-    NetworkLoss,
-    Schedule,
-    build_network,
-    compile_network,
-    flattened,
-    initial_network,
-    predicted_logits,
-    rescaled_network,
-    restore_network,
-    save_network,
-    unflattened,
-)
+from skhp.networks.build import build_network, rescaled_network
+from skhp.networks.description import NetworkDescription
+from skhp.networks.initial_network import initial_network
+from skhp.networks.layered_network import LayeredNetwork
+from skhp.networks.losses import NetworkLoss
+from skhp.networks.network import flattened, unflattened
+from skhp.networks.optimizers import OPTIMIZERS, Schedule
+from skhp.networks.predictions import predicted_logits
+from skhp.networks.saving import compile_network, restore_network, save_network
 from skhp.training.fit_task import MemberWeights
 from skhp.training.siblings import Siblings
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of

@@ -10,7 +10,8 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neural_network import MLPClassifier
 
-from skhp.comparison import Settings, make_table, run_study
+from skhp.comparison.study import Settings, run_study
+from skhp.comparison.tables import make_table
 
 
 class QuickNetwork(ClassifierMixin, BaseEstimator):
@@ -76,7 +77,7 @@ def trained_together(monkeypatch):
     @contextlib.contextmanager
     def watching():
         from skhp.population import cohorts
-        from skhp.training import LoneFit
+        from skhp.training.lone_fit import LoneFit
 
         sizes = []
         train_population = cohorts.train_population

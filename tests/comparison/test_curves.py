@@ -2,8 +2,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from skhp.comparison import Repeat, Scores
 from skhp.comparison.curves import draw_curves
+from skhp.comparison.repeats import Repeat
+from skhp.comparison.scores import Scores
 
 SCORES = Scores(1, 1, 1, 1, 1, 1, 1, 1, 1)
 

@@ -10,14 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skhp.comparison import (
-    OutputError,
-    check_directory,
-    check_page,
-    render_report,
-    write_files,
-    write_page,
-)
+from skhp.comparison.files import check_directory, write_files
+from skhp.comparison.report import render_report
+from skhp.comparison.study_page import check_page, write_page
+from skhp.exceptions import OutputError
 
 NAMES = ["pipeline.joblib", "search_results.csv", "training_curves.png"]
 REPORT = "report.txt"

@@ -3,10 +3,9 @@ import re
 
 import pytest
 
-from skhp.comparison import SettingsError
 from skhp.comparison.progress import StageBars
 from skhp.comparison.stages import StageProgress, TrainingCount
-from skhp.exceptions import JournalMismatchError
+from skhp.exceptions import JournalMismatchError, SettingsError
 
 
 class Terminal(io.StringIO):

@@ -13,8 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhp.comparison import Split
-from skhp.comparison.repeats import mean_and_deviation, train_repeats
+from skhp.comparison.repeats import Split, mean_and_deviation, train_repeats
 
 
 @pytest.fixture

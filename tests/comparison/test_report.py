@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skhp.comparison import Settings, make_table, render_report, run_study
-from skhp.comparison.report import render_files
+from skhp.comparison.report import render_files, render_report
+from skhp.comparison.study import Settings, run_study
+from skhp.comparison.tables import make_table
 
 FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}
 

@@ -16,13 +16,14 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from skhp.comparison import SCORINGS, SettingsError
 from skhp.comparison.scores import (
+    SCORINGS,
     ObservedScorer,
     score_classifier,
     scoring_name,
     undefined_scores_are_zero,
 )
+from skhp.exceptions import SettingsError
 from skhp.search.descriptions import digest
 
 

@@ -9,9 +9,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 from skhp import JournalMismatchError
-from skhp.comparison import Settings, SettingsError, StudyError, make_table, read_table, run_study
 from skhp.comparison.baseline import BASELINE_C
 from skhp.comparison.compare import compare
+from skhp.comparison.study import Settings, run_study
+from skhp.comparison.tables import make_table, read_table
+from skhp.exceptions import SettingsError, StudyError
 
 FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}
 

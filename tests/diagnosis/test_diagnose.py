@@ -25,7 +25,7 @@ from skhp import (
 )
 from skhp.diagnosis.examined_fit import examined_fit
 from skhp.displays.value_text import number_text
-from skhp.target_summary import target_summary
+from skhp.shared.target_summary import target_summary
 
 SEEDS = range(10)
 

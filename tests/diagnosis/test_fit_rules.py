@@ -7,7 +7,7 @@ import pytest
 
 from skhp.diagnosis.examined_fit import ExaminedFit
 from skhp.diagnosis.fit_rules import findings_of_fit
-from skhp.target_summary import TargetSummary
+from skhp.shared.target_summary import TargetSummary
 
 CHANCE = math.log(2)
 

@@ -198,7 +198,7 @@ class TestModel:
             built.append(seed)
             return build_network(description, seed)
 
-        from skhp.networks import build_network
+        from skhp.networks.build import build_network
 
         monkeypatch.setattr("skhp.training.trained_network.build_network", counted)
         fitted = quick().fit(X, y)

@@ -10,9 +10,9 @@ from sklearn.model_selection import GridSearchCV
 
 import skhp
 from skhp import KerasMLPClassifier, KerasMLPRegressor
-from skhp.equality import equal
 from skhp.exceptions import InvalidParameterError
 from skhp.losses import FocalLoss
+from skhp.shared.equality import equal
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(60, 3))

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
-from skhp.networks import build_network, describe_network
-from skhp.networks.build import LOGITS_LAYER
+from skhp.networks.build import LOGITS_LAYER, build_network
+from skhp.networks.description import describe_network
 
 
 def description(**changes):

@@ -6,7 +6,9 @@ import pytest
 import tensorflow as tf
 
 from skhp import CannotJoinError
-from skhp.networks import flattened, layered_network, network_numbers, unflattened
+from skhp.networks.layered_network import layered_network
+from skhp.networks.network import flattened, unflattened
+from skhp.networks.network_numbers import network_numbers
 
 LAYERS = keras.layers
 ROWS = np.random.default_rng(0).normal(size=(2, 9, 4)).astype(np.float32)

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit, softmax
 
-from skhp.networks import build_network, describe_network, logits
+from skhp.networks.build import build_network
+from skhp.networks.description import describe_network
+from skhp.networks.logits import logits
 
 # The package has the function under the name of the module.
 logits_module = importlib.import_module("skhp.networks.logits")

@@ -4,7 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhp.exceptions import InvalidParameterError
-from skhp.networks import build_network, describe_network, network_size
+from skhp.networks.build import build_network
+from skhp.networks.description import describe_network
+from skhp.networks.network_memory import network_size
 
 
 @settings(deadline=None, max_examples=25)

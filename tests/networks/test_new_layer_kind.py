@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from skhp import KerasRegressor
-from skhp.networks import LayeredNetwork, layered_network
+from skhp.networks.layered_network import LayeredNetwork, layered_network
 from skhp.networks.layers import Layer, layer, reads
 
 

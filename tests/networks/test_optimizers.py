@@ -9,8 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhp.exceptions import InvalidParameterError
-from skhp.networks import OPTIMIZERS, SCHEDULES, PlateauSchedule, schedule_from
-from skhp.networks.optimizers import CosineSchedule, ExponentialSchedule, StepSchedule
+from skhp.networks.optimizers import (
+    OPTIMIZERS,
+    SCHEDULES,
+    CosineSchedule,
+    ExponentialSchedule,
+    PlateauSchedule,
+    StepSchedule,
+    schedule_from,
+)
 
 RATE = 0.05
 

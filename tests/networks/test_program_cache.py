@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from skhp.networks import CacheCounts, ProgramCache
+from skhp.networks.program_cache import CacheCounts, ProgramCache
 
 
 def test_a_program_is_built_once_and_found_again():

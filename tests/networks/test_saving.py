@@ -7,17 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from skhp.networks import (
-    OPTIMIZERS,
-    NetworkDescription,
-    build_network,
-    compile_network,
-    copy_network,
-    describe_network,
-    restore_network,
-    save_network,
-    schedule_from,
-)
+from skhp.networks.build import build_network
+from skhp.networks.description import NetworkDescription, describe_network
+from skhp.networks.optimizers import OPTIMIZERS, schedule_from
+from skhp.networks.saving import compile_network, copy_network, restore_network, save_network
 
 STEPS_PER_EPOCH = 3
 

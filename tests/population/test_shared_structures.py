@@ -5,13 +5,14 @@ import itertools
 import numpy as np
 import pytest
 
-from skhp.networks import ACTIVATIONS, zero_at_zero
+from skhp.networks.description import ACTIVATIONS
+from skhp.networks.layers import zero_at_zero
 from skhp.population.cohort_plan import seconds_of
 from skhp.population.cohorts import train_population
 from skhp.population.options import PopulationOptions
 from skhp.population.progress import SilentProgress
 from skhp.population.shared_structures import share_structures
-from skhp.training import train_cohort
+from skhp.training.cohort import train_cohort
 from tests.training.fits import example, training_rows, validation_rows
 
 

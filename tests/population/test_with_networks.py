@@ -35,7 +35,7 @@ from skhp import (
     NonFiniteLossWarning,
 )
 from skhp.estimators.mlp_base import LoneFit
-from skhp.training import Cohort
+from skhp.training.cohort import Cohort
 from skhp.training.cohort_arrays import lay_out
 from skhp.training.cohort_programs import programs
 

@@ -22,8 +22,8 @@ from skhp import (
     KerasMLPRegressor,
     RandomizedSearchCV,
 )
-from skhp.last_step import last_step
 from skhp.population.watch import CohortWatch
+from skhp.shared.pipelines import last_step
 from tests.search.journals import forget
 
 GENERATOR = np.random.default_rng(0)

@@ -4,22 +4,20 @@ import pytest
 from scipy.special import expit
 
 from skhp.exceptions import InvalidParameterError
-from skhp.networks import (
-    OPTIMIZERS,
-    build_network,
-    compile_network,
-    describe_network,
-    logits,
-)
-from skhp.training import (
-    CLASSIFICATION_METRICS,
-    Metric,
+from skhp.networks.build import build_network
+from skhp.networks.description import describe_network
+from skhp.networks.logits import logits
+from skhp.networks.optimizers import OPTIMIZERS
+from skhp.networks.saving import compile_network
+from skhp.training.epoch_callbacks import (
+    HeldOutEvaluation,
+    LearningRatePath,
     ObservedEpochs,
     StopAtNonFiniteLoss,
-    ValidationRows,
     ready_callbacks,
 )
-from skhp.training.epoch_callbacks import HeldOutEvaluation, LearningRatePath
+from skhp.training.metrics import CLASSIFICATION_METRICS, Metric
+from skhp.training.records import ValidationRows
 
 
 @pytest.fixture

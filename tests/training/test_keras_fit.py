@@ -9,24 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhp.networks import (
-    OPTIMIZERS,
-    PlateauSchedule,
-    build_network,
-    compile_network,
-    describe_network,
-    schedule_from,
-)
-from skhp.training import (
-    CLASSIFICATION_METRICS,
-    Metric,
-    TrainingPlan,
-    TrainingRows,
-    ValidationRows,
-    row_order,
-    steps_in_epoch,
-    train_with_keras,
-)
+from skhp.networks.build import build_network
+from skhp.networks.description import describe_network
+from skhp.networks.optimizers import OPTIMIZERS, PlateauSchedule, schedule_from
+from skhp.networks.saving import compile_network
+from skhp.training.keras_fit import train_with_keras
+from skhp.training.metrics import CLASSIFICATION_METRICS, Metric
+from skhp.training.records import TrainingPlan, TrainingRows, ValidationRows
+from skhp.training.streams import row_order, steps_in_epoch
 
 KERAS_OPTIMIZERS = {
     "sgd": lambda rate: keras.optimizers.SGD(rate),

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from skhp.networks import unflattened
-from skhp.training import CLASSIFICATION_METRICS, cohort_costs, train_cohort
-from skhp.training.cohort import EPOCHS_OF_LOOK, Cohort
+from skhp.networks.network import unflattened
+from skhp.training import cohort_costs
+from skhp.training.cohort import EPOCHS_OF_LOOK, Cohort, train_cohort
 from skhp.training.cohort_costs import pays_to_move
 from skhp.training.cohort_programs import programs
+from skhp.training.metrics import CLASSIFICATION_METRICS
 from tests.training.fits import example, training_rows, validation_rows, with_plan
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhp.exceptions import CannotJoinError
-from skhp.networks import SCHEDULES, schedule_from
+from skhp.networks.optimizers import SCHEDULES, schedule_from
 from skhp.training.rate_schedules import (
     RateNumbers,
     rate_of,

@@ -12,8 +12,11 @@ import pytest
 from sklearn.model_selection import GridSearchCV
 
 from skhp import KerasMLPClassifier
-from skhp.networks import predicted_logits
-from skhp.training import MemberWeights, Siblings, TrainedNetwork, siblings
+from skhp.networks.predictions import predicted_logits
+from skhp.training import siblings
+from skhp.training.fit_task import MemberWeights
+from skhp.training.siblings import Siblings
+from skhp.training.trained_network import TrainedNetwork
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skhp.memory_size import as_text, bytes_of
+from skhp.shared.amounts import as_text, bytes_of
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skhp
-from skhp.last_step import (
+from skhp.search.scored_fits import training_of
+from skhp.shared.pipelines import (
     is_pipeline,
     last_step,
     last_step_prefix,
     steps_before,
     trained_within,
 )
-from skhp.search.scored_fits import training_of
 
 NETWORK = skhp.KerasMLPClassifier(epochs=2, random_state=0)
 SCALER, SAMPLER = StandardScaler(), SMOTE(random_state=0)

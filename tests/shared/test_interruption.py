@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from skhp import interruption
+from skhp.shared import interruption
 
 # A module of another library, which keeps what is raised in it for itself.
 PRESSES_CTRL_C = """

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhp.suggestions import nearest_name
+from skhp.shared.nearest_name import nearest_name
 
 KNOWN = ["hidden_layers", "neurons", "learning_rate", "lr_schedule"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skhp.class_targets import one_hot_labels
+from skhp.shared.class_targets import one_hot_labels
 
 __all__ = ["TargetSummary", "target_summary"]
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from skhp import InvalidParameterError
-from skhp.search.time_budget import seconds_of_budget
+from skhp.shared.amounts import seconds_of_budget
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
-from skhp.class_targets import one_hot_labels
+from skhp.shared.class_targets import one_hot_labels
 
 __all__ = ["ClassScorer", "as_classes"]
 
