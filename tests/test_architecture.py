@@ -59,11 +59,11 @@ MAY_IMPORT = {
 USES_TENSORFLOW = {"networks", "training"}
 USES_SCIKERAS = {"skhp/estimators/scikeras_base.py", "skhp/estimators/custom.py"}
 USES_PRIVATE_SCIKIT_LEARN = {
-    "skhp/estimators/scikit_learn_private.py",
-    "skhp/population/scikit_learn_private.py",
-    "skhp/search/scikit_learn_private.py",
+    "skhp/compat/scikit_learn.py",
+    "skhp/compat/scikit_learn.py",
+    "skhp/compat/scikit_learn.py",
 }
-USES_PRIVATE_KERAS = {"skhp/networks/keras_private.py"}
+USES_PRIVATE_KERAS = {"skhp/compat/keras.py"}
 # Underscored so that they do not clash with fields, and documented.
 PUBLIC_OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
 # Documented as well: it ends the process without an exception.
@@ -372,7 +372,7 @@ CLEAN = {
     "skhp/networks/build.py": (
         "import keras\nfrom skhp.exceptions import Error\nkeras.layers.Dense\n"
     ),
-    "skhp/networks/keras_private.py": (
+    "skhp/compat/keras.py": (
         "import sys\nimport keras\nSEEDS = sys.modules[keras.random.SeedGenerator.__module__]\n"
         "keras.random._seeds\n"
     ),
@@ -383,7 +383,7 @@ CLEAN = {
         "import sklearn\nsklearn.__version__\n"
     ),
     "skhp/estimators/base.py": "from skhp.networks import build\nclass Base:\n    _x = 1\n",
-    "skhp/estimators/scikit_learn_private.py": (
+    "skhp/compat/scikit_learn.py": (
         "from sklearn.base import _fit_context\nfrom sklearn.utils._tags import Tags\n"
         "def f(estimator): return estimator._init_callback_context()\n"
     ),

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
+from skhp.compat.scikit_learn import fit_context
 from skhp.estimators.label_decisions import LabelDecisions
 from skhp.estimators.scikeras_fit import KerasWrapper, Model
-from skhp.estimators.scikit_learn_private import fit_context
 
 
 class KerasClassifier(ClassifierMixin, LabelDecisions):

@@ -10,11 +10,11 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.multiclass import type_of_target
 
+from skhp.compat.scikit_learn import fit_context
 from skhp.estimators.arrays import numeric_target
 from skhp.estimators.keras_arguments import refuse_output_units
 from skhp.estimators.scikeras_base import RegressorTargetEncoder
 from skhp.estimators.scikeras_fit import KerasWrapper
-from skhp.estimators.scikit_learn_private import fit_context
 
 
 class KerasRegressor(RegressorMixin, KerasWrapper):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skhp.adoption import AdoptableFit
-from skhp.estimators.scikit_learn_private import open_callback_context
+from skhp.compat.scikit_learn import open_callback_context
 from skhp.training.fit_task import FitResult
 
 

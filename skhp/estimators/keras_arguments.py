@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from skhp.estimators.scikit_learn_private import Interval, StrOptions
+from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.portable_model import PortableModel
 from skhp.shared.unusable_tables import ONE_TABLE

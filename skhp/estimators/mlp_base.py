@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.adoption import AdoptableFit, adoptable_fit
+from skhp.compat.scikit_learn import CallbackSupportMixin, only_shows_progress
 from skhp.estimators.epoch_tasks import EpochTasks
 from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
 from skhp.estimators.mlp_rows import KerasMLPRows
 from skhp.estimators.refusal_log import log_refusal
-from skhp.estimators.scikit_learn_private import CallbackSupportMixin, only_shows_progress
 from skhp.estimators.tables import (
     checked_features,
 )

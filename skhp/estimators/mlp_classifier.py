@@ -13,11 +13,11 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from skhp.compat.scikit_learn import Interval, StrOptions, fit_context
 from skhp.estimators.class_decisions import ClassDecisions
 from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
 from skhp.estimators.mlp_loss import network_loss, warn_of_empty_batches
 from skhp.estimators.parameters import suggest_misspelt
-from skhp.estimators.scikit_learn_private import Interval, StrOptions, fit_context
 from skhp.estimators.tables import EncodedTarget
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.familiar_losses import CLASSIFICATION_ALIASES

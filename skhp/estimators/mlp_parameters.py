@@ -13,9 +13,9 @@ import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator, is_classifier
 
+from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.familiar_names import OPTIMIZER_ALIASES, suggestion
 from skhp.estimators.parameters import NamedParametersMixin, suggest_misspelt
-from skhp.estimators.scikit_learn_private import Interval, StrOptions
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.description import ACTIVATIONS, layer_sizes
 from skhp.networks.familiar_losses import why_not

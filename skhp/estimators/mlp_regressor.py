@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 
+from skhp.compat.scikit_learn import StrOptions, fit_context
 from skhp.estimators.familiar_names import REGRESSION_MONITORS
 from skhp.estimators.mlp_base import KerasMLPBase
 from skhp.estimators.parameters import suggest_misspelt
-from skhp.estimators.scikit_learn_private import StrOptions, fit_context
 from skhp.estimators.tables import EncodedTarget, WeightedTable
 from skhp.estimators.target_scale import TargetScale
 from skhp.networks.familiar_losses import REGRESSION_ALIASES

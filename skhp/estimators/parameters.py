@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Self
 
-from skhp.estimators.scikit_learn_private import (
+from skhp.compat.scikit_learn import (
     ScikitLearnInvalidParameterError,
     StrOptions,
     validate_parameter_constraints,

@@ -45,6 +45,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from skhp.compat.keras import DefaultSeeds
+from skhp.compat.scikit_learn import CallbackSupportMixin
 from skhp.estimators.build_function import model_mistake, wrong_result
 from skhp.estimators.compiled_models import OfferedParameters, refuse_without_effect
 from skhp.estimators.keras_arguments import (
@@ -56,9 +58,7 @@ from skhp.estimators.keras_arguments import (
 )
 from skhp.estimators.parameters_without_effect import without_effect
 from skhp.estimators.routed_parameters import RoutedParametersMixin, constructor_names
-from skhp.estimators.scikit_learn_private import CallbackSupportMixin
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.keras_private import DefaultSeeds
 from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope
 from skhp.shared.equality import equal
 from skhp.training.seeds import TrainingSeeds

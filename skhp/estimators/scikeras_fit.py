@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skhp.adoption import AdoptableFit, adoptable_fit
+from skhp.compat.scikit_learn import only_shows_progress, validate_parameter_constraints
 from skhp.estimators.custom_preparation import (
     CheckedFit,
     HeldOutLabels,
@@ -28,10 +29,6 @@ from skhp.estimators.keras_arguments import refuse_arguments
 from skhp.estimators.refusal_log import log_refusal
 from skhp.estimators.scikeras_base import metric_name
 from skhp.estimators.scikeras_rows import RepairedWrapper
-from skhp.estimators.scikit_learn_private import (
-    only_shows_progress,
-    validate_parameter_constraints,
-)
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.portable_model import PortableModel
 from skhp.training.epoch_callbacks import ObservedEpochs, StopAtNonFiniteLoss

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from skhp.compat.scikit_learn import check_sample_weight
 from skhp.estimators.arrays import checked_arrays, checked_rows
 from skhp.estimators.custom_preparation import CheckedFit
 from skhp.estimators.keras_arguments import (
@@ -26,7 +27,6 @@ from skhp.estimators.keras_arguments import (
     watches_prediction,
 )
 from skhp.estimators.scikeras_base import ModelWrapper, route_params
-from skhp.estimators.scikit_learn_private import check_sample_weight
 from skhp.networks.model_outputs import model_outputs
 from skhp.shared.unusable_tables import refuse_several_inputs
 from skhp.training.model_fit import as_model_inputs

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
+from skhp.compat.scikit_learn import check_sample_weight
 from skhp.estimators.arrays import dense, overflow_to_infinity
-from skhp.estimators.scikit_learn_private import check_sample_weight
 from skhp.networks.description import OutputKind
 from skhp.shared.unusable_tables import refuse_columns_without_numbers, refuse_several_inputs
 from skhp.training.distinct_rows import row_groups, sum_by_group

@@ -1,6 +1,6 @@
 """Networks: frozen descriptions, and the Keras models that are built from them."""
 
-from skhp.networks.quiet_tensorflow import import_tensorflow_quietly
+from skhp.compat.quiet_tensorflow import import_tensorflow_quietly
 
 import_tensorflow_quietly()
 

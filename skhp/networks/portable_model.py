@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from skhp.networks.keras_private import DefaultSeeds, seeds_in_use
+from skhp.compat.keras import DefaultSeeds, seeds_in_use
 
 # Keras saves these of every layer and model.
 _KERAS_ARGUMENTS = frozenset({"name", "trainable", "dtype"})

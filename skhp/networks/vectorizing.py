@@ -20,8 +20,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from skhp.compat.keras import DefaultSeeds
 from skhp.exceptions import CannotJoinError
-from skhp.networks.keras_private import DefaultSeeds
 from skhp.networks.model_configuration import anonymous_configuration, configuration_text
 from skhp.networks.network import Tensor
 from skhp.networks.portable_model import custom_objects, loading_scope, parts_of

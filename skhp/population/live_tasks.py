@@ -13,8 +13,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from skhp.adoption import LiveResult
+from skhp.compat.scikit_learn import context_only_shows_progress
 from skhp.population.progress import PopulationProgress, ProgressObserver
-from skhp.population.scikit_learn_private import context_only_shows_progress
 
 # A thread each; beyond that nobody can read the bars.
 MOST_LIVE_TASKS = 1000

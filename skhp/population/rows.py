@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import get_tags
 
-from skhp.population.scikit_learn_private import cut_method_parameters, rows_of, split_rows
+from skhp.compat.scikit_learn import cut_method_parameters, rows_of, split_rows
 
 
 class SharedRows:

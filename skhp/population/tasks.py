@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from skhp.population.scikit_learn_private import (
+from skhp.compat.scikit_learn import (
     FIT_AND_PREDICT,
     FIT_AND_SCORE,
     PERMUTATION_TEST_SCORE,

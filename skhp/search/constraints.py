@@ -6,7 +6,7 @@ import os
 from numbers import Integral
 from typing import Any
 
-from skhp.search.scikit_learn_private import Interval, StrOptions
+from skhp.compat.scikit_learn import Interval, StrOptions
 
 
 def additional_constraints(base: type, *, sequential: bool = False) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import f1_score, get_scorer, get_scorer_names, make_scorer
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.search.scikit_learn_private import metric_of
+from skhp.compat.scikit_learn import metric_of
 from skhp.shared.class_scoring import ClassScorer
 from skhp.shared.class_targets import one_hot_labels
 

@@ -10,17 +10,17 @@ import sklearn
 from scipy import stats
 from skopt.space import Dimension as SkoptDimension
 
-from skhp.exceptions import InvalidParameterError
-from skhp.search.dimensions import Choices, Dimension, Range
-from skhp.search.foreign_spaces import SteppedNumbers
-from skhp.search.layer_sizes import LayerSizes
-from skhp.search.possible_estimators import with_choices
-from skhp.search.scikit_learn_private import (
+from skhp.compat.scikit_learn import (
     ScikitLearnInvalidParameterError,
     StrOptions,
     constraints_of,
     validate_parameter_constraints,
 )
+from skhp.exceptions import InvalidParameterError
+from skhp.search.dimensions import Choices, Dimension, Range
+from skhp.search.foreign_spaces import SteppedNumbers
+from skhp.search.layer_sizes import LayerSizes
+from skhp.search.possible_estimators import with_choices
 from skhp.shared.nearest_name import nearest_name
 
 __all__ = ["known_values", "owners_of", "refuse_bad_values"]

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skhp.compat.scikit_learn import MultimetricScorer
 from skhp.search.early_stopping import can_stop_early
-from skhp.search.scikit_learn_private import MultimetricScorer
 from skhp.shared.pipelines import trained_within
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from sklearn.metrics import get_scorer
 
+from skhp.compat.scikit_learn import response_methods_of
 from skhp.exceptions import InvalidParameterError
 from skhp.search.dimensions import Choices, Dimension
 from skhp.search.possible_estimators import with_choices
-from skhp.search.scikit_learn_private import response_methods_of
 from skhp.shared.pipelines import is_pipeline, last_step
 
 __all__ = ["refuse_unanswerable_scorers"]

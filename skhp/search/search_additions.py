@@ -17,6 +17,7 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags
 
+from skhp.compat.scikit_learn import MultimetricScorer, validate_parameter_constraints
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
 from skhp.population.pruning import Pruning
@@ -29,10 +30,6 @@ from skhp.search.journalled_search import JournalledSearch
 from skhp.search.limits import LimitedEvaluation, Limits, SearchEnds, StopReason
 from skhp.search.pruning_setting import pruned_are_last, pruning_of
 from skhp.search.refit_epochs import EPOCHS_TO_TRAIN, RefittedEstimator, refuse_refit_epochs
-from skhp.search.scikit_learn_private import (
-    MultimetricScorer,
-    validate_parameter_constraints,
-)
 from skhp.search.scored_fits import (
     RecordingMultimetricScorer,
     RecordingScorer,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
+from skhp.compat.scikit_learn import CallbackSupportMixin
 from skhp.estimators.epoch_tasks import EpochTasks
-from skhp.estimators.scikit_learn_private import CallbackSupportMixin
 
 
 class Example(CallbackSupportMixin, BaseEstimator):

@@ -6,8 +6,8 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+from skhp.compat.scikit_learn import StrOptions
 from skhp.estimators.parameters import NamedParametersMixin, suggest_misspelt
-from skhp.estimators.scikit_learn_private import StrOptions
 from skhp.exceptions import InvalidParameterError
 
 

@@ -11,7 +11,7 @@ from skopt.space import Categorical, Integer, Real
 
 from benchmarks.samplers import SPACES, best_regret
 from skhp import BayesSearchCV, InvalidParameterError
-from skhp.search.boosted_surrogate import boosted_surrogate
+from skhp.compat.scikit_optimize import boosted_surrogate
 
 X = np.zeros((20, 1))
 Y = np.arange(20.0)

@@ -30,10 +30,10 @@ from skopt.space import Categorical, Real
 
 import skhp
 from skhp import InvalidParameterError, KerasMLPClassifier, KerasMLPRegressor
+from skhp.compat.scikit_learn import constraints_of, response_methods_of
 from skhp.search.fold_checks import SomeFolds, refuse_rare_classes
 from skhp.search.parameter_values import refuse_bad_values
 from skhp.search.possible_estimators import with_choices
-from skhp.search.scikit_learn_private import constraints_of, response_methods_of
 from skhp.search.scorer_needs import refuse_unanswerable_scorers
 from skhp.search.spaces import understood
 

@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import skhp
 from skhp import InvalidParameterError, KerasMLPClassifier
-from skhp.search import scikit_learn_private
+from skhp.compat import scikit_learn as scikit_learn_private
 from skhp.search.scored_fits import training_of
 from skhp.search.tpe import ParzenSearch
 

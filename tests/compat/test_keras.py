@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from skhp.networks import keras_private
-from skhp.networks.keras_private import DefaultSeeds, private_names_exist, seeds_in_use
+from skhp.compat import keras as keras_private
+from skhp.compat.keras import DefaultSeeds, private_names_exist, seeds_in_use
 
 SEEDS_MODULE = sys.modules[keras.random.SeedGenerator.__module__]
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from skhp.networks import quiet_tensorflow
-from skhp.networks.quiet_tensorflow import (
+from skhp.compat import quiet_tensorflow
+from skhp.compat.quiet_tensorflow import (
     LOG_LEVEL_VARIABLE,
     _without_log_lines,
     import_tensorflow_quietly,

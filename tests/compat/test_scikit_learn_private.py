@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sklearn
 
-from skhp.estimators import scikit_learn_private
+from skhp.compat import scikit_learn as scikit_learn_private
 
 
 @pytest.mark.parametrize(
