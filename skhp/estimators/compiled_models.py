@@ -10,8 +10,8 @@ from typing import Any
 import keras
 
 from skhp.exceptions import InvalidParameterError
+from skhp.objectives.row_loss import ROW_WISE_LOSSES
 from skhp.shared.equality import equal
-from skhp.training.row_wise import ROW_WISE_LOSSES
 
 _ROUTED_INTO = ("optimizer", "loss", "metrics")
 

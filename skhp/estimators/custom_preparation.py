@@ -17,15 +17,14 @@ from skhp.exceptions import CannotJoinError
 from skhp.networks.layered_network import layered_network
 from skhp.networks.network import flattened, unflattened
 from skhp.networks.network_numbers import network_numbers
-from skhp.networks.rare_class_losses import FocalLoss, SoftF1
 from skhp.networks.vectorizing import vectorized_model
+from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.objectives.row_loss import ROW_WISE_LOSSES, RowLoss, is_row_wise, row_loss
+from skhp.objectives.row_metrics import row_metrics
 from skhp.training.distinct_rows import distinct_rows
 from skhp.training.fit_task import FitTask, MemberWeights
 from skhp.training.rate_schedules import rate_of_optimizer
 from skhp.training.records import EpochObserver, TrainingPlan, TrainingRows, ValidationRows
-from skhp.training.row_loss import RowLoss, row_loss
-from skhp.training.row_metric import row_metrics
-from skhp.training.row_wise import ROW_WISE_LOSSES, is_row_wise
 from skhp.training.seeds import TrainingSeeds
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from skhp.networks.familiar_losses import why_not
 from skhp.networks.optimizers import OPTIMIZERS
+from skhp.objectives.losses import why_not
 from skhp.shared.nearest_name import nearest_name
 
 # As Keras' log calls the metrics that are compiled under these names.

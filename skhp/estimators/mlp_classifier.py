@@ -20,10 +20,9 @@ from skhp.estimators.mlp_loss import network_loss, warn_of_empty_batches
 from skhp.estimators.parameters import suggest_misspelt
 from skhp.estimators.tables import EncodedTarget
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.familiar_losses import CLASSIFICATION_ALIASES
-from skhp.networks.losses import CLASSIFICATION_LOSSES, NetworkLoss
+from skhp.objectives.losses import CLASSIFICATION_ALIASES, CLASSIFICATION_LOSSES, NetworkLoss
+from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.shared.class_targets import class_labels, one_hot_classes
-from skhp.training.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.training.records import TrainingRows
 
 

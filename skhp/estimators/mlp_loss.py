@@ -9,9 +9,8 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from skhp.exceptions import InvalidParameterError, RareClassWarning
-from skhp.networks.familiar_losses import is_for_two_classes, own_loss
-from skhp.networks.losses import NetworkLoss
-from skhp.networks.rare_class_losses import FocalLoss, SoftF1
+from skhp.objectives.losses import NetworkLoss, is_for_two_classes, own_loss
+from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
 from skhp.training.records import TrainingRows
 
 _NAME_OF = {FocalLoss: "focal", SoftF1: "soft_f1"}

@@ -16,9 +16,8 @@ from skhp.estimators.mlp_base import KerasMLPBase
 from skhp.estimators.parameters import suggest_misspelt
 from skhp.estimators.tables import EncodedTarget, WeightedTable
 from skhp.estimators.target_scale import TargetScale
-from skhp.networks.familiar_losses import REGRESSION_ALIASES
-from skhp.networks.losses import REGRESSION_LOSSES
-from skhp.training.metrics import REGRESSION_METRICS, Metric
+from skhp.objectives.losses import REGRESSION_ALIASES, REGRESSION_LOSSES
+from skhp.objectives.metrics import REGRESSION_METRICS, Metric
 
 if TYPE_CHECKING:
     import keras

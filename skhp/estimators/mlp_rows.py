@@ -18,12 +18,11 @@ from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
 from skhp.estimators.tables import EncodedTarget, WeightedTable, checked_table, checked_weight
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.description import NetworkDescription, describe_network
-from skhp.networks.familiar_losses import own_loss
-from skhp.networks.losses import NetworkLoss
 from skhp.networks.optimizers import schedule_from
+from skhp.objectives.losses import NetworkLoss, own_loss
+from skhp.objectives.metrics import Metric
 from skhp.training.distinct_rows import row_groups
 from skhp.training.fit_task import MemberWeights
-from skhp.training.metrics import Metric
 from skhp.training.records import TrainingPlan, TrainingRows, ValidationRows
 from skhp.training.seeds import TrainingSeeds
 from skhp.training.streams import steps_in_epoch

@@ -14,7 +14,7 @@ import numpy as np
 
 from skhp.networks.build import build_network
 from skhp.networks.description import NetworkDescription
-from skhp.networks.losses import NetworkLoss, keras_loss
+from skhp.objectives.losses import NetworkLoss, keras_loss
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.networks.network import Network
-from skhp.training.row_loss import RowLoss
-from skhp.training.row_metric import RowMetric
+from skhp.objectives.row_loss import RowLoss
+from skhp.objectives.row_metrics import RowMetric
 
 Tensor: TypeAlias = Any
 

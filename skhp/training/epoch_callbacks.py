@@ -11,7 +11,7 @@ import numpy as np
 
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.logits import logits
-from skhp.training.metrics import Metric
+from skhp.objectives.metrics import Metric
 from skhp.training.records import EpochObserver, ValidationRows
 
 

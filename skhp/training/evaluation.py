@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import tensorflow as tf
 
+from skhp.objectives.graph_metrics import epoch_metric
 from skhp.training.cohort_state import CohortState, HeldOutRows, MemberNumbers, ProgramKey
-from skhp.training.epoch_metrics import epoch_metric
 from skhp.training.penalties import Penalties, penalty
 from skhp.training.row_sums import row_means, row_sums
 

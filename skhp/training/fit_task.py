@@ -10,10 +10,10 @@ import numpy as np
 
 from skhp.networks.network import Network
 from skhp.networks.network_numbers import NetworkNumbers
+from skhp.objectives.row_loss import RowLoss
+from skhp.objectives.row_metrics import RowMetric
 from skhp.training.rate_schedules import RateNumbers
 from skhp.training.records import TrainingOutcome, TrainingPlan, TrainingRows, ValidationRows
-from skhp.training.row_loss import RowLoss
-from skhp.training.row_metric import RowMetric
 from skhp.training.update_rules import UpdateNumbers
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from skhp.objectives.row_loss import is_row_wise
 from skhp.training.distinct_rows import distinct_rows
 from skhp.training.records import TrainingRows
-from skhp.training.row_wise import is_row_wise
 from skhp.training.streams import epoch_batches, steps_in_epoch
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from skhp.networks.optimizers import Schedule
-from skhp.training.metrics import Metric
+from skhp.objectives.metrics import Metric
 
 StopReason = Literal["epochs", "patience", "non_finite_loss", "callback", "pruned"]
 

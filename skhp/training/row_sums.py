@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 import tensorflow as tf
 
+from skhp.objectives.row_loss import weighted_sum
 from skhp.training.cohort_state import ProgramKey
-from skhp.training.row_loss import weighted_sum
 
 Tensor: TypeAlias = Any
 

@@ -13,11 +13,11 @@ from skhp.networks.build import build_network, rescaled_network
 from skhp.networks.description import NetworkDescription
 from skhp.networks.initial_network import initial_network
 from skhp.networks.layered_network import LayeredNetwork
-from skhp.networks.losses import NetworkLoss
 from skhp.networks.network import flattened, unflattened
 from skhp.networks.optimizers import OPTIMIZERS, Schedule
 from skhp.networks.predictions import predicted_logits
 from skhp.networks.saving import compile_network, restore_network, save_network
+from skhp.objectives.losses import NetworkLoss
 from skhp.training.fit_task import MemberWeights
 from skhp.training.siblings import Siblings
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of

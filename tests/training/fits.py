@@ -8,16 +8,16 @@ import numpy as np
 from skhp.networks.build import build_network
 from skhp.networks.description import describe_network
 from skhp.networks.layered_network import layered_network
-from skhp.networks.losses import keras_loss
 from skhp.networks.network import flattened
 from skhp.networks.network_numbers import network_numbers
 from skhp.networks.optimizers import OPTIMIZERS, schedule_from
 from skhp.networks.saving import compile_network
+from skhp.objectives.losses import keras_loss
+from skhp.objectives.row_loss import row_loss
 from skhp.training.fit_task import FitTask, MemberWeights
 from skhp.training.keras_fit import train_with_keras
 from skhp.training.rate_schedules import rate_of
 from skhp.training.records import TrainingPlan, TrainingRows, ValidationRows
-from skhp.training.row_loss import row_loss
 from skhp.training.streams import steps_in_epoch
 from skhp.training.update_rules import update_of
 

@@ -9,6 +9,7 @@ from skhp.networks.description import describe_network
 from skhp.networks.logits import logits
 from skhp.networks.optimizers import OPTIMIZERS
 from skhp.networks.saving import compile_network
+from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.training.epoch_callbacks import (
     HeldOutEvaluation,
     LearningRatePath,
@@ -16,7 +17,6 @@ from skhp.training.epoch_callbacks import (
     StopAtNonFiniteLoss,
     ready_callbacks,
 )
-from skhp.training.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.training.records import ValidationRows
 
 

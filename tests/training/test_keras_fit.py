@@ -13,8 +13,8 @@ from skhp.networks.build import build_network
 from skhp.networks.description import describe_network
 from skhp.networks.optimizers import OPTIMIZERS, PlateauSchedule, schedule_from
 from skhp.networks.saving import compile_network
+from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.training.keras_fit import train_with_keras
-from skhp.training.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.training.records import TrainingPlan, TrainingRows, ValidationRows
 from skhp.training.streams import row_order, steps_in_epoch
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from skhp.training.epoch_metrics import epoch_metric
-from skhp.training.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
+from skhp.objectives.graph_metrics import epoch_metric
+from skhp.objectives.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
 N_STREAMS, N_CANDIDATES, N_ROWS = 2, 3, 25
 ALL_METRICS = CLASSIFICATION_METRICS | REGRESSION_METRICS

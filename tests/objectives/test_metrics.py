@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, softmax
 from sklearn import metrics
 
-from skhp.training.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
+from skhp.objectives.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
 # scikit-learn's own metrics, from labels, predicted labels, probabilities and weights. With two
 # classes the probabilities are those of the second.

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from skhp.networks.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, keras_loss
+from skhp.objectives.losses import CLASSIFICATION_LOSSES, REGRESSION_LOSSES, keras_loss
 
 # A closed form of the loss of one row, from its target and the network's output for it.
 BY_NAME = {

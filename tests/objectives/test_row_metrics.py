@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from skhp import CannotJoinError
-from skhp.training.row_metric import row_metrics
+from skhp.objectives.row_metrics import row_metrics
 
 METRICS = keras.metrics
 N_ROWS = 41
