@@ -16,8 +16,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks.model_configuration import anonymous_configuration, configuration_text
-from skhp.networks.portable_model import custom_objects, loading_scope
+from skhp.networks.portable_model import (
+    anonymous_configuration,
+    configuration_text,
+    custom_objects,
+    loading_scope,
+)
 from skhp.networks.program_cache import ProgramCache
 
 # Measured with TensorFlow 2.21: the bits of a row's outputs depend on how many rows there are,

@@ -22,12 +22,16 @@ import tensorflow as tf
 
 from skhp.compat.keras import DefaultSeeds
 from skhp.exceptions import CannotJoinError
-from skhp.networks.model_configuration import anonymous_configuration, configuration_text
 from skhp.networks.network import Tensor
-from skhp.networks.portable_model import custom_objects, loading_scope, parts_of
+from skhp.networks.portable_model import (
+    anonymous_configuration,
+    configuration_text,
+    custom_objects,
+    loading_scope,
+    parts_of,
+)
 from skhp.networks.program_cache import ProgramCache
-from skhp.networks.stream_dropout import StreamDropout
-from skhp.networks.vectorized_model import RECURRENT_LAYERS, VectorizedModel
+from skhp.networks.vectorized_model import RECURRENT_LAYERS, StreamDropout, VectorizedModel
 
 # An LSTM of 3 units, unrolled, takes 0.2 s a step to trace and 0.3 s a step to compile.
 MOST_UNROLLED_STEPS = 16

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.logits import logits
+from skhp.networks.predictions import logits
 from skhp.objectives.metrics import Metric
 from skhp.training.records import EpochObserver, ValidationRows
 

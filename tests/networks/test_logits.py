@@ -7,10 +7,10 @@ from scipy.special import expit, logit, softmax
 
 from skhp.networks.build import build_network
 from skhp.networks.description import describe_network
-from skhp.networks.logits import logits
+from skhp.networks.predictions import logits
 
 # The package has the function under the name of the module.
-logits_module = importlib.import_module("skhp.networks.logits")
+logits_module = importlib.import_module("skhp.networks.predictions")
 
 
 def network(output, n_outputs, **changes):

@@ -6,8 +6,8 @@ from scipy.special import expit
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.build import build_network
 from skhp.networks.description import describe_network
-from skhp.networks.logits import logits
 from skhp.networks.optimizers import OPTIMIZERS
+from skhp.networks.predictions import logits
 from skhp.networks.saving import compile_network
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.training.epoch_callbacks import (
