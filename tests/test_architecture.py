@@ -376,9 +376,9 @@ CLEAN = {
         "import sys\nimport keras\nSEEDS = sys.modules[keras.random.SeedGenerator.__module__]\n"
         "keras.random._seeds\n"
     ),
-    "skhp/training/streams.py": "import tensorflow as tf\nimport skhp.networks\ntf.data.Dataset\n",
+    "skhp/training/row_order.py": "import tensorflow as tf\nimport skhp.networks\ntf.data.Dataset\n",
     "skhp/estimators/mlp.py": (
-        "from skhp.estimators.base import Base\nfrom skhp.training.streams import batches\n"
+        "from skhp.estimators.base import Base\nfrom skhp.training.row_order import batches\n"
         "class MLP(Base):\n    x = Base._x\n    def f(self): return self._x, super()._x\n"
         "import sklearn\nsklearn.__version__\n"
     ),
@@ -407,7 +407,7 @@ def test_a_clean_tree_breaks_no_rule(rule, tmp_path):
 
 
 BUILD = "skhp/networks/build.py"
-STREAMS = "skhp/training/streams.py"
+STREAMS = "skhp/training/row_order.py"
 MLP = "skhp/estimators/mlp.py"
 STUDY = "skhp/comparison/study.py"
 
@@ -443,7 +443,7 @@ STUDY = "skhp/comparison/study.py"
         (private_attributes_of_ones_own_only, MLP, "def f(x): x._variables = 3"),
         (scikeras_in_its_place, MLP, "from scikeras.wrappers import BaseWrapper"),
         (scikeras_in_its_place, BUILD, "import scikeras"),
-        (data_flows_one_way, BUILD, "from skhp.training.streams import batches"),
+        (data_flows_one_way, BUILD, "from skhp.training.row_order import batches"),
         (data_flows_one_way, BUILD, "from ..training import streams"),
         (data_flows_one_way, BUILD, "import skhp.estimators.mlp"),
         (data_flows_one_way, BUILD, "from skhp import estimators"),

@@ -14,10 +14,10 @@ import pytest
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV
 
-import skhp.training.cohort_programs
+import skhp.training.cohort.compiled_programs
 from skhp import KerasMLPClassifier
 from skhp.networks.program_cache import ProgramCache
-from skhp.training.cohort_programs import programs
+from skhp.training.cohort.compiled_programs import programs
 
 # Lone fits and searches in turns. Rows and batch sizes are new each time; inputs, neurons and
 # candidates come back, but in between their programs have made room for others.
@@ -28,12 +28,12 @@ import joblib
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
-import skhp.training.cohort_programs
+import skhp.training.cohort.compiled_programs
 from skhp import KerasMLPClassifier
 from skhp.networks import ProgramCache
 
 warnings.simplefilter("ignore")
-cache = skhp.training.cohort_programs.programs = ProgramCache(most=4)
+cache = skhp.training.cohort.compiled_programs.programs = ProgramCache(most=4)
 generator = np.random.default_rng(0)
 shapes = [(3, 2, 2), (6, 5, 4), (3, 5, 2), (6, 2, 4), (4, 3, 3), (5, 4, 3)]
 
@@ -109,7 +109,7 @@ def test_a_program_that_made_room_is_gone(monkeypatch, two_classes):
             kept.append(weakref.ref(program.graph))
             return program
 
-    monkeypatch.setattr(skhp.training.cohort_programs, "programs", WatchedCache(most=1))
+    monkeypatch.setattr(skhp.training.cohort.compiled_programs, "programs", WatchedCache(most=1))
     for neurons in (2, 3, 4):
         KerasMLPClassifier(neurons=neurons, epochs=1, random_state=0).fit(*two_classes)
     gc.collect()

@@ -22,10 +22,16 @@ from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
 from skhp.objectives.row_loss import ROW_WISE_LOSSES, RowLoss, is_row_wise, row_loss
 from skhp.objectives.row_metrics import row_metrics
 from skhp.training.distinct_rows import distinct_rows
-from skhp.training.fit_task import FitTask, MemberWeights
+from skhp.training.fit_task import (
+    EpochObserver,
+    FitTask,
+    MemberWeights,
+    TrainingPlan,
+    TrainingRows,
+    ValidationRows,
+)
 from skhp.training.rate_schedules import rate_of_optimizer
-from skhp.training.records import EpochObserver, TrainingPlan, TrainingRows, ValidationRows
-from skhp.training.seeds import TrainingSeeds
+from skhp.training.row_order import TrainingSeeds
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 
 # To these, the sum of gradients is as good as one after the other.

@@ -24,11 +24,9 @@ from skhp.estimators.tables import (
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.build import build_network
 from skhp.networks.saving import compile_network
-from skhp.training.epoch_callbacks import ready_callbacks
-from skhp.training.fit_task import FitTask, MemberWeights
-from skhp.training.keras_fit import train_with_keras
+from skhp.training.fit_task import FitTask, MemberWeights, TrainingOutcome
+from skhp.training.keras_fit import ready_callbacks, train_with_keras
 from skhp.training.lone_fit import LoneFit
-from skhp.training.records import TrainingOutcome
 from skhp.training.trained_network import TrainedNetwork
 
 if TYPE_CHECKING:

@@ -13,10 +13,15 @@ from skhp.networks.initial_network import initial_network, numbers_of
 from skhp.networks.optimizers import OPTIMIZERS
 from skhp.objectives.losses import NetworkLoss, keras_loss
 from skhp.objectives.row_loss import RowLoss, row_loss
-from skhp.training.fit_task import FitTask, MemberWeights
+from skhp.training.fit_task import (
+    FitTask,
+    MemberWeights,
+    TrainingPlan,
+    TrainingRows,
+    ValidationRows,
+)
 from skhp.training.rate_schedules import rate_of
-from skhp.training.records import TrainingPlan, TrainingRows, ValidationRows
-from skhp.training.seeds import TrainingSeeds
+from skhp.training.row_order import TrainingSeeds
 from skhp.training.trained_network import Objective
 from skhp.training.update_rules import UpdateNumbers, update_of
 

@@ -22,10 +22,8 @@ from skhp.networks.optimizers import schedule_from
 from skhp.objectives.losses import NetworkLoss, own_loss
 from skhp.objectives.metrics import Metric
 from skhp.training.distinct_rows import row_groups
-from skhp.training.fit_task import MemberWeights
-from skhp.training.records import TrainingPlan, TrainingRows, ValidationRows
-from skhp.training.seeds import TrainingSeeds
-from skhp.training.streams import steps_in_epoch
+from skhp.training.fit_task import MemberWeights, TrainingPlan, TrainingRows, ValidationRows
+from skhp.training.row_order import TrainingSeeds, steps_in_epoch
 from skhp.training.trained_network import Objective, TrainedNetwork
 from skhp.training.validation_split import validation_split
 

@@ -61,7 +61,7 @@ from skhp.estimators.routed_parameters import RoutedParametersMixin, constructor
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope
 from skhp.shared.equality import equal
-from skhp.training.seeds import TrainingSeeds
+from skhp.training.row_order import TrainingSeeds
 
 
 @contextlib.contextmanager

@@ -31,8 +31,8 @@ from skhp.estimators.scikeras_base import metric_name
 from skhp.estimators.scikeras_rows import RepairedWrapper
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.portable_model import PortableModel
-from skhp.training.epoch_callbacks import ObservedEpochs, StopAtNonFiniteLoss
 from skhp.training.fit_task import FitResult, FitTask
+from skhp.training.keras_fit import ObservedEpochs, StopAtNonFiniteLoss
 from skhp.training.lone_fit import LoneFit
 from skhp.training.model_fit import as_model_inputs, fit_model
 

@@ -15,7 +15,7 @@ from skhp.estimators.arrays import dense, overflow_to_infinity
 from skhp.networks.description import OutputKind
 from skhp.shared.unusable_tables import refuse_columns_without_numbers, refuse_several_inputs
 from skhp.training.distinct_rows import row_groups, sum_by_group
-from skhp.training.records import TrainingRows, ValidationRows
+from skhp.training.fit_task import TrainingRows, ValidationRows
 
 
 @dataclass(frozen=True)

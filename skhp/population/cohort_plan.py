@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from skhp.training.cohort_costs import BUILD_SECONDS, STEP_SECONDS
-from skhp.training.epoch_parts import epoch_parts
+from skhp.training.cohort.costs import BUILD_SECONDS, STEP_SECONDS, epoch_parts
 from skhp.training.fit_task import FitTask
-from skhp.training.streams import steps_in_epoch
+from skhp.training.row_order import steps_in_epoch
 
 # Members of a cohort: enough to fill the vector units, few enough that a cohort fits into a core's
 # cache, and that there are several to train at once and to finish one after the other.

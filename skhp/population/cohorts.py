@@ -22,7 +22,7 @@ from skhp.population.rungs import Results, trained_by_rungs
 from skhp.population.shared_structures import SharedStructure, share_structures
 from skhp.population.watch import PopulationWatch
 from skhp.training.fit_task import FitResult, FitTask
-from skhp.training.siblings import as_siblings
+from skhp.training.trained_network import as_siblings
 
 
 def train_population(

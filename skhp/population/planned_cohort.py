@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from skhp.population.cohort_plan import CohortPlan
 from skhp.population.cores import Cores
 from skhp.population.watch import CohortWatch, PopulationWatch
-from skhp.training.cohort import Cohort
+from skhp.training.cohort.cohort import Cohort
 from skhp.training.fit_task import FitResult, FitTask
 
 

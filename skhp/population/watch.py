@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from skhp.population.progress import PopulationProgress, ProgressObserver
-from skhp.training.cohort import CohortProgress
+from skhp.training.cohort.cohort import CohortProgress
 
 
 class PopulationWatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skhp.training.records import TrainingRows
+from skhp.training.fit_task import TrainingRows
 
 
 def row_groups(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

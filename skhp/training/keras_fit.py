@@ -1,19 +1,20 @@
-"""Training by Keras' own ``fit``."""
+"""Keras callbacks that watch a training from epoch to epoch."""
 
 from __future__ import annotations
 
+import copy
+import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import keras
+import numpy as np
 
+from skhp.exceptions import InvalidParameterError
 from skhp.networks.optimizers import PlateauSchedule
-from skhp.training.epoch_callbacks import (
-    HeldOutEvaluation,
-    LearningRatePath,
-    ObservedEpochs,
-    StopAtNonFiniteLoss,
-)
-from skhp.training.records import (
+from skhp.networks.predictions import logits
+from skhp.objectives.metrics import Metric
+from skhp.training.fit_task import (
     EpochObserver,
     StopReason,
     TrainingOutcome,
@@ -21,7 +22,129 @@ from skhp.training.records import (
     TrainingRows,
     ValidationRows,
 )
-from skhp.training.streams import epoch_batches, steps_in_epoch
+from skhp.training.row_order import epoch_batches, steps_in_epoch
+
+
+class HeldOutEvaluation(keras.callbacks.Callback):
+    """Adds `val_loss` and a full-epoch metric to the logs, for itself and all later callbacks."""
+
+    def __init__(self, rows: ValidationRows, metric: Metric | None) -> None:
+        super().__init__()
+        self._rows = rows
+        self._metric = metric
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Evaluate the weights that the epoch ended with."""
+        rows = self._rows
+        predicted = self.model(rows.X, training=False)
+        loss = self.model.compute_loss(
+            x=rows.X, y=rows.y, y_pred=predicted, sample_weight=rows.weight, training=False
+        )
+        logs["val_loss"] = float(loss)
+        if self._metric is not None:
+            outputs = logits(self.model, rows.X)
+            value = np.nan
+            if np.isfinite(outputs).all():
+                unit = 1 if rows.metric_scale is None else rows.metric_scale
+                target = rows.metric_target * unit
+                value = float(self._metric.score(target, outputs * unit, rows.metric_weight))
+            logs[self._metric.key] = value
+
+
+class StopAtNonFiniteLoss(keras.callbacks.Callback):
+    """Ends the training at a NaN or infinite loss or weight, with the last finite weights.
+
+    The optimizer goes back with the weights, so that the network can be trained on.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopped = False
+        self.finite_epochs = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Keep the state that the training starts from."""
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        self._keep(self.model.get_weights())
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Keep the state if all is finite, else go back to the one kept and stop."""
+        losses = [value for name, value in logs.items() if name in ("loss", "val_loss")]
+        weights = self.model.get_weights()
+        if np.isfinite(losses).all() and all(np.isfinite(array).all() for array in weights):
+            self._keep(weights)
+            self.finite_epochs += 1
+        else:
+            self.model.set_weights(self._weights)
+            for variable, value in zip(
+                self.model.optimizer.variables, self._optimizer_state, strict=True
+            ):
+                variable.assign(value)
+            self.model.stop_training = True
+            self.stopped = True
+
+    def _keep(self, weights: list[np.ndarray]) -> None:
+        self._weights = weights
+        self._optimizer_state = [
+            np.array(variable.value.numpy()) for variable in self.model.optimizer.variables
+        ]
+
+
+class LearningRatePath(keras.callbacks.Callback):
+    """Notes the learning rate that each epoch starts with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rates: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note the rate."""
+        self.rates.append(float(self.model.optimizer.learning_rate))
+
+
+class ObservedEpochs(keras.callbacks.Callback):
+    """Tells an observer of every epoch and stops the training when it says so."""
+
+    def __init__(self, observer: EpochObserver) -> None:
+        super().__init__()
+        self._observer = observer
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tell the observer."""
+        self._observer.epoch_begins()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tell the observer, and obey."""
+        if self._observer.epoch_ends():
+            self.model.stop_training = True
+
+
+def ready_callbacks(given: Any) -> list[keras.callbacks.Callback]:
+    """Callbacks of a user, ready for one training.
+
+    Parameters
+    ----------
+    given : None, keras.callbacks.Callback, class of one, or list of these
+        Instances are copied, for Keras stores the model in a callback and a parameter of an
+        estimator has to stay as it was given; classes are called.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is anything else among them.
+    """
+    listed = [] if given is None else given
+    ready = []
+    for callback in listed if isinstance(listed, list | tuple) else [listed]:
+        made = callback() if inspect.isclass(callback) else copy.copy(callback)
+        if not isinstance(made, keras.callbacks.Callback):
+            raise InvalidParameterError(
+                "callbacks must be None, a keras.callbacks.Callback or a list of them, got "
+                f"{callback!r}."
+            )
+        ready.append(made)
+    return ready
 
 
 def train_with_keras(

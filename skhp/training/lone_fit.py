@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from skhp.training.cohort import Cohort
-from skhp.training.fit_task import FitResult, FitTask, MemberWeights
-from skhp.training.records import EpochObserver, TrainingOutcome
+from skhp.training.cohort.cohort import Cohort
+from skhp.training.fit_task import EpochObserver, FitResult, FitTask, MemberWeights, TrainingOutcome
 
 
 class LoneFit:

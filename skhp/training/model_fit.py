@@ -11,8 +11,8 @@ import numpy as np
 
 from skhp.objectives.row_loss import is_row_wise
 from skhp.training.distinct_rows import distinct_rows
-from skhp.training.records import TrainingRows
-from skhp.training.streams import epoch_batches, steps_in_epoch
+from skhp.training.fit_task import TrainingRows
+from skhp.training.row_order import epoch_batches, steps_in_epoch
 
 
 def fit_model(

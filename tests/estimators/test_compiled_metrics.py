@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skhp import CannotJoinError, KerasClassifier, KerasRegressor
 from skhp.estimators import scikeras_fit
-from skhp.training.cohort import train_cohort
+from skhp.training.cohort.cohort import train_cohort
 from tests.estimators.build_functions import build_classifier, build_regressor
 
 LAYERS = keras.layers

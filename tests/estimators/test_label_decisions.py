@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skhp import InvalidParameterError, KerasClassifier
 from skhp.adoption import AdoptableFit, adopting
 from skhp.estimators import scikeras_fit
-from skhp.training.cohort import train_cohort
+from skhp.training.cohort.cohort import train_cohort
 from tests.estimators.build_functions import build_classifier
 
 GENERATOR = np.random.default_rng(0)

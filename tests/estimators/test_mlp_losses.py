@@ -16,7 +16,7 @@ from skhp import (
     RareClassWarning,
 )
 from skhp.losses import FocalLoss, SoftF1
-from skhp.training.cohort_programs import programs
+from skhp.training.cohort.compiled_programs import programs
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(300, 5))

@@ -15,9 +15,14 @@ from skhp.networks.initial_network import initial_network, numbers_of
 from skhp.objectives.losses import keras_loss
 from skhp.objectives.row_loss import row_loss
 from skhp.population.cohort_plan import MOST_MEMBERS, bytes_of_member, plan_cohorts
-from skhp.training.fit_task import FitTask, MemberWeights
+from skhp.training.fit_task import (
+    FitTask,
+    MemberWeights,
+    TrainingPlan,
+    TrainingRows,
+    ValidationRows,
+)
 from skhp.training.rate_schedules import RateNumbers
-from skhp.training.records import TrainingPlan, TrainingRows, ValidationRows
 from skhp.training.update_rules import UpdateNumbers
 
 LOSS = row_loss(keras_loss("auto", "binary"))

@@ -13,7 +13,7 @@ import skhp.population.cohorts
 from skhp.population.cohorts import train_population
 from skhp.population.options import PopulationOptions
 from skhp.population.progress import SilentProgress
-from skhp.training.cohort import Cohort, train_cohort
+from skhp.training.cohort.cohort import Cohort, train_cohort
 from tests.training.fits import example, training_rows, validation_rows
 
 

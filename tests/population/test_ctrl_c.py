@@ -19,7 +19,7 @@ from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV
 from skhp import KerasMLPClassifier
 import skhp.population.cohorts as cohorts
-import skhp.training.cohort as cohort
+import skhp.training.cohort.cohort as cohort
 
 X, y = make_classification(400, 20, random_state=0)
 network = KerasMLPClassifier(neurons=8, epochs=100_000, early_stopping=False, random_state=0)

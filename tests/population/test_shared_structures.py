@@ -12,7 +12,7 @@ from skhp.population.cohorts import train_population
 from skhp.population.options import PopulationOptions
 from skhp.population.progress import SilentProgress
 from skhp.population.shared_structures import share_structures
-from skhp.training.cohort import train_cohort
+from skhp.training.cohort.cohort import train_cohort
 from tests.training.fits import example, training_rows, validation_rows
 
 
@@ -96,7 +96,7 @@ def test_a_wide_layer_is_not_imposed_on_a_large_narrow_population():
 
 
 def test_equal_members_are_still_trained_once():
-    from skhp.training.cohort import Cohort
+    from skhp.training.cohort.cohort import Cohort
 
     task, other = fits(neurons=[3, 6])
     shared = [one.task for one in share_structures([task, task, other], always)]

@@ -35,9 +35,9 @@ from skhp import (
     NonFiniteLossWarning,
 )
 from skhp.estimators.mlp_base import LoneFit
-from skhp.training.cohort import Cohort
-from skhp.training.cohort_arrays import lay_out
-from skhp.training.cohort_programs import programs
+from skhp.training.cohort.arrays import lay_out
+from skhp.training.cohort.cohort import Cohort
+from skhp.training.cohort.compiled_programs import programs
 
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}
 RATES = [1e-4, 0.1]
@@ -83,7 +83,7 @@ def trained(monkeypatch):
             super().__init__(task)
 
     monkeypatch.setattr("skhp.population.planned_cohort.Cohort", counted_cohort)
-    monkeypatch.setattr("skhp.training.packed_members.lay_out", counted_places)
+    monkeypatch.setattr("skhp.training.cohort.packed_members.lay_out", counted_places)
     monkeypatch.setattr("skhp.estimators.mlp_base.LoneFit", CountedLoneFit)
     return counts
 

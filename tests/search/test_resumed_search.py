@@ -27,7 +27,7 @@ from skhp import (
     KerasMLPClassifier,
     RandomizedSearchCV,
 )
-from skhp.training.cohort import Cohort
+from skhp.training.cohort.cohort import Cohort
 from tests.search.interrupted_search import N_FITS, SECONDS_A_SCORE
 from tests.search.journals import forget
 

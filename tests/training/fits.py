@@ -14,11 +14,16 @@ from skhp.networks.optimizers import OPTIMIZERS, schedule_from
 from skhp.networks.saving import compile_network
 from skhp.objectives.losses import keras_loss
 from skhp.objectives.row_loss import row_loss
-from skhp.training.fit_task import FitTask, MemberWeights
+from skhp.training.fit_task import (
+    FitTask,
+    MemberWeights,
+    TrainingPlan,
+    TrainingRows,
+    ValidationRows,
+)
 from skhp.training.keras_fit import train_with_keras
 from skhp.training.rate_schedules import rate_of
-from skhp.training.records import TrainingPlan, TrainingRows, ValidationRows
-from skhp.training.streams import steps_in_epoch
+from skhp.training.row_order import steps_in_epoch
 from skhp.training.update_rules import update_of
 
 N_INPUTS = 5

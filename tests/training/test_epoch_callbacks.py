@@ -10,14 +10,14 @@ from skhp.networks.optimizers import OPTIMIZERS
 from skhp.networks.predictions import logits
 from skhp.networks.saving import compile_network
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
-from skhp.training.epoch_callbacks import (
+from skhp.training.fit_task import ValidationRows
+from skhp.training.keras_fit import (
     HeldOutEvaluation,
     LearningRatePath,
     ObservedEpochs,
     StopAtNonFiniteLoss,
     ready_callbacks,
 )
-from skhp.training.records import ValidationRows
 
 
 @pytest.fixture

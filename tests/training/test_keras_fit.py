@@ -14,9 +14,9 @@ from skhp.networks.description import describe_network
 from skhp.networks.optimizers import OPTIMIZERS, PlateauSchedule, schedule_from
 from skhp.networks.saving import compile_network
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
+from skhp.training.fit_task import TrainingPlan, TrainingRows, ValidationRows
 from skhp.training.keras_fit import train_with_keras
-from skhp.training.records import TrainingPlan, TrainingRows, ValidationRows
-from skhp.training.streams import row_order, steps_in_epoch
+from skhp.training.row_order import row_order, steps_in_epoch
 
 KERAS_OPTIMIZERS = {
     "sgd": lambda rate: keras.optimizers.SGD(rate),

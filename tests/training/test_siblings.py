@@ -13,10 +13,9 @@ from sklearn.model_selection import GridSearchCV
 
 from skhp import KerasMLPClassifier
 from skhp.networks.predictions import predicted_logits
-from skhp.training import siblings
+from skhp.training import trained_network as siblings
 from skhp.training.fit_task import MemberWeights
-from skhp.training.siblings import Siblings
-from skhp.training.trained_network import TrainedNetwork
+from skhp.training.trained_network import Siblings, TrainedNetwork
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ generator is read, so fits in several threads cannot disturb each other.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -88,3 +89,17 @@ def dropout_noise(seed: int, layer: int, epoch: int, n_rows: int, units: int) ->
     """
     generator = np.random.default_rng([seed, layer, epoch])
     return generator.integers(2**16, size=(units, n_rows), dtype=np.uint16).T
+
+
+@dataclass(frozen=True)
+class TrainingSeeds:
+    """Seeds of the inner validation split, of the initial weights and noise, of the row order."""
+
+    split: int
+    network: int
+    order: int
+
+    @classmethod
+    def derived_from(cls, seed: int) -> Self:
+        """Seeds that differ from each other and depend on `seed` alone."""
+        return cls(*(int(state) for state in np.random.SeedSequence(seed).generate_state(3)))

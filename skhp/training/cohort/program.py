@@ -11,7 +11,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
-from skhp.training.cohort_state import (
+from skhp.training.cohort.evaluation import (
+    Penalties,
+    evaluation,
+    penalised,
+    row_means,
+    row_sums,
+    weight_penalties,
+)
+from skhp.training.cohort.state import (
     ALL_EPOCHS,
     NON_FINITE,
     OUT_OF_PATIENCE,
@@ -25,10 +33,7 @@ from skhp.training.cohort_state import (
     MemberNumbers,
     ProgramKey,
 )
-from skhp.training.evaluation import evaluation
-from skhp.training.penalties import Penalties, penalised, weight_penalties
 from skhp.training.rate_schedules import scheduled_rate
-from skhp.training.row_sums import row_means, row_sums
 from skhp.training.update_rules import UPDATE_RULES
 
 Tensor: TypeAlias = Any

@@ -1,23 +1,65 @@
-"""Training of a cohort: chunk by chunk, until every member has ended."""
+"""Fits that are one training: equal ones, and those that end it after fewer epochs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from skhp.training.cohort_state import (
-    PRUNED,
-    RUNNING,
-    CohortState,
-    History,
-    joined,
+from skhp.training.cohort.packed_members import (
+    PackedMembers,
+    held_out_score,
+    member_result,
+    member_weights,
 )
-from skhp.training.equal_trainings import leaders_of, leading_fits
+from skhp.training.cohort.state import PRUNED, RUNNING, CohortState, History, joined
 from skhp.training.fit_task import FitResult, FitTask, MemberWeights
-from skhp.training.member_result import held_out_score, member_result
-from skhp.training.packed_members import PackedMembers, member_weights
+
+
+def leaders_of(tasks: Sequence[FitTask]) -> list[int]:
+    """For each fit the one that is trained in its place: an equal one with the most epochs."""
+    longest: dict[Any, int] = {}
+    for number, task in enumerate(tasks):
+        key = _training_but_epochs(task)
+        if key not in longest or tasks[longest[key]].plan.epochs < task.plan.epochs:
+            longest[key] = number
+    return [longest[_training_but_epochs(task)] for task in tasks]
+
+
+def leading_fits(tasks: Sequence[FitTask], leaders: Sequence[int]) -> dict[int, FitTask]:
+    """The fits that are trained, by their numbers."""
+    ends: dict[int, list[int | None]] = {leader: [] for leader in sorted(leaders)}
+    for task, leader in zip(tasks, leaders, strict=True):
+        ends[leader].append(task.finished_after)
+    leading = {}
+    for leader, ends_of_leader in ends.items():
+        known = [end for end in ends_of_leader if end is not None]
+        # One whose result is known still trains for those that share its training.
+        finished_after = max(known) if len(known) == len(ends_of_leader) else None
+        task = tasks[leader]
+        if task.finished_after != finished_after:
+            task = replace(task, finished_after=finished_after)
+        leading[leader] = task
+    return leading
+
+
+def _training_but_epochs(task: FitTask) -> Any:
+    plan = task.plan
+    return (
+        task.stream,
+        task.program,
+        task.numbers,
+        task.loss_numbers,
+        task.update,
+        task.rate,
+        id(task.start),
+        task.batch_size,
+        plan.schedule,
+        plan.patience,
+        plan.min_delta,
+    )
+
 
 # Epochs that a program can run in one call, and the seconds that a call should take: between calls
 # Ctrl-C is obeyed and progress is shown.

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from skhp.networks.program_cache import ProgramCache
-from skhp.training.cohort_program import run_chunk
-from skhp.training.cohort_state import (
+from skhp.training.cohort.program import run_chunk
+from skhp.training.cohort.state import (
     Batches,
     Chunk,
     CohortRows,

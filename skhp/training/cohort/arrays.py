@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.networks.optimizers import PlateauSchedule
-from skhp.training.cohort_state import (
+from skhp.training.cohort.costs import EpochParts, epoch_parts
+from skhp.training.cohort.state import (
     RUNNING,
     Batches,
     Chunk,
@@ -21,10 +22,8 @@ from skhp.training.cohort_state import (
     MemberNumbers,
     ProgramKey,
 )
-from skhp.training.epoch_parts import EpochParts, epoch_parts
-from skhp.training.fit_task import FitTask
-from skhp.training.records import ValidationRows
-from skhp.training.streams import dropout_noise, row_order, steps_in_epoch
+from skhp.training.fit_task import FitTask, ValidationRows
+from skhp.training.row_order import dropout_noise, row_order, steps_in_epoch
 from skhp.training.update_rules import UPDATE_RULES
 
 # Larger than any number of epochs.

@@ -1,0 +1,1 @@
+"""Training of the members of a cohort, all at once."""

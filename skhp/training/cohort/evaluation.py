@@ -1,0 +1,149 @@
+"""What is added up over rows, of training and of validation: the losses and the row metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from skhp.networks.network_numbers import NetworkNumbers
+from skhp.objectives.graph_metrics import epoch_metric
+from skhp.objectives.row_loss import weighted_sum
+from skhp.training.cohort.state import CohortState, HeldOutRows, MemberNumbers, ProgramKey
+
+Tensor: TypeAlias = Any
+
+
+def row_sums(
+    key: ProgramKey,
+    y: Tensor,
+    outputs: Tensor,
+    loss_weight: Tensor,
+    weight: Tensor,
+    present: Tensor | None = None,
+    *,
+    loss_numbers: tuple[Tensor, ...],
+) -> tuple[Tensor, ...]:
+    """Sums over the rows: of their weighted losses, and of each row metric.
+
+    Parameters
+    ----------
+    key : ProgramKey
+    y, outputs : tensor of shape (..., rows, units)
+    loss_weight : tensor of shape (..., rows)
+        Factor of the loss of each row.
+    weight : tensor of shape (..., rows)
+        What a row counts in weighted metrics.
+    present : tensor of shape (..., rows), default=None
+        What a row counts in other metrics: 1, and 0 for padding. Needed where there is a metric.
+    loss_numbers : tensors of shape (...)
+        In which the losses of the members differ.
+
+    Returns
+    -------
+    tuple of tensors of shape (...)
+        The loss, and then the metrics in the order of the key.
+    """
+    counted = (
+        (metric.of_rows(y, outputs), weight if metric.weighted else present)
+        for metric in key.row_metrics
+    )
+    return (
+        key.loss.total(y, outputs, loss_weight, loss_numbers),
+        *(weighted_sum(*metric) for metric in counted),
+    )
+
+
+def row_means(
+    key: ProgramKey, sums: Sequence[Tensor], weight: Tensor, present: Tensor
+) -> tuple[Tensor, ...]:
+    """The row metrics of all rows, of their sums; `weight` and `present` as for `row_sums`."""
+    counts = (weight if metric.weighted else present for metric in key.row_metrics)
+    return tuple(
+        metric.of_mean(tf.math.divide_no_nan(total, tf.reduce_sum(count, axis=-1)[:, None]))
+        for metric, total, count in zip(key.row_metrics, sums, counts, strict=True)
+    )
+
+
+class Penalties(NamedTuple):
+    """Penalty of each weight, (S, C, K); None where no member has any."""
+
+    l1: Tensor | None
+    l2: Tensor | None
+
+
+def weight_penalties(key: ProgramKey, numbers: MemberNumbers) -> Penalties:
+    """The penalties of single weights, from those of the arrays that they are in."""
+    sizes = [int(np.prod(shape)) for shape in key.network.weight_shapes]
+    array_of_weight = np.repeat(np.arange(len(sizes)), sizes)
+    return Penalties(
+        l1=tf.gather(numbers.l1, array_of_weight, axis=-1) if key.l1 else None,
+        l2=tf.gather(numbers.l2, array_of_weight, axis=-1) if key.l2 else None,
+    )
+
+
+def penalty_of_member(numbers: NetworkNumbers, arrays: Sequence[np.ndarray]) -> float:
+    """What the weights of one member add to its loss, outside of a program."""
+    total = 0.0
+    for array, l1, l2 in zip(arrays, numbers.l1, numbers.l2, strict=True):
+        if l1 or l2:
+            total += l1 * float(np.abs(array).sum()) + l2 * float(np.square(array).sum())
+    return total
+
+
+def penalised(
+    gradient: Tensor, weights: Tensor, penalties: Penalties
+) -> tuple[Tensor, Tensor | float]:
+    """The gradient with that of the penalty, and the penalty."""
+    if penalties.l1 is not None:
+        gradient += penalties.l1 * tf.sign(weights)
+    if penalties.l2 is not None:
+        gradient += 2.0 * penalties.l2 * weights
+    return gradient, penalty(weights, penalties)
+
+
+def penalty(weights: Tensor, penalties: Penalties) -> Tensor | float:
+    """What the weights of each member add to its loss."""
+    total: Tensor | float = 0.0
+    if penalties.l1 is not None:
+        total += tf.reduce_sum(penalties.l1 * tf.abs(weights), axis=-1)
+    if penalties.l2 is not None:
+        total += tf.reduce_sum(penalties.l2 * tf.square(weights), axis=-1)
+    return total
+
+
+def evaluation(
+    key: ProgramKey,
+    state: CohortState,
+    rows: HeldOutRows | None,
+    numbers: MemberNumbers,
+    penalties: Penalties,
+) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+    """Loss of the validation rows, the metric over all of them, and the row metrics.
+
+    Without rows, or without the metric, NaN takes the place of their values.
+    """
+    nothing = tf.fill(state.best.shape, float("nan"))
+    if rows is None:
+        return nothing, nothing, ()
+    weights = (rows.weight, rows.metric_weight, rows.present)
+
+    def sums(y: Tensor, outputs: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        return row_sums(key, y, outputs, *weights, loss_numbers=numbers.loss)
+
+    loss, *counted = key.network.row_sums(
+        state.weights, state.state, (rows.x, rows.y, *weights), loss=sums
+    )
+    loss += penalty(state.weights, penalties)
+    means = row_means(key, counted, rows.metric_weight, rows.present)
+    metric = None if key.metric is None else epoch_metric(key.metric)
+    if metric is None:
+        return loss, nothing, means
+    logits, _ = key.network.outputs(
+        state.weights, state.state, rows.x, training=False, until_logits=True
+    )
+    logits *= rows.metric_scale[:, None, None, :]
+    value = tf.cast(metric(rows.metric_target, logits, rows.metric_weight), tf.float32)
+    return loss, value, means
