@@ -262,7 +262,9 @@ class parts_of_time:  # noqa: N801
     """Where the time of a population goes, read off the functions that it passes through."""
 
     def __enter__(self) -> dict[str, float]:
-        from skhp.population import calls, planned_cohort, planner
+        from skhp.population import parallel_call as calls
+        from skhp.population.cohorts import planned_cohort
+        from skhp.population.requests import planner
 
         self._spent: dict[str, float] = dict.fromkeys(
             ("planning", "packing", "tracing", "first calls", "training", "scoring"), 0.0
@@ -298,7 +300,9 @@ class parts_of_time:  # noqa: N801
         return self._spent
 
     def __exit__(self, *error: object) -> None:
-        from skhp.population import calls, planned_cohort, planner
+        from skhp.population import parallel_call as calls
+        from skhp.population.cohorts import planned_cohort
+        from skhp.population.requests import planner
 
         whole = planned_cohort.PlannedCohort
         whole.train, planner.Planner.plan, calls._run_adopting = self._originals

@@ -10,7 +10,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 @pytest.mark.slow
 def test_the_examples_run_and_find_good_networks(capsys, monkeypatch):
-    from skhp.population import cohorts
+    from skhp.population.cohorts import population_training as cohorts
 
     populations = []
     train_population = cohorts.train_population

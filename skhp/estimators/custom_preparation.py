@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from skhp.adoption import prepared_once
 from skhp.estimators.keras_arguments import refuse_model
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layered_network import layered_network
@@ -21,6 +20,7 @@ from skhp.networks.vectorizing import vectorized_model
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
 from skhp.objectives.row_loss import ROW_WISE_LOSSES, RowLoss, is_row_wise, row_loss
 from skhp.objectives.row_metrics import row_metrics
+from skhp.population.handover import prepared_once
 from skhp.training.distinct_rows import distinct_rows
 from skhp.training.fit_task import (
     EpochObserver,

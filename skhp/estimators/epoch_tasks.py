@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from skhp.adoption import AdoptableFit
 from skhp.compat.scikit_learn import open_callback_context
+from skhp.population.handover import AdoptableFit
 from skhp.training.fit_task import FitResult
 
 

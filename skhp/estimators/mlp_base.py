@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from skhp.adoption import AdoptableFit, adoptable_fit
 from skhp.compat.scikit_learn import CallbackSupportMixin, only_shows_progress
 from skhp.estimators.epoch_tasks import EpochTasks
 from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
@@ -24,6 +23,7 @@ from skhp.estimators.tables import (
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.build import build_network
 from skhp.networks.saving import compile_network
+from skhp.population.handover import AdoptableFit, adoptable_fit
 from skhp.training.fit_task import FitTask, MemberWeights, TrainingOutcome
 from skhp.training.keras_fit import ready_callbacks, train_with_keras
 from skhp.training.lone_fit import LoneFit

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-from skhp.adoption import prepared_once
 from skhp.estimators.familiar_names import own_optimizer
 from skhp.estimators.mlp_parameters import MLPParameters
 from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
@@ -21,6 +20,7 @@ from skhp.networks.description import NetworkDescription, describe_network
 from skhp.networks.optimizers import schedule_from
 from skhp.objectives.losses import NetworkLoss, own_loss
 from skhp.objectives.metrics import Metric
+from skhp.population.handover import prepared_once
 from skhp.training.distinct_rows import row_groups
 from skhp.training.fit_task import MemberWeights, TrainingPlan, TrainingRows, ValidationRows
 from skhp.training.row_order import TrainingSeeds, steps_in_epoch

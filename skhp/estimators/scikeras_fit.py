@@ -12,7 +12,6 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skhp.adoption import AdoptableFit, adoptable_fit
 from skhp.compat.scikit_learn import only_shows_progress, validate_parameter_constraints
 from skhp.estimators.custom_preparation import (
     CheckedFit,
@@ -31,6 +30,7 @@ from skhp.estimators.scikeras_base import metric_name
 from skhp.estimators.scikeras_rows import RepairedWrapper
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.portable_model import PortableModel
+from skhp.population.handover import AdoptableFit, adoptable_fit
 from skhp.training.fit_task import FitResult, FitTask
 from skhp.training.keras_fit import ObservedEpochs, StopAtNonFiniteLoss
 from skhp.training.lone_fit import LoneFit

@@ -7,7 +7,7 @@ backend on, :func:`skhp.population.backend.population`.
 
 from typing import TYPE_CHECKING, Any
 
-from skhp.population.callable_package import make_callable
+from skhp.population.registration import make_callable
 
 if TYPE_CHECKING:
     from skhp.population.joint_fits import fit_together

@@ -12,12 +12,12 @@ from weakref import WeakKeyDictionary
 import joblib
 from joblib.parallel import ParallelBackendBase, SequentialBackend
 
-from skhp.population.calls import CollectedTask, ParallelCall, work_off
+from skhp.population.cohorts.pruning import Pruning
 from skhp.population.joint_training import PopulationTrainer
 from skhp.population.options import PopulationOptions, options_of
+from skhp.population.parallel_call import CollectedTask, ParallelCall, work_off
 from skhp.population.progress import PrintedProgress, ProgressObserver, SilentProgress
-from skhp.population.pruning import Pruning
-from skhp.population.task_journal import JournalledCall, TaskJournal
+from skhp.population.requests.task_journal import JournalledCall, TaskJournal
 
 # joblib submits "2*n_jobs" tasks before it asks for results: with this number, all of a search.
 # It is the n_jobs of a call that names none, too, so that it can be told from every other.
@@ -49,7 +49,7 @@ class PopulationBackend(ParallelBackendBase):
     nesting_level, inner_max_num_threads
         As joblib gives them.
     train_population : callable, default=None
-        Trains the fits; None is skhp's own, `skhp.population.cohorts.train_population`.
+        Trains the fits; None is skhp's own, `skhp.population.cohorts.population_training.train_population`.
     journal : TaskJournal, default=None
         Keeps the results of the tasks.
     pruning : Pruning, default=None
@@ -258,8 +258,8 @@ def _report_nothing(results: Any) -> None:
 
 
 def trained_by_cohorts(*arguments: Any) -> Iterator[tuple[int, Any]]:
-    """The trainer of a population, `skhp.population.cohorts.train_population`."""
+    """The trainer of a population, `skhp.population.cohorts.population_training.train_population`."""
     # The trainer loads TensorFlow, which a search over other estimators does not need.
-    from skhp.population.cohorts import train_population
+    from skhp.population.cohorts.population_training import train_population
 
     return train_population(*arguments)

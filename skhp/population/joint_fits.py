@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from skhp.adoption import shared_preparation
 from skhp.population.backend import trained_by_cohorts
+from skhp.population.handover import shared_preparation
 from skhp.population.joint_training import JoiningTask, Member, train_and_run
 from skhp.population.options import PopulationOptions
-from skhp.population.planner import PlannedFit, Planner
 from skhp.population.progress import ProgressObserver, SilentProgress
+from skhp.population.requests.planner import PlannedFit, Planner
 
 
 class _Fit(JoiningTask):

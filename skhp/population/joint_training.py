@@ -9,14 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from skhp.adoption import AdoptableFit, LiveResult, adopting
-from skhp.population.live_tasks import MOST_LIVE_TASKS, LiveProgress, LiveTask
+from skhp.population.cohorts.pruning import Contest
+from skhp.population.handover import AdoptableFit, LiveResult, adopting
 from skhp.population.options import PopulationOptions
-from skhp.population.planner import PlannedFit
 from skhp.population.progress import ProgressObserver
-from skhp.population.pruning import Contest
-from skhp.population.recorded_warnings import give_warnings
-from skhp.population.steps import AnsweringMemory, FittedStep
+from skhp.population.requests.live_tasks import MOST_LIVE_TASKS, LiveProgress, LiveTask
+from skhp.population.requests.pipeline_steps import AnsweringMemory, FittedStep, give_warnings
+from skhp.population.requests.planner import PlannedFit
 
 PopulationTrainer = Callable[
     [Sequence[Any], PopulationOptions, ProgressObserver, Contest | None],
@@ -79,7 +78,7 @@ def train_and_run(
     options : PopulationOptions
     progress : ProgressObserver
     train : callable
-        As `skhp.population.cohorts.train_population`.
+        As `skhp.population.cohorts.population_training.train_population`.
     contest : Contest, default=None
         How members are ended on the way.
     """

@@ -1,10 +1,33 @@
-"""Makes joblib know the backend "skhp" by its name, without loading the backend."""
+"""Lets `skhp.population` be what its name says twice: a package, and a context to train in."""
 
 from __future__ import annotations
 
+import sys
+import types
+from contextlib import AbstractContextManager
 from typing import Any
 
 import joblib
+
+
+class CallablePackage(types.ModuleType):
+    """A package that opens a population when it is called.
+
+    Python sets a package as an attribute of its parent whenever a part of it is imported, so a
+    function `skhp.population` would be replaced by the package sooner or later.
+    """
+
+    def __call__(self, *arguments: Any, **options: Any) -> AbstractContextManager[None]:
+        """Open a population; see :func:`skhp.population.backend.population`."""
+        from skhp.population.backend import population
+
+        return population(*arguments, **options)
+
+
+def make_callable(package: str) -> None:
+    """Make an imported package callable."""
+    sys.modules[package].__class__ = CallablePackage
+
 
 BACKEND_NAME = "skhp"
 

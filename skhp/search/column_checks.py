@@ -10,7 +10,7 @@ from sklearn import get_config
 from sklearn.base import clone
 from sklearn.utils import resample
 
-from skhp.population.tasks import may_join
+from skhp.population.requests.requested_fits import may_join
 from skhp.shared.pipelines import last_step, steps_before
 from skhp.shared.unusable_tables import (
     columns_without_numbers,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from skhp.population.task_journal import Recalled
+from skhp.population.requests.task_journal import Recalled
 from skhp.search.code_descriptions import UndescribableError
 from skhp.search.descriptions import CandidateTexts
 from skhp.search.finished_fold import RUNG_SCORE, FinishedFold, FoldKey

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from skhp.exceptions import InvalidParameterError
-from skhp.population.pruning import Pruning
-from skhp.population.tasks import may_join
+from skhp.population.cohorts.pruning import Pruning
+from skhp.population.requests.requested_fits import may_join
 from skhp.shared.nearest_name import nearest_name
 from skhp.shared.pipelines import last_step
 

@@ -20,7 +20,7 @@ from sklearn.utils import get_tags
 from skhp.compat.scikit_learn import MultimetricScorer, validate_parameter_constraints
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
-from skhp.population.pruning import Pruning
+from skhp.population.cohorts.pruning import Pruning
 from skhp.search.column_checks import refuse_unusable_columns
 from skhp.search.default_scoring import default_scoring, scoring_of_classes
 from skhp.search.early_stopping import with_early_stopping

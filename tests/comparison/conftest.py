@@ -76,7 +76,7 @@ def trained_together(monkeypatch):
 
     @contextlib.contextmanager
     def watching():
-        from skhp.population import cohorts
+        from skhp.population.cohorts import population_training as cohorts
         from skhp.training.lone_fit import LoneFit
 
         sizes = []

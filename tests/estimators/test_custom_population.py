@@ -13,8 +13,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_validate
 
 from skhp import CannotJoinError, KerasClassifier, KerasRegressor, NonFiniteLossWarning
-from skhp.adoption import AdoptableFit, adopting, shared_preparation
 from skhp.estimators import scikeras_fit
+from skhp.population.handover import AdoptableFit, adopting, shared_preparation
 from skhp.training.cohort.cohort import train_cohort
 from tests.estimators.build_functions import build_classifier, build_regressor
 

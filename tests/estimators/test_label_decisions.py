@@ -14,8 +14,8 @@ from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cr
 from sklearn.preprocessing import FunctionTransformer
 
 from skhp import InvalidParameterError, KerasClassifier
-from skhp.adoption import AdoptableFit, adopting
 from skhp.estimators import scikeras_fit
+from skhp.population.handover import AdoptableFit, adopting
 from skhp.training.cohort.cohort import train_cohort
 from tests.estimators.build_functions import build_classifier
 

@@ -14,9 +14,9 @@ from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skhp.adoption import adoptable_fit
 from skhp.exceptions import CannotJoinError
 from skhp.population.backend import PopulationBackend
+from skhp.population.handover import adoptable_fit
 
 COUNTS = Counter()
 

@@ -18,7 +18,7 @@ import joblib
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV
 from skhp import KerasMLPClassifier
-import skhp.population.cohorts as cohorts
+import skhp.population.cohorts.population_training as cohorts
 import skhp.training.cohort.cohort as cohort
 
 X, y = make_classification(400, 20, random_state=0)

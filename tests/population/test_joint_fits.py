@@ -9,7 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skhp import InvalidParameterError, KerasMLPClassifier, KerasMLPRegressor
 from skhp.exceptions import NonFiniteLossWarning
-from skhp.population import cohorts, fit_together
+from skhp.population import fit_together
+from skhp.population.cohorts import population_training as cohorts
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def trained(monkeypatch):
             counts["alone"] += 1
             super().__init__(task)
 
-    monkeypatch.setattr("skhp.population.planned_cohort.Cohort", counted_cohort)
+    monkeypatch.setattr("skhp.population.cohorts.planned_cohort.Cohort", counted_cohort)
     monkeypatch.setattr("skhp.training.cohort.packed_members.lay_out", counted_places)
     monkeypatch.setattr("skhp.estimators.mlp_base.LoneFit", CountedLoneFit)
     return counts

@@ -22,7 +22,7 @@ from skhp import (
     KerasMLPRegressor,
     RandomizedSearchCV,
 )
-from skhp.population.watch import CohortWatch
+from skhp.population.cohorts.planned_cohort import CohortWatch
 from skhp.shared.pipelines import last_step
 from tests.search.journals import forget
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from skhp.adoption import LiveResult
 from skhp.compat.scikit_learn import context_only_shows_progress
+from skhp.population.handover import LiveResult
 from skhp.population.progress import PopulationProgress, ProgressObserver
 
 # A thread each; beyond that nobody can read the bars.

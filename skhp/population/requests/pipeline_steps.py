@@ -1,14 +1,11 @@
-"""The earlier steps of pipelines: fitted once for all tasks that need them, then handed to each.
-
-A pipeline asks its `memory` for every transformer that it fits, and one of imbalanced-learn for
-every sampler, which makes other rows and other targets. Two such memories share the work:
-one that fits while tasks are planned, one that answers while they run.
-"""
+"""Warnings of a preparation, kept for the place where the fit would have given them."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from warnings import WarningMessage
@@ -16,8 +13,27 @@ from warnings import WarningMessage
 from sklearn.base import clone
 from sklearn.utils.validation import check_memory
 
-from skhp.population.recorded_warnings import give_warnings, recorded_warnings
 from skhp.shared.equality import equal
+
+
+@contextlib.contextmanager
+def recorded_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Keep every warning, and show none."""
+    with warnings.catch_warnings(record=True) as recorded:
+        warnings.simplefilter("always")
+        yield recorded
+
+
+def give_warnings(recorded: Sequence[warnings.WarningMessage]) -> None:
+    """Give warnings again, from the lines that gave them first."""
+    for warning in recorded:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def raise_where_warnings_are_errors(recorded: Sequence[warnings.WarningMessage]) -> None:
+    """Raise the first of the warnings that the filters in force make an error."""
+    with warnings.catch_warnings(record=True):
+        give_warnings(recorded)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,9 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhp import KerasMLPClassifier
-from skhp.adoption import Abandoned, LiveResult
-from skhp.population import rungs
-from skhp.population.planned_cohort import PlannedCohort
+from skhp.population.cohorts import pruning as rungs
+from skhp.population.cohorts.planned_cohort import PlannedCohort
+from skhp.population.handover import Abandoned, LiveResult
 
 callback = pytest.importorskip("sklearn.callback")
 

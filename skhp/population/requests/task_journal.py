@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
-from skhp.population.planner import PlannedFit
+from skhp.population.requests.planner import PlannedFit
 
 
 class Recalled(NamedTuple):

@@ -10,12 +10,17 @@ from warnings import WarningMessage
 import sklearn
 from sklearn.base import clone
 
-from skhp.population.recorded_warnings import raise_where_warnings_are_errors, recorded_warnings
-from skhp.population.rows import SharedRows
-from skhp.population.steps import FittedStep, RecordingMemory, SharedSteps
-from skhp.population.tasks import (
+from skhp.population.requests.pipeline_steps import (
+    FittedStep,
+    RecordingMemory,
+    SharedSteps,
+    raise_where_warnings_are_errors,
+    recorded_warnings,
+)
+from skhp.population.requests.requested_fits import (
     RequestedFit,
     RequestingTask,
+    SharedRows,
     may_join,
     requested_fits,
     requesting_task,

@@ -7,20 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 
-from skhp.population.cohort_plan import (
+from skhp.population.cohorts.cohort_plan import (
     CohortPlan,
     bytes_of_member,
     plan_cohorts,
     seconds_of,
 )
-from skhp.population.cores import Cores
+from skhp.population.cohorts.planned_cohort import Cores, PlannedCohort, PopulationWatch
+from skhp.population.cohorts.pruning import Contest, Results, trained_by_rungs
+from skhp.population.cohorts.shared_structures import SharedStructure, share_structures
 from skhp.population.options import PopulationOptions
-from skhp.population.planned_cohort import PlannedCohort
 from skhp.population.progress import ProgressObserver
-from skhp.population.pruning import Contest
-from skhp.population.rungs import Results, trained_by_rungs
-from skhp.population.shared_structures import SharedStructure, share_structures
-from skhp.population.watch import PopulationWatch
 from skhp.training.fit_task import FitResult, FitTask
 from skhp.training.trained_network import as_siblings
 

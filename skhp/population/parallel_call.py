@@ -9,14 +9,14 @@ from typing import Any
 
 import joblib
 
-from skhp.adoption import shared_preparation
+from skhp.population.cohorts.pruning import Entry, Pruning, contest_of
+from skhp.population.handover import shared_preparation
 from skhp.population.joint_training import JoiningTask, Member, PopulationTrainer, train_and_run
-from skhp.population.live_tasks import shows_progress
 from skhp.population.options import PopulationOptions
-from skhp.population.planner import PlannedFit, Planner
 from skhp.population.progress import ProgressObserver
-from skhp.population.pruning import Entry, Pruning, contest_of
-from skhp.population.task_journal import JournalledCall, as_finished
+from skhp.population.requests.live_tasks import shows_progress
+from skhp.population.requests.planner import PlannedFit, Planner
+from skhp.population.requests.task_journal import JournalledCall, as_finished
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
         Emptied, so that no fitted estimator lives longer than its task.
     call : ParallelCall
     train : callable
-        As `skhp.population.cohorts.train_population`.
+        As `skhp.population.cohorts.population_training.train_population`.
     """
     known = [call.journalled.recalled(task.batch) for task in tasks]
     planner = Planner()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skhp.exceptions import InvalidParameterError
-from skhp.population.pruning import Contest, Entry, Pruning, contest_of
+from skhp.population.cohorts.pruning import Contest, Entry, Pruning, contest_of
 
 SCORES = st.floats(-10, 10, width=16) | st.just(-math.inf)
 

@@ -14,7 +14,7 @@ from skhp.networks.description import describe_network
 from skhp.networks.initial_network import initial_network, numbers_of
 from skhp.objectives.losses import keras_loss
 from skhp.objectives.row_loss import row_loss
-from skhp.population.cohort_plan import MOST_MEMBERS, bytes_of_member, plan_cohorts
+from skhp.population.cohorts.cohort_plan import MOST_MEMBERS, bytes_of_member, plan_cohorts
 from skhp.training.fit_task import (
     FitTask,
     MemberWeights,

@@ -1,0 +1,1 @@
+"""Which members train in which cohort, and the training of all cohorts."""
