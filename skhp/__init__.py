@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from skhp.displays.search_display import SearchDisplay
     from skhp.displays.search_history_display import SearchHistoryDisplay
     from skhp.displays.threshold_display import ThresholdDisplay
-    from skhp.estimators.custom_classifier import KerasClassifier
-    from skhp.estimators.custom_regressor import KerasRegressor
-    from skhp.estimators.mlp_classifier import KerasMLPClassifier
-    from skhp.estimators.mlp_regressor import KerasMLPRegressor
+    from skhp.estimators.keras_model.classifier import KerasClassifier
+    from skhp.estimators.keras_model.regressor import KerasRegressor
+    from skhp.estimators.mlp.classifier import KerasMLPClassifier
+    from skhp.estimators.mlp.regressor import KerasMLPRegressor
     from skhp.exceptions import (
         CannotJoinError,
         InvalidParameterError,
@@ -104,10 +104,10 @@ _MODULE_OF = {
     "JournalError": "skhp.exceptions",
     "JournalMismatchError": "skhp.exceptions",
     "JournalWarning": "skhp.exceptions",
-    "KerasClassifier": "skhp.estimators.custom_classifier",
-    "KerasMLPClassifier": "skhp.estimators.mlp_classifier",
-    "KerasMLPRegressor": "skhp.estimators.mlp_regressor",
-    "KerasRegressor": "skhp.estimators.custom_regressor",
+    "KerasClassifier": "skhp.estimators.keras_model.classifier",
+    "KerasMLPClassifier": "skhp.estimators.mlp.classifier",
+    "KerasMLPRegressor": "skhp.estimators.mlp.regressor",
+    "KerasRegressor": "skhp.estimators.keras_model.regressor",
     "LayerSizes": "skhp.search.layer_sizes",
     "NonFiniteLossError": "skhp.exceptions",
     "NonFiniteLossWarning": "skhp.exceptions",

@@ -57,7 +57,7 @@ MAY_IMPORT = {
 }
 
 USES_TENSORFLOW = {"networks", "training"}
-USES_SCIKERAS = {"skhp/estimators/scikeras_base.py", "skhp/estimators/custom.py"}
+USES_SCIKERAS = {"skhp/estimators/keras_model/model_wrapper.py", "skhp/estimators/custom.py"}
 USES_PRIVATE_SCIKIT_LEARN = {
     "skhp/compat/scikit_learn.py",
     "skhp/compat/scikit_learn.py",
@@ -387,7 +387,7 @@ CLEAN = {
         "from sklearn.base import _fit_context\nfrom sklearn.utils._tags import Tags\n"
         "def f(estimator): return estimator._init_callback_context()\n"
     ),
-    "skhp/estimators/scikeras_base.py": "from scikeras.wrappers import BaseWrapper\n",
+    "skhp/estimators/keras_model/model_wrapper.py": "from scikeras.wrappers import BaseWrapper\n",
     "skhp/comparison/study.py": "from skhp import MLP\nfrom skhp.comparison.tables import read\n",
     "skhp/comparison/tables.py": "import pandas\nfrom skhp.shared.nearest_name import nearest_name\n",
     "tests/test_anything.py": "from sklearn.utils._tags import Tags\n'keras.src'\n",

@@ -80,7 +80,7 @@ def test_every_public_name_can_be_had(name):
 
 
 def test_a_public_name_is_the_one_of_its_module():
-    from skhp.estimators.mlp_classifier import KerasMLPClassifier
+    from skhp.estimators.mlp.classifier import KerasMLPClassifier
 
     assert skhp.KerasMLPClassifier is KerasMLPClassifier
     # A second time it is found without being looked for.

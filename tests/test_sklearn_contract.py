@@ -43,7 +43,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from skhp import KerasClassifier, KerasMLPClassifier, KerasMLPRegressor, KerasRegressor
-from tests.estimators.build_functions import build_classifier, build_regressor
+from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
 # Batches of all rows without an inner split: the setting in which a whole-number sample weight is
 # the same as repeating the row, which scikit-learn checks to seven digits.

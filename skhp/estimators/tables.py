@@ -1,21 +1,81 @@
-"""From what the user gave to rows that a network can take: checked, float32, dense, weighted."""
+"""From what the user gave to arrays, of any number of dimensions, that Keras can take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
+import keras
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
 from skhp.compat.scikit_learn import check_sample_weight
-from skhp.estimators.arrays import dense, overflow_to_infinity
 from skhp.networks.description import OutputKind
 from skhp.shared.unusable_tables import refuse_columns_without_numbers, refuse_several_inputs
 from skhp.training.distinct_rows import row_groups, sum_by_group
 from skhp.training.fit_task import TrainingRows, ValidationRows
+
+_WHOLE_NUMBERS = [np.dtype(f"{sign}int{bits}") for bits in (8, 16, 32, 64) for sign in ("", "u")]
+
+
+def checked_rows(estimator: BaseEstimator, X: Any, *, first: bool = False) -> np.ndarray:
+    """Validated rows; `first` notes the number and the names of the columns.
+
+    Whole numbers stay as they are, for embeddings and encoders; all else becomes float, of the
+    precision that Keras uses.
+    """
+    refuse_columns_without_numbers(X, type(estimator).__name__)
+    with overflow_to_infinity():
+        checked = validate_data(estimator, X, reset=first, **_options())
+    return dense(checked)
+
+
+def checked_arrays(
+    estimator: BaseEstimator, X: Any, y: Any, *, first: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Validated rows and their targets, which stay of the type they are."""
+    refuse_columns_without_numbers(X, type(estimator).__name__)
+    with overflow_to_infinity():
+        checked, y = validate_data(estimator, X, y, reset=first, multi_output=True, **_options())
+    return dense(checked), dense(y)
+
+
+def numeric_target(estimator: BaseEstimator, y: np.ndarray) -> np.ndarray:
+    """A target of numbers that Keras can represent."""
+    if y.dtype.kind == "O":
+        y = y.astype(np.float64)
+    if y.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{type(estimator).__name__} needs a target of numbers, got y of type {y.dtype}."
+        )
+    if y.dtype.kind == "f":
+        with overflow_to_infinity():
+            assert_all_finite(y.astype(_precision()), input_name="y")
+    return y
+
+
+def _options() -> dict[str, Any]:
+    return {"dtype": [_precision(), *_WHOLE_NUMBERS], "allow_nd": True, "accept_sparse": "csr"}
+
+
+def _precision() -> type[np.floating]:
+    return np.float64 if keras.config.floatx() == "float64" else np.float32
+
+
+def overflow_to_infinity() -> np.errstate:
+    """Let values that overflow the precision become infinite: scikit-learn refuses those by name.
+
+    NumPy would warn of the overflow, and of infinities of both signs in the sum that finds them.
+    """
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def dense(array: Any) -> np.ndarray:
+    """The array itself, or a sparse one made dense."""
+    return array.toarray() if hasattr(array, "toarray") else array
 
 
 @dataclass(frozen=True)
@@ -147,3 +207,67 @@ def checked_table(
 def checked_weight(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     """Weights of the rows, as float64, none of them negative."""
     return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetScale:
+    """Mean and deviation of each of several targets, each an array of shape (n_targets,)."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def none(cls, n_targets: int) -> TargetScale:
+        """What leaves targets as they are."""
+        return cls(np.zeros(n_targets), np.ones(n_targets))
+
+    @classmethod
+    def of(cls, table: WeightedTable) -> TargetScale:
+        """Weighted mean and deviation of the targets of some rows; 1 for a target that is constant.
+
+        The same rows in any order, or with their weights as copies, give the same bits.
+        """
+        pairs = [_mean_and_deviation(y, table.sample_weight) for y in table.target.values.T]
+        mean, scale = (np.array(numbers) for numbers in zip(*pairs, strict=True))
+        return cls(mean, scale)
+
+    def scaled(self, table: WeightedTable) -> WeightedTable:
+        """The table with its targets as a network learns them.
+
+        Raises
+        ------
+        ValueError
+            If a number is beyond float32 then, as one that is far from the rows of the first call.
+        """
+        values = (table.target.values - self.mean) / self.scale
+        if np.abs(values).max() > _LARGEST:
+            raise ValueError(
+                f"y holds {np.abs(table.target.values).max():g}, which is too large for the "
+                f"float32 that networks compute in beside a target_scale_ of {self.scale.tolist()} "
+                "that the first rows had. Give rows like the others, or scale_target=False."
+            )
+        target = replace(table.target, values=values.astype(np.float32), scale=self.scale)
+        return replace(table, target=target)
+
+    def unscaled(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of a network in the units of the targets."""
+        return outputs * self.scale + self.mean
+
+
+def _mean_and_deviation(y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    # In the order of the values, each once: whatever order and copies the rows come in.
+    values, group = np.unique(y, return_inverse=True)
+    weights = np.bincount(group, weight)
+    shares = weights / weights.sum()
+    # From the middle, and in shares of the spread: neither an offset nor the size costs a digit.
+    middle = values[len(values) // 2]
+    spread = values[-1] - values[0]
+    if spread == 0:
+        return float(middle), 1.0
+    parts = (values - middle) / spread
+    mean_part = shares @ parts
+    deviation = np.sqrt(shares @ np.square(parts - mean_part)) * spread
+    return float(middle + mean_part * spread), float(deviation) or 1.0

@@ -9,15 +9,15 @@ from numpy.typing import ArrayLike
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.estimators.class_encoding import (
+from skhp.estimators.keras_model.arguments import refuse_output_units
+from skhp.estimators.keras_model.class_encoding import (
     RepairedLabelEncoder,
     as_columns,
     as_probabilities,
     is_keras_own,
 )
-from skhp.estimators.keras_arguments import refuse_output_units
-from skhp.estimators.scikeras_base import BaseWrapper
-from skhp.estimators.scikeras_fit import KerasWrapper
+from skhp.estimators.keras_model.model_wrapper import BaseWrapper
+from skhp.estimators.keras_model.wrapped_fit import KerasWrapper
 from skhp.shared.class_targets import (
     one_hot_classes,
     one_hot_labels,

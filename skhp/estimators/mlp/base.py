@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhp.compat.scikit_learn import CallbackSupportMixin, only_shows_progress
 from skhp.estimators.epoch_tasks import EpochTasks
-from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
-from skhp.estimators.mlp_rows import KerasMLPRows
+from skhp.estimators.mlp.preparation import PreparedFit, PreparedRows
+from skhp.estimators.mlp.rows import KerasMLPRows
 from skhp.estimators.refusal_log import log_refusal
 from skhp.estimators.tables import (
     checked_features,

@@ -5,7 +5,7 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.preprocessing import StandardScaler
 
-from skhp.estimators.routed_parameters import RoutedParametersMixin
+from skhp.estimators.keras_model.routed_parameters import RoutedParametersMixin
 from skhp.exceptions import InvalidParameterError
 
 

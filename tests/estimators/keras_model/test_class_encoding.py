@@ -3,7 +3,11 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from skhp.estimators.class_encoding import RepairedLabelEncoder, as_columns, as_probabilities
+from skhp.estimators.keras_model.class_encoding import (
+    RepairedLabelEncoder,
+    as_columns,
+    as_probabilities,
+)
 
 THREE = np.array(["a", "b", "c", "a"])
 

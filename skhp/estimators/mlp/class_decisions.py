@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit, log_softmax, logit, softmax
 from sklearn.utils import column_or_1d
 
-from skhp.estimators.mlp_base import KerasMLPBase
-from skhp.estimators.mlp_preparation import PreparedFit
+from skhp.estimators.mlp.base import KerasMLPBase
+from skhp.estimators.mlp.preparation import PreparedFit
 from skhp.estimators.threshold import best_threshold
 from skhp.exceptions import InvalidParameterError
 from skhp.shared.class_targets import one_hot_labels, one_hot_rows, refuse_unclear_labels

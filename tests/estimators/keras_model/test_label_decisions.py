@@ -14,10 +14,10 @@ from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cr
 from sklearn.preprocessing import FunctionTransformer
 
 from skhp import InvalidParameterError, KerasClassifier
-from skhp.estimators import scikeras_fit
+from skhp.estimators.keras_model import wrapped_fit as scikeras_fit
 from skhp.population.handover import AdoptableFit, adopting
 from skhp.training.cohort.cohort import train_cohort
-from tests.estimators.build_functions import build_classifier
+from tests.estimators.keras_model.build_functions import build_classifier
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(300, 5))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from skhp.estimators import custom
-from skhp.estimators.scikeras_base import BaseWrapper
-from tests.estimators.scikeras_faults import PROBES, REPLACED_IN_KERAS
+from skhp.estimators.keras_model.model_wrapper import BaseWrapper
+from tests.estimators.keras_model.scikeras_faults import PROBES, REPLACED_IN_KERAS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +27,7 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def faults_of_scikeras():
-    return json.loads(run("-m", "tests.estimators.scikeras_faults").splitlines()[-1])
+    return json.loads(run("-m", "tests.estimators.keras_model.scikeras_faults").splitlines()[-1])
 
 
 @pytest.mark.slow

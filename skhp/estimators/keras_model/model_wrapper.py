@@ -8,7 +8,7 @@ No other file imports SciKeras. What is wrong with SciKeras 0.13.0 on scikit-lea
 - Its tags are those of scikit-learn 1.5 and its mixins follow their base class: to scikit-learn its
   classifier is none, so that folds are not stratified and ``roc_auc`` fails.
 - It takes whatever is in ``__dict__`` for a parameter, shows it so in its ``repr``, and cannot set
-  a parameter that is routed to a callback (`skhp.estimators.routed_parameters`).
+  a parameter that is routed to a callback (`skhp.estimators.keras_model.routed_parameters`).
 - It seeds Python's, NumPy's and TensorFlow's global generators while it fits, which other threads
   see, and lets Keras shuffle by TensorFlow's global seed.
 - It multiplies class weights into the caller's array of sample weights.
@@ -16,7 +16,7 @@ No other file imports SciKeras. What is wrong with SciKeras 0.13.0 on scikit-lea
   a second fit starts where the first one ended, or fails.
 - It is silent about parameters that have no effect: `optimizer` and `metrics` where the model is
   compiled already, `units` beside ``model__units``, what is routed to a callback that is not
-  there (`skhp.estimators.parameters_without_effect`, `skhp.estimators.compiled_models`).
+  there (`skhp.estimators.keras_model.parameters_without_effect`, `skhp.estimators.keras_model.compiled_models`).
 - It drops ``optimizer__learning_rate__decay_steps``, and hands NumPy's numbers to the user's
   layers, which Keras refuses.
 - It finds no class for a loss or metric that is named as "BinaryCrossentropy", so that no argument
@@ -27,7 +27,7 @@ No other file imports SciKeras. What is wrong with SciKeras 0.13.0 on scikit-lea
 - It refuses to predict on floats after a fit on whole numbers, and on other widths of string.
 - Its label encoder squeezes the probabilities of a single row to one dimension, takes logits for
   probabilities, predicts with too few output units, and lets Keras compare one column of class
-  numbers with several units (`skhp.estimators.class_encoding`).
+  numbers with several units (`skhp.estimators.keras_model.class_encoding`).
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ from sklearn.utils import check_random_state
 
 from skhp.compat.keras import DefaultSeeds
 from skhp.compat.scikit_learn import CallbackSupportMixin
-from skhp.estimators.build_function import model_mistake, wrong_result
-from skhp.estimators.compiled_models import OfferedParameters, refuse_without_effect
-from skhp.estimators.keras_arguments import (
+from skhp.estimators.keras_model.arguments import (
     WRAPPER_CONSTRAINTS,
     class_named,
     fresh_objects,
     in_python_types,
     started_afresh,
 )
-from skhp.estimators.parameters_without_effect import without_effect
-from skhp.estimators.routed_parameters import RoutedParametersMixin, constructor_names
+from skhp.estimators.keras_model.build_function import model_mistake, wrong_result
+from skhp.estimators.keras_model.compiled_models import OfferedParameters, refuse_without_effect
+from skhp.estimators.keras_model.parameters_without_effect import without_effect
+from skhp.estimators.keras_model.routed_parameters import RoutedParametersMixin, constructor_names
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope
 from skhp.shared.equality import equal

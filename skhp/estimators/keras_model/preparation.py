@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from skhp.estimators.keras_arguments import refuse_model
+from skhp.estimators.keras_model.arguments import refuse_model
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layered_network import layered_network
 from skhp.networks.network import flattened, unflattened

@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skhp.compat.scikit_learn import only_shows_progress, validate_parameter_constraints
-from skhp.estimators.custom_preparation import (
+from skhp.estimators.epoch_tasks import EpochTasks
+from skhp.estimators.keras_model.arguments import refuse_arguments
+from skhp.estimators.keras_model.model_wrapper import metric_name
+from skhp.estimators.keras_model.preparation import (
     CheckedFit,
     HeldOutLabels,
     PartedRows,
@@ -23,11 +26,8 @@ from skhp.estimators.custom_preparation import (
     parted_rows,
     write_weights,
 )
-from skhp.estimators.epoch_tasks import EpochTasks
-from skhp.estimators.keras_arguments import refuse_arguments
+from skhp.estimators.keras_model.wrapped_rows import RepairedWrapper
 from skhp.estimators.refusal_log import log_refusal
-from skhp.estimators.scikeras_base import metric_name
-from skhp.estimators.scikeras_rows import RepairedWrapper
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.portable_model import PortableModel
 from skhp.population.handover import AdoptableFit, adoptable_fit

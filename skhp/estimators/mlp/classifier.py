@@ -14,9 +14,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from skhp.compat.scikit_learn import Interval, StrOptions, fit_context
-from skhp.estimators.class_decisions import ClassDecisions
 from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
-from skhp.estimators.mlp_loss import network_loss, warn_of_empty_batches
+from skhp.estimators.mlp.class_decisions import ClassDecisions
+from skhp.estimators.mlp.loss import network_loss, warn_of_empty_batches
 from skhp.estimators.parameters import suggest_misspelt
 from skhp.estimators.tables import EncodedTarget
 from skhp.exceptions import InvalidParameterError

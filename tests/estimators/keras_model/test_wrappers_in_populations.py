@@ -13,10 +13,10 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_validate
 
 from skhp import CannotJoinError, KerasClassifier, KerasRegressor, NonFiniteLossWarning
-from skhp.estimators import scikeras_fit
+from skhp.estimators.keras_model import wrapped_fit as scikeras_fit
 from skhp.population.handover import AdoptableFit, adopting, shared_preparation
 from skhp.training.cohort.cohort import train_cohort
-from tests.estimators.build_functions import build_classifier, build_regressor
+from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
 LAYERS = keras.layers
 SCHEDULES = keras.optimizers.schedules

@@ -1,7 +1,7 @@
 """KerasClassifier and KerasRegressor: SciKeras' conventions, and numbers against Keras itself.
 
 What they share with all other estimators is in tests/test_sklearn_contract.py, what they repair in
-SciKeras in tests/estimators/test_scikeras_base.py.
+SciKeras in tests/estimators/keras_model/test_model_wrapper.py.
 """
 
 import pickle
@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_sco
 from sklearn.preprocessing import FunctionTransformer
 
 from skhp import InvalidParameterError, KerasClassifier, KerasRegressor, NonFiniteLossWarning
-from tests.estimators.build_functions import build_classifier, build_regressor
+from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
 
 def eager_classifier(**parameters):

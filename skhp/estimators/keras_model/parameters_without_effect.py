@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from skhp.estimators.build_function import REQUIRED, BuildSignature
+from skhp.estimators.keras_model.build_function import REQUIRED, BuildSignature
 from skhp.shared.equality import equal
 
 # Arguments of the method `fit`, which it does not take from the parameters.

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from skhp.estimators.familiar_names import own_optimizer
-from skhp.estimators.mlp_parameters import MLPParameters
-from skhp.estimators.mlp_preparation import PreparedFit, PreparedRows
+from skhp.estimators.mlp.parameters import MLPParameters
+from skhp.estimators.mlp.preparation import PreparedFit, PreparedRows
 from skhp.estimators.tables import EncodedTarget, WeightedTable, checked_table, checked_weight
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.description import NetworkDescription, describe_network

@@ -12,14 +12,11 @@ from numpy.typing import ArrayLike
 from scipy.special import logit
 
 from skhp.compat.scikit_learn import Interval, StrOptions
-from skhp.estimators.class_encoding import (
-    as_probabilities,
-    log_probabilities,
-)
-from skhp.estimators.custom_preparation import CheckedFit, HeldOutLabels
-from skhp.estimators.keras_arguments import predicts_in_its_own_way, rows_at_once
-from skhp.estimators.scikeras_fit import KerasWrapper
-from skhp.estimators.scikeras_labels import LabelWrapper
+from skhp.estimators.keras_model.arguments import predicts_in_its_own_way, rows_at_once
+from skhp.estimators.keras_model.class_encoding import as_probabilities, log_probabilities
+from skhp.estimators.keras_model.preparation import CheckedFit, HeldOutLabels
+from skhp.estimators.keras_model.wrapped_fit import KerasWrapper
+from skhp.estimators.keras_model.wrapped_labels import LabelWrapper
 from skhp.estimators.threshold import best_threshold
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.model_outputs import model_outputs

@@ -1,4 +1,4 @@
-"""Any Keras model as a classifier."""
+"""Any Keras model as a regressor."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.multiclass import type_of_target
 
 from skhp.compat.scikit_learn import fit_context
-from skhp.estimators.label_decisions import LabelDecisions
-from skhp.estimators.scikeras_fit import KerasWrapper, Model
+from skhp.estimators.keras_model.arguments import refuse_output_units
+from skhp.estimators.keras_model.model_wrapper import RegressorTargetEncoder
+from skhp.estimators.keras_model.wrapped_fit import KerasWrapper
+from skhp.estimators.tables import numeric_target
 
 
-class KerasClassifier(ClassifierMixin, LabelDecisions):
-    """Any Keras model as a classifier, with the conventions of SciKeras.
+class KerasRegressor(RegressorMixin, KerasWrapper):
+    """Any Keras model as a regressor, with the conventions of SciKeras.
 
     Parameters
     ----------
@@ -23,7 +26,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         Build function that returns a Keras model, compiled or not. Its parameters become those of
         the estimator: `neurons` is set by ``model__neurons=10`` or ``neurons=10``. A parameter
         `meta` is given what `fit` knows of the data, as ``meta["n_features_in_"]`` and
-        ``meta["n_classes_"]``; `compile_kwargs`, what ``model.compile`` takes; `params`, all
+        ``meta["n_outputs_"]``; `compile_kwargs`, what ``model.compile`` takes; `params`, all
         parameters of the estimator. A model that is built already is copied before each fit.
     build_fn : callable or keras.Model, default=None
         Former name of `model`.
@@ -36,8 +39,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     optimizer : str, class or instance of keras.optimizers.Optimizer, default="rmsprop"
         Its arguments are routed to it, as ``optimizer__learning_rate=0.01``.
     loss : str, function, class or instance of keras.losses.Loss, default=None
-        Needed unless the build function compiles its model. With categorical crossentropy, the
-        classes are given to the model as columns of zeros and ones.
+        Needed unless the build function compiles its model.
     metrics : list of str, function, class or instance of keras.metrics.Metric, default=None
         Metrics that are noted after each epoch.
     batch_size : int or None, default=None
@@ -65,12 +67,6 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         means over rows, ...), and logs why at level INFO of the logger "skhp"; "population" raises
         a `CannotJoinError` there.
         Weights agree to rounding, but for dropout, whose noise the two draw differently.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights.
-    threshold : float or "tune", default=0.5
-        For two classes: the probability of the rarest from which on `predict` says it. "tune" takes
-        the one with the greatest F1 on the rows held out, after the training: those of
-        `validation_split`, or of the ``validation_data`` given to `fit`.
     **kwargs : dict
         Parameters of the build function, and parameters with a prefix that tells where they go:
         ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
@@ -78,17 +74,10 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-    n_classes_ : int
     model_ : keras.Model
         The trained model.
     history_ : dict
         A list of values, one an epoch, for the loss and each metric.
-    rare_class_ : label
-        The rarest class of the rows that it was fitted on, of equals the last; only for two
-        classes.
-    threshold_ : float
-        The probability of `rare_class_` that `predict` goes by; only for two classes.
     stop_reason_ : {"epochs", "callback", "non_finite_loss"}
         Why the training ended.
     callbacks_ : list of keras.callbacks.Callback
@@ -96,8 +85,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     target_encoder_, feature_encoder_ : transformers
         What stands between the data and the model; see `target_encoder` and `feature_encoder`.
     target_type_ : str
-        Kind of the target, as by ``sklearn.utils.multiclass.type_of_target``; of rows that each
-        hold a single 1, that of the labels that they stand for.
+        Kind of the target, as by ``sklearn.utils.multiclass.type_of_target``.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Only if `X` had names that are all strings.
@@ -108,92 +96,26 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
 
     See Also
     --------
-    KerasRegressor : The same for numbers.
-    skhp.KerasMLPClassifier : Multilayer perceptron with the layers as parameters.
-
-    Notes
-    -----
-    Changing ``from scikeras.wrappers import KerasClassifier`` into ``from skhp import
-    KerasClassifier`` is all that SciKeras' users need to do. Unlike there, a fit is quiet unless
-    `verbose` is set, a model given as `model` is never changed, `random_state` touches no global
-    generator, and a parameter that nothing takes, or that would have no effect, is an error: as
-    `optimizer` where the build function compiles its model.
+    KerasClassifier : The same for classes; its notes hold here too.
+    skhp.KerasMLPRegressor : Multilayer perceptron with the layers as parameters.
 
     Examples
     --------
     >>> import keras
-    >>> from skhp import KerasClassifier
-    >>> def build(meta, neurons=4):
-    ...     return keras.Sequential(
-    ...         [
-    ...             keras.Input((meta["n_features_in_"],)),
-    ...             keras.layers.Dense(neurons, activation="tanh"),
-    ...             keras.layers.Dense(1, activation="sigmoid"),
-    ...         ]
-    ...     )
-    >>> classifier = KerasClassifier(
+    >>> from skhp import KerasRegressor
+    >>> def build(meta):
+    ...     return keras.Sequential([keras.Input((meta["n_features_in_"],)), keras.layers.Dense(1)])
+    >>> regressor = KerasRegressor(
     ...     build,
-    ...     model__neurons=8,
-    ...     loss="binary_crossentropy",
+    ...     loss="mean_squared_error",
     ...     optimizer="adam",
     ...     optimizer__learning_rate=0.1,
-    ...     epochs=20,
+    ...     epochs=50,
     ...     random_state=0,
     ... )
-    >>> X = [[0.0], [0.2], [0.8], [1.0]]
-    >>> classifier.fit(X, ["low", "low", "high", "high"]).predict([[0.1], [0.9]]).tolist()
-    ['low', 'high']
+    >>> regressor.fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]).predict([[1.5]]).round().tolist()
+    [4.0]
     """
-
-    def __init__(
-        self,
-        model: Model = None,
-        *,
-        build_fn: Model = None,
-        warm_start: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = None,
-        batch_size: int | None = None,
-        validation_batch_size: int | None = None,
-        verbose: int = 0,
-        callbacks: Any = None,
-        validation_split: float = 0.0,
-        shuffle: bool = True,
-        run_eagerly: bool = False,
-        epochs: int = 1,
-        engine: str = "auto",
-        class_weight: Any = None,
-        threshold: float | str = 0.5,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            model=model,
-            build_fn=build_fn,
-            warm_start=warm_start,
-            random_state=random_state,
-            optimizer=optimizer,
-            loss=loss,
-            metrics=metrics,
-            batch_size=batch_size,
-            validation_batch_size=validation_batch_size,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            shuffle=shuffle,
-            run_eagerly=run_eagerly,
-            epochs=epochs,
-            engine=engine,
-        )
-        self.class_weight = class_weight
-        self.threshold = threshold
-        self._add_extra(kwargs)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -205,9 +127,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
             Sparse matrices are made dense.
-        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
-            Rows that each hold a single 1 are classes, the numbers of the columns; predictions
-            have the same form.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows; only their ratios matter.
         **kwargs : dict
@@ -225,33 +145,25 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         CannotJoinError
             If `engine` is "population", and Keras alone can train the model.
         ValueError
-            If the data are not finite, have one class only, or do not fit the outputs of the model.
+            If the data are not finite, or do not fit the outputs of the model.
 
         Warns
         -----
         NonFiniteLossWarning
             If the loss became NaN or infinite; the weights before it are kept.
         """
-        self._given_classes = None
         return self._fit_observed(X, y, sample_weight, kwargs)
 
     @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        classes: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-        **kwargs: Any,
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **kwargs: Any
     ) -> Self:
         """Train for one more epoch.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
-        classes : array-like of shape (n_classes,), default=None
-            All classes there are, for the first call; None takes those of `y`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
         **kwargs : dict
             Arguments of ``model.fit`` for this call.
@@ -260,48 +172,44 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         -------
         self : object
         """
-        given = None if classes is None else np.unique(np.asarray(classes))
-        if self.initialized_ and given is not None and not np.array_equal(given, self.classes_):
-            raise ValueError(
-                f"classes={given} are not those of the first call to partial_fit, which were "
-                f"{self.classes_}."
-            )
-        self._given_classes = given
         return super().partial_fit(X, y, sample_weight=sample_weight, **kwargs)
 
-    def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Build the model without training it, as for a model that is trained already.
+    def predict(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
+        """The predicted target of each row.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
+        **kwargs : dict
+            Arguments of ``model.predict`` for this call.
 
         Returns
         -------
-        self : object
+        y : ndarray of float64, of the shape of the target in `fit`
         """
-        self._given_classes = None
-        return super().initialize(X, y)
+        outputs = self._predict_raw(X, **kwargs)
+        if isinstance(self.target_encoder_, RegressorTargetEncoder):
+            refuse_output_units(outputs[0].size, (self.n_outputs_,))
+        return self.target_encoder_.inverse_transform(outputs)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Accuracy of the predictions for `X`, or what a subclass has as `scorer`.
+        """Coefficient of determination of the predictions, or what a subclass has as `scorer`.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
         -------
         score : float
         """
-        return KerasWrapper.score(self, X, self._as_learnt(y), sample_weight)
+        return KerasWrapper.score(self, X, y, sample_weight)
 
     @staticmethod
     def scorer(y_true: ArrayLike, y_pred: ArrayLike, **kwargs: Any) -> float:
-        """Accuracy; a subclass may score by another function.
+        """Coefficient of determination; a subclass may score by another function.
 
         Parameters
         ----------
@@ -313,4 +221,26 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         -------
         score : float
         """
-        return accuracy_score(y_true, y_pred, **kwargs)
+        return r2_score(y_true, y_pred, **kwargs)
+
+    @property
+    def target_encoder(self) -> Any:
+        """Transformer between targets and the model, not fitted; a subclass may return its own.
+
+        Its `inverse_transform` gets the outputs of the model.
+        """
+        return RegressorTargetEncoder()
+
+    def _type_of_target(self, y: np.ndarray) -> str:
+        return type_of_target(numeric_target(self, y))
+
+    def _validate_data(
+        self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = True
+    ) -> tuple[np.ndarray, Any]:
+        X, y = super()._validate_data(X, y, reset, y_numeric)
+        return X, None if y is None else numeric_target(self, y)
+
+    def _encoded_target(self, y: np.ndarray) -> Any:
+        if isinstance(self.target_encoder_, RegressorTargetEncoder):
+            refuse_output_units(self._output_units, (self.n_outputs_,))
+        return super()._encoded_target(y)

@@ -1,6 +1,6 @@
 """The faults of SciKeras that skhp repairs, each as a probe that tells whether an estimator has it.
 
-``python -m tests.estimators.scikeras_faults`` prints which of them SciKeras itself has.
+``python -m tests.estimators.keras_model.scikeras_faults`` prints which of them SciKeras itself has.
 """
 
 import copy

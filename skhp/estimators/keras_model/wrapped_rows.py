@@ -12,9 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.compat.scikit_learn import check_sample_weight
-from skhp.estimators.arrays import checked_arrays, checked_rows
-from skhp.estimators.custom_preparation import CheckedFit
-from skhp.estimators.keras_arguments import (
+from skhp.estimators.keras_model.arguments import (
     all_callbacks,
     built_output_units,
     n_training_rows,
@@ -26,7 +24,9 @@ from skhp.estimators.keras_arguments import (
     separate_callbacks,
     watches_prediction,
 )
-from skhp.estimators.scikeras_base import ModelWrapper, route_params
+from skhp.estimators.keras_model.model_wrapper import ModelWrapper, route_params
+from skhp.estimators.keras_model.preparation import CheckedFit
+from skhp.estimators.tables import checked_arrays, checked_rows
 from skhp.networks.model_outputs import model_outputs
 from skhp.shared.unusable_tables import refuse_several_inputs
 from skhp.training.model_fit import as_model_inputs

@@ -12,10 +12,9 @@ from sklearn.utils import column_or_1d
 
 from skhp.compat.scikit_learn import StrOptions, fit_context
 from skhp.estimators.familiar_names import REGRESSION_MONITORS
-from skhp.estimators.mlp_base import KerasMLPBase
+from skhp.estimators.mlp.base import KerasMLPBase
 from skhp.estimators.parameters import suggest_misspelt
-from skhp.estimators.tables import EncodedTarget, WeightedTable
-from skhp.estimators.target_scale import TargetScale
+from skhp.estimators.tables import EncodedTarget, TargetScale, WeightedTable
 from skhp.objectives.losses import REGRESSION_ALIASES, REGRESSION_LOSSES
 from skhp.objectives.metrics import REGRESSION_METRICS, Metric
 

@@ -7,7 +7,11 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, Self
 
-from skhp.estimators.build_function import BuildSignature, collects_keywords, parameters_by_name
+from skhp.estimators.keras_model.build_function import (
+    BuildSignature,
+    collects_keywords,
+    parameters_by_name,
+)
 from skhp.estimators.parameters import NamedParametersMixin
 from skhp.exceptions import InvalidParameterError
 from skhp.shared.equality import equal

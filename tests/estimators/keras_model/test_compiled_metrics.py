@@ -8,9 +8,9 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skhp import CannotJoinError, KerasClassifier, KerasRegressor
-from skhp.estimators import scikeras_fit
+from skhp.estimators.keras_model import wrapped_fit as scikeras_fit
 from skhp.training.cohort.cohort import train_cohort
-from tests.estimators.build_functions import build_classifier, build_regressor
+from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
 LAYERS = keras.layers
 METRICS = keras.metrics

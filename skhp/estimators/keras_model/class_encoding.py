@@ -9,8 +9,8 @@ import keras
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-from skhp.estimators.keras_arguments import refuse_output_units
-from skhp.estimators.scikeras_base import ClassifierLabelEncoder, loss_name
+from skhp.estimators.keras_model.arguments import refuse_output_units
+from skhp.estimators.keras_model.model_wrapper import ClassifierLabelEncoder, loss_name
 
 
 class RepairedLabelEncoder(ClassifierLabelEncoder):

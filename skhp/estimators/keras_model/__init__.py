@@ -1,0 +1,1 @@
+"""Any Keras model as a scikit-learn estimator, with SciKeras' conventions."""
