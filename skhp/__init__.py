@@ -19,14 +19,7 @@ from skhp.population.registration import register_backend  # noqa: E402
 
 if TYPE_CHECKING:
     from skhp.comparison.compare import compare
-    from skhp.comparison.comparison_display import ComparisonDisplay
     from skhp.comparison.comparison_result import Comparison
-    from skhp.diagnosis.diagnose import diagnose
-    from skhp.diagnosis.findings import Diagnosis, Finding
-    from skhp.displays.history_display import HistoryDisplay
-    from skhp.displays.search_display import SearchDisplay
-    from skhp.displays.search_history_display import SearchHistoryDisplay
-    from skhp.displays.threshold_display import ThresholdDisplay
     from skhp.estimators.keras_model.classifier import KerasClassifier
     from skhp.estimators.keras_model.regressor import KerasRegressor
     from skhp.estimators.mlp.classifier import KerasMLPClassifier
@@ -42,6 +35,13 @@ if TYPE_CHECKING:
         NonFiniteLossWarning,
         RareClassWarning,
     )
+    from skhp.inspection.diagnosis.diagnose import diagnose
+    from skhp.inspection.diagnosis.examined_fit import Diagnosis, Finding
+    from skhp.inspection.displays.comparison_display import ComparisonDisplay
+    from skhp.inspection.displays.history_display import HistoryDisplay
+    from skhp.inspection.displays.search_display import SearchDisplay
+    from skhp.inspection.displays.search_history_display import SearchHistoryDisplay
+    from skhp.inspection.displays.threshold_display import ThresholdDisplay
     from skhp.search.bayes import BayesSearchCV
     from skhp.search.grid import GridSearchCV
     from skhp.search.halving import HalvingGridSearchCV, HalvingRandomSearchCV
@@ -92,13 +92,13 @@ _MODULE_OF = {
     "BayesSearchCV": "skhp.search.bayes",
     "CannotJoinError": "skhp.exceptions",
     "Comparison": "skhp.comparison.comparison_result",
-    "ComparisonDisplay": "skhp.comparison.comparison_display",
-    "Diagnosis": "skhp.diagnosis.findings",
-    "Finding": "skhp.diagnosis.findings",
+    "ComparisonDisplay": "skhp.inspection.displays.comparison_display",
+    "Diagnosis": "skhp.inspection.diagnosis.examined_fit",
+    "Finding": "skhp.inspection.diagnosis.examined_fit",
     "GridSearchCV": "skhp.search.grid",
     "HalvingGridSearchCV": "skhp.search.halving",
     "HalvingRandomSearchCV": "skhp.search.halving",
-    "HistoryDisplay": "skhp.displays.history_display",
+    "HistoryDisplay": "skhp.inspection.displays.history_display",
     "InvalidParameterError": "skhp.exceptions",
     "JournalDamagedError": "skhp.exceptions",
     "JournalError": "skhp.exceptions",
@@ -113,12 +113,12 @@ _MODULE_OF = {
     "NonFiniteLossWarning": "skhp.exceptions",
     "RandomizedSearchCV": "skhp.search.randomized",
     "RareClassWarning": "skhp.exceptions",
-    "SearchDisplay": "skhp.displays.search_display",
-    "SearchHistoryDisplay": "skhp.displays.search_history_display",
+    "SearchDisplay": "skhp.inspection.displays.search_display",
+    "SearchHistoryDisplay": "skhp.inspection.displays.search_history_display",
     "TPESearchCV": "skhp.search.tpe",
-    "ThresholdDisplay": "skhp.displays.threshold_display",
+    "ThresholdDisplay": "skhp.inspection.displays.threshold_display",
     "compare": "skhp.comparison.compare",
-    "diagnose": "skhp.diagnosis.diagnose",
+    "diagnose": "skhp.inspection.diagnosis.diagnose",
     "suggest_search_space": "skhp.search.suggested_space",
 }
 

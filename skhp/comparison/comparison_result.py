@@ -21,7 +21,7 @@ from skhp.exceptions import SettingsError
 from skhp.shared.nearest_name import nearest_name
 
 if TYPE_CHECKING:
-    from skhp.comparison.comparison_display import ComparisonDisplay
+    from skhp.inspection.displays.comparison_display import ComparisonDisplay
 
 __all__ = ["Comparison"]
 
@@ -195,7 +195,7 @@ class Comparison:
         -------
         ComparisonDisplay
         """
-        from skhp.comparison.comparison_display import ComparisonDisplay
+        from skhp.inspection.displays.comparison_display import ComparisonDisplay
 
         return ComparisonDisplay.from_comparison(self, ax=ax)
 

@@ -18,7 +18,7 @@ from skhp.comparison.repeats import mean_and_deviation
 from skhp.comparison.report import dummy_sentence, side_by_side, verdicts
 from skhp.comparison.study import Study
 from skhp.exceptions import OutputError, SettingsError
-from skhp.reporting.search_report import ReportAddition, write_report
+from skhp.inspection.report.search_report import ReportAddition, write_report
 
 
 def check_page(

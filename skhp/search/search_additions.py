@@ -161,7 +161,7 @@ class SearchAdditions:
         Path
         """
         # Not at the top of the file: few searches are reported, and only that takes matplotlib.
-        from skhp.reporting.search_report import write_report
+        from skhp.inspection.report.search_report import write_report
 
         return write_report(self, path, X, y)
 

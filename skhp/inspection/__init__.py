@@ -1,0 +1,1 @@
+"""What a training and a search tell: results, pictures, diagnosis, report."""

@@ -1,0 +1,1 @@
+"""What the curves of a training and the results of a search say, in words."""

@@ -1,0 +1,131 @@
+"""Say in words what the curves of a training and the results of a search say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import ArrayLike
+from sklearn.exceptions import NotFittedError
+
+from skhp.inspection.diagnosis.examined_fit import Diagnosis, ExaminedFit, Finding, examined_fit
+from skhp.inspection.diagnosis.fit_rules import findings_of_fit
+from skhp.inspection.diagnosis.search_rules import findings_of_search
+from skhp.inspection.search_results import search_results
+from skhp.inspection.training_history import fitted_network
+from skhp.inspection.value_text import public_name
+
+__all__ = ["diagnose"]
+
+
+def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None = None) -> Diagnosis:
+    """Say in words what the training of an estimator, or a search, has done wrong.
+
+    Looks at the curves of each epoch, of a search at those of its best estimator and at the scores
+    of its candidates. The limits are wide, so that noise and healthy fits give no finding; what is
+    not found may still be there.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted: of skhp, a multilayer perceptron of scikit-learn, a pipeline that ends with one, or
+        a search.
+    y : array-like, default=None
+        The target that it was fitted on. With it, the rows held out are counted and the losses are
+        compared to that of a constant prediction; without, to the most that such a one can have.
+        A search of skhp knows it from its own `fit`.
+    metric : str, default=None
+        Of several scores of a search; None is the one that it was refitted for.
+
+    Returns
+    -------
+    Diagnosis
+        Findings with a sentence, a figure and the parameter to turn; it is false and prints so
+        where there is none. Their kinds are, of a fit:
+
+        - "target_not_scaled": a regressor learns numbers whose size or deviation is above 10, or
+          whose deviation is below 0.1, and nothing scales them (needs `y`);
+        - "non_finite_loss": the loss became NaN or infinite;
+        - "learning_rate_too_high": from epoch to epoch the training loss scatters by more than 10%
+          of the loss of a constant prediction, or it stays 20% above that;
+        - "learning_rate_too_low": it falls evenly, and takes 1,000 epochs or more to halve;
+        - "underfitting": no loss is 3% below that of a constant prediction;
+        - "overfitting": without early stopping, the validation loss of the weights kept is 10%
+          above its least, and beyond its noise; or it is above the training loss by more than 30%
+          of the loss of a constant prediction, and was not at first;
+        - "too_few_epochs": the last epoch came while a tenth or more of the fall of both losses
+          was in the last quarter of the epochs, or it was the best one of all;
+        - "stopped_too_early": patience ran out in three epochs or fewer, while the training loss
+          fell by 0.5% an epoch or more;
+        - "few_validation_rows": fewer than 30, or than 5 of the rarest class (needs `y`).
+
+        Of a search:
+
+        - "failed_candidates": a fifth of them or more;
+        - "edge_of_the_grid": the smallest or largest number tried of a parameter is better than the
+          next, by a corrected t-test;
+        - "undecided": the candidates differ no more than by chance (Friedman's test).
+
+    Raises
+    ------
+    NotFittedError
+        If there are neither curves nor results of a search.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from skhp import KerasMLPClassifier, diagnose
+    >>> X, y = make_blobs(200, centers=2, random_state=0)
+    >>> network = KerasMLPClassifier(epochs=20, learning_rate=1e-6, random_state=0).fit(X, y)
+    >>> [(finding.kind, finding.parameter) for finding in diagnose(network)]
+    [('learning_rate_too_low', 'learning_rate')]
+    """
+    findings: list[Finding] = []
+    unexamined: list[str] = []
+    is_search = hasattr(estimator, "cv_results_")
+    if is_search:
+        findings += findings_of_search(search_results(estimator, metric))
+    # A search of skhp has been given the target in its fit.
+    target = getattr(estimator, "target_summary", None) if y is None else y
+    # A refit for the median of the folds is to end where they were best.
+    epochs_are_given = getattr(estimator, "refit_epochs", None) is None
+    try:
+        fit = examined_fit(estimator, target, epochs_are_given=epochs_are_given)
+    except NotFittedError as error:
+        if not is_search:
+            raise
+        unexamined.append(_without_training(estimator, error))
+    else:
+        findings += findings_of_fit(fit)
+        unexamined += _unexamined(fit, target is not None)
+    return Diagnosis(tuple(findings), tuple(unexamined))
+
+
+def _without_training(search: Any, error: NotFittedError) -> str:
+    if not hasattr(search, "best_estimator_"):
+        return f"the training of the best candidate. {error}"
+    name = public_name(fitted_network(search))
+    return f"the training of the best candidate, as {name} keeps no curves of it."
+
+
+def _unexamined(fit: ExaminedFit, has_target: bool) -> list[str]:
+    without = []
+    if fit.val_loss is None:
+        without.append(f"overfitting, as no loss of rows held out was recorded{_to_record(fit)}.")
+    if not has_target:
+        without.append(
+            "the number of rows held out, the scale of the target, and underfitting only by a "
+            "bound. Give diagnose the y that was fitted on."
+        )
+    return without
+
+
+def _to_record(fit: ExaminedFit) -> str:
+    """What to change so that the loss of rows held out is recorded; nothing where nothing can."""
+    if not fit.epochs_are_given:
+        return ", for refit_epochs='median' trains on all rows"
+    if "early_stopping" not in fit.parameters:
+        return f". Set {fit.own_name('validation_fraction')}=0.2"
+    if fit.parameters["early_stopping"] or "n_iter_no_change" in fit.parameters:
+        # scikit-learn's networks record a score of them at most.
+        return ""
+    return ". Set early_stopping=True, or give X_val and y_val to fit"

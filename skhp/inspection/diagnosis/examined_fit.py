@@ -1,0 +1,266 @@
+"""What a diagnosis found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import is_regressor
+
+from skhp.inspection.training_history import layers_of, training_history
+from skhp.shared.target_summary import TargetSummary, target_summary
+
+__all__ = ["Diagnosis", "ExaminedFit", "Finding", "examined_fit"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is likely to be wrong with a fit or a search.
+
+    Parameters
+    ----------
+    kind : str
+        Such as "overfitting"; see `skhp.diagnose`.
+    message : str
+        Sentences with the figure and what to do.
+    figure : float
+        The number that the finding rests on; the message says what it is of.
+    parameter : str
+        The parameter to turn first.
+    """
+
+    kind: str
+    message: str
+    figure: float
+    parameter: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Sequence[Finding]):
+    """Findings in the order in which to see to them; prints as sentences.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+        Empty, so that the diagnosis is false, where nothing was found.
+    unexamined : tuple of str
+        What could not be looked at, and why.
+    """
+
+    findings: tuple[Finding, ...]
+    unexamined: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    @overload
+    def __getitem__(self, index: int) -> Finding: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Finding]: ...
+
+    def __getitem__(self, index: int | slice) -> Finding | Sequence[Finding]:
+        return self.findings[index]
+
+    def __str__(self) -> str:
+        lines = [f"- {finding.message}" for finding in self.findings]
+        if not lines:
+            lines = ["Nothing found that is likely to be wrong."]
+        return "\n".join([*lines, *(f"Not looked at: {what}" for what in self.unexamined)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+# Losses whose value for a constant prediction is known.
+_CROSSENTROPIES = {
+    "auto",
+    "crossentropy",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+}
+_SQUARED_ERRORS = {"auto", "mse", "mean_squared_error", "squared_error"}
+
+# What a parameter of skhp's multilayer perceptrons is called elsewhere: by scikit-learn, and by
+# SciKeras, whose wrappers route it.
+_ALIASES = {
+    "learning_rate": ("learning_rate_init", "optimizer__learning_rate"),
+    "epochs": ("max_iter",),
+    "patience": ("n_iter_no_change",),
+    "l2": ("alpha",),
+    "neurons": ("hidden_layer_sizes",),
+    "validation_fraction": ("validation_split",),
+}
+
+
+@dataclass(frozen=True)
+class ExaminedFit:
+    """Curves of a fit, how it ended and what it was to do.
+
+    Parameters
+    ----------
+    loss : ndarray of shape (n_epochs,)
+    val_loss : ndarray of shape (n_epochs,) or None
+        None where no rows were held out.
+    kept_epoch : int
+        Whose weights were kept, counted from 1.
+    stop_reason : str
+    parameters : dict of str to object
+    constant_loss : float or None
+        The loss of the best constant prediction, where it is known; without the target the most
+        that it can be for so many classes.
+    held_out_rows : int or None
+        How many rows early stopping watched, where it is known.
+    rarest_held_out : int or None
+        How many of them were of the rarest class.
+    chosen_by : str or None, default=None
+        The curve by which `kept_epoch` was chosen among all; None where the last one was kept.
+    unscaled_target : TargetSummary or None, default=None
+        What a regressor was trained to predict, where nothing brings that to unit variance.
+    epochs_are_given : bool, default=True
+        Whether somebody said how long to train; a refit for the median of the folds is not such.
+    """
+
+    loss: np.ndarray
+    val_loss: np.ndarray | None
+    kept_epoch: int
+    stop_reason: str
+    parameters: Mapping[str, Any]
+    constant_loss: float | None = None
+    held_out_rows: int | None = None
+    rarest_held_out: int | None = None
+    chosen_by: str | None = None
+    unscaled_target: TargetSummary | None = None
+    epochs_are_given: bool = True
+
+    @property
+    def watched(self) -> np.ndarray:
+        """The validation loss, or else the training loss."""
+        return self.loss if self.val_loss is None else self.val_loss
+
+    @property
+    def reference(self) -> float:
+        """The loss of knowing nothing: of a constant prediction, at most that of epoch 1."""
+        first = float(self.loss[0])
+        return first if self.constant_loss is None else min(first, self.constant_loss)
+
+    @property
+    def is_wrapped(self) -> bool:
+        """Whether it is a model of the user's, in a wrapper."""
+        return "model" in self.parameters
+
+    def own_name(self, parameter: str) -> str:
+        """What the estimator itself calls a parameter of skhp's multilayer perceptrons."""
+        for alias in _ALIASES.get(parameter, ()):
+            if alias in self.parameters:
+                return alias
+        routed = {"learning_rate": "optimizer__learning_rate"}
+        if parameter not in self.parameters and self.is_wrapped:
+            return routed.get(parameter, parameter)
+        return parameter
+
+
+def examined_fit(
+    estimator: Any, y: ArrayLike | TargetSummary | None = None, *, epochs_are_given: bool = True
+) -> ExaminedFit:
+    """Read a fitted estimator, the last step of a pipeline or the best one of a search.
+
+    Parameters
+    ----------
+    estimator : estimator
+    y : array-like or TargetSummary, default=None
+        What it was fitted on.
+    epochs_are_given : bool, default=True
+
+    Returns
+    -------
+    ExaminedFit
+    """
+    history = training_history(estimator)
+    layers = list(layers_of(estimator))
+    network = layers[-1]
+    parameters = network.get_params(deep=False)
+    loss = np.array(history.curves.get("loss", ()), dtype=float)
+    val_loss = np.array(history.curves.get("val_loss", ()), dtype=float)
+    target = _learnt_target(layers, y)
+    held_out, rarest = _held_out(parameters, target, hasattr(network, "classes_"), history.watched)
+    stop_reason = getattr(network, "stop_reason_", None)
+    if not isinstance(stop_reason, str):
+        most = parameters.get("epochs", parameters.get("max_iter"))
+        stop_reason = "epochs" if len(loss) == most else "patience"
+    scales_itself = bool(getattr(network, "scale_target", False))
+    return ExaminedFit(
+        loss=loss,
+        val_loss=val_loss if len(val_loss) == len(loss) else None,
+        kept_epoch=len(loss) if history.kept_epoch is None else history.kept_epoch,
+        stop_reason=stop_reason,
+        parameters=parameters,
+        constant_loss=_constant_loss(network, parameters, target),
+        held_out_rows=held_out,
+        rarest_held_out=rarest,
+        chosen_by=None if history.kept_epoch is None else history.watched,
+        unscaled_target=target if is_regressor(network) and not scales_itself else None,
+        epochs_are_given=epochs_are_given,
+    )
+
+
+def _learnt_target(layers: list[Any], y: Any) -> TargetSummary | None:
+    """The target as the network saw it, which what surrounds the network may have transformed."""
+    transformers = [layer.transformer_ for layer in layers if hasattr(layer, "transformer_")]
+    if isinstance(y, TargetSummary):
+        # How values are transformed cannot be told of their mean.
+        return replace(y, means=None, deviations=None) if transformers else y
+    if y is not None and transformers:
+        y = np.asarray(y)
+        for transformer in transformers:
+            y = transformer.transform(y.reshape(len(y), -1))
+    return target_summary(y)
+
+
+def _constant_loss(
+    network: Any, parameters: Mapping[str, Any], target: TargetSummary | None
+) -> float | None:
+    loss, class_weight = parameters.get("loss", "auto"), parameters.get("class_weight")
+    if not isinstance(loss, str) or isinstance(class_weight, Mapping):
+        return None
+    classes = getattr(network, "classes_", None)
+    if classes is None:
+        if loss not in _SQUARED_ERRORS or target is None or target.deviations is None:
+            return None
+        # The loss of a network that scales its target is of the scaled one.
+        learnt_scale = np.ravel(getattr(network, "target_scale_", 1.0))
+        return float(np.mean(np.square(target.deviations / learnt_scale)))
+    if loss not in _CROSSENTROPIES or np.ndim(classes) != 1 or len(classes) < 2:
+        return None
+    if target is None or target.entropy is None or class_weight == "balanced":
+        return math.log(len(classes))
+    return target.entropy
+
+
+def _held_out(
+    parameters: Mapping[str, Any],
+    target: TargetSummary | None,
+    has_classes: bool,
+    watched: str | None,
+) -> tuple[int | None, int | None]:
+    if target is None:
+        return None, None
+    split = parameters.get("validation_split")
+    if isinstance(split, float) and split and watched is not None:
+        # The last rows, whatever class they are of.
+        return target.n_rows - math.floor(target.n_rows * (1 - split)), None
+    fraction = parameters.get("validation_fraction")
+    if not parameters.get("early_stopping") or not isinstance(fraction, float):
+        return None, None
+    rarest = None
+    if has_classes and target.rarest is not None:
+        rarest = math.ceil(fraction * target.rarest)
+    return round(fraction * target.n_rows), rarest

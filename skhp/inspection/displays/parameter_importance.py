@@ -1,0 +1,127 @@
+"""How much of the scores of a search depends on each of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import KFold
+
+from skhp.inspection.displays.parameter_scale import scale_of, wrapped_name
+
+__all__ = ["LEAST_CANDIDATES", "ParameterImportance", "draw_importance", "parameter_importance"]
+
+LEAST_CANDIDATES = 10
+_FOLDS = 5
+_REPEATS = 20
+_TREES = 100
+# A value that is not set lies before the first one; any place outside of the axis would do.
+_NOT_SET = -0.5
+
+
+@dataclass(frozen=True)
+class ParameterImportance:
+    """Importances, and how far they can be believed.
+
+    Parameters
+    ----------
+    of_parameter : dict of str to float
+        Mean squared error that a forest gains when the values of the parameter are shuffled, in
+        variances of the scores: about 0, also below, for one that does not matter, and up to 2.
+    spread : dict of str to float
+        Standard deviation of it over the shuffles.
+    explained : float
+        Share of the variance that the forest explains of candidates that it has not seen. Near 0 or
+        below, the importances tell nothing.
+    """
+
+    of_parameter: Mapping[str, float]
+    spread: Mapping[str, float]
+    explained: float
+
+
+def parameter_importance(
+    values: Mapping[str, Sequence[Any]], scores: np.ndarray
+) -> ParameterImportance | None:
+    """Permutation importance of the parameters for a random forest that predicts the scores.
+
+    The forest predicts, and its parameters are shuffled, only for candidates that it was not fitted
+    on, in five folds. Of parameters that vary together, each looks less important than it is.
+
+    Parameters
+    ----------
+    values : dict of str to sequence
+        Of each parameter, the value of each candidate.
+    scores : ndarray of shape (n_candidates,)
+        Candidates without a finite score are left out.
+
+    Returns
+    -------
+    ParameterImportance or None
+        None for fewer than 10 candidates, or where all scores are equal.
+    """
+    finite = np.isfinite(scores)
+    table = np.column_stack([scale_of(of).shares(of) for of in values.values()])[finite]
+    table = np.where(np.isnan(table), _NOT_SET, table)
+    scores = scores[finite]
+    if len(scores) < LEAST_CANDIDATES or np.ptp(scores) == 0:
+        return None
+    total = float(np.sum((scores - scores.mean()) ** 2))
+    error = 0.0
+    gained = np.zeros((len(values), _REPEATS))
+    for train, test in KFold(_FOLDS, shuffle=True, random_state=0).split(table):
+        forest = RandomForestRegressor(_TREES, random_state=0).fit(table[train], scores[train])
+        error += float(np.sum((forest.predict(table[test]) - scores[test]) ** 2))
+        shuffled = permutation_importance(
+            forest,
+            table[test],
+            scores[test],
+            scoring="neg_mean_squared_error",
+            n_repeats=_REPEATS,
+            random_state=0,
+        )
+        gained += shuffled.importances * len(test) / total
+    return ParameterImportance(
+        of_parameter=dict(zip(values, gained.mean(axis=1).tolist(), strict=True)),
+        spread=dict(zip(values, gained.std(axis=1).tolist(), strict=True)),
+        explained=1.0 - error / total,
+    )
+
+
+# In a line of a name, where the bars stand beside another picture.
+_LETTERS = 18
+
+
+def draw_importance(
+    ax: Any, importance: ParameterImportance, short_names: Mapping[str, str], *, wide: bool = False
+) -> None:
+    """Draw a bar for each parameter, the most important one on top.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+    importance : ParameterImportance
+    short_names : dict of str to str
+        What each parameter is called in the picture.
+    wide : bool, default=False
+        Whether there is room to say all in one line.
+    """
+    names = sorted(importance.of_parameter, key=lambda name: importance.of_parameter[name])
+    ax.barh(
+        [wrapped_name(short_names[name], 40 if wide else _LETTERS) for name in names],
+        [importance.of_parameter[name] for name in names],
+        xerr=[importance.spread[name] for name in names],
+        color="tab:blue",
+    )
+    ax.axvline(0, color="black", linewidth=0.8)
+    between = " " if wide else "\n"
+    ax.set_xlabel(
+        f"permutation importance{between}(added squared error / variance)", fontsize="small"
+    )
+    believable = "" if importance.explained > 0.3 else f"{between}so the bars tell little"
+    explained = f"{max(importance.explained, 0):.0%} of unseen scores"
+    ax.set_title(f"A random forest explains{between}{explained}{believable}", fontsize="small")

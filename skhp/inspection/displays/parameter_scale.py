@@ -1,0 +1,209 @@
+"""Where the values of a parameter lie on an axis."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skhp.inspection.value_text import NOT_SET, is_number, short_texts, value_key
+
+__all__ = ["ParameterScale", "label_parameter_axis", "scale_of", "wrapped_name"]
+
+# Below this ratio a logarithmic axis shows nothing that a linear one does not.
+_LEAST_LOG_RATIO = 10.0
+_MOST_LEVELS = 12
+
+
+@dataclass(frozen=True)
+class ParameterScale:
+    """An axis for one parameter.
+
+    Parameters
+    ----------
+    kind : {"linear", "log", "levels"}
+        Levels are the values side by side, numbers ascending.
+    labels : tuple of str
+        Of each value that was tried, in the order of the axis.
+    keys : tuple of str
+        By which the values are known.
+    places : ndarray of shape (n_values,)
+        Where they are, ascending; NaN for a number that is not set.
+    whole : bool, default=False
+        Whether all values are whole numbers.
+    """
+
+    kind: str
+    labels: tuple[str, ...]
+    keys: tuple[str, ...]
+    places: np.ndarray
+    whole: bool = False
+
+    @property
+    def low(self) -> float:
+        """First position that a value has."""
+        return float(np.nanmin(self.places))
+
+    @property
+    def high(self) -> float:
+        """Last position that a value has."""
+        return float(np.nanmax(self.places))
+
+    def positions(self, values: Sequence[Any]) -> np.ndarray:
+        """Place of each value on the axis; NaN where a number is not set."""
+        place_of = dict(zip(self.keys, self.places.tolist(), strict=True))
+        return np.array([place_of[value_key(value)] for value in values])
+
+    def shares(self, values: Sequence[Any]) -> np.ndarray:
+        """Place of each value between 0, the first of the axis, and 1, the last."""
+        return self._as_shares(self.positions(values))
+
+    def ticks(self, least_gap: float) -> list[tuple[float, float, str]]:
+        """Position, share and label of values that were tried and stand apart.
+
+        Parameters
+        ----------
+        least_gap : float
+            Between neighbours, as a share of the axis.
+        """
+        shares = self._as_shares(self.places)
+        known = np.flatnonzero(np.isfinite(shares))
+        kept: list[int] = []
+        # Both ends first, as they say where the axis ends.
+        for place in [known[0], known[-1], *known[1:-1]]:
+            if all(abs(shares[place] - shares[other]) >= least_gap - 1e-9 for other in kept):
+                kept.append(int(place))
+        return [(float(self.places[k]), float(shares[k]), self.labels[k]) for k in sorted(kept)]
+
+    def _as_shares(self, positions: np.ndarray) -> np.ndarray:
+        low, high = self.low, self.high
+        if self.kind == "log":
+            positions, low, high = np.log(positions), np.log(low), np.log(high)
+        # A single value stands in the middle of nothing, and so at the beginning.
+        return (positions - low) / (high - low) if high > low else positions - low
+
+
+def scale_of(
+    values: Sequence[Any], *, levels: bool = False, label_length: int = 24
+) -> ParameterScale:
+    """Choose the axis for the values of a parameter.
+
+    Numbers are on a logarithmic axis where that spreads them more evenly than a linear one. What is
+    no number is at levels, and so are a few numbers of which 0 or "not set" stands apart.
+
+    Parameters
+    ----------
+    values : sequence
+        Numbers, anything else, or `NOT_SET`.
+    levels : bool, default=False
+        Whether numbers, too, are to be at levels.
+    label_length : int, default=24
+        The most characters in a label.
+
+    Examples
+    --------
+    >>> scale_of([0.001, 0.01, 0.1]).kind, scale_of([10, 20, 30]).kind, scale_of(["relu"]).kind
+    ('log', 'linear', 'levels')
+    """
+    numbers = [float(value) for value in values if is_number(value)]
+    distinct = np.unique(numbers)
+    only_numbers = all(is_number(value) or value is NOT_SET for value in values)
+    not_set = any(value is NOT_SET for value in values)
+    apart = not_set or (len(distinct) > 2 and distinct[0] == 0 and _spread(distinct[1:]))
+    few = len(distinct) <= _MOST_LEVELS
+    unplaced = not only_numbers or not len(distinct) or not np.isfinite(distinct).all()
+    ordered = sorted(values, key=_order)
+    texts = short_texts(ordered, label_length)
+    labels, keys = tuple(texts.values()), tuple(texts)
+    if levels or unplaced or (apart and few):
+        return ParameterScale("levels", labels, keys, np.arange(float(len(labels))))
+    first = {value_key(value): value for value in reversed(ordered)}
+    places = [np.nan if first[key] is NOT_SET else float(first[key]) for key in keys]
+    return ParameterScale(
+        kind="log" if _spread(distinct) else "linear",
+        labels=labels,
+        keys=keys,
+        places=np.array(places),
+        whole=all(number.is_integer() for number in numbers),
+    )
+
+
+def _order(value: Any) -> tuple[int, float, str]:
+    if value is NOT_SET:
+        return 0, 0.0, ""
+    if is_number(value) and np.isfinite(value):
+        return 1, float(value), ""
+    return 2, 0.0, value_key(value)
+
+
+def _spread(distinct: np.ndarray) -> bool:
+    """Whether ascending numbers are spread over decades."""
+    if len(distinct) < 2 or distinct[0] <= 0 or distinct[-1] < _LEAST_LOG_RATIO * distinct[0]:
+        return False
+    if len(distinct) == 2:
+        return bool(distinct[-1] >= _LEAST_LOG_RATIO**2 * distinct[0])
+    return _off_centre(np.log(distinct)) < _off_centre(distinct)
+
+
+def _off_centre(values: np.ndarray) -> float:
+    """How far the median is from the middle, as a share of the extent."""
+    share = (np.median(values) - values[0]) / (values[-1] - values[0])
+    return float(abs(share - 0.5))
+
+
+# So many values are named each; of more, an axis of numbers has the ticks of matplotlib.
+_MOST_TICKS = 10
+_LEVEL_GAP = 0.04
+_NUMBER_GAP = 0.07
+
+
+def label_parameter_axis(axis: Any, scale: ParameterScale) -> None:
+    """Set the scale of an axis, with ticks at the values that were tried.
+
+    Parameters
+    ----------
+    axis : matplotlib Axis
+    scale : ParameterScale
+    """
+    is_levels = scale.kind == "levels"
+    if not is_levels:
+        axis.axes.set(**{f"{axis.axis_name}scale": scale.kind})
+    if is_levels or len(scale.labels) <= _MOST_TICKS:
+        ticks = scale.ticks(_LEVEL_GAP if is_levels else _NUMBER_GAP)
+        labels = [label for *_, label in ticks]
+        axis.set_ticks([position for position, *_ in ticks], labels)
+        axis.set_minor_locator(_no_ticks())
+        if axis.axis_name == "x" and sum(map(len, labels)) > _MOST_ACROSS:
+            axis.set_tick_params(rotation=30)
+            for label in axis.get_ticklabels():
+                label.set_horizontalalignment("right")
+    elif scale.whole and scale.kind == "linear":
+        axis.get_major_locator().set_params(integer=True)
+
+
+_MOST_ACROSS = 56
+"""Characters that stand side by side along a picture of the usual width."""
+
+
+def wrapped_name(name: str, width: int) -> str:
+    """A name in lines, broken after underscores.
+
+    Examples
+    --------
+    >>> print(wrapped_name("validation_fraction", 12))
+    validation_
+    fraction
+    """
+    spaced = re.sub(r"_(?=[^_])", "_\0", name).replace("\0", " ")
+    lines = textwrap.wrap(spaced, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(line.replace("_ ", "_") for line in lines)
+
+
+def _no_ticks() -> Any:
+    from matplotlib.ticker import NullLocator
+
+    return NullLocator()

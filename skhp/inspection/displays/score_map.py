@@ -1,0 +1,170 @@
+"""Draw the scores of a search over one parameter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skhp.inspection.displays.parameter_scale import label_parameter_axis, scale_of, wrapped_name
+from skhp.inspection.search_results import SearchResults
+from skhp.inspection.value_text import decimals_of, number_text
+
+__all__ = ["best_at_each_place", "draw_score_curve", "draw_score_map"]
+
+
+def draw_score_curve(ax: Any, results: SearchResults) -> dict[str, Any]:
+    """Draw the mean score, with a standard deviation of the folds to either side.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+    results : SearchResults
+        With one parameter.
+
+    Returns
+    -------
+    dict of str to artist
+        "line", "band" and, where candidates failed, "failed".
+    """
+    ((name, values),) = results.values.items()
+    scale = scale_of(values)
+    positions = scale.positions(values)
+    shown = best_at_each_place(positions, np.where(results.pruned, np.nan, results.means))
+    means, deviations = results.means[shown], results.scores[shown].std(axis=1)
+    several = len(np.unique(positions[np.isfinite(results.means)])) < (~results.failed).sum()
+    label = "mean of the folds" + (", best over other parameters" if several else "")
+    (line,) = ax.plot(positions[shown], means, "o-", label=label)
+    band = ax.fill_between(
+        positions[shown],
+        means - deviations,
+        means + deviations,
+        alpha=0.2,
+        linewidth=0,
+        color=line.get_color(),
+        label="standard deviation of the folds",
+    )
+    drawn = {"line": line, "band": band}
+    failed = results.failed & np.isfinite(positions)
+    if failed.any():
+        (drawn["failed"],) = ax.plot(
+            positions[failed],
+            np.full(failed.sum(), 0.03),
+            "x",
+            color="tab:red",
+            transform=ax.get_xaxis_transform(),
+            label="failed",
+        )
+    label_parameter_axis(ax.xaxis, scale)
+    ax.set(xlabel=results.short_names[name], ylabel=f"mean test {results.metric_title}")
+    ax.legend()
+    return drawn
+
+
+def best_at_each_place(positions: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Of candidates at one place the one of the highest score, ordered by place.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n_candidates,) or (n_candidates, n_parameters)
+    scores : ndarray of shape (n_candidates,)
+        NaN for candidates that are not to be shown.
+
+    Returns
+    -------
+    ndarray of int
+        Indices of candidates.
+    """
+    table = positions.reshape(len(scores), -1)
+    usable = np.flatnonzero(np.isfinite(scores) & np.isfinite(table).all(axis=1))
+    best: dict[tuple[float, ...], int] = {}
+    for candidate in usable[np.argsort(-scores[usable], kind="stable")].tolist():
+        best.setdefault(tuple(table[candidate].tolist()), candidate)
+    return np.array([best[place] for place in sorted(best)], dtype=int)
+
+
+# A map with fewer of its cells tried has more holes than scores.
+_LEAST_FILLED = 0.5
+_MOST_CELLS_WITH_NUMBERS = 64
+# In a line of the name of a parameter.
+_MOST_LETTERS = 36
+
+
+def draw_score_map(ax: Any, results: SearchResults) -> dict[str, Any]:
+    """Draw a heat map, or coloured points where the candidates are no grid.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+    results : SearchResults
+        With two parameters; the first is drawn from bottom to top, the second from left to right.
+
+    Returns
+    -------
+    dict of str to artist
+        "image" or "points", "best", "colour bar" and, where candidates failed, "failed".
+    """
+    scores = np.where(results.pruned, np.nan, results.means)
+    levels = [scale_of(values, levels=True) for values in results.values.values()]
+    n_cells = len(levels[0].labels) * len(levels[1].labels)
+    columns = results.values.values()
+    at_levels = [scale.positions(of) for scale, of in zip(levels, columns, strict=True)]
+    tried = np.unique(at_levels, axis=1).shape[1]
+    as_map = tried >= _LEAST_FILLED * n_cells
+    scales = levels if as_map else [scale_of(values) for values in columns]
+    row, column = (scale.positions(of) for scale, of in zip(scales, columns, strict=True))
+    shown = best_at_each_place(np.column_stack([row, column]), scores)
+    # A candidate that failed is not told of where another one stands in its cell.
+    filled = set(zip(row[shown], column[shown], strict=True))
+    failed = np.array(
+        [
+            bool(fails and place not in filled)
+            for fails, place in zip(results.failed, zip(row, column, strict=True), strict=True)
+        ]
+    )
+    drawn: dict[str, Any] = {}
+    if as_map:
+        grid = np.full([len(scale.labels) for scale in levels], np.nan)
+        grid[row[shown].astype(int), column[shown].astype(int)] = scores[shown]
+        drawn["image"] = ax.imshow(grid, origin="lower", aspect="auto", cmap="viridis")
+        if grid.size <= _MOST_CELLS_WITH_NUMBERS:
+            _write_numbers(ax, grid)
+    else:
+        drawn["points"] = ax.scatter(column[shown], row[shown], c=scores[shown], cmap="viridis")
+    if failed.any():
+        (drawn["failed"],) = ax.plot(
+            column[failed], row[failed], "x", color="tab:red", label="failed"
+        )
+    if len(shown):
+        best = shown[int(np.argmax(scores[shown]))]
+        (drawn["best"],) = ax.plot(
+            column[best],
+            row[best],
+            "s" if as_map else "o",
+            markersize=36 if as_map else 12,
+            fillstyle="none",
+            color="tab:red",
+            label=f"best: {number_text(scores[best])}",
+        )
+    for axis, scale in ((ax.yaxis, scales[0]), (ax.xaxis, scales[1])):
+        label_parameter_axis(axis, scale)
+    for set_label, name in zip((ax.set_ylabel, ax.set_xlabel), results.values, strict=True):
+        set_label(wrapped_name(results.short_names[name], _MOST_LETTERS))
+    drawn["colour bar"] = ax.figure.colorbar(
+        drawn["image"] if as_map else drawn["points"],
+        ax=ax,
+        label=f"mean test {results.metric_title}",
+    )
+    if failed.any():
+        ax.legend(handles=[drawn["failed"]], loc="upper left")
+    return drawn
+
+
+def _write_numbers(ax: Any, grid: np.ndarray) -> None:
+    # Light figures on the dark half of the colours.
+    decimals = decimals_of(grid, 3)
+    dark = grid < (np.nanmin(grid) + np.nanmax(grid)) / 2 if np.isfinite(grid).any() else grid < 0
+    for (row, column), score in np.ndenumerate(grid):
+        if np.isfinite(score):
+            colour = "white" if dark[row, column] else "black"
+            ax.text(column, row, f"{score:.{decimals}f}", ha="center", va="center", color=colour)

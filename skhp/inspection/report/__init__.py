@@ -1,0 +1,1 @@
+"""Pages that say what a search found, to keep and to hand on."""

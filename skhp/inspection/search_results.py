@@ -1,0 +1,254 @@
+"""What the scores of a search are of."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError
+
+from skhp.exceptions import InvalidParameterError
+from skhp.inspection.value_text import NOT_SET, public_name, value_key, value_text
+from skhp.shared.nearest_name import nearest_name
+
+__all__ = ["SearchResults", "scored_by", "search_results"]
+
+# As scikit-learn prints its scorers: make_scorer(f1_score, response_method='predict').
+_MADE_BY_SCIKIT_LEARN = re.compile(r"make_scorer\((?P<function>\w+)(?P<arguments>.*)\)$", re.S)
+_CLASS = re.compile(r"\bpos_label=(.*?)(?=, \w+=|$)", re.S)
+_AVERAGE = re.compile(r"\baverage=(\w+)")
+
+
+def scored_by(search: Any, metric: str = "score") -> str:
+    """The name of the metric that a search scores its candidates by.
+
+    Parameters
+    ----------
+    search : estimator
+        Fitted.
+    metric : str, default="score"
+        By which name the columns of the results have it; "score" where there is a single one.
+
+    Returns
+    -------
+    str
+        The name that was given as `scoring`, what the scorer says, or what the estimator itself
+        scores by; "score" where nothing says.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> scored_by(GridSearchCV(LogisticRegression(), {}, scoring="neg_log_loss"))
+    'neg_log_loss'
+    >>> scored_by(GridSearchCV(LogisticRegression(), {}))
+    'accuracy'
+    """
+    if metric != "score":
+        return metric
+    scoring = getattr(search, "scoring", None)
+    if isinstance(scoring, str) and scoring != "auto":
+        return scoring
+    scorer = getattr(search, "scorer_", None if scoring == "auto" else scoring)
+    return _own_score(search) if scorer is None else _scorer_name(scorer, search)
+
+
+def _own_score(search: Any) -> str:
+    estimator = getattr(search, "estimator", None)
+    if estimator is not None and is_classifier(estimator):
+        return "accuracy"
+    return "R²" if estimator is not None and is_regressor(estimator) else "score"
+
+
+def _scorer_name(scorer: Any, search: Any) -> str:
+    # Its text, not its attributes, so that what wraps a scorer and prints like it counts as it.
+    text = repr(scorer)
+    if made := _MADE_BY_SCIKIT_LEARN.match(text):
+        return _made_name(made["function"], made["arguments"])
+    if "passthrough" in type(scorer).__name__.lower():
+        return _own_score(search)
+    name = getattr(scorer, "__name__", "")
+    if name == "_passthrough_scorer" or text.startswith("<function _passthrough_scorer"):
+        return _own_score(search)
+    return name.removesuffix("_scorer") if name.isidentifier() else value_text(scorer)
+
+
+def _made_name(function: str, arguments: str) -> str:
+    name = function.removesuffix("_score")
+    if name == "f1":
+        name = "F1"
+    if "greater_is_better=False" in arguments:
+        name = f"neg_{name}"
+    if (average := _AVERAGE.search(arguments)) and average[1] not in ("binary", "None"):
+        name = f"{average[1]} {name}"
+    if of_class := _CLASS.search(arguments):
+        name = f"{name} of class {of_class[1]}"
+    return name
+
+
+@dataclass(frozen=True)
+class SearchResults:
+    """Candidates in the order in which they were tried.
+
+    Parameters
+    ----------
+    name : str
+        Class of the search.
+    metric : str
+        As the columns of the results are named by it.
+    metric_title : str
+        What it is, such as "f1" or "accuracy".
+    values : dict of str to list
+        Of each parameter that differs between candidates; `NOT_SET` where a candidate has none.
+    scores : ndarray of shape (n_candidates, n_folds)
+        NaN where a fit failed; greater is better.
+    seconds : ndarray of shape (n_candidates,)
+        Spent on the fits of each candidate.
+    pruned : ndarray of bool of shape (n_candidates,)
+        Which candidates ended before their training did, so that they cannot be the best.
+    rounds : ndarray of int of shape (n_candidates,)
+        Round of a halving search; 0 in other searches. Scores of different rounds cannot be
+        compared.
+    """
+
+    name: str
+    metric: str
+    metric_title: str
+    values: dict[str, list[Any]]
+    scores: np.ndarray
+    seconds: np.ndarray
+    pruned: np.ndarray
+    rounds: np.ndarray
+
+    @property
+    def means(self) -> np.ndarray:
+        """Mean score of each candidate; NaN if one of its fits failed."""
+        return self.scores.mean(axis=1)
+
+    @property
+    def failed(self) -> np.ndarray:
+        """Which candidates have no score."""
+        return ~np.isfinite(self.means)
+
+    @property
+    def best(self) -> int | None:
+        """The first of the best candidates; None if all failed.
+
+        In a halving search it is one of the last round.
+        """
+        means = np.where(self.pruned | (self.rounds < self.rounds.max()), np.nan, self.means)
+        return int(np.nanargmax(means)) if np.isfinite(means).any() else None
+
+    @property
+    def short_names(self) -> dict[str, str]:
+        """Names of the parameters without the steps before them, where that leaves no doubt."""
+        endings = Counter(ending for name in self.values for ending in _endings(name))
+        return {
+            name: next((ending for ending in _endings(name) if endings[ending] == 1), name)
+            for name in self.values
+        }
+
+    def last_rounds(self) -> SearchResults:
+        """Each candidate once: as it was when it was tried for the last time."""
+        if not self.rounds.any():
+            return self
+        keys = [tuple(map(value_key, row)) for row in zip(*self.values.values(), strict=True)]
+        last = sorted({key: place for place, key in enumerate(keys)}.values())
+        return self.taken(np.array(last))
+
+    def taken(self, places: np.ndarray) -> SearchResults:
+        """Some of the candidates."""
+        return replace(
+            self,
+            values={name: [of[place] for place in places] for name, of in self.values.items()},
+            scores=self.scores[places],
+            seconds=self.seconds[places],
+            pruned=self.pruned[places],
+            rounds=self.rounds[places],
+        )
+
+
+def _endings(name: str) -> list[str]:
+    """What a name ends with, shortest first: of "a__b__c", "c", "b__c" and "a__b__c"."""
+    steps = name.split("__")
+    return ["__".join(steps[start:]) for start in range(len(steps) - 1, -1, -1)]
+
+
+def search_results(search: Any, metric: str | None = None) -> SearchResults:
+    """Read the results of a fitted search.
+
+    Parameters
+    ----------
+    search : estimator
+        Of skhp, scikit-learn or scikit-optimize: has ``cv_results_``.
+    metric : str, default=None
+        Of several scores; None is the one that the search was refitted for.
+
+    Returns
+    -------
+    SearchResults
+
+    Raises
+    ------
+    NotFittedError
+        If there are no results.
+    InvalidParameterError
+        If there is no such score.
+    """
+    results = getattr(search, "cv_results_", None)
+    if results is None:
+        raise NotFittedError(
+            f"{public_name(search)} has no cv_results_. Expected a search of skhp, scikit-learn "
+            "or scikit-optimize after its fit."
+        )
+    metric = _metric(search, results, metric)
+    folds = [
+        name for name in results if re.fullmatch(rf"split\d+_test_{re.escape(metric)}", str(name))
+    ]
+    scores = np.array([np.asarray(results[name], dtype=float) for name in folds]).T
+    n_candidates = len(results["params"])
+    pruned = np.isfinite(np.asarray(results.get("pruned_at_epoch", [np.nan] * n_candidates)))
+    rounds = results["iter"] if "n_resources" in results else np.zeros(n_candidates)
+    values = {
+        str(name).removeprefix("param_"): _values(column)
+        for name, column in results.items()
+        if str(name).startswith("param_")
+    }
+    if "n_resources" in results:
+        # What grows from round to round is no parameter that was searched.
+        values.pop(getattr(search, "resource", ""), None)
+    return SearchResults(
+        name=public_name(search),
+        metric=metric,
+        metric_title=scored_by(search, metric),
+        values={name: of for name, of in values.items() if len(set(map(value_key, of))) > 1},
+        scores=scores,
+        seconds=np.asarray(results["mean_fit_time"], dtype=float) * len(folds),
+        pruned=pruned,
+        rounds=np.asarray(rounds, dtype=int),
+    )
+
+
+def _metric(search: Any, results: dict[str, Any], given: str | None) -> str:
+    prefix = "mean_test_"
+    known = [str(name).removeprefix(prefix) for name in results if str(name).startswith(prefix)]
+    if given is None and len(known) == 1:
+        return known[0]
+    refit = getattr(search, "refit", None)
+    chosen = refit if given is None else given
+    if not isinstance(chosen, str) or chosen not in known:
+        raise InvalidParameterError(
+            f"Got metric={given!r}; expected one of the scores of the search: "
+            f"{', '.join(known)}.{nearest_name(given, known)}"
+        )
+    return chosen
+
+
+def _values(column: Any) -> list[Any]:
+    mask = np.ma.getmaskarray(column) if np.ma.isMaskedArray(column) else np.zeros(len(column))
+    values = np.ma.getdata(column)
+    return [NOT_SET if missing else value for value, missing in zip(values, mask, strict=True)]

@@ -1,0 +1,200 @@
+"""What a fitted estimator tells of its training, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.exceptions import NotFittedError
+
+from skhp.inspection.value_text import public_name
+from skhp.shared.pipelines import held_within
+
+__all__ = [
+    "TrainingHistory",
+    "fitted_network",
+    "greater_is_better",
+    "layers_of",
+    "training_history",
+]
+
+# Parts of the names of losses and metrics by which Keras and scikit-learn say their direction.
+_LESS_IS_BETTER = (
+    *("loss", "error", "crossentropy", "hinge", "divergence", "deviance", "poisson"),
+    *("cosh", "huber", "brier", "mse", "mae", "mape", "msle", "rmse"),
+)
+_GREATER_IS_BETTER = (
+    *("acc", "auc", "f1", "fbeta", "f_beta", "precision", "recall", "r2", "score", "sensitivity"),
+    *("specificity", "similarity", "iou", "kappa", "matthews", "jaccard", "dice"),
+)
+
+
+@dataclass(frozen=True)
+class TrainingHistory:
+    """The curves of one fit.
+
+    Parameters
+    ----------
+    name : str
+        Class of the estimator.
+    curves : dict of str to tuple of float
+        One value an epoch; of the rows held out under names that begin with ``val_``.
+    kept_epoch : int or None, default=None
+        Epoch, counted from 1, whose weights the estimator kept; None where it does not say, or
+        where they are those of the last epoch as nothing chose them.
+    watched : str or None, default=None
+        The curve that the training was watched by, such as "val_f1"; None where nothing was.
+    """
+
+    name: str
+    curves: Mapping[str, tuple[float, ...]]
+    kept_epoch: int | None = None
+    watched: str | None = None
+
+    @property
+    def n_epochs(self) -> int:
+        """Length of the longest curve."""
+        return max(map(len, self.curves.values()), default=0)
+
+    def best_epoch(self, metric: str = "loss") -> int | None:
+        """The epoch that was kept, or else the best one of the rows held out by a metric."""
+        if self.kept_epoch is not None:
+            return self.kept_epoch
+        values = np.array(self.curves.get(f"val_{metric}", ()), dtype=float)
+        greater = greater_is_better(metric)
+        if greater is None or not np.isfinite(values).any():
+            return None
+        return int(np.nanargmax(values) if greater else np.nanargmin(values)) + 1
+
+
+def greater_is_better(metric: str) -> bool | None:
+    """Whether a loss or metric of this name is better where it is greater; None if unknown."""
+    name = metric.removeprefix("val_").lower()
+    if any(part in name for part in _LESS_IS_BETTER):
+        return False
+    return True if any(part in name for part in _GREATER_IS_BETTER) else None
+
+
+def layers_of(estimator: Any) -> Iterator[Any]:
+    """An estimator and what it holds, down to the one that was trained.
+
+    That is the best one of a search, the last step of a pipeline, what a target was transformed or
+    a threshold was chosen for.
+
+    Raises
+    ------
+    NotFittedError
+        If a search has no refitted estimator.
+    """
+    while True:
+        yield estimator
+        held = held_within(estimator)
+        if held is not None:
+            estimator = held
+        elif hasattr(estimator, "cv_results_") or hasattr(estimator, "refit"):
+            if not hasattr(estimator, "best_estimator_"):
+                raise NotFittedError(
+                    f"{public_name(estimator)} has no best_estimator_, whose training could be "
+                    "looked at. Fit it, with refit=True."
+                )
+            estimator = estimator.best_estimator_
+        else:
+            return
+
+
+def fitted_network(estimator: Any) -> Any:
+    """The estimator that was trained: the innermost of `layers_of`."""
+    *_, network = layers_of(estimator)
+    return network
+
+
+def training_history(estimator: Any) -> TrainingHistory:
+    """Read the curves of a fitted estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Of skhp, a multilayer perceptron of scikit-learn, or a pipeline or search with one of them.
+
+    Returns
+    -------
+    TrainingHistory
+
+    Raises
+    ------
+    NotFittedError
+        If it has no curves.
+    """
+    network = fitted_network(estimator)
+    name = public_name(network)
+    history = getattr(network, "history_", None)
+    if isinstance(history, Mapping) and any(len(values) for values in history.values()):
+        curves = {key: tuple(map(float, values)) for key, values in history.items()}
+        if hasattr(network, "best_epoch_"):
+            return _of_own_network(network, name, curves)
+        return _of_keras_callbacks(network, name, curves)
+    losses = getattr(network, "loss_curve_", None)
+    if losses is None:
+        raise NotFittedError(
+            f"{name} has no history_ of its training. Expected a fitted estimator of skhp, a "
+            "multilayer perceptron of scikit-learn, or a pipeline or search with one of them."
+        )
+    curves = {"loss": tuple(map(float, losses))}
+    scores = getattr(network, "validation_scores_", None)
+    if scores is None:
+        return TrainingHistory(name, curves)
+    # What scikit-learn's networks score themselves by.
+    watched = "val_accuracy" if is_classifier(network) else "val_r2"
+    curves[watched] = tuple(map(float, scores))
+    return TrainingHistory(name, curves, int(np.argmax(scores)) + 1, watched)
+
+
+def _of_own_network(
+    network: Any, name: str, curves: Mapping[str, tuple[float, ...]]
+) -> TrainingHistory:
+    kept = int(network.best_epoch_)
+    monitor = _recorded_name(getattr(network, "monitor", "val_loss"), curves)
+    if getattr(network, "early_stopping", False) and monitor is not None:
+        return TrainingHistory(name, curves, kept, monitor)
+    # Nothing chose the last epoch; an earlier one was the last with a finite loss.
+    return TrainingHistory(name, curves, None if kept == len(curves["loss"]) else kept)
+
+
+def _recorded_name(monitor: str, curves: Mapping[str, tuple[float, ...]]) -> str | None:
+    """The curve of a monitor, which may be given by another name of the metric."""
+    if monitor in curves:
+        return monitor
+    metrics = [name for name in curves if name.startswith("val_") and name != "val_loss"]
+    return metrics[0] if len(metrics) == 1 and monitor != "val_loss" else None
+
+
+def _of_keras_callbacks(
+    network: Any, name: str, curves: Mapping[str, tuple[float, ...]]
+) -> TrainingHistory:
+    """A wrapped model: Keras' EarlyStopping says what was watched, and may keep the best."""
+    # Those that took part in the fit are not pickled; those that were given are.
+    given = getattr(network, "callbacks_", None) or getattr(network, "callbacks", None)
+    callbacks: Any = list(given.values()) if isinstance(given, Mapping) else given
+    callbacks = callbacks if isinstance(callbacks, Sequence) else [callbacks]
+    for callback in reversed(list(callbacks)):
+        monitor = str(getattr(callback, "monitor", ""))
+        if not hasattr(callback, "restore_best_weights") or monitor not in curves:
+            continue
+        if not callback.restore_best_weights:
+            return TrainingHistory(name, curves, None, monitor)
+        return TrainingHistory(name, curves, _restored_epoch(callback, curves[monitor]), monitor)
+    return TrainingHistory(name, curves)
+
+
+def _restored_epoch(callback: Any, curve: Sequence[float]) -> int | None:
+    if getattr(callback, "best_weights", None) is not None:
+        return int(callback.best_epoch) + 1
+    mode = getattr(callback, "mode", "auto")
+    greater = mode == "max" if mode in ("min", "max") else greater_is_better(callback.monitor)
+    values = np.array(curve, dtype=float)
+    if greater is None or not np.isfinite(values).any():
+        return None
+    return int(np.nanargmax(values) if greater else np.nanargmin(values)) + 1
