@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from skhp.search.bayes import BayesSearchCV
     from skhp.search.grid import GridSearchCV
     from skhp.search.halving import HalvingGridSearchCV, HalvingRandomSearchCV
-    from skhp.search.layer_sizes import LayerSizes
     from skhp.search.randomized import RandomizedSearchCV
-    from skhp.search.suggested_space import suggest_search_space
+    from skhp.search.space.layer_sizes import LayerSizes
+    from skhp.search.space.suggested_space import suggest_search_space
     from skhp.search.tpe import TPESearchCV
 
 __version__ = version("skhp")
@@ -108,7 +108,7 @@ _MODULE_OF = {
     "KerasMLPClassifier": "skhp.estimators.mlp.classifier",
     "KerasMLPRegressor": "skhp.estimators.mlp.regressor",
     "KerasRegressor": "skhp.estimators.keras_model.regressor",
-    "LayerSizes": "skhp.search.layer_sizes",
+    "LayerSizes": "skhp.search.space.layer_sizes",
     "NonFiniteLossError": "skhp.exceptions",
     "NonFiniteLossWarning": "skhp.exceptions",
     "RandomizedSearchCV": "skhp.search.randomized",
@@ -119,7 +119,7 @@ _MODULE_OF = {
     "ThresholdDisplay": "skhp.inspection.displays.threshold_display",
     "compare": "skhp.comparison.compare",
     "diagnose": "skhp.inspection.diagnosis.diagnose",
-    "suggest_search_space": "skhp.search.suggested_space",
+    "suggest_search_space": "skhp.search.space.suggested_space",
 }
 
 register_backend()

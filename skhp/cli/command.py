@@ -132,7 +132,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _journal(arguments: argparse.Namespace) -> None:
-    from skhp.search.journal_report import report_of_file
+    from skhp.search.journal.report import report_of_file
 
     print_out(report_of_file(arguments.file, arguments.best))
 
@@ -181,7 +181,7 @@ def _print_report(report: str, written: Sequence[Path]) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    from skhp.search.journal_place import JournalPlace
+    from skhp.search.journal.place import JournalPlace
 
     if arguments.journal is not None:
         # First of all, as Python itself cannot compare each path with another.

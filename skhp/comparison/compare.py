@@ -25,7 +25,7 @@ from skhp.comparison.named_baselines import given_baseline, named_baseline
 from skhp.comparison.outer_splits import outer_splits
 from skhp.comparison.progress import bar_of_comparison
 from skhp.exceptions import SettingsError
-from skhp.search.column_checks import refuse_unusable_columns
+from skhp.search.checks.columns import refuse_unusable_columns
 from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
 from skhp.shared.unusable_tables import refuse_several_inputs
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skhp.exceptions import JournalError
-from skhp.search.journal_reading import read_journal_file
+from skhp.search.journal.reading import read_journal_file
 
 __all__ = ["scores_in_journal"]
 

@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skhp.search.search_additions import SearchAdditions
+from skhp.search.searcher import SearchAdditions
 from skhp.shared.class_targets import class_labels
 from skhp.shared.pipelines import last_step
 

@@ -14,11 +14,11 @@ from skopt.space import Categorical, Dimension
 from skhp.compat.scikit_learn import Interval
 from skhp.compat.scikit_optimize import boosted_surrogate
 from skhp.search.batches import Batches
+from skhp.search.checks.parameters import refuse_unknown_names
 from skhp.search.constraints import additional_constraints
-from skhp.search.parameter_names import refuse_unknown_names
-from skhp.search.search_additions import SearchAdditions
+from skhp.search.searcher import SearchAdditions
 from skhp.search.shared_docs import with_shared_docs
-from skhp.search.spaces import for_bayes
+from skhp.search.space.spaces import for_bayes
 
 
 @with_shared_docs

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skhp.exceptions import InvalidParameterError
-from skhp.search.combinations import refuse_bad_combinations
-from skhp.search.dimensions import Choices
-from skhp.search.parameter_names import refuse_unknown_names
-from skhp.search.parameter_values import refuse_bad_values
+from skhp.search.checks.parameters import (
+    refuse_bad_combinations,
+    refuse_bad_values,
+    refuse_unknown_names,
+)
+from skhp.search.space.dimensions import Choices
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

@@ -10,12 +10,12 @@ from sklearn.base import is_classifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 
 from skhp.exceptions import InvalidParameterError
+from skhp.search.checks.parameters import refuse_unknown_names
 from skhp.search.constraints import additional_constraints
-from skhp.search.foreign_spaces import refuse_ranges_in_grid
-from skhp.search.parameter_names import refuse_unknown_names
-from skhp.search.search_additions import SearchAdditions
+from skhp.search.searcher import SearchAdditions
 from skhp.search.shared_docs import with_shared_docs
-from skhp.search.spaces import for_random
+from skhp.search.space.foreign_spaces import refuse_ranges_in_grid
+from skhp.search.space.spaces import for_random
 from skhp.shared.class_targets import class_labels
 
 

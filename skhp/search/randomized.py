@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn import model_selection
 
+from skhp.search.checks.parameters import refuse_unknown_names
 from skhp.search.constraints import additional_constraints
-from skhp.search.parameter_names import refuse_unknown_names
-from skhp.search.search_additions import SearchAdditions
+from skhp.search.searcher import SearchAdditions
 from skhp.search.shared_docs import with_shared_docs
-from skhp.search.spaces import for_random
+from skhp.search.space.spaces import for_random
 
 
 @with_shared_docs

@@ -15,14 +15,14 @@ from sklearn.utils import check_random_state
 from skhp.compat.scikit_learn import Interval
 from skhp.exceptions import InvalidParameterError
 from skhp.search.batches import Batches, unknown_aim
+from skhp.search.checks.parameters import refuse_unknown_names
+from skhp.search.checks.search_input import is_finite
 from skhp.search.constraints import additional_constraints
 from skhp.search.defined_by_run import defined_by_run
-from skhp.search.layer_sizes import LayerSizes
-from skhp.search.parameter_names import refuse_unknown_names
-from skhp.search.search_additions import SearchAdditions
-from skhp.search.search_input import is_finite
+from skhp.search.searcher import SearchAdditions
 from skhp.search.shared_docs import with_shared_docs
-from skhp.search.spaces import for_tpe, understood
+from skhp.search.space.layer_sizes import LayerSizes
+from skhp.search.space.spaces import for_tpe, understood
 
 if TYPE_CHECKING:
     from optuna.samplers import TPESampler

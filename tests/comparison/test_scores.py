@@ -24,7 +24,7 @@ from skhp.comparison.scores import (
     undefined_scores_are_zero,
 )
 from skhp.exceptions import SettingsError
-from skhp.search.descriptions import digest
+from skhp.search.identity.descriptions import digest
 
 
 class Fixed:

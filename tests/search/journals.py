@@ -12,10 +12,10 @@ import warnings
 
 import pytest
 
-from skhp.search.descriptions import parameters_text
-from skhp.search.finished_fold import FinishedFold
-from skhp.search.journal import Journal
-from skhp.search.search_identity import SearchIdentity
+from skhp.search.identity.descriptions import parameters_text
+from skhp.search.identity.search_identity import SearchIdentity
+from skhp.search.journal.finished_fold import FinishedFold
+from skhp.search.journal.journal import Journal
 
 IDENTITY = SearchIdentity("120 x 4, aa", "5 folds, bb", "Tree, cc", "f1, dd", "{}, ee", "skhp 1")
 

@@ -11,7 +11,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import _search, _search_successive_halving
 
 from skhp import search
-from skhp.search.search_additions import SearchAdditions
+from skhp.search.searcher import SearchAdditions
 
 _MODULE_OF = {
     "GridSearchCV": _search,

@@ -1,0 +1,1 @@
+"""What is wrong with a search, said before anything is trained."""

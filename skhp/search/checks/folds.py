@@ -1,0 +1,148 @@
+"""Folds that are drawn once, however often a search asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import (
+    RepeatedStratifiedKFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
+from sklearn.utils.multiclass import type_of_target
+
+from skhp.exceptions import InvalidParameterError
+from skhp.shared.class_targets import class_labels
+
+__all__ = ["SomeFolds", "refuse_rare_classes"]
+
+_STRATIFIED = (
+    RepeatedStratifiedKFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+)
+
+
+class FixedFolds:
+    """A splitter that gives the folds of its first call again and again.
+
+    Without it, a splitter that shuffles has the candidates of every round of a search compared on
+    other rows.
+
+    Parameters
+    ----------
+    splitter : cross validator
+
+    Attributes
+    ----------
+    folds : list of (train, test) or None
+        As they were drawn; None before that.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import ShuffleSplit
+    >>> folds = FixedFolds(ShuffleSplit(3))
+    >>> first, again = (list(folds.split(range(10))) for _ in range(2))
+    >>> all((one[0] == other[0]).all() for one, other in zip(first, again))
+    True
+    """
+
+    def __init__(self, splitter: Any) -> None:
+        self.splitter = splitter
+        self.folds: list[tuple[np.ndarray, np.ndarray]] | None = None
+
+    def split(self, X: Any, y: Any = None, **parameters: Any) -> Iterator[tuple[Any, Any]]:
+        """Training and test rows of each fold, as indices."""
+        if self.folds is None:
+            # To stratify, scikit-learn's own want labels.
+            target = class_labels(y) if isinstance(self.splitter, _STRATIFIED) else y
+            self.folds = list(self.splitter.split(X, target, **parameters))
+        return iter(self.folds)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, **parameters: Any) -> int:
+        """Number of folds."""
+        return self.splitter.get_n_splits(X, y, **parameters)
+
+    def __getattr__(self, name: str) -> Any:
+        # What else scikit-learn asks of a splitter, such as the metadata that it takes.
+        if name.startswith("__") or "splitter" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.splitter, name)
+
+
+class SomeFolds(FixedFolds):
+    """Folds that are drawn once; none at all are refused.
+
+    One fold is a deliberate hold-out, which scikit-learn's searchers take, too.
+
+    Parameters
+    ----------
+    splitter : cross validator
+    """
+
+    def get_n_splits(self, X: Any = None, y: Any = None, **parameters: Any) -> int:
+        """Number of folds."""
+        count = super().get_n_splits(X, y, **parameters)
+        if count == 0:
+            # In part as scikit-learn says it, whose users may look for that.
+            raise InvalidParameterError(
+                f"cv={self.splitter!r} yields no fold, and a search needs 1 at least. No fits were "
+                "performed. Was the CV iterator empty? Were there no candidates? A generator can "
+                "be read once only: give a list of its folds, or a splitter."
+            )
+        return count
+
+
+def refuse_rare_classes(splitter: Any, y: Any) -> None:
+    """Raise if stratified folds are more than the rows of a class.
+
+    Parameters
+    ----------
+    splitter : cross validator
+    y : array-like or None
+
+    Raises
+    ------
+    InvalidParameterError
+        Names every such class, with its rows.
+    """
+    n_folds = _stratified_folds(splitter)
+    y = class_labels(y)
+    if y is None or not n_folds or type_of_target(y) not in ("binary", "multiclass"):
+        return
+    target = np.asarray(y).ravel()
+    # Of fewer rows than folds, scikit-learn speaks.
+    if len(target) < n_folds:
+        return
+    labels, counts = np.unique(target, return_counts=True)
+    rare = [
+        f"{label!r} with {_rows(count)}"
+        for label, count in zip(labels.tolist(), counts.tolist(), strict=True)
+        if count < n_folds
+    ]
+    if not rare:
+        return
+    fewest = int(counts.min())
+    mend = f"Take cv={fewest}" if fewest > 1 else "A class of one row cannot be cross-validated"
+    raise InvalidParameterError(
+        f"y has classes of fewer rows than the {n_folds} folds of cv={splitter!r}, so that some "
+        f"folds would have none of them to score by: {', '.join(rare)}. {mend}; or leave the "
+        "rarest class out, or find more rows of it."
+    )
+
+
+def _stratified_folds(splitter: Any) -> int:
+    """Folds among which the rows of a class are dealt out; 0 where they are not."""
+    if isinstance(splitter, StratifiedKFold | StratifiedGroupKFold):
+        return int(splitter.get_n_splits())
+    if isinstance(splitter, RepeatedStratifiedKFold):
+        return int(splitter.get_n_splits()) // splitter.n_repeats
+    return 0
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"

@@ -1,0 +1,184 @@
+"""What must be the same for a search to go on from what an earlier one has finished."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from typing import Any, Self
+
+from skhp.exceptions import JournalError
+from skhp.search.identity.canonical_text import hashed, text_of
+from skhp.search.identity.code_descriptions import UndescribableError, name_of_class
+from skhp.search.identity.code_reading import RECORDED_PACKAGES
+from skhp.search.identity.descriptions import Describer
+
+__all__ = ["SearchIdentity", "undescribable"]
+
+_LONGEST_SUMMARY = 60
+_MOST_NAMES = 8
+
+
+@dataclass(frozen=True)
+class SearchIdentity:
+    """What a search was, each part as a text that a person can read, with a digest of the rest.
+
+    `code` tells where other parts differ: it lists what of the user's they reach.
+    """
+
+    data: str
+    folds: str
+    estimator: str
+    scoring: str
+    settings: str
+    versions: str
+    code: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        X: Any,
+        y: Any,
+        folds: Iterable[tuple[Any, Any]],
+        estimator: Any,
+        scoring: Any,
+        fit_params: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """The identity of a search.
+
+        Parameters
+        ----------
+        X, y : array-like, sparse matrix or DataFrame
+            `y` may be None.
+        folds : iterable of (train, test)
+            The rows of each fold, as a splitter draws them.
+        estimator : estimator
+            Counts by class and parameters, nested ones included.
+        scoring : str, callable, list, dict or None
+        fit_params : mapping, default=None
+            What else is passed to `fit`.
+        settings : mapping, default=None
+            What else decides a score, or which scores there are, such as ``return_train_score``.
+
+        Raises
+        ------
+        JournalError
+            Something that decides a score cannot be described; the message names it.
+        """
+        drawn = list(folds)
+        parts = _parts_with_code(estimator, scoring, settings)
+        return cls(
+            data=f"{_shape(X)}, {_digest('data', [X, y, dict(fit_params or {})])}",
+            folds=f"{len(drawn)} folds, {_digest('folds', drawn)}",
+            **{name: _as_begun.get(text, text) for name, text in parts.items()},
+            versions=", ".join(
+                [
+                    *(f"{name} {version(name)}" for name in RECORDED_PACKAGES),
+                    f"Python {'.'.join(platform.python_version_tuple()[:2])}",
+                ]
+            ),
+        )
+
+    def digest(self) -> str:
+        """A digest of all parts, for each row to tell of which search it is."""
+        return hashed(text_of({name: self.compared(name) for name in _COMPARED}))
+
+    def compared(self, name: str) -> str:
+        """What of a part decides: no words before a digest, which may differ from run to run."""
+        text: str = getattr(self, name)
+        return text if name == "versions" else text.rpartition(", ")[2]
+
+    def remember_changes(
+        self, estimator: Any, scoring: Any, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        """At the end of a search: what the user's code counted up or cached meanwhile.
+
+        The same search begun anew in this process finds it so, and is none the less the same.
+        """
+        try:
+            parts = _parts_with_code(estimator, scoring, settings)
+        except JournalError:
+            return
+        for name in _COMPARED & parts.keys():
+            if parts[name] != getattr(self, name):
+                _as_begun[parts[name]] = getattr(self, name)
+
+    def differences(self, recorded: SearchIdentity) -> list[str]:
+        """What differs from what was recorded, one text for each part that does."""
+        told = [
+            f"{name} ({getattr(recorded, name)} there; {getattr(self, name)} here)"
+            for name in (part.name for part in fields(self))
+            if name in _COMPARED and self.compared(name) != recorded.compared(name)
+        ]
+        here, there = (set(one.code.split("; ")) for one in (self, recorded))
+        names = sorted({item.rpartition(" ")[0] for item in here ^ there if item})
+        if told and names:
+            more = ", ..." if len(names) > _MOST_NAMES else ""
+            told.append(f"what their code reaches ({', '.join(names[:_MOST_NAMES])}{more})")
+        return told
+
+
+# What search an identity is of. `code` adds nothing to it but names.
+_COMPARED = {part.name for part in fields(SearchIdentity)} - {"code"}
+
+# Parts of identities as they were at the end of a search in this process, and at its beginning.
+_as_begun: dict[str, str] = {}
+
+
+def _parts_with_code(
+    estimator: Any, scoring: Any, settings: Mapping[str, Any] | None
+) -> dict[str, str]:
+    settings = dict(settings or {})
+    own: dict[str, str] = {}
+    return {
+        "estimator": f"{_estimator_name(estimator)}, {_digest('estimator', estimator, own)}",
+        "scoring": f"{_summary(scoring)}, {_digest('scoring', scoring, own)}",
+        "settings": f"{_summary(settings)}, {_digest('settings', settings, own)}",
+        "code": "; ".join(f"{name} {code}" for name, code in sorted(own.items())),
+    }
+
+
+def _digest(part: str, value: Any, own: dict[str, str] | None = None) -> str:
+    """The digest of a part; the user's code that it reaches is added to `own`."""
+    describer = Describer()
+    try:
+        text = hashed(text_of(describer.whole(value)))
+    except UndescribableError as error:
+        raise undescribable(part, error) from None
+    if own is not None:
+        own |= describer.own
+    return text
+
+
+def undescribable(part: str, error: UndescribableError) -> JournalError:
+    """The error of a search that a journal could not tell from one with other code."""
+    reached = " -> ".join((part, *error.path))
+    return JournalError(
+        f"a journal has to tell this search from others, and {reached} is a "
+        f"{name_of_class(error.kind)}, whose content it cannot describe: make that where it is "
+        "used, inside of the function, or search without a journal"
+    )
+
+
+def _shape(X: Any) -> str:
+    return " x ".join(map(str, X.shape if hasattr(X, "shape") else (len(X),)))
+
+
+def _estimator_name(estimator: Any) -> str:
+    steps = getattr(estimator, "steps", None)
+    if not isinstance(steps, list):
+        return name_of_class(type(estimator))
+    names = [name_of_class(type(step)) for _, step in steps if hasattr(step, "fit")]
+    return f"{name_of_class(type(estimator))} of {', '.join(names)}"
+
+
+def _summary(value: Any) -> str:
+    """One short line that names no address, so that it is the same in every process."""
+    text = value if isinstance(value, str) else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+    # A program that is imported has another name than one that is run.
+    text = re.sub(r"<[\w.<>]*?(\w+) object>", r"<\1 object>", text)
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_SUMMARY else f"{text[: _LONGEST_SUMMARY - 3]}..."

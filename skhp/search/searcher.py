@@ -1,0 +1,330 @@
+"""What skhp's searchers have beyond the classes of scikit-learn that they are based on."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import joblib
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import get_tags
+
+from skhp.compat.scikit_learn import MultimetricScorer, validate_parameter_constraints
+from skhp.exceptions import InvalidParameterError
+from skhp.population.backend import PopulationBackend
+from skhp.population.cohorts.pruning import Pruning
+from skhp.search.checks.columns import refuse_unusable_columns
+from skhp.search.checks.folds import SomeFolds
+from skhp.search.checks.search_input import check_search
+from skhp.search.default_scoring import default_scoring, scoring_of_classes
+from skhp.search.early_stopping import (
+    EPOCHS_TO_TRAIN,
+    RefittedEstimator,
+    refuse_refit_epochs,
+    with_early_stopping,
+)
+from skhp.search.journal.journalled_search import JournalledSearch
+from skhp.search.limits import LimitedEvaluation, Limits, SearchEnds, StopReason
+from skhp.search.pruning_setting import pruned_are_last, pruning_of
+from skhp.search.scored_fits import (
+    RecordingMultimetricScorer,
+    RecordingScorer,
+    epochs_to_train,
+    pruned_at_epoch,
+    training_columns,
+)
+from skhp.search.space.foreign_spaces import refuse_foreign_space
+from skhp.shared.amounts import seconds_of_budget
+from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
+from skhp.shared.target_summary import TargetSummary, target_summary
+from skhp.shared.unusable_tables import refuse_several_inputs
+
+# joblib's own backends, beside which a population may be switched on. Who chose another one, such
+# as a cluster's, or a population with options of its own, wants that.
+_OWN_BACKENDS = {
+    "LokyBackend": "loky",
+    "MultiprocessingBackend": "multiprocessing",
+    "ThreadingBackend": "threading",
+    "SequentialBackend": None,
+}
+
+
+# What decides a score besides the data, the folds, the estimator and the scoring.
+_DECIDING = (
+    *("return_train_score", "error_score", "random_state"),
+    *("factor", "resource", "min_resources", "max_resources", "aggressive_elimination"),
+)
+
+
+# What the searchers call what they search.
+_SPACES = ("param_grid", "param_distributions", "search_spaces")
+
+# What a search keeps for itself until it ends.
+_WHILE_SEARCHING = frozenset(
+    {"_limits", "_began", "_journalled", "_pruning", EPOCHS_TO_TRAIN},
+)
+
+
+class SearchAdditions:
+    """Stands before a class of scikit-learn's among the bases of a searcher.
+
+    While scikit-learn searches, a few parameters of the searcher say for it what those that were
+    given mean; afterwards they are what they were. A copy would leave them alone, but callbacks are
+    told of the searcher itself.
+    """
+
+    estimator: Any
+    scoring: Any
+    cv: Any
+    refit: Any
+    n_jobs: Any
+    early_stopping: Any
+    prune: Any
+    refit_epochs: str | None
+    time_budget: Any
+    journal: Any
+    on_interrupt: str
+    population: bool
+    search_stop_reason_: StopReason
+    _target_summary: TargetSummary | None = None
+    _limits: Limits
+    _began: float
+    _journalled: JournalledSearch | None
+    _pruning: Pruning | None
+    _epochs_to_train: np.ndarray
+
+    best_estimator_ = RefittedEstimator()
+
+    def _set_additions(self, **additions: Any) -> None:
+        """Set the parameters that every searcher has beyond those of its base."""
+        vars(self).update(additions)
+
+    @property
+    def target_summary(self) -> TargetSummary | None:
+        """What the target of the last fit was like, in a few numbers."""
+        return self._target_summary
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Search, and refit the best candidate on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        **params : dict of str to object
+            Parameters for the ``fit`` of the estimator, the scorer and the splitter.
+
+        Returns
+        -------
+        self
+        """
+        for name in _SPACES:
+            takes_function = callable in self._parameter_constraints.get(name, ())  # type: ignore[attr-defined]
+            refuse_foreign_space(getattr(self, name, None), takes_function=takes_function)
+        validate_parameter_constraints(
+            self._parameter_constraints,  # type: ignore[attr-defined]
+            self.get_params(deep=False),  # type: ignore[attr-defined]
+            caller_name=type(self).__name__,
+        )
+        refuse_several_inputs(X, y)
+        refuse_unusable_columns(self.estimator, _space_of(self), X, y)
+        with self._translated(y), self._backend():
+            try:
+                super().fit(X, y, **params)  # type: ignore[misc]
+            finally:
+                self._forget_recording()
+        self._target_summary = target_summary(y)
+        return self
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+    ) -> Path:
+        """Write a page about this search: one file of HTML with tables and pictures.
+
+        Parameters
+        ----------
+        path : str or path
+            Of the page.
+        X : array-like of shape (n_samples, n_features), default=None
+            Rows that the search has not seen, for scores, confusion, threshold and probabilities.
+        y : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        Path
+        """
+        # Not at the top of the file: few searches are reported, and only that takes matplotlib.
+        from skhp.inspection.report.search_report import write_report
+
+        return write_report(self, path, X, y)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        # Whether several targets are fine is up to the estimator; scikit-learn forgets to ask it.
+        of_estimator = get_tags(self.estimator).target_tags
+        tags.target_tags.single_output = of_estimator.single_output
+        tags.target_tags.multi_output = of_estimator.multi_output
+        return tags
+
+    @contextlib.contextmanager
+    def _translated(self, y: Any) -> Iterator[None]:
+        """Parameters as scikit-learn is to read them."""
+        translated = self._translations(y)
+        self._pruning = pruning_of(self.prune, translated["estimator"], self.population)
+        if self.refit and self.refit_epochs is not None:
+            refuse_refit_epochs(translated["estimator"])
+        self._limits = Limits(
+            seconds=seconds_of_budget(self.time_budget),
+            patience=getattr(self, "stop_after", None),
+            metric=f"mean_test_{self.refit if isinstance(self.refit, str) else 'score'}",
+            keeps_finished=self.on_interrupt == "partial",
+        )
+        self._began = time.perf_counter()
+        self._journalled = None
+        if self.journal is not None:
+            self._journalled = JournalledSearch(
+                self.journal,
+                translated["estimator"],
+                translated.get("scoring", self.scoring),
+                translated["cv"],
+                {name: getattr(self, name, None) for name in _DECIDING}
+                | ({} if self._pruning is None else {"prune": self.prune})
+                | self._deciding_function(),
+            )
+        given = {name: getattr(self, name) for name in translated}
+        vars(self).update(translated)
+        try:
+            yield
+        finally:
+            vars(self).update(given)
+            if self._journalled is not None:
+                self._journalled.close()
+            for name in _WHILE_SEARCHING & vars(self).keys():
+                delattr(self, name)
+
+    def _translations(self, y: Any) -> dict[str, Any]:
+        """The parameters that scikit-learn is to read otherwise than they were given."""
+        for_classes = is_classifier(self.estimator)
+        if for_classes:
+            refuse_unclear_labels(y)
+        folds = check_cv(self.cv, class_labels(y), classifier=for_classes)
+        n_folds = getattr(folds, "n_splits", 5)
+        translations: dict[str, Any] = {
+            "cv": SomeFolds(folds),
+            "estimator": with_early_stopping(self.estimator, self.early_stopping, y, n_folds),
+        }
+        if _is_auto(self.scoring):
+            translations["scoring"] = default_scoring(self.estimator, y)
+        elif for_classes and one_hot_labels(y) is not None:
+            translations["scoring"] = scoring_of_classes(self.scoring)
+        check_search(self, translations.get("scoring", self.scoring), folds, y)
+        return translations
+
+    def _deciding_function(self) -> dict[str, Any]:
+        """The function by which candidates are found, where there is one."""
+        space = getattr(self, "search_spaces", None)
+        return {"search_spaces": space} if callable(space) else {}
+
+    def _forget_recording(self) -> None:
+        scorer = getattr(self, "scorer_", None)
+        if isinstance(scorer, RecordingScorer):
+            self.scorer_ = scorer.scorer
+
+    @contextlib.contextmanager
+    def _backend(self) -> Iterator[None]:
+        active, n_jobs = joblib.parallel.get_active_backend()
+        name = type(active).__name__
+        if name not in _OWN_BACKENDS:
+            for parameter in ("journal", "prune"):
+                if (given := getattr(self, parameter)) is not None:
+                    raise InvalidParameterError(
+                        f"{parameter}={given!r} cannot be had under joblib's backend {name}: run "
+                        f"the search outside of joblib.parallel_config, or leave {parameter} out."
+                    )
+            yield
+        elif not self.population and self._journalled is None:
+            yield
+        else:
+            backend = PopulationBackend(
+                train_population=None if self.population else _train_nothing,
+                journal=self._journalled,
+                pruning=self._pruning,
+                n_jobs=n_jobs,
+                backend=_OWN_BACKENDS[name],
+            )
+            with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
+                yield
+
+    def _get_scorers(self) -> tuple[Any, str]:
+        given = self.scoring
+        if _is_auto(given):
+            # Asked before `fit`, for what metadata the scorer takes.
+            self.scoring = None
+        try:
+            scorers, name = super()._get_scorers()  # type: ignore[misc]
+        finally:
+            self.scoring = given
+        if isinstance(scorers, MultimetricScorer):
+            own = vars(scorers)
+            return (
+                RecordingMultimetricScorer(scorers=own["_scorers"], raise_exc=own["_raise_exc"]),
+                name,
+            )
+        return RecordingScorer(scorers), name
+
+    def _run_search(self, evaluate_candidates: Any, *, callback_ctx: Any = None) -> None:
+        run = super()._run_search  # type: ignore[misc]
+        takes_context = "callback_ctx" in inspect.signature(run).parameters
+        context = {"callback_ctx": callback_ctx} if takes_context else {}
+        if self._journalled is not None:
+            evaluate_candidates = self._journalled.in_iterations(evaluate_candidates)
+        if not self._limits:
+            run(evaluate_candidates, **context)
+            return
+        limited = LimitedEvaluation(evaluate_candidates, self._limits, self._began)
+        with contextlib.suppress(SearchEnds):
+            run(limited, **context)
+        self.search_stop_reason_ = limited.reason
+
+    def _format_results(
+        self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None
+    ) -> dict[str, Any]:
+        results = super()._format_results(  # type: ignore[misc]
+            candidate_params, n_splits, out, more_results
+        )
+        scores = [one["test_scores"] for one in out]
+        self._epochs_to_train = epochs_to_train(scores, n_splits)
+        results |= training_columns(scores, n_splits)
+        if self._pruning is not None:
+            results["pruned_at_epoch"] = pruned_at_epoch(scores, n_splits)
+        return results
+
+    @classmethod
+    def _select_best_index(cls, refit: Any, refit_metric: str, results: dict[str, Any]) -> Any:
+        if "pruned_at_epoch" in results and not callable(refit):
+            results = pruned_are_last(results, refit_metric)
+        return super()._select_best_index(refit, refit_metric, results)  # type: ignore[misc]
+
+
+def _space_of(search: Any) -> Any:
+    return next((getattr(search, name) for name in _SPACES if hasattr(search, name)), {})
+
+
+def _train_nothing(*arguments: Any) -> Iterator[tuple[int, Any]]:
+    """In place of the trainer of populations: every fit is trained by itself."""
+    return iter(())
+
+
+def _is_auto(scoring: Any) -> bool:
+    return isinstance(scoring, str) and scoring == "auto"

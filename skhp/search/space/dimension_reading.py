@@ -1,0 +1,178 @@
+"""Read what a user wrote for one parameter of a search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Set
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from skopt.space import Categorical, Integer
+from skopt.space import Dimension as SkoptDimension
+
+from skhp.exceptions import InvalidParameterError
+from skhp.search.space.dimensions import Choices, Dimension, Distribution, Range
+from skhp.search.space.foreign_spaces import is_optuna_distribution, read_optuna, refuse_hyperopt
+from skhp.search.space.layer_sizes import LayerSizes
+from skhp.shared.nearest_name import nearest_name
+
+__all__ = ["read_dimension"]
+
+_PRIORS = ("uniform", "log-uniform")
+
+
+def read_dimension(name: str, value: Any) -> Dimension:
+    """What the value of a parameter in a search space stands for.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter, for the errors.
+    value : list, array, tuple, distribution of SciPy or Optuna, or dimension of scikit-optimize
+        As `skhp.search.space.spaces` describes them.
+
+    Returns
+    -------
+    Choices, Range, Distribution or LayerSizes
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is none of these, or empty, or a range without extent.
+    """
+    refuse_hyperopt(value, name)
+    if isinstance(value, SkoptDimension):
+        return _read_skopt(name, value)
+    if isinstance(value, LayerSizes):
+        return value
+    if is_optuna_distribution(value):
+        return read_optuna(value)
+    if hasattr(value, "rvs"):
+        return _read_distribution(name, value)
+    if isinstance(value, tuple):
+        return _read_tuple(name, value)
+    if (
+        isinstance(value, str | bytes | Mapping | Set)
+        or not hasattr(value, "__getitem__")
+        or not hasattr(value, "__len__")
+        or getattr(value, "shape", (1,)) == ()
+    ):
+        raise InvalidParameterError(
+            f"{name}={value!r} is nothing that can be searched. Give a list of values, as "
+            f"[{value!r}], a tuple of bounds, as (1e-5, 1e-1, 'log-uniform'), a distribution of "
+            "scipy.stats or optuna.distributions, or a dimension of skopt.space."
+        )
+    return _choices(name, value)
+
+
+def _choices(name: str, values: Any, weights: Any = None) -> Choices:
+    if len(values) == 0:
+        raise InvalidParameterError(
+            f"{name}={values!r} is empty. Give one value at least, or leave the parameter out."
+        )
+    # scikit-optimize has already seen that they are chances.
+    weights = None if weights is None else tuple(float(weight) for weight in weights)
+    return Choices(tuple(values), weights)
+
+
+def _range(name: str, low: Any, high: Any, *, log: bool, integer: bool) -> Range:
+    number = int if integer else float
+    received = f"{name}: the range from {low!r} to {high!r}"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InvalidParameterError(f"{received} must have finite bounds.")
+    if not low < high:
+        raise InvalidParameterError(
+            f"{received} must have its lower bound first, and below the upper one. Write a single "
+            f"value or a few choices as a list: [{low!r}]."
+        )
+    if log and low <= 0:
+        raise InvalidParameterError(
+            f"{received} reaches 0 or below, where there is no logarithm. Start it above 0, as at "
+            "1e-6, or take the prior 'uniform'."
+        )
+    return Range(number(low), number(high), log=log, integer=integer)
+
+
+def _read_tuple(name: str, value: tuple[Any, ...]) -> Dimension:
+    bounds = value[:2]
+    if not 2 <= len(value) <= 4 or not all(_is_number(bound) for bound in bounds):
+        return _choices(name, value)
+    prior: Any = value[2] if len(value) > 2 else "uniform"
+    if not isinstance(prior, str):
+        if isinstance(prior, Real | np.bool_) and (len(value) == 3 or value[3] in _PRIORS):
+            raise _ambiguous(name, value)
+        return _choices(name, value)
+    base: Any = value[3] if len(value) > 3 else 10
+    if prior not in _PRIORS or not isinstance(base, Integral) or base < 2:
+        raise InvalidParameterError(
+            f"{name}={value!r} must be (low, high), (low, high, prior) or (low, high, prior, base) "
+            f"with a prior of {', '.join(map(repr, _PRIORS))} and a whole base from 2 up."
+            f"{nearest_name(prior, _PRIORS) if prior not in _PRIORS else ''} Write choices as a "
+            "list."
+        )
+    integer = all(isinstance(bound, Integral) for bound in bounds)
+    return _range(name, *bounds, log=prior == "log-uniform", integer=integer)
+
+
+def _ambiguous(name: str, value: tuple[Any, ...]) -> InvalidParameterError:
+    low, high, third = value[:3]
+    message = (
+        f"{name}={value!r} is ambiguous: a tuple of two numbers is a range, and a third may be a "
+        f"choice, a number of steps or a base. Write choices as a list, {list(value)!r}, and "
+        f"ranges as ({low!r}, {high!r}) or ({low!r}, {high!r}, 'log-uniform')."
+    )
+    is_count = isinstance(third, Integral) and not isinstance(third, bool) and int(third) > 1
+    if is_count and len(value) == 3 and 0 < low < high:
+        message += (
+            f" A list of {third} values is numpy.geomspace({low!r}, {high!r}, {third!r}), or "
+            "numpy.linspace."
+        )
+    return InvalidParameterError(message)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _read_skopt(name: str, dimension: SkoptDimension) -> Dimension:
+    if isinstance(dimension, Categorical):
+        return _choices(name, dimension.categories, dimension.prior)
+    return _range(
+        name,
+        *dimension.bounds,
+        log=dimension.prior == "log-uniform",
+        integer=isinstance(dimension, Integer),
+    )
+
+
+def _read_distribution(name: str, distribution: Any) -> Dimension:
+    if not isinstance(distribution, stats.distributions.rv_frozen):
+        return Distribution(distribution)
+    low, high = distribution.support()
+    if np.ndim(low) or np.ndim(high):
+        raise InvalidParameterError(
+            f"{name}: the distribution has the bounds {low} and {high}; it must draw one number "
+            "at a time. Give it numbers, not arrays."
+        )
+    if np.isnan(low) or np.isnan(high):
+        raise InvalidParameterError(
+            f"{name}: scipy.stats.{distribution.dist.name} does not take the arguments "
+            f"{distribution.args} {distribution.kwds}. uniform takes (low, high - low), with an "
+            "extent above 0; loguniform (low, high), with 0 < low < high; randint (low, high), "
+            "with low < high."
+        )
+    if isinstance(distribution.dist, type(stats.randint)):
+        # Draws of one number only are allowed by SciPy.
+        if low == high:
+            return Choices((int(low),))
+        return _range(name, int(low), int(high), log=False, integer=True)
+    if isinstance(distribution.dist, type(stats.uniform)):
+        return _range(name, float(low), float(high), log=False, integer=False)
+    # A loguniform that was moved along is no longer even in the logarithm; its median shows that.
+    if isinstance(distribution.dist, type(stats.loguniform)) and np.isclose(
+        distribution.median(), math.sqrt(low * high) if low > 0 else 0.0, atol=0.0
+    ):
+        return _range(name, float(low), float(high), log=True, integer=False)
+    return Distribution(distribution)
