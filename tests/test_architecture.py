@@ -388,8 +388,8 @@ CLEAN = {
         "def f(estimator): return estimator._init_callback_context()\n"
     ),
     "skhp/estimators/keras_model/model_wrapper.py": "from scikeras.wrappers import BaseWrapper\n",
-    "skhp/comparison/study.py": "from skhp import MLP\nfrom skhp.comparison.tables import read\n",
-    "skhp/comparison/tables.py": "import pandas\nfrom skhp.shared.nearest_name import nearest_name\n",
+    "skhp/comparison/study.py": "from skhp import MLP\nfrom skhp.tables.table import read\n",
+    "skhp/tables/table.py": "import pandas\nfrom skhp.shared.nearest_name import nearest_name\n",
     "tests/test_anything.py": "from sklearn.utils._tags import Tags\n'keras.src'\n",
 }
 
@@ -452,7 +452,7 @@ STUDY = "skhp/comparison/study.py"
         (data_flows_one_way, BUILD, "from skhp.cli import main"),
         (data_flows_one_way, STREAMS, "from skhp.estimators.mlp import MLP"),
         (data_flows_one_way, STREAMS, "def f():\n    from skhp.comparison import study"),
-        (data_flows_one_way, MLP, "from skhp.comparison.tables import read"),
+        (data_flows_one_way, MLP, "from skhp.tables.table import read"),
         (data_flows_one_way, MLP, "from skhp.cli import main"),
         (data_flows_one_way, STUDY, "from skhp.networks.build import build"),
         (data_flows_one_way, STUDY, "from skhp import training"),

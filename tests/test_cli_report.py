@@ -18,8 +18,8 @@ from sklearn.model_selection import train_test_split
 from skhp.cli import main
 from skhp.comparison.study import Settings, run_study
 from skhp.comparison.study_page import write_page
-from skhp.comparison.tables import make_table
 from skhp.exceptions import OutputError
+from skhp.tables.table import make_table
 
 OPTIONS = [
     "--search",

@@ -194,7 +194,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 def _study(arguments: argparse.Namespace, settings: Settings) -> Study:
     from skhp.comparison.progress import StageBars
     from skhp.comparison.study import run_study
-    from skhp.comparison.tables import digits_table, read_table
+    from skhp.tables.table import digits_table, read_table
 
     if arguments.table is None:
         table = digits_table()

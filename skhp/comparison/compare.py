@@ -15,7 +15,6 @@ from skhp.comparison.compared import compared
 from skhp.comparison.comparison_result import Comparison
 from skhp.comparison.dummy import DUMMY
 from skhp.comparison.grouped_splits import grouped_splits, refuse_inner_folds
-from skhp.comparison.labels import on_classes
 from skhp.comparison.metric_scorers import (
     Scoring,
     metric_scorers,
@@ -28,6 +27,7 @@ from skhp.exceptions import SettingsError
 from skhp.search.checks.columns import refuse_unusable_columns
 from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
 from skhp.shared.unusable_tables import refuse_several_inputs
+from skhp.tables.labels import on_classes
 
 __all__ = ["compare"]
 

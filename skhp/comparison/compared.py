@@ -26,8 +26,8 @@ from skhp.comparison.outer_splits import OuterSplits, outer_splits
 from skhp.comparison.repeated_scores import repeated_scores
 from skhp.comparison.score_tables import confusion_counts, long_scores
 from skhp.comparison.stages import OnProgress
-from skhp.comparison.target import Target
 from skhp.comparison.verdict import DummyScore
+from skhp.tables.target import Target
 
 __all__ = ["compared", "compared_on_the_table"]
 

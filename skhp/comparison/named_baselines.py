@@ -23,9 +23,9 @@ from skhp.comparison.baseline import BASELINE_C, QuietSearch, make_lasso
 from skhp.comparison.dummy import DUMMY
 from skhp.comparison.metric_scorers import rarest_class
 from skhp.comparison.outer_splits import OuterSplits
-from skhp.comparison.preparation import make_preparation
 from skhp.exceptions import SettingsError
 from skhp.shared.nearest_name import nearest_name
+from skhp.tables.preparation import make_preparation
 
 __all__ = ["BASELINES", "given_baseline", "named_baseline"]
 

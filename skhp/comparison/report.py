@@ -12,12 +12,12 @@ from rich.table import Table as TextTable
 
 from skhp.comparison.comparison_text import notes, score_table, text_table
 from skhp.comparison.files import CURVES
-from skhp.comparison.preparation import missing_cells
 from skhp.comparison.repeats import mean_and_deviation
 from skhp.comparison.scores import Scores, natural_name, natural_score
 from skhp.comparison.study import Study
-from skhp.comparison.tables import Table
-from skhp.comparison.target import Target
+from skhp.tables.preparation import missing_cells
+from skhp.tables.table import Table
+from skhp.tables.target import Target
 
 __all__ = ["dummy_sentence", "render_files", "render_report", "side_by_side", "verdicts"]
 

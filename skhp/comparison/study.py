@@ -20,8 +20,6 @@ from skhp.comparison.baseline import BASELINE_C, tune_baseline
 from skhp.comparison.compared import compared_on_the_table
 from skhp.comparison.comparison_result import Comparison
 from skhp.comparison.dummy import dummy_test_scores
-from skhp.comparison.labels import with_original_labels
-from skhp.comparison.preparation import make_preparation
 from skhp.comparison.repeats import Repeat, Split, train_repeats
 from skhp.comparison.scores import (
     ObservedScorer,
@@ -39,9 +37,11 @@ from skhp.comparison.search import (
     winning_parameters,
 )
 from skhp.comparison.stages import OnProgress, StageProgress, TrainingCount
-from skhp.comparison.tables import Table
 from skhp.exceptions import SettingsError
 from skhp.shared.nearest_name import nearest_name
+from skhp.tables.labels import with_original_labels
+from skhp.tables.preparation import make_preparation
+from skhp.tables.table import Table
 
 __all__ = ["Settings", "Study", "run_study"]
 

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neural_network import MLPClassifier
 
 from skhp.comparison.study import Settings, run_study
-from skhp.comparison.tables import make_table
+from skhp.tables.table import make_table
 
 
 class QuickNetwork(ClassifierMixin, BaseEstimator):

@@ -7,7 +7,7 @@ import pytest
 
 from skhp.comparison.report import render_files, render_report
 from skhp.comparison.study import Settings, run_study
-from skhp.comparison.tables import make_table
+from skhp.tables.table import make_table
 
 FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}
 

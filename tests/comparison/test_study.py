@@ -12,8 +12,8 @@ from skhp import JournalMismatchError
 from skhp.comparison.baseline import BASELINE_C
 from skhp.comparison.compare import compare
 from skhp.comparison.study import Settings, run_study
-from skhp.comparison.tables import make_table, read_table
 from skhp.exceptions import SettingsError, StudyError
+from skhp.tables.table import make_table, read_table
 
 FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}
 

@@ -11,8 +11,9 @@ import pandas as pd
 from pandas.api import types
 from sklearn.datasets import load_digits
 
-from skhp.comparison.cell_types import MOST_WHOLE, as_labels, as_numbers, with_missing_cells
-from skhp.comparison.column_words import (
+from skhp.exceptions import TableError
+from skhp.tables.cell_types import MOST_WHOLE, as_labels, as_numbers, with_missing_cells
+from skhp.tables.column_words import (
     ColumnWords,
     as_names,
     code_notes,
@@ -21,12 +22,10 @@ from skhp.comparison.column_words import (
     typed_input,
     useless_notes,
 )
-from skhp.comparison.columns import require_distinct_names, sort_columns
-from skhp.comparison.csv_files import line_of_row
-from skhp.comparison.leakage import leakage_notes
-from skhp.comparison.table_files import is_csv, read_frame
-from skhp.comparison.target import Target, encode_target
-from skhp.exceptions import TableError
+from skhp.tables.columns import require_distinct_names, sort_columns
+from skhp.tables.leakage import leakage_notes
+from skhp.tables.table_files import is_csv, line_of_row, read_frame
+from skhp.tables.target import Target, encode_target
 
 __all__ = ["Table", "digits_table", "make_table", "read_table"]
 

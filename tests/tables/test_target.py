@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skhp.comparison.target import MIN_CLASS_ROWS, encode_target
 from skhp.exceptions import TableError
+from skhp.tables.target import MIN_CLASS_ROWS, encode_target
 
 
 @given(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skhp.comparison.spellings import main_spelling, spelling_key, spellings_of_one_label
+from skhp.tables.spellings import main_spelling, spelling_key, spellings_of_one_label
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skhp.comparison.preparation import Imputation, make_preparation, missing_cells
+from skhp.tables.preparation import Imputation, make_preparation, missing_cells
 
 
 def test_prepared_values_by_hand():

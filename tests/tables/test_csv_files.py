@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skhp.comparison.csv_files import line_of_row, read_csv
 from skhp.exceptions import TableError
+from skhp.tables.table_files import line_of_row, read_csv
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=5)
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pandas as pd
 
-from skhp.comparison.cell_types import is_number, without_quotes
+from skhp.tables.cell_types import is_number, without_quotes
 
 __all__ = ["describe_spellings", "main_spelling", "spelling_key", "spellings_of_one_label"]
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from pandas.api import types
 
-from skhp.comparison.cell_types import (
+from skhp.exceptions import TableError
+from skhp.shared.nearest_name import nearest_name
+from skhp.tables.cell_types import (
     MOST_WHOLE,
     are_missing,
     as_labels,
@@ -21,14 +23,8 @@ from skhp.comparison.cell_types import (
     refuse_lost_digits,
     without_quotes,
 )
-from skhp.comparison.columns import are_codes
-from skhp.comparison.spellings import (
-    describe_spellings,
-    main_spelling,
-    spellings_of_one_label,
-)
-from skhp.exceptions import TableError
-from skhp.shared.nearest_name import nearest_name
+from skhp.tables.columns import are_codes
+from skhp.tables.spellings import describe_spellings, main_spelling, spellings_of_one_label
 
 __all__ = [
     "ColumnWords",

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
-from skhp.comparison.tables import digits_table, make_table, read_table
 from skhp.exceptions import TableError
+from skhp.tables.table import digits_table, make_table, read_table
 
 
 def test_digits():

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skhp.comparison.columns import require_distinct_names, sort_columns
 from skhp.exceptions import TableError
+from skhp.tables.columns import require_distinct_names, sort_columns
 
 N = 12
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skhp.comparison.leakage import leakage_notes
-from skhp.comparison.tables import make_table
+from skhp.tables.leakage import leakage_notes
+from skhp.tables.table import make_table
 
 N = 160
 RANDOM = np.random.default_rng(0)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from skhp.comparison.columns import describe_type
 from skhp.exceptions import TableError
+from skhp.tables.columns import describe_type
 
 __all__ = ["MIN_CLASS_ROWS", "Target", "encode_target"]
 

@@ -9,13 +9,8 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from skhp.comparison.cell_types import (
-    are_meant_as_numbers,
-    is_meant_as_number,
-    is_number,
-    is_padded,
-)
 from skhp.exceptions import TableError
+from skhp.tables.cell_types import are_meant_as_numbers, is_meant_as_number, is_number, is_padded
 
 __all__ = ["are_codes", "describe_type", "require_distinct_names", "sort_columns"]
 

@@ -13,8 +13,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skhp.comparison.cell_types import are_missing, is_number, means_missing
-from skhp.comparison.spellings import spelling_key
+from skhp.tables.cell_types import are_missing, is_number, means_missing
+from skhp.tables.spellings import spelling_key
 
 __all__ = ["Imputation", "PlainCategories", "PlainNumbers", "make_preparation", "missing_cells"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from skhp.comparison.cell_types import MOST_WHOLE
+from skhp.tables.cell_types import MOST_WHOLE
 
 __all__ = ["leakage_notes"]
 
