@@ -19,7 +19,7 @@ from skhp.population.registration import register_backend  # noqa: E402
 
 if TYPE_CHECKING:
     from skhp.comparison.compare import compare
-    from skhp.comparison.comparison_result import Comparison
+    from skhp.comparison.result import Comparison
     from skhp.estimators.keras_model.classifier import KerasClassifier
     from skhp.estimators.keras_model.regressor import KerasRegressor
     from skhp.estimators.mlp.classifier import KerasMLPClassifier
@@ -91,7 +91,7 @@ __all__ = [
 _MODULE_OF = {
     "BayesSearchCV": "skhp.search.bayes",
     "CannotJoinError": "skhp.exceptions",
-    "Comparison": "skhp.comparison.comparison_result",
+    "Comparison": "skhp.comparison.result",
     "ComparisonDisplay": "skhp.inspection.displays.comparison_display",
     "Diagnosis": "skhp.inspection.diagnosis.examined_fit",
     "Finding": "skhp.inspection.diagnosis.examined_fit",

@@ -361,7 +361,7 @@ CLEAN = {
         "def __getattr__(name): return name\ndef __dir__(): return __all__\n"
     ),
     "skhp/__main__.py": "from skhp.cli import main\n",
-    "skhp/cli.py": "from skhp.comparison.study import run\nfrom skhp import MLP\n",
+    "skhp/cli.py": "from skhp.study.study import run\nfrom skhp import MLP\n",
     "skhp/exceptions.py": "from sklearn.exceptions import ConvergenceWarning\n",
     "skhp/shared/nearest_name.py": "import difflib\n",
     "skhp/networks/__init__.py": (
@@ -388,7 +388,7 @@ CLEAN = {
         "def f(estimator): return estimator._init_callback_context()\n"
     ),
     "skhp/estimators/keras_model/model_wrapper.py": "from scikeras.wrappers import BaseWrapper\n",
-    "skhp/comparison/study.py": "from skhp import MLP\nfrom skhp.tables.table import read\n",
+    "skhp/study/study.py": "from skhp import MLP\nfrom skhp.tables.table import read\n",
     "skhp/tables/table.py": "import pandas\nfrom skhp.shared.nearest_name import nearest_name\n",
     "tests/test_anything.py": "from sklearn.utils._tags import Tags\n'keras.src'\n",
 }
@@ -409,7 +409,7 @@ def test_a_clean_tree_breaks_no_rule(rule, tmp_path):
 BUILD = "skhp/networks/build.py"
 STREAMS = "skhp/training/row_order.py"
 MLP = "skhp/estimators/mlp.py"
-STUDY = "skhp/comparison/study.py"
+STUDY = "skhp/study/study.py"
 
 
 @pytest.mark.parametrize(
@@ -448,7 +448,7 @@ STUDY = "skhp/comparison/study.py"
         (data_flows_one_way, BUILD, "import skhp.estimators.mlp"),
         (data_flows_one_way, BUILD, "from skhp import estimators"),
         (data_flows_one_way, BUILD, "from skhp import MLP"),
-        (data_flows_one_way, BUILD, "import skhp.comparison.study"),
+        (data_flows_one_way, BUILD, "import skhp.study.study"),
         (data_flows_one_way, BUILD, "from skhp.cli import main"),
         (data_flows_one_way, STREAMS, "from skhp.estimators.mlp import MLP"),
         (data_flows_one_way, STREAMS, "def f():\n    from skhp.comparison import study"),

@@ -17,14 +17,14 @@ from sklearn.model_selection import train_test_split
 
 from skhp import __version__
 from skhp.cli import main
-from skhp.comparison.search import (
+from skhp.comparison.progress import StageProgress
+from skhp.exceptions import OutputError
+from skhp.study.network_search import (
     BATCH_SIZES,
     DEFAULT_CANDIDATES,
     LEARNING_RATES,
     count_candidates,
 )
-from skhp.comparison.stages import StageProgress
-from skhp.exceptions import OutputError
 from tests.programs import start_program
 
 ROWS = [f"{n * 7 % 24}.5,{'ab'[n % 2]},{n % 3 // 2}" for n in range(24)]

@@ -16,9 +16,9 @@ from sklearn.metrics import brier_score_loss, f1_score
 from sklearn.model_selection import train_test_split
 
 from skhp.cli import main
-from skhp.comparison.study import Settings, run_study
-from skhp.comparison.study_page import write_page
 from skhp.exceptions import OutputError
+from skhp.study.page import write_page
+from skhp.study.study import Settings, run_study
 from skhp.tables.table import make_table
 
 OPTIONS = [

@@ -20,7 +20,7 @@ from skhp.shared.interruption import (
 )
 
 if TYPE_CHECKING:
-    from skhp.comparison.study import Settings, Study
+    from skhp.study.study import Settings, Study
 
 __all__ = ["main"]
 
@@ -138,8 +138,8 @@ def _journal(arguments: argparse.Namespace) -> None:
 
 
 def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
-    from skhp.comparison.files import check_directory, write_files
-    from skhp.comparison.report import render_files, render_report
+    from skhp.study.files import check_directory, write_files
+    from skhp.study.text import render_files, render_report
 
     settings = _settings(arguments)
     reads = (arguments.table, arguments.journal)
@@ -156,8 +156,8 @@ def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
 
 
 def _report(arguments: argparse.Namespace, written: list[Path]) -> None:
-    from skhp.comparison.report import render_report
-    from skhp.comparison.study_page import check_page, pipeline_path, write_page
+    from skhp.study.page import check_page, pipeline_path, write_page
+    from skhp.study.text import render_report
 
     settings = _settings(arguments)
     check_page(arguments.out, (arguments.table, arguments.journal), arguments.overwrite)
@@ -186,14 +186,14 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     if arguments.journal is not None:
         # First of all, as Python itself cannot compare each path with another.
         JournalPlace.of(arguments.journal)
-    from skhp.comparison.study import Settings
+    from skhp.study.study import Settings
 
     return Settings(**{name: getattr(arguments, name) for name in SETTINGS})
 
 
 def _study(arguments: argparse.Namespace, settings: Settings) -> Study:
     from skhp.comparison.progress import StageBars
-    from skhp.comparison.study import run_study
+    from skhp.study.study import run_study
     from skhp.tables.table import digits_table, read_table
 
     if arguments.table is None:

@@ -11,18 +11,17 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.multiclass import type_of_target
 
+from skhp.comparison.baselines.dummy import DUMMY
+from skhp.comparison.baselines.named_baselines import given_baseline, named_baseline
 from skhp.comparison.compared import compared
-from skhp.comparison.comparison_result import Comparison
-from skhp.comparison.dummy import DUMMY
-from skhp.comparison.grouped_splits import grouped_splits, refuse_inner_folds
 from skhp.comparison.metric_scorers import (
     Scoring,
     metric_scorers,
     metrics_from_0_to_1,
 )
-from skhp.comparison.named_baselines import given_baseline, named_baseline
-from skhp.comparison.outer_splits import outer_splits
+from skhp.comparison.outer_splits import grouped_splits, outer_splits, refuse_inner_folds
 from skhp.comparison.progress import bar_of_comparison
+from skhp.comparison.result import Comparison
 from skhp.exceptions import SettingsError
 from skhp.search.checks.columns import refuse_unusable_columns
 from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels

@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skhp.comparison.baseline import without_convergence_warnings
-from skhp.comparison.comparison_frame import comparison_frame
-from skhp.comparison.comparison_result import Comparison
-from skhp.comparison.dummy import DUMMY, dummy_scores
-from skhp.comparison.fold_scorer import FoldScorer
+from skhp.comparison.baselines.dummy import DUMMY, dummy_scores
+from skhp.comparison.baselines.lasso import without_convergence_warnings
+from skhp.comparison.frames import comparison_frame, confusion_counts, long_scores
 from skhp.comparison.metric_scorers import (
     CLASSIFICATION_METRICS,
     lower_is_better,
@@ -22,10 +20,11 @@ from skhp.comparison.metric_scorers import (
     metrics_from_0_to_1,
     rarest_class,
 )
+from skhp.comparison.outer_fits import repeated_scores
 from skhp.comparison.outer_splits import OuterSplits, outer_splits
-from skhp.comparison.repeated_scores import repeated_scores
-from skhp.comparison.score_tables import confusion_counts, long_scores
-from skhp.comparison.stages import OnProgress
+from skhp.comparison.progress import OnProgress
+from skhp.comparison.result import Comparison
+from skhp.comparison.scores import FoldScorer
 from skhp.comparison.verdict import DummyScore
 from skhp.tables.target import Target
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import floor, isnan, log10
 from typing import Any
 
-from skhp.comparison.corrected_t_test import CorrectedTTest, least_clear_difference, rows_needed
+from skhp.comparison.statistics import CorrectedTTest, least_clear_difference, rows_needed
 
 __all__ = [
     "DummyScore",

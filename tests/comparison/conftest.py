@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neural_network import MLPClassifier
 
-from skhp.comparison.study import Settings, run_study
+from skhp.study.study import Settings, run_study
 from skhp.tables.table import make_table
 
 

@@ -16,10 +16,10 @@ from sklearn.preprocessing import StandardScaler
 from skhp import GridSearchCV as PopulationGridSearchCV
 from skhp import KerasMLPClassifier
 from skhp.comparison.compare import compare
-from skhp.comparison.fold_scorer import FoldScorer
 from skhp.comparison.outer_fits import OuterFit, score_fits
 from skhp.comparison.outer_splits import OuterSplit
-from skhp.comparison.stages import TrainingCount
+from skhp.comparison.progress import TrainingCount
+from skhp.comparison.scores import FoldScorer
 from skhp.population.backend import PopulationBackend
 from skhp.population.progress import PopulationProgress
 

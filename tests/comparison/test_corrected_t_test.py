@@ -3,7 +3,7 @@ from math import atan, isnan, pi, sqrt
 import numpy as np
 import pytest
 
-from skhp.comparison.corrected_t_test import corrected_t_test
+from skhp.comparison.statistics import corrected_t_test
 
 
 def test_four_values_worked_out_by_hand():

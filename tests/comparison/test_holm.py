@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skhp.comparison.holm import holm
+from skhp.comparison.statistics import holm
 
 nan = float("nan")
 

@@ -3,8 +3,7 @@ import re
 
 import pytest
 
-from skhp.comparison.progress import StageBars
-from skhp.comparison.stages import StageProgress, TrainingCount
+from skhp.comparison.progress import StageBars, StageProgress, TrainingCount
 from skhp.exceptions import JournalMismatchError, SettingsError
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 if TYPE_CHECKING:
-    from skhp.comparison.comparison_result import Comparison
+    from skhp.comparison.result import Comparison
 
 __all__ = ["ComparisonDisplay"]
 

@@ -20,9 +20,8 @@ from skhp import (
     RandomizedSearchCV,
     TPESearchCV,
 )
-from skhp.comparison.candidate_count import CandidateCount
-from skhp.comparison.journal_scores import scores_in_journal
 from skhp.comparison.scores import ObservedScorer, Scorer, undefined_scores_are_zero
+from skhp.study.candidate_count import CandidateCount, scores_in_journal
 
 __all__ = [
     "BATCH_SIZES",

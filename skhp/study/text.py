@@ -10,11 +10,11 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table as TextTable
 
-from skhp.comparison.comparison_text import notes, score_table, text_table
-from skhp.comparison.files import CURVES
-from skhp.comparison.repeats import mean_and_deviation
 from skhp.comparison.scores import Scores, natural_name, natural_score
-from skhp.comparison.study import Study
+from skhp.comparison.text import notes, score_table, text_table
+from skhp.study.files import CURVES
+from skhp.study.repeats import mean_and_deviation
+from skhp.study.study import Study
 from skhp.tables.preparation import missing_cells
 from skhp.tables.table import Table
 from skhp.tables.target import Target

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from skhp.comparison.comparison_result import Comparison
+from skhp.comparison.result import Comparison
 from skhp.comparison.verdict import DummyScore, dummy_sentences, verdict_sentence
 from skhp.exceptions import SettingsError
 from skhp.inspection.displays.comparison_display import ComparisonDisplay

@@ -12,12 +12,10 @@ import numpy as np
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.model_selection import cross_validate
 
-from skhp.comparison.fold_scorer import FoldScorer
-from skhp.comparison.outer_fits import OuterScore, outer_scores
+from skhp.comparison.outer_fits import OuterScore, RepeatedScores, outer_scores
 from skhp.comparison.outer_splits import OuterSplits
-from skhp.comparison.repeated_scores import RepeatedScores
-from skhp.comparison.repeats import Split
-from skhp.comparison.scores import SCORINGS, Scorer, Scores, score_classifier
+from skhp.comparison.scores import SCORINGS, FoldScorer, Scorer, Scores, score_classifier
+from skhp.study.repeats import Split
 
 __all__ = ["DUMMY", "Always", "Dummy", "constant_answers", "dummy_scores", "dummy_test_scores"]
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhp.comparison.repeats import Split, mean_and_deviation, train_repeats
+from skhp.study.repeats import Split, mean_and_deviation, train_repeats
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_networks_are_repeated_as_one_population_as_if_alone(
 
     # The training rows have 90 x 6 cells; of 1,600, two tables and a bit.
     for name, limit in limits.items():
-        monkeypatch.setattr(f"skhp.comparison.repeats.{name}", limit)
+        monkeypatch.setattr(f"skhp.study.repeats.{name}", limit)
     pipeline = scaled(KerasMLPClassifier(neurons=4, epochs=8, learning_rate=0.01))
     with trained_together() as populations:
         repeats, first = train_repeats(pipeline, split, 1, get_scorer("f1"), range(5))

@@ -4,7 +4,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from skhp import GridSearchCV
-from skhp.comparison.journal_scores import scores_in_journal
+from skhp.study.candidate_count import scores_in_journal
 
 
 def test_scores_are_those_of_the_search(tmp_path):

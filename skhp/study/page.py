@@ -12,13 +12,13 @@ from typing import Any
 
 import joblib
 
-from skhp.comparison.comparison_text import notes
-from skhp.comparison.files import check_writable, first_free, paths_that_can_be, refuse_what_is_read
-from skhp.comparison.repeats import mean_and_deviation
-from skhp.comparison.report import dummy_sentence, side_by_side, verdicts
-from skhp.comparison.study import Study
+from skhp.comparison.text import notes
 from skhp.exceptions import OutputError, SettingsError
 from skhp.inspection.report.search_report import ReportAddition, write_report
+from skhp.study.files import check_writable, first_free, paths_that_can_be, refuse_what_is_read
+from skhp.study.repeats import mean_and_deviation
+from skhp.study.study import Study
+from skhp.study.text import dummy_sentence, side_by_side, verdicts
 
 
 def check_page(

@@ -1,4 +1,4 @@
-"""Leave the files of a study in a directory: all of them, or none."""
+"""Draw the training curves of the repeats."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pathlib import Path
 import joblib
 import pandas as pd
 
-from skhp.comparison.curves import draw_curves
-from skhp.comparison.study import Study
 from skhp.exceptions import OutputError
+from skhp.study.repeats import Repeat
+from skhp.study.study import Study
 
 __all__ = [
     "CURVES",
@@ -26,11 +26,61 @@ __all__ = [
     "SEARCH_RESULTS",
     "check_directory",
     "check_writable",
+    "draw_curves",
     "first_free",
     "paths_that_can_be",
     "refuse_what_is_read",
     "write_files",
 ]
+
+
+def draw_curves(repeats: Sequence[Repeat], path: Path) -> bool:
+    """Save the loss of each epoch as PNG: the first repeat in strong lines, the others in thin.
+
+    Parameters
+    ----------
+    repeats : sequence of Repeat
+    path : Path
+
+    Returns
+    -------
+    bool
+        False if matplotlib is not installed, so nothing was drawn.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    colours = {"loss": "tab:blue", "val_loss": "tab:orange"}
+    names = {"loss": "training rows", "val_loss": "validation rows"}
+    # The first one last, so that it is drawn over the others.
+    for number, repeat in reversed(list(enumerate(repeats))):
+        for curve in colours.keys() & repeat.history.keys():
+            losses = repeat.history[curve]
+            axes.plot(
+                range(1, len(losses) + 1),
+                losses,
+                color=colours[curve],
+                linewidth=0.6 if number else 2.0,
+                alpha=0.4 if number else 1.0,
+                label=None if number else names[curve],
+            )
+    first = repeats[0]
+    axes.axvline(
+        first.best_epoch,
+        color="tab:gray",
+        linestyle="--",
+        label=f"best epoch of seed {first.seed}",
+    )
+    others = f" (strong), {len(repeats) - 1} more seeds (thin)" if len(repeats) > 1 else ""
+    axes.set(title=f"Training of the network: seed {first.seed}{others}")
+    axes.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
+    axes.legend()
+    figure.savefig(path, format="png", dpi=120)
+    return True
+
 
 PIPELINE = "pipeline.joblib"
 SEARCH_RESULTS = "search_results.csv"

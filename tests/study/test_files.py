@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skhp.comparison.files import check_directory, write_files
-from skhp.comparison.report import render_report
-from skhp.comparison.study_page import check_page, write_page
 from skhp.exceptions import OutputError
+from skhp.study.files import check_directory, write_files
+from skhp.study.page import check_page, write_page
+from skhp.study.text import render_report
 
 NAMES = ["pipeline.joblib", "search_results.csv", "training_curves.png"]
 REPORT = "report.txt"
@@ -82,7 +82,7 @@ def test_nothing_is_half_written(error, exists, study, tmp_path, monkeypatch):
         raise error
 
     # The last file of the three.
-    monkeypatch.setattr("skhp.comparison.files.draw_curves", fail)
+    monkeypatch.setattr("skhp.study.files.draw_curves", fail)
     out = tmp_path / "out"
     if exists:
         out.mkdir()
@@ -99,7 +99,7 @@ def test_a_full_disk_is_an_error_of_ours(study, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("skhp.comparison.files.draw_curves", fail)
+    monkeypatch.setattr("skhp.study.files.draw_curves", fail)
     with pytest.raises(OutputError, match="No space left on device"):
         write_files(study, tmp_path)
     assert names_in(tmp_path) == []

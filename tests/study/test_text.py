@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skhp.comparison.report import render_files, render_report
-from skhp.comparison.study import Settings, run_study
+from skhp.study.study import Settings, run_study
+from skhp.study.text import render_files, render_report
 from skhp.tables.table import make_table
 
 FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}

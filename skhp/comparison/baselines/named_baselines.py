@@ -19,8 +19,8 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, StandardScaler
 
-from skhp.comparison.baseline import BASELINE_C, QuietSearch, make_lasso
-from skhp.comparison.dummy import DUMMY
+from skhp.comparison.baselines.dummy import DUMMY
+from skhp.comparison.baselines.lasso import BASELINE_C, QuietSearch, make_lasso
 from skhp.comparison.metric_scorers import rarest_class
 from skhp.comparison.outer_splits import OuterSplits
 from skhp.exceptions import SettingsError

@@ -2,9 +2,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from skhp.comparison.curves import draw_curves
-from skhp.comparison.repeats import Repeat
 from skhp.comparison.scores import Scores
+from skhp.study.files import draw_curves
+from skhp.study.repeats import Repeat
 
 SCORES = Scores(1, 1, 1, 1, 1, 1, 1, 1, 1)
 

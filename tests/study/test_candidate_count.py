@@ -1,7 +1,7 @@
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from skhp.comparison.candidate_count import CandidateCount
+from skhp.study.candidate_count import CandidateCount
 
 CANDIDATES = [{"C": 1.0, "tol": 0.1}, {"C": 2.0, "tol": 0.1}, {"C": 3.0, "tol": 0.1}]
 

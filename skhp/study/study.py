@@ -16,11 +16,11 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
 
-from skhp.comparison.baseline import BASELINE_C, tune_baseline
+from skhp.comparison.baselines.dummy import dummy_test_scores
+from skhp.comparison.baselines.lasso import BASELINE_C, tune_baseline
 from skhp.comparison.compared import compared_on_the_table
-from skhp.comparison.comparison_result import Comparison
-from skhp.comparison.dummy import dummy_test_scores
-from skhp.comparison.repeats import Repeat, Split, train_repeats
+from skhp.comparison.progress import OnProgress, StageProgress, TrainingCount
+from skhp.comparison.result import Comparison
 from skhp.comparison.scores import (
     ObservedScorer,
     Scores,
@@ -28,7 +28,9 @@ from skhp.comparison.scores import (
     score_classifier,
     scoring_name,
 )
-from skhp.comparison.search import (
+from skhp.exceptions import SettingsError
+from skhp.shared.nearest_name import nearest_name
+from skhp.study.network_search import (
     DEFAULT_CANDIDATES,
     NetworkSearch,
     SearchKind,
@@ -36,9 +38,7 @@ from skhp.comparison.search import (
     search_network,
     winning_parameters,
 )
-from skhp.comparison.stages import OnProgress, StageProgress, TrainingCount
-from skhp.exceptions import SettingsError
-from skhp.shared.nearest_name import nearest_name
+from skhp.study.repeats import Repeat, Split, train_repeats
 from skhp.tables.labels import with_original_labels
 from skhp.tables.preparation import make_preparation
 from skhp.tables.table import Table

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from skhp.comparison.comparison_frame import natural_frame
-from skhp.comparison.comparison_text import html_of_comparison, render_comparison
+from skhp.comparison.frames import natural_frame
+from skhp.comparison.text import html_of_comparison, render_comparison
 from skhp.comparison.verdict import (
     DummyScore,
     dummy_sentences,

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhp import JournalMismatchError
-from skhp.comparison.search import (
+from skhp.study.network_search import (
     BATCH_SIZE_RANGE,
     BATCH_SIZES,
     DEFAULT_CANDIDATES,
@@ -273,7 +273,7 @@ def test_random_draws_cover_the_ranges(rows, pipeline):
 
 
 def test_both_ends_of_the_batch_sizes_are_drawn(rows, pipeline, monkeypatch):
-    monkeypatch.setattr("skhp.comparison.search.BATCH_SIZE_RANGE", (10, 11))
+    monkeypatch.setattr("skhp.study.network_search.BATCH_SIZE_RANGE", (10, 11))
     pipeline.set_params(net__epochs=1)
     search = search_network(
         pipeline, *rows, get_scorer("f1"), FOLDS, kind="random", n_candidates=20

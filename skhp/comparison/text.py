@@ -15,7 +15,7 @@ from rich.table import Table
 from skhp.comparison.verdict import decimal, p_value_text, split_count
 
 if TYPE_CHECKING:
-    from skhp.comparison.comparison_result import Comparison
+    from skhp.comparison.result import Comparison
 
 __all__ = ["html_of_comparison", "notes", "render_comparison", "score_table", "text_table"]
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-__all__ = ["CandidateCount"]
+from skhp.exceptions import JournalError
+from skhp.search.journal.reading import read_journal_file
+
+__all__ = ["CandidateCount", "scores_in_journal"]
 
 
 class CandidateCount:
@@ -83,3 +88,27 @@ class CandidateCount:
 
     def _key(self, parameters: Mapping[str, Any]) -> Hashable:
         return tuple(parameters.get(name) for name in self._names)
+
+
+def scores_in_journal(path: Path) -> list[tuple[dict[str, Any], float]]:
+    """The parameters and the test score of each finished fit; for a look, without any check.
+
+    Parameters
+    ----------
+    path : Path
+        Nothing is written to it or beside it.
+
+    Returns
+    -------
+    list of (dict, float)
+        Empty where there is no journal, or none that can be read: the search says why.
+    """
+    try:
+        finished = read_journal_file(path).finished.values()
+    except JournalError:
+        return []
+    return [
+        (json.loads(fold.parameters), fold.scores["test_score"])
+        for fold in finished
+        if "test_score" in fold.scores
+    ]

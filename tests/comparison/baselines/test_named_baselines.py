@@ -15,9 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skhp.comparison import baseline as baseline_module
+from skhp.comparison.baselines import lasso as baseline_module
+from skhp.comparison.baselines.named_baselines import given_baseline, named_baseline
 from skhp.comparison.compare import compare
-from skhp.comparison.named_baselines import given_baseline, named_baseline
 from skhp.comparison.outer_splits import outer_splits
 
 QUICK = {"n_repeats": 1, "n_seeds": 1, "cv": 3, "verbose": 0}
@@ -158,7 +158,7 @@ def test_a_baseline_does_not_warn_of_its_own_convergence(for_classes, monkeypatc
             else Lasso(max_iter=1, tol=1e-12)
         )
 
-    module = "skhp.comparison.named_baselines"
+    module = "skhp.comparison.baselines.named_baselines"
     monkeypatch.setattr(f"{module}.{'make_lasso' if for_classes else 'Lasso'}", never_there)
     y = Y if for_classes else X[:, 0] + np.arange(90.0)
     search = named("logistic" if for_classes else "lasso", X, y, for_classes)
