@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import functools
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,65 +12,44 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Which part of skhp may import which. A new part is a new line. The part "skhp" is the public
-# names, `from skhp import KerasMLPClassifier`.
-BASE = {
-    "adoption",
-    "class_scoring",
-    "class_targets",
-    "equality",
-    "exceptions",
-    "last_step",
-    "memory_size",
-    "several_inputs",
-    "number_columns",
-    "suggestions",
-    "target_summary",
-}
+# The rooms of skhp from the ground up; what each may import of those below it. A new room is a new
+# line. The part "skhp" is the public names, `from skhp import KerasMLPClassifier`.
+GROUND = {"exceptions", "shared"}
 MAY_IMPORT = {
-    "adoption": {"equality"},
-    "class_scoring": {"class_targets"},
-    "class_targets": set(),
-    "equality": set(),
     "exceptions": set(),
-    "memory_size": set(),
-    "several_inputs": set(),
-    "last_step": set(),
-    "interruption": set(),
-    "number_columns": set(),
-    "suggestions": set(),
-    "target_summary": {"class_targets"},
-    "losses": {"networks"},
-    "scoring": BASE,
-    "networks": BASE,
-    "training": BASE | {"networks"},
-    "population": BASE | {"networks", "training"},
-    "estimators": BASE | {"networks", "training"},
-    "search": BASE | {"networks", "training", "population", "estimators", "reporting"},
-    "comparison": BASE | {"skhp", "estimators", "population", "search", "reporting"},
-    "displays": BASE,
-    "diagnosis": BASE | {"displays"},
-    "reporting": BASE | {"displays", "diagnosis"},
-    "cli": BASE | {"skhp", "comparison", "search", "interruption"},
+    "shared": {"exceptions"},
+    "compat": GROUND,
+    "objectives": GROUND | {"compat"},
+    "networks": GROUND | {"compat", "objectives"},
+    "training": GROUND | {"compat", "objectives", "networks"},
+    "population": GROUND | {"compat", "objectives", "networks", "training"},
+    "estimators": GROUND | {"compat", "objectives", "networks", "training", "population"},
+    "losses": {"objectives"},
+    "scoring": GROUND,
+    "inspection": GROUND,
+    "search": GROUND | {"compat", "population", "inspection"},
+    "tables": GROUND | {"compat", "search"},
+    "comparison": GROUND | {"compat", "population", "inspection", "search", "tables"},
+    "study": GROUND
+    | {"compat", "population", "estimators", "inspection", "search", "tables", "comparison"},
+    "cli": GROUND | {"skhp", "search", "inspection", "tables", "comparison", "study"},
     "__main__": {"cli"},
-    "skhp": BASE
-    | {"interruption", "comparison", "estimators", "population", "search", "displays", "diagnosis"},
+    "skhp": GROUND | {"population", "estimators", "inspection", "search", "comparison"},
 }
 
-USES_TENSORFLOW = {"networks", "training"}
-USES_SCIKERAS = {"skhp/estimators/keras_model/model_wrapper.py", "skhp/estimators/custom.py"}
-USES_PRIVATE_SCIKIT_LEARN = {
-    "skhp/compat/scikit_learn.py",
-    "skhp/compat/scikit_learn.py",
-    "skhp/compat/scikit_learn.py",
-}
+USES_TENSORFLOW = {"objectives", "networks", "training"}
+USES_SCIKERAS = {"skhp/estimators/keras_model/model_wrapper.py"}
+USES_PRIVATE_SCIKIT_LEARN = {"skhp/compat/scikit_learn.py"}
 USES_PRIVATE_KERAS = {"skhp/compat/keras.py"}
+USES_PRIVATE_JOBLIB = {"skhp/compat/joblib.py"}
+USES_PRIVATE_SCIKIT_OPTIMIZE = {"skhp/compat/scikit_optimize.py"}
 # Underscored so that they do not clash with fields, and documented.
 PUBLIC_OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
 # Documented as well: it ends the process without an exception.
 PUBLIC_OF_OS = {"_exit"}
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "manager", "managers", "handler", "handlers"}
 MOST_LINES = 400
+MOST_FILES = 15
 
 
 @dataclass(frozen=True)
@@ -84,7 +64,12 @@ class Module:
         return f"{self.path}:{node.lineno}: {what}"
 
 
-def modules(root: Path, folder: str = "skhp") -> Iterator[Module]:
+@functools.cache
+def modules(root: Path, folder: str = "skhp") -> tuple[Module, ...]:
+    return tuple(_modules(root, folder))
+
+
+def _modules(root: Path, folder: str) -> Iterator[Module]:
     for path in sorted((root / folder).rglob("*.py")):
         within = path.relative_to(root / folder)
         part = (
@@ -94,8 +79,13 @@ def modules(root: Path, folder: str = "skhp") -> Iterator[Module]:
         yield Module(path.relative_to(root).as_posix(), part.removesuffix(".py"), tree)
 
 
-def imports(module: Module) -> Iterator[tuple[ast.AST, str]]:
+@functools.cache
+def imports(module: Module) -> tuple[tuple[ast.AST, str], ...]:
     """Everything imported, with its full dotted name, by a statement or by a call."""
+    return tuple(_imports(module))
+
+
+def _imports(module: Module) -> Iterator[tuple[ast.AST, str]]:
     package = module.path.removesuffix(".py").removesuffix("/__init__").split("/")
     if not module.path.endswith("__init__.py"):
         package = package[:-1]
@@ -117,8 +107,13 @@ def imports(module: Module) -> Iterator[tuple[ast.AST, str]]:
             yield node, str(node.args[0].value)
 
 
-def chains(module: Module) -> Iterator[tuple[ast.Attribute, str]]:
+@functools.cache
+def chains(module: Module) -> tuple[tuple[ast.Attribute, str], ...]:
     """Every chain of attributes that starts at an imported name, with its full dotted name."""
+    return tuple(_chains(module))
+
+
+def _chains(module: Module) -> Iterator[tuple[ast.Attribute, str]]:
     meaning = {}
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
@@ -133,9 +128,12 @@ def chains(module: Module) -> Iterator[tuple[ast.Attribute, str]]:
     }
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Attribute) and id(node) not in within_others:
-            first, _, rest = ast.unparse(node).partition(".")
-            if first in meaning:
-                yield node, f"{meaning[first]}.{rest}"
+            names, value = [node.attr], node.value
+            while isinstance(value, ast.Attribute):
+                names.append(value.attr)
+                value = value.value
+            if isinstance(value, ast.Name) and value.id in meaning:
+                yield node, ".".join([meaning[value.id], *reversed(names)])
 
 
 def within(name: str, package: str) -> bool:
@@ -150,7 +148,7 @@ def is_private(name: str) -> bool:
 
 
 def tensorflow_stays_below(root: Path) -> list[str]:
-    """TensorFlow is imported in skhp/networks and skhp/training only."""
+    """TensorFlow is imported in the rooms that compute with it only."""
     return [
         module.at(node, f"imports {name}")
         for module in modules(root)
@@ -188,7 +186,7 @@ def private_names_of(library: str, root: Path, allowed: set[str]) -> list[str]:
 
 
 def private_scikit_learn_in_one_file(root: Path) -> list[str]:
-    """Private names of scikit-learn are used in one file of a part."""
+    """Private names of scikit-learn are used in one file."""
     return private_names_of("sklearn", root, USES_PRIVATE_SCIKIT_LEARN)
 
 
@@ -206,9 +204,25 @@ def private_keras_in_one_file(root: Path) -> list[str]:
     return private_names_of("keras", root, USES_PRIVATE_KERAS) + out_of_sys_modules
 
 
+def private_joblib_in_one_file(root: Path) -> list[str]:
+    """Private names of joblib are used in one file."""
+    return private_names_of("joblib", root, USES_PRIVATE_JOBLIB)
+
+
+def private_scikit_optimize_in_one_file(root: Path) -> list[str]:
+    """Private names of scikit-optimize are used in one file."""
+    return private_names_of("skopt", root, USES_PRIVATE_SCIKIT_OPTIMIZE)
+
+
 def private_attributes_of_ones_own_only(root: Path) -> list[str]:
     """Elsewhere a private attribute is one of `self`, of `cls` or of a class of skhp."""
-    allowed = USES_PRIVATE_SCIKIT_LEARN | USES_PRIVATE_KERAS | USES_SCIKERAS
+    allowed = (
+        USES_PRIVATE_SCIKIT_LEARN
+        | USES_PRIVATE_KERAS
+        | USES_PRIVATE_JOBLIB
+        | USES_PRIVATE_SCIKIT_OPTIMIZE
+        | USES_SCIKERAS
+    )
     found = []
     for module in modules(root):
         if module.path in allowed:
@@ -261,6 +275,44 @@ def data_flows_one_way(root: Path) -> list[str]:
     return found
 
 
+def no_circles(root: Path) -> list[str]:
+    """No module imports itself by way of others: neither within functions nor for types."""
+    paths = {
+        module.path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): module
+        for module in modules(root)
+    }
+    imported = {
+        name: {
+            target
+            for _, full in imports(module)
+            for target in (full, full.rpartition(".")[0])
+            if target in paths and target != name and not within(name, target)
+        }
+        for name, module in paths.items()
+    }
+    found = []
+    for start in imported:
+        reached, waiting = set(), list(imported[start])
+        while waiting:
+            name = waiting.pop()
+            if name not in reached:
+                reached.add(name)
+                waiting += imported[name]
+        if start in reached:
+            found.append(f"{paths[start].path}:1: imports itself by way of others")
+    return found
+
+
+def folders_are_small(root: Path) -> list[str]:
+    """No folder has more than 15 modules."""
+    folders = [root / "skhp", *(path for path in (root / "skhp").rglob("*") if path.is_dir())]
+    return [
+        f"{folder.relative_to(root).as_posix()}: {count} modules"
+        for folder in sorted(folders)
+        if (count := len(list(folder.glob("*.py")))) > MOST_FILES
+    ]
+
+
 def inits_hold_names_only(root: Path) -> list[str]:
     """An `__init__.py` holds a docstring, imports, `__all__` and what loads names lazily."""
     found = []
@@ -287,7 +339,7 @@ def inits_hold_names_only(root: Path) -> list[str]:
                 if node.name in ("__getattr__", "__dir__"):
                     continue
             elif (module.path, ast.unparse(node)) in (
-                ("skhp/networks/__init__.py", "import_tensorflow_quietly()"),
+                ("skhp/objectives/__init__.py", "import_tensorflow_quietly()"),
                 ("skhp/__init__.py", "end_command_on_ctrl_c()"),
                 ("skhp/__init__.py", "register_backend()"),
                 ("skhp/population/__init__.py", "make_callable(__name__)"),
@@ -333,12 +385,16 @@ RULES = (
     no_insides_of_keras,
     private_scikit_learn_in_one_file,
     private_keras_in_one_file,
+    private_joblib_in_one_file,
+    private_scikit_optimize_in_one_file,
     private_attributes_of_ones_own_only,
     scikeras_in_its_place,
     data_flows_one_way,
+    no_circles,
     inits_hold_names_only,
     names_say_something,
     files_are_short,
+    folders_are_small,
     metadata_in_one_place,
 )
 
@@ -361,14 +417,15 @@ CLEAN = {
         "def __getattr__(name): return name\ndef __dir__(): return __all__\n"
     ),
     "skhp/__main__.py": "from skhp.cli import main\n",
-    "skhp/cli.py": "from skhp.study.study import run\nfrom skhp import MLP\n",
+    "skhp/cli/command.py": "from skhp.study.study import run\nfrom skhp import MLP\n",
     "skhp/exceptions.py": "from sklearn.exceptions import ConvergenceWarning\n",
     "skhp/shared/nearest_name.py": "import difflib\n",
-    "skhp/networks/__init__.py": (
-        '"""Networks."""\nfrom skhp.networks.quiet import import_tensorflow_quietly\n'
-        "import_tensorflow_quietly()\nfrom .build import build\n"
+    "skhp/objectives/__init__.py": (
+        '"""Losses."""\nfrom skhp.compat.quiet import import_tensorflow_quietly\n'
+        "import_tensorflow_quietly()\nfrom .losses import loss\n"
     ),
-    "skhp/networks/quiet.py": "import sys\nprint('tensorflow' in sys.modules)\n",
+    "skhp/objectives/losses.py": "def loss(): pass\n",
+    "skhp/compat/quiet.py": "import sys\nprint('tensorflow' in sys.modules)\n",
     "skhp/networks/build.py": (
         "import keras\nfrom skhp.exceptions import Error\nkeras.layers.Dense\n"
     ),
@@ -376,7 +433,9 @@ CLEAN = {
         "import sys\nimport keras\nSEEDS = sys.modules[keras.random.SeedGenerator.__module__]\n"
         "keras.random._seeds\n"
     ),
-    "skhp/training/row_order.py": "import tensorflow as tf\nimport skhp.networks\ntf.data.Dataset\n",
+    "skhp/training/row_order.py": (
+        "import tensorflow as tf\nimport skhp.networks.build\ntf.data.Dataset\n"
+    ),
     "skhp/estimators/mlp.py": (
         "from skhp.estimators.base import Base\nfrom skhp.training.row_order import batches\n"
         "class MLP(Base):\n    x = Base._x\n    def f(self): return self._x, super()._x\n"
@@ -388,7 +447,11 @@ CLEAN = {
         "def f(estimator): return estimator._init_callback_context()\n"
     ),
     "skhp/estimators/keras_model/model_wrapper.py": "from scikeras.wrappers import BaseWrapper\n",
-    "skhp/study/study.py": "from skhp import MLP\nfrom skhp.tables.table import read\n",
+    "skhp/compat/joblib.py": "from joblib import parallel\nparallel._backend\n",
+    "skhp/compat/scikit_optimize.py": "import skopt\nskopt.space._uniform\n",
+    "skhp/study/study.py": (
+        "from skhp.estimators.mlp import MLP\nfrom skhp.tables.table import read\n"
+    ),
     "skhp/tables/table.py": "import pandas\nfrom skhp.shared.nearest_name import nearest_name\n",
     "tests/test_anything.py": "from sklearn.utils._tags import Tags\n'keras.src'\n",
 }
@@ -419,7 +482,7 @@ STUDY = "skhp/study/study.py"
         (tensorflow_stays_below, STUDY, "from tensorflow.data import Dataset"),
         (tensorflow_stays_below, MLP, "def f():\n    import tensorflow"),
         (tensorflow_stays_below, MLP, "import importlib\nimportlib.import_module('tensorflow')"),
-        (tensorflow_stays_below, "skhp/cli.py", "if TYPE_CHECKING:\n    import tensorflow"),
+        (tensorflow_stays_below, "skhp/cli/command.py", "if TYPE_CHECKING:\n    import tensorflow"),
         (no_insides_of_keras, BUILD, "from keras.src import backend"),
         (no_insides_of_keras, BUILD, "import keras.src.backend as backend"),
         (no_insides_of_keras, BUILD, "import keras\nkeras.src.backend"),
@@ -438,6 +501,12 @@ STUDY = "skhp/study/study.py"
         (private_keras_in_one_file, BUILD, "import sys\nsys.modules['keras.random']"),
         (private_keras_in_one_file, BUILD, "import sys\nsys.modules.get('keras.random')"),
         (private_keras_in_one_file, MLP, "import sys\nsys.modules[keras.Model.__module__]"),
+        (
+            private_joblib_in_one_file,
+            STUDY,
+            "from joblib._parallel_backends import ThreadingBackend",
+        ),
+        (private_scikit_optimize_in_one_file, STUDY, "import skopt\nskopt.space._uniform"),
         (private_attributes_of_ones_own_only, BUILD, "def f(model): return model._compiled"),
         (private_attributes_of_ones_own_only, MLP, "def f(x): return x.optimizer._variables"),
         (private_attributes_of_ones_own_only, MLP, "def f(x): x._variables = 3"),
@@ -455,6 +524,7 @@ STUDY = "skhp/study/study.py"
         (data_flows_one_way, MLP, "from skhp.tables.table import read"),
         (data_flows_one_way, MLP, "from skhp.cli import main"),
         (data_flows_one_way, STUDY, "from skhp.networks.build import build"),
+        (data_flows_one_way, STUDY, "from skhp import MLP"),
         (data_flows_one_way, STUDY, "from skhp import training"),
         (data_flows_one_way, STUDY, "from skhp.cli import main"),
         (data_flows_one_way, "skhp/__init__.py", "from skhp.cli import main"),
@@ -490,6 +560,29 @@ def test_a_planted_violation_is_found(rule, path, text, tmp_path):
 
 def test_four_hundred_lines_are_still_short(tmp_path):
     assert files_are_short(planted(tmp_path, {BUILD: "x = 1\n" * 400})) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from skhp.estimators.mlp import MLP",
+        "def f():\n    from skhp.estimators.mlp import MLP",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import skhp.estimators.mlp",
+        "import skhp.training.row_order",
+    ],
+)
+def test_a_circle_is_found_at_both_ends(text, tmp_path):
+    other = STREAMS if "row_order" in text else MLP
+    files = {STREAMS: "import skhp.estimators.base"} if other == STREAMS else {}
+    found = no_circles(planted(tmp_path, {"skhp/estimators/base.py": text, **files}))
+    assert {line.split(":")[0] for line in found} == {"skhp/estimators/base.py", other}
+
+
+def test_a_folder_of_sixteen_modules_is_found(tmp_path):
+    files = {f"skhp/tables/part_{number}.py": "" for number in range(14)}
+    assert folders_are_small(planted(tmp_path, files)) == []
+    files["skhp/tables/part_14.py"] = ""
+    assert folders_are_small(planted(tmp_path, files)) == ["skhp/tables: 16 modules"]
 
 
 def test_every_line_of_a_violation_is_told(tmp_path):

@@ -13,7 +13,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
 from skhp.compat.scikit_learn import check_sample_weight
-from skhp.networks.description import OutputKind
+from skhp.objectives.losses import OutputKind
 from skhp.shared.unusable_tables import refuse_columns_without_numbers, refuse_several_inputs
 from skhp.training.distinct_rows import row_groups, sum_by_group
 from skhp.training.fit_task import TrainingRows, ValidationRows

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Literal
 
 from skhp.exceptions import InvalidParameterError
-
-OutputKind = Literal["binary", "multiclass", "regression"]
+from skhp.objectives.losses import OutputKind
 
 ACTIVATIONS = (
     "celu",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
-from skhp.networks.description import OutputKind
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+
+# What the outputs of a network stand for: the probability of one class, probabilities of classes
+# that exclude one another, or numbers.
+OutputKind = Literal["binary", "multiclass", "regression"]
 
 # A batch's loss is sum(weight * loss) / sum(weight), so that a whole-number weight means the same
 # as repeating the row; Keras' default divides by the number of rows instead.

@@ -49,7 +49,7 @@ class PopulationBackend(ParallelBackendBase):
     nesting_level, inner_max_num_threads
         As joblib gives them.
     train_population : callable, default=None
-        Trains the fits; None is skhp's own, `skhp.population.cohorts.population_training.train_population`.
+        Trains the fits; None is skhp's own, `train_population`.
     journal : TaskJournal, default=None
         Keeps the results of the tasks.
     pruning : Pruning, default=None
@@ -258,7 +258,7 @@ def _report_nothing(results: Any) -> None:
 
 
 def trained_by_cohorts(*arguments: Any) -> Iterator[tuple[int, Any]]:
-    """The trainer of a population, `skhp.population.cohorts.population_training.train_population`."""
+    """Train a population by skhp's own trainer, `train_population`."""
     # The trainer loads TensorFlow, which a search over other estimators does not need.
     from skhp.population.cohorts.population_training import train_population
 

@@ -1,1 +1,1 @@
-"""Searchers of hyperparameters: scikit-learn's, scikit-optimize's and Optuna's, and what they lack."""
+"""Searchers of hyperparameters on those of scikit-learn, and what these lack."""

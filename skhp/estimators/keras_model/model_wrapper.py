@@ -16,7 +16,7 @@ No other file imports SciKeras. What is wrong with SciKeras 0.13.0 on scikit-lea
   a second fit starts where the first one ended, or fails.
 - It is silent about parameters that have no effect: `optimizer` and `metrics` where the model is
   compiled already, `units` beside ``model__units``, what is routed to a callback that is not
-  there (`skhp.estimators.keras_model.parameters_without_effect`, `skhp.estimators.keras_model.compiled_models`).
+  there (see `parameters_without_effect.py` and `compiled_models.py`).
 - It drops ``optimizer__learning_rate__decay_steps``, and hands NumPy's numbers to the user's
   layers, which Keras refuses.
 - It finds no class for a loss or metric that is named as "BinaryCrossentropy", so that no argument

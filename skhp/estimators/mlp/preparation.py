@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from skhp.estimators.tables import WeightedTable
-from skhp.networks.description import NetworkDescription, NetworkStructure, OutputKind
+from skhp.networks.description import NetworkDescription, NetworkStructure
 from skhp.networks.initial_network import initial_network, numbers_of
 from skhp.networks.optimizers import OPTIMIZERS
-from skhp.objectives.losses import NetworkLoss, keras_loss
+from skhp.objectives.losses import NetworkLoss, OutputKind, keras_loss
 from skhp.objectives.row_loss import RowLoss, row_loss
 from skhp.training.fit_task import (
     FitTask,

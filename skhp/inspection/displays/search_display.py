@@ -36,7 +36,7 @@ class SearchDisplay:
     One parameter is drawn as a curve of the mean score, with a band of a standard deviation of the
     folds to either side; two as a heat map, or as coloured points where the candidates are no grid;
     more as parallel coordinates, a line for each candidate, and beside them the importance of each
-    parameter by `skhp.inspection.displays.parameter_importance.parameter_importance`. Where several candidates
+    parameter (see `parameter_importance.py`). Where several candidates
     have the same values of the parameters shown, the best one is drawn. Candidates that failed are
     marked; of a halving search each candidate is drawn as in its last round. Ticks are at values
     that were tried, and parameters are named without the steps of a pipeline before them, where

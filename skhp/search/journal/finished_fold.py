@@ -35,9 +35,9 @@ def _now() -> str:
 class FinishedFold:
     """One candidate on one fold, fitted and scored, or failed.
 
-    `parameters` is what :func:`skhp.search.identity.descriptions.parameters_text` makes of the candidate;
-    `scores` are by name, such as ``test_score`` and ``train_score``; `error` is the text of what
-    made the fit fail, and None otherwise; `finished_at` is the time of day in UTC.
+    `parameters` is what `parameters_text` of the descriptions makes of the candidate; `scores` are
+    by name, such as ``test_score`` and ``train_score``; `error` is the text of what made the fit
+    fail, and None otherwise; `finished_at` is the time of day in UTC.
     """
 
     parameters: str

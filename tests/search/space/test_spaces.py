@@ -514,7 +514,8 @@ def test_records_are_frozen_and_picklable():
 
 def test_importing_needs_neither_tensorflow_nor_optuna():
     code = (
-        "import sys, skhp.search.space.spaces, skhp.search.space.suggested_space, skhp.search.checks.parameters;"
+        "import sys, skhp.search.space.spaces, skhp.search.space.suggested_space\n"
+        "import skhp.search.checks.parameters\n"
         "print([name for name in ('tensorflow', 'keras', 'optuna') if name in sys.modules])"
     )
     command = [sys.executable, "-c", code]
