@@ -18,11 +18,7 @@ __all__ = [
     "JournalWarning",
     "NonFiniteLossError",
     "NonFiniteLossWarning",
-    "OutputError",
     "RareClassWarning",
-    "SettingsError",
-    "StudyError",
-    "TableError",
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
 from skhp.comparison.baselines.dummy import DUMMY
@@ -19,6 +19,7 @@ from skhp.comparison.metric_scorers import (
     metric_scorers,
     metrics_from_0_to_1,
 )
+from skhp.comparison.outer_fits import repeat_seeds
 from skhp.comparison.outer_splits import grouped_splits, outer_splits, refuse_inner_folds
 from skhp.comparison.progress import bar_of_comparison
 from skhp.comparison.result import Comparison
@@ -27,10 +28,6 @@ from skhp.search.checks.columns import refuse_unusable_columns
 from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
 from skhp.shared.unusable_tables import refuse_several_inputs
 from skhp.tables.labels import on_classes
-
-__all__ = ["compare"]
-
-_LARGEST_SEED = 2**31 - 1
 
 
 def compare(
@@ -157,7 +154,7 @@ def compare(
     for estimator in others.values() if isinstance(baseline, str) else (baseline, *others.values()):
         refuse_unusable_columns(estimator, {}, X, y)
     target = _classes(y) if for_classes else np.asarray(y)
-    seeds = check_random_state(random_state).randint(_LARGEST_SEED, size=n_repeats).tolist()
+    seeds = repeat_seeds(random_state, n_repeats)
     if groups is None:
         splits = outer_splits(cv, X, target, seeds, stratified=for_classes)
     else:

@@ -8,7 +8,7 @@ from math import isnan
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
+from sklearn.utils import indexable
 
 from skhp.comparison.baselines.dummy import DUMMY, dummy_scores
 from skhp.comparison.baselines.lasso import without_convergence_warnings
@@ -20,15 +20,13 @@ from skhp.comparison.metric_scorers import (
     metrics_from_0_to_1,
     rarest_class,
 )
-from skhp.comparison.outer_fits import repeated_scores
+from skhp.comparison.outer_fits import repeat_seeds, repeated_scores
 from skhp.comparison.outer_splits import OuterSplits, outer_splits
 from skhp.comparison.progress import OnProgress
 from skhp.comparison.result import Comparison
 from skhp.comparison.scores import FoldScorer
 from skhp.comparison.verdict import DummyScore
 from skhp.tables.target import Target
-
-__all__ = ["compared", "compared_on_the_table"]
 
 _FOLDS = 5
 
@@ -57,36 +55,11 @@ def compared(
 ) -> Comparison:
     """Fit, score, set beside one another; `compare` and `skhp tune` end here, and so agree.
 
-    Parameters
-    ----------
-    estimators : mapping of str to estimator
-        The baseline among them, unless it is the dummy.
-    baseline : str
-        Its name.
-    X : array-like of shape (n_rows, ...)
-    y : array-like of shape (n_rows, ...)
-        What is fitted to.
-    target : ndarray of shape (n_rows, ...)
-        The same as an array.
-    splits : OuterSplits
-    seeds : sequence of int
-        One for each repeat.
-    metrics : mapping of str to callable
-    from_0_to_1 : frozenset of str
-        The metrics that cannot be elsewhere.
-    for_classes : bool
-    class_names : sequence, default=None
-        What the classes are called where `y` holds the codes 0, 1, and so on.
-    n_seeds : int, default=1
-    n_jobs : int, default=None
-    stage : str, default="comparison"
-    on_progress : callable, default=None
-    verbose : int, default=0
-
-    Returns
-    -------
-    Comparison
+    The baseline is one of the `estimators`, unless it is the dummy. `target` is `y` as an array,
+    and `class_names` are what its classes are called where it holds the codes 0, 1, and so on.
     """
+    # Sparse tables of some formats have no rows that can be cut.
+    X, y = indexable(X, y)
     labels = np.unique(target) if for_classes else None
     rare = rarest_class(target) if for_classes else None
     scorer = FoldScorer(metrics, labels, rare)
@@ -162,26 +135,10 @@ def compared_on_the_table(
 ) -> Comparison:
     """Classifiers of ours over repeated splits of a whole table; told in the labels of the table.
 
-    Parameters
-    ----------
-    estimators : mapping of str to estimator
-    baseline : str
-        The name of one of them. It does not warn of its convergence.
-    inputs : DataFrame
-    target : Target
-        Its codes are fitted to.
-    tuned_by : str
-        The score that both were tuned by, which is the first metric.
-    n_repeats : int
-        Of five folds, or as many as the rarest class has rows.
-    seed : int
-    on_progress : callable, default=None
-
-    Returns
-    -------
-    Comparison
+    There are five folds, or as many as the rarest class has rows. The baseline does not warn of its
+    convergence. The first metric is the score that both were tuned by.
     """
-    seeds = check_random_state(seed).randint(2**31 - 1, size=n_repeats).tolist()
+    seeds = repeat_seeds(seed, n_repeats)
     n_folds = min(_FOLDS, int(np.bincount(target.codes).min()))
     splits = outer_splits(n_folds, inputs, target.codes, seeds, stratified=True)
     if not target.is_binary:

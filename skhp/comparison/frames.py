@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skhp.comparison.outer_fits import OuterScore, RepeatedScores
+from skhp.comparison.outer_fits import RepeatedScores
+from skhp.comparison.scores import FoldScores
 from skhp.comparison.statistics import CorrectedTTest, corrected_t_test, holm
-
-__all__ = ["comparison_frame", "confusion_counts", "long_scores", "natural_frame"]
 
 # Sums that are equal but for the order of their terms.
 _ROUNDING = 1e-10
@@ -29,28 +28,10 @@ def comparison_frame(
 ) -> pd.DataFrame:
     """One row for each estimator and metric.
 
-    Parameters
-    ----------
-    scores : mapping of str to RepeatedScores
-        By the names of the estimators.
-    metrics : sequence of str
-    baseline : str
-        One of the estimators.
-    test_per_train : float
-        Test rows of a split per training row.
-    drawn_anew : bool
-        Whether each repeat has splits of its own. If not, a repeat is another seed alone, and no
-        further evidence of what other rows would do: the mean of the repeats counts.
-    from_0_to_1 : collection of str, default=()
-        The metrics that cannot be elsewhere, so that the intervals of their means end there.
-    dummy : str, default=None
-        One of the estimators, against which all others are tested, too; it is none of those that
-        the p-values are adjusted for.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by "estimator" and "metric", with the columns that `Comparison` lists.
+    Where splits are not `drawn_anew`, a repeat is another seed alone, and no further evidence of
+    what other rows would do: the mean of the repeats counts. The intervals of means end at 0 and 1
+    where the metric does. All are tested against the dummy, too, which is none of those that the
+    p-values are adjusted for.
     """
 
     def tested(of_splits: np.ndarray) -> CorrectedTTest:
@@ -100,15 +81,7 @@ def comparison_frame(
 
 
 def natural_frame(frame: pd.DataFrame, lower_is_better: Collection[str]) -> pd.DataFrame:
-    """The same numbers as a reader knows them: errors and losses are not negative.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        As `comparison_frame` returns it.
-    lower_is_better : collection of str
-        The metrics to turn round.
-    """
+    """The same numbers as a reader knows them: errors and losses are not negative."""
     natural = frame.copy()
     turned = natural.index.get_level_values("metric").isin(list(lower_is_better))
     natural.loc[turned, ["mean", "difference"]] *= -1
@@ -117,7 +90,7 @@ def natural_frame(frame: pd.DataFrame, lower_is_better: Collection[str]) -> pd.D
     return natural
 
 
-def _by_fold(rows: Sequence[Sequence[OuterScore]], metric: str) -> np.ndarray:
+def _by_fold(rows: Sequence[Sequence[FoldScores]], metric: str) -> np.ndarray:
     return np.array([[one.scores[metric] for one in row] for row in rows])
 
 
@@ -134,20 +107,11 @@ def _spread_of_rows(scores: np.ndarray) -> float:
     return 0.0 if np.ptp(scores, axis=0).max() == 0 else float(means.std(ddof=1))
 
 
-def long_scores(scores: Mapping[str, Sequence[Sequence[OuterScore]]], counted: str) -> pd.DataFrame:
+def long_scores(scores: Mapping[str, Sequence[Sequence[FoldScores]]], counted: str) -> pd.DataFrame:
     """A row for each score.
 
-    Parameters
-    ----------
-    scores : mapping of str to rows of scores
-        By the names of the estimators; a row holds a score for each fold.
-    counted : str
-        What the rows are, as the name of the column that numbers them.
-
-    Returns
-    -------
-    DataFrame
-        Columns: `counted`, fold, estimator, metric, score.
+    The column `counted` numbers the rows of scores of an estimator, each of which holds a score for
+    each fold.
     """
     cells = [
         (number, fold, name, metric, score)
@@ -164,20 +128,7 @@ def confusion_counts(
     labels: np.ndarray,
     class_names: Sequence[Any] | None = None,
 ) -> pd.DataFrame:
-    """How many rows of each class were given which class, summed over folds, mean over repeats.
-
-    Parameters
-    ----------
-    scores : mapping of str to RepeatedScores
-    labels : ndarray of shape (n_classes,)
-    class_names : sequence, default=None
-        What they are called, where that is something else.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by "estimator" and "class"; a column for each class "predicted".
-    """
+    """How many rows of each class were given which class, summed over folds, mean over repeats."""
     names = labels.tolist() if class_names is None else list(class_names)
     classes = pd.Index(names, name="predicted")
     frames = {

@@ -23,16 +23,6 @@ from skhp.comparison.scores import SCORINGS, scoring_name
 from skhp.exceptions import SettingsError
 from skhp.shared.nearest_name import nearest_name
 
-__all__ = [
-    "CLASSIFICATION_METRICS",
-    "REGRESSION_METRICS",
-    "Scoring",
-    "lower_is_better",
-    "metric_scorers",
-    "metrics_from_0_to_1",
-    "rarest_class",
-]
-
 Scoring = str | Any | Sequence[str] | Mapping[str, Any] | None
 
 CLASSIFICATION_METRICS = ("precision", "recall", "f1")
@@ -73,25 +63,9 @@ def metric_scorers(
 ) -> dict[str, Any]:
     """The scorer of each metric.
 
-    Parameters
-    ----------
-    scoring : str, callable, sequence of str, mapping or None
-        None is precision, recall and F1 of classes, R2 and mean absolute error of numbers.
-    estimator : estimator
-        One of those that are to be scored.
-    y : ndarray of shape (n_rows, ...)
-    for_classes : bool
-        Whether classes are predicted: then precision and its kin are those of the rarer class of
-        two, whatever the labels are, and the mean over the classes for more.
-
-    Returns
-    -------
-    dict of str to callable
-
-    Raises
-    ------
-    SettingsError
-        For an unknown name, and for what is no scoring at all.
+    None is precision, recall and F1 of classes, R2 and mean absolute error of numbers. Precision
+    and its kin are those of the rarer class of two, whatever the labels are, and the mean over the
+    classes for more.
 
     Examples
     --------
@@ -113,17 +87,6 @@ def metric_scorers(
 def metrics_from_0_to_1(scoring: Scoring, metrics: Iterable[str]) -> frozenset[str]:
     """The metrics that are known to lie between 0 and 1; of a scorer of the user's nothing is.
 
-    Parameters
-    ----------
-    scoring : str, callable, sequence of str, mapping or None
-        As for `metric_scorers`.
-    metrics : iterable of str
-        The names that it gave the metrics.
-
-    Returns
-    -------
-    frozenset of str
-
     Examples
     --------
     >>> sorted(metrics_from_0_to_1({"mine": "recall", "f1": print}, ["mine", "f1"]))
@@ -137,14 +100,7 @@ def metrics_from_0_to_1(scoring: Scoring, metrics: Iterable[str]) -> frozenset[s
 def lower_is_better(scorers: Mapping[str, Any]) -> frozenset[str]:
     """The metrics that scikit-learn gives the other sign, so that greater is better.
 
-    Parameters
-    ----------
-    scorers : mapping of str to callable
-        As `metric_scorers` returns them. A function of the user's says nothing of its sign.
-
-    Returns
-    -------
-    frozenset of str
+    A function of the user's says nothing of its sign.
 
     Examples
     --------

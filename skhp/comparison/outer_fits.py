@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import cross_validate
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+from sklearn.utils.parallel import Parallel, delayed
 
 from skhp.comparison.outer_splits import OuterSplit, OuterSplits
 from skhp.comparison.progress import OnProgress, TrainingCount
-from skhp.comparison.scores import FoldScorer, undefined_scores_are_zero
-from skhp.population.backend import PopulationBackend
-
-__all__ = [
-    "OuterFit",
-    "OuterScore",
-    "RepeatedScores",
-    "fit_seed",
-    "has_seed",
-    "outer_scores",
-    "repeated_scores",
-    "score_fits",
-    "seeded",
-]
+from skhp.comparison.scores import FoldScorer, FoldScores, ObservedScorer, undefined_scores_are_zero
+from skhp.compat.scikit_learn import split_rows
+from skhp.population.backend import PopulationBackend, active_population
+from skhp.population.joint_fits import fit_together
+from skhp.population.progress import PrintedProgress, ProgressObserver
+from skhp.population.requests.requested_fits import SharedRows
 
 _LARGEST_SEED = 2**31 - 1
+
+
+def repeat_seeds(random_state: Any, n_repeats: int) -> list[int]:
+    """A seed for each repeat."""
+    return check_random_state(random_state).randint(_LARGEST_SEED, size=n_repeats).tolist()
 
 
 def fit_seed(*numbers: int) -> int:
@@ -51,16 +49,6 @@ def has_seed(estimator: Any) -> bool:
 
 def seeded(estimator: Any, seed: int) -> Any:
     """A clone, in which every parameter `random_state` has a number drawn from a seed.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Those within it, as in a pipeline or a searcher, are seeded too.
-    seed : int
-
-    Returns
-    -------
-    estimator
 
     Examples
     --------
@@ -96,34 +84,6 @@ class OuterFit(NamedTuple):
     split: OuterSplit
 
 
-class OuterScore(NamedTuple):
-    """Scores on the test rows, counts of true by predicted class, Brier score, seconds of the fit.
-
-    The Brier score is NaN where no probabilities are predicted, and unless there are two classes.
-    """
-
-    scores: Mapping[str, float]
-    confusion: np.ndarray | None
-    brier: float
-    seconds: float
-
-
-class _OneAfterAnother(BaseEstimator):
-    """What cross_validate clones for each split; the clones are the estimators of the fits.
-
-    So fits of several estimators and seeds are one cross-validation, and thereby one population.
-    """
-
-    def __init__(self, estimators: Iterator[Any]) -> None:
-        self.estimators = estimators
-
-    def __sklearn_clone__(self) -> Any:
-        return next(self.estimators)
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        return self
-
-
 def score_fits(
     fits: Sequence[OuterFit],
     X: Any,
@@ -132,86 +92,80 @@ def score_fits(
     n_jobs: int | None = None,
     count: TrainingCount | None = None,
     verbose: int = 0,
-) -> list[OuterScore]:
-    """Fit and score; of large tables not everything at a time.
+) -> list[FoldScores]:
+    """Fit and score; of large tables not everything at a time. An error of a fit is raised.
 
-    Parameters
-    ----------
-    fits : sequence of OuterFit
-    X : array-like of shape (n_rows, ...)
-    y : array-like of shape (n_rows, ...)
-    scorer : FoldScorer
-    n_jobs : int, default=None
-        As for `skhp.population`. Where such a population is switched on already, None leaves it
-        as it is.
-    count : TrainingCount, default=None
-        Is told of each fit that is scored in this process, and of the others when all are.
-    verbose : int, default=0
-        As of `cross_validate`.
-
-    Returns
-    -------
-    list of OuterScore
-        In the order of `fits`. An error of a fit is raised.
+    With `n_jobs`, what cannot join the population of the networks is fitted by so many workers.
+    Where a population is switched on already, `n_jobs=None` leaves it as it is. `count` is told of
+    each fit that is scored in this process, and of the others when all are.
     """
     n_cells = math.prod(getattr(X, "shape", (len(y),)))
     together = max(1, _MOST_CELLS_TOGETHER // max(1, n_cells))
-    scores: list[OuterScore] = []
-    if count is not None:
-        scorer = replace(scorer, scored=count)
-    with _population(n_jobs, count), undefined_scores_are_zero():
+    scores: list[FoldScores] = []
+    observed = scorer if count is None else ObservedScorer(scorer, count)
+    progress = PrintedProgress("Comparing") if verbose else count
+    with _population(n_jobs), undefined_scores_are_zero():
         for begin in range(0, len(fits), together):
-            scores += _score_together(fits[begin : begin + together], X, y, scorer, verbose)
+            turn = fits[begin : begin + together]
+            scores += _score_together(turn, X, y, observed, progress, verbose)
             if count is not None:
                 count.reached(len(scores))
     return scores
 
 
+def fit_and_score(estimator: Any, X: Any, y: Any, split: OuterSplit, scorer: Any) -> FoldScores:
+    """Fit to the training rows of a split, and score on its test rows."""
+    X_train, y_train = split_rows(estimator, X, y, split.train)
+    begin = time.perf_counter()
+    estimator.fit(X_train, y_train)
+    seconds = time.perf_counter() - begin
+    return _score(estimator, X, y, split, scorer, seconds)
+
+
 def _score_together(
-    fits: Sequence[OuterFit], X: Any, y: Any, scorer: FoldScorer, verbose: int
-) -> list[OuterScore]:
-    estimators = iter([seeded(fit.estimator, fit.seed) for fit in fits])
-    results = cross_validate(
-        _OneAfterAnother(estimators),
-        X,
-        y,
-        cv=[fit.split for fit in fits],
-        scoring=scorer,
-        error_score="raise",
-        verbose=verbose,
+    fits: Sequence[OuterFit],
+    X: Any,
+    y: Any,
+    scorer: Any,
+    progress: ProgressObserver | None,
+    verbose: int,
+) -> list[FoldScores]:
+    def score(number: int, fitted: Any, seconds: float) -> FoldScores:
+        if isinstance(fitted, Exception):
+            raise fitted
+        return _score(fitted, X, y, fits[number].split, scorer, seconds)
+
+    def score_others(numbers: Sequence[int]) -> list[FoldScores]:
+        return Parallel(verbose=verbose)(
+            delayed(fit_and_score)(
+                seeded(fits[number].estimator, fits[number].seed), X, y, fits[number].split, scorer
+            )
+            for number in numbers
+        )
+
+    return fit_together(
+        _on_shared_rows(fits, X, y), progress=progress, on_fitted=score, fit_others=score_others
     )
-    if next(estimators, None) is not None:
-        raise RuntimeError(
-            "scikit-learn has cloned fewer estimators than it has scored, so the scores cannot be "
-            "told apart: please report this with the version of scikit-learn."
-        )
-    return outer_scores(results, scorer)
 
 
-def outer_scores(results: Mapping[str, np.ndarray], scorer: FoldScorer) -> list[OuterScore]:
-    """The scores of each split in what `cross_validate` returns."""
-    columns = {
-        name.removeprefix("test_"): column
-        for name, column in results.items()
-        if name.startswith("test_")
-    }
-    return [
-        OuterScore(
-            *scorer.parted({name: float(column[number]) for name, column in columns.items()}),
-            seconds=float(seconds),
-        )
-        for number, seconds in enumerate(results["fit_time"])
-    ]
+def _on_shared_rows(fits: Sequence[OuterFit], X: Any, y: Any) -> Iterator[tuple[Any, Any, Any]]:
+    rows = SharedRows()
+    for fit in fits:
+        estimator = seeded(fit.estimator, fit.seed)
+        yield estimator, *rows.cut(estimator, X, y, fit.split.train)
 
 
-def _population(
-    n_jobs: int | None, count: TrainingCount | None
-) -> contextlib.AbstractContextManager[Any]:
-    active, _ = joblib.parallel.get_active_backend()
-    if n_jobs is None and isinstance(active, PopulationBackend):
+def _score(
+    fitted: Any, X: Any, y: Any, split: OuterSplit, scorer: Any, seconds: float
+) -> FoldScores:
+    scores: FoldScores = scorer(fitted, *split_rows(fitted, X, y, split.test, split.train))
+    return scores._replace(seconds=seconds)
+
+
+def _population(n_jobs: int | None) -> contextlib.AbstractContextManager[Any]:
+    if n_jobs is None and active_population() is not None:
         return contextlib.nullcontext()
-    backend = PopulationBackend(n_jobs=n_jobs, observer=count)
-    return joblib.parallel_config(backend=backend, n_jobs=n_jobs)
+    return joblib.parallel_config(backend=PopulationBackend(n_jobs=n_jobs), n_jobs=n_jobs)
 
 
 class RepeatedScores(NamedTuple):
@@ -221,8 +175,8 @@ class RepeatedScores(NamedTuple):
     no seed.
     """
 
-    of_repeats: tuple[tuple[OuterScore, ...], ...]
-    of_seeds: tuple[tuple[OuterScore, ...], ...]
+    of_repeats: tuple[tuple[FoldScores, ...], ...]
+    of_seeds: tuple[tuple[FoldScores, ...], ...]
 
 
 def repeated_scores(
@@ -241,29 +195,7 @@ def repeated_scores(
 ) -> dict[str, RepeatedScores]:
     """Fit and score every estimator, all of them in one go.
 
-    Parameters
-    ----------
-    estimators : mapping of str to estimator
-    X : array-like of shape (n_rows, ...)
-    y : array-like of shape (n_rows, ...)
-    splits : OuterSplits
-    seeds : sequence of int
-        One for each repeat.
-    scorer : FoldScorer
-    n_seeds : int
-        Seeds on the splits of one repeat, that of the repeat included.
-    n_jobs : int, default=None
-        As for `score_fits`.
-    stage : str, default="comparison"
-        The name under which `on_progress` is told.
-    on_progress : callable, default=None
-        Takes a `StageProgress`.
-    verbose : int, default=0
-        As for `score_fits`.
-
-    Returns
-    -------
-    dict of str to RepeatedScores
+    `n_seeds` are tried on the splits of the first repeat, the seed of that repeat included.
     """
     # Repeats on the same splits are other seeds already.
     n_known = 1 if splits.drawn_anew else len(seeds)
@@ -282,7 +214,7 @@ def repeated_scores(
     count = None if on_progress is None else TrainingCount(stage, len(fits), on_progress)
     scores = iter(score_fits(fits, X, y, scorer, n_jobs, count, verbose))
 
-    def rows(count: int) -> tuple[tuple[OuterScore, ...], ...]:
+    def rows(count: int) -> tuple[tuple[FoldScores, ...], ...]:
         return tuple(tuple(next(scores) for _ in range(splits.n_folds)) for _ in range(count))
 
     by_name = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -17,8 +18,6 @@ from sklearn.model_selection import (
 )
 
 from skhp.exceptions import SettingsError
-
-__all__ = ["OuterSplit", "OuterSplits", "grouped_splits", "outer_splits", "refuse_inner_folds"]
 
 
 class OuterSplit(NamedTuple):
@@ -35,6 +34,11 @@ class OuterSplits(NamedTuple):
     drawn_anew: bool
 
     @property
+    def every(self) -> Iterator[OuterSplit]:
+        """The splits of all repeats."""
+        return itertools.chain.from_iterable(self.of_repeats)
+
+    @property
     def n_folds(self) -> int:
         """Number of splits of a repeat."""
         return len(self.of_repeats[0])
@@ -42,8 +46,7 @@ class OuterSplits(NamedTuple):
     @property
     def test_per_train(self) -> float:
         """Test rows per training row, the mean over all splits."""
-        shares = [len(one.test) / len(one.train) for splits in self.of_repeats for one in splits]
-        return float(np.mean(shares))
+        return float(np.mean([len(one.test) / len(one.train) for one in self.every]))
 
 
 def outer_splits(
@@ -51,26 +54,8 @@ def outer_splits(
 ) -> OuterSplits:
     """Split the rows once for each seed.
 
-    Parameters
-    ----------
-    cv : int, splitter or iterable of pairs
-        A number is that of shuffled folds. A splitter that shuffles by its `random_state` is given
-        the seeds in its place; any other, and an iterable, splits alike in every repeat.
-    X : array-like of shape (n_rows, ...)
-    y : ndarray of shape (n_rows, ...)
-    seeds : sequence of int
-        One for each repeat.
-    stratified : bool
-        Whether a number of folds means that each holds its share of every class.
-
-    Returns
-    -------
-    OuterSplits
-
-    Raises
-    ------
-    SettingsError
-        If `cv` is none of these, or a class has fewer rows than there are to be folds.
+    A number is that of shuffled folds. A splitter that shuffles by its `random_state` is given the
+    seeds in its place; any other, and an iterable of pairs, splits alike in every repeat.
 
     Examples
     --------
@@ -86,7 +71,7 @@ def outer_splits(
             f"cv={cv!r} cannot be used: give a number of folds, a splitter such as "
             "StratifiedShuffleSplit(10, test_size=0.2), or a list of pairs (train, test)."
         )
-    if not _shuffles_by_seed(cv):
+    if not shuffles_by_seed(cv):
         splits = _split(check_cv(list(cv) if not hasattr(cv, "split") else cv), X, y)
         return OuterSplits((splits,) * len(seeds), drawn_anew=False)
     of_repeats = []
@@ -118,7 +103,8 @@ def _folds(n_folds: int, y: np.ndarray, stratified: bool) -> KFold | StratifiedK
     return StratifiedKFold(n_folds, shuffle=True)
 
 
-def _shuffles_by_seed(cv: Any) -> bool:
+def shuffles_by_seed(cv: Any) -> bool:
+    """Whether a splitter draws other splits for another `random_state`."""
     return hasattr(cv, "random_state") and getattr(cv, "shuffle", True) is not False
 
 
@@ -145,7 +131,7 @@ def grouped_splits(
     # What is no splitter is pairs, or refused.
     if isinstance(cv, str) or not hasattr(cv, "split"):
         cv = outer_splits(cv, X, y, [0], stratified).of_repeats[0]
-    drawn_anew = hasattr(cv, "random_state") and getattr(cv, "shuffle", True) is not False
+    drawn_anew = shuffles_by_seed(cv)
     of_repeats: list[tuple[OuterSplit, ...]] = []
     for seed in seeds:
         splitter = copy.deepcopy(cv)

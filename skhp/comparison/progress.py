@@ -25,8 +25,6 @@ from rich.text import Text
 
 from skhp.exceptions import JournalError, StudyError
 
-__all__ = ["OnProgress", "StageBars", "StageProgress", "TrainingCount", "bar_of_comparison"]
-
 
 class StageProgress(NamedTuple):
     """How far a stage of a study is.
@@ -105,11 +103,8 @@ _NAMES = {
 def bar_of_comparison(verbose: int | Literal["auto"]) -> Iterator[OnProgress | None]:
     """A bar on standard error, or None where none is wanted.
 
-    Parameters
-    ----------
-    verbose : int or "auto"
-        1 is a bar; "auto" is one where somebody sees it move, a terminal or a notebook; with 2 and
-        more joblib prints lines instead.
+    With `verbose` 1 there is one; with "auto" where somebody sees it move, in a terminal or a
+    notebook; with 2 and more, joblib and the population print lines instead.
     """
     seen = Console(file=sys.stderr)
     if verbose == 1 or (verbose == "auto" and (seen.is_terminal or seen.is_jupyter)):
@@ -120,13 +115,7 @@ def bar_of_comparison(verbose: int | Literal["auto"]) -> Iterator[OnProgress | N
 
 
 class StageBars:
-    """One bar a stage, for `run_study`; where the stream is no terminal, one line each at the end.
-
-    Parameters
-    ----------
-    stream : text stream
-        Such as ``sys.stderr``.
-    """
+    """One bar a stage of a study; where the stream is not a terminal, one line each at the end."""
 
     def __init__(self, stream: TextIO) -> None:
         self._progress = Progress(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
+from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,20 +18,6 @@ from sklearn.metrics import check_scoring, confusion_matrix, f1_score, get_score
 from skhp.exceptions import SettingsError
 from skhp.shared.class_scoring import as_classes
 from skhp.shared.nearest_name import nearest_name
-
-__all__ = [
-    "SCORINGS",
-    "FoldScorer",
-    "FoldScores",
-    "ObservedScorer",
-    "Scorer",
-    "Scores",
-    "natural_name",
-    "natural_score",
-    "score_classifier",
-    "scoring_name",
-    "undefined_scores_are_zero",
-]
 
 Scorer = Callable[[BaseEstimator, object, np.ndarray], float]
 
@@ -95,20 +82,6 @@ def score_classifier(
 ) -> Scores:
     """Score a fitted classifier.
 
-    Parameters
-    ----------
-    classifier : fitted classifier
-    X : array-like of shape (n_rows, n_columns)
-    y : ndarray of shape (n_rows,)
-    rare : label
-        The class of `y` whose precision and recall are asked for.
-    scorer : callable
-        As scikit-learn's scorers: ``scorer(classifier, X, y)``.
-
-    Returns
-    -------
-    Scores
-
     Examples
     --------
     >>> from sklearn.dummy import DummyClassifier
@@ -143,11 +116,6 @@ def scoring_name(name: str, n_classes: int) -> str:
     """The scorer of scikit-learn that a name means for a number of classes.
 
     Those that are defined for two classes only become, for more, the mean over the classes.
-
-    Raises
-    ------
-    SettingsError
-        If it is not the name of a score for classifiers.
 
     Examples
     --------
@@ -189,19 +157,14 @@ class ObservedScorer:
 
     To the journal of a search, and wherever else it is written down, it is the scorer alone.
 
-    Parameters
-    ----------
-    scorer : callable
-        As scikit-learn's scorers.
-    observe : callable
-        Takes the classifier and its score.
+    Who observes is given the classifier and its score.
     """
 
-    def __init__(self, scorer: Scorer, observe: Callable[[BaseEstimator, float], None]) -> None:
+    def __init__(self, scorer: Callable[..., Any], observe: Callable[[Any, Any], None]) -> None:
         self._scorer = scorer
-        self._observe: Callable[[BaseEstimator, float], None] | None = observe
+        self._observe: Callable[[Any, Any], None] | None = observe
 
-    def __call__(self, classifier: BaseEstimator, X: object, y: np.ndarray) -> float:
+    def __call__(self, classifier: BaseEstimator, X: object, y: np.ndarray) -> Any:
         """Score a classifier."""
         score = self._scorer(classifier, X, y)
         if self._observe is not None:
@@ -229,47 +192,35 @@ def _share(part: int, whole: int) -> float:
 
 
 _CONFUSION = "confusion"
-_BRIER = "brier"
 
 
 class FoldScores(NamedTuple):
-    """The scores by their names, the counts of true by predicted class, the Brier score."""
+    """Scores on the test rows, counts of true by predicted class, Brier score, seconds of the fit.
 
-    scores: dict[str, float]
+    The Brier score is NaN where no probabilities are predicted, and unless there are two classes.
+    """
+
+    scores: Mapping[str, float]
     confusion: np.ndarray | None
     brier: float
+    seconds: float = nan
 
 
 @dataclass(frozen=True, eq=False)
 class FoldScorer:
-    """A scorer of several metrics for scikit-learn's `cross_validate`, and of the confusion.
+    """Scores by `metrics`, the confusion of `labels` and the Brier score of the class `rare`.
 
-    Parameters
-    ----------
-    metrics : mapping of str to callable
-        Scorers of scikit-learn.
-    labels : ndarray of shape (n_classes,), default=None
-        The classes whose confusion is counted; None counts nothing.
-    rare : label or None, default=None
-        The class whose probability is judged by the Brier score; None judges none.
-    raises : bool, default=True
-        Whether an error of a metric is raised; otherwise the score is NaN.
-    scored : callable, default=None
-        Called after each fold that is scored in this process.
+    Without labels there is no confusion, without a rare class no Brier score. Unless it `raises`,
+    a metric that raises an error has the score NaN.
     """
 
     metrics: Mapping[str, Any]
     labels: np.ndarray | None = None
     rare: Any = None
     raises: bool = True
-    scored: Callable[[], None] | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        # Who is told lives in this process.
-        return self.__dict__ | {"scored": None}
-
-    def __call__(self, estimator: Any, X: Any, y: Any) -> dict[str, float]:
-        """One number under each name, those of the confusion under the positions of the classes."""
+    def __call__(self, estimator: Any, X: Any, y: Any) -> FoldScores:
+        """Score a fitted estimator."""
         estimator, X, y = as_classes(estimator, X, y)
         # Numbered, as a metric may have any name.
         scorers = {f"{position}": metric for position, metric in enumerate(self.metrics.values())}
@@ -279,26 +230,27 @@ class FoldScorer:
             # Of scikit-learn's own, so that all metrics share one prediction.
             together = check_scoring(estimator, scoring=scorers, raise_exc=self.raises)
             values = together(estimator, X, y)
-        counts = values.pop(_CONFUSION, np.empty((0, 0)))
-        for (true, predicted), count in np.ndenumerate(counts):
-            values[f"{_CONFUSION} {true} {predicted}"] = float(count)
-        # In place of a score that could not be had stands the text of the error.
-        values = {name: nan if isinstance(one, str) else one for name, one in values.items()}
-        values[_BRIER] = self._brier(estimator, X, y)
-        if self.scored is not None:
-            self.scored()
-        return values
+        confusion = values.pop(_CONFUSION, None)
+        return FoldScores(
+            {
+                name: self._number(name, value)
+                for name, value in zip(self.metrics, values.values(), strict=True)
+            },
+            None if confusion is None else confusion.astype(float),
+            self._brier(estimator, X, y),
+        )
 
-    def parted(self, values: Mapping[str, float]) -> FoldScores:
-        """The numbers of a fold, by what they are."""
-        scores = {name: values[f"{position}"] for position, name in enumerate(self.metrics)}
-        confusion = None
-        if self.labels is not None:
-            classes = range(len(self.labels))
-            confusion = np.array(
-                [[values[f"{_CONFUSION} {true} {said}"] for said in classes] for true in classes]
+    def _number(self, name: str, value: Any) -> float:
+        if not self.raises and isinstance(value, str):
+            # In place of a score that could not be had stands the text of the error.
+            return nan
+        value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+        if not isinstance(value, Number):
+            raise SettingsError(
+                f"the scorer {name!r} returned {value!r}, of type {type(value).__name__}: give a "
+                "scorer that returns a number."
             )
-        return FoldScores(scores, confusion, values[_BRIER])
+        return float(value)  # type: ignore[arg-type]
 
     def _brier(self, estimator: Any, X: Any, y: Any) -> float:
         if self.rare is None or not hasattr(estimator, "predict_proba"):

@@ -9,8 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-__all__ = ["CorrectedTTest", "corrected_t_test", "holm", "least_clear_difference", "rows_needed"]
-
 # Rounding of equal sums leaves this much; without the limit it would be significant.
 _ROUNDING = 1e-10
 
@@ -31,17 +29,7 @@ def corrected_t_test(values: Iterable[float], test_per_train: float) -> Correcte
     the usual variance of the mean, s2 / n, is far too small. The corrected one is
     s2 * (1 / n + n_test / n_train).
 
-    Parameters
-    ----------
-    values : iterable of float
-        One from each split, as a rule the difference of two scores.
-    test_per_train : float
-        Test rows of a split per training row.
-
-    Returns
-    -------
-    CorrectedTTest
-        A single value has no interval and no p-value: they are NaN.
+    A single value has no interval and no p-value: they are NaN.
 
     References
     ----------
@@ -68,14 +56,8 @@ def corrected_t_test(values: Iterable[float], test_per_train: float) -> Correcte
 def least_clear_difference(test: CorrectedTTest, n_values: int, n_tests: int = 1) -> float:
     """The least mean that a test of such values would have found to be other than 0.
 
-    Parameters
-    ----------
-    test : CorrectedTTest
-    n_values : int
-        How many values it was of.
-    n_tests : int, default=1
-        How many tests are looked at together: then the smallest of all p-values has to be below
-        0.05 / `n_tests`, as Holm's and Bonferroni's methods ask for.
+    Of several tests that are looked at together, the smallest of all p-values has to be below 0.05
+    / `n_tests`, as Holm's and Bonferroni's methods ask for.
 
     Examples
     --------
@@ -109,15 +91,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     The smallest of m is multiplied by m, the next by m - 1, and so on; none is less than the one
     before it, nor more than 1.
 
-    Parameters
-    ----------
-    p_values : sequence of float
-        NaN is no test: it stays, and does not count.
-
-    Returns
-    -------
-    ndarray
-        In the order of `p_values`.
+    NaN is no test: it stays, and does not count.
 
     References
     ----------

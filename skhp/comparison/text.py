@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Sequence
 from math import isnan
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
-from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.console import RenderableType
 
+from skhp.comparison.findings import Findings
 from skhp.comparison.verdict import decimal, p_value_text, split_count
-
-if TYPE_CHECKING:
-    from skhp.comparison.result import Comparison
-
-__all__ = ["html_of_comparison", "notes", "render_comparison", "score_table", "text_table"]
-
-_WIDTH = 80
+from skhp.shared.text_tables import as_text, text_table
 
 
 class PrintedTable(NamedTuple):
@@ -30,39 +23,20 @@ class PrintedTable(NamedTuple):
     n_names: int
 
 
-def render_comparison(comparison: Comparison) -> str:
-    """Scores, differences to the baseline, confusion and the verdict.
-
-    Parameters
-    ----------
-    comparison : Comparison
-
-    Returns
-    -------
-    str
-        Plain text; no line is longer than 80 characters.
-    """
+def render_comparison(comparison: Findings) -> str:
+    """Scores, differences to the baseline, confusion and the verdict."""
     parts: list[RenderableType] = [_title(comparison), ""]
-    parts += [" ".join(notes(comparison)), "", text_table(score_table(comparison)), ""]
-    parts += ["Difference to the baseline:", "", text_table(_differences(comparison)), ""]
+    parts += [" ".join(notes(comparison)), "", text_table(*score_table(comparison)), ""]
+    parts += ["Difference to the baseline:", "", text_table(*_differences(comparison)), ""]
     if comparison.confusion is not None and comparison.rare_class is not None:
-        parts += [_of_confusion(comparison), "", text_table(_confusion(comparison)), ""]
+        parts += [_of_confusion(comparison), "", text_table(*_confusion(comparison)), ""]
     if calibration := _calibration(comparison):
         parts += [calibration, ""]
-    return _as_text([*parts, *comparison.verdict().splitlines()])
+    return as_text(*parts, *comparison.verdict().splitlines()).rstrip()
 
 
-def html_of_comparison(comparison: Comparison) -> str:
-    """The same as HTML, the verdict first.
-
-    Parameters
-    ----------
-    comparison : Comparison
-
-    Returns
-    -------
-    str
-    """
+def html_of_comparison(comparison: Findings) -> str:
+    """The same as HTML, the verdict first."""
     verdicts = comparison.verdict().splitlines()
     parts = [_paragraph(f"<strong>{html.escape(_title(comparison))}</strong>")]
     parts += [_paragraph(html.escape(verdict)) for verdict in verdicts]
@@ -76,10 +50,12 @@ def html_of_comparison(comparison: Comparison) -> str:
     return f'<div class="skhp-comparison">{"".join(parts)}</div>'
 
 
-def notes(comparison: Comparison) -> list[str]:
+def notes(comparison: Findings) -> list[str]:
     """What the numbers are means of, which of them are better if lower, and who the dummy is."""
     found = [_meaning(comparison)]
-    lower = [comparison.title(name) for name in comparison.metrics if _is_lower(comparison, name)]
+    lower = [
+        comparison.title(name) for name in comparison.metrics if name in comparison.lower_is_better
+    ]
     if lower:
         found.append(f"Lower is better: {', '.join(lower)}.")
     metrics_of: dict[str, list[str]] = {}
@@ -92,7 +68,7 @@ def notes(comparison: Comparison) -> list[str]:
     return found
 
 
-def score_table(comparison: Comparison) -> PrintedTable:
+def score_table(comparison: Findings) -> PrintedTable:
     """A row for each estimator and metric."""
     seed = ("seed",) if _knows_seeds(comparison) else ()
     rows = [
@@ -111,21 +87,17 @@ def score_table(comparison: Comparison) -> PrintedTable:
     return PrintedTable(headings, rows, 2)
 
 
-def _knows_seeds(comparison: Comparison) -> bool:
+def _knows_seeds(comparison: Findings) -> bool:
     """Whether more than one seed was tried on the same splits."""
     of_estimators = comparison.frame.drop(index=comparison.dummy or [], level="estimator")
     return bool(of_estimators["seed_std"].notna().any())
 
 
-def _title(comparison: Comparison) -> str:
+def _title(comparison: Findings) -> str:
     return f"Compared to {comparison.baseline}: {', '.join(comparison.names)}"
 
 
-def _is_lower(comparison: Comparison, metric: str) -> bool:
-    return metric in comparison.lower_is_better
-
-
-def _meaning(comparison: Comparison) -> str:
+def _meaning(comparison: Findings) -> str:
     splits = split_count(comparison.n_repeats, comparison.n_folds)
     means = f"Means of {splits}"
     if comparison.n_repeats > 1:
@@ -139,7 +111,7 @@ def _meaning(comparison: Comparison) -> str:
     return f"{means}. Precision, recall and F1 are those of class {comparison.rare_class!r}."
 
 
-def _differences(comparison: Comparison) -> PrintedTable:
+def _differences(comparison: Findings) -> PrintedTable:
     # Of a single estimator, nothing is adjusted.
     adjusted = ("p_value", "p_value_adjusted")[: len(comparison.names)]
     rows = [
@@ -161,7 +133,7 @@ def _p_value(p_value: float) -> str:
     return "-" if isnan(p_value) else p_value_text(p_value).removeprefix("p").lstrip("= ")
 
 
-def _calibration(comparison: Comparison) -> str:
+def _calibration(comparison: Findings) -> str:
     brier = comparison.frame.groupby(level="estimator", sort=False)["brier"].first().dropna()
     if brier.empty:
         return ""
@@ -170,11 +142,11 @@ def _calibration(comparison: Comparison) -> str:
     return f"Brier score of {of_class} (0 is best): {scores}."
 
 
-def _of_confusion(comparison: Comparison) -> str:
+def _of_confusion(comparison: Findings) -> str:
     return f"Rows of class {comparison.rare_class!r}, and others, per repeat:"
 
 
-def _confusion(comparison: Comparison) -> PrintedTable:
+def _confusion(comparison: Findings) -> PrintedTable:
     rare, confusion = comparison.rare_class, comparison.confusion
     assert confusion is not None
     rows = []
@@ -191,19 +163,6 @@ def _interval(low: float, high: float) -> str:
     return "-" if low != low else f"{decimal(low)} to {decimal(high)}"
 
 
-def text_table(printed: PrintedTable) -> Table:
-    """A table of text: names fold where they are long, numbers stand at the right."""
-    table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False)
-    for place, heading in enumerate(printed.headings):
-        if place < printed.n_names:
-            table.add_column(heading, overflow="fold")
-        else:
-            table.add_column(heading, justify="right", no_wrap=True)
-    for row in printed.rows:
-        table.add_row(*row)
-    return table
-
-
 def _html_table(printed: PrintedTable, caption: str) -> str:
     frame = pd.DataFrame(printed.rows, columns=list(printed.headings))
     with pd.option_context("display.max_colwidth", None):
@@ -213,13 +172,3 @@ def _html_table(printed: PrintedTable, caption: str) -> str:
 
 def _paragraph(content: str) -> str:
     return f"<p>{content}</p>"
-
-
-def _as_text(parts: Sequence[RenderableType]) -> str:
-    text = io.StringIO()
-    console = Console(
-        file=text, width=_WIDTH, color_system=None, markup=False, emoji=False, highlight=False
-    )
-    for part in parts:
-        console.print(part)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -10,17 +10,6 @@ from typing import Any
 
 from skhp.comparison.statistics import CorrectedTTest, least_clear_difference, rows_needed
 
-__all__ = [
-    "DummyScore",
-    "decimal",
-    "dummy_sentences",
-    "metric_key",
-    "metric_title",
-    "p_value_text",
-    "split_count",
-    "verdict_sentence",
-]
-
 _LEVEL = 0.05
 _TITLES = {"f1": "F1", "roc_auc": "ROC AUC", "r2": "R2", "neg_brier_score": "Brier score"}
 # A difference that this many times the rows would not make clear is as good as none.
@@ -58,26 +47,10 @@ def verdict_sentence(
 
     Only a difference that the corrected test calls clear is a gain or a loss.
 
-    Parameters
-    ----------
-    row : mapping
-        The row of the estimator and metric in the natural frame of a `Comparison`.
-    name, baseline, metric : str
-    n_repeats, n_folds : int
-    n_estimators : int, default=1
-        How many were compared to the baseline. Of several, a difference is clear only if it is so
-        by the p-value that Holm's method adjusts for that.
-    n_rows : int, default=None
-        Rows of the table; with them it is told how many would be needed.
-    n_values : int, default=None
-        How many differences were tested; None is one for each split.
-    lower_is_better : bool, default=False
-    beats_dummy : bool, default=True
-        Whether the estimator is better than a constant answer; what is not has no gain.
-
-    Returns
-    -------
-    str
+    Of several estimators, a difference is clear only if it is so by the p-value that Holm's method
+    adjusts for their number. `n_values` is how many differences were tested, where that is not one
+    for each split. With `n_rows` it is told how many rows would be needed. What does not beat the
+    dummy has no gain.
 
     Examples
     --------
@@ -151,14 +124,6 @@ def dummy_sentences(
     dummy: DummyScore, rows: Mapping[str, Any], metric: str, lower_is_better: bool = False
 ) -> str:
     """Which of the estimators are not better than a constant answer; nothing if all are.
-
-    Parameters
-    ----------
-    dummy : DummyScore
-    rows : mapping of str to mapping
-        Rows in the frame of a `Comparison`, in which greater is better, by estimator.
-    metric : str
-    lower_is_better : bool, default=False
 
     Examples
     --------

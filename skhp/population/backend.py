@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import joblib
@@ -54,8 +54,6 @@ class PopulationBackend(ParallelBackendBase):
         Keeps the results of the tasks.
     pruning : Pruning, default=None
         How candidates are ended on the way.
-    observer : ProgressObserver, default=None
-        Is told how far a population is where no progress is printed.
     **options
         Of `PopulationOptions`.
     """
@@ -75,7 +73,6 @@ class PopulationBackend(ParallelBackendBase):
         train_population: PopulationTrainer | None = None,
         journal: TaskJournal | None = None,
         pruning: Pruning | None = None,
-        observer: ProgressObserver | None = None,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
@@ -84,11 +81,15 @@ class PopulationBackend(ParallelBackendBase):
         # Not for nested backends: the tasks within a task are none of its own.
         self._journalled = JournalledCall(journal)
         self._pruning = pruning
-        self._observer = observer
         self._calls: WeakKeyDictionary[Any, ParallelCall] = WeakKeyDictionary()
         self._calls_open = 0
         self._workers = 1
         self._collected: list[tuple[ParallelCall, CollectedTask]] = []
+
+    @property
+    def trainer(self) -> PopulationTrainer:
+        """What trains the fits of a call."""
+        return self._train_population or trained_by_cohorts
 
     def __reduce__(self) -> tuple[Any, ...]:
         # It travels only as the nested backend of a task for a worker process, which has its own
@@ -112,8 +113,6 @@ class PopulationBackend(ParallelBackendBase):
         n_jobs = EVERY_TASK if n_jobs is None else n_jobs
         self.parallel = parallel
         call = _call(self.options, n_jobs, parallel, prefer, require, memmapping)
-        if self._observer is not None and isinstance(call.progress, SilentProgress):
-            call = dataclasses.replace(call, progress=self._observer)
         self._calls[parallel] = dataclasses.replace(
             call, journalled=self._journalled, pruning=self._pruning
         )
@@ -163,7 +162,7 @@ class PopulationBackend(ParallelBackendBase):
             call = self._collected[0][0]
             tasks = deque(task for owner, task in self._collected if owner is call)
             self._collected = [one for one in self._collected if one[0] is not call]
-            work_off(tasks, call, self._train_population or trained_by_cohorts)
+            work_off(tasks, call, self.trainer)
         yield
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
@@ -220,6 +219,21 @@ def population(
         yield
 
 
+class ActivePopulation(NamedTuple):
+    """What a population that is switched on trains by."""
+
+    trainer: PopulationTrainer
+    options: PopulationOptions
+
+
+def active_population() -> ActivePopulation | None:
+    """The population that is switched on around the caller."""
+    active, n_jobs = joblib.parallel.get_active_backend()
+    if not isinstance(active, PopulationBackend):
+        return None
+    return ActivePopulation(active.trainer, _with_n_jobs(active.options, n_jobs))
+
+
 def _call(
     options: PopulationOptions,
     n_jobs: int,
@@ -228,9 +242,7 @@ def _call(
     require: str | None,
     memmapping: dict[str, Any],
 ) -> ParallelCall:
-    # An n_jobs of 1 says nothing: it is what BayesSearchCV passes where its user named none.
-    if n_jobs not in (1, EVERY_TASK):
-        options = dataclasses.replace(options, n_jobs=n_jobs)
+    options = _with_n_jobs(options, n_jobs)
     workers = None
     if options.n_jobs is not None and options.n_jobs != 1:
         processes = options.backend or "loky"
@@ -247,6 +259,13 @@ def _call(
     verbose = options.verbose or getattr(parallel, "verbose", 0)
     progress: ProgressObserver = PrintedProgress(str(parallel)) if verbose else SilentProgress()
     return ParallelCall(options, workers, progress)
+
+
+def _with_n_jobs(options: PopulationOptions, n_jobs: int | None) -> PopulationOptions:
+    # An n_jobs of 1 says nothing: it is what BayesSearchCV passes where its user named none.
+    if n_jobs in (None, 1, EVERY_TASK):
+        return options
+    return dataclasses.replace(options, n_jobs=n_jobs)
 
 
 def _workers_of(n_jobs: int) -> int:

@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from skhp.population.backend import trained_by_cohorts
+from skhp.population.backend import active_population, trained_by_cohorts
 from skhp.population.handover import shared_preparation
 from skhp.population.joint_training import JoiningTask, Member, train_and_run
 from skhp.population.options import PopulationOptions
-from skhp.population.progress import ProgressObserver, SilentProgress
+from skhp.population.progress import PrintedProgress, ProgressObserver, SilentProgress
 from skhp.population.requests.planner import PlannedFit, Planner
+
+OnFitted = Callable[[int, Any, float], Any]
 
 
 class _Fit(JoiningTask):
     """The fit of one estimator, of which the exception is kept."""
 
-    def __init__(self, request: tuple[Any, Any, Any, Mapping[str, Any]], fit: PlannedFit | None):
+    def __init__(
+        self,
+        number: int,
+        request: tuple[Any, Any, Any, Mapping[str, Any]],
+        fit: PlannedFit | None,
+        on_fitted: OnFitted | None,
+    ) -> None:
         super().__init__([] if fit is None else [fit])
-        self._request = request
+        self.number = number
+        self._request: Any = request
+        self._on_fitted = on_fitted
+        self._seconds = 0.0
         self.outcome: Any = None
 
     def run(self, trained: Mapping[PlannedFit, Any]) -> Any:
         estimator, X, y, fit_params = self._request
+        begin = time.perf_counter()
         try:
             return estimator.fit(X, y, **fit_params)
         except Exception as error:
             return error
+        finally:
+            self._seconds = time.perf_counter() - begin
 
     def report(self, outcome: Any) -> None:
+        if self._on_fitted is not None:
+            trained = sum(getattr(one, "seconds", 0.0) for one in self.results.values())
+            outcome = self._on_fitted(self.number, outcome, self._seconds + trained)
+        self.take(outcome)
+
+    def take(self, outcome: Any) -> None:
+        """Note what stands in the list; neither estimator nor rows are needed any more."""
         self.outcome = outcome
+        self._request, self.fits = None, []
         self.results.clear()
 
 
@@ -40,12 +64,16 @@ def fit_together(
     memory_limit: int | str | None = None,
     chunk: int | None = None,
     progress: ProgressObserver | None = None,
+    on_fitted: OnFitted | None = None,
+    fit_others: Callable[[Sequence[int]], Iterable[Any]] | None = None,
 ) -> list[Any]:
     """Fit estimators, and train the networks among them as one population.
 
     Each estimator ends up as its own `fit` would have left it. Estimators of skhp, by themselves or
     as the last step of a pipeline, are trained together; all others are fitted one after another.
     Fits share what is made of their rows where `X` and `y` are the same objects.
+
+    Within a `skhp.population`, what is None here is as it is there.
 
     Parameters
     ----------
@@ -60,16 +88,28 @@ def fit_together(
         Epochs trained between two looks at progress and Ctrl-C.
     progress : ProgressObserver, default=None
         Is told of each chunk of each cohort.
+    on_fitted : callable, default=None
+        Called in this thread as ``on_fitted(number, fitted, seconds)`` as soon as an estimator is
+        fitted: with the number of the fit in `fits`, the fitted estimator or the exception that its
+        fit raised, and the seconds of the fit, its training in the population included. What it
+        returns takes the place of the estimator in the list, so that thousands of fitted estimators
+        need not be kept; an exception that it raises ends all fits.
+    fit_others : callable, default=None
+        Called once, before the training, with the numbers of the fits that cannot join the
+        population, if there are such: to fit them elsewhere, as in other processes. What it returns
+        for each of them stands in the list, and `on_fitted` is not called. None fits them here.
 
     Returns
     -------
     list of fitted estimators or exceptions
-        In the order of `fits`; where a fit raised an exception, that exception.
+        In the order of `fits`; where a fit raised an exception, that exception. What `on_fitted`
+        and `fit_others` return stands in place of these.
 
     Raises
     ------
     ValueError
-        If an estimator is given twice, or one of `fits` is not such a tuple.
+        If an estimator is given twice and there is no `on_fitted` that takes it in between, one of
+        `fits` is not such a tuple, or `fit_others` returns more or less than it was asked for.
     InvalidParameterError
         If an option has a value that it cannot have.
 
@@ -82,30 +122,65 @@ def fit_together(
     >>> networks = [KerasMLPClassifier(epochs=5, random_state=seed) for seed in range(3)]
     >>> [network.n_iter_ for network in fit_together((network, X, y) for network in networks)]
     [5, 5, 5]
+
+    Of a thousand fits, the scores alone are kept:
+
+    >>> def score(number, fitted, seconds):
+    ...     if isinstance(fitted, Exception):
+    ...         raise fitted
+    ...     return fitted.score(X, y)
+    >>> fits = ((KerasMLPClassifier(epochs=5, random_state=seed), X, y) for seed in range(3))
+    >>> len(fit_together(fits, on_fitted=score))
+    3
     """
     options = PopulationOptions(n_jobs, None, memory_limit, chunk)
-    requests = _requests(fits)
+    train = trained_by_cohorts
+    around = active_population()
+    if around is not None:
+        given: dict[str, Any] = {"n_jobs": n_jobs, "memory_limit": memory_limit, "chunk": chunk}
+        options = dataclasses.replace(
+            around.options, **{name: value for name, value in given.items() if value is not None}
+        )
+        train = around.trainer
     planner = Planner()
     population: list[Any] = []
     members: dict[int, Member] = {}
     tasks: list[_Fit] = []
     with shared_preparation():
-        for request in requests:
+        for number, request in enumerate(_requests(fits, twice=on_fitted is not None)):
             planned = planner.plan_fit(*request)
-            tasks.append(_Fit(request, planned))
+            tasks.append(_Fit(number, request, planned, on_fitted))
             if planned is not None:
                 members[len(population)] = Member(tasks[-1], planned)
                 population.append(planned.task)
-    for task in tasks:
-        if not task.fits:
-            task.report(task.run({}))
+    _fit_others([task for task in tasks if not task.fits], fit_others)
     if members:
-        observer = SilentProgress() if progress is None else progress
-        train_and_run(population, members, options, observer, trained_by_cohorts)
+        if progress is None:
+            progress = PrintedProgress("fit_together") if options.verbose else SilentProgress()
+        train_and_run(population, members, options, progress, train)
     return [task.outcome for task in tasks]
 
 
-def _requests(fits: Iterable[tuple[Any, ...]]) -> list[tuple[Any, Any, Any, Mapping[str, Any]]]:
+def _fit_others(
+    others: Sequence[_Fit], fit_others: Callable[[Sequence[int]], Iterable[Any]] | None
+) -> None:
+    if fit_others is None or not others:
+        for task in others:
+            task.report(task.run({}))
+        return
+    outcomes = list(fit_others([task.number for task in others]))
+    if len(outcomes) != len(others):
+        raise ValueError(
+            f"fit_others returned {len(outcomes)} results for {len(others)} fits: return one for "
+            "each number that it is given."
+        )
+    for task, outcome in zip(others, outcomes, strict=True):
+        task.take(outcome)
+
+
+def _requests(
+    fits: Iterable[tuple[Any, ...]], twice: bool
+) -> list[tuple[Any, Any, Any, Mapping[str, Any]]]:
     requests: list[tuple[Any, Any, Any, Mapping[str, Any]]] = []
     seen: set[int] = set()
     for number, fit in enumerate(fits):
@@ -115,7 +190,7 @@ def _requests(fits: Iterable[tuple[Any, ...]]) -> list[tuple[Any, Any, Any, Mapp
                 "(estimator, X, y, fit_params)."
             )
         estimator, X, y, *rest = fit
-        if id(estimator) in seen:
+        if id(estimator) in seen and not twice:
             raise ValueError(
                 f"fit {number} of fit_together is of an estimator that an earlier one fits, too: "
                 "give a clone of it (sklearn.base.clone)."

@@ -13,8 +13,6 @@ import numpy as np
 from skhp.exceptions import JournalError
 from skhp.search.journal.reading import read_journal_file
 
-__all__ = ["CandidateCount", "scores_in_journal"]
-
 
 class CandidateCount:
     """Tells how many candidates are done, and their highest mean score.
@@ -22,13 +20,8 @@ class CandidateCount:
     Within a round of candidates it goes by the scores of single fits, those that a journal holds
     included; at the end of a round, by the results of the search.
 
-    Parameters
-    ----------
-    n_folds : int
-    tell : callable
-        Takes the number of candidates done and the highest mean score, None before there is one.
-    known_scores : callable, default=None
-        Parameters and score of each fit that an earlier run has finished.
+    `tell` takes the number of candidates done and the highest mean score, None before there is one;
+    `known_scores` gives the parameters and the score of each fit that an earlier run has finished.
     """
 
     def __init__(
@@ -93,15 +86,7 @@ class CandidateCount:
 def scores_in_journal(path: Path) -> list[tuple[dict[str, Any], float]]:
     """The parameters and the test score of each finished fit; for a look, without any check.
 
-    Parameters
-    ----------
-    path : Path
-        Nothing is written to it or beside it.
-
-    Returns
-    -------
-    list of (dict, float)
-        Empty where there is no journal, or none that can be read: the search says why.
+    Empty where there is no journal, or none that can be read: the search says why.
     """
     try:
         finished = read_journal_file(path).finished.values()

@@ -16,36 +16,15 @@ import joblib
 import pandas as pd
 
 from skhp.exceptions import OutputError
+from skhp.shared.text_tables import as_text
 from skhp.study.repeats import Repeat
 from skhp.study.study import Study
-
-__all__ = [
-    "CURVES",
-    "PIPELINE",
-    "REPORT",
-    "SEARCH_RESULTS",
-    "check_directory",
-    "check_writable",
-    "draw_curves",
-    "first_free",
-    "paths_that_can_be",
-    "refuse_what_is_read",
-    "write_files",
-]
 
 
 def draw_curves(repeats: Sequence[Repeat], path: Path) -> bool:
     """Save the loss of each epoch as PNG: the first repeat in strong lines, the others in thin.
 
-    Parameters
-    ----------
-    repeats : sequence of Repeat
-    path : Path
-
-    Returns
-    -------
-    bool
-        False if matplotlib is not installed, so nothing was drawn.
+    False if matplotlib is not installed, so nothing was drawn.
     """
     try:
         from matplotlib.figure import Figure
@@ -221,6 +200,17 @@ def write_files(
             "--out."
         ) from error
     return tuple(directory / name for name in _FILES if (directory / name).exists())
+
+
+def render_files(paths: Sequence[Path]) -> str:
+    """Where the files of a study are, and how to get curves where there are none."""
+    parts = [f"In {paths[0].parent}: {', '.join(path.name for path in paths)}."]
+    if CURVES not in [path.name for path in paths]:
+        parts.append(
+            "The training curves were not drawn, as matplotlib is not installed: "
+            "pip install matplotlib."
+        )
+    return as_text(*parts)
 
 
 def first_free(path: Path) -> Path:

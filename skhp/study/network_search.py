@@ -13,29 +13,13 @@ from scipy.stats import loguniform, randint
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.pipeline import Pipeline
 
-from skhp import (
-    BayesSearchCV,
-    GridSearchCV,
-    HalvingGridSearchCV,
-    RandomizedSearchCV,
-    TPESearchCV,
-)
 from skhp.comparison.scores import ObservedScorer, Scorer, undefined_scores_are_zero
+from skhp.search.bayes import BayesSearchCV
+from skhp.search.grid import GridSearchCV
+from skhp.search.halving import HalvingGridSearchCV
+from skhp.search.randomized import RandomizedSearchCV
+from skhp.search.tpe import TPESearchCV
 from skhp.study.candidate_count import CandidateCount, scores_in_journal
-
-__all__ = [
-    "BATCH_SIZES",
-    "BATCH_SIZE_RANGE",
-    "DEFAULT_CANDIDATES",
-    "HALVING_FACTOR",
-    "LEARNING_RATES",
-    "LEARNING_RATE_RANGE",
-    "NetworkSearch",
-    "SearchKind",
-    "count_candidates",
-    "search_network",
-    "winning_parameters",
-]
 
 SearchKind = Literal["grid", "random", "halving", "bayes", "tpe"]
 
@@ -115,44 +99,16 @@ def search_network(
     The networks of all candidates and folds train together, where they can join a population. When
     they stop is their own affair: the searcher does not change it.
 
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Its last step has the parameters `learning_rate` and `batch_size`, and for "halving"
-        `epochs`.
-    X : array-like of shape (n_rows, n_columns)
-    y : ndarray of int, shape (n_rows,)
-    scorer : callable
-        As scikit-learn's scorers.
-    folds : cross validator
-    kind : {"grid", "random", "halving", "bayes", "tpe"}, default="grid"
-        "grid" is every pair of `LEARNING_RATES` and `BATCH_SIZES`. "halving" trains the same pairs
-        for few epochs, the best third of them for thrice as many, and so on up to the `epochs` of
-        the network. Epochs, and not rows: of the few rows that a first round would have, a fold may
-        hold none of the rare class, and early stopping needs a share of them for itself. The others
-        draw the logarithm of the learning rate from its range: "random" without a plan, with any
-        batch size in the range of these; "bayes" and "tpe" with one of `BATCH_SIZES`, in rounds of
-        8 that learn from the scores before.
-    n_candidates : int, default=None
-        Number of draws of "random", "bayes" and "tpe"; None is that of `DEFAULT_CANDIDATES`.
-    seed : int, default=0
-        Of the draws.
-    time_budget : float, default=None
-        Seconds after which no further candidates are begun; a first few are in any case.
-    journal : Path, default=None
-        Where finished fits are kept, and found again by the next search of the same kind.
-    on_candidates : callable, default=None
-        Told how many candidates are done, and their highest mean score, whenever a fit is scored.
+    "grid" is every pair of `LEARNING_RATES` and `BATCH_SIZES`. "halving" trains the same pairs for
+    few epochs, the best third of them for thrice as many, and so on up to the `epochs` of the
+    network. Epochs, and not rows: of the few rows that a first round would have, a fold may hold
+    none of the rare class, and early stopping needs a share of them for itself. The others draw the
+    logarithm of the learning rate from its range: "random" without a plan, with any batch size in
+    the range of these; "bayes" and "tpe" with one of `BATCH_SIZES`, in rounds of 8 that learn from
+    the scores before.
 
-    Returns
-    -------
-    searcher
-        Fitted, with ``cv_results_`` and ``best_params_``; see `winning_parameters` for these.
-
-    Raises
-    ------
-    JournalError
-        The journal cannot be used; nothing was trained.
+    A `journal` that cannot be used is refused before any training. `on_candidates` is told how many
+    candidates are done, and their highest mean score, whenever a fit is scored.
     """
 
     def tell(done: int, best: float | None) -> None:
@@ -183,13 +139,6 @@ def search_network(
 
 def count_candidates(kind: SearchKind, n_candidates: int | None = None, epochs: int = 200) -> int:
     """How many candidates `search_network` scores; in a halving search, in all its iterations.
-
-    Parameters
-    ----------
-    kind : {"grid", "random", "halving", "bayes", "tpe"}
-    n_candidates : int, default=None
-    epochs : int, default=200
-        Of the network; a halving search cannot part a few of them into many iterations.
 
     Examples
     --------

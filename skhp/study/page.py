@@ -16,9 +16,8 @@ from skhp.comparison.text import notes
 from skhp.exceptions import OutputError, SettingsError
 from skhp.inspection.report.search_report import ReportAddition, write_report
 from skhp.study.files import check_writable, first_free, paths_that_can_be, refuse_what_is_read
-from skhp.study.repeats import mean_and_deviation
 from skhp.study.study import Study
-from skhp.study.text import dummy_sentence, side_by_side, verdicts
+from skhp.study.text import dummy_sentence, scores_on_test_rows, side_by_side, verdicts
 
 
 def check_page(
@@ -154,18 +153,15 @@ def _against_the_baseline(study: Study) -> ReportAddition:
 
 
 def _on_the_test_rows(study: Study) -> ReportAddition:
-    target, repeats = study.table.target, [repeat.scores for repeat in study.repeats]
-    metrics = [("precision", "precision"), ("recall", "recall"), ("F1", "f1")]
-    if not target.is_binary:
-        metrics.append(("F1, mean of all classes", "f1_macro"))
-    rows = []
-    for title, metric in metrics:
-        mean, deviation = mean_and_deviation(getattr(scores, metric) for scores in repeats)
-        spread = float("nan") if deviation is None else deviation
-        others = (
-            float(getattr(scores, metric)) for scores in (study.dummy_scores, study.baseline_scores)
+    target, repeats = study.table.target, study.repeats
+    rows = tuple(
+        (
+            score.title if score.title.startswith("F1") else score.title.lower(),
+            *map(float, (score.dummy, score.baseline, score.mean, score.deviation)),
         )
-        rows.append((title, *others, mean, spread))
+        for score in scores_on_test_rows(study)
+        if score.field in ("precision", "recall", "f1", "f1_macro")
+    )
     n_rare = int((study.split.y_test == target.rare_code).sum())
     trained = "once" if len(repeats) == 1 else f"{len(repeats)} times, each with another seed"
     return ReportAddition(
@@ -180,5 +176,5 @@ def _on_the_test_rows(study: Study) -> ReportAddition:
             *(f"Look at the table: {note}" for note in study.table.notes),
         ),
         ("score", "dummy", "baseline", "network (mean)", "network (std)"),
-        tuple(rows),
+        rows,
     )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GridSearchCV
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skhp.comparison.scores import Scorer, Scores, score_classifier
-
-__all__ = ["Repeat", "Split", "mean_and_deviation", "train_repeats"]
+from skhp.population.joint_fits import fit_together
 
 # Each seed holds out other rows, so that every network has a copy of the table in memory.
 _MOST_TOGETHER = 50
@@ -56,64 +55,33 @@ def train_repeats(
 
     The networks train together, where they can join a population; large tables in several turns.
 
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Its last step has the parameter `random_state` and, once fitted, ``history_`` and
-        ``best_epoch_``.
-    split : Split
-    rare : label
-        The rare class in `split`.
-    scorer : callable
-        As scikit-learn's scorers.
-    seeds : sequence of int
-        All different.
-    after_repeat : callable, default=None
-        Called when a repeat is scored; of networks that train together, all are then trained.
-
-    Returns
-    -------
-    repeats : tuple of Repeat
-        In the order of `seeds`.
-    pipeline : Pipeline
-        The fitted copy of the first seed.
+    The second of what is returned is the fitted copy of the first seed. The `seeds` are all
+    different; `after_repeat` is called when a repeat is scored.
     """
-    repeats: dict[int, Repeat] = {}
     of_first_seed: list[Pipeline] = []
 
-    def score(trained: Pipeline, X: pd.DataFrame, y: np.ndarray) -> float:
-        seed = trained[-1].random_state
-        scores = score_classifier(trained, X, y, rare, scorer)
-        repeats[seed] = Repeat(seed, scores, trained[-1].history_, trained[-1].best_epoch_)
+    def with_seed(seed: int) -> Pipeline:
+        return clone(pipeline).set_params(**{f"{pipeline.steps[-1][0]}__random_state": seed})
+
+    def score(_: int, trained: Any, seconds: float) -> Repeat:
+        if isinstance(trained, Exception):
+            raise trained
+        seed, network = trained[-1].random_state, trained[-1]
+        scores = score_classifier(trained, split.X_test, split.y_test, rare, scorer)
         if seed == seeds[0]:
             of_first_seed.append(trained)
         if after_repeat is not None:
             after_repeat()
-        return scores.score
+        return Repeat(seed, scores, network.history_, network.best_epoch_)
 
-    # A search over the seed, on one split, is what scikit-learn fits in one go. The scorer takes
-    # from it what scikit-learn would throw away.
-    X = pd.concat([split.X_train, split.X_test])
-    y = np.concatenate([split.y_train, split.y_test])
-    train, test = np.split(np.arange(len(X)), [len(split.X_train)])
-    together = _number_together(split.X_train.size)
+    repeats: list[Repeat] = []
+    together = max(1, min(_MOST_TOGETHER, _MOST_CELLS_TOGETHER // split.X_train.size))
     for begin in range(0, len(seeds), together):
-        search = GridSearchCV(
-            pipeline,
-            {f"{pipeline.steps[-1][0]}__random_state": seeds[begin : begin + together]},
-            scoring=score,
-            cv=[(train, test)],
-            refit=False,
-            error_score="raise",
+        turn = seeds[begin : begin + together]
+        repeats += fit_together(
+            ((with_seed(seed), split.X_train, split.y_train) for seed in turn), on_fitted=score
         )
-        # The scorer leaves its findings in this process, so no outer context may choose others.
-        with joblib.parallel_config(backend="skhp", n_jobs=None):
-            search.fit(X, y)
-    return tuple(repeats[seed] for seed in seeds), of_first_seed[0]
-
-
-def _number_together(n_cells: int) -> int:
-    return max(1, min(_MOST_TOGETHER, _MOST_CELLS_TOGETHER // n_cells))
+    return tuple(repeats), of_first_seed[0]
 
 
 def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None]:

@@ -43,8 +43,6 @@ from skhp.tables.labels import with_original_labels
 from skhp.tables.preparation import make_preparation
 from skhp.tables.table import Table
 
-__all__ = ["Settings", "Study", "run_study"]
-
 TEST_SHARE = 0.25
 _LARGEST_SEED = 2**32 - 1
 
@@ -298,7 +296,7 @@ def run_study(
 
 def _default_network() -> ClassifierMixin:
     # Not at the top of the file: it imports TensorFlow.
-    from skhp import KerasMLPClassifier
+    from skhp.estimators.mlp.classifier import KerasMLPClassifier
 
     return KerasMLPClassifier()
 

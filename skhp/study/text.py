@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-from pathlib import Path
-
-from rich.console import Console, RenderableType
-from rich.padding import Padding
-from rich.table import Table as TextTable
+from collections.abc import Iterator
+from math import isnan, nan
+from typing import NamedTuple
 
 from skhp.comparison.scores import Scores, natural_name, natural_score
-from skhp.comparison.text import notes, score_table, text_table
-from skhp.study.files import CURVES
+from skhp.comparison.text import PrintedTable, notes, score_table
+from skhp.shared.text_tables import as_text, facts, indented, text_table
 from skhp.study.repeats import mean_and_deviation
 from skhp.study.study import Study
 from skhp.tables.preparation import missing_cells
 from skhp.tables.table import Table
 from skhp.tables.target import Target
 
-__all__ = ["dummy_sentence", "render_files", "render_report", "side_by_side", "verdicts"]
-
-_WIDTH = 80
 _SHOWN_COLUMNS = 6
 _SHOWN_CLASSES = 10
 
@@ -40,14 +33,14 @@ def render_report(study: Study) -> str:
     """
     rare = repr(study.table.target.rare_label)
     n_rare_test = int((study.split.y_test == study.table.target.rare_code).sum())
-    return _as_text(
+    return as_text(
         "A network against logistic regression with lasso",
         "",
-        _facts(study),
+        facts(_facts(study)),
         "",
         f"Scores on the test rows; precision, recall, F1 and counts are those of class {rare}:",
         "",
-        _scores(study),
+        indented(text_table(*_score_table(study))),
         "",
         f"{dummy_sentence(study)} The test rows hold {n_rare_test} of class {rare}: each of them "
         f"is {1 / n_rare_test:.3f} of the recall. One split does not tell a gain from luck.",
@@ -56,21 +49,10 @@ def render_report(study: Study) -> str:
         "",
         " ".join((side_by_side(study), *notes(study.comparison))),
         "",
-        Padding(text_table(score_table(study.comparison)), (0, 0, 0, 2)),
+        indented(text_table(*score_table(study.comparison))),
         "",
         *verdicts(study),
     )
-
-
-def render_files(paths: Sequence[Path]) -> str:
-    """Where the files of a study are, and how to get curves where there are none."""
-    parts = [f"In {paths[0].parent}: {', '.join(path.name for path in paths)}."]
-    if CURVES not in [path.name for path in paths]:
-        parts.append(
-            "The training curves were not drawn, as matplotlib is not installed: "
-            "pip install matplotlib."
-        )
-    return _as_text(*parts)
 
 
 def verdicts(study: Study) -> list[str]:
@@ -101,7 +83,7 @@ def dummy_sentence(study: Study) -> str:
     return f"{always}; its {' and '.join(others)} {are} of the best constant answer."
 
 
-def _facts(study: Study) -> TextTable:
+def _facts(study: Study) -> list[tuple[str, str]]:
     table, settings = study.table, study.settings
     n_train, n_test = len(study.split.y_train), len(study.split.y_test)
     lasso = study.baseline.best_params_["baseline__C"]
@@ -111,9 +93,6 @@ def _facts(study: Study) -> TextTable:
     folds = f"{study.n_folds} stratified folds"
     if study.n_folds < settings.folds:
         folds += f" (not {settings.folds}: a class has {study.n_folds} training rows only)"
-    facts = TextTable.grid(padding=(0, 2, 0, 0))
-    facts.add_column(no_wrap=True)
-    facts.add_column(overflow="fold")
     facts_by_name = [
         ("Table", _table_sentence(table)),
         ("Target", _target_sentence(table.target, table.target_by_default)),
@@ -138,9 +117,7 @@ def _facts(study: Study) -> TextTable:
     ]
     if settings.time_budget is not None:
         facts_by_name.insert(-1, ("Budget", _budget_sentence(study, settings.time_budget)))
-    for name, fact in facts_by_name:
-        facts.add_row(name, fact)
-    return facts
+    return facts_by_name
 
 
 def _as_sentence(note: str) -> str:
@@ -207,44 +184,52 @@ def _missing_sentence(table: Table) -> str:
     return f"{total} cells were imputed: {', '.join(columns)}."
 
 
-def _scores(study: Study) -> Padding:
-    rows = [("Precision", "precision", 3), ("Recall", "recall", 3), ("F1", "f1", 3)]
+class ScoreOnTestRows(NamedTuple):
+    """A score on the test rows as a reader knows it; the deviation of one repeat alone is NaN."""
+
+    title: str
+    field: str
+    dummy: float
+    baseline: float
+    mean: float
+    deviation: float
+
+
+def scores_on_test_rows(study: Study) -> Iterator[ScoreOnTestRows]:
+    """The scores on the test rows, and the counts."""
+    titles = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
     if not study.table.target.is_binary:
-        rows.append(("F1, mean of all classes", "f1_macro", 3))
+        titles["f1_macro"] = "F1, mean of all classes"
     if study.scoring not in ("f1", "f1_macro"):
-        rows.append((natural_name(study.scoring), "score", 3))
-    rows += [
-        ("True positives", "true_positives", 1),
-        ("False positives", "false_positives", 1),
-        ("False negatives", "false_negatives", 1),
-        ("True negatives", "true_negatives", 1),
-    ]
-    scores = TextTable(box=None, padding=(0, 0, 0, 2), pad_edge=False)
-    scores.add_column("")
-    for heading in ("Dummy", "Baseline", "Network (mean)", "Network (std)"):
-        scores.add_column(heading, justify="right")
-    for name, field, decimals in rows:
+        titles["score"] = natural_name(study.scoring)
+    counts = ("true_positives", "false_positives", "false_negatives", "true_negatives")
+    titles |= {field: field.replace("_", " ").capitalize() for field in counts}
+    for field, title in titles.items():
 
         def known(scored: Scores, field: str = field) -> float:
             number = getattr(scored, field)
             return natural_score(study.scoring, number) if field == "score" else number
 
         mean, deviation = mean_and_deviation(known(repeat.scores) for repeat in study.repeats)
-        others = [known(scored) for scored in (study.dummy_scores, study.baseline_scores)]
-        scores.add_row(
-            name,
-            *(f"{one:.{decimals}f}" if isinstance(one, float) else str(one) for one in others),
-            f"{mean:.{decimals}f}",
-            "-" if deviation is None else f"{deviation:.{decimals}f}",
+        dummy, baseline = known(study.dummy_scores), known(study.baseline_scores)
+        spread = nan if deviation is None else deviation
+        yield ScoreOnTestRows(title, field, dummy, baseline, mean, spread)
+
+
+def _score_table(study: Study) -> PrintedTable:
+    rows = []
+    for score in scores_on_test_rows(study):
+        decimals = 1 if isinstance(score.dummy, int) else 3
+        rows.append(
+            (
+                score.title,
+                *(
+                    f"{one:.{decimals}f}" if isinstance(one, float) else str(one)
+                    for one in (score.dummy, score.baseline)
+                ),
+                f"{score.mean:.{decimals}f}",
+                "-" if isnan(score.deviation) else f"{score.deviation:.{decimals}f}",
+            )
         )
-    return Padding(scores, (0, 0, 0, 2))
-
-
-def _as_text(*parts: RenderableType) -> str:
-    text = io.StringIO()
-    console = Console(
-        file=text, width=_WIDTH, color_system=None, markup=False, emoji=False, highlight=False
-    )
-    for part in parts:
-        console.print(part)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+    headings = ("", "Dummy", "Baseline", "Network (mean)", "Network (std)")
+    return PrintedTable(headings, rows, 1)

@@ -16,23 +16,6 @@ from pandas.api import types
 
 from skhp.exceptions import TableError
 
-__all__ = [
-    "MOST_WHOLE",
-    "are_meant_as_numbers",
-    "are_missing",
-    "as_labels",
-    "as_measured_or_text",
-    "as_numbers",
-    "is_meant_as_number",
-    "is_number",
-    "is_padded",
-    "looks_missing",
-    "means_missing",
-    "refuse_lost_digits",
-    "with_missing_cells",
-    "without_quotes",
-]
-
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import pandas as pd
 from pandas.api import types
@@ -26,16 +27,6 @@ from skhp.tables.cell_types import (
 from skhp.tables.columns import are_codes
 from skhp.tables.spellings import describe_spellings, main_spelling, spellings_of_one_label
 
-__all__ = [
-    "ColumnWords",
-    "as_names",
-    "code_notes",
-    "missing_notes",
-    "settle_spellings",
-    "typed_input",
-    "useless_notes",
-]
-
 _SHOWN_COLUMNS = 8
 _TRUTH = {"true", "false"}
 _OF_COLUMNS = ("drop", "categories", "numbers", "merge_labels", "keep_labels")
@@ -52,6 +43,13 @@ class ColumnWords:
     missing: tuple[str, ...] = ()
     merge_labels: tuple[str, ...] = ()
     keep_labels: tuple[str, ...] = ()
+
+    @classmethod
+    def given(cls, target: str | None, **names: str | Sequence[str]) -> Self:
+        """The words as a user gives them: one name or several."""
+        # The letters of a name are not names.
+        several = {of: (one,) if isinstance(one, str) else tuple(one) for of, one in names.items()}
+        return cls(target, **several)
 
     def of_columns(self, columns: Sequence[str], table: str) -> ColumnWords:
         """The same with the names as they stand in the table; a TableError if they do not fit."""
@@ -71,11 +69,6 @@ class ColumnWords:
                         "out of one of them."
                     )
         return replace(self, target=target, **found)
-
-
-def as_names(given: str | Sequence[str]) -> tuple[str, ...]:
-    """What was given as one name or several; the letters of a name are not names."""
-    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def typed_input(
@@ -101,17 +94,8 @@ def settle_spellings(
 ) -> tuple[pd.Series, pd.DataFrame, tuple[str, ...]]:
     """Labels and inputs with the spellings of one label merged where the user says so.
 
-    Returns
-    -------
-    labels : Series
-    inputs : DataFrame
-    merged : tuple of str
-        The inputs in which spellings were merged.
-
-    Raises
-    ------
-    TableError
-        If there are such spellings in a column of which the user says nothing.
+    The names of the inputs in which spellings were merged come with them. Spellings of one label in
+    a column of which the user says nothing are a TableError.
     """
     problems, merged = [], []
     labels = _without_quotes(labels)

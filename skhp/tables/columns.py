@@ -12,8 +12,6 @@ from pandas.api import types
 from skhp.exceptions import TableError
 from skhp.tables.cell_types import are_meant_as_numbers, is_meant_as_number, is_number, is_padded
 
-__all__ = ["are_codes", "describe_type", "require_distinct_names", "sort_columns"]
-
 _SHOWN_TYPES = 3
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -39,25 +37,8 @@ def sort_columns(
     average. Text of which more than half is meant as numbers is spoiled, unless all of it is
     numbers of which some have leading zeros: these are codes.
 
-    Parameters
-    ----------
-    inputs : DataFrame
-        Its index is the position of the row in the file.
-    categories : collection of str, default=()
-        Columns that are categories whatever is in them.
-    place_of_row : callable, default="row {}".format
-        What a message calls the row at a position.
-
-    Returns
-    -------
-    numbers, categories : tuples of str
-        In the order of the table.
-
-    Raises
-    ------
-    TableError
-        For a column without any value, of text that is neither numbers nor categories, with
-        numbers that float32 does not hold, or of another type, such as dates.
+    Refused is a column without any value, of text that is neither numbers nor categories, with
+    numbers that float32 does not hold, or of another type, such as dates.
 
     Examples
     --------

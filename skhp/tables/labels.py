@@ -15,8 +15,6 @@ from skhp.search.searcher import SearchAdditions
 from skhp.shared.class_targets import class_labels
 from skhp.shared.pipelines import last_step
 
-__all__ = ["LearnsLabels", "OriginalLabels", "on_classes", "with_original_labels"]
-
 
 def _knows_probabilities(self: OriginalLabels) -> bool:
     return hasattr(self.estimator, "predict_proba")
@@ -92,10 +90,6 @@ class LearnsLabels(ClassifierMixin, BaseEstimator):
     """A classifier that is given the labels which one-hot rows stand for.
 
     Without it, scikit-learn's own would learn each column by itself, or refuse the rows.
-
-    Parameters
-    ----------
-    estimator : classifier
     """
 
     def __init__(self, estimator: Any) -> None:

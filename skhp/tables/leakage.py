@@ -14,8 +14,6 @@ from pandas.api import types
 
 from skhp.tables.cell_types import MOST_WHOLE
 
-__all__ = ["leakage_notes"]
-
 # Of fewer rows, anything may happen by chance.
 _FEWEST_ROWS = 10
 _FEWEST_IDS = 20
@@ -27,13 +25,6 @@ _MOST_STEPS = 0.95
 
 def leakage_notes(inputs: pd.DataFrame, codes: np.ndarray) -> tuple[str, ...]:
     """A sentence for each column that numbers the rows, is unique in them, or repeats the target.
-
-    Parameters
-    ----------
-    inputs : DataFrame of shape (n_rows, n_columns)
-        In the order of the file.
-    codes : ndarray of int, shape (n_rows,)
-        The classes of the target.
 
     Examples
     --------

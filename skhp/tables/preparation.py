@@ -16,8 +16,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skhp.tables.cell_types import are_missing, is_number, means_missing
 from skhp.tables.spellings import spelling_key
 
-__all__ = ["Imputation", "PlainCategories", "PlainNumbers", "make_preparation", "missing_cells"]
-
 
 @dataclass(frozen=True)
 class Imputation:
@@ -31,12 +29,8 @@ class Imputation:
 class PlainCategories(TransformerMixin, BaseEstimator):
     """Categories of any type of pandas as plain objects, spelled as they were learned.
 
-    Parameters
-    ----------
-    merged : sequence of str, default=()
-        Columns in which texts that differ only in blanks, case and alike are one category.
-    missing : sequence of str, default=()
-        Texts that mean a missing value.
+    In the columns `merged`, texts that differ only in blanks, case and alike are one category; the
+    texts `missing` mean a missing value.
 
     Examples
     --------
@@ -109,10 +103,6 @@ class PlainCategories(TransformerMixin, BaseEstimator):
 class PlainNumbers(TransformerMixin, BaseEstimator):
     """Numbers in which the texts and numbers that mean a missing value are missing.
 
-    Parameters
-    ----------
-    missing : sequence of str, default=()
-
     Examples
     --------
     >>> plain = PlainNumbers(missing=["-999", "?"])
@@ -150,17 +140,6 @@ def make_preparation(
     """Impute and scale numbers, impute and one-hot encode categories.
 
     A category that was not seen in training is all zeros; further columns are ignored.
-
-    Parameters
-    ----------
-    numbers, categories : sequences of str
-        Columns of the DataFrame that the transformer will be given.
-    merged, missing : sequences of str, default=()
-        As for `PlainCategories` and `PlainNumbers`.
-
-    Returns
-    -------
-    ColumnTransformer
 
     Examples
     --------

@@ -13,8 +13,6 @@ import pandas as pd
 
 from skhp.tables.cell_types import is_number, without_quotes
 
-__all__ = ["describe_spellings", "main_spelling", "spelling_key", "spellings_of_one_label"]
-
 _SHOWN_GROUPS = 3
 _SHOWN_SPELLINGS = 4
 
@@ -37,11 +35,7 @@ _LOOK_ALIKES = str.maketrans(
 def spelling_key(text: str, *, numbers: bool = True) -> object:
     """What all spellings of one label have in common.
 
-    Parameters
-    ----------
-    text : str
-    numbers : bool, default=True
-        Whether texts that are the same number, such as 1 and 1.0, are spellings of one label.
+    With `numbers`, texts that are the same number, such as 1 and 1.0, are spellings of one label.
 
     Examples
     --------

@@ -15,7 +15,6 @@ from skhp.exceptions import TableError
 from skhp.tables.cell_types import MOST_WHOLE, as_labels, as_numbers, with_missing_cells
 from skhp.tables.column_words import (
     ColumnWords,
-    as_names,
     code_notes,
     missing_notes,
     settle_spellings,
@@ -26,8 +25,6 @@ from skhp.tables.columns import require_distinct_names, sort_columns
 from skhp.tables.leakage import leakage_notes
 from skhp.tables.table_files import is_csv, line_of_row, read_frame
 from skhp.tables.target import Target, encode_target
-
-__all__ = ["Table", "digits_table", "make_table", "read_table"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,14 +155,14 @@ def read_table(
             return f"line {line_of_row(path, row, header)}"
         return f"row {row} (counted from 0)"
 
-    words = ColumnWords(
-        target=target,
-        drop=as_names(drop),
-        categories=as_names(categories),
-        numbers=as_names(numbers),
-        missing=as_names(missing),
-        merge_labels=as_names(merge_labels),
-        keep_labels=as_names(keep_labels),
+    words = ColumnWords.given(
+        target,
+        drop=drop,
+        categories=categories,
+        numbers=numbers,
+        missing=missing,
+        merge_labels=merge_labels,
+        keep_labels=keep_labels,
     )
     return _taken_apart(frame, words, path.name, place_of_row, is_text=is_csv(path))
 
@@ -212,14 +209,14 @@ def make_table(
     >>> table.target.name, table.numbers
     ('sick', ('age',))
     """
-    words = ColumnWords(
-        target=target,
-        drop=as_names(drop),
-        categories=as_names(categories),
-        numbers=as_names(numbers),
-        missing=as_names(missing),
-        merge_labels=as_names(merge_labels),
-        keep_labels=as_names(keep_labels),
+    words = ColumnWords.given(
+        target,
+        drop=drop,
+        categories=categories,
+        numbers=numbers,
+        missing=missing,
+        merge_labels=merge_labels,
+        keep_labels=keep_labels,
     )
     return _taken_apart(frame, words, name, place_of_row, is_text=False)
 

@@ -20,8 +20,6 @@ from skhp.shared.nearest_name import nearest_name
 from skhp.tables.cell_types import is_number
 from skhp.tables.columns import require_distinct_names
 
-__all__ = ["is_csv", "line_of_row", "read_csv", "read_frame"]
-
 _ENCODING = "utf-8-sig"
 
 # The marks of UTF-32 begin with one of those of UTF-16.
@@ -34,25 +32,10 @@ _OTHER_ENCODINGS = (
 def read_csv(path: Path, header: bool | None = None) -> pd.DataFrame:
     """Read a comma-separated file whose lines all have as many cells.
 
-    Parameters
-    ----------
-    path : Path
-        An existing file, UTF-8.
-    header : bool, default=None
-        Whether the first line holds the column names. None: it does, unless most of it are
-        numbers, which is refused. Without a header the columns are named ``column_1`` and so on.
-
-    Returns
-    -------
-    DataFrame
-        Of text, each cell as it stands in the file; an empty cell is an empty text. A column
-        without a name is called ``Unnamed: 0`` and so on, as pandas does.
-
-    Raises
-    ------
-    TableError
-        If the file is empty, not text, damaged, ragged, separated by something else, or has a
-        doubled name.
+    Each cell is text as it stands in the file, an empty cell an empty text. Where `header` is None,
+    the first line holds the names, and is refused if most of it are numbers; without a header the
+    columns are called ``column_1`` and so on. A column without a name is called ``Unnamed: 0`` and
+    so on, as pandas does.
     """
     _check_bytes(path)
     names = _check_outline(path, header)

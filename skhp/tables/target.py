@@ -12,8 +12,6 @@ from pandas.api import types
 from skhp.exceptions import TableError
 from skhp.tables.columns import describe_type
 
-__all__ = ["MIN_CLASS_ROWS", "Target", "encode_target"]
-
 # One for the test set; of the other three, each fold scores on one, and of the two that are left
 # the network learns from one and is stopped by the other.
 MIN_CLASS_ROWS = 4

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import coo_matrix
 from scipy.stats import ttest_1samp
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_diabetes, load_iris, make_classification
@@ -281,6 +282,22 @@ def test_large_tables_are_fitted_in_several_turns(monkeypatch):
     monkeypatch.setattr("skhp.comparison.outer_fits._MOST_CELLS_TOGETHER", 4 * X.size)
     parted = compare({"tree": DecisionTreeClassifier()}, X, Y, **QUICK)
     pd.testing.assert_frame_equal(without_seconds(whole), without_seconds(parted))
+
+
+def test_a_sparse_table_of_any_format_is_taken():
+    given = {"tree": DecisionTreeClassifier(max_depth=2)}
+    dense, coordinates = (
+        compare(given, table, Y, **QUICK | {"n_repeats": 1}) for table in (X, coo_matrix(X))
+    )
+    pd.testing.assert_frame_equal(without_seconds(dense), without_seconds(coordinates))
+
+
+def test_a_scorer_that_returns_no_number_is_refused():
+    def answers(estimator, table, labels):
+        return estimator.predict(table)
+
+    with pytest.raises(ValueError, match=r"scorer 'mine' returned .* give a scorer that returns a"):
+        compare({"sign": SignClassifier()}, X, Y, **QUICK | {"scoring": {"mine": answers}})
 
 
 def test_a_comparison_is_pickled():

@@ -1,5 +1,10 @@
 """`fit_together`: what each estimator would have learnt alone, in one population."""
 
+import gc
+import weakref
+from dataclasses import replace
+
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -10,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from skhp import InvalidParameterError, KerasMLPClassifier, KerasMLPRegressor
 from skhp.exceptions import NonFiniteLossWarning
 from skhp.population import fit_together
+from skhp.population.backend import population
 from skhp.population.cohorts import population_training as cohorts
 
 
@@ -143,3 +149,105 @@ def test_ctrl_c_ends_everything(two_classes, monkeypatch):
 
 def test_nothing_to_fit_is_nothing():
     assert fit_together([]) == []
+
+
+def test_each_is_handed_on_when_it_is_fitted_and_not_kept(two_classes, populations):
+    X, y = two_classes
+    alive, most_alive, told = weakref.WeakSet(), [], {}
+
+    def fits():
+        for seed in range(6):
+            alive.add(estimator := network(seed))
+            yield estimator, X, y
+        yield KerasMLPClassifier(epochs=-1), X, y
+
+    def score(number, fitted, seconds):
+        gc.collect()
+        most_alive.append(len(alive))
+        told[number] = seconds
+        return fitted if isinstance(fitted, Exception) else fitted.score(X, y)
+
+    *scores, error = fit_together(fits(), on_fitted=score)
+    assert populations == [6]
+    assert scores == [network(seed).fit(X, y).score(X, y) for seed in range(6)]
+    assert isinstance(error, InvalidParameterError)
+    assert told.keys() == set(range(7))
+    assert min(told.values()) >= 0
+    # Those that are fitted go; the one at hand and the one before may still be referred to.
+    assert most_alive[0] == 6
+    assert most_alive[-1] <= 2
+
+
+def test_seconds_are_those_of_the_training_too(two_classes, monkeypatch):
+    train_population = cohorts.train_population
+
+    def slow(*arguments):
+        for number, result in train_population(*arguments):
+            yield number, replace(result, seconds=1000.0)
+
+    monkeypatch.setattr(cohorts, "train_population", slow)
+    (seconds,) = fit_together(
+        [(network(), *two_classes)], on_fitted=lambda number, fitted, seconds: seconds
+    )
+    assert 1000.0 < seconds < 2000.0
+
+
+def test_what_is_raised_when_one_is_fitted_ends_all(two_classes):
+    def refuse(number, fitted, seconds):
+        numbers.append(number)
+        raise ZeroDivisionError("enough")
+
+    numbers = []
+    with pytest.raises(ZeroDivisionError, match="enough"):
+        fit_together([(network(seed), *two_classes) for seed in range(3)], on_fitted=refuse)
+    assert len(numbers) == 1
+
+
+def test_an_estimator_that_is_taken_in_between_may_be_fitted_twice(two_classes):
+    X, y = two_classes
+    once = network()
+    scores = fit_together(
+        [(once, X, y), (once, X[:50], y[:50])],
+        on_fitted=lambda number, fitted, seconds: fitted.score(X, y),
+    )
+    assert scores == [
+        network().fit(X, y).score(X, y),
+        network().fit(X[:50], y[:50]).score(X, y),
+    ]
+
+
+def test_what_cannot_join_is_fitted_by_whom_the_user_names(two_classes, populations):
+    X, y = two_classes
+    others = [LogisticRegression(), network(engine="keras")]
+    fitted = fit_together(
+        [(others[0], X, y), (network(), X, y), (others[1], X, y)],
+        on_fitted=lambda number, fitted, seconds: number,
+        fit_others=lambda numbers: [f"elsewhere {number}" for number in numbers],
+    )
+    assert fitted == ["elsewhere 0", 1, "elsewhere 2"]
+    assert populations == [1]
+    assert not any(hasattr(one, "classes_") for one in others)
+
+
+def test_too_few_results_from_elsewhere_are_refused(two_classes):
+    with pytest.raises(ValueError, match=r"returned 0 results for 1 fits"):
+        fit_together([(LogisticRegression(), *two_classes)], fit_others=lambda numbers: [])
+
+
+def test_a_population_that_is_switched_on_is_taken(two_classes, monkeypatch, capsys):
+    taken = []
+    train_population = cohorts.train_population
+
+    def noting(tasks, options, *others):
+        taken.append(options)
+        return train_population(tasks, options, *others)
+
+    monkeypatch.setattr(cohorts, "train_population", noting)
+    with population(n_jobs=2, memory_limit="1GB", chunk=1, verbose=1):
+        fit_together([(network(), *two_classes)], chunk=3)
+    (options,) = taken
+    assert (options.n_jobs, options.memory_limit, options.chunk) == (2, 10**9, 3)
+    assert "Trained 1 out of 1" in capsys.readouterr().err
+    with joblib.parallel_config(backend="skhp", n_jobs=3):
+        fit_together([(network(), *two_classes)])
+    assert taken[1].n_jobs == 3

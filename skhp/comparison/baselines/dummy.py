@@ -7,17 +7,21 @@ from dataclasses import replace
 from math import isnan, nan
 from typing import Any, NamedTuple, Self
 
-import joblib
 import numpy as np
+from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.model_selection import cross_validate
 
-from skhp.comparison.outer_fits import OuterScore, RepeatedScores, outer_scores
+from skhp.comparison.outer_fits import RepeatedScores, fit_and_score
 from skhp.comparison.outer_splits import OuterSplits
-from skhp.comparison.scores import SCORINGS, FoldScorer, Scorer, Scores, score_classifier
+from skhp.comparison.scores import (
+    SCORINGS,
+    FoldScorer,
+    FoldScores,
+    Scorer,
+    Scores,
+    score_classifier,
+)
 from skhp.study.repeats import Split
-
-__all__ = ["DUMMY", "Always", "Dummy", "constant_answers", "dummy_scores", "dummy_test_scores"]
 
 DUMMY = "dummy"
 
@@ -54,15 +58,8 @@ def constant_answers(
 ) -> dict[str, Any]:
     """The estimators that always answer the same, by what they answer.
 
-    Parameters
-    ----------
-    y : ndarray of shape (n_rows, ...)
-    for_classes : bool
-    each_class : bool, default=False
-        Whether each of more than two classes is tried. No named metric is greater for another one
-        than for the most frequent class.
-    class_names : sequence, default=None
-        What the classes are called where `y` holds the codes 0, 1, and so on.
+    Of more than two classes each is tried if `each_class` says so: no named metric is greater for
+    another one than for the most frequent class.
 
     Examples
     --------
@@ -92,23 +89,7 @@ def dummy_scores(
 ) -> Dummy:
     """Score the constant answers on all splits and take, for each metric, the best of them.
 
-    Parameters
-    ----------
-    X : array-like of shape (n_rows, ...)
-        Looked at by scorers only.
-    y : ndarray of shape (n_rows, ...)
-    splits : OuterSplits
-    scorer : FoldScorer
-        A score is NaN where a scorer of the user's cannot take a dummy.
-    main : str
-        The metric whose best answer has its confusion counted.
-    for_classes : bool
-    class_names : sequence, default=None
-        As of `constant_answers`.
-
-    Returns
-    -------
-    Dummy
+    The confusion is that of the best answer to the metric `main`.
     """
     each_class = not set(scorer.metrics) <= set(SCORINGS)
     by_answer = {
@@ -120,7 +101,7 @@ def dummy_scores(
     first = next(iter(by_answer.values()))
     of_repeats = tuple(
         tuple(
-            OuterScore(
+            FoldScores(
                 {name: by_answer[best][r][k].scores[name] for name, best in answers.items()},
                 by_answer[answers[main]][r][k].confusion,
                 one.brier,
@@ -158,20 +139,18 @@ def dummy_test_scores(split: Split, rare: Any, scorer: Scorer) -> Scores:
 
 def _scored(
     estimator: Any, X: Any, y: np.ndarray, splits: OuterSplits, scorer: FoldScorer
-) -> tuple[tuple[OuterScore, ...], ...]:
-    known: dict[int, tuple[OuterScore, ...]] = {}
+) -> tuple[tuple[FoldScores, ...], ...]:
+    known: dict[int, tuple[FoldScores, ...]] = {}
     for of_repeat in splits.of_repeats:
         # Repeats on the same splits are the same here.
         if id(of_repeat) not in known:
-            with joblib.parallel_config(backend="sequential"):
-                results = cross_validate(
-                    estimator, X, y, cv=of_repeat, scoring=scorer, error_score="raise"
-                )
-            known[id(of_repeat)] = tuple(outer_scores(results, scorer))
+            known[id(of_repeat)] = tuple(
+                fit_and_score(clone(estimator), X, y, split, scorer) for split in of_repeat
+            )
     return tuple(known[id(of_repeat)] for of_repeat in splits.of_repeats)
 
 
-def _best(metric: str, by_answer: Mapping[str, tuple[tuple[OuterScore, ...], ...]]) -> str:
+def _best(metric: str, by_answer: Mapping[str, tuple[tuple[FoldScores, ...], ...]]) -> str:
     means = {
         answer: float(np.mean([one.scores[metric] for row in rows for one in row]))
         for answer, rows in by_answer.items()

@@ -16,14 +16,6 @@ from sklearn.pipeline import Pipeline
 
 from skhp.comparison.scores import Scorer, undefined_scores_are_zero
 
-__all__ = [
-    "BASELINE_C",
-    "QuietSearch",
-    "make_lasso",
-    "tune_baseline",
-    "without_convergence_warnings",
-]
-
 # From "no input matters" to hardly any penalty, for scaled inputs and hundreds of rows or more.
 BASELINE_C = np.logspace(-3, 1, 9)
 
@@ -54,16 +46,6 @@ def without_convergence_warnings() -> Iterator[None]:
 def make_lasso(n_classes: int, seed: int = 0) -> LogisticRegression:
     """Logistic regression with an l1 penalty, for scaled inputs.
 
-    Parameters
-    ----------
-    n_classes : int
-        At least 2.
-    seed : int, default=0
-
-    Returns
-    -------
-    LogisticRegression
-
     Examples
     --------
     >>> make_lasso(2).solver, make_lasso(3).solver
@@ -91,33 +73,23 @@ def tune_baseline(
     folds: BaseCrossValidator,
     seed: int = 0,
 ) -> GridSearchCV:
-    """Tune the strength of the lasso by cross validation.
+    """Tune the strength of the lasso by cross validation."""
+    with undefined_scores_are_zero():
+        return lasso_search(preparation, len(np.unique(y)), scorer, folds, seed).fit(X, y)
 
-    Parameters
-    ----------
-    preparation : transformer
-        Leaves scaled numbers.
-    X : array-like of shape (n_rows, n_columns)
-    y : ndarray of int, shape (n_rows,)
-    scorer : callable
-        As scikit-learn's scorers.
-    folds : cross validator
-    seed : int, default=0
 
-    Returns
-    -------
-    GridSearchCV
-        Fitted; its ``best_estimator_`` is the pipeline fitted to all rows.
-    """
-    pipeline = Pipeline(
-        [("preparation", preparation), ("baseline", make_lasso(len(np.unique(y)), seed))]
-    )
-    search = QuietSearch(
-        pipeline,
+def lasso_search(
+    preparation: TransformerMixin,
+    n_classes: int,
+    scorer: Any,
+    folds: BaseCrossValidator,
+    seed: int = 0,
+) -> QuietSearch:
+    """The search over the strength of the lasso, not fitted."""
+    return QuietSearch(
+        Pipeline([("preparation", preparation), ("baseline", make_lasso(n_classes, seed))]),
         {"baseline__C": BASELINE_C},
         scoring=scorer,
         cv=folds,
         error_score="raise",
     )
-    with undefined_scores_are_zero():
-        return search.fit(X, y)

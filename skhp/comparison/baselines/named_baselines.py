@@ -20,14 +20,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, StandardScaler
 
 from skhp.comparison.baselines.dummy import DUMMY
-from skhp.comparison.baselines.lasso import BASELINE_C, QuietSearch, make_lasso
+from skhp.comparison.baselines.lasso import QuietSearch, lasso_search
 from skhp.comparison.metric_scorers import rarest_class
 from skhp.comparison.outer_splits import OuterSplits
 from skhp.exceptions import SettingsError
 from skhp.shared.nearest_name import nearest_name
 from skhp.tables.preparation import make_preparation
-
-__all__ = ["BASELINES", "given_baseline", "named_baseline"]
 
 BASELINES = (DUMMY, "logistic", "ridge", "lasso", "gradient_boosting")
 _FOR_CLASSES = (DUMMY, "logistic", "gradient_boosting")
@@ -41,20 +39,8 @@ _LASSO_ALPHAS = np.logspace(-4, 0, 9)
 def given_baseline(estimators: Mapping[str, Any], baseline: Any) -> tuple[str, Any, dict[str, Any]]:
     """The name of the baseline, the baseline, and the estimators to set beside it.
 
-    Parameters
-    ----------
-    estimators : mapping of str to estimator
-    baseline : str, estimator or mapping of a name to an estimator
-        Of a name in `BASELINES` the baseline is the name.
-
-    Returns
-    -------
-    name, baseline, others
-
-    Raises
-    ------
-    SettingsError
-        For a name that nothing has, and where nothing is left to be compared.
+    A baseline that is a name in `BASELINES` stays that name. A name that nothing has is refused,
+    and so is a baseline that leaves nothing to compare.
     """
     others = dict(estimators)
     if isinstance(baseline, Mapping):
@@ -109,29 +95,7 @@ def _own_name(estimator: Any) -> str:
 
 
 def named_baseline(name: str, X: Any, y: np.ndarray, splits: OuterSplits, for_classes: bool) -> Any:
-    """The baseline of a name, not fitted; the strength of a penalty is tuned whenever it is.
-
-    Parameters
-    ----------
-    name : {"logistic", "ridge", "lasso", "gradient_boosting"}
-    X : array-like of shape (n_rows, ...)
-        Only its types of columns are looked at.
-    y : ndarray of shape (n_rows, ...)
-    splits : OuterSplits
-        In whose training rows it has to be tuned.
-    for_classes : bool
-
-    Returns
-    -------
-    estimator
-
-    Raises
-    ------
-    SettingsError
-        For "logistic" where numbers are predicted, and "ridge" and "lasso" where classes are; for
-        "gradient_boosting" of a sparse table; for a class of which there are too few rows to tune
-        on.
-    """
+    """The baseline of a name, not fitted; the strength of a penalty is tuned whenever it is."""
     known = _FOR_CLASSES if for_classes else _FOR_NUMBERS
     if name not in known:
         these, those = (
@@ -159,7 +123,7 @@ def _gradient_boosting(X: Any, for_classes: bool) -> Any:
 
 
 def _tuned_linear(name: str, X: Any, splits: OuterSplits) -> QuietSearch:
-    fewest = min(len(split.train) for of_repeat in splits.of_repeats for split in of_repeat)
+    fewest = min(len(split.train) for split in splits.every)
     if fewest < 2:
         raise SettingsError(
             f"a split has {fewest} rows to train on, and baseline={name!r} needs 2 to be tuned: "
@@ -181,11 +145,7 @@ def _tuned_linear(name: str, X: Any, splits: OuterSplits) -> QuietSearch:
 
 def _tuned_lasso(X: Any, y: np.ndarray, splits: OuterSplits) -> QuietSearch:
     labels, codes = np.unique(y, return_inverse=True)
-    counts = [
-        np.bincount(codes[split.train], minlength=len(labels))
-        for of_repeat in splits.of_repeats
-        for split in of_repeat
-    ]
+    counts = [np.bincount(codes[split.train], minlength=len(labels)) for split in splits.every]
     fewest = np.min(counts, axis=0)
     rarest = int(np.argmin(fewest))
     if fewest[rarest] < 2:
@@ -197,12 +157,11 @@ def _tuned_lasso(X: Any, y: np.ndarray, splits: OuterSplits) -> QuietSearch:
     n_folds = min(_INNER_FOLDS, int(fewest[rarest]))
     rare = rarest_class(y)
     of_classes = {"average": "macro"} if rare is None else {"pos_label": rare}
-    return QuietSearch(
-        Pipeline([("preparation", _scaling(X)), ("baseline", make_lasso(len(labels)))]),
-        {"baseline__C": BASELINE_C},
-        scoring=make_scorer(f1_score, zero_division=0.0, **of_classes),
-        cv=StratifiedKFold(n_folds, shuffle=True, random_state=0),
-        error_score="raise",
+    return lasso_search(
+        _scaling(X),
+        len(labels),
+        make_scorer(f1_score, zero_division=0.0, **of_classes),
+        StratifiedKFold(n_folds, shuffle=True, random_state=0),
     )
 
 

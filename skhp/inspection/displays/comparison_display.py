@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from skhp.comparison.result import Comparison
-
-__all__ = ["ComparisonDisplay"]
+from skhp.comparison.findings import Findings
 
 
 class ComparisonDisplay:
@@ -31,11 +28,11 @@ class ComparisonDisplay:
         Its figure.
     """
 
-    def __init__(self, comparison: Comparison) -> None:
+    def __init__(self, comparison: Findings) -> None:
         self.comparison = comparison
 
     @classmethod
-    def from_comparison(cls, comparison: Comparison, *, ax: Any = None) -> Self:
+    def from_comparison(cls, comparison: Findings, *, ax: Any = None) -> Self:
         """Draw a comparison.
 
         Parameters

@@ -158,8 +158,8 @@ def test_a_baseline_does_not_warn_of_its_own_convergence(for_classes, monkeypatc
             else Lasso(max_iter=1, tol=1e-12)
         )
 
-    module = "skhp.comparison.baselines.named_baselines"
-    monkeypatch.setattr(f"{module}.{'make_lasso' if for_classes else 'Lasso'}", never_there)
+    replaced = "baseline.make_lasso" if for_classes else "named_baselines.Lasso"
+    monkeypatch.setattr(f"skhp.comparison.{replaced}", never_there)
     y = Y if for_classes else X[:, 0] + np.arange(90.0)
     search = named("logistic" if for_classes else "lasso", X, y, for_classes)
     with warnings.catch_warnings():

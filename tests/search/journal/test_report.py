@@ -90,7 +90,7 @@ def test_an_infinite_score_and_long_parameters_are_printed(path, capsys):
 
 def test_a_journal_of_nothing_says_so(path, capsys):
     record(path)
-    assert "finished   nothing yet" in printed(capsys, "search.sqlite")
+    assert "finished nothing yet" in " ".join(printed(capsys, "search.sqlite").split())
 
 
 def test_a_journal_in_use_and_one_of_a_killed_search_are_only_read(path, capsys):
