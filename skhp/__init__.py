@@ -19,6 +19,7 @@ from skhp.population.registration import register_backend  # noqa: E402
 
 if TYPE_CHECKING:
     from skhp.comparison.compare import compare
+    from skhp.comparison.display import ComparisonDisplay
     from skhp.comparison.result import Comparison
     from skhp.estimators.keras_model.classifier import KerasClassifier
     from skhp.estimators.keras_model.regressor import KerasRegressor
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     )
     from skhp.inspection.diagnosis.diagnose import diagnose
     from skhp.inspection.diagnosis.examined_fit import Diagnosis, Finding
-    from skhp.inspection.displays.comparison_display import ComparisonDisplay
     from skhp.inspection.displays.history_display import HistoryDisplay
     from skhp.inspection.displays.search_display import SearchDisplay
     from skhp.inspection.displays.search_history_display import SearchHistoryDisplay
@@ -92,7 +92,7 @@ _MODULE_OF = {
     "BayesSearchCV": "skhp.search.bayes",
     "CannotJoinError": "skhp.exceptions",
     "Comparison": "skhp.comparison.result",
-    "ComparisonDisplay": "skhp.inspection.displays.comparison_display",
+    "ComparisonDisplay": "skhp.comparison.display",
     "Diagnosis": "skhp.inspection.diagnosis.examined_fit",
     "Finding": "skhp.inspection.diagnosis.examined_fit",
     "GridSearchCV": "skhp.search.grid",

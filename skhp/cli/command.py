@@ -138,8 +138,8 @@ def _journal(arguments: argparse.Namespace) -> None:
 
 
 def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
-    from skhp.study.files import check_directory, write_files
-    from skhp.study.text import render_files, render_report
+    from skhp.study.files import check_directory, render_files, write_files
+    from skhp.study.text import render_report
 
     settings = _settings(arguments)
     reads = (arguments.table, arguments.journal)
@@ -192,7 +192,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _study(arguments: argparse.Namespace, settings: Settings) -> Study:
-    from skhp.comparison.progress import StageBars
+    from skhp.shared.progress import StageBars
     from skhp.study.study import run_study
     from skhp.tables.table import digits_table, read_table
 

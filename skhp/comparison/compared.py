@@ -22,10 +22,10 @@ from skhp.comparison.metric_scorers import (
 )
 from skhp.comparison.outer_fits import repeat_seeds, repeated_scores
 from skhp.comparison.outer_splits import OuterSplits, outer_splits
-from skhp.comparison.progress import OnProgress
 from skhp.comparison.result import Comparison
 from skhp.comparison.scores import FoldScorer
 from skhp.comparison.verdict import DummyScore
+from skhp.shared.progress import OnProgress
 from skhp.tables.target import Target
 
 _FOLDS = 5

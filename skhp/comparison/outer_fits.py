@@ -15,13 +15,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from skhp.comparison.outer_splits import OuterSplit, OuterSplits
-from skhp.comparison.progress import OnProgress, TrainingCount
 from skhp.comparison.scores import FoldScorer, FoldScores, ObservedScorer, undefined_scores_are_zero
 from skhp.compat.scikit_learn import split_rows
 from skhp.population.backend import PopulationBackend, active_population
 from skhp.population.joint_fits import fit_together
 from skhp.population.progress import PrintedProgress, ProgressObserver
 from skhp.population.requests.requested_fits import SharedRows
+from skhp.shared.progress import OnProgress, TrainingCount
 
 _LARGEST_SEED = 2**31 - 1
 

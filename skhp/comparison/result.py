@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from skhp.comparison.display import ComparisonDisplay
 from skhp.comparison.findings import Findings
 from skhp.comparison.text import html_of_comparison, render_comparison
-from skhp.inspection.displays.comparison_display import ComparisonDisplay
 
 
 class Comparison(Findings):

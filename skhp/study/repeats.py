@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 
+from skhp.comparison.baselines.dummy import Always
 from skhp.comparison.scores import Scorer, Scores, score_classifier
 from skhp.population.joint_fits import fit_together
 
@@ -94,3 +96,22 @@ def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None]:
     """
     sample = np.array(list(values), dtype=float)
     return float(sample.mean()), float(sample.std(ddof=1)) if len(sample) > 1 else None
+
+
+def dummy_test_scores(split: Split, rare: Any, scorer: Scorer) -> Scores:
+    """The scores of always saying the rare class, on the test rows of one split.
+
+    No other constant answer has a precision or recall of it. The mean F1 and the score of the
+    scorer are those of the best constant answer.
+    """
+    of_rare, of_prior = (
+        score_classifier(
+            dummy.fit(split.X_train, split.y_train), split.X_test, split.y_test, rare, scorer
+        )
+        for dummy in (Always(constant=rare), DummyClassifier(strategy="prior"))
+    )
+    return replace(
+        of_rare,
+        f1_macro=max(of_rare.f1_macro, of_prior.f1_macro),
+        score=max(of_rare.score, of_prior.score),
+    )

@@ -16,10 +16,8 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
 
-from skhp.comparison.baselines.dummy import dummy_test_scores
 from skhp.comparison.baselines.lasso import BASELINE_C, tune_baseline
 from skhp.comparison.compared import compared_on_the_table
-from skhp.comparison.progress import OnProgress, StageProgress, TrainingCount
 from skhp.comparison.result import Comparison
 from skhp.comparison.scores import (
     ObservedScorer,
@@ -30,6 +28,7 @@ from skhp.comparison.scores import (
 )
 from skhp.exceptions import SettingsError
 from skhp.shared.nearest_name import nearest_name
+from skhp.shared.progress import OnProgress, StageProgress, TrainingCount
 from skhp.study.network_search import (
     DEFAULT_CANDIDATES,
     NetworkSearch,
@@ -38,7 +37,7 @@ from skhp.study.network_search import (
     search_network,
     winning_parameters,
 )
-from skhp.study.repeats import Repeat, Split, train_repeats
+from skhp.study.repeats import Repeat, Split, dummy_test_scores, train_repeats
 from skhp.tables.labels import with_original_labels
 from skhp.tables.preparation import make_preparation
 from skhp.tables.table import Table

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
+from skhp.comparison.display import ComparisonDisplay
 from skhp.comparison.result import Comparison
 from skhp.comparison.verdict import DummyScore, dummy_sentences, verdict_sentence
 from skhp.exceptions import SettingsError
-from skhp.inspection.displays.comparison_display import ComparisonDisplay
 
 SHOWN = {"difference": 0.12, "difference_low": 0.05, "difference_high": 0.2, "p_value": 0.002}
 LOWER = {"difference": -0.12, "difference_low": -0.19, "difference_high": -0.05, "p_value": 1e-9}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import isnan, nan
 from typing import Any, NamedTuple, Self
 
@@ -17,11 +16,7 @@ from skhp.comparison.scores import (
     SCORINGS,
     FoldScorer,
     FoldScores,
-    Scorer,
-    Scores,
-    score_classifier,
 )
-from skhp.study.repeats import Split
 
 DUMMY = "dummy"
 
@@ -116,25 +111,6 @@ def dummy_scores(
         for metric, answer in answers.items()
     }
     return Dummy(RepeatedScores(of_repeats, ()), by_frequency if for_classes else answers)
-
-
-def dummy_test_scores(split: Split, rare: Any, scorer: Scorer) -> Scores:
-    """The scores of always saying the rare class, on the test rows of one split.
-
-    No other constant answer has a precision or recall of it. The mean F1 and the score of the
-    scorer are those of the best constant answer.
-    """
-    of_rare, of_prior = (
-        score_classifier(
-            dummy.fit(split.X_train, split.y_train), split.X_test, split.y_test, rare, scorer
-        )
-        for dummy in (Always(constant=rare), DummyClassifier(strategy="prior"))
-    )
-    return replace(
-        of_rare,
-        f1_macro=max(of_rare.f1_macro, of_prior.f1_macro),
-        score=max(of_rare.score, of_prior.score),
-    )
 
 
 def _scored(

@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from skhp.comparison.progress import StageBars, StageProgress, TrainingCount
 from skhp.exceptions import JournalMismatchError, SettingsError
+from skhp.shared.progress import StageBars, StageProgress, TrainingCount
 
 
 class Terminal(io.StringIO):
