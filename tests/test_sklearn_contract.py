@@ -47,6 +47,15 @@ from tests.estimators.keras_model.build_functions import build_classifier, build
 
 # Batches of all rows without an inner split: the setting in which a whole-number sample weight is
 # the same as repeating the row, which scikit-learn checks to seven digits.
+STOPPING = KerasClassifier(
+    build_classifier,
+    optimizer="adam",
+    optimizer__learning_rate=0.1,
+    epochs=40,
+    batch_size=-1,
+    early_stopping=True,
+    patience=20,
+)
 CLASSIFIERS = [
     KerasMLPClassifier(
         neurons=8, learning_rate=0.1, epochs=40, batch_size="full", early_stopping=False
@@ -59,6 +68,7 @@ CLASSIFIERS = [
         batch_size=-1,
         verbose=0,
     ),
+    STOPPING,
 ]
 REGRESSORS = [
     KerasMLPRegressor(
@@ -76,8 +86,16 @@ REGRESSORS = [
 ESTIMATORS = CLASSIFIERS + REGRESSORS
 
 
+# A class of a single row, of a weight of three, can only be trained on; three rows of it are on
+# both sides of the inner split, as each class that has several.
+NOT_OF_INNER_SPLITS = {
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+}
+
+
 def _name(estimator):
-    return type(estimator).__name__
+    return f"{type(estimator).__name__}{'-stopping' * (estimator is STOPPING)}"
 
 
 classifiers = pytest.mark.parametrize("estimator", CLASSIFIERS, ids=_name)
@@ -96,6 +114,8 @@ def _scikit_learn_checks():
             function = check
             while isinstance(function, partial):
                 function = function.func
+            if estimator is STOPPING and function.__name__ in NOT_OF_INNER_SPLITS:
+                continue
             name = f"{_name(estimator)}-{number}-{function.__name__}"
             yield pytest.param(prepared, check, id=name)
 
@@ -316,7 +336,7 @@ class TestModelSelection:
 
         clone(estimator).set_params(epochs=4).set_callbacks(ProgressBar()).fit(*data)
         printed = capsys.readouterr().out
-        assert f"{_name(estimator)} - fit" in printed
+        assert f"{type(estimator).__name__} - fit" in printed
         assert "100%" in printed
 
 

@@ -107,3 +107,12 @@ def _divert_default_seeds() -> None:
     # Done once and never undone: swapping it for the time of a fit would show in other threads.
     if not isinstance(_SEEDS_MODULE.python_random, _RandomModule):
         _SEEDS_MODULE.python_random = _RandomModule()
+
+
+def metric_direction(metric: keras.metrics.Metric) -> str | None:
+    """Whether greater values are better ("up") or smaller ones ("down"); None if Keras is silent.
+
+    Keras' callbacks with ``mode="auto"`` go by this name, and there is no public one.
+    """
+    direction = getattr(metric, "_direction", None)
+    return None if direction is None else "up" if direction == "up" else "down"

@@ -133,9 +133,11 @@ def training_history(estimator: Any) -> TrainingHistory:
     history = getattr(network, "history_", None)
     if isinstance(history, Mapping) and any(len(values) for values in history.values()):
         curves = {key: tuple(map(float, values)) for key, values in history.items()}
-        if hasattr(network, "best_epoch_"):
+        by_callbacks = _of_keras_callbacks(network, name, curves)
+        is_told = hasattr(network, "best_epoch_")
+        if is_told and (getattr(network, "early_stopping", False) or not by_callbacks.watched):
             return _of_own_network(network, name, curves)
-        return _of_keras_callbacks(network, name, curves)
+        return by_callbacks
     losses = getattr(network, "loss_curve_", None)
     if losses is None:
         raise NotFittedError(

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, logit, softmax
 from sklearn import metrics
 
 # (labels or targets, outputs of the network, weights of the rows or None) -> value
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]
+
+# What a metric makes its outputs of: the values before the last activation, the numbers that a
+# network predicts, its probabilities of the classes, or its logits where it has no last activation.
+OutputForm: TypeAlias = Literal["logits", "numbers", "probabilities", "own logits"]
+
+# The logarithm of a probability of 0 is none, and 1 is further from 0 than from the next number.
+LEAST_PROBABILITY, MOST_PROBABILITY = 1e-300, 1 - 2.0**-53
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,7 @@ class Metric:
     more, one a target for regression. Labels are whole numbers from 0 up. With fewer than
     `least_rows` rows the metric has no value. Where targets are in a unit of twice the size, it is
     ``2 ** power_of_unit`` times as small. A history calls it by `logged_as`, where that is given.
+    `takes` says what the outputs are made of.
     """
 
     name: str
@@ -29,11 +38,21 @@ class Metric:
     least_rows: int = 1
     power_of_unit: int = 0
     logged_as: str = ""
+    takes: OutputForm = "logits"
 
     @property
     def key(self) -> str:
         """Its name in a history."""
         return f"val_{self.logged_as or self.name}"
+
+    def outputs(self, predicted: np.ndarray) -> np.ndarray:
+        """What it is computed from, of shape (n_rows, n_outputs), of what a model predicts."""
+        values = np.asarray(predicted, np.float64)
+        if self.takes == "probabilities":
+            values = np.clip(values, LEAST_PROBABILITY, MOST_PROBABILITY)
+            values = logit(values) if values.shape[1] == 1 else np.log(values)
+        is_of_two_classes = values.shape[1] == 2 and self.takes in ("probabilities", "own logits")
+        return values[:, 1:] - values[:, :1] if is_of_two_classes else values
 
 
 def _predicted(outputs: np.ndarray) -> np.ndarray:

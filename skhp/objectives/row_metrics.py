@@ -170,6 +170,26 @@ def row_metrics(
     return tuple(found)
 
 
+def metric_names(compiled: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The names of all metrics that a model is compiled with; None if Keras makes up others.
+
+    Parameters
+    ----------
+    compiled : mapping
+        What ``model.get_compile_config()`` gives.
+    """
+    names: list[str] = []
+    counts: Counter[str] = Counter()
+    for argument in ("metrics", "weighted_metrics"):
+        for given in _flat(compiled.get(argument) or ()):
+            config = given.get("config") if isinstance(given, dict) else given
+            name = config.get("name") if isinstance(config, dict) else config
+            if not isinstance(name, str):
+                return None
+            names.append(_unique(name, argument == "weighted_metrics", counts))
+    return tuple(names)
+
+
 def _flat(given: Any) -> Iterator[Any]:
     if isinstance(given, (list, tuple)):
         for item in given:

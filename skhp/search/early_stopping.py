@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -22,6 +22,11 @@ _DEFAULT_ROUNDS = 10
 _HELD_OUT = "validation_fraction"
 _HELD_OUT_BY_DEFAULT = 0.1
 _FEWEST_HELD_OUT = 5
+# Of the wrappers of Keras models: the last rows, which are watched in place of a drawn share, and
+# where Keras' own callback may be.
+_LAST_ROWS = "validation_split"
+_CALLBACKS = ("callbacks", "fit__callbacks")
+_CALLBACK = "EarlyStopping"
 
 
 def with_early_stopping(estimator: Any, setting: Any, y: Any = None, n_folds: int = 5) -> Any:
@@ -61,6 +66,8 @@ def with_early_stopping(estimator: Any, setting: Any, y: Any = None, n_folds: in
         )
     changes: dict[str, Any] = {}
     for owner in owners:
+        if setting == "auto" and stops_by_callback(parameters, owner):
+            continue
         if setting != "auto" or _has_rows_enough(estimator, parameters, owner, y, n_folds):
             changes |= _switched_on(parameters, owner, setting)
     if isinstance(setting, Mapping):
@@ -82,7 +89,9 @@ def switched_off(parameters: Mapping[str, Any], owner: str) -> dict[str, Any]:
     if owner not in _owners(parameters):
         return {}
     if f"{owner}{_SWITCH}" in parameters:
-        return {f"{owner}{_SWITCH}": False}
+        holds_out = parameters.get(f"{owner}{_LAST_ROWS}")
+        kept = {f"{owner}{_LAST_ROWS}": 0.0} if holds_out else {}
+        return {f"{owner}{_SWITCH}": False, **kept}
     return {f"{owner}{name}": None for name in _ROUNDS if f"{owner}{name}" in parameters}
 
 
@@ -91,11 +100,37 @@ def can_stop_early(estimator: Any) -> bool:
     return "" in _owners(estimator.get_params(deep=False)) or hasattr(estimator, "stop_reason_")
 
 
+def stops_by_callback(parameters: Mapping[str, Any], owner: str) -> bool:
+    """Whether an estimator stops early by a callback of Keras."""
+    return any(
+        _is_early_stopping(callback)
+        for name in _CALLBACKS
+        for callback in _flat(parameters.get(f"{owner}{name}"))
+    )
+
+
+def _flat(given: Any) -> Iterator[Any]:
+    given = list(given.values()) if isinstance(given, Mapping) else given
+    if isinstance(given, (list, tuple)):
+        for part in given:
+            yield from _flat(part)
+    else:
+        yield given
+
+
+def _is_early_stopping(callback: Any) -> bool:
+    kind = callback if isinstance(callback, type) else type(callback)
+    return any(ancestor.__name__ == _CALLBACK for ancestor in kind.__mro__)
+
+
 def _owners(parameters: Mapping[str, Any]) -> list[str]:
     """Prefixes of the estimators that can stop early, "" for the outermost."""
     prefixes = []
     for name in parameters:
         prefix, _, last = name.rpartition("__")
+        if prefix and not hasattr(parameters.get(prefix), "get_params"):
+            # An argument of a build function, say.
+            continue
         prefix += "__" if prefix else ""
         is_rounds = last == "n_iter_no_change" and f"{prefix}{_SWITCH}" not in parameters
         if last == _SWITCH or is_rounds:
@@ -145,7 +180,8 @@ def _has_rows_enough(
     if y is None:
         return False
     target = np.asarray(class_labels(y) if is_classifier(estimator) else y)
-    share = parameters.get(f"{owner}{_HELD_OUT}") or _HELD_OUT_BY_DEFAULT
+    shares = (parameters.get(f"{owner}{name}") for name in (_LAST_ROWS, _HELD_OUT))
+    share = next((share for share in shares if share), _HELD_OUT_BY_DEFAULT)
     held_out = len(target) * (1 - 1 / max(n_folds, 2)) * share
     if not is_classifier(estimator) or target.ndim != 1:
         return held_out >= _FEWEST_HELD_OUT
@@ -183,6 +219,12 @@ def for_median(estimator: Any, epochs: np.ndarray) -> Any:
         raise InvalidParameterError(
             f"refit_epochs='median' needs an estimator that counts epochs ({' or '.join(_EPOCHS)}) "
             f"and stops early, and {type(last).__name__} does not: leave refit_epochs out."
+        )
+    if stops_by_callback(parameters, prefix):
+        raise InvalidParameterError(
+            f"refit_epochs='median' trains on all rows, and the callback EarlyStopping of "
+            f"{type(last).__name__} would end that, too: set early_stopping=True in its place, or "
+            "leave refit_epochs out."
         )
     if not np.isfinite(epochs).any():
         raise InvalidParameterError(

@@ -16,7 +16,7 @@ from skhp.shared.nearest_name import nearest_name
 from skhp.shared.pipelines import last_step
 
 # What a network is watched by on its held-out rows does not compare where these differ.
-_APART = ("class_weight", "loss", "monitor", "scale_target")
+_APART = ("callbacks", "class_weight", "loss", "monitor", "scale_target")
 _KEYS = ("factor", "rungs")
 
 

@@ -48,16 +48,16 @@ _ADDITIONS = """
 early_stopping : "auto", bool, int or dict, default="auto"
     Have the candidates, and the best one that is refitted, stop early by rows of their own
     training fold. "auto" does so for every estimator that has such parameters, skhp's and
-    scikit-learn's own, also within pipelines, if it has rows enough; True demands it; an int is
-    the patience; a dict sets those parameters (``{"patience": 5, "monitor": "val_f1"}``); False
-    leaves the estimator as it is.
+    scikit-learn's own, also within pipelines, if it has rows enough and no callback of Keras to
+    stop by; True demands it; an int is the patience; a dict sets those parameters
+    (``{"patience": 5, "monitor": "val_f1"}``); False leaves the estimator as it is.
 prune : "halving", dict or None, default=None
     End candidates on the way, while all of them train together: after so many epochs, the rungs,
     all candidates wait for one another and are ranked by what early stopping watches, in the mean
     over the folds; one in `factor` goes on from where it is, and the others stay what they are,
     and are scored, but never best. "halving" has its rungs at a third of the most epochs, at a
     ninth and so on; a dict sets ``{"rungs": (10, 30), "factor": 3}``. Candidates that differ in
-    ``loss``, ``monitor``, ``class_weight`` or ``scale_target`` are ranked apart.
+    ``loss``, ``monitor``, ``class_weight``, ``scale_target`` or ``callbacks`` are ranked apart.
 refit_epochs : "median" or None, default=None
     "median" trains the best candidate on all rows, without holding some out to stop by, for the
     median best epoch of its folds; None by the same rule as the candidates.

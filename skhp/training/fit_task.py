@@ -64,8 +64,13 @@ class TrainingPlan:
     """How a network is trained.
 
     `seed` decides the order of the rows in each epoch; None leaves them as they are. `patience` is
-    None where nothing may stop the training early; `metric` is None where the loss itself is
-    monitored. `first_epoch` counts the epochs that an earlier fit has run.
+    None where nothing may stop the training early. `first_epoch` counts the epochs that an earlier
+    fit has run.
+
+    Monitored is `metric`, or else what the history calls `watched`, of which greater values are
+    better where `greater_is_better` says so; where both are None, the loss. The weights of the best
+    epoch are kept, or those of the last one where `keeps_best` is False. `baseline` and
+    `start_from_epoch` are those of `keras.callbacks.EarlyStopping`.
     """
 
     batch_size: int
@@ -77,6 +82,11 @@ class TrainingPlan:
     metric: Metric | None = None
     first_epoch: int = 0
     verbose: int = 0
+    watched: str | None = None
+    greater_is_better: bool = False
+    keeps_best: bool = True
+    baseline: float | None = None
+    start_from_epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -184,7 +194,9 @@ class FitTask:
             self.rows.X.dtype,
             self.rows.y.dtype,
             self.rows.y.shape[1:],
-            None if validation is None else plan.metric and plan.metric.name,
+            None if validation is None else plan.metric and (plan.metric.name, plan.metric.takes),
+            plan.watched,
+            plan.greater_is_better,
             validation is None,
             None if self.shares_batches else self.batch_size,
         )

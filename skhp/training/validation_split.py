@@ -15,6 +15,7 @@ def validation_split(
     seed: int,
     labels: np.ndarray | None = None,
     weight: np.ndarray | None = None,
+    rows_given_as: str = "X_val and y_val",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the rows to train on and of the rows to validate on, each ascending.
 
@@ -33,6 +34,8 @@ def validation_split(
         is; a class of a single row is trained on.
     weight : ndarray of shape (n_rows,), default=None
         Weights of the rows, which decide the class that equal rows of several classes count for.
+    rows_given_as : str, default="X_val and y_val"
+        How `fit` takes rows to validate on.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def validation_split(
         raise ValueError(
             f"early_stopping=True needs rows to validate on, got n_samples = {n_rows}"
             + ("" if labels is None else " with no class of two rows")
-            + ". Give more rows, pass X_val and y_val to fit, or set early_stopping=False."
+            + f". Give more rows, pass {rows_given_as} to fit, or set early_stopping=False."
         )
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 

@@ -1,16 +1,29 @@
 """Early stopping is switched on wherever there is a parameter for it."""
 
+import contextlib
+
+import keras
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier, GradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhp import GridSearchCV, InvalidParameterError, KerasMLPClassifier
+from skhp import (
+    GridSearchCV,
+    InvalidParameterError,
+    KerasClassifier,
+    KerasMLPClassifier,
+    KerasRegressor,
+)
+from skhp.estimators.keras_model import wrapped_fit as scikeras_fit
 from skhp.search.early_stopping import with_early_stopping
+from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
+STOPPING = keras.callbacks.EarlyStopping
 Y = np.arange(200) % 3 == 0
 
 
@@ -33,6 +46,42 @@ class TestAuto:
         assert with_early_stopping(network, "auto", Y) is network
         found = with_early_stopping(KerasMLPClassifier(early_stopping=False), "auto", Y)
         assert found.early_stopping is True
+
+    def test_wrapped_models_are_switched_on(self):
+        wrapped = KerasClassifier(build_classifier)
+        assert changed(wrapped, "auto") == {"early_stopping": True}
+        pipeline = make_pipeline(StandardScaler(), KerasRegressor(build_regressor))
+        found = with_early_stopping(pipeline, "auto", np.arange(200.0))
+        assert found[-1].early_stopping is True
+        assert changed(wrapped, 3) == {"early_stopping": True, "patience": 3}
+
+    @pytest.mark.parametrize(
+        "callbacks",
+        [
+            STOPPING,
+            STOPPING(patience=2),
+            [keras.callbacks.TerminateOnNaN(), STOPPING],
+            {"stop": STOPPING},
+            [[type("Own", (STOPPING,), {})()]],
+        ],
+        ids=["class", "instance", "list", "dict", "subclass"],
+    )
+    @pytest.mark.parametrize("name", ["callbacks", "fit__callbacks"])
+    def test_a_callback_that_stops_is_enough(self, callbacks, name):
+        wrapped = KerasClassifier(build_classifier, **{name: callbacks})
+        assert with_early_stopping(wrapped, "auto", Y) is wrapped
+        others = KerasClassifier(build_classifier, callbacks=keras.callbacks.TerminateOnNaN)
+        assert with_early_stopping(others, "auto", Y).early_stopping is True
+
+    def test_an_argument_of_a_build_function_is_no_switch(self):
+        wrapped = KerasClassifier(build_classifier, model__early_stopping=False)
+        assert changed(wrapped, "auto") == {"early_stopping": True}
+
+    def test_the_last_rows_count_where_they_are_watched(self):
+        y = np.arange(40.0)
+        few, enough = (KerasRegressor(build_regressor, validation_split=s) for s in (0.1, 0.3))
+        assert with_early_stopping(few, "auto", y) is few
+        assert with_early_stopping(enough, "auto", y).early_stopping is True
 
     def test_they_are_found_within_others(self):
         pipeline = make_pipeline(StandardScaler(), BaggingClassifier(MLPClassifier()))
@@ -122,3 +171,109 @@ class TestSearches:
         for name in ("mean_n_iter", "mean_best_epoch"):
             assert found.cv_results_[name].tolist() == expected.cv_results_[name].tolist()
         assert found.cv_results_["mean_n_iter"].max() > 1
+
+
+class TestWrappedModels:
+    """Searches over models of the user's: they stop early, and together."""
+
+    @pytest.fixture
+    def rows(self):
+        generator = np.random.default_rng(0)
+        X = generator.normal(size=(160, 4)).astype(np.float32)
+        return X, (X[:, 0] + generator.normal(size=160) > 0.5).astype(int)
+
+    @staticmethod
+    def wrapped(**parameters):
+        return KerasClassifier(
+            build_classifier,
+            **{
+                "optimizer": "adam",
+                "optimizer__learning_rate": 0.03,
+                "batch_size": 20,
+                "epochs": 40,
+                "random_state": 0,
+                "patience": 3,
+                **parameters,
+            },
+        )
+
+    @contextlib.contextmanager
+    def trained_together(self):
+        def refuse(*_):
+            raise AssertionError("a fit was trained by itself")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(scikeras_fit, "LoneFit", refuse)
+            patch.setattr(scikeras_fit, "fit_model", refuse)
+            yield
+
+    @pytest.mark.parametrize("in_pipeline", [False, True])
+    def test_candidates_are_those_that_keras_stops(self, in_pipeline, rows):
+        estimator, prefix = self.wrapped(), ""
+        if in_pipeline:
+            estimator, prefix = make_pipeline(StandardScaler(), estimator), "kerasclassifier__"
+        grid = {f"{prefix}optimizer__learning_rate": [0.01, 0.1]}
+
+        def searched(estimator):
+            return GridSearchCV(estimator, grid, cv=2, scoring="roc_auc", refit=False)
+
+        with self.trained_together():
+            found = searched(estimator).fit(*rows).cv_results_
+        by_keras = clone(estimator).set_params(**{f"{prefix}engine": "keras"})
+        expected = searched(by_keras).fit(*rows).cv_results_
+        for name in ("mean_n_iter", "mean_best_epoch", "stop_reason"):
+            assert found[name].tolist() == expected[name].tolist()
+        assert found["mean_n_iter"].min() < 40
+        assert "patience" in found["stop_reason"]
+        np.testing.assert_allclose(found["mean_test_score"], expected["mean_test_score"], atol=1e-6)
+
+    def test_the_monitor_tells_its_gap_to_the_score(self, rows):
+        setting = {"monitor": "val_roc_auc", "patience": 3}
+        search = GridSearchCV(
+            self.wrapped(), {"batch_size": [20]}, cv=2, early_stopping=setting, scoring="roc_auc"
+        )
+        with self.trained_together():
+            search.set_params(refit=False).fit(*rows)
+        assert np.isfinite(search.cv_results_["mean_stopping_gap"]).all()
+
+    def test_the_callback_trains_together_too(self, rows):
+        estimator = self.wrapped(
+            callbacks=STOPPING, callbacks__patience=3, validation_split=0.25, epochs=20
+        )
+        grid = {"callbacks__patience": [1, 4], "callbacks__restore_best_weights": [True, False]}
+        with self.trained_together():
+            search = GridSearchCV(estimator, grid, cv=2, refit=False).fit(*rows)
+        iterations = search.cv_results_["mean_n_iter"]
+        # Which weights are kept changes nothing in how long it trains.
+        assert iterations[0] == iterations[1] < iterations[2] == iterations[3]
+        best = search.cv_results_["mean_best_epoch"]
+        assert best[0] < iterations[0]
+        assert best[1] == iterations[1]
+
+    def test_the_best_is_refitted_for_as_long_as_its_folds_took(self, rows):
+        grid = {"optimizer__learning_rate": [0.01, 0.1]}
+        search = GridSearchCV(self.wrapped(), grid, cv=3, refit_epochs="median").fit(*rows)
+        best = search.best_estimator_
+        assert best.early_stopping is False
+        assert best.n_iter_ == best.epochs < 40
+        assert "val_loss" not in best.history_
+
+    def test_the_last_rows_are_trained_on_in_the_end(self, rows):
+        estimator = self.wrapped(validation_split=0.25)
+        search = GridSearchCV(estimator, {"batch_size": [20]}, cv=2, refit_epochs="median")
+        assert search.fit(*rows).best_estimator_.validation_split == 0.0
+
+    def test_a_callback_would_end_the_refit(self, rows):
+        estimator = self.wrapped(callbacks=STOPPING("loss"))
+        search = GridSearchCV(estimator, {"batch_size": [20]}, refit_epochs="median")
+        with pytest.raises(InvalidParameterError, match="set early_stopping=True in its place"):
+            search.fit(*rows)
+
+    def test_candidates_are_pruned_by_what_is_watched(self, rows):
+        grid = {"optimizer__learning_rate": [1e-6, 0.1, 1e-5]}
+        search = GridSearchCV(
+            self.wrapped(patience=40), grid, cv=2, prune={"rungs": (4,), "factor": 3}, refit=False
+        )
+        with self.trained_together():
+            results = search.fit(*rows).cv_results_
+        np.testing.assert_array_equal(results["pruned_at_epoch"], [4, np.nan, 4])

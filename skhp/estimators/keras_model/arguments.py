@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from skhp.compat.scikit_learn import Interval, StrOptions
+from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS, unread_callbacks
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.portable_model import PortableModel
 from skhp.shared.unusable_tables import ONE_TABLE
@@ -39,6 +40,7 @@ _UNROUTED: dict[str, list[Any]] = {
 WRAPPER_CONSTRAINTS: dict[str, Any] = {
     **_UNROUTED,
     **{f"fit__{name}": constraints for name, constraints in _UNROUTED.items()},
+    **EARLY_STOPPING_CONSTRAINTS,
     "predict__batch_size": _ROWS,
     "engine": [StrOptions({"auto", "population", "keras"})],
     "class_weight": [dict, list, StrOptions({"balanced"}), None],
@@ -83,8 +85,11 @@ def n_training_rows(n_rows: int, validation_split: float) -> int:
     return n_training
 
 
-def refuse_unused_validation(arguments: Mapping[str, Any]) -> None:
-    """Raise if arguments of Keras' fit about a validation have no effect."""
+def refuse_unused_validation(arguments: Mapping[str, Any], early_stopping: bool = False) -> None:
+    """Raise if arguments of Keras' fit about a validation have no effect.
+
+    `early_stopping` tells that rows are held out for it in any case.
+    """
     held_out, given = (arguments.get(f"validation_{kind}") for kind in ("split", "data"))
     if held_out and given is not None:
         raise InvalidParameterError(
@@ -96,7 +101,7 @@ def refuse_unused_validation(arguments: Mapping[str, Any]) -> None:
         for name in ("validation_batch_size", "validation_freq", "validation_steps")
         if arguments.get(name) is not None
     ]
-    if unused and not held_out and given is None:
+    if unused and not held_out and given is None and not early_stopping:
         raise InvalidParameterError(
             f"{', '.join(unused)} would have no effect, as no rows are held out to validate on. "
             "Set validation_split, pass validation_data to fit, or leave it out."
@@ -267,10 +272,12 @@ def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]
     arguments : mapping
         Of Keras' fit.
     """
-    if arguments["callbacks"]:
+    unread = unread_callbacks(arguments["callbacks"])
+    if unread:
         raise CannotJoinError(
-            "there are callbacks, which run in Python, and a population is trained by a compiled "
-            "program. Leave them out, or let Keras train the network by itself."
+            f"there are callbacks, which run in Python ({', '.join(unread)}), and a population is "
+            "trained by a compiled program. Leave them out, or let Keras train the network by "
+            "itself."
         )
     if parameters.get("run_eagerly"):
         raise CannotJoinError("run_eagerly=True is something that only Keras does.")

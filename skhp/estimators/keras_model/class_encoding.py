@@ -11,6 +11,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 
 from skhp.estimators.keras_model.arguments import refuse_output_units
 from skhp.estimators.keras_model.model_wrapper import ClassifierLabelEncoder, loss_name
+from skhp.objectives.metrics import OutputForm
 
 
 class RepairedLabelEncoder(ClassifierLabelEncoder):
@@ -164,6 +165,14 @@ def log_probabilities(outputs: np.ndarray, loss: Any) -> np.ndarray | None:
     if binary:
         return np.hstack([log_expit(-outputs), log_expit(outputs)])
     return log_softmax(outputs, axis=-1)
+
+
+def output_form(loss: Any, units: int) -> OutputForm | None:
+    """What the outputs of a model are to a metric of classes; None if it is not simply told."""
+    outputs = np.full((1, units), 0.25)
+    if np.array_equal(as_probabilities(outputs, loss), outputs):
+        return "probabilities"
+    return None if log_probabilities(outputs, loss) is None else "own logits"
 
 
 def is_keras_own(loss: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,8 +10,11 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
 from skhp.compat.scikit_learn import fit_context
+from skhp.estimators.early_stopping import Monitors, monitors
+from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
 from skhp.estimators.keras_model.label_decisions import LabelDecisions
 from skhp.estimators.keras_model.wrapped_fit import KerasWrapper, Model
+from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
 
 
 class KerasClassifier(ClassifierMixin, LabelDecisions):
@@ -49,7 +52,8 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     callbacks : callback, list or dict of callbacks, default=None
         Classes or instances of keras.callbacks.Callback; the arguments of classes are routed to
         them, as ``callbacks__patience=3``. Instances are copied before each fit. `callbacks_`
-        has those that took part.
+        has those that took part. Populations know what keras.callbacks.EarlyStopping does; all
+        others run in Python, so that Keras trains the model.
     validation_split : float, default=0.0
         Share of the rows, the last ones, that is not trained on but watched.
     shuffle : bool, default=True
@@ -57,20 +61,36 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     run_eagerly : bool, default=False
         Let Keras run without compiling anything, to debug a model.
     epochs : int, default=1
-        Passes over the rows.
+        Passes over the rows; with early stopping the most that there are.
+    early_stopping : bool, default=False
+        Stop when `monitor` on rows held out has not improved for `patience` epochs; the weights of
+        the best epoch are kept in any case. Held out are the rows of `validation_split` where it is
+        set, those of the ``validation_data`` given to `fit`, or else a share that is drawn.
+    patience : int, default=10
+        Epochs without an improvement that early stopping waits for. Without early stopping, this
+        and the next three have no effect.
+    min_delta : float, default=0.0
+        A smaller change of `monitor` is no improvement.
+    monitor : str, default="val_loss"
+        What early stopping watches: "val_loss", a metric that the model is compiled with, as
+        "val_accuracy", or one of those of the multilayer perceptrons, as "val_f1", which is
+        computed over all rows held out.
+    validation_fraction : float, default=0.2
+        Share of the rows that early stopping holds out, drawn by `random_state`; copies of a row
+        are on one side, and each class of two rows or more on both.
     engine : {"auto", "population", "keras"}, default="auto"
         What trains the model: the compiled program that trains whole populations, and a lone fit as
         a cohort of one, or Keras' own ``fit``. "auto" takes Keras where the model cannot join a
-        population (it has callbacks, layers that TensorFlow cannot vectorise, metrics that are no
-        means over rows, ...), and logs why at level INFO of the logger "skhp"; "population" raises
-        a `CannotJoinError` there.
+        population (it has callbacks other than EarlyStopping, layers that TensorFlow cannot
+        vectorise, metrics that are no means over rows, ...), and logs why at level INFO of the
+        logger "skhp"; "population" raises a `CannotJoinError` there.
         Weights agree to rounding, but for dropout, whose noise the two draw differently.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights.
     threshold : float or "tune", default=0.5
         For two classes: the probability of the rarest from which on `predict` says it. "tune" takes
-        the one with the greatest F1 on the rows held out, after the training: those of
-        `validation_split`, or of the ``validation_data`` given to `fit`.
+        the one with the greatest F1 on the rows held out, after the training: those that early
+        stopping watches, of `validation_split`, or of the ``validation_data`` given to `fit`.
     **kwargs : dict
         Parameters of the build function, and parameters with a prefix that tells where they go:
         ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
@@ -89,8 +109,13 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         classes.
     threshold_ : float
         The probability of `rare_class_` that `predict` goes by; only for two classes.
-    stop_reason_ : {"epochs", "callback", "non_finite_loss"}
-        Why the training ended.
+    n_iter_ : int
+        Epochs in `history_`.
+    best_epoch_ : int
+        The epoch, counted from 1, whose weights were kept: with early stopping the best one, and
+        the last one otherwise.
+    stop_reason_ : {"epochs", "patience", "callback", "non_finite_loss"}
+        Why the training ended: "patience" by `early_stopping`, "callback" by one of `callbacks`.
     callbacks_ : list of keras.callbacks.Callback
         The callbacks that took part in the last fit. They are not pickled.
     target_encoder_, feature_encoder_ : transformers
@@ -145,6 +170,14 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     ['low', 'high']
     """
 
+    _metrics: ClassVar[dict[str, Metric]] = CLASSIFICATION_METRICS
+    _monitors: ClassVar[dict[str, str]] = CLASSIFICATION_MONITORS
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **LabelDecisions._parameter_constraints,
+        "monitor": [Monitors(monitors(CLASSIFICATION_METRICS, CLASSIFICATION_MONITORS))],
+    }
+
     def __init__(
         self,
         model: Model = None,
@@ -163,6 +196,11 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         shuffle: bool = True,
         run_eagerly: bool = False,
         epochs: int = 1,
+        early_stopping: bool = False,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        monitor: str = "val_loss",
+        validation_fraction: float = 0.2,
         engine: str = "auto",
         class_weight: Any = None,
         threshold: float | str = 0.5,
@@ -184,6 +222,11 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
             shuffle=shuffle,
             run_eagerly=run_eagerly,
             epochs=epochs,
+            early_stopping=early_stopping,
+            patience=patience,
+            min_delta=min_delta,
+            monitor=monitor,
+            validation_fraction=validation_fraction,
             engine=engine,
         )
         self.class_weight = class_weight

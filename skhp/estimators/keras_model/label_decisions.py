@@ -6,20 +6,21 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logit
 
 from skhp.compat.scikit_learn import Interval, StrOptions
-from skhp.estimators.keras_model.arguments import predicts_in_its_own_way, rows_at_once
-from skhp.estimators.keras_model.class_encoding import as_probabilities, log_probabilities
+from skhp.estimators.early_stopping import WatchedRows
+from skhp.estimators.keras_model.class_encoding import (
+    as_probabilities,
+    log_probabilities,
+    output_form,
+)
 from skhp.estimators.keras_model.preparation import CheckedFit, HeldOutLabels
-from skhp.estimators.keras_model.wrapped_fit import KerasWrapper
 from skhp.estimators.keras_model.wrapped_labels import LabelWrapper
 from skhp.estimators.threshold import best_threshold
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.model_outputs import model_outputs
 
 
 class LabelDecisions(LabelWrapper):
@@ -135,7 +136,7 @@ class LabelDecisions(LabelWrapper):
         self._refuse_threshold()
         if self.threshold != "tune" or not whole:
             return checked
-        return checked._replace(held_out=self._held_out_labels(checked, sample_weight))
+        return checked._replace(held_out=self._held_out_labels(checked, "threshold='tune'"))
 
     def _initialize(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         self._refuse_to_tune("initialize")
@@ -165,13 +166,27 @@ class LabelDecisions(LabelWrapper):
 
     def _probable_outputs(self, inputs: Any) -> Any:
         """Outputs for rows in the form that the model takes them in, as `_predict_raw` has them."""
-        n_rows = len(keras.tree.flatten(inputs)[0])
-        batch_size = rows_at_once(self.batch_size, n_rows)
-        if predicts_in_its_own_way(self.model_):
-            outputs = self.model_.predict(inputs, batch_size=batch_size, verbose=0)
-        else:
-            outputs = model_outputs(self.model_, inputs, batch_size)
-        return as_probabilities(np.asarray(outputs, np.float64), self.model_.loss)
+        return as_probabilities(self._model_outputs(inputs), self.model_.loss)
+
+    def _watched_rows(self, checked: CheckedFit, held_out: Any) -> WatchedRows:
+        labels, weight = self._held_out_labels(checked, f"monitor={self.monitor!r}")
+        return WatchedRows(
+            np.searchsorted(self.classes_, labels),
+            weight,
+            lambda: self._probable_outputs(held_out[0]),
+            output_form(self.model_.loss, self._output_units or 1),
+        )
+
+    def _refuse_encoded_target(self) -> None:
+        if self._encodes_labels() and self.target_type_ in ("binary", "multiclass"):
+            return
+        what = f"y is {self.target_type_}"
+        if not self._encodes_labels():
+            what = f"{type(self).__name__} has a target_encoder of its own"
+        raise InvalidParameterError(
+            f"monitor={self.monitor!r} is computed of labels of classes, and {what}: set "
+            "monitor='val_loss', or name a metric that the model is compiled with."
+        )
 
     def _forget_threshold(self) -> None:
         for name in ("rare_class_", "threshold_"):
@@ -204,30 +219,29 @@ class LabelDecisions(LabelWrapper):
                 "number, or begin with fit."
             )
 
-    def _held_out_labels(
-        self, checked: CheckedFit, sample_weight: ArrayLike | None
-    ) -> HeldOutLabels:
+    def _held_out_labels(self, checked: CheckedFit, purpose: str) -> HeldOutLabels:
         n_training, used = checked.arguments["n_training"], checked.used
         given = checked.arguments.get("validation_data")
         if given is not None:
-            return self._given_labels(given)
+            return self._given_labels(given, purpose)
         if n_training == used.sum():
             raise InvalidParameterError(
-                "threshold='tune' needs rows that are held out of the training: set "
-                "validation_split, e.g. to 0.2, or pass validation_data=(X, y) to fit."
+                f"{purpose} needs rows that are held out of the training: set "
+                "validation_split, e.g. to 0.2, or early_stopping=True, or pass "
+                "validation_data=(X, y) to fit."
             )
         # Without class weights: the F1 is that of the rows.
-        weight = KerasWrapper._row_weight(self, checked.X, checked.y, sample_weight)
+        weight = checked.sample_weight
         return HeldOutLabels(
             checked.y[used][n_training:],
             None if weight is None else weight[used][n_training:],
         )
 
-    def _given_labels(self, given: Any) -> HeldOutLabels:
+    def _given_labels(self, given: Any, purpose: str) -> HeldOutLabels:
         labels = np.asarray(given[1]) if isinstance(given, (tuple, list)) else None
         if labels is None or labels.ndim != self.y_ndim_:
             raise InvalidParameterError(
-                "threshold='tune' needs validation_data=(X, y) with labels in y, of "
+                f"{purpose} needs validation_data=(X, y) with labels in y, of "
                 f"{self.y_ndim_} dimensions as in fit, "
                 f"got {type(given).__name__ if labels is None else f'y of shape {labels.shape}'}."
             )

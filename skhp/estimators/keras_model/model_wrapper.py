@@ -42,11 +42,12 @@ from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_random_state
 
 from skhp.compat.keras import DefaultSeeds
 from skhp.compat.scikit_learn import CallbackSupportMixin
+from skhp.estimators.familiar_names import suggestion
 from skhp.estimators.keras_model.arguments import (
     WRAPPER_CONSTRAINTS,
     class_named,
@@ -56,7 +57,7 @@ from skhp.estimators.keras_model.arguments import (
 )
 from skhp.estimators.keras_model.build_function import model_mistake, wrong_result
 from skhp.estimators.keras_model.compiled_models import OfferedParameters, refuse_without_effect
-from skhp.estimators.keras_model.parameters_without_effect import without_effect
+from skhp.estimators.keras_model.parameters_without_effect import held_out_twice, without_effect
 from skhp.estimators.keras_model.routed_parameters import RoutedParametersMixin, constructor_names
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope
@@ -113,6 +114,7 @@ class ModelWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
     _parameter_constraints: ClassVar[dict[str, Any]] = WRAPPER_CONSTRAINTS
 
     model_: keras.Model
+    early_stopping: bool
     _built_with: dict[str, Any]
 
     __repr__ = BaseEstimator.__repr__
@@ -151,12 +153,17 @@ class ModelWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
 
     # The parameters
 
+    def _suggestion(self, name: str, value: Any, options: list[str]) -> str:
+        if name == "monitor":
+            return suggestion(name, value, options, of_classes=is_classifier(self))
+        return super()._suggestion(name, value, options)
+
     def _further_mistakes(self) -> list[str]:
         own_build = getattr(self, "_keras_build_fn", None)
         mistake = model_mistake(self.model, self.build_fn, own_build)
         if mistake:
             return [mistake]
-        return without_effect(
+        return held_out_twice(self._chosen(), self.early_stopping) + without_effect(
             self.get_params(),
             self._chosen(),
             self._set_names,

@@ -57,6 +57,19 @@ def without_effect(
     ]
 
 
+def held_out_twice(chosen: Mapping[str, Any], early_stopping: bool) -> list[str]:
+    """A sentence for each share of rows to hold out that goes before that of early stopping."""
+    if not early_stopping or "validation_fraction" not in chosen:
+        return []
+    return [
+        f"validation_fraction={chosen['validation_fraction']!r} has no effect beside "
+        f"{name}={chosen[name]!r}: early stopping watches the last rows, which that holds out. "
+        "Leave out one of the two."
+        for name in ("validation_split", "fit__validation_split")
+        if chosen.get(name)
+    ]
+
+
 def _lacking(
     parameters: Mapping[str, Any], own: frozenset[str], build: BuildSignature
 ) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from skhp.estimators.early_stopping import planned_stopping, with_metric_rows
 from skhp.estimators.keras_model.arguments import refuse_model
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layered_network import layered_network
@@ -19,7 +20,7 @@ from skhp.networks.network_numbers import network_numbers
 from skhp.networks.vectorizing import vectorized_model
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
 from skhp.objectives.row_loss import ROW_WISE_LOSSES, RowLoss, is_row_wise, row_loss
-from skhp.objectives.row_metrics import row_metrics
+from skhp.objectives.row_metrics import metric_names, row_metrics
 from skhp.population.handover import prepared_once
 from skhp.training.distinct_rows import distinct_rows
 from skhp.training.fit_task import (
@@ -50,6 +51,8 @@ class CheckedFit(NamedTuple):
 
     `weight` and `used` tell of each row its weight and whether it has one. `fresh` is False where
     a fitted model is trained on. `held_out` is None where nothing is tuned after the training.
+    `sample_weight` is what the user gave the rows; `stops_early` tells that the parameters of the
+    estimator ask for early stopping.
     """
 
     X: np.ndarray
@@ -59,6 +62,8 @@ class CheckedFit(NamedTuple):
     arguments: dict[str, Any]
     fresh: bool
     held_out: HeldOutLabels | None = None
+    sample_weight: np.ndarray | None = None
+    stops_early: bool = False
 
 
 # Losses that compare the numbers of classes with an output for each.
@@ -79,12 +84,13 @@ class PreparedModel:
     """What an estimator needs to take over the result of a fit: the model, and what it learnt.
 
     `learnt` holds the attributes that preparing the fit would have left on the estimator,
-    `held_out` the labels that a threshold is to be tuned on.
+    `held_out` the labels that a threshold is to be tuned on, `callbacks` those that take part.
     """
 
     model: keras.Model
     learnt: Mapping[str, Any]
     held_out: HeldOutLabels | None
+    callbacks: Sequence[keras.callbacks.Callback]
 
 
 def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:
@@ -151,6 +157,12 @@ def custom_fit_task(
     validation = _validation_rows(model, loss, rows.validation, arguments["validation_batch_size"])
     if metrics and validation is not None and np.ndim(rows.validation[1]) != rows.y.ndim:
         raise CannotJoinError("targets to validate with differ in shape from those to train on.")
+    stopping = planned_stopping(
+        arguments["callbacks"], metrics, held_out=rows.validation is not None
+    )
+    if stopping.get("metric") is not None:
+        (callback,) = arguments["callbacks"]
+        validation = with_metric_rows(validation, callback.rows, metrics)
     training, validation = prepared_once(
         ("rows of a custom model", _digest(training, validation)),
         (),
@@ -171,6 +183,7 @@ def custom_fit_task(
             seed=seeds.order if arguments.get("shuffle", True) else None,
             first_epoch=first_epoch,
             verbose=int(bool(arguments.get("verbose", 0))),
+            **stopping,
         ),
         noise_seed=seeds.network,
         start=prepared_once(("start", _digest(start)), (), lambda: start),
@@ -230,6 +243,14 @@ def _loss(model: keras.Model) -> RowLoss:
     if settings.get("axis", -1) != -1 or loss.dtype != "float32":
         raise CannotJoinError(f"the loss {loss.name!r} has an axis or a dtype of its own.")
     return known
+
+
+def compiled_metrics(model: keras.Model) -> tuple[str, ...] | None:
+    """Names of the metrics that a model is compiled with; None where that is not known."""
+    try:
+        return metric_names(_compiled(model))
+    except CannotJoinError:
+        return None
 
 
 def _compiled(model: keras.Model) -> dict[str, Any]:

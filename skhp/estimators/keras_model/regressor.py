@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,10 +11,14 @@ from sklearn.metrics import r2_score
 from sklearn.utils.multiclass import type_of_target
 
 from skhp.compat.scikit_learn import fit_context
+from skhp.estimators.early_stopping import Monitors, monitors
+from skhp.estimators.familiar_names import REGRESSION_MONITORS
 from skhp.estimators.keras_model.arguments import refuse_output_units
 from skhp.estimators.keras_model.model_wrapper import RegressorTargetEncoder
 from skhp.estimators.keras_model.wrapped_fit import KerasWrapper
 from skhp.estimators.tables import numeric_target
+from skhp.exceptions import InvalidParameterError
+from skhp.objectives.metrics import REGRESSION_METRICS, Metric
 
 
 class KerasRegressor(RegressorMixin, KerasWrapper):
@@ -51,7 +55,8 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
     callbacks : callback, list or dict of callbacks, default=None
         Classes or instances of keras.callbacks.Callback; the arguments of classes are routed to
         them, as ``callbacks__patience=3``. Instances are copied before each fit. `callbacks_`
-        has those that took part.
+        has those that took part. Populations know what keras.callbacks.EarlyStopping does; all
+        others run in Python, so that Keras trains the model.
     validation_split : float, default=0.0
         Share of the rows, the last ones, that is not trained on but watched.
     shuffle : bool, default=True
@@ -59,13 +64,29 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
     run_eagerly : bool, default=False
         Let Keras run without compiling anything, to debug a model.
     epochs : int, default=1
-        Passes over the rows.
+        Passes over the rows; with early stopping the most that there are.
+    early_stopping : bool, default=False
+        Stop when `monitor` on rows held out has not improved for `patience` epochs; the weights of
+        the best epoch are kept in any case. Held out are the rows of `validation_split` where it is
+        set, those of the ``validation_data`` given to `fit`, or else a share that is drawn.
+    patience : int, default=10
+        Epochs without an improvement that early stopping waits for. Without early stopping, this
+        and the next three have no effect.
+    min_delta : float, default=0.0
+        A smaller change of `monitor` is no improvement.
+    monitor : str, default="val_loss"
+        What early stopping watches: "val_loss", a metric that the model is compiled with, as
+        "val_accuracy", or one of those of the multilayer perceptrons, as "val_r2", which is
+        computed over all rows held out.
+    validation_fraction : float, default=0.2
+        Share of the rows that early stopping holds out, drawn by `random_state`; copies of a row
+        are on one side.
     engine : {"auto", "population", "keras"}, default="auto"
         What trains the model: the compiled program that trains whole populations, and a lone fit as
         a cohort of one, or Keras' own ``fit``. "auto" takes Keras where the model cannot join a
-        population (it has callbacks, layers that TensorFlow cannot vectorise, metrics that are no
-        means over rows, ...), and logs why at level INFO of the logger "skhp"; "population" raises
-        a `CannotJoinError` there.
+        population (it has callbacks other than EarlyStopping, layers that TensorFlow cannot
+        vectorise, metrics that are no means over rows, ...), and logs why at level INFO of the
+        logger "skhp"; "population" raises a `CannotJoinError` there.
         Weights agree to rounding, but for dropout, whose noise the two draw differently.
     **kwargs : dict
         Parameters of the build function, and parameters with a prefix that tells where they go:
@@ -78,8 +99,13 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
         The trained model.
     history_ : dict
         A list of values, one an epoch, for the loss and each metric.
-    stop_reason_ : {"epochs", "callback", "non_finite_loss"}
-        Why the training ended.
+    n_iter_ : int
+        Epochs in `history_`.
+    best_epoch_ : int
+        The epoch, counted from 1, whose weights were kept: with early stopping the best one, and
+        the last one otherwise.
+    stop_reason_ : {"epochs", "patience", "callback", "non_finite_loss"}
+        Why the training ended: "patience" by `early_stopping`, "callback" by one of `callbacks`.
     callbacks_ : list of keras.callbacks.Callback
         The callbacks that took part in the last fit. They are not pickled.
     target_encoder_, feature_encoder_ : transformers
@@ -116,6 +142,14 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
     >>> regressor.fit([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0]).predict([[1.5]]).round().tolist()
     [4.0]
     """
+
+    _metrics: ClassVar[dict[str, Metric]] = REGRESSION_METRICS
+    _monitors: ClassVar[dict[str, str]] = REGRESSION_MONITORS
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **KerasWrapper._parameter_constraints,
+        "monitor": [Monitors(monitors(REGRESSION_METRICS, REGRESSION_MONITORS))],
+    }
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(
@@ -244,3 +278,11 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
         if isinstance(self.target_encoder_, RegressorTargetEncoder):
             refuse_output_units(self._output_units, (self.n_outputs_,))
         return super()._encoded_target(y)
+
+    def _refuse_encoded_target(self) -> None:
+        if not isinstance(self.target_encoder_, RegressorTargetEncoder):
+            raise InvalidParameterError(
+                f"monitor={self.monitor!r} is computed in units of the target, and "
+                f"{type(self).__name__} has a target_encoder of its own: set monitor='val_loss', "
+                "or name a metric that the model is compiled with."
+            )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeAlias
 
 import keras
@@ -13,38 +12,40 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skhp.compat.scikit_learn import only_shows_progress, validate_parameter_constraints
+from skhp.estimators.early_stopping import (
+    kept_epoch,
+    replayed,
+)
 from skhp.estimators.epoch_tasks import EpochTasks
-from skhp.estimators.keras_model.arguments import refuse_arguments
-from skhp.estimators.keras_model.model_wrapper import metric_name
+from skhp.estimators.keras_model.arguments import refuse_arguments, separate_callbacks
 from skhp.estimators.keras_model.preparation import (
     CheckedFit,
     HeldOutLabels,
-    PartedRows,
     PreparedModel,
     WeightsInModel,
     custom_fit_task,
     parted_rows,
     write_weights,
 )
-from skhp.estimators.keras_model.wrapped_rows import RepairedWrapper
+from skhp.estimators.keras_model.watched_rows import WatchedWrapper
 from skhp.estimators.refusal_log import log_refusal
-from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
+from skhp.exceptions import (
+    CannotJoinError,
+    NonFiniteLossError,
+    NonFiniteLossWarning,
+)
 from skhp.networks.portable_model import PortableModel
 from skhp.population.handover import AdoptableFit, adoptable_fit
 from skhp.training.fit_task import FitResult, FitTask
 from skhp.training.keras_fit import ObservedEpochs, StopAtNonFiniteLoss
 from skhp.training.lone_fit import LoneFit
-from skhp.training.model_fit import as_model_inputs, fit_model
+from skhp.training.model_fit import fit_model
 
 Model: TypeAlias = keras.Model | Callable[..., keras.Model] | None
 
 
-class KerasWrapper(RepairedWrapper):
+class KerasWrapper(WatchedWrapper):
     """Base of the classifier and the regressor; not for direct use."""
-
-    history_: dict[str, list[Any]]
-    callbacks_: list[keras.callbacks.Callback]
-    _output_units: int | None
 
     def __init__(
         self,
@@ -64,6 +65,11 @@ class KerasWrapper(RepairedWrapper):
         shuffle: bool = True,
         run_eagerly: bool = False,
         epochs: int = 1,
+        early_stopping: bool = False,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        monitor: str = "val_loss",
+        validation_fraction: float = 0.2,
         engine: str = "auto",
         **kwargs: Any,
     ) -> None:
@@ -84,6 +90,11 @@ class KerasWrapper(RepairedWrapper):
             run_eagerly=run_eagerly,
             epochs=epochs,
         )
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.min_delta = min_delta
+        self.monitor = monitor
+        self.validation_fraction = validation_fraction
         self.engine = engine
         self._add_extra(kwargs)
 
@@ -133,7 +144,9 @@ class KerasWrapper(RepairedWrapper):
                 epochs=epochs,
                 first_epoch=first_epoch,
                 seeds=self._seeds,
-                origin=PreparedModel(self.model_, learnt, checked.held_out),
+                origin=PreparedModel(
+                    self.model_, learnt, checked.held_out, checked.arguments["callbacks"]
+                ),
             )
 
     def _fit_observed(
@@ -191,7 +204,7 @@ class KerasWrapper(RepairedWrapper):
         with self._model_for(checked) as (inputs, targets):
             task = self._joining_task(inputs, targets, checked, epochs, initial_epoch)
             if task is not None:
-                self._fit_as_cohort(task, warm_start, tasks)
+                self._fit_as_cohort(task, checked.arguments["callbacks"], warm_start, tasks)
             else:
                 weight = checked.weight
                 self._fit_keras_model(
@@ -236,17 +249,13 @@ class KerasWrapper(RepairedWrapper):
             raise CannotJoinError(f"{type(self).__name__} trains in its own _fit_keras_model.")
         refuse_arguments({"run_eagerly": self.run_eagerly}, arguments)
 
-    def _parted(self, inputs: Any, targets: Any, checked: CheckedFit) -> PartedRows:
-        weight = None if checked.weight is None else checked.weight[checked.used]
-        parted = parted_rows(inputs, targets, weight, checked.arguments["n_training"])
-        given = checked.arguments.get("validation_data")
-        if parted.validation is None and given is not None:
-            if not isinstance(given, (tuple, list)):
-                raise CannotJoinError("validation_data is something that only Keras reads.")
-            parted = parted._replace(validation=self._encoded_validation(*given))
-        return parted
-
-    def _fit_as_cohort(self, task: FitTask, warm_start: bool, tasks: EpochTasks | None) -> None:
+    def _fit_as_cohort(
+        self,
+        task: FitTask,
+        callbacks: Sequence[keras.callbacks.Callback],
+        warm_start: bool,
+        tasks: EpochTasks | None,
+    ) -> None:
         lone = LoneFit(task)
         observer = None
         if tasks is not None:
@@ -255,12 +264,13 @@ class KerasWrapper(RepairedWrapper):
                 observer = WeightsInModel(
                     tasks, lambda: write_weights(self.model_, task.network, lone.member)
                 )
-        self._take_over(task, lone.trained(observer), warm_start, stacklevel=8)
+        self._take_over(task, lone.trained(observer), callbacks, warm_start, stacklevel=8)
 
     def _adopt(self, adopted: AdoptableFit, tasks: EpochTasks) -> None:
         """Take over what a population trained."""
         prepared: PreparedModel = adopted.task.origin
         self.__dict__.update(prepared.learnt)
+        callbacks = separate_callbacks(list(prepared.callbacks))
         # Equal ones, but for objects that were copied with the estimator.
         self._built_with = self._building_parameters()
         if adopted.estimator is not self:
@@ -270,7 +280,7 @@ class KerasWrapper(RepairedWrapper):
         result = tasks.awaited(adopted)
         if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
             raise NonFiniteLossError(self._explosion(result.outcome.n_epochs))
-        self._take_over(adopted.task, result, self.warm_start, stacklevel=7)
+        self._take_over(adopted.task, result, callbacks, self.warm_start, stacklevel=7)
         self._settle(prepared.held_out, lambda: adopted.task.validation.X)
 
     def _settle(self, held_out: HeldOutLabels | None, inputs: Callable[[], Any]) -> None:
@@ -280,13 +290,22 @@ class KerasWrapper(RepairedWrapper):
         """
 
     def _take_over(
-        self, task: FitTask, result: FitResult, warm_start: bool, stacklevel: int
+        self,
+        task: FitTask,
+        result: FitResult,
+        callbacks: Sequence[keras.callbacks.Callback],
+        warm_start: bool,
+        stacklevel: int,
     ) -> None:
         write_weights(self.model_, task.network, result.trained)
-        self.callbacks_ = []
         outcome = result.outcome
+        replayed(callbacks, self.model_, task.plan, outcome)
+        self._note_callbacks(callbacks)
         self._note_history(outcome.history, warm_start, task.plan.first_epoch)
+        self._note_epochs(outcome.n_epochs, outcome.best_epoch)
         self.stop_reason_ = outcome.stop_reason
+        if outcome.stop_reason == "patience" and self.callbacks_:
+            self.stop_reason_ = "callback"
         if outcome.stop_reason == "non_finite_loss":
             self._warn_of_explosion(outcome.n_epochs, stacklevel)
 
@@ -328,31 +347,16 @@ class KerasWrapper(RepairedWrapper):
             validation_data=validation_data,
             **arguments,
         )
-        self.callbacks_ = callbacks
+        self._note_callbacks(callbacks)
         self._note_history(logged, warm_start, initial_epoch)
-        self.stop_reason_ = "epochs" if len(logged["loss"]) == epochs else "callback"
+        n_epochs = len(logged["loss"])
+        self._note_epochs(n_epochs, kept_epoch(callbacks, initial_epoch, finite.finite_epochs))
+        self.stop_reason_ = "epochs" if n_epochs == epochs else "callback"
+        if any(own.stopped_epoch for own in callbacks if own not in self.callbacks_):
+            self.stop_reason_ = "patience"
         if finite.stopped:
             self.stop_reason_ = "non_finite_loss"
             self._warn_of_explosion(finite.finite_epochs + 1, stacklevel=7)
-
-    def _note_history(
-        self, logged: Mapping[str, list[Any]], warm_start: bool, first_epoch: int
-    ) -> None:
-        if not warm_start or first_epoch == 0 or not hasattr(self, "history_"):
-            self.history_ = defaultdict(list)
-        for name, values in logged.items():
-            self.history_[_full_name(name)] += values
-
-    def _encoded_validation(self, X: Any, y: Any, *weight: Any) -> tuple[Any, ...]:
-        y = np.asarray(y)
-        if y.ndim == self.y_ndim_:
-            X, y = self._validate_data(X, y)
-            targets = self._encoded_target(y)
-        else:
-            # Not of the form that the estimator was fitted on: encoded by the user already.
-            X, _ = self._validate_data(X)
-            targets = as_model_inputs(y)
-        return as_model_inputs(self.feature_encoder_.transform(X)), targets, *weight
 
     def _explosion(self, epoch: int) -> str:
         return (
@@ -367,13 +371,3 @@ class KerasWrapper(RepairedWrapper):
             NonFiniteLossWarning,
             stacklevel=stacklevel,
         )
-
-
-def _full_name(metric: str) -> str:
-    """The name of a metric as SciKeras gives it: "mean_squared_error" for "mse"."""
-    if metric == "loss" or metric.startswith("val_"):
-        return metric
-    try:
-        return metric_name(metric)
-    except ValueError:
-        return metric

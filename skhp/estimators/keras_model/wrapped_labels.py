@@ -126,6 +126,11 @@ class LabelWrapper(KerasWrapper):
             )
         return of_class if weight is None else weight * of_class
 
+    def _strata(self, y: np.ndarray) -> np.ndarray | None:
+        if self.target_type_ not in ("binary", "multiclass"):
+            return None
+        return np.unique(y, return_inverse=True)[1].reshape(-1)
+
     def _refuse_rows(self, y: np.ndarray, n_training: int) -> None:
         if self.target_type_ not in ("binary", "multiclass"):
             return

@@ -29,11 +29,15 @@ from skhp.estimators.keras_model.preparation import CheckedFit
 from skhp.estimators.tables import checked_arrays, checked_rows
 from skhp.networks.model_outputs import model_outputs
 from skhp.shared.unusable_tables import refuse_several_inputs
+from skhp.training.distinct_rows import row_groups
 from skhp.training.model_fit import as_model_inputs
+from skhp.training.validation_split import validation_split
 
 
 class RepairedWrapper(ModelWrapper):
     """A wrapped model with its rows and its predictions."""
+
+    validation_fraction: float
 
     # Rows
 
@@ -90,11 +94,11 @@ class RepairedWrapper(ModelWrapper):
 
     def _initialize(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         X, y = self._validate_data(X, y, reset=True)
+        self._draw_seeds()
         self._make_model(X, y)
         return X, y
 
     def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
-        self._draw_seeds()
         self.target_encoder_ = self.target_encoder.fit(y)
         self.__dict__.update(getattr(self.target_encoder_, "get_metadata", dict)())
         self.feature_encoder_ = self.feature_encoder.fit(X)
@@ -118,10 +122,16 @@ class RepairedWrapper(ModelWrapper):
         keywords: dict[str, Any],
         whole: bool,
     ) -> CheckedFit:
-        """Check the rows and the arguments of a fit; `whole` refuses rows to learn nothing from."""
+        """Check the rows and the arguments of a fit.
+
+        `whole` refuses rows to learn nothing from, and holds out rows for early stopping.
+        """
         fresh = not ((warm_start or self.warm_start) and self.initialized_)
         X, y = self._validate_data(X, y, reset=fresh)
+        if fresh:
+            self._draw_seeds()
         weight = self._row_weight(X, y, sample_weight)
+        given_weight = RepairedWrapper._row_weight(self, X, y, sample_weight)
         used = np.ones(len(X), bool) if weight is None else weight > 0
         if not used.any():
             raise ValueError(
@@ -129,9 +139,38 @@ class RepairedWrapper(ModelWrapper):
                 "class_weight is zero for all rows. Give at least one non-zero number."
             )
         arguments = self._fit_arguments(keywords, n_rows=int(used.sum()))
+        stops_early = whole and bool(self.early_stopping)
+        is_watched = arguments["n_training"] < used.sum() or "validation_data" in arguments
+        if stops_early and not is_watched:
+            order, arguments["n_training"] = self._held_out_last(X, y, given_weight, used)
+            X, y, used = X[order], y[order], used[order]
+            weight = None if weight is None else weight[order]
+            given_weight = None if given_weight is None else given_weight[order]
         if whole:
             self._refuse_rows(y[used], arguments["n_training"])
-        return CheckedFit(X, y, weight, used, arguments, fresh)
+        return CheckedFit(X, y, weight, used, arguments, fresh, None, given_weight, stops_early)
+
+    def _held_out_last(
+        self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, used: np.ndarray
+    ) -> tuple[np.ndarray, int]:
+        """An order of the rows in which early stopping watches the last ones of those used.
+
+        Also how many of them come before, to be trained on.
+        """
+        rows = np.flatnonzero(used)
+        _, groups = row_groups(X[rows])
+        kept, held_out = validation_split(
+            groups,
+            self.validation_fraction,
+            self._seeds.split,
+            self._strata(y[rows]),
+            None if weight is None else weight[rows],
+            rows_given_as="validation_data=(X, y)",
+        )
+        return np.concatenate([rows[kept], rows[held_out], np.flatnonzero(~used)]), len(kept)
+
+    def _strata(self, y: np.ndarray) -> np.ndarray | None:
+        """Class numbers that each side of a split is to have its share of."""
 
     @contextlib.contextmanager
     def _model_for(self, checked: CheckedFit) -> Iterator[tuple[Any, Any]]:
@@ -151,7 +190,12 @@ class RepairedWrapper(ModelWrapper):
             self._output_units = built_output_units(self.model_, inputs)
             targets = self._encoded_target(checked.y[checked.used])
             self._check_model_compatibility(targets)
+            if checked.stops_early:
+                self._begin_to_watch(checked, inputs, targets)
             yield inputs, targets
+
+    def _begin_to_watch(self, checked: CheckedFit, inputs: Any, targets: Any) -> None:
+        """Add to the callbacks of a fit the one that its early stopping is."""
 
     def _fit_arguments(self, keywords: dict[str, Any], n_rows: int) -> dict[str, Any]:
         """Arguments of a fit, from the parameters and, before these, from the call."""
@@ -168,7 +212,7 @@ class RepairedWrapper(ModelWrapper):
             for name, value in {**_without_callbacks(routed), **keywords}.items()
             if name not in ("epochs", "initial_epoch", "sample_weight", "callbacks")
         }
-        refuse_unused_validation(arguments)
+        refuse_unused_validation(arguments, early_stopping=bool(self.early_stopping))
         batch_size = rows_at_once(arguments.get("batch_size"), n_rows)
         validation_batch_size = arguments.get("validation_batch_size") or batch_size
         n_training = n_training_rows(n_rows, arguments.pop("validation_split", 0.0))

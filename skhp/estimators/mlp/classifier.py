@@ -14,6 +14,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from skhp.compat.scikit_learn import Interval, StrOptions, fit_context
+from skhp.estimators.early_stopping import monitors
 from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
 from skhp.estimators.mlp.class_decisions import ClassDecisions
 from skhp.estimators.mlp.loss import network_loss, warn_of_empty_batches
@@ -164,15 +165,7 @@ class KerasMLPClassifier(ClassifierMixin, ClassDecisions):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ClassDecisions._parameter_constraints,
         "loss": [StrOptions({"auto", *CLASSIFICATION_LOSSES, *CLASSIFICATION_ALIASES}), callable],
-        "monitor": [
-            StrOptions(
-                {
-                    "val_loss",
-                    *(f"val_{name}" for name in CLASSIFICATION_METRICS),
-                    *CLASSIFICATION_MONITORS,
-                }
-            )
-        ],
+        "monitor": [StrOptions(monitors(CLASSIFICATION_METRICS, CLASSIFICATION_MONITORS))],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "threshold": [StrOptions({"tune"}), Interval(Real, 0, 1, closed="neither")],
     }

@@ -14,6 +14,7 @@ import sklearn
 from sklearn.base import BaseEstimator, is_classifier
 
 from skhp.compat.scikit_learn import Interval, StrOptions
+from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS
 from skhp.estimators.familiar_names import OPTIMIZER_ALIASES, suggestion
 from skhp.estimators.parameters import NamedParametersMixin, suggest_misspelt
 from skhp.exceptions import InvalidParameterError
@@ -43,10 +44,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         "lr_schedule": [StrOptions(set(SCHEDULES)), dict, None],
         "batch_size": [StrOptions({"full"}), Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "patience": [Interval(Integral, 1, None, closed="left")],
-        "min_delta": [Interval(Real, 0, None, closed="left")],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        **EARLY_STOPPING_CONSTRAINTS,
         "engine": [StrOptions({"auto", "population", "keras"})],
         "max_memory": [str, Interval(Integral, 1, None, closed="left"), None],
         "callbacks": "no_validation",

@@ -11,6 +11,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 
 from skhp.compat.scikit_learn import StrOptions, fit_context
+from skhp.estimators.early_stopping import monitors
 from skhp.estimators.familiar_names import REGRESSION_MONITORS
 from skhp.estimators.mlp.base import KerasMLPBase
 from skhp.estimators.parameters import suggest_misspelt
@@ -157,11 +158,7 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **KerasMLPBase._parameter_constraints,
         "loss": [StrOptions({"auto", *REGRESSION_LOSSES, *REGRESSION_ALIASES}), callable],
-        "monitor": [
-            StrOptions(
-                {"val_loss", *(f"val_{name}" for name in REGRESSION_METRICS), *REGRESSION_MONITORS}
-            )
-        ],
+        "monitor": [StrOptions(monitors(REGRESSION_METRICS, REGRESSION_MONITORS))],
         "scale_target": ["boolean"],
     }
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
+from skhp.estimators.early_stopping import monitored_metric
 from skhp.estimators.familiar_names import own_optimizer
 from skhp.estimators.mlp.parameters import MLPParameters
 from skhp.estimators.mlp.preparation import PreparedFit, PreparedRows
@@ -247,9 +247,7 @@ class KerasMLPRows(MLPParameters):
 
     def _metric(self) -> Metric | None:
         """What is monitored, under the name that the user has for it; None for the loss."""
-        given = self.monitor.removeprefix("val_")
-        metric = self._metrics.get(self._monitors.get(self.monitor, given))
-        return None if metric is None else replace(metric, logged_as=given)
+        return monitored_metric(self.monitor, self._metrics, self._monitors)
 
     def _warn_of_batches(self, rows: TrainingRows, batch_size: int) -> None:
         """Warn of batches that teach nothing."""

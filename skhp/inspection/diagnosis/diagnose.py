@@ -123,7 +123,7 @@ def _to_record(fit: ExaminedFit) -> str:
     """What to change so that the loss of rows held out is recorded; nothing where nothing can."""
     if not fit.epochs_are_given:
         return ", for refit_epochs='median' trains on all rows"
-    if "early_stopping" not in fit.parameters:
+    if "early_stopping" not in fit.parameters or fit.is_wrapped:
         return f". Set {fit.own_name('validation_fraction')}=0.2"
     if fit.parameters["early_stopping"] or "n_iter_no_change" in fit.parameters:
         # scikit-learn's networks record a score of them at most.

@@ -159,6 +159,12 @@ class ExaminedFit:
 
     def own_name(self, parameter: str) -> str:
         """What the estimator itself calls a parameter of skhp's multilayer perceptrons."""
+        draws_rows = self.parameters.get("early_stopping") and not self.parameters.get(
+            "validation_split"
+        )
+        if parameter == "validation_fraction" and draws_rows and parameter in self.parameters:
+            # A wrapper has both, of which this one is in use.
+            return parameter
         for alias in _ALIASES.get(parameter, ()):
             if alias in self.parameters:
                 return alias

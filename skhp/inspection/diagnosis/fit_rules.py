@@ -198,8 +198,8 @@ def _risen(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
         "overfitting",
         f"The network overfits: the validation loss was {least:.3g} around epoch "
         f"{int(np.argmin(until)) + 1} and is {now:.3g} in epoch {fit.kept_epoch}, whose weights "
-        f"were kept, while the training loss fell to {trained:.3g}. {_stopping(fit)}, or try "
-        f"fewer {fit.own_name('epochs')}, {_smaller(fit)}.",
+        f"were kept, while the training loss fell to {trained:.3g}. Set early_stopping=True, or "
+        f"try fewer {fit.own_name('epochs')}, {_smaller(fit)}.",
         now / least,
         "early_stopping" if "early_stopping" in fit.parameters else fit.own_name("epochs"),
     )
@@ -339,12 +339,6 @@ def _smaller(fit: ExaminedFit) -> str:
     if name != "neurons":
         return f"smaller {name}, a larger {fit.own_name('l2')}"
     return "fewer neurons, a larger l2 or dropout"
-
-
-def _stopping(fit: ExaminedFit) -> str:
-    if fit.is_wrapped:
-        return "Give the callback EarlyStopping(restore_best_weights=True)"
-    return "Set early_stopping=True"
 
 
 def _named(fit: ExaminedFit, parameter: str) -> str:

@@ -110,7 +110,9 @@ class CohortArrays:
             row_metrics=first.row_metrics,
             rule=first.update.rule,
             metric=None if metric is None else metric.name,
-            greater_is_better=metric is not None and metric.greater_is_better,
+            metric_takes="logits" if metric is None else metric.takes,
+            watched=first.plan.watched,
+            greater_is_better=(metric or first.plan).greater_is_better,
             held_out=first.validation is not None,
             l1=any(any(task.numbers.l1) for task in self._flat),
             l2=any(any(task.numbers.l2) for task in self._flat),
@@ -214,6 +216,12 @@ class CohortArrays:
                 lambda task: _NEVER if task.plan.patience is None else task.plan.patience, np.int32
             ),
             min_delta=self._per_member(_least_change),
+            baseline=self._per_member(
+                lambda task: np.nan if task.plan.baseline is None else task.plan.baseline
+            ),
+            start_from_epoch=self._per_member(
+                lambda task: max(0, task.plan.start_from_epoch - task.plan.first_epoch), np.int32
+            ),
             plateau_patience=self._per_member(
                 lambda task: getattr(_plateau(task), "patience", _NEVER), np.int32
             ),

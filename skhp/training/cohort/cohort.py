@@ -58,6 +58,8 @@ def _training_but_epochs(task: FitTask) -> Any:
         plan.schedule,
         plan.patience,
         plan.min_delta,
+        plan.baseline,
+        plan.start_from_epoch,
     )
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from skhp.networks.network_numbers import NetworkNumbers
 from skhp.objectives.graph_metrics import epoch_metric
+from skhp.objectives.metrics import LEAST_PROBABILITY, MOST_PROBABILITY
 from skhp.objectives.row_loss import weighted_sum
 from skhp.training.cohort.state import CohortState, HeldOutRows, MemberNumbers, ProgramKey
 
@@ -141,9 +142,27 @@ def evaluation(
     metric = None if key.metric is None else epoch_metric(key.metric)
     if metric is None:
         return loss, nothing, means
-    logits, _ = key.network.outputs(
-        state.weights, state.state, rows.x, training=False, until_logits=True
+    outputs, _ = key.network.outputs(
+        state.weights,
+        state.state,
+        rows.x,
+        training=False,
+        until_logits=key.metric_takes == "logits",
     )
-    logits *= rows.metric_scale[:, None, None, :]
-    value = tf.cast(metric(rows.metric_target, logits, rows.metric_weight), tf.float32)
+    outputs = _for_metric(key, outputs * rows.metric_scale[:, None, None, :])
+    value = tf.cast(metric(rows.metric_target, outputs, rows.metric_weight), tf.float32)
     return loss, value, means
+
+
+def _for_metric(key: ProgramKey, outputs: Tensor) -> Tensor:
+    """As `Metric.outputs`."""
+    n_outputs = outputs.shape[-1]
+    if key.metric_takes == "probabilities":
+        clipped = tf.clip_by_value(
+            tf.cast(outputs, tf.float64), LEAST_PROBABILITY, MOST_PROBABILITY
+        )
+        outputs = tf.math.log(clipped)
+        if n_outputs == 1:
+            outputs -= tf.math.log1p(-clipped)
+    is_of_two_classes = n_outputs == 2 and key.metric_takes in ("probabilities", "own logits")
+    return outputs[..., 1:] - outputs[..., :1] if is_of_two_classes else outputs

@@ -214,8 +214,10 @@ def member_result(
     """
     epochs, stop = int(state.epochs), int(state.stop) or ended_by
     finite_epochs = epochs - (stop == NON_FINITE)
-    keeps_best = task.plan.patience is not None
-    best_epoch = int(state.best_epoch) if keeps_best and finite_epochs else finite_epochs
+    keeps_best = task.plan.patience is not None and task.plan.keeps_best
+    # None was watched yet where all of them came before `start_from_epoch`.
+    keeps_best &= bool(state.best_epoch)
+    best_epoch = min(int(state.best_epoch), finite_epochs) if keeps_best else finite_epochs
     return FitResult(
         outcome=TrainingOutcome(
             history={
@@ -238,13 +240,19 @@ def held_out_score(task: FitTask, state: CohortState) -> float | None:
 
     None where nothing was watched, or its loss was lost.
     """
-    if task.validation is None or int(state.stop) == NON_FINITE or not int(state.best_epoch):
+    if task.validation is None or int(state.stop) == NON_FINITE or not int(state.epochs):
         return None
-    best, metric = float(state.best), task.plan.metric
-    if metric is not None:
-        best *= task.validation.metric_unit(metric)
-        return best if metric.greater_is_better else -best
-    weights = unflattened(state.best_weights, task.network.weight_shapes)
+    is_watched = bool(state.best_epoch)
+    # Before early stopping begins to watch, the plateau does.
+    best = float(state.best if is_watched else state.plateau_best)
+    plan = task.plan
+    if plan.metric is not None:
+        best *= task.validation.metric_unit(plan.metric)
+        return best if plan.metric.greater_is_better else -best
+    if plan.watched not in (None, "loss", "val_loss"):
+        return best if plan.greater_is_better else -best
+    best_weights = state.best_weights if is_watched else state.weights
+    weights = unflattened(best_weights, task.network.weight_shapes)
     return penalty_of_member(task.numbers, weights) - best
 
 

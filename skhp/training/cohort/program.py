@@ -82,13 +82,14 @@ def run_chunk(
         rate = _scheduled(key, before.step, numbers)[..., 0] * before.rate_factor
         after, loss, means = _train(key, number, before, rows, numbers, batches, chunk, penalties)
         val_loss, metric, val_means = evaluation(key, after, held_out, numbers, penalties)
-        ended = _end_of_epoch(key, before, after, numbers, loss, val_loss, metric)
+        values = History(loss, val_loss, metric, rate, means, val_means)
+        ended = _end_of_epoch(key, before, after, numbers, values)
         history = tf.nest.map_structure(
             lambda all_epochs, value: tf.tensor_scatter_nd_update(
                 all_epochs, [[number]], value[None]
             ),
             history,
-            History(loss, val_loss, metric, rate, means, val_means),
+            values,
         )
         return number + 1, ended, history
 
@@ -242,30 +243,40 @@ def _scheduled(key: ProgramKey, step: Tensor, numbers: MemberNumbers) -> Tensor:
     return scheduled_rate(step, numbers.rate) if key.scheduled else numbers.rate[0]
 
 
+def _monitored(key: ProgramKey, values: History) -> Tensor:
+    """What early stopping, the plateau and pruning look at."""
+    if key.metric is not None:
+        return values.metric
+    watched = key.watched or ("val_loss" if key.held_out else "loss")
+    names = [metric.name for metric in key.row_metrics]
+    named = {"loss": values.loss, **dict(zip(names, values.row_metrics, strict=True))}
+    if key.held_out:
+        of_held_out = zip(names, values.val_row_metrics, strict=True)
+        named |= {"val_loss": values.val_loss, **{f"val_{name}": v for name, v in of_held_out}}
+    return named[watched]
+
+
 def _end_of_epoch(
     key: ProgramKey,
     before: CohortState,
     after: CohortState,
     numbers: MemberNumbers,
-    loss: Tensor,
-    val_loss: Tensor,
-    metric: Tensor,
+    values: History,
 ) -> CohortState:
     """Early stopping, the plateau and the limits, as Keras' callbacks have them."""
     running = tf.equal(before.stop, RUNNING)
-    watched = (loss, val_loss) if key.held_out else (loss,)
+    watched = (values.loss, values.val_loss) if key.held_out else (values.loss,)
     finite = tf.reduce_all(tf.math.is_finite(after.weights), axis=-1)
     finite &= tf.reduce_all(tf.math.is_finite(after.state), axis=-1)
     for value in watched:
         finite &= tf.math.is_finite(value)
     moved = running & finite
 
-    monitored = watched[-1] if key.metric is None else metric
-    sign = 1.0 if key.metric is not None and key.greater_is_better else -1.0
-    first = tf.equal(before.epochs, 0)
+    monitored = _monitored(key, values)
+    sign = 1.0 if key.greater_is_better else -1.0
 
-    def improves(best: Tensor) -> Tensor:
-        return running & (first | (sign * monitored - numbers.min_delta > sign * best))
+    def is_better_than(reference: Tensor) -> Tensor:
+        return sign * monitored - numbers.min_delta > sign * reference
 
     def where_moved(new: Tensor, old: Tensor) -> Tensor:
         return tf.where(moved[..., None], new, old)
@@ -274,11 +285,14 @@ def _end_of_epoch(
     held = where_moved(after.state, before.state)
     epochs = before.epochs + tf.cast(running, tf.int32)
 
-    better = improves(before.best)
-    wait = tf.where(better, 0, before.wait + 1)
-    out_of_patience = (wait >= numbers.patience) & (epochs > 1)
+    counts = running & (epochs > numbers.start_from_epoch)
+    better = counts & (tf.equal(before.best_epoch, 0) | is_better_than(before.best))
+    beats_baseline = tf.math.is_nan(numbers.baseline) | is_better_than(numbers.baseline)
+    wait = before.wait + tf.cast(counts, tf.int32)
+    wait = tf.where(better & beats_baseline, 0, wait)
+    out_of_patience = counts & ~better & (wait >= numbers.patience)
 
-    plateau_better = improves(before.plateau_best)
+    plateau_better = running & (tf.equal(before.epochs, 0) | is_better_than(before.plateau_best))
     plateau_wait = tf.where(plateau_better, 0, before.plateau_wait + 1)
     on_plateau = running & (plateau_wait >= numbers.plateau_patience)
 
@@ -294,7 +308,7 @@ def _end_of_epoch(
         best_state=tf.where(better[..., None], held, before.best_state),
         best=tf.where(better, monitored, before.best),
         best_epoch=tf.where(better, epochs, before.best_epoch),
-        wait=tf.where(running, wait, before.wait),
+        wait=wait,
         plateau_best=tf.where(plateau_better, monitored, before.plateau_best),
         plateau_wait=tf.where(running, tf.where(on_plateau, 0, plateau_wait), before.plateau_wait),
         rate_factor=before.rate_factor * tf.where(on_plateau, numbers.plateau_factor, 1.0),

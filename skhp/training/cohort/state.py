@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.networks.network import Network
+from skhp.objectives.metrics import OutputForm
 from skhp.objectives.row_loss import RowLoss
 from skhp.objectives.row_metrics import RowMetric
 
@@ -75,6 +76,8 @@ class MemberNumbers(NamedTuple):
     epochs: Tensor  # (S, C), the most epochs
     patience: Tensor  # (S, C)
     min_delta: Tensor  # (S, C)
+    baseline: Tensor  # (S, C), NaN where there is none
+    start_from_epoch: Tensor  # (S, C), epochs of this fit that early stopping lets pass
     plateau_patience: Tensor  # (S, C)
     plateau_factor: Tensor  # (S, C)
 
@@ -115,6 +118,8 @@ class ProgramKey:
     rule: str
     row_metrics: tuple[RowMetric, ...]
     metric: str | None
+    metric_takes: OutputForm
+    watched: str | None
     greater_is_better: bool
     held_out: bool
     l1: bool
