@@ -10,15 +10,20 @@ from skhp.population.handover import shared_preparation
 from skhp.population.joint_training import JoiningTask, Member, train_and_run
 from skhp.population.options import PopulationOptions
 from skhp.population.progress import ProgressObserver, SilentProgress
-from skhp.population.requests.planner import PlannedFit, Planner
+from skhp.population.report import ReportedCall
+from skhp.population.requests.planner import Plan, PlannedFit, Planner
 
 
 class _Fit(JoiningTask):
     """The fit of one estimator, of which the exception is kept."""
 
-    def __init__(self, request: tuple[Any, Any, Any, Mapping[str, Any]], fit: PlannedFit | None):
-        super().__init__([] if fit is None else [fit])
+    def __init__(
+        self, request: tuple[Any, Any, Any, Mapping[str, Any]], plan: Plan, reported: ReportedCall
+    ) -> None:
+        super().__init__(plan.fits)
         self._request = request
+        self._refusals = plan.refusals
+        self._reported = reported
         self.outcome: Any = None
 
     def run(self, trained: Mapping[PlannedFit, Any]) -> Any:
@@ -30,6 +35,7 @@ class _Fit(JoiningTask):
 
     def report(self, outcome: Any) -> None:
         self.outcome = outcome
+        self._reported.count(self.n_together, self._refusals)
         self.results.clear()
 
 
@@ -45,6 +51,7 @@ def fit_together(
 
     Each estimator ends up as its own `fit` would have left it. Estimators of skhp, by themselves or
     as the last step of a pipeline, are trained together; all others are fitted one after another.
+    Where Keras has to train more than half of them, a line of the logger ``skhp`` says why.
     Fits share what is made of their rows where `X` and `y` are the same objects.
 
     Parameters
@@ -89,19 +96,20 @@ def fit_together(
     population: list[Any] = []
     members: dict[int, Member] = {}
     tasks: list[_Fit] = []
+    reported = ReportedCall()
     with shared_preparation():
         for request in requests:
-            planned = planner.plan_fit(*request)
-            tasks.append(_Fit(request, planned))
-            if planned is not None:
-                members[len(population)] = Member(tasks[-1], planned)
-                population.append(planned.task)
+            tasks.append(_Fit(request, planner.plan_fit(*request), reported))
+            for fit in tasks[-1].fits:
+                members[len(population)] = Member(tasks[-1], fit)
+                population.append(fit.task)
     for task in tasks:
         if not task.fits:
             task.report(task.run({}))
     if members:
         observer = SilentProgress() if progress is None else progress
         train_and_run(population, members, options, observer, trained_by_cohorts)
+    reported.end()
     return [task.outcome for task in tasks]
 
 

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from skhp.compat.scikit_learn import Interval, StrOptions
+from skhp.estimators.refusal_log import callbacks_reason
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.portable_model import PortableModel
 from skhp.shared.unusable_tables import ONE_TABLE
@@ -270,7 +271,8 @@ def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]
     if arguments["callbacks"]:
         raise CannotJoinError(
             "there are callbacks, which run in Python, and a population is trained by a compiled "
-            "program. Leave them out, or let Keras train the network by itself."
+            "program. Leave them out, or let Keras train the network by itself.",
+            callbacks_reason(arguments["callbacks"]),
         )
     if parameters.get("run_eagerly"):
         raise CannotJoinError("run_eagerly=True is something that only Keras does.")
