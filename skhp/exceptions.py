@@ -7,6 +7,8 @@ Each is also a type that scikit-learn's users already catch: a mistaken paramete
 
 from __future__ import annotations
 
+import re
+
 from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
@@ -26,7 +28,24 @@ class CannotJoinError(ValueError):
     """A fit cannot be trained in a cohort; the message says why.
 
     With ``engine="population"`` it reaches the user; otherwise Keras trains the network instead.
+
+    Parameters
+    ----------
+    message : str
+    reason : str or None, default=None
+        The same in a few words, by which fits are counted; None takes the first sentence.
     """
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self._reason = reason
+
+    @property
+    def reason(self) -> str:
+        """Why, in a few words: equal for fits that cannot join for the same reason."""
+        text = self._reason or re.split(r"\.\s", str(self), maxsplit=1)[0].removesuffix(".")
+        # Keras numbers the names of models and layers, and objects have addresses.
+        return re.sub(r"_\d+\b| at 0x[0-9a-f]+", "", text)
 
 
 class InvalidParameterError(ValueError, TypeError):

@@ -49,6 +49,7 @@ __all__ = [
     "ScikitLearnInvalidParameterError",
     "StrOptions",
     "check_sample_weight",
+    "constrain",
     "constraints_of",
     "context_only_shows_progress",
     "cut_method_parameters",
@@ -101,6 +102,16 @@ def context_only_shows_progress(context: Any) -> bool:
     """
     callbacks = getattr(context, "_callbacks", None) or []
     return bool(callbacks) and all(type(one).__name__ == "ProgressBar" for one in callbacks)
+
+
+def constrain(searcher: Any, constraints: Mapping[str, Any]) -> None:
+    """Have a class take some constraints in place of those of its bases; its own come first.
+
+    scikit-learn's searchers check their parameters by this attribute, and have no public one.
+    """
+    inherited = super(searcher, searcher)._parameter_constraints
+    own = vars(searcher).get("_parameter_constraints", {})
+    searcher._parameter_constraints = {**inherited, **constraints, **own}
 
 
 def constraints_of(estimator: Any) -> Mapping[str, Any]:

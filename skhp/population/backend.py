@@ -54,6 +54,8 @@ class PopulationBackend(ParallelBackendBase):
         Keeps the results of the tasks.
     pruning : Pruning, default=None
         How candidates are ended on the way.
+    joins : bool, default=True
+        Whether fits are trained together; without, this is a journal alone.
     **options
         Of `PopulationOptions`.
     """
@@ -73,6 +75,7 @@ class PopulationBackend(ParallelBackendBase):
         train_population: PopulationTrainer | None = None,
         journal: TaskJournal | None = None,
         pruning: Pruning | None = None,
+        joins: bool = True,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
@@ -81,8 +84,9 @@ class PopulationBackend(ParallelBackendBase):
         # Not for nested backends: the tasks within a task are none of its own.
         self._journalled = JournalledCall(journal)
         self._pruning = pruning
+        self._joins = joins
         self._calls: WeakKeyDictionary[Any, ParallelCall] = WeakKeyDictionary()
-        self._calls_open = 0
+        self._open: list[ParallelCall] = []
         self._workers = 1
         self._collected: list[tuple[ParallelCall, CollectedTask]] = []
 
@@ -113,16 +117,17 @@ class PopulationBackend(ParallelBackendBase):
         n_jobs = EVERY_TASK if n_jobs is None else n_jobs
         self.parallel = parallel
         call = _call(self.options, n_jobs, parallel, prefer, require, memmapping)
-        self._calls[parallel] = dataclasses.replace(
-            call, journalled=self._journalled, pruning=self._pruning
+        self._calls[parallel] = call = dataclasses.replace(
+            call, journalled=self._journalled, pruning=self._pruning, joins=self._joins
         )
-        self._calls_open += 1
+        self._open.append(call)
         self._workers = _workers_of(-1 if call.options.n_jobs is None else call.options.n_jobs)
         return _EveryTask(self._workers)
 
     def terminate(self) -> None:
-        """Forget the settings of a call."""
-        self._calls_open = max(0, self._calls_open - 1)
+        """Forget the settings of a call, and say what could not be trained together."""
+        if self._open:
+            self._open.pop().reported.end()
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """How many tasks a call has at a time: all of them.
@@ -131,7 +136,7 @@ class PopulationBackend(ParallelBackendBase):
         """
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
-        if self._calls_open:
+        if self._open:
             return _EveryTask(self._workers)
         return 1 if n_jobs is None else _workers_of(n_jobs)
 
@@ -140,6 +145,7 @@ class PopulationBackend(ParallelBackendBase):
         return PopulationBackend(
             nesting_level=(self.nesting_level or 0) + 1,
             train_population=self._train_population,
+            joins=self._joins,
             **dataclasses.asdict(self.options),
         ), None
 
@@ -184,7 +190,8 @@ def population(
     The same as `joblib.parallel_config(backend="skhp", ...)`. Everything of scikit-learn that fits
     candidates or folds by joblib joins: its searches, `cross_validate`, `cross_val_predict`,
     `learning_curve`, `validation_curve`, `permutation_test_score`, and BayesSearchCV of
-    scikit-optimize.
+    scikit-optimize. Where Keras has to train more than half of the networks of a call one by one,
+    the logger ``skhp`` warns of it at the end of the call, and says why.
 
     Parameters
     ----------

@@ -12,7 +12,8 @@ from skhp.population.handover import shared_preparation
 from skhp.population.joint_training import JoiningTask, Member, train_and_run
 from skhp.population.options import PopulationOptions
 from skhp.population.progress import PrintedProgress, ProgressObserver, SilentProgress
-from skhp.population.requests.planner import PlannedFit, Planner
+from skhp.population.report import ReportedCall
+from skhp.population.requests.planner import Plan, PlannedFit, Planner
 
 OnFitted = Callable[[int, Any, float], Any]
 
@@ -24,13 +25,16 @@ class _Fit(JoiningTask):
         self,
         number: int,
         request: tuple[Any, Any, Any, Mapping[str, Any]],
-        fit: PlannedFit | None,
+        plan: Plan,
         on_fitted: OnFitted | None,
+        reported: ReportedCall,
     ) -> None:
-        super().__init__([] if fit is None else [fit])
+        super().__init__(plan.fits)
         self.number = number
         self._request: Any = request
+        self._refusals = plan.refusals
         self._on_fitted = on_fitted
+        self._reported = reported
         self._seconds = 0.0
         self.outcome: Any = None
 
@@ -53,6 +57,7 @@ class _Fit(JoiningTask):
     def take(self, outcome: Any) -> None:
         """Note what stands in the list; neither estimator nor rows are needed any more."""
         self.outcome = outcome
+        self._reported.count(self.n_together, self._refusals)
         self._request, self.fits = None, []
         self.results.clear()
 
@@ -71,6 +76,7 @@ def fit_together(
 
     Each estimator ends up as its own `fit` would have left it. Estimators of skhp, by themselves or
     as the last step of a pipeline, are trained together; all others are fitted one after another.
+    Where Keras has to train more than half of them, a line of the logger ``skhp`` says why.
     Fits share what is made of their rows where `X` and `y` are the same objects.
 
     Within a `skhp.population`, what is None here is as it is there.
@@ -146,18 +152,19 @@ def fit_together(
     population: list[Any] = []
     members: dict[int, Member] = {}
     tasks: list[_Fit] = []
+    reported = ReportedCall()
     with shared_preparation():
         for number, request in enumerate(_requests(fits, twice=on_fitted is not None)):
-            planned = planner.plan_fit(*request)
-            tasks.append(_Fit(number, request, planned, on_fitted))
-            if planned is not None:
-                members[len(population)] = Member(tasks[-1], planned)
-                population.append(planned.task)
+            tasks.append(_Fit(number, request, planner.plan_fit(*request), on_fitted, reported))
+            for fit in tasks[-1].fits:
+                members[len(population)] = Member(tasks[-1], fit)
+                population.append(fit.task)
     _fit_others([task for task in tasks if not task.fits], fit_others)
     if members:
         if progress is None:
             progress = PrintedProgress("fit_together") if options.verbose else SilentProgress()
         train_and_run(population, members, options, progress, train)
+    reported.end()
     return [task.outcome for task in tasks]
 
 

@@ -47,6 +47,11 @@ class JoiningTask(ABC):
         """Take what `run` returned."""
 
     @property
+    def n_together(self) -> int:
+        """How many of its fits a population has trained."""
+        return sum(not isinstance(result, Exception) for result in self.results.values())
+
+    @property
     def is_trained(self) -> bool:
         """Whether each of its fits has a result."""
         return len(self.results) == len(self.fits)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+from skhp.compat.joblib import BACKEND_NAME
 from skhp.exceptions import InvalidParameterError
-from skhp.population.registration import BACKEND_NAME
 from skhp.shared.amounts import bytes_of
 from skhp.shared.nearest_name import nearest_name
 

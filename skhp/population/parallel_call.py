@@ -14,8 +14,9 @@ from skhp.population.handover import shared_preparation
 from skhp.population.joint_training import JoiningTask, Member, PopulationTrainer, train_and_run
 from skhp.population.options import PopulationOptions
 from skhp.population.progress import ProgressObserver
+from skhp.population.report import ReportedCall
 from skhp.population.requests.live_tasks import shows_progress
-from skhp.population.requests.planner import PlannedFit, Planner
+from skhp.population.requests.planner import Plan, PlannedFit, Planner
 from skhp.population.requests.task_journal import JournalledCall, as_finished
 
 
@@ -49,6 +50,9 @@ class ParallelCall:
     journalled : JournalledCall
     pruning : Pruning or None
         How candidates are ended on the way, whose tasks say which candidates they are of.
+    joins : bool
+        Whether fits are trained together.
+    reported : ReportedCall
     """
 
     options: PopulationOptions
@@ -56,33 +60,34 @@ class ParallelCall:
     progress: ProgressObserver
     journalled: JournalledCall = field(default_factory=lambda: JournalledCall(None))
     pruning: Pruning | None = None
+    joins: bool = True
+    reported: ReportedCall = field(default_factory=ReportedCall)
 
 
 class _JoiningBatch(JoiningTask):
     """A batch of joblib that trains its fits before it runs."""
 
-    def __init__(
-        self, collected: CollectedTask, fits_of_items: list[list[PlannedFit]], call: ParallelCall
-    ) -> None:
+    def __init__(self, collected: CollectedTask, plans: list[Plan], call: ParallelCall) -> None:
         super().__init__(
-            [fit for fits in fits_of_items for fit in fits],
+            [fit for plan in plans for fit in plan.fits],
             all(shows_progress(keywords) for _, _, keywords in collected.batch.items),
         )
         self._collected = collected
-        self._fits_of_items = fits_of_items
+        self._plans = plans
         self._call = call
 
     def run(self, trained: Mapping[PlannedFit, Any]) -> Any:
         """Run the tasks of the batch."""
         results = self._collected.batch()
-        for result, fits in zip(results, self._fits_of_items, strict=True):
-            _add_training_time(result, [trained[fit] for fit in fits if fit in trained])
+        for result, plan in zip(results, self._plans, strict=True):
+            _add_training_time(result, [trained[fit] for fit in plan.fits if fit in trained])
         return results
 
     def report(self, outcome: Any) -> None:
         """Tell joblib and the journal the results."""
         last = next(reversed(self.results.values()), None)
-        _report(self._collected, outcome, self._call, getattr(last, "rung_scores", ()))
+        self._call.reported.count(self.n_together)
+        _report(self._collected, self._plans, outcome, self._call, getattr(last, "rung_scores", ()))
 
 
 def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationTrainer) -> None:
@@ -103,7 +108,7 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
     population: list[Any] = []
     entries: list[Entry] = []
     members: dict[int, Member] = {}
-    others: deque[CollectedTask] = deque()
+    others: deque[tuple[CollectedTask, list[Plan]]] = deque()
     with shared_preparation():
         for recalled in known:
             collected = tasks.popleft()
@@ -111,40 +116,45 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
                 collected.report([recalled.result])
                 if None not in known:
                     continue
-            fits_of_items = [planner.plan(*item) for item in collected.batch.items]
+            plans = [planner.plan(*item) for item in collected.batch.items if call.joins]
             if recalled is not None:
-                fits = [as_finished(fit, recalled) for fit in fits_of_items[0]]
+                fits = [as_finished(fit, recalled) for plan in plans for fit in plan.fits]
                 population += fits
                 entries += [Entry(collected.batch.items[0][2], recalled.rung_scores)] * len(fits)
-            elif any(fits_of_items):
-                joining = _JoiningBatch(collected, fits_of_items, call)
-                for item, fits in zip(collected.batch.items, fits_of_items, strict=True):
-                    for fit in fits:
+            elif any(plan.fits for plan in plans):
+                joining = _JoiningBatch(collected, plans, call)
+                for item, plan in zip(collected.batch.items, plans, strict=True):
+                    for fit in plan.fits:
                         members[len(population)] = Member(joining, fit)
                         population.append(fit.task)
                         entries.append(Entry(item[2]))
             else:
-                others.append(collected)
+                others.append((collected, plans))
     _run(others, call)
     if members:
         contest = None if call.pruning is None else contest_of(population, entries, call.pruning)
         train_and_run(population, members, call.options, call.progress, train, contest)
 
 
-def _run(tasks: deque[CollectedTask], call: ParallelCall) -> None:
+def _run(tasks: deque[tuple[CollectedTask, list[Plan]]], call: ParallelCall) -> None:
     if call.workers is not None and len(tasks) > 1:
         parallel = joblib.Parallel(**call.workers, return_as="generator")
-        for result in parallel(joblib.delayed(task.batch)() for task in tuple(tasks)):
-            _report(tasks.popleft(), result, call)
+        for result in parallel(joblib.delayed(task.batch)() for task, _ in tuple(tasks)):
+            _report(*tasks.popleft(), result, call)
         return
     while tasks:
-        task = tasks.popleft()
-        _report(task, task.batch(), call)
+        task, plans = tasks.popleft()
+        _report(task, plans, task.batch(), call)
 
 
 def _report(
-    task: CollectedTask, results: Any, call: ParallelCall, rung_scores: Sequence[float] = ()
+    task: CollectedTask,
+    plans: Sequence[Plan],
+    results: Any,
+    call: ParallelCall,
+    rung_scores: Sequence[float] = (),
 ) -> None:
+    call.reported.count(0, [refusal for plan in plans for refusal in plan.refusals])
     call.journalled.keep(task.batch, results, rung_scores)
     task.report(results)
 

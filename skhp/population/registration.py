@@ -9,6 +9,8 @@ from typing import Any
 
 import joblib
 
+from skhp.compat.joblib import BACKEND_NAME
+
 
 class CallablePackage(types.ModuleType):
     """A package that opens a population when it is called.
@@ -27,9 +29,6 @@ class CallablePackage(types.ModuleType):
 def make_callable(package: str) -> None:
     """Make an imported package callable."""
     sys.modules[package].__class__ = CallablePackage
-
-
-BACKEND_NAME = "skhp"
 
 
 def register_backend() -> None:

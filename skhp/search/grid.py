@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, Unpack
 
-import numpy as np
 from sklearn import model_selection
 
 from skhp.search.checks.parameters import refuse_unknown_names
-from skhp.search.constraints import additional_constraints
 from skhp.search.searcher import SearchAdditions
-from skhp.search.shared_docs import with_shared_docs
+from skhp.search.settings import SearchSettings, with_settings
 from skhp.search.space.foreign_spaces import refuse_ranges_in_grid
 
 
-@with_shared_docs
+@with_settings(ordered_as=model_selection.GridSearchCV)
 class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
     """scikit-learn's GridSearchCV, for rare classes and with early stopping, as a population.
 
@@ -23,10 +21,6 @@ class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
     estimator : estimator
     param_grid : dict or list of dicts
         Names of parameters and the values to try; each dict of a list is a grid of its own.
-    {scoring}
-    {like_scikit_learn}
-    {outcomes}
-    {additions}
 
     Attributes
     ----------
@@ -46,52 +40,12 @@ class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
     (True, make_scorer(f1_score, response_method='predict', pos_label=0, zero_division=0.0))
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = additional_constraints(
-        model_selection.GridSearchCV
-    )
-
     def __init__(
         self,
         estimator: Any,
         param_grid: Any,
-        *,
-        scoring: Any = "auto",
-        n_jobs: int | None = None,
-        refit: Any = True,
-        cv: Any = None,
-        verbose: int = 0,
-        pre_dispatch: Any = "2*n_jobs",
-        error_score: Any = np.nan,
-        return_train_score: bool = False,
-        early_stopping: Any = "auto",
-        prune: Any = None,
-        refit_epochs: str | None = None,
-        time_budget: Any = None,
-        on_interrupt: str = "raise",
-        journal: Any = None,
-        population: bool = True,
-    ) -> None:
-        super().__init__(
-            estimator,
-            param_grid,
-            scoring=scoring,
-            n_jobs=n_jobs,
-            refit=refit,
-            cv=cv,
-            verbose=verbose,
-            pre_dispatch=pre_dispatch,
-            error_score=error_score,
-            return_train_score=return_train_score,
-        )
-        self._set_additions(
-            early_stopping=early_stopping,
-            prune=prune,
-            refit_epochs=refit_epochs,
-            time_budget=time_budget,
-            on_interrupt=on_interrupt,
-            journal=journal,
-            population=population,
-        )
+        **settings: Unpack[SearchSettings],
+    ) -> None: ...
 
     def _translations(self, y: Any) -> dict[str, Any]:
         refuse_ranges_in_grid(self.param_grid)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, Self, Unpack
 
-import numpy as np
 from sklearn import model_selection
 from sklearn.base import is_classifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 
 from skhp.exceptions import InvalidParameterError
 from skhp.search.checks.parameters import refuse_unknown_names
-from skhp.search.constraints import additional_constraints
 from skhp.search.searcher import SearchAdditions
-from skhp.search.shared_docs import with_shared_docs
+from skhp.search.settings import HalvingSettings, with_settings
 from skhp.search.space.foreign_spaces import refuse_ranges_in_grid
 from skhp.search.space.spaces import for_random
 from skhp.shared.class_targets import class_labels
@@ -21,6 +19,9 @@ from skhp.shared.class_targets import class_labels
 
 class HalvingAdditions(SearchAdditions):
     """What both halving searches add."""
+
+    # scikit-learn's constructors set it, though it is not one of their parameters.
+    pre_dispatch = "2*n_jobs"
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, and refit the best candidate on all rows; see `SearchAdditions.fit`."""
@@ -38,7 +39,7 @@ class HalvingAdditions(SearchAdditions):
         super()._check_input_parameters(X, labels, split_params)  # type: ignore[misc]
 
 
-@with_shared_docs
+@with_settings(ordered_as=model_selection.HalvingGridSearchCV, cv=5, return_train_score=True)
 class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV):
     """scikit-learn's HalvingGridSearchCV, for rare classes, with early stopping, as a population.
 
@@ -58,22 +59,12 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
         Of the first round; "exhaust" so that the last round gets as much as there is.
     aggressive_elimination : bool, default=False
         As in scikit-learn.
-    cv : int, cross-validation generator or iterable, default=5
-        As in scikit-learn; the folds are drawn once for a `fit`.
-    {one_scoring}
+    scoring : "auto", str, callable or None, default="auto"
+        {scoring}
     refit : bool or callable, default=True
-        As in scikit-learn.
-    error_score : "raise" or number, default=np.nan
-        As in scikit-learn.
-    return_train_score : bool, default=True
         As in scikit-learn.
     random_state : int, RandomState instance or None, default=None
         Decides the rows of each round.
-    n_jobs : int, default=None
-        As in scikit-learn.
-    verbose : int, default=0
-        As in scikit-learn.
-    {additions}
 
     Attributes
     ----------
@@ -96,10 +87,6 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
     [4, 2]
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = additional_constraints(
-        model_selection.HalvingGridSearchCV
-    )
-
     def __init__(
         self,
         estimator: Any,
@@ -110,48 +97,9 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
         max_resources: Any = "auto",
         min_resources: Any = "exhaust",
         aggressive_elimination: bool = False,
-        cv: Any = 5,
-        scoring: Any = "auto",
-        refit: Any = True,
-        error_score: Any = np.nan,
-        return_train_score: bool = True,
         random_state: Any = None,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        early_stopping: Any = "auto",
-        prune: Any = None,
-        refit_epochs: str | None = None,
-        time_budget: Any = None,
-        on_interrupt: str = "raise",
-        journal: Any = None,
-        population: bool = True,
-    ) -> None:
-        super().__init__(
-            estimator,
-            param_grid,
-            factor=factor,
-            resource=resource,
-            max_resources=max_resources,
-            min_resources=min_resources,
-            aggressive_elimination=aggressive_elimination,
-            cv=cv,
-            scoring=scoring,
-            refit=refit,
-            error_score=error_score,
-            return_train_score=return_train_score,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
-        self._set_additions(
-            early_stopping=early_stopping,
-            prune=prune,
-            refit_epochs=refit_epochs,
-            time_budget=time_budget,
-            on_interrupt=on_interrupt,
-            journal=journal,
-            population=population,
-        )
+        **settings: Unpack[HalvingSettings],
+    ) -> None: ...
 
     def _translations(self, y: Any) -> dict[str, Any]:
         refuse_ranges_in_grid(self.param_grid)
@@ -170,7 +118,7 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
         return super()._translations(y)
 
 
-@with_shared_docs
+@with_settings(ordered_as=model_selection.HalvingRandomSearchCV, cv=5, return_train_score=True)
 class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearchCV):
     """scikit-learn's HalvingRandomSearchCV, for rare classes, with early stopping, as a population.
 
@@ -192,22 +140,12 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
         Of the first round; "smallest" is a few rows for each class and fold.
     aggressive_elimination : bool, default=False
         As in scikit-learn.
-    cv : int, cross-validation generator or iterable, default=5
-        As in scikit-learn; the folds are drawn once for a `fit`.
-    {one_scoring}
+    scoring : "auto", str, callable or None, default="auto"
+        {scoring}
     refit : bool or callable, default=True
-        As in scikit-learn.
-    error_score : "raise" or number, default=np.nan
-        As in scikit-learn.
-    return_train_score : bool, default=True
         As in scikit-learn.
     random_state : int, RandomState instance or None, default=None
         Decides the rows of each round, and the draws.
-    n_jobs : int, default=None
-        As in scikit-learn.
-    verbose : int, default=0
-        As in scikit-learn.
-    {additions}
 
     Attributes
     ----------
@@ -235,10 +173,6 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
     ([9, 3, 1], [50, 150, 450])
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = additional_constraints(
-        model_selection.HalvingRandomSearchCV
-    )
-
     def __init__(
         self,
         estimator: Any,
@@ -250,49 +184,9 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
         max_resources: Any = "auto",
         min_resources: Any = "smallest",
         aggressive_elimination: bool = False,
-        cv: Any = 5,
-        scoring: Any = "auto",
-        refit: Any = True,
-        error_score: Any = np.nan,
-        return_train_score: bool = True,
         random_state: Any = None,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        early_stopping: Any = "auto",
-        prune: Any = None,
-        refit_epochs: str | None = None,
-        time_budget: Any = None,
-        on_interrupt: str = "raise",
-        journal: Any = None,
-        population: bool = True,
-    ) -> None:
-        super().__init__(
-            estimator,
-            param_distributions,
-            n_candidates=n_candidates,
-            factor=factor,
-            resource=resource,
-            max_resources=max_resources,
-            min_resources=min_resources,
-            aggressive_elimination=aggressive_elimination,
-            cv=cv,
-            scoring=scoring,
-            refit=refit,
-            error_score=error_score,
-            return_train_score=return_train_score,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
-        self._set_additions(
-            early_stopping=early_stopping,
-            prune=prune,
-            refit_epochs=refit_epochs,
-            time_budget=time_budget,
-            on_interrupt=on_interrupt,
-            journal=journal,
-            population=population,
-        )
+        **settings: Unpack[HalvingSettings],
+    ) -> None: ...
 
     def _translations(self, y: Any) -> dict[str, Any]:
         refuse_unknown_names(self.estimator, self.param_distributions)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +20,7 @@ from skhp.compat.scikit_learn import MultimetricScorer, validate_parameter_const
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
 from skhp.population.cohorts.pruning import Pruning
+from skhp.population.report import PopulationReport, collected_report
 from skhp.search.checks.columns import refuse_unusable_columns
 from skhp.search.checks.folds import SomeFolds
 from skhp.search.checks.search_input import check_search
@@ -32,7 +32,8 @@ from skhp.search.early_stopping import (
     with_early_stopping,
 )
 from skhp.search.journal.journalled_search import JournalledSearch
-from skhp.search.limits import LimitedEvaluation, Limits, SearchEnds, StopReason
+from skhp.search.limits import Limits, StopReason
+from skhp.search.observer import ObservedRounds, ObservedTasks, SearchEnds, SearchObserver
 from skhp.search.pruning_setting import pruned_are_last, pruning_of
 from skhp.search.scored_fits import (
     RecordingMultimetricScorer,
@@ -69,7 +70,7 @@ _SPACES = ("param_grid", "param_distributions", "search_spaces")
 
 # What a search keeps for itself until it ends.
 _WHILE_SEARCHING = frozenset(
-    {"_limits", "_began", "_journalled", "_pruning", EPOCHS_TO_TRAIN},
+    {"_watching", "_observers", "_limits", "_journalled", "_pruning", EPOCHS_TO_TRAIN}
 )
 
 
@@ -94,18 +95,16 @@ class SearchAdditions:
     on_interrupt: str
     population: bool
     search_stop_reason_: StopReason
+    population_report_: PopulationReport
     _target_summary: TargetSummary | None = None
+    _watching: tuple[SearchObserver, ...] = ()
+    _observers: list[SearchObserver]
     _limits: Limits
-    _began: float
     _journalled: JournalledSearch | None
     _pruning: Pruning | None
     _epochs_to_train: np.ndarray
 
     best_estimator_ = RefittedEstimator()
-
-    def _set_additions(self, **additions: Any) -> None:
-        """Set the parameters that every searcher has beyond those of its base."""
-        vars(self).update(additions)
 
     @property
     def target_summary(self) -> TargetSummary | None:
@@ -136,12 +135,31 @@ class SearchAdditions:
         )
         refuse_several_inputs(X, y)
         refuse_unusable_columns(self.estimator, _space_of(self), X, y)
-        with self._translated(y), self._backend():
+        vars(self).pop("population_report_", None)
+        with self._translated(y), collected_report() as report, self._backend():
             try:
                 super().fit(X, y, **params)  # type: ignore[misc]
             finally:
                 self._forget_recording()
+        if report.total.n_fits:
+            self.population_report_ = report.total
         self._target_summary = target_summary(y)
+        return self
+
+    def observed_by(self, *observers: SearchObserver) -> Self:
+        """Have the next `fit` tell observers how it goes.
+
+        Parameters
+        ----------
+        *observers : skhp.search.observer.SearchObserver
+            Told of each round of candidates, and of each fit, unless joblib runs it on a backend
+            that is not its own.
+
+        Returns
+        -------
+        self
+        """
+        self._watching = observers
         return self
 
     def report(
@@ -169,6 +187,11 @@ class SearchAdditions:
 
         return write_report(self, path, X, y)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A search travels with each of its tasks to other processes, where nobody observes it.
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        return {name: value for name, value in state.items() if name not in _WHILE_SEARCHING}
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         # Whether several targets are fine is up to the estimator; scikit-learn forgets to ask it.
@@ -190,7 +213,6 @@ class SearchAdditions:
             metric=f"mean_test_{self.refit if isinstance(self.refit, str) else 'score'}",
             keeps_finished=self.on_interrupt == "partial",
         )
-        self._began = time.perf_counter()
         self._journalled = None
         if self.journal is not None:
             self._journalled = JournalledSearch(
@@ -202,6 +224,8 @@ class SearchAdditions:
                 | ({} if self._pruning is None else {"prune": self.prune})
                 | self._deciding_function(),
             )
+        first = (self._limits, self._journalled)
+        self._observers = [*(one for one in first if one), *self._watching]
         given = {name: getattr(self, name) for name in translated}
         vars(self).update(translated)
         try:
@@ -253,12 +277,13 @@ class SearchAdditions:
                         f"the search outside of joblib.parallel_config, or leave {parameter} out."
                     )
             yield
-        elif not self.population and self._journalled is None:
+        elif not self.population and self._journalled is None and not self._watching:
             yield
         else:
+            recall = None if self._journalled is None else self._journalled.recalled
             backend = PopulationBackend(
-                train_population=None if self.population else _train_nothing,
-                journal=self._journalled,
+                joins=self.population,
+                journal=ObservedTasks(self._observers, recall),
                 pruning=self._pruning,
                 n_jobs=n_jobs,
                 backend=_OWN_BACKENDS[name],
@@ -287,15 +312,12 @@ class SearchAdditions:
         run = super()._run_search  # type: ignore[misc]
         takes_context = "callback_ctx" in inspect.signature(run).parameters
         context = {"callback_ctx": callback_ctx} if takes_context else {}
-        if self._journalled is not None:
-            evaluate_candidates = self._journalled.in_iterations(evaluate_candidates)
-        if not self._limits:
-            run(evaluate_candidates, **context)
-            return
-        limited = LimitedEvaluation(evaluate_candidates, self._limits, self._began)
+        if self._observers:
+            evaluate_candidates = ObservedRounds(evaluate_candidates, self._observers)
         with contextlib.suppress(SearchEnds):
-            run(limited, **context)
-        self.search_stop_reason_ = limited.reason
+            run(evaluate_candidates, **context)
+        if self._limits:
+            self.search_stop_reason_ = self._limits.reason
 
     def _format_results(
         self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None
@@ -319,11 +341,6 @@ class SearchAdditions:
 
 def _space_of(search: Any) -> Any:
     return next((getattr(search, name) for name in _SPACES if hasattr(search, name)), {})
-
-
-def _train_nothing(*arguments: Any) -> Iterator[tuple[int, Any]]:
-    """In place of the trainer of populations: every fit is trained by itself."""
-    return iter(())
 
 
 def _is_auto(scoring: Any) -> bool:

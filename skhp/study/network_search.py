@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import joblib
 import numpy as np
@@ -13,13 +13,13 @@ from scipy.stats import loguniform, randint
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.pipeline import Pipeline
 
-from skhp.comparison.scores import ObservedScorer, Scorer, undefined_scores_are_zero
+from skhp.comparison.scores import Scorer, undefined_scores_are_zero
 from skhp.search.bayes import BayesSearchCV
 from skhp.search.grid import GridSearchCV
 from skhp.search.halving import HalvingGridSearchCV
 from skhp.search.randomized import RandomizedSearchCV
 from skhp.search.tpe import TPESearchCV
-from skhp.study.candidate_count import CandidateCount, scores_in_journal
+from skhp.study.candidate_count import CandidateCount
 
 SearchKind = Literal["grid", "random", "halving", "bayes", "tpe"]
 
@@ -41,43 +41,6 @@ DEFAULT_CANDIDATES = {"random": 10, "bayes": 32, "tpe": 32}
 
 HALVING_FACTOR = 3
 _EPOCHS = "epochs"
-
-
-class _Watched:
-    """Stands before a searcher among the bases of a class, and has its candidates counted."""
-
-    _count: CandidateCount | None = None
-
-    def watched_by(self, count: CandidateCount) -> Self:
-        """Have the candidates of the next `fit` counted."""
-        self._count = count
-        return self
-
-    def _run_search(self, evaluate_candidates: Any, *, callback_ctx: Any = None) -> None:
-        count, self._count = self._count, None
-        if count is not None:
-            evaluate_candidates = count.in_rounds(evaluate_candidates)
-        super()._run_search(evaluate_candidates, callback_ctx=callback_ctx)  # type: ignore[misc]
-
-
-class _Grid(_Watched, GridSearchCV):
-    pass
-
-
-class _Random(_Watched, RandomizedSearchCV):
-    pass
-
-
-class _Halving(_Watched, HalvingGridSearchCV):
-    pass
-
-
-class _Bayes(_Watched, BayesSearchCV):
-    pass
-
-
-class _ParzenEstimator(_Watched, TPESearchCV):
-    pass
 
 
 def search_network(
@@ -115,13 +78,9 @@ def search_network(
         if on_candidates is not None:
             on_candidates(done, best)
 
-    count = CandidateCount(
-        folds.get_n_splits(),
-        tell,
-        None if journal is None else lambda: scores_in_journal(journal),
-    )
+    count = CandidateCount(folds.get_n_splits(), tell)
     settings: dict[str, Any] = {
-        "scoring": ObservedScorer(scorer, count.scored),
+        "scoring": scorer,
         "cv": folds,
         "refit": False,
         "error_score": "raise",
@@ -130,7 +89,7 @@ def search_network(
         "journal": journal,
     }
     n_candidates = DEFAULT_CANDIDATES.get(kind) if n_candidates is None else n_candidates
-    search = _searcher(pipeline, kind, n_candidates, seed, settings).watched_by(count)
+    search = _searcher(pipeline, kind, n_candidates, seed, settings).observed_by(count)
     # Named, so that no outer context sends networks which cannot join to other processes, where
     # nobody would count them. The searcher puts the population in its place.
     with undefined_scores_are_zero(), joblib.parallel_config(backend="sequential", n_jobs=None):
@@ -173,10 +132,10 @@ def _searcher(
     rate, size = f"{network}__learning_rate", f"{network}__batch_size"
     grid = {rate: LEARNING_RATES, size: BATCH_SIZES}
     if kind == "grid":
-        return _Grid(pipeline, grid, **settings)
+        return GridSearchCV(pipeline, grid, **settings)
     if kind == "halving":
         resource = f"{network}__{_EPOCHS}"
-        return _Halving(
+        return HalvingGridSearchCV(
             pipeline,
             grid,
             factor=HALVING_FACTOR,
@@ -190,9 +149,9 @@ def _searcher(
     if kind == "random":
         low, high = BATCH_SIZE_RANGE
         draws = {rate: loguniform(*LEARNING_RATE_RANGE), size: randint(low, high + 1)}
-        return _Random(pipeline, draws, **settings)
+        return RandomizedSearchCV(pipeline, draws, **settings)
     # Measured on the digits: with the whole range of batch sizes, every round has programs of its
     # own, for twice the time and no better score.
     space = {rate: (*LEARNING_RATE_RANGE, "log-uniform"), size: list(BATCH_SIZES)}
-    searcher = _Bayes if kind == "bayes" else _ParzenEstimator
+    searcher = BayesSearchCV if kind == "bayes" else TPESearchCV
     return searcher(pipeline, space, **settings)

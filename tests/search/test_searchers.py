@@ -14,8 +14,8 @@ from sklearn.utils.estimator_checks import check_estimator
 import skhp
 from skhp import InvalidParameterError, KerasMLPClassifier
 from skhp.compat import scikit_learn as scikit_learn_private
+from skhp.search.sampler import SampledSearchCV
 from skhp.search.scored_fits import training_of
-from skhp.search.tpe import ParzenSearch
 
 SMALL = {"cv": 2, "random_state": 0}
 SEARCHERS = {
@@ -29,7 +29,7 @@ SEARCHERS = {
 BASES = {
     **{name: getattr(sklearn.model_selection, name) for name in list(SEARCHERS)[:4]},
     "BayesSearchCV": skopt.BayesSearchCV,
-    "TPESearchCV": ParzenSearch,
+    "TPESearchCV": SampledSearchCV,
 }
 # What is better than the base's, or a must.
 OTHER_DEFAULTS = {"scoring", "n_points", "error_score"}

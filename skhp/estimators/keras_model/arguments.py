@@ -275,9 +275,9 @@ def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]
     unread = unread_callbacks(arguments["callbacks"])
     if unread:
         raise CannotJoinError(
-            f"there are callbacks, which run in Python ({', '.join(unread)}), and a population is "
-            "trained by a compiled program. Leave them out, or let Keras train the network by "
-            "itself."
+            "there are callbacks, which run in Python, and a population is trained by a compiled "
+            "program. Leave them out, or let Keras train the network by itself.",
+            f"callbacks run in Python ({', '.join(dict.fromkeys(unread))})",
         )
     if parameters.get("run_eagerly"):
         raise CannotJoinError("run_eagerly=True is something that only Keras does.")

@@ -16,7 +16,7 @@ from skhp.compat.scikit_learn import CallbackSupportMixin, only_shows_progress
 from skhp.estimators.epoch_tasks import EpochTasks
 from skhp.estimators.mlp.preparation import PreparedFit, PreparedRows
 from skhp.estimators.mlp.rows import KerasMLPRows
-from skhp.estimators.refusal_log import log_refusal
+from skhp.estimators.refusal_log import callbacks_reason, log_refusal
 from skhp.estimators.tables import (
     checked_features,
 )
@@ -225,7 +225,8 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
             raise CannotJoinError(
                 f"{type(self).__name__} has callbacks={self.callbacks!r}, which run in Python, and "
                 "a population is trained by a compiled program. Leave them out, or set "
-                "engine='auto' to let Keras train the network."
+                "engine='auto' to let Keras train the network.",
+                callbacks_reason(self.callbacks),
             )
 
     def _warn_of_non_finite_loss(self, outcome: TrainingOutcome) -> None:

@@ -10,6 +10,7 @@ from warnings import WarningMessage
 import sklearn
 from sklearn.base import clone
 
+from skhp.exceptions import CannotJoinError
 from skhp.population.requests.pipeline_steps import (
     FittedStep,
     RecordingMemory,
@@ -25,7 +26,7 @@ from skhp.population.requests.requested_fits import (
     requested_fits,
     requesting_task,
 )
-from skhp.shared.pipelines import is_pipeline
+from skhp.shared.pipelines import is_pipeline, last_step
 
 
 class PipelineSteps(NamedTuple):
@@ -53,6 +54,16 @@ class PlannedFit:
     failure_is_scored: bool
 
 
+class Plan(NamedTuple):
+    """The fits of a task that join a population; none where they do not.
+
+    `refusals` are of the fits that Keras will train instead, one for each.
+    """
+
+    fits: Sequence[PlannedFit] = ()
+    refusals: Sequence[CannotJoinError] = ()
+
+
 class Planner:
     """Plans the tasks of one call; what several of them need is done once."""
 
@@ -60,10 +71,8 @@ class Planner:
         self._rows = SharedRows()
         self._steps = SharedSteps()
 
-    def plan(
-        self, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
-    ) -> list[PlannedFit]:
-        """The fits of a task, prepared; none where the task cannot join the population.
+    def plan(self, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Plan:
+        """The fits of a task, prepared, or why Keras will train them.
 
         Parameters
         ----------
@@ -72,33 +81,37 @@ class Planner:
         """
         task = requesting_task(function, arguments, keywords)
         if task is None:
-            return []
+            return Plan()
         try:
             with sklearn.config_context(**task.configuration):
                 return self._plan(task)
         except Exception:
             # The task will meet the same where scikit-learn expects it: `error_score` decides.
-            return []
+            return Plan()
 
-    def _plan(self, task: RequestingTask) -> list[PlannedFit]:
+    def _plan(self, task: RequestingTask) -> Plan:
         if task.parameters is not None:
             # The task does the same again, so this leaves no trace on its estimator.
             task.estimator.set_params(**clone(task.parameters, safe=False))
         if not may_join(task.estimator):
-            return []
-        return [self._cut_and_prepare(fit, task) for fit in requested_fits(task)]
-
-    def plan_fit(
-        self, estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]
-    ) -> PlannedFit | None:
-        """One fit on all of these rows, prepared; None where it cannot join the population."""
-        if not may_join(estimator):
-            return None
+            return Plan()
+        fits = list(requested_fits(task))
         try:
-            return self._prepare(estimator, X, y, dict(fit_params), True, False)
+            return Plan([self._cut_and_prepare(fit, task) for fit in fits])
+        except CannotJoinError as refusal:
+            return _trained_by_keras(task.estimator, refusal, len(fits))
+
+    def plan_fit(self, estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Plan:
+        """One fit on all of these rows, prepared, or why Keras will train it."""
+        if not may_join(estimator):
+            return Plan()
+        try:
+            return Plan([self._prepare(estimator, X, y, dict(fit_params), True, False)])
+        except CannotJoinError as refusal:
+            return _trained_by_keras(estimator, refusal, 1)
         except Exception:
             # The fit itself will meet the same, and raise it.
-            return None
+            return Plan()
 
     def _cut_and_prepare(self, fit: RequestedFit, requesting: RequestingTask) -> PlannedFit:
         fit_params = self._rows.cut_parameters(fit.X, fit.fit_params, fit.train)
@@ -144,6 +157,12 @@ class Planner:
             returns_estimator,
             failure_is_scored,
         )
+
+
+def _trained_by_keras(estimator: Any, refusal: CannotJoinError, n_fits: int) -> Plan:
+    # With this engine the fit raises the refusal, and nobody trains it.
+    fails = getattr(last_step(estimator), "engine", None) == "population"
+    return Plan(refusals=[] if fails else [refusal] * n_fits)
 
 
 class _LastStep:

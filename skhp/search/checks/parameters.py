@@ -20,7 +20,8 @@ from skhp.compat.scikit_learn import (
     validate_parameter_constraints,
 )
 from skhp.exceptions import InvalidParameterError
-from skhp.search.space.dimensions import Choices, Dimension, Range
+from skhp.search.space.dimension_reading import Dimension
+from skhp.search.space.dimensions import Choices, Range
 from skhp.search.space.foreign_spaces import SteppedNumbers
 from skhp.search.space.layer_sizes import LayerSizes
 from skhp.search.space.spaces import SearchSpace, understood

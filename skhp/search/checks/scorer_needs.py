@@ -13,7 +13,8 @@ from sklearn.metrics import get_scorer
 from skhp.compat.scikit_learn import response_methods_of
 from skhp.exceptions import InvalidParameterError
 from skhp.search.checks.parameters import with_choices
-from skhp.search.space.dimensions import Choices, Dimension
+from skhp.search.space.dimension_reading import Dimension
+from skhp.search.space.dimensions import Choices
 from skhp.shared.pipelines import is_pipeline, last_step
 
 __all__ = ["refuse_unanswerable_scorers"]

@@ -14,7 +14,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from skhp.search.checks.folds import refuse_rare_classes
 from skhp.search.checks.parameters import refuse_bad_combinations, refuse_bad_values
 from skhp.search.checks.scorer_needs import refuse_unanswerable_scorers
-from skhp.search.space.dimensions import Choices, Dimension
+from skhp.search.space.dimension_reading import Dimension
+from skhp.search.space.dimensions import Choices
 from skhp.search.space.spaces import understood
 from skhp.shared.class_targets import class_labels
 from skhp.shared.pipelines import last_step

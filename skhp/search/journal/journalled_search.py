@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skhp.population.requests.task_journal import Recalled
@@ -13,16 +13,14 @@ from skhp.search.identity.descriptions import CandidateTexts
 from skhp.search.identity.search_identity import SearchIdentity, undescribable
 from skhp.search.journal.finished_fold import RUNG_SCORE, FinishedFold, FoldKey
 from skhp.search.journal.journal import Journal
+from skhp.search.observer import PART_OF_SEARCH, Candidates, SearchObserver
 from skhp.search.scored_fits import ScoredFit, Training
-
-# What scikit-learn tells the tasks of a search: the fold, and how many there are.
-_PART_OF_SEARCH = "split_progress"
 
 _ONE_SCORE = "score"
 _STOPPING_SCORE = "stopping_score"
 
 
-class JournalledSearch:
+class JournalledSearch(SearchObserver):
     """Stands between the tasks of a search and its journal.
 
     Parameters
@@ -53,26 +51,16 @@ class JournalledSearch:
         self._answers: Mapping[FoldKey, FinishedFold] = {}
         self._iteration = 0
 
-    def in_iterations(self, evaluate: Callable[..., Any]) -> Callable[..., Any]:
-        """scikit-learn's `evaluate_candidates`, of which a halving search says the iteration."""
+    def round_begins(self, candidates: Candidates, more_results: Mapping[str, Any]) -> None:
+        """Learn the iteration of a halving search, and what is finished by now."""
+        if len(more_results.get("iter", ())):
+            self._iteration = int(more_results["iter"][0])
+            if self._journal is None:
+                self._note_rounds(candidates, more_results)
+        if self._journal is not None:
+            self._answers = self._journal.answers()
 
-        def evaluating(
-            candidate_params: Any,
-            cv: Any = None,
-            more_results: Mapping[str, Any] | None = None,
-            **context: Any,
-        ) -> Any:
-            if more_results is not None and len(more_results.get("iter", ())):
-                self._iteration = int(more_results["iter"][0])
-                if self._journal is None:
-                    self._note_rounds(candidate_params, more_results)
-            if self._journal is not None:
-                self._answers = self._journal.answers()
-            return evaluate(candidate_params, cv, more_results, **context)
-
-        return evaluating
-
-    def _note_rounds(self, candidates: Any, more_results: Mapping[str, Any]) -> None:
+    def _note_rounds(self, candidates: Candidates, more_results: Mapping[str, Any]) -> None:
         """With the first round, how many rows each round has, which the other candidates decide."""
         settings = self._parts["settings"]
         if settings.get("resource") != "n_samples":
@@ -85,9 +73,6 @@ class JournalledSearch:
 
     def recalled(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recalled | None:
         """The result of a fit that the journal knows."""
-        if _PART_OF_SEARCH not in keywords:
-            # A model of the scores may run tasks of its own.
-            return None
         if self._journal is None:
             self._open(arguments[1], arguments[2], keywords)
         finished = self._answers.get(self._key(keywords))
@@ -95,19 +80,13 @@ class JournalledSearch:
             return None
         return Recalled(_result(finished, keywords), finished.epochs, finished.rung_scores)
 
-    def finished(
-        self, keywords: Mapping[str, Any], result: Any, rung_scores: Sequence[float]
+    def fit_finished(
+        self, keywords: Mapping[str, Any], result: Mapping[str, Any], rung_scores: Sequence[float]
     ) -> None:
         """Write a fit down."""
-        if _PART_OF_SEARCH not in keywords:
-            return
         key = self._key(keywords)
         if self._journal is not None and key not in self._answers:
             self._journal.record(_finished_fold(key, result, rung_scores))
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A search travels with each of its tasks to other processes, where nothing is written down.
-        return {"_journal": None}
 
     def close(self) -> None:
         """Let go of the file."""
@@ -127,7 +106,7 @@ class JournalledSearch:
         self._answers = self._journal.answers()
 
     def _key(self, keywords: Mapping[str, Any]) -> FoldKey:
-        fold, _ = keywords[_PART_OF_SEARCH]
+        fold, _ = keywords[PART_OF_SEARCH]
         try:
             text = self._texts.text(keywords["parameters"])
         except UndescribableError as error:

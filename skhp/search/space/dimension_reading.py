@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Set
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import stats
@@ -13,12 +13,14 @@ from skopt.space import Categorical, Integer
 from skopt.space import Dimension as SkoptDimension
 
 from skhp.exceptions import InvalidParameterError
-from skhp.search.space.dimensions import Choices, Dimension, Distribution, Range
+from skhp.search.space.dimensions import Choices, Distribution, Range
 from skhp.search.space.foreign_spaces import is_optuna_distribution, read_optuna, refuse_hyperopt
 from skhp.search.space.layer_sizes import LayerSizes
 from skhp.shared.nearest_name import nearest_name
 
-__all__ = ["read_dimension"]
+__all__ = ["Dimension", "read_dimension"]
+
+Dimension: TypeAlias = Choices | Range | Distribution | LayerSizes
 
 _PRIORS = ("uniform", "log-uniform")
 

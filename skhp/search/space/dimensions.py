@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-if TYPE_CHECKING:
-    from skhp.search.space.layer_sizes import LayerSizes
-
-__all__ = ["Choices", "Dimension", "Distribution", "Range"]
+__all__ = ["Choices", "Distribution", "Range"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +124,3 @@ class Distribution:
     def has_quantiles(self) -> bool:
         """Whether the distribution has quantiles and their inverse."""
         return hasattr(self.frozen, "ppf") and hasattr(self.frozen, "cdf")
-
-
-Dimension: TypeAlias = "Choices | Range | Distribution | LayerSizes"

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from skhp.exceptions import InvalidParameterError
-from skhp.search.space.dimensions import Choices, Dimension, Distribution, Range
+from skhp.search.space.dimensions import Choices, Distribution, Range
 
 __all__ = [
     "SteppedNumbers",
@@ -70,7 +70,7 @@ def is_optuna_distribution(value: Any) -> bool:
     return any(kind.__module__ == "optuna.distributions" for kind in type(value).__mro__)
 
 
-def read_optuna(value: Any) -> Dimension:
+def read_optuna(value: Any) -> Choices | Range | Distribution:
     """What a distribution of ``optuna.distributions`` stands for.
 
     Raises

@@ -33,8 +33,8 @@ from skopt.space import Categorical, Integer, Real
 from skopt.space import Dimension as SkoptDimension
 
 from skhp.exceptions import InvalidParameterError
-from skhp.search.space.dimension_reading import read_dimension
-from skhp.search.space.dimensions import Choices, Dimension, Distribution, Range
+from skhp.search.space.dimension_reading import Dimension, read_dimension
+from skhp.search.space.dimensions import Choices, Distribution, Range
 from skhp.search.space.foreign_spaces import SteppedNumbers, is_optuna_distribution, refuse_hyperopt
 from skhp.search.space.layer_sizes import LayerSizes
 from skhp.search.space.skopt_dimensions import (

@@ -1,0 +1,109 @@
+"""Tells what a population could not train together."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Self
+
+from skhp.exceptions import CannotJoinError
+
+__all__ = ["PopulationReport", "ReportedCall", "collected_report"]
+
+
+@dataclass(frozen=True)
+class PopulationReport:
+    """How the networks of skhp were trained that a population was asked to train.
+
+    Fits of other estimators are not counted, nor are fits that a journal answered, and fits that
+    failed before their training.
+
+    Parameters
+    ----------
+    n_together : int, default=0
+        Fits that were trained together.
+    by_keras : mapping of str to int, default={}
+        Fits that Keras trained one by one, by the reason, the most frequent first.
+
+    Examples
+    --------
+    >>> print(PopulationReport(12, {"callbacks run in Python (ModelCheckpoint)": 488}))
+    12 of 500 fits trained together; 488 by Keras: callbacks run in Python (ModelCheckpoint)
+    """
+
+    n_together: int = 0
+    by_keras: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_keras", dict(Counter(self.by_keras).most_common()))
+
+    @property
+    def n_by_keras(self) -> int:
+        """Fits that Keras trained, for whatever reason."""
+        return sum(self.by_keras.values())
+
+    @property
+    def n_fits(self) -> int:
+        """All fits that are counted."""
+        return self.n_together + self.n_by_keras
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            self.n_together + other.n_together, Counter(self.by_keras) + Counter(other.by_keras)
+        )
+
+    def __str__(self) -> str:
+        text = f"{self.n_together} of {self.n_fits} fits trained together"
+        if not self.by_keras:
+            return text
+        reasons = [
+            reason if len(self.by_keras) == 1 else f"{reason}, {count} fits"
+            for reason, count in self.by_keras.items()
+        ]
+        return f"{text}; {self.n_by_keras} by Keras: {'; '.join(reasons)}"
+
+
+@dataclass
+class CollectedReport:
+    """The report of several calls."""
+
+    total: PopulationReport = field(default_factory=PopulationReport)
+
+
+_collected: ContextVar[CollectedReport | None] = ContextVar("collected", default=None)
+
+
+@contextlib.contextmanager
+def collected_report() -> Iterator[CollectedReport]:
+    """Adds up the reports of the calls that end in this context, which is one of this thread."""
+    collected = CollectedReport()
+    token = _collected.set(collected)
+    try:
+        yield collected
+    finally:
+        _collected.reset(token)
+
+
+class ReportedCall:
+    """Counts the fits of one call of a population."""
+
+    def __init__(self) -> None:
+        self._n_together = 0
+        self._by_keras: Counter[str] = Counter()
+
+    def count(self, n_together: int, refusals: Iterable[CannotJoinError] = ()) -> None:
+        """Count fits that are done: those that were trained together, and those that Keras did."""
+        self._n_together += n_together
+        self._by_keras.update(refusal.reason for refusal in refusals)
+
+    def end(self) -> None:
+        """Say it aloud where most fits were not trained together."""
+        report = PopulationReport(self._n_together, self._by_keras)
+        if 2 * report.n_by_keras > report.n_fits:
+            logging.getLogger("skhp").warning("%s", report)
+        if (collected := _collected.get()) is not None:
+            collected.total += report
