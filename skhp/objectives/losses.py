@@ -10,6 +10,7 @@ import keras
 
 from skhp.networks.description import OutputKind
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.shared.source_library import library_of
 
 # A batch's loss is sum(weight * loss) / sum(weight), so that a whole-number weight means the same
 # as repeating the row; Keras' default divides by the number of rows instead.
@@ -214,7 +215,7 @@ def _plain_name(given: Any) -> str | None:
     if not isinstance(given, str):
         # One of the user's own may have the same name.
         thing = type(given) if isinstance(given, keras.losses.Loss) else given
-        return plain if thing.__module__.partition(".")[0] == "keras" else None
+        return plain if library_of(thing) == "keras" else None
     return plain if plain in {*_KERAS_NAMES, *_SHORT.values()} else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -15,10 +15,8 @@ from skhp.objectives.metrics import Metric
 from skhp.objectives.row_loss import RowLoss
 from skhp.objectives.row_metrics import RowMetric
 from skhp.training.rate_schedules import RateNumbers
+from skhp.training.trained_network import Siblings
 from skhp.training.update_rules import UpdateNumbers
-
-if TYPE_CHECKING:
-    from skhp.training.trained_network import Siblings
 
 StopReason = Literal["epochs", "patience", "non_finite_loss", "callback", "pruned"]
 
@@ -90,20 +88,6 @@ class TrainingOutcome:
     stop_reason: StopReason
 
 
-class EpochObserver(Protocol):
-    """Is told of every epoch, and may end the training."""
-
-    def epoch_begins(self) -> None:
-        """Called before each epoch."""
-
-    def epoch_ends(self) -> bool:
-        """Called after each epoch; True ends the training."""
-
-
-# More rows than there are.
-WHOLE_BATCH = 2**31 - 1
-
-
 @dataclass(frozen=True, eq=False)
 class MemberWeights:
     """Where a member stands: its weights, what it carries beside them, and its optimizer.
@@ -116,6 +100,20 @@ class MemberWeights:
     state: np.ndarray
     slots: tuple[np.ndarray, ...] = ()
     step: int = 0
+
+
+class EpochObserver(Protocol):
+    """Is told of every epoch, and may end the training."""
+
+    def epoch_begins(self) -> None:
+        """Called before each epoch."""
+
+    def epoch_ends(self) -> bool:
+        """Called after each epoch; True ends the training."""
+
+
+# More rows than there are.
+WHOLE_BATCH = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)

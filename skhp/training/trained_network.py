@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,14 +14,14 @@ import numpy as np
 
 from skhp.networks.build import build_network, rescaled_network
 from skhp.networks.description import NetworkDescription
-from skhp.networks.initial_network import initial_network
+from skhp.networks.initial_network import network_of
 from skhp.networks.layered_network import LayeredNetwork
 from skhp.networks.network import flattened, unflattened
 from skhp.networks.optimizers import OPTIMIZERS, Schedule
 from skhp.networks.predictions import predicted_logits, predicted_logits_of_members
 from skhp.networks.saving import compile_network, restore_network, save_network
 from skhp.objectives.losses import NetworkLoss
-from skhp.training.fit_task import FitResult, FitTask, MemberWeights
+from skhp.training.fit_task import MemberWeights
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 
 # Rows to score, rows to learn from, held-out rows: a search asks for no more of one fold.
@@ -70,34 +71,15 @@ class Siblings:
         return predicted_logits(network, member.weights, member.state, X)
 
     def _has_room(self, network: LayeredNetwork, X: np.ndarray) -> bool:
-        n_outputs = network.weight_shapes[-1][-1]
+        n_outputs = math.prod(network.output_shape)
         needed = len(self._places) * len(X) * n_outputs
         return len(self._known) < _MOST_KINDS_OF_ROWS and needed <= _MOST_NUMBERS
 
 
-def as_siblings(results: Sequence[tuple[FitTask, FitResult]]) -> list[FitResult]:
-    """The results, those of one structure on the same rows made siblings.
-
-    Parameters
-    ----------
-    results : sequence of (FitTask, FitResult)
-
-    Returns
-    -------
-    list of FitResult
-        In the order given.
-    """
-    alike: dict[Hashable, list[int]] = {}
-    for number, (task, _) in enumerate(results):
-        alike.setdefault((task.network, id(task.rows.X)), []).append(number)
-    made = [result for _, result in results]
-    for numbers in alike.values():
-        size = made[numbers[0]].trained.weights.size
-        if 1 < len(numbers) <= _MOST_NUMBERS // max(size, 1):
-            siblings = Siblings([made[number].trained for number in numbers])
-            for number in numbers:
-                made[number] = replace(made[number], siblings=siblings)
-    return made
+def siblings_of(members: Sequence[MemberWeights]) -> Siblings | None:
+    """Members of one structure as siblings; None where that spares nothing."""
+    size = max(members[0].weights.size, 1)
+    return Siblings(members) if 1 < len(members) <= _MOST_NUMBERS // size else None
 
 
 @dataclass(frozen=True)
@@ -123,7 +105,7 @@ class Objective:
 
 
 class TrainedNetwork:
-    """Weights of a multilayer perceptron, and the Keras model that they make.
+    """Weights of a network that is described, and the Keras model that they make.
 
     The model is built when it is first asked for: to build one takes longer than to train a
     member of a population. From then on it holds the weights.
@@ -165,7 +147,7 @@ class TrainedNetwork:
     @property
     def network(self) -> LayeredNetwork:
         """Its structure."""
-        return initial_network(self.description.structure, 0).network
+        return network_of(self.description)
 
     @property
     def model(self) -> keras.Model:
@@ -219,7 +201,7 @@ class TrainedNetwork:
             return self._member.weights, self._member.state
         return (
             flattened([variable.numpy() for variable in self._model.trainable_variables]),
-            flattened([variable.numpy() for variable in _moving(self._model)]),
+            flattened([variable.numpy() for variable in self._model.non_trainable_weights]),
         )
 
     def _compiled_model(self) -> keras.Model:
@@ -232,7 +214,7 @@ class TrainedNetwork:
         values = unflattened(self._member.weights, network.weight_shapes)
         values += unflattened(self._member.state, network.state_shapes)
         for variable, value in zip(
-            [*model.trainable_variables, *_moving(model)], values, strict=True
+            [*model.trainable_variables, *model.non_trainable_weights], values, strict=True
         ):
             variable.assign(value)
         if self._member.slots or self._member.step:
@@ -251,11 +233,3 @@ class TrainedNetwork:
         vars(self).update(state)
         if self._model is not None:
             self._model = restore_network(state["_model"])
-
-
-def _moving(model: keras.Model) -> list[keras.Variable]:
-    return [
-        variable
-        for variable in model.non_trainable_variables
-        if variable.name.startswith("moving_")
-    ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from skhp.training.cohort.state import (
     joined,
 )
 from skhp.training.fit_task import FitResult, FitTask, MemberWeights, StopReason, TrainingOutcome
+from skhp.training.trained_network import siblings_of
 
 
 class PackedMembers:
@@ -231,6 +233,29 @@ def member_result(
         seconds=0.0,
         held_out_score=held_out_score(task, state),
     )
+
+
+def as_siblings(results: Sequence[tuple[FitTask, FitResult]]) -> list[FitResult]:
+    """The results, those of one structure on the same rows made siblings.
+
+    Parameters
+    ----------
+    results : sequence of (FitTask, FitResult)
+
+    Returns
+    -------
+    list of FitResult
+        In the order given.
+    """
+    alike: dict[Hashable, list[int]] = {}
+    for number, (task, _) in enumerate(results):
+        alike.setdefault((task.network, id(task.rows.X)), []).append(number)
+    made = [result for _, result in results]
+    for numbers in alike.values():
+        siblings = siblings_of([made[number].trained for number in numbers])
+        for number in numbers:
+            made[number] = replace(made[number], siblings=siblings)
+    return made
 
 
 def held_out_score(task: FitTask, state: CohortState) -> float | None:
