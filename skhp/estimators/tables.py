@@ -9,12 +9,12 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils import assert_all_finite
+from sklearn.utils import assert_all_finite, check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
 from skhp.compat.scikit_learn import check_sample_weight
 from skhp.objectives.losses import OutputKind
-from skhp.shared.unusable_tables import refuse_columns_without_numbers, refuse_several_inputs
+from skhp.shared.unusable_tables import refuse_columns_without_numbers
 from skhp.training.distinct_rows import row_groups, sum_by_group
 from skhp.training.fit_task import TrainingRows, ValidationRows
 
@@ -175,33 +175,27 @@ class WeightedTable:
         return (self._weight / self._weight.max()).astype(np.float32)
 
 
-def checked_features(estimator: BaseEstimator, X: ArrayLike) -> np.ndarray:
-    """Rows to predict, as float32, with the columns that the estimator was fitted on."""
-    refuse_several_inputs(X)
+def checked_features(estimator: BaseEstimator, X: ArrayLike, *, first: bool = False) -> np.ndarray:
+    """Rows as float32, with the columns that the estimator was fitted on; `first` notes those."""
     refuse_columns_without_numbers(X, type(estimator).__name__)
     with overflow_to_infinity():
         return dense(
-            validate_data(estimator, X, reset=False, dtype=np.float32, accept_sparse="csr")
+            validate_data(estimator, X, reset=first, dtype=np.float32, accept_sparse="csr")
         )
 
 
-def checked_table(
-    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike, *, first: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to learn from, as float32, and their target; `first` notes the names of the columns."""
-    refuse_several_inputs(X, y)
-    refuse_columns_without_numbers(X, type(estimator).__name__)
-    with overflow_to_infinity():
-        checked_X, checked_y = validate_data(
-            estimator,
-            X,
-            y,
-            reset=first,
-            dtype=np.float32,
-            accept_sparse="csr",
-            multi_output=True,
-        )
-    return dense(checked_X), checked_y
+def checked_target(estimator: BaseEstimator, y: ArrayLike, X: np.ndarray) -> np.ndarray:
+    """The target of rows that are checked, which stays of the type it is."""
+    checked = check_array(
+        y,
+        accept_sparse="csr",
+        dtype=None,
+        ensure_2d=False,
+        input_name="y",
+        estimator=estimator,
+    )
+    check_consistent_length(X, checked)
+    return checked
 
 
 def checked_weight(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:

@@ -6,13 +6,11 @@ import keras
 import numpy as np
 
 from skhp.networks.description import NetworkDescription
+from skhp.networks.layers import LayerSeeds
 
-LOGITS_LAYER = "logits"
 RESCALING_LAYER = "target_units"
 
 _LEAST_SCALE = float(np.finfo(np.float32).tiny)
-
-_OUTPUT_ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax"}
 
 
 def build_network(description: NetworkDescription, seed: int) -> keras.Model:
@@ -33,30 +31,9 @@ def build_network(description: NetworkDescription, seed: int) -> keras.Model:
     keras.Model
         Not compiled. Its layer named ``"logits"`` holds the values before the last activation.
     """
-    structure = description.structure
-    seeds = iter(_layer_seeds(seed, 2 * len(structure.layer_sizes) + 1))
-    # Keras 3.15 keeps 150 kB of every model that it has to find a name for.
-    model = keras.Sequential([keras.Input((structure.n_inputs,), name="inputs")], name="mlp")
-    for number, size in enumerate(structure.layer_sizes, start=1):
-        # Batch normalisation subtracts the mean of its input, so a bias before it does nothing.
-        model.add(
-            _dense(size, next(seeds), description.l2, f"hidden_{number}", structure.batch_norm)
-        )
-        if structure.batch_norm:
-            model.add(keras.layers.BatchNormalization(name=f"batch_norm_{number}"))
-        model.add(keras.layers.Activation(structure.activation, name=f"activation_{number}"))
-        dropout_seed = next(seeds)
-        if structure.has_dropout:
-            model.add(
-                keras.layers.Dropout(
-                    description.dropout, seed=dropout_seed, name=f"dropout_{number}"
-                )
-            )
-    model.add(_dense(structure.n_outputs, next(seeds), description.l2, LOGITS_LAYER))
-    if structure.output in _OUTPUT_ACTIVATIONS:
-        activation = _OUTPUT_ACTIVATIONS[structure.output]
-        model.add(keras.layers.Activation(activation, name="probabilities"))
-    return model
+    seeds = LayerSeeds(seed)
+    layers = [placed.described.keras_layer(placed.name, seeds) for placed in description.placed()]
+    return _stack(description.input_shape, layers)
 
 
 def rescaled_network(model: keras.Model, mean: np.ndarray, scale: np.ndarray) -> keras.Model:
@@ -82,23 +59,9 @@ def rescaled_network(model: keras.Model, mean: np.ndarray, scale: np.ndarray) ->
         dtype="float32" if fits else "float64",
         name=RESCALING_LAYER,
     )
-    inputs = keras.Input(model.input_shape[1:], name="inputs")
-    return keras.Sequential([inputs, *model.layers, rescaling], name="mlp")
+    return _stack(model.input_shape[1:], [*model.layers, rescaling])
 
 
-def _dense(
-    size: int, seed: int, l2: float, name: str, without_bias: bool = False
-) -> keras.layers.Dense:
-    return keras.layers.Dense(
-        size,
-        use_bias=not without_bias,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
-        kernel_regularizer=keras.regularizers.L2(l2) if l2 > 0 else None,
-        name=name,
-    )
-
-
-def _layer_seeds(seed: int, count: int) -> list[int]:
-    # Keras reduces a seed to 31 bits before use.
-    states = np.random.SeedSequence(seed).generate_state(count)
-    return [int(state) & 0x7FFFFFFF for state in states]
+def _stack(input_shape: tuple[int, ...], layers: list[keras.layers.Layer]) -> keras.Model:
+    # Keras 3.15 keeps 150 kB of every model that it has to find a name for.
+    return keras.Sequential([keras.Input(input_shape, name="inputs"), *layers], name="network")

@@ -59,15 +59,20 @@ class LayeredNetwork:
         return not any(layer.rows_meet for layer in self.layers)
 
     @functools.cached_property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of what comes out for one row."""
+        shape = self.input_shape
+        for layer in self.layers:
+            shape = layer.output_shape(shape)
+        return shape
+
+    @functools.cached_property
     def kin(self) -> Hashable:
         """Equal for networks that differ in dropout and, where zeros stay zero, in widths."""
         kept = [layer for layer in self.layers if layer.noise_shape is None]
-        output_shape = self.input_shape
-        for layer in self.layers:
-            output_shape = layer.output_shape(output_shape)
         if self._can_widen:
             kept = [layer.without_width() for layer in kept]
-        return self.input_shape, tuple(kept), output_shape
+        return self.input_shape, tuple(kept), self.output_shape
 
     @property
     def dropout_places(self) -> tuple[int, ...]:

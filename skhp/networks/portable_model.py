@@ -13,6 +13,7 @@ from typing import Any
 import keras
 
 from skhp.compat.keras import DefaultSeeds, seeds_in_use
+from skhp.shared.source_library import library_of
 
 _NAMED_WITH = frozenset({"trainable", "inbound_nodes", "batch_shape"})
 
@@ -240,7 +241,7 @@ def _refuse_unknown_arguments(custom: Any) -> None:
 
 
 def _is_custom(thing: Any) -> bool:
-    return (thing.__module__ or "").partition(".")[0] not in (
+    return library_of(thing) not in (
         "keras",
         "tensorflow",
         "numpy",

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks.build import LOGITS_LAYER
+from skhp.networks.description import LOGITS_LAYER
 from skhp.networks.layered_network import LayeredNetwork
 from skhp.networks.program_cache import ProgramCache
 
@@ -29,7 +29,7 @@ def logits(model: keras.Model, X: np.ndarray) -> np.ndarray:
     ----------
     model : keras.Model
         A model from :func:`skhp.networks.build_network`.
-    X : ndarray of shape (n_samples, n_features), dtype float32
+    X : ndarray of shape (n_samples, ...), dtype float32
 
     Returns
     -------
@@ -40,7 +40,7 @@ def logits(model: keras.Model, X: np.ndarray) -> np.ndarray:
     blocks = []
     for start in range(0, len(X), ROWS_AT_ONCE):
         block = X[start : start + ROWS_AT_ONCE]
-        padded = np.pad(block, [(0, -len(block) % _TILE), (0, 0)])
+        padded = np.pad(block, [(0, -len(block) % _TILE), *[(0, 0)] * (block.ndim - 1)])
         values = keras.ops.convert_to_tensor(padded)
         for layer in layers[: last + 1]:
             values = layer(values)
@@ -61,7 +61,7 @@ def predicted_logits(
     network : LayeredNetwork
     weights : ndarray of shape (n_weights,)
     state : ndarray of shape (n_state,)
-    X : ndarray of shape (n_samples, n_features), dtype float32
+    X : ndarray of shape (n_samples, ...), dtype float32
 
     Returns
     -------
@@ -80,25 +80,25 @@ def predicted_logits_of_members(
     network : LayeredNetwork
     weights : ndarray of shape (n_members, n_weights)
     states : ndarray of shape (n_members, n_state)
-    X : ndarray of shape (n_samples, n_features), dtype float32
+    X : ndarray of shape (n_samples, ...), dtype float32
 
     Returns
     -------
     ndarray of shape (n_members, n_samples, n_outputs), dtype float64
     """
-    program = programs.get(network, lambda: _program(network, X.shape[1]))
+    program = programs.get(network, lambda: _program(network))
     members = tf.constant(weights), tf.constant(states)
     blocks = []
     for start in range(0, len(X), ROWS_AT_ONCE):
         block = X[start : start + ROWS_AT_ONCE]
-        padded = np.zeros((1, len(block) + -len(block) % _TILE, X.shape[1]), np.float32)
+        padded = np.zeros((1, len(block) + -len(block) % _TILE, *X.shape[1:]), np.float32)
         padded[0, : len(block)] = block
         outputs = program(*members, tf.constant(padded))
         blocks.append(outputs.numpy()[:, : len(block)])
     return np.concatenate(blocks, axis=1).astype(np.float64)
 
 
-def _program(network: LayeredNetwork, n_inputs: int) -> Any:
+def _program(network: LayeredNetwork) -> Any:
     def outputs_of_one(member: tuple[Any, Any], x: Any) -> Any:
         weights, state = (part[None, None] for part in member)
         logits, _ = network.outputs(weights, state, x, training=False, until_logits=True)
@@ -120,5 +120,5 @@ def _program(network: LayeredNetwork, n_inputs: int) -> Any:
     )
     return outputs.get_concrete_function(
         *(tf.TensorSpec((None, size), tf.float32) for size in (n_weights, n_state)),
-        tf.TensorSpec((1, None, n_inputs), tf.float32),
+        tf.TensorSpec((1, None, *network.input_shape), tf.float32),
     )

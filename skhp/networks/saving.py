@@ -39,7 +39,7 @@ def compile_network(
     """Compile a network of :func:`build_network` so that Keras can train it."""
     model.compile(
         optimizer=optimizer,
-        loss=keras_loss(loss, description.structure.output),
+        loss=keras_loss(loss, description.output),
         steps_per_execution=steps_per_execution,
         # Measured on networks for tables: XLA compiles longer than the whole training runs.
         jit_compile=False,
@@ -71,13 +71,6 @@ def restore_network(saved: SavedNetwork) -> keras.Model:
     for variable, value in zip(optimizer.variables, saved.optimizer_variables, strict=True):
         variable.assign(value)
     return model
-
-
-def copy_network(model: keras.Model, description: NetworkDescription) -> keras.Model:
-    """A network of the same description with a copy of the weights, not compiled."""
-    copy = build_network(description, seed=0)
-    copy.set_weights(model.get_weights())
-    return copy
 
 
 def _values(variables: list[keras.Variable]) -> list[np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import keras
 
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.shared.source_library import library_of
 
 # What the outputs of a network stand for: the probability of one class, probabilities of classes
 # that exclude one another, or numbers.
@@ -217,7 +218,7 @@ def _plain_name(given: Any) -> str | None:
     if not isinstance(given, str):
         # One of the user's own may have the same name.
         thing = type(given) if isinstance(given, keras.losses.Loss) else given
-        return plain if thing.__module__.partition(".")[0] == "keras" else None
+        return plain if library_of(thing) == "keras" else None
     return plain if plain in {*_KERAS_NAMES, *_SHORT.values()} else None
 
 

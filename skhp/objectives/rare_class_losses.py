@@ -105,8 +105,6 @@ class FocalLoss(_RareClassLoss):
     """
 
     parameters = ("gamma", "alpha")
-    numbers: ClassVar[tuple[str, ...]] = ("gamma", "weight of class 0", "weight of class 1")
-    is_mean_over_rows = True
 
     def __init__(
         self,
@@ -190,8 +188,6 @@ class SoftF1(_RareClassLoss):
     """
 
     parameters = ("beta", "average", "positive")
-    numbers: ClassVar[tuple[str, ...]] = ("beta",)
-    is_mean_over_rows = False
 
     def __init__(
         self,

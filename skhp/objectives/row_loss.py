@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.shared.source_library import library_of
 
 _LAYERS = frozenset(
     {
@@ -68,7 +69,7 @@ def is_row_wise(model: keras.Model) -> bool:
     rows, and no metric counts rows. Anything that is not known is taken to be otherwise.
     """
     return (
-        _is_keras_own(model)
+        library_of(type(model)) == "keras"
         and len(model.metrics) <= 1
         and _is_mean_over_rows(model.loss)
         and all(type(layer) in _LAYERS for layer in model.layers)
@@ -82,10 +83,6 @@ def _is_mean_over_rows(loss: Any) -> bool:
     if isinstance(loss, keras.losses.Loss):
         return type(loss) in ROW_WISE_LOSSES and loss.reduction in _MEANS
     return callable(loss) and loss in _LOSS_FUNCTIONS
-
-
-def _is_keras_own(model: keras.Model) -> bool:
-    return type(model).__module__.partition(".")[0] == "keras"
 
 
 Divisor = Literal["weight", "rows", "nothing"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from queue import SimpleQueue
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from skhp.shared.equality import equal
@@ -131,20 +132,31 @@ def shared_preparation() -> Iterator[None]:
         _preparations.reset(token)
 
 
-def prepared_once(key: Hashable, rows: Sequence[Any], prepare: Callable[[], T]) -> T:
+def prepared_once(
+    key: Hashable,
+    rows: Sequence[Any],
+    prepare: Callable[[], T],
+    parameters: Mapping[str, Any] = MappingProxyType({}),
+) -> T:
     """What `prepare` returns, computed once for a key and these objects where that is shared.
 
     Parameters
     ----------
     key : hashable
-        Everything but the rows that the result depends on.
+        What the result depends on besides the rows and the parameters.
     rows : sequence of objects
     prepare : callable
+    parameters : mapping
+        Compared by value: their representations may leave out what they differ in.
     """
     shared = _preparations.get()
     if shared is None:
         return prepare()
     full_key = (key, *map(id, rows))
-    if full_key not in shared:
-        shared[full_key] = (rows, prepare())
-    return shared[full_key][1]
+    _, prepared = shared.setdefault(full_key, (rows, []))
+    for known, result in prepared:
+        if equal(known, dict(parameters)):
+            return result
+    result = prepare()
+    prepared.append((dict(parameters), result))
+    return result

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from skhp.shared.source_library import library_of
+
 
 def equal(one: Any, other: Any) -> bool:
     """Whether two values are equal for certain; where nothing is known they are not.
@@ -45,9 +47,7 @@ def _is_loss_of_keras(value: Any) -> bool:
     """Whether it is a loss that only its attributes compare by."""
     kind = type(value)
     return (
-        kind.__module__.partition(".")[0] == "keras"
-        and hasattr(value, "reduction")
-        and kind.__eq__ is object.__eq__
+        library_of(kind) == "keras" and hasattr(value, "reduction") and kind.__eq__ is object.__eq__
     )
 
 

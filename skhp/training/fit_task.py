@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -14,11 +14,9 @@ from skhp.networks.optimizers import Schedule
 from skhp.objectives.metrics import Metric
 from skhp.objectives.row_loss import RowLoss
 from skhp.objectives.row_metrics import RowMetric
+from skhp.training.member_weights import MemberWeights, SharedOutputs
 from skhp.training.rate_schedules import RateNumbers
 from skhp.training.update_rules import UpdateNumbers
-
-if TYPE_CHECKING:
-    from skhp.training.trained_network import Siblings
 
 StopReason = Literal["epochs", "patience", "non_finite_loss", "callback", "pruned"]
 
@@ -115,20 +113,6 @@ WHOLE_BATCH = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
-class MemberWeights:
-    """Where a member stands: its weights, what it carries beside them, and its optimizer.
-
-    `weights` has shape (n_weights,), `state` (n_state,); each of the `slots` of the update rule is
-    a flat vector; `step` counts the updates done. `slots` is empty where none has been done.
-    """
-
-    weights: np.ndarray
-    state: np.ndarray
-    slots: tuple[np.ndarray, ...] = ()
-    step: int = 0
-
-
-@dataclass(frozen=True, eq=False)
 class FitTask:
     """One training: a network, the rows, the plan, the objective and where to start from.
 
@@ -209,7 +193,7 @@ class FitResult:
     `seconds` is the member's share of the time that its cohort trained. `held_out_score` is what it
     was watched by on the validation rows, at its best and without penalties: greater is better,
     and a loss is negative. `rung_scores` are those that the members of a search were ranked by.
-    `siblings` are the members that saw the same rows, where outputs are to be computed together.
+    `shared_outputs` are those of the members that saw the same rows, computed together.
     """
 
     outcome: TrainingOutcome
@@ -217,4 +201,4 @@ class FitResult:
     seconds: float
     held_out_score: float | None = None
     rung_scores: tuple[float, ...] = ()
-    siblings: Siblings | None = None
+    shared_outputs: SharedOutputs | None = None

@@ -6,7 +6,8 @@ import sys
 from dataclasses import replace
 
 from skhp.training.cohort.cohort import Cohort
-from skhp.training.fit_task import EpochObserver, FitResult, FitTask, MemberWeights, TrainingOutcome
+from skhp.training.fit_task import EpochObserver, FitResult, FitTask, TrainingOutcome
+from skhp.training.member_weights import MemberWeights
 
 
 class LoneFit:

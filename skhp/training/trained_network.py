@@ -1,11 +1,9 @@
-"""Members that saw the same rows, whose outputs for other rows are computed together."""
+"""A trained network: its weights, and a Keras model of them as soon as one is asked for."""
 
 from __future__ import annotations
 
-import threading
 import weakref
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,91 +11,15 @@ import numpy as np
 
 from skhp.networks.build import build_network, rescaled_network
 from skhp.networks.description import NetworkDescription
-from skhp.networks.initial_network import initial_network
+from skhp.networks.initial_network import network_of
 from skhp.networks.layered_network import LayeredNetwork
 from skhp.networks.network import flattened, unflattened
 from skhp.networks.optimizers import OPTIMIZERS, Schedule
-from skhp.networks.predictions import predicted_logits, predicted_logits_of_members
+from skhp.networks.predictions import predicted_logits
 from skhp.networks.saving import compile_network, restore_network, save_network
 from skhp.objectives.losses import NetworkLoss
-from skhp.training.fit_task import FitResult, FitTask, MemberWeights
+from skhp.training.member_weights import MemberWeights, SharedOutputs
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
-
-# Rows to score, rows to learn from, held-out rows: a search asks for no more of one fold.
-_MOST_KINDS_OF_ROWS = 3
-# Of weights, and of outputs, that are kept; calls cost nothing beside networks that have more.
-_MOST_NUMBERS = 2**21
-
-
-class Siblings:
-    """Outputs of members that will be asked for the same rows, one after the other.
-
-    A call of a program takes longer than what it computes for one small network. The first member
-    that is asked has the outputs of all of them computed; the others find theirs.
-
-    Parameters
-    ----------
-    members : sequence of MemberWeights
-        Of one structure.
-    """
-
-    def __init__(self, members: Sequence[MemberWeights]) -> None:
-        self._places = {member: place for place, member in enumerate(members)}
-        self._first: MemberWeights | None = None
-        self._known: list[tuple[np.ndarray, np.ndarray]] = []
-        self._lock = threading.Lock()
-
-    def logits(self, network: LayeredNetwork, member: MemberWeights, X: np.ndarray) -> np.ndarray:
-        """Outputs of one of the members before the last activation, as `predicted_logits`."""
-        if member not in self._places:
-            return predicted_logits(network, member.weights, member.state, X)
-        place = self._places[member]
-        with self._lock:
-            for rows, outputs in self._known:
-                if np.array_equal(rows, X):
-                    return outputs[place].copy()
-            if self._first is None:
-                self._first = member
-            # Rows that only others ask for are rows of their own.
-            if self._first is member and self._has_room(network, X):
-                weights, states = (
-                    np.stack([getattr(one, name) for one in self._places])
-                    for name in ("weights", "state")
-                )
-                outputs = predicted_logits_of_members(network, weights, states, X)
-                self._known.append((X.copy(), outputs))
-                return outputs[place].copy()
-        return predicted_logits(network, member.weights, member.state, X)
-
-    def _has_room(self, network: LayeredNetwork, X: np.ndarray) -> bool:
-        n_outputs = network.weight_shapes[-1][-1]
-        needed = len(self._places) * len(X) * n_outputs
-        return len(self._known) < _MOST_KINDS_OF_ROWS and needed <= _MOST_NUMBERS
-
-
-def as_siblings(results: Sequence[tuple[FitTask, FitResult]]) -> list[FitResult]:
-    """The results, those of one structure on the same rows made siblings.
-
-    Parameters
-    ----------
-    results : sequence of (FitTask, FitResult)
-
-    Returns
-    -------
-    list of FitResult
-        In the order given.
-    """
-    alike: dict[Hashable, list[int]] = {}
-    for number, (task, _) in enumerate(results):
-        alike.setdefault((task.network, id(task.rows.X)), []).append(number)
-    made = [result for _, result in results]
-    for numbers in alike.values():
-        size = made[numbers[0]].trained.weights.size
-        if 1 < len(numbers) <= _MOST_NUMBERS // max(size, 1):
-            siblings = Siblings([made[number].trained for number in numbers])
-            for number in numbers:
-                made[number] = replace(made[number], siblings=siblings)
-    return made
 
 
 @dataclass(frozen=True)
@@ -123,7 +45,7 @@ class Objective:
 
 
 class TrainedNetwork:
-    """Weights of a multilayer perceptron, and the Keras model that they make.
+    """Weights of a network that is described, and the Keras model that they make.
 
     The model is built when it is first asked for: to build one takes longer than to train a
     member of a population. From then on it holds the weights.
@@ -135,7 +57,7 @@ class TrainedNetwork:
     member : MemberWeights
     model : keras.Model, default=None
         Compiled; holds the weights where it is given.
-    siblings : Siblings, default=None
+    shared_outputs : SharedOutputs, default=None
         Members that `member` is one of, asked for its outputs for as long as somebody keeps them.
     """
 
@@ -145,14 +67,14 @@ class TrainedNetwork:
         objective: Objective,
         member: MemberWeights,
         model: keras.Model | None = None,
-        siblings: Siblings | None = None,
+        shared_outputs: SharedOutputs | None = None,
     ) -> None:
         self.description = description
         self.objective = objective
         self._member = member
         self._model = model
         self._rescaled: keras.Model | None = None
-        self._siblings = None if siblings is None else weakref.ref(siblings)
+        self._shared_outputs = None if shared_outputs is None else weakref.ref(shared_outputs)
 
     @classmethod
     def of_model(
@@ -165,7 +87,7 @@ class TrainedNetwork:
     @property
     def network(self) -> LayeredNetwork:
         """Its structure."""
-        return initial_network(self.description.structure, 0).network
+        return network_of(self.description)
 
     @property
     def model(self) -> keras.Model:
@@ -209,9 +131,9 @@ class TrainedNetwork:
 
     def logits(self, X: np.ndarray) -> np.ndarray:
         """Outputs before the last activation, as :func:`skhp.networks.predicted_logits`."""
-        siblings = self._siblings and self._siblings()
-        if siblings and self._model is None:
-            return siblings.logits(self.network, self._member, X)
+        shared_outputs = self._shared_outputs and self._shared_outputs()
+        if shared_outputs and self._model is None:
+            return shared_outputs.logits(self.network, self._member, X)
         return predicted_logits(self.network, *self._weights_and_state(), X)
 
     def _weights_and_state(self) -> tuple[np.ndarray, np.ndarray]:
@@ -219,7 +141,7 @@ class TrainedNetwork:
             return self._member.weights, self._member.state
         return (
             flattened([variable.numpy() for variable in self._model.trainable_variables]),
-            flattened([variable.numpy() for variable in _moving(self._model)]),
+            flattened([variable.numpy() for variable in self._model.non_trainable_weights]),
         )
 
     def _compiled_model(self) -> keras.Model:
@@ -232,7 +154,7 @@ class TrainedNetwork:
         values = unflattened(self._member.weights, network.weight_shapes)
         values += unflattened(self._member.state, network.state_shapes)
         for variable, value in zip(
-            [*model.trainable_variables, *_moving(model)], values, strict=True
+            [*model.trainable_variables, *model.non_trainable_weights], values, strict=True
         ):
             variable.assign(value)
         if self._member.slots or self._member.step:
@@ -242,7 +164,7 @@ class TrainedNetwork:
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {**vars(self), "_siblings": None, "_rescaled": None}
+        state = {**vars(self), "_shared_outputs": None, "_rescaled": None}
         if self._model is not None:
             state["_model"] = save_network(self._model, self.description, self.objective.loss)
         return state
@@ -251,11 +173,3 @@ class TrainedNetwork:
         vars(self).update(state)
         if self._model is not None:
             self._model = restore_network(state["_model"])
-
-
-def _moving(model: keras.Model) -> list[keras.Variable]:
-    return [
-        variable
-        for variable in model.non_trainable_variables
-        if variable.name.startswith("moving_")
-    ]

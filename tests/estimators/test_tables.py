@@ -10,7 +10,7 @@ from skhp.estimators.tables import (
     EncodedTarget,
     WeightedTable,
     checked_features,
-    checked_table,
+    checked_target,
     checked_weight,
 )
 
@@ -29,18 +29,26 @@ def table_of(X, y, weight, class_weight=None):
 
 def test_rows_become_float32_and_columns_are_remembered():
     estimator = BaseEstimator()
-    X, y = checked_table(estimator, [[1, 2], [3, 4]], ["a", "b"], first=True)
-    assert y.tolist() == ["a", "b"]
+    X = checked_features(estimator, [[1, 2], [3, 4]], first=True)
     assert X.dtype == np.float32
     assert estimator.n_features_in_ == 2
     with pytest.raises(ValueError, match="2 features"):
         checked_features(estimator, [[1, 2, 3]])
 
 
+def test_a_target_stays_of_its_type_and_has_a_value_for_each_row():
+    X = np.zeros((2, 1), np.float32)
+    assert checked_target(BaseEstimator(), ["a", "b"], X).tolist() == ["a", "b"]
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        checked_target(BaseEstimator(), ["a"], X)
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        checked_target(BaseEstimator(), [0.0, np.nan], X)
+
+
 def test_the_largest_float32_passes_and_more_does_not():
     largest = float(np.finfo(np.float32).max)
     estimator = BaseEstimator()
-    X, _ = checked_table(estimator, [[largest], [0.0]], [0, 1], first=True)
+    X = checked_features(estimator, [[largest], [0.0]], first=True)
     assert X[0, 0] == np.float32(largest)
     with pytest.raises(ValueError, match="too large"):
         checked_features(estimator, [[largest * 2]])

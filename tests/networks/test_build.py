@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
-from skhp.networks.build import LOGITS_LAYER, build_network
-from skhp.networks.description import describe_network
+from skhp.networks.build import build_network
+from skhp.networks.description import LOGITS_LAYER
+from skhp.networks.perceptron_layers import multilayer_perceptron
 
 
 def description(**changes):
@@ -27,7 +28,7 @@ def description(**changes):
         "dropout": 0.0,
         "l2": 0.0,
     }
-    return describe_network(**parameters | changes)
+    return multilayer_perceptron(**parameters | changes)
 
 
 def kernels(model):

@@ -8,12 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.description import (
-    ACTIVATIONS,
-    automatic_neurons,
-    describe_network,
-    layer_sizes,
+from skhp.networks.build import build_network
+from skhp.networks.description import ACTIVATIONS, NetworkDescription, layer_sizes
+from skhp.networks.initial_network import initial_network, network_of, numbers_of
+from skhp.networks.layered_network import layered_network
+from skhp.networks.layers import (
+    ActivationDescription,
+    BatchNormalizationDescription,
+    DenseDescription,
+    DropoutDescription,
 )
+from skhp.networks.network import flattened, unflattened
+from skhp.networks.network_memory import network_size
+from skhp.networks.network_numbers import network_numbers
+from skhp.networks.perceptron_layers import automatic_neurons, multilayer_perceptron
 
 SIZES = st.lists(st.integers(1, 500), max_size=6)
 
@@ -30,7 +38,7 @@ def description(**changes):
         "dropout": 0.0,
         "l2": 0.0,
     }
-    return describe_network(**parameters | changes)
+    return multilayer_perceptron(**parameters | changes)
 
 
 @settings(deadline=None)
@@ -133,28 +141,97 @@ def test_a_network_without_hidden_layers_has_no_sizes():
     assert layer_sizes(0, (), n_inputs=7) == ()
 
 
-def test_a_description_holds_what_it_was_made_from():
+def test_a_perceptron_is_a_tuple_of_its_layers():
     made = description(dropout=0.25, l2=1e-3, batch_norm=True, neurons="auto")
-    assert made.structure.n_inputs == 10
-    assert made.structure.n_outputs == 3
-    assert made.structure.layer_sizes == (6, 6)
-    assert made.structure.activation == "relu"
-    assert made.structure.output == "multiclass"
-    assert (made.dropout, made.l2) == (0.25, 1e-3)
-    assert made.structure.batch_norm
-    assert made.structure.has_dropout
-    assert made.structure.has_l2
-    assert not description().structure.batch_norm
-    assert not description().structure.has_dropout
-    assert not description().structure.has_l2
+    assert made.input_shape == (10,)
+    assert made.output == "multiclass"
+    hidden = (
+        DenseDescription(6, use_bias=False, l2=1e-3),
+        BatchNormalizationDescription(),
+        ActivationDescription("relu"),
+        DropoutDescription(0.25),
+    )
+    assert made.layers == (*hidden, *hidden, DenseDescription(3, l2=1e-3))
+    activation = ActivationDescription("relu")
+    assert description().layers == (
+        *(DenseDescription(8), activation, DenseDescription(4), activation),
+        DenseDescription(3),
+    )
+
+
+def test_a_structure_holds_all_but_the_numbers():
+    made = description(dropout=0.25, l2=1e-3)
+    assert made.structure == description(dropout=0.5)
+    assert made.structure.structure == made.structure
 
 
 def test_descriptions_are_frozen():
     made = description()
     with pytest.raises(dataclasses.FrozenInstanceError):
-        made.dropout = 0.5
+        made.output = "binary"
     with pytest.raises(dataclasses.FrozenInstanceError):
-        made.structure.activation = "tanh"
+        made.layers[0].units = 3
+
+
+def test_the_last_layer_of_a_network_for_numbers_has_no_activation():
+    layers = (DenseDescription(1), ActivationDescription("relu"))
+    with pytest.raises(InvalidParameterError, match=r"function='relu'.*an activation; end in"):
+        network_of(NetworkDescription((2,), layers, "regression"))
+
+
+KINDS = {
+    "plain": {},
+    "linear": {"activation": "linear", "output": "regression"},
+    "all kinds": {"batch_norm": True, "dropout": 0.3, "l2": 0.02},
+    "dropout": {"dropout": 0.3, "output": "binary", "n_outputs": 1},
+    "no hidden layer": {"hidden_layers": 0, "neurons": ()},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_walk_tells_what_the_keras_model_of_it_is(kind):
+    described = description(**KINDS[kind])
+    model = build_network(described, 3)
+    assert network_of(described) == layered_network(model)
+    assert numbers_of(described) == network_numbers(model)
+    assert network_size(described).weights == sum(
+        math.prod(weight.shape) for weight in model.weights if "seed" not in weight.path
+    )
+    initial = initial_network(described, 3)
+    for values, variables in (
+        (initial.weights, model.trainable_variables),
+        (initial.state, model.non_trainable_weights),
+    ):
+        assert np.array_equal(values, flattened([variable.numpy() for variable in variables]))
+
+
+def test_networks_of_one_structure_are_one_object():
+    one, other = description(dropout=0.2), description(dropout=0.4, l2=0.1)
+    assert network_of(one) is network_of(other)
+    assert initial_network(one, 3) is initial_network(other, 3)
+
+
+@pytest.mark.parametrize("changes", [{}, {"batch_norm": True, "dropout": 0.3}])
+def test_every_second_number_of_the_seed_draws_a_kernel(changes):
+    # So that weights stay those of networks that were trained before layers were a tuple.
+    states = np.random.SeedSequence(5).generate_state(2 * 2 + 1)
+    shapes = [(10, 8), (8, 4), (4, 3)]
+    expected = [
+        keras.initializers.GlorotUniform(int(state) & 0x7FFFFFFF)(shape).numpy()
+        for state, shape in zip(states[::2], shapes, strict=True)
+    ]
+    initial = initial_network(description(**changes), 5)
+    arrays = unflattened(initial.weights, initial.network.weight_shapes)
+    kernels = [array for array in arrays if array.ndim == 2]
+    for kernel, drawn in zip(kernels, expected, strict=True):
+        assert np.array_equal(kernel, drawn)
+
+
+def test_the_noise_of_dropout_is_drawn_by_the_numbers_between():
+    states = np.random.SeedSequence(5).generate_state(4)
+    layers = build_network(description(dropout=0.5), 5).layers
+    seeds = [layer.seed for layer in layers if isinstance(layer, keras.layers.Dropout)]
+    assert seeds == [int(state) & 0x7FFFFFFF for state in states[1::2]]
 
 
 def test_equal_parameters_give_one_cohort_whatever_their_types():
@@ -186,7 +263,6 @@ def test_numbers_that_keep_the_program_keep_the_cohort():
         {"activation": "tanh"},
         {"batch_norm": True},
         {"dropout": 0.1},
-        {"l2": 0.1},
     ],
 )
 def test_whatever_changes_the_program_changes_the_cohort(change):

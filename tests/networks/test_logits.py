@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit, logit, softmax
 
 from skhp.networks.build import build_network
-from skhp.networks.description import describe_network
+from skhp.networks.perceptron_layers import multilayer_perceptron
 from skhp.networks.predictions import logits
 
 # The package has the function under the name of the module.
@@ -23,7 +23,7 @@ def network(output, n_outputs, **changes):
         "dropout": 0.0,
         "l2": 0.0,
     }
-    description = describe_network(output=output, n_outputs=n_outputs, **parameters | changes)
+    description = multilayer_perceptron(output=output, n_outputs=n_outputs, **parameters | changes)
     return build_network(description, 1)
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from skhp.networks.build import build_network
-from skhp.networks.description import NetworkDescription, describe_network
+from skhp.networks.description import NetworkDescription
 from skhp.networks.optimizers import OPTIMIZERS, schedule_from
-from skhp.networks.saving import compile_network, copy_network, restore_network, save_network
+from skhp.networks.perceptron_layers import multilayer_perceptron
+from skhp.networks.saving import compile_network, restore_network, save_network
 
 STEPS_PER_EPOCH = 3
 
@@ -27,7 +28,7 @@ def description(**changes):
         "dropout": 0.4,
         "l2": 0.01,
     }
-    return describe_network(**parameters | changes)
+    return multilayer_perceptron(**parameters | changes)
 
 
 def compiled_network(described, optimizer, schedule=None):
@@ -196,32 +197,6 @@ def test_a_record_of_other_sizes_is_refused():
         restore_network(
             dataclasses.replace(saved, optimizer_variables=saved.optimizer_variables[:-1])
         )
-
-
-def test_a_copy_has_the_weights_and_is_independent_of_the_original():
-    described = description()
-    model = compiled_network(described, "adam")
-    train(model, 2)
-    weights = model.get_weights()
-    copy = copy_network(model, described)
-    X = np.random.default_rng(9).normal(size=(20, 4)).astype(np.float32)
-    assert same_arrays(copy.get_weights(), weights)
-    outputs = np.array(copy(X))
-    assert np.array_equal(outputs, model(X))
-    train(model, 1)
-    assert np.array_equal(copy(X), outputs)
-    after = model.get_weights()
-    copy.set_weights([np.zeros_like(array) for array in weights])
-    assert same_arrays(model.get_weights(), after)
-    assert not copy.compiled
-
-
-def test_a_copy_leaves_the_noise_of_the_original_alone():
-    described = description(batch_norm=False)
-    model, untouched = compiled_network(described, "sgd"), compiled_network(described, "sgd")
-    X = np.ones((30, 4), dtype=np.float32)
-    copy_network(model, described)(X, training=True)
-    assert np.array_equal(model(X, training=True), untouched(X, training=True))
 
 
 @pytest.mark.parametrize(

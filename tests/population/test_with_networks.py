@@ -34,7 +34,7 @@ from skhp import (
     KerasMLPRegressor,
     NonFiniteLossWarning,
 )
-from skhp.estimators.mlp.base import LoneFit
+from skhp.estimators.network.estimator import LoneFit
 from skhp.training.cohort.arrays import lay_out
 from skhp.training.cohort.cohort import Cohort
 from skhp.training.cohort.compiled_programs import programs
@@ -84,7 +84,7 @@ def trained(monkeypatch):
 
     monkeypatch.setattr("skhp.population.cohorts.planned_cohort.Cohort", counted_cohort)
     monkeypatch.setattr("skhp.training.cohort.packed_members.lay_out", counted_places)
-    monkeypatch.setattr("skhp.estimators.mlp.base.LoneFit", CountedLoneFit)
+    monkeypatch.setattr("skhp.estimators.network.estimator.LoneFit", CountedLoneFit)
     return counts
 
 

@@ -5,8 +5,8 @@ from scipy.special import expit
 
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.build import build_network
-from skhp.networks.description import describe_network
 from skhp.networks.optimizers import OPTIMIZERS
+from skhp.networks.perceptron_layers import multilayer_perceptron
 from skhp.networks.predictions import logits
 from skhp.networks.saving import compile_network
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
@@ -22,7 +22,7 @@ from skhp.training.keras_fit import (
 
 @pytest.fixture
 def model():
-    description = describe_network(
+    description = multilayer_perceptron(
         n_inputs=3,
         n_outputs=1,
         output="binary",

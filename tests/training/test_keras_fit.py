@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhp.networks.build import build_network
-from skhp.networks.description import describe_network
 from skhp.networks.optimizers import OPTIMIZERS, PlateauSchedule, schedule_from
+from skhp.networks.perceptron_layers import multilayer_perceptron
 from skhp.networks.saving import compile_network
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.training.fit_task import TrainingPlan, TrainingRows, ValidationRows
@@ -54,7 +54,7 @@ def described(**changes):
         "dropout": 0.0,
         "l2": 0.0,
     }
-    return describe_network(**parameters | changes)
+    return multilayer_perceptron(**parameters | changes)
 
 
 def compiled(description, optimizer="sgd", rate=0.1, steps=1, loss="auto"):
@@ -148,7 +148,7 @@ def fit_in_order(plain, rows, batch_size, seed, epochs):
 def test_a_training_in_batches_is_that_of_keras_fed_in_the_same_order(description, loss):
     # 22 rows in batches of 8: the last one of an epoch has 6.
     rows = some_rows(22)
-    if description.structure.output == "multiclass":
+    if description.output == "multiclass":
         rows = TrainingRows(rows.X, rows.y[:, 0].astype(np.int32), rows.weight)
     model = compiled(description, "adam", 0.05, steps=3)
     plan = TrainingPlan(batch_size=8, epochs=4, seed=11)

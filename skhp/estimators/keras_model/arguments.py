@@ -18,6 +18,7 @@ from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS, unread_callbacks
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.portable_model import PortableModel
+from skhp.shared.source_library import library_of
 from skhp.shared.unusable_tables import ONE_TABLE
 
 KERAS_BATCH_SIZE = 32
@@ -193,7 +194,7 @@ def started_afresh(item: Any) -> Any:
     """
     stateful = isinstance(item, (keras.optimizers.Optimizer, keras.metrics.Metric))
     # A class of the user's without a configuration of its own could only be made with its defaults.
-    if stateful and (_is_keras_own(type(item)) or "get_config" in vars(type(item))):
+    if stateful and (library_of(type(item)) == "keras" or "get_config" in vars(type(item))):
         return type(item).from_config(item.get_config())
     return item
 
@@ -288,7 +289,7 @@ def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]
 
 def refuse_model(model: keras.Model) -> None:
     """Raise CannotJoinError for a compiled model that Keras alone can train."""
-    if not _is_keras_own(type(model)):
+    if library_of(type(model)) != "keras":
         raise CannotJoinError(
             f"{type(model).__name__} is a class of the user's, which may train in its own way; "
             "expected a keras.Sequential or functional model."
@@ -317,7 +318,3 @@ def refuse_model(model: keras.Model) -> None:
     for variable in model.trainable_variables:
         if variable.constraint is not None:
             raise CannotJoinError(f"the weight {variable.path!r} has a constraint.")
-
-
-def _is_keras_own(thing: type) -> bool:
-    return thing.__module__.partition(".")[0] == "keras"

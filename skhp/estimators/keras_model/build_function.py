@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import keras
 
+from skhp.shared.source_library import library_of
+
 # What a build function gets without a parameter of that name, if it asks for it.
 OFFERED = frozenset({"meta", "compile_kwargs", "params"})
 
@@ -158,7 +160,7 @@ def _mistake(given: Any, name: str) -> str | None:
 def _mistaken_class(given: type) -> str | None:
     if not issubclass(given, keras.Model):
         return f"is a class, whose instances are not Keras models. {_EXPECTED}"
-    if given.__module__.partition(".")[0] == "keras":
+    if library_of(given) == "keras":
         return (
             f"is a class of Keras, and not a model of layers. Give a function that returns a model "
             f"of it, as `return keras.{given.__name__}(...)`."

@@ -12,6 +12,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from skhp.estimators.keras_model.arguments import refuse_output_units
 from skhp.estimators.keras_model.model_wrapper import ClassifierLabelEncoder, loss_name
 from skhp.objectives.metrics import OutputForm
+from skhp.shared.source_library import library_of
 
 
 class RepairedLabelEncoder(ClassifierLabelEncoder):
@@ -182,7 +183,7 @@ def is_keras_own(loss: Any) -> bool:
     if isinstance(loss, (list, tuple, dict)):
         return False
     thing = loss if inspect.isroutine(loss) or isinstance(loss, type) else type(loss)
-    return thing.__module__.partition(".")[0] == "keras"
+    return library_of(thing) == "keras"
 
 
 def _with_sum_one(y: np.ndarray) -> np.ndarray:

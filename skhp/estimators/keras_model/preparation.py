@@ -26,11 +26,11 @@ from skhp.training.distinct_rows import distinct_rows
 from skhp.training.fit_task import (
     EpochObserver,
     FitTask,
-    MemberWeights,
     TrainingPlan,
     TrainingRows,
     ValidationRows,
 )
+from skhp.training.member_weights import MemberWeights
 from skhp.training.rate_schedules import rate_of_optimizer
 from skhp.training.row_order import TrainingSeeds
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.base import RegressorMixin
-from sklearn.utils import column_or_1d
 
-from skhp.compat.scikit_learn import StrOptions, fit_context
-from skhp.estimators.early_stopping import monitors
-from skhp.estimators.familiar_names import REGRESSION_MONITORS
-from skhp.estimators.mlp.base import KerasMLPBase
+from skhp.estimators.mlp.multilayer_perceptron import MultilayerPerceptron
+from skhp.estimators.network.regressor import NetworkRegressor
 from skhp.estimators.parameters import suggest_misspelt
-from skhp.estimators.tables import EncodedTarget, TargetScale, WeightedTable
-from skhp.objectives.losses import REGRESSION_ALIASES, REGRESSION_LOSSES
-from skhp.objectives.metrics import REGRESSION_METRICS, Metric
-
-if TYPE_CHECKING:
-    import keras
 
 
-class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
+class KerasMLPRegressor(MultilayerPerceptron, NetworkRegressor):
     """Multilayer perceptron that predicts numbers, trained by Keras.
 
     Hidden layers and neurons are ordinary parameters; training stops early on a part of the
@@ -149,17 +138,9 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
     (5,)
     """
 
-    target_mean_: np.ndarray
-    target_scale_: np.ndarray
-
-    _metrics: ClassVar[dict[str, Metric]] = REGRESSION_METRICS
-    _monitors: ClassVar[dict[str, str]] = REGRESSION_MONITORS
-
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **KerasMLPBase._parameter_constraints,
-        "loss": [StrOptions({"auto", *REGRESSION_LOSSES, *REGRESSION_ALIASES}), callable],
-        "monitor": [StrOptions(monitors(REGRESSION_METRICS, REGRESSION_MONITORS))],
-        "scale_target": ["boolean"],
+        **MultilayerPerceptron._parameter_constraints,
+        **NetworkRegressor._parameter_constraints,
     }
 
     @suggest_misspelt
@@ -208,6 +189,7 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
             monitor=monitor,
             validation_fraction=validation_fraction,
             loss=loss,
+            scale_target=scale_target,
             engine=engine,
             max_memory=max_memory,
             callbacks=callbacks,
@@ -215,141 +197,3 @@ class KerasMLPRegressor(RegressorMixin, KerasMLPBase):
             random_state=random_state,
             verbose=verbose,
         )
-        self.scale_target = scale_target
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-    ) -> Self:
-        """Train a network.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows; sparse ones are made dense.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, none negative; a row of weight zero is left out.
-        X_val, y_val : array-like, default=None
-            Rows to be watched on, in place of a part held out of `X`.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            If the data cannot be learnt from (NaN, infinite or too large values, another shape),
-            or if a parameter has a value out of its range.
-
-        Warns
-        -----
-        NonFiniteLossWarning
-            If the loss became NaN or infinite; the last finite best weights are kept.
-        """
-        return self._fit(X, y, sample_weight, X_val, y_val)
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Self:
-        """Train for one epoch on these rows, all of them, from where the network stands.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            As in `fit`.
-        """
-        return self._partial_fit(X, y, sample_weight)
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Predicted targets.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Of the shape that the targets had in `fit`.
-        """
-        outputs = self._outputs(X)
-        outputs = TargetScale(self.target_mean_, self.target_scale_).unscaled(outputs)
-        return outputs[:, 0] if self._one_target else outputs
-
-    def _encode_target(
-        self,
-        y: np.ndarray,
-        *,
-        first: bool,
-        classes: ArrayLike | None = None,
-        held_out: bool = False,
-    ) -> EncodedTarget:
-        try:
-            y = np.asarray(y, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"y must hold numbers for a regressor, got {y[:1].tolist()[0]!r}."
-            ) from error
-        largest = np.abs(y).max()
-        if largest > np.finfo(np.float32).max:
-            raise ValueError(
-                f"y holds {largest:g}, which is too large for the float32 that networks compute in."
-                " Scale the target, for example by TransformedTargetRegressor."
-            )
-        one_target = y.ndim == 1 or y.shape[1] == 1
-        if one_target:
-            y = column_or_1d(y, warn=True)[:, None]
-        if first:
-            self._one_target = one_target
-            self._n_targets = y.shape[1]
-        elif y.shape[1] != self._n_targets:
-            raise ValueError(
-                f"y has {y.shape[1]} targets, but this {type(self).__name__} was fitted with "
-                f"{self._n_targets}."
-            )
-        return EncodedTarget(
-            values=y,
-            labels=None,
-            class_weight=np.ones(len(y)),
-            output="regression",
-            n_outputs=y.shape[1],
-        )
-
-    def _scaled(self, table: WeightedTable, *, first: bool) -> WeightedTable:
-        if first:
-            n_targets = table.target.n_outputs
-            learnt = TargetScale.of(table) if self.scale_target else TargetScale.none(n_targets)
-            self.target_mean_, self.target_scale_ = learnt.mean, learnt.scale
-        return TargetScale(self.target_mean_, self.target_scale_).scaled(table)
-
-    @property
-    def model_(self) -> keras.Model:
-        """The trained network as a Keras model, in the unit of the target."""
-        if not hasattr(self, "_trained_network"):
-            raise AttributeError(f"{type(self).__name__} has no model_ before it is fitted.")
-        return self._trained_network.model_in_units(self.target_mean_, self.target_scale_)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags

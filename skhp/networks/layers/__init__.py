@@ -1,18 +1,34 @@
 """Layers that are computed for many members at once, one file a kind."""
 
-from skhp.networks.layers.activation import ActivationLayer, zero_at_zero
-from skhp.networks.layers.batch_normalization import BatchNormalizationLayer
-from skhp.networks.layers.dense import DenseLayer
-from skhp.networks.layers.dropout import DropoutLayer
+from skhp.networks.layers.activation import (
+    ACTIVATIONS,
+    ActivationDescription,
+    ActivationLayer,
+    zero_at_zero,
+)
+from skhp.networks.layers.batch_normalization import (
+    BatchNormalizationDescription,
+    BatchNormalizationLayer,
+)
+from skhp.networks.layers.dense import DenseDescription, DenseLayer
+from skhp.networks.layers.dropout import DropoutDescription, DropoutLayer
 from skhp.networks.layers.layer import Layer, LayerContext, read_layer, reads
+from skhp.networks.layers.layer_description import LayerDescription, LayerSeeds
 
 __all__ = [
+    "ACTIVATIONS",
+    "ActivationDescription",
     "ActivationLayer",
+    "BatchNormalizationDescription",
     "BatchNormalizationLayer",
+    "DenseDescription",
     "DenseLayer",
+    "DropoutDescription",
     "DropoutLayer",
     "Layer",
     "LayerContext",
+    "LayerDescription",
+    "LayerSeeds",
     "read_layer",
     "reads",
     "zero_at_zero",

@@ -12,7 +12,29 @@ import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layers.layer import Layer, LayerContext, no_batched_form, reads
+from skhp.networks.layers.layer_description import LayerDescription, LayerSeeds
 from skhp.networks.network import Tensor
+
+ACTIVATIONS = (
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "hard_sigmoid",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "softsign",
+    "swish",
+    "tanh",
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +57,24 @@ class ActivationLayer(Layer):
     ) -> tuple[Tensor, Sequence[Tensor]]:
         """Call the function of Keras."""
         return self.function(values), state
+
+
+@dataclass(frozen=True)
+class ActivationDescription(LayerDescription):
+    """An activation by Keras' name."""
+
+    function: str
+
+    keras_name = "activation"
+
+    def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
+        """The activation; nothing where it is linear."""
+        function = keras.activations.get(self.function)
+        return () if function is keras.activations.linear else (ActivationLayer(function),)
+
+    def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
+        """A layer that only activates."""
+        return keras.layers.Activation(self.function, name=name)
 
 
 @functools.lru_cache

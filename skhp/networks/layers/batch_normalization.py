@@ -9,6 +9,11 @@ import keras
 import tensorflow as tf
 
 from skhp.networks.layers.layer import Layer, LayerContext, no_batched_form, reads
+from skhp.networks.layers.layer_description import (
+    LayerDescription,
+    LayerSeeds,
+    width_of_vectors,
+)
 from skhp.networks.network import Shapes, Tensor
 
 
@@ -52,6 +57,27 @@ class BatchNormalizationLayer(Layer):
 
     def _moved(self, moving: Tensor, of_batch: Tensor) -> Tensor:
         return moving * self.momentum + of_batch * (1.0 - self.momentum)
+
+
+@dataclass(frozen=True)
+class BatchNormalizationDescription(LayerDescription):
+    """Batch normalisation with Keras' defaults."""
+
+    momentum: float = 0.99
+    epsilon: float = 1e-3
+
+    keras_name = "batch_norm"
+
+    def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
+        """A scale and an offset for each unit."""
+        units = width_of_vectors(input_shape, self)
+        return (BatchNormalizationLayer(units, self.momentum, self.epsilon),)
+
+    def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
+        """A layer that draws nothing."""
+        return keras.layers.BatchNormalization(
+            momentum=self.momentum, epsilon=self.epsilon, name=name
+        )
 
 
 @reads(keras.layers.BatchNormalization)

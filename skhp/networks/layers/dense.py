@@ -11,6 +11,12 @@ import tensorflow as tf
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layers.activation import activation_layers
 from skhp.networks.layers.layer import Layer, LayerContext, no_batched_form, reads
+from skhp.networks.layers.layer_description import (
+    LayerDescription,
+    LayerSeeds,
+    keras_penalty,
+    width_of_vectors,
+)
 from skhp.networks.network import Shapes, Tensor
 
 # With XLA of TensorFlow 2.21, a product with one column is slower than a sum over up to 32 units.
@@ -57,6 +63,38 @@ class DenseLayer(Layer):
     def widened(self, input_shape: tuple[int, ...], alike: Sequence[DenseLayer]) -> DenseLayer:
         """A layer with the most units of any."""
         return replace(self, n_inputs=input_shape[-1], units=max(one.units for one in alike))
+
+
+@dataclass(frozen=True)
+class DenseDescription(LayerDescription):
+    """A dense layer without an activation, with penalties of its kernel."""
+
+    units: int
+    use_bias: bool = True
+    l1: float = 0.0
+    l2: float = 0.0
+
+    keras_name = "hidden"
+    numbers = ("l1", "l2")
+
+    @property
+    def penalties(self) -> tuple[tuple[float, float], ...]:
+        """Those of the kernel."""
+        return ((self.l1, self.l2),)
+
+    def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
+        """The matrix product."""
+        return (DenseLayer(width_of_vectors(input_shape, self), self.units, self.use_bias),)
+
+    def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
+        """A layer whose kernel is uniform within the bound of Glorot."""
+        return keras.layers.Dense(
+            self.units,
+            use_bias=self.use_bias,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=seeds.for_weights()),
+            kernel_regularizer=keras_penalty(self.l1, self.l2),
+            name=name,
+        )
 
 
 @reads(keras.layers.Dense)

@@ -9,6 +9,11 @@ import keras
 import tensorflow as tf
 
 from skhp.networks.layers.layer import Layer, LayerContext, no_batched_form, reads
+from skhp.networks.layers.layer_description import (
+    LayerDescription,
+    LayerSeeds,
+    width_of_vectors,
+)
 from skhp.networks.network import Tensor
 
 
@@ -46,6 +51,29 @@ class DropoutLayer(Layer):
     def widened(self, input_shape: tuple[int, ...], alike: Sequence[DropoutLayer]) -> DropoutLayer:
         """Dropout of as many units as come in."""
         return DropoutLayer(input_shape[-1])
+
+
+@dataclass(frozen=True)
+class DropoutDescription(LayerDescription):
+    """Dropout of single units at a rate above 0."""
+
+    rate: float = 0.5
+
+    keras_name = "dropout"
+    numbers = ("rate",)
+
+    @property
+    def dropout(self) -> float:
+        """Share of the units that is dropped."""
+        return self.rate
+
+    def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
+        """Dropout of each unit that comes in."""
+        return (DropoutLayer(width_of_vectors(input_shape, self)),)
+
+    def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
+        """A layer with noise of its own."""
+        return keras.layers.Dropout(self.rate, seed=seeds.for_noise(), name=name)
 
 
 @reads(keras.layers.Dropout)

@@ -18,8 +18,8 @@ from skhp.population.cohorts.pruning import Contest, Results, trained_by_rungs
 from skhp.population.cohorts.shared_structures import SharedStructure, share_structures
 from skhp.population.options import PopulationOptions
 from skhp.population.progress import ProgressObserver
+from skhp.training.cohort.packed_members import with_shared_outputs
 from skhp.training.fit_task import FitResult, FitTask
-from skhp.training.trained_network import as_siblings
 
 
 def train_population(
@@ -88,7 +88,7 @@ def _of_own_structures(
         else:
             trained[number] = shared[number].result(result)
     own = [(shared[number].own, result) for number, result in trained.items()]
-    yield from zip(trained, as_siblings(own), strict=True)
+    yield from zip(trained, with_shared_outputs(own), strict=True)
 
 
 def _workers(

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from skhp.networks.network import Network, flattened, unflattened
-from skhp.training.fit_task import FitResult, FitTask, MemberWeights
+from skhp.training.fit_task import FitResult, FitTask
+from skhp.training.member_weights import MemberWeights
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,8 @@ from skhp.training.cohort.packed_members import (
     member_weights,
 )
 from skhp.training.cohort.state import PRUNED, RUNNING, CohortState, History, joined
-from skhp.training.fit_task import FitResult, FitTask, MemberWeights
+from skhp.training.fit_task import FitResult, FitTask
+from skhp.training.member_weights import MemberWeights
 
 
 def leaders_of(tasks: Sequence[FitTask]) -> list[int]:

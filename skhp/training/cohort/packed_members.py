@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ from skhp.training.cohort.state import (
     host_values,
     joined,
 )
-from skhp.training.fit_task import FitResult, FitTask, MemberWeights, StopReason, TrainingOutcome
+from skhp.training.fit_task import FitResult, FitTask, StopReason, TrainingOutcome
+from skhp.training.member_weights import MemberWeights, shared_outputs_of
 
 
 class PackedMembers:
@@ -233,6 +235,29 @@ def member_result(
         seconds=0.0,
         held_out_score=held_out_score(task, state),
     )
+
+
+def with_shared_outputs(results: Sequence[tuple[FitTask, FitResult]]) -> list[FitResult]:
+    """The results, those of one structure on the same rows made shared_outputs.
+
+    Parameters
+    ----------
+    results : sequence of (FitTask, FitResult)
+
+    Returns
+    -------
+    list of FitResult
+        In the order given.
+    """
+    alike: dict[Hashable, list[int]] = {}
+    for number, (task, _) in enumerate(results):
+        alike.setdefault((task.network, id(task.rows.X)), []).append(number)
+    made = [result for _, result in results]
+    for numbers in alike.values():
+        shared_outputs = shared_outputs_of([made[number].trained for number in numbers])
+        for number in numbers:
+            made[number] = replace(made[number], shared_outputs=shared_outputs)
+    return made
 
 
 def held_out_score(task: FitTask, state: CohortState) -> float | None:

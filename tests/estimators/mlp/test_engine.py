@@ -44,7 +44,7 @@ class Watch(keras.callbacks.Callback):
 @pytest.fixture
 def trained_by(monkeypatch):
     """The engines that trained, in order."""
-    import skhp.estimators.mlp.base as base
+    import skhp.estimators.network.estimator as base
 
     engines = []
 

@@ -10,18 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhp.networks.description import describe_network
 from skhp.networks.initial_network import initial_network, numbers_of
+from skhp.networks.perceptron_layers import multilayer_perceptron
 from skhp.objectives.losses import keras_loss
 from skhp.objectives.row_loss import row_loss
 from skhp.population.cohorts.cohort_plan import MOST_MEMBERS, bytes_of_member, plan_cohorts
-from skhp.training.fit_task import (
-    FitTask,
-    MemberWeights,
-    TrainingPlan,
-    TrainingRows,
-    ValidationRows,
-)
+from skhp.training.fit_task import FitTask, TrainingPlan, TrainingRows, ValidationRows
+from skhp.training.member_weights import MemberWeights
 from skhp.training.rate_schedules import RateNumbers
 from skhp.training.update_rules import UpdateNumbers
 
@@ -30,7 +25,7 @@ RULES = {"sgd": (), "momentum": (0.9,)}
 
 
 def network(neurons=4):
-    description = describe_network(
+    description = multilayer_perceptron(
         n_inputs=3,
         n_outputs=1,
         output="binary",
@@ -41,7 +36,7 @@ def network(neurons=4):
         dropout=0.0,
         l2=0.0,
     )
-    return description, initial_network(description.structure, 0)
+    return description, initial_network(description, 0)
 
 
 @functools.cache
@@ -260,7 +255,7 @@ def test_batches_of_all_rows_are_one_size():
 
 
 def test_networks_with_batch_normalisation_need_one_batch_size():
-    description = describe_network(
+    description = multilayer_perceptron(
         n_inputs=3,
         n_outputs=1,
         output="binary",
@@ -271,7 +266,7 @@ def test_networks_with_batch_normalisation_need_one_batch_size():
         dropout=0.0,
         l2=0.0,
     )
-    initial = initial_network(description.structure, 0)
+    initial = initial_network(description, 0)
     tasks = [
         replace(
             member(batch_size=size),

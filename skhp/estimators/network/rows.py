@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,35 +14,55 @@ from sklearn.utils import check_random_state
 
 from skhp.estimators.early_stopping import monitored_metric
 from skhp.estimators.familiar_names import own_optimizer
-from skhp.estimators.mlp.parameters import MLPParameters
-from skhp.estimators.mlp.preparation import PreparedFit, PreparedRows
-from skhp.estimators.tables import EncodedTarget, WeightedTable, checked_table, checked_weight
+from skhp.estimators.network.parameters import NetworkParameters
+from skhp.estimators.network.prepared_fit import PreparedFit, PreparedRows
+from skhp.estimators.network.row_parameters import row_parameters
+from skhp.estimators.tables import (
+    EncodedTarget,
+    WeightedTable,
+    checked_features,
+    checked_target,
+    checked_weight,
+)
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.description import NetworkDescription, describe_network
+from skhp.networks.description import NetworkDescription
+from skhp.networks.initial_network import network_of
+from skhp.networks.network_memory import network_size
 from skhp.networks.optimizers import schedule_from
 from skhp.objectives.losses import NetworkLoss, own_loss
 from skhp.objectives.metrics import Metric
 from skhp.population.handover import prepared_once
+from skhp.shared.unusable_tables import refuse_several_inputs
 from skhp.training.distinct_rows import row_groups
-from skhp.training.fit_task import MemberWeights, TrainingPlan, TrainingRows, ValidationRows
+from skhp.training.fit_task import TrainingPlan, TrainingRows, ValidationRows
+from skhp.training.member_weights import MemberWeights
 from skhp.training.row_order import TrainingSeeds, steps_in_epoch
 from skhp.training.trained_network import Objective, TrainedNetwork
 from skhp.training.validation_split import validation_split
 
-# What the classifier and the regressor learn when they encode a target.
-_LEARNT_OF_TARGETS = frozenset(
-    {"_weight_of_class", "_one_target", "_n_targets", "_rarest", "_one_hot"}
-)
 
+class NetworkRows(NetworkParameters):
+    """Checks rows, parts them and plans their training; not for direct use.
 
-class KerasMLPRows(MLPParameters):
-    """Checks rows, parts them and plans their training; not for direct use."""
+    Candidates of a search share the rows that are prepared for one of them, where all parameters
+    that `row_parameters` tells are equal. The seed of the inner split stands for `random_state`.
+    """
 
+    _row_parameters: ClassVar[tuple[str, ...]] = ("early_stopping", "validation_fraction")
     _metrics: ClassVar[dict[str, Metric]]
     _monitors: ClassVar[dict[str, str]]
 
+    _learnt: tuple[str, ...]
     _trained_network: TrainedNetwork
     _epochs_run: int
+
+    @abstractmethod
+    def _describe(self, table: WeightedTable) -> NetworkDescription:
+        """Description of the network that these rows are to train."""
+
+    def _read_rows(self, X: ArrayLike, *, first: bool = False) -> np.ndarray:
+        """Rows as the network takes them, in float32; `first` notes what columns they have."""
+        return checked_features(self, X, first=first)
 
     @abstractmethod
     def _encode_target(
@@ -65,19 +87,22 @@ class KerasMLPRows(MLPParameters):
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
     ) -> PreparedFit:
+        kind: type = type(self)
         warm = self.warm_start and hasattr(self, "_trained_network")
         seeds = self._drawn_seeds()
         given = (X, y, sample_weight, X_val, y_val)
         if warm:
             prepared = self._prepared_rows(*given, split_seed=seeds.split, warm=True)
         else:
-            prepared = prepared_once(
-                (type(self), seeds.split, *self._of_rows()),
-                given,
-                lambda: self._prepared_rows(*given, split_seed=seeds.split, warm=False),
-            )
-            # Copies: what one candidate does to its classes_ is nobody else's business.
-            self.__dict__.update(copy.deepcopy(prepared.learnt))
+            with self._learning():
+                prepared, learnt = prepared_once(
+                    (kind, seeds.split),
+                    given,
+                    lambda: self._rows_and_learnt(*given, split_seed=seeds.split),
+                    {name: getattr(self, name) for name in row_parameters(kind)},
+                )
+                # Copies: what one candidate does to its classes_ is nobody else's business.
+                self.__dict__.update(copy.deepcopy(learnt))
         network = self._described(prepared.table)
         rows, batch_size = self._batched(prepared, network)
         plan = self._planned(batch_size, seeds, first_epoch=self._epochs_run if warm else 0)
@@ -99,10 +124,24 @@ class KerasMLPRows(MLPParameters):
             memory_limit=self._memory_limit(),
         )
 
-    def _of_rows(self) -> tuple[str, ...]:
-        """The parameters that the rows of a fit depend on, besides its batches."""
-        names = ("class_weight", "early_stopping", "scale_target", "validation_fraction")
-        return tuple(repr(getattr(self, name, None)) for name in names)
+    def _rows_and_learnt(self, *given: Any, split_seed: int) -> tuple[PreparedRows, dict[str, Any]]:
+        """Prepared rows, and all attributes that reading them leaves on the estimator."""
+        before = dict(vars(self))
+        prepared = self._prepared_rows(*given, split_seed=split_seed, warm=False)
+        return prepared, _changed(before, vars(self))
+
+    @contextlib.contextmanager
+    def _learning(self) -> Iterator[None]:
+        """Forget what earlier rows taught, and note the names of what is learnt inside."""
+        own = self.__dict__
+        forgotten = {name: own.pop(name) for name in own.get("_learnt", ()) if name in own}
+        before = dict(own)
+        try:
+            yield
+        except BaseException:
+            own.update(forgotten)
+            raise
+        self._learnt = tuple(_changed(before, own))
 
     def _prepared_rows(
         self,
@@ -134,12 +173,7 @@ class KerasMLPRows(MLPParameters):
         validation: ValidationRows | None = None
         if watched is not None:
             validation = self._scaled(watched, first=False).distinct().for_validation()
-        learnt = {
-            name: value
-            for name, value in vars(self).items()
-            if name.endswith("_") or name in _LEARNT_OF_TARGETS
-        }
-        return PreparedRows(table, validation, learnt)
+        return PreparedRows(table, validation)
 
     def _checked_table(
         self,
@@ -151,7 +185,14 @@ class KerasMLPRows(MLPParameters):
         classes: ArrayLike | None = None,
         held_out: bool = False,
     ) -> WeightedTable:
-        X, y = checked_table(self, X, y, first=first)
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y "
+                "is None."
+            )
+        refuse_several_inputs(X, y)
+        X = self._read_rows(X, first=first)
+        y = checked_target(self, y, X)
         weight = checked_weight(sample_weight, X)
         target = self._encode_target(y, first=first, classes=classes, held_out=held_out)
         return WeightedTable(X, target, weight).without_zero_weights()
@@ -169,18 +210,9 @@ class KerasMLPRows(MLPParameters):
         return self._checked_table(X_val, y_val, None, first=False, held_out=True)
 
     def _described(self, table: WeightedTable) -> NetworkDescription:
-        self._refuse_too_large(table.X.shape[1], table.target.n_outputs)
-        return describe_network(
-            n_inputs=table.X.shape[1],
-            n_outputs=table.target.n_outputs,
-            output=table.target.output,
-            hidden_layers=self.hidden_layers,
-            neurons=self.neurons,
-            activation=self.activation,
-            batch_norm=self.batch_norm,
-            dropout=self.dropout,
-            l2=self.l2,
-        )
+        network = self._describe(table)
+        self._refuse_too_large(network_size(network))
+        return network
 
     def _refuse_one_class(self, target: EncodedTarget) -> None:
         if target.labels is not None and len(np.unique(target.labels)) < 2:
@@ -216,7 +248,7 @@ class KerasMLPRows(MLPParameters):
             return prepared.rows, int(self.batch_size)
         # Batch normalisation takes its mean over the rows as they are, so there a row of weight
         # two is not the same as two rows.
-        rows = prepared.rows if network.structure.batch_norm else prepared.distinct_rows
+        rows = prepared.rows if not network_of(network).shares_batches else prepared.distinct_rows
         return rows, len(rows.X)
 
     def _planned(self, batch_size: int, seeds: TrainingSeeds, first_epoch: int) -> TrainingPlan:
@@ -255,3 +287,12 @@ class KerasMLPRows(MLPParameters):
     def _drawn_seeds(self) -> TrainingSeeds:
         drawn = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return TrainingSeeds.derived_from(int(drawn))
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that are new, or other objects than before."""
+    return {
+        name: value
+        for name, value in now.items()
+        if name not in before or value is not before[name]
+    }

@@ -1,11 +1,10 @@
-"""The parameters that the classifier and the regressor share."""
+"""The parameters that all of our own networks share."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -18,27 +17,17 @@ from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS
 from skhp.estimators.familiar_names import OPTIMIZER_ALIASES, suggestion
 from skhp.estimators.parameters import NamedParametersMixin, suggest_misspelt
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.description import ACTIVATIONS, layer_sizes
-from skhp.networks.network_memory import network_size
+from skhp.networks.network_memory import NetworkSize
 from skhp.networks.optimizers import OPTIMIZERS, SCHEDULES, schedule_from
 from skhp.objectives.losses import why_not
 from skhp.shared.amounts import as_text, bytes_of
 
 
-class MLPParameters(NamedParametersMixin, BaseEstimator):
-    """Constructor of a multilayer perceptron and the values that its parameters may have."""
+class NetworkParameters(NamedParametersMixin, BaseEstimator):
+    """Parameters of the training of a network, and the values that they may have."""
 
+    _row_parameters: ClassVar[tuple[str, ...]] = ()
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "hidden_layers": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
-        "neurons": [
-            StrOptions({"auto"}),
-            Interval(Integral, 1, None, closed="left"),
-            "array-like",
-        ],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "l2": [Interval(Real, 0, None, closed="left")],
-        "batch_norm": ["boolean"],
         "optimizer": [StrOptions({*OPTIMIZERS, *OPTIMIZER_ALIASES})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions(set(SCHEDULES)), dict, None],
@@ -68,7 +57,7 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         """
         # A search asks several times for each of hundreds of members, and scikit-learn reads the
         # signature anew each time.
-        params = {name: getattr(self, name) for name in _parameter_names(type(self).__init__)}
+        params = {name: getattr(self, name) for name in parameter_names(type(self).__init__)}
         if deep and hasattr(self.loss, "get_params") and not isinstance(self.loss, type):
             of_loss = self.loss.get_params()
             params |= {f"loss__{name}": value for name, value in of_loss.items()}
@@ -77,12 +66,6 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
     @suggest_misspelt
     def __init__(
         self,
-        hidden_layers: int | str = "auto",
-        neurons: int | Sequence[int] | str = "auto",
-        activation: str = "relu",
-        dropout: float = 0.0,
-        l2: float = 0.0,
-        batch_norm: bool = False,
         optimizer: str = "adam",
         learning_rate: float = 1e-3,
         lr_schedule: str | Mapping[str, Any] | None = None,
@@ -101,12 +84,6 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
-        self.hidden_layers = hidden_layers
-        self.neurons = neurons
-        self.activation = activation
-        self.dropout = dropout
-        self.l2 = l2
-        self.batch_norm = batch_norm
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.lr_schedule = lr_schedule
@@ -147,25 +124,19 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
         if not sklearn.get_config()["skip_parameter_validation"]:
             self._validate_params()
         schedule_from(self.lr_schedule)
-        # The least that any table could ask for.
-        self._refuse_too_large(1, 1, "at least ")
-        layer_sizes(self.hidden_layers, self.neurons, n_inputs=1)
 
-    def _refuse_too_large(self, n_inputs: int, n_outputs: int, qualified: str = "") -> None:
-        limit = self._memory_limit()
-        if limit is None:
-            return
-        size = network_size(
-            n_inputs, n_outputs, self.hidden_layers, self.neurons, bool(self.batch_norm)
-        )
-        needed = size.bytes_to_train
-        if needed > limit:
+    def _refuse_too_large(self, size: NetworkSize, parameters: str = "", least: str = "") -> None:
+        """Refuse a network whose training takes more than `max_memory`.
+
+        `parameters` names those that make it large; `least` says that it may be larger still.
+        """
+        limit, needed = self._memory_limit(), size.bytes_to_train
+        if limit is not None and needed > limit:
             layers = "hidden layer" if size.layers == 1 else "hidden layers"
             raise InvalidParameterError(
-                f"{type(self).__name__} with hidden_layers={self.hidden_layers!r} and "
-                f"neurons={reprlib.repr(self.neurons)} would have {qualified}{size.weights:,} "
+                f"{type(self).__name__}{parameters} would have {least}{size.weights:,} "
                 f"weights in {size.layers:,} {layers}, and their training would take "
-                f"{qualified}{as_text(needed)} of memory, above max_memory={self.max_memory!r}. "
+                f"{least}{as_text(needed)} of memory, above max_memory={self.max_memory!r}. "
                 "Take fewer layers or neurons, or raise max_memory to what there is."
             )
 
@@ -182,7 +153,12 @@ class MLPParameters(NamedParametersMixin, BaseEstimator):
 
 
 @functools.lru_cache
-def _parameter_names(constructor: Callable[..., None]) -> tuple[str, ...]:
+def parameter_names(constructor: Callable[..., None]) -> tuple[str, ...]:
+    """Names of the parameters of a constructor, in the order of the alphabet."""
     return tuple(
-        sorted(name for name in inspect.signature(constructor).parameters if name != "self")
+        sorted(
+            name
+            for name, parameter in inspect.signature(constructor).parameters.items()
+            if name != "self" and not parameter.kind.name.startswith("VAR_")
+        )
     )

@@ -1,25 +1,18 @@
-"""What a fit of a multilayer perceptron is before it is trained."""
+"""What a fit of a network is before it is trained."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from skhp.estimators.tables import WeightedTable
-from skhp.networks.description import NetworkDescription, NetworkStructure
-from skhp.networks.initial_network import initial_network, numbers_of
+from skhp.networks.description import NetworkDescription
+from skhp.networks.initial_network import initial_network, network_of, numbers_of
 from skhp.networks.optimizers import OPTIMIZERS
 from skhp.objectives.losses import NetworkLoss, OutputKind, keras_loss
 from skhp.objectives.row_loss import RowLoss, row_loss
-from skhp.training.fit_task import (
-    FitTask,
-    MemberWeights,
-    TrainingPlan,
-    TrainingRows,
-    ValidationRows,
-)
+from skhp.training.fit_task import FitTask, TrainingPlan, TrainingRows, ValidationRows
+from skhp.training.member_weights import MemberWeights
 from skhp.training.rate_schedules import rate_of
 from skhp.training.row_order import TrainingSeeds
 from skhp.training.trained_network import Objective
@@ -28,15 +21,13 @@ from skhp.training.update_rules import UpdateNumbers, update_of
 
 @dataclass(frozen=True, eq=False)
 class PreparedRows:
-    """Checked rows, parted for training and validation, and what the estimator learnt of them.
+    """Checked rows, parted for training and validation.
 
-    `learnt` holds the attributes that checking the rows left on the estimator. Fits that get the
-    same object here, or the same rows of it, share a stream.
+    Fits that get the same object here, or the same rows of it, share a stream.
     """
 
     table: WeightedTable
     validation: ValidationRows | None
-    learnt: Mapping[str, Any]
 
     @functools.cached_property
     def rows(self) -> TrainingRows:
@@ -73,11 +64,9 @@ class PreparedFit:
         CannotJoinError
             If it cannot be one.
         """
-        structure = self.network.structure
-        initial = initial_network(structure, self.seeds.network)
-        loss, loss_numbers = _row_loss(self.objective.loss, structure.output)
+        loss, loss_numbers = _row_loss(self.objective.loss, self.network.output)
         return FitTask(
-            network=initial.network,
+            network=network_of(self.network),
             numbers=numbers_of(self.network),
             loss=loss,
             update=_update(self.objective.optimizer),
@@ -86,7 +75,7 @@ class PreparedFit:
             validation=self.validation,
             plan=self.plan,
             noise_seed=self.seeds.network,
-            start=self.start or _fresh_start(structure, self.seeds.network),
+            start=self.start or _fresh_start(self.network.structure, self.seeds.network),
             origin=self,
             loss_numbers=loss_numbers,
             memory_limit=self.memory_limit,
@@ -107,6 +96,6 @@ def _update(name: str) -> UpdateNumbers:
 
 
 @functools.lru_cache(256)
-def _fresh_start(structure: NetworkStructure, seed: int) -> MemberWeights:
+def _fresh_start(structure: NetworkDescription, seed: int) -> MemberWeights:
     initial = initial_network(structure, seed)
     return MemberWeights(initial.weights, initial.state)

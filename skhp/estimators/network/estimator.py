@@ -1,7 +1,8 @@
-"""What the classifier and the regressor share: from parameters and a table to a trained network."""
+"""The base of our own networks: from parameters and rows to a trained network."""
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from abc import ABCMeta
 from collections.abc import Callable, Mapping
@@ -14,27 +15,30 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhp.compat.scikit_learn import CallbackSupportMixin, only_shows_progress
 from skhp.estimators.epoch_tasks import EpochTasks
-from skhp.estimators.mlp.preparation import PreparedFit, PreparedRows
-from skhp.estimators.mlp.rows import KerasMLPRows
+from skhp.estimators.network.prepared_fit import PreparedFit, PreparedRows
+from skhp.estimators.network.rows import NetworkRows
 from skhp.estimators.refusal_log import callbacks_reason, log_refusal
-from skhp.estimators.tables import (
-    checked_features,
-)
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.build import build_network
 from skhp.networks.saving import compile_network
 from skhp.population.handover import AdoptableFit, adoptable_fit
-from skhp.training.fit_task import FitTask, MemberWeights, TrainingOutcome
+from skhp.shared.unusable_tables import refuse_several_inputs
+from skhp.training.fit_task import FitTask, TrainingOutcome
 from skhp.training.keras_fit import ready_callbacks, train_with_keras
 from skhp.training.lone_fit import LoneFit
+from skhp.training.member_weights import MemberWeights
 from skhp.training.trained_network import TrainedNetwork
 
 if TYPE_CHECKING:
     import keras
 
 
-class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
-    """Base of the multilayer perceptrons; not for direct use."""
+class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
+    """Base of the estimators whose networks are described; not for direct use.
+
+    A kind of network is a subclass that says by `_describe` what layers it has, by `_read_rows`
+    what rows it takes, and by `_row_parameters` which of its parameters change those rows.
+    """
 
     history_: dict[str, list[float]]
     learning_rate_: list[float]
@@ -76,10 +80,11 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
     ) -> Self:
         first = not hasattr(self, "_trained_network")
         seeds = self._drawn_seeds()
-        table = self._checked_table(X, y, sample_weight, first=first, classes=classes)
-        table = self._scaled(table, first=first)
+        with self._learning() if first else contextlib.nullcontext():
+            table = self._checked_table(X, y, sample_weight, first=first, classes=classes)
+            table = self._scaled(table, first=first)
         network = self._described(table) if first else self._trained_network.description
-        rows, batch_size = self._batched(PreparedRows(table, None, {}), network)
+        rows, batch_size = self._batched(PreparedRows(table, None), network)
         plan = self._planned(batch_size, seeds, first_epoch=0 if first else self._epochs_run)
         plan = replace(plan, epochs=1, patience=None, metric=None)
         earlier: dict[str, list[float]] = {} if first else self.history_
@@ -173,7 +178,10 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
             raise NonFiniteLossError(self._explosion(result.outcome))
         trained.append(result.trained)
         network = TrainedNetwork(
-            prepared.network, prepared.objective, result.trained, siblings=result.siblings
+            prepared.network,
+            prepared.objective,
+            result.trained,
+            shared_outputs=result.shared_outputs,
         )
         self._note(prepared, result.outcome, network)
         tasks.fit_ends()
@@ -257,7 +265,8 @@ class KerasMLPBase(CallbackSupportMixin, KerasMLPRows, metaclass=ABCMeta):
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self)
-        return self._trained_network.logits(checked_features(self, X))
+        refuse_several_inputs(X)
+        return self._trained_network.logits(self._read_rows(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

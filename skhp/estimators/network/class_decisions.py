@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit, log_softmax, logit, softmax
 from sklearn.utils import column_or_1d
 
-from skhp.estimators.mlp.base import KerasMLPBase
-from skhp.estimators.mlp.preparation import PreparedFit
+from skhp.estimators.network.estimator import NetworkEstimator
+from skhp.estimators.network.prepared_fit import PreparedFit
 from skhp.estimators.threshold import best_threshold
 from skhp.exceptions import InvalidParameterError
 from skhp.shared.class_targets import one_hot_labels, one_hot_rows, refuse_unclear_labels
@@ -24,8 +24,10 @@ class OneHotForm(NamedTuple):
     dtype: np.dtype
 
 
-class ClassDecisions(KerasMLPBase):
+class ClassDecisions(NetworkEstimator):
     """Predictions of classes, with a threshold for the rarest of two; not for direct use."""
+
+    _row_parameters: ClassVar[tuple[str, ...]] = ()
 
     classes_: np.ndarray
     _one_hot: OneHotForm | None = None

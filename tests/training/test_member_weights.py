@@ -13,9 +13,9 @@ from sklearn.model_selection import GridSearchCV
 
 from skhp import KerasMLPClassifier
 from skhp.networks.predictions import predicted_logits
-from skhp.training import trained_network as siblings
-from skhp.training.fit_task import MemberWeights
-from skhp.training.trained_network import Siblings, TrainedNetwork
+from skhp.training import trained_network as shared_outputs
+from skhp.training.member_weights import MemberWeights, SharedOutputs
+from skhp.training.trained_network import TrainedNetwork
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +37,15 @@ def members(network):
 
 @pytest.fixture
 def together(monkeypatch):
-    """How many rows were computed for all siblings at once, call by call."""
+    """How many rows were computed for all shared_outputs at once, call by call."""
     calls = []
-    original = siblings.predicted_logits_of_members
+    original = shared_outputs.predicted_logits_of_members
 
     def counted(network, weights, states, X):
         calls.append(len(X))
         return original(network, weights, states, X)
 
-    monkeypatch.setattr(siblings, "predicted_logits_of_members", counted)
+    monkeypatch.setattr(shared_outputs, "predicted_logits_of_members", counted)
     return calls
 
 
@@ -59,7 +59,7 @@ def alone(network, member, X):
 
 @pytest.mark.parametrize("n_rows", [1, 31, 32, 100])
 def test_each_has_the_outputs_that_it_has_alone_bit_by_bit(network, members, together, n_rows):
-    X, family = rows_of(n_rows), Siblings(members)
+    X, family = rows_of(n_rows), SharedOutputs(members)
     for member in reversed(members):
         found = family.logits(network.network, member, X.copy())
         np.testing.assert_array_equal(found, alone(network, member, X))
@@ -67,7 +67,7 @@ def test_each_has_the_outputs_that_it_has_alone_bit_by_bit(network, members, tog
 
 
 def test_several_kinds_of_rows_are_kept_apart(network, members, together):
-    kinds, family = [rows_of(20), rows_of(20, seed=3), rows_of(30)], Siblings(members)
+    kinds, family = [rows_of(20), rows_of(20, seed=3), rows_of(30)], SharedOutputs(members)
     for member in members:
         for X in kinds:
             found = family.logits(network.network, member, X)
@@ -76,7 +76,7 @@ def test_several_kinds_of_rows_are_kept_apart(network, members, together):
 
 
 def test_rows_that_only_another_asks_for_are_computed_for_it_alone(network, members, together):
-    family = Siblings(members)
+    family = SharedOutputs(members)
     family.logits(network.network, members[0], rows_of(20))
     for number, member in enumerate(members[1:]):
         X = rows_of(11, seed=10 + number)
@@ -87,7 +87,7 @@ def test_rows_that_only_another_asks_for_are_computed_for_it_alone(network, memb
 
 
 def test_ever_new_rows_are_not_computed_for_all_each_time(network, members, together):
-    family = Siblings(members)
+    family = SharedOutputs(members)
     for seed in range(20):
         X = rows_of(9, seed)
         np.testing.assert_array_equal(
@@ -97,7 +97,7 @@ def test_ever_new_rows_are_not_computed_for_all_each_time(network, members, toge
 
 
 def test_rows_that_were_changed_in_place_are_other_rows(network, members):
-    X, family = rows_of(20), Siblings(members)
+    X, family = rows_of(20), SharedOutputs(members)
     family.logits(network.network, members[0], X)
     X += 1.0
     np.testing.assert_array_equal(
@@ -106,7 +106,7 @@ def test_rows_that_were_changed_in_place_are_other_rows(network, members):
 
 
 def test_outputs_belong_to_who_asked_for_them(network, members):
-    X, family = rows_of(20), Siblings(members)
+    X, family = rows_of(20), SharedOutputs(members)
     for _ in range(2):
         outputs = family.logits(network.network, members[0], X)
         np.testing.assert_array_equal(outputs, alone(network, members[0], X))
@@ -115,14 +115,14 @@ def test_outputs_belong_to_who_asked_for_them(network, members):
 
 def test_a_stranger_is_computed_alone(network, members, together):
     stranger, X = MemberWeights(members[0].weights + 1, members[0].state), rows_of(20)
-    found = Siblings(members).logits(network.network, stranger, X)
+    found = SharedOutputs(members).logits(network.network, stranger, X)
     np.testing.assert_array_equal(found, alone(network, stranger, X))
     assert together == []
 
 
 def test_too_many_outputs_are_not_kept(network, members, together, monkeypatch):
-    monkeypatch.setattr(siblings, "_MOST_NUMBERS", 6 * 20 * 3 - 1)
-    X, family = rows_of(20), Siblings(members)
+    monkeypatch.setattr(shared_outputs, "_MOST_NUMBERS", 6 * 20 * 3 - 1)
+    X, family = rows_of(20), SharedOutputs(members)
     np.testing.assert_array_equal(
         family.logits(network.network, members[0], X), alone(network, members[0], X)
     )
@@ -130,7 +130,7 @@ def test_too_many_outputs_are_not_kept(network, members, together, monkeypatch):
 
 
 def test_threads_may_ask_at_once(network, members, together):
-    X, family = rows_of(50), Siblings(members)
+    X, family = rows_of(50), SharedOutputs(members)
     found = {}
 
     def ask(number):
@@ -147,8 +147,8 @@ def test_threads_may_ask_at_once(network, members, together):
 
 
 def test_a_network_outlives_its_siblings(network, members):
-    family = Siblings(members)
-    one = TrainedNetwork(network.description, network.objective, members[0], siblings=family)
+    family = SharedOutputs(members)
+    one = TrainedNetwork(network.description, network.objective, members[0], shared_outputs=family)
     X = rows_of(20)
     expected = one.logits(X)
     for copied in (copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
@@ -161,8 +161,8 @@ def test_a_network_outlives_its_siblings(network, members):
 
 
 def test_a_model_that_was_asked_for_is_what_predicts(network, members):
-    family = Siblings(members)
-    one = TrainedNetwork(network.description, network.objective, members[0], siblings=family)
+    family = SharedOutputs(members)
+    one = TrainedNetwork(network.description, network.objective, members[0], shared_outputs=family)
     X = rows_of(20)
     before = one.logits(X)
     one.model.trainable_variables[-1].assign_add([1.0, 0.0, 0.0])
@@ -184,7 +184,7 @@ def test_a_search_computes_the_outputs_of_each_fold_once(together):
 
 
 def test_large_networks_have_no_siblings(together, monkeypatch):
-    monkeypatch.setattr(siblings, "_MOST_NUMBERS", 2 * (4 * 3 + 3 + 3 + 1) - 1)
+    monkeypatch.setattr(shared_outputs, "_MOST_NUMBERS", 2 * (4 * 3 + 3 + 3 + 1) - 1)
     rng = np.random.default_rng(0)
     network = KerasMLPClassifier(neurons=3, epochs=2, random_state=0)
     search = GridSearchCV(network, {"learning_rate": [0.1, 0.01]}, cv=2, refit=False)

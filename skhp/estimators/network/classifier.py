@@ -1,0 +1,219 @@
+"""The base of networks for classes: from labels to what a network learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from skhp.compat.scikit_learn import Interval, StrOptions, fit_context
+from skhp.estimators.early_stopping import monitors
+from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
+from skhp.estimators.network.class_decisions import ClassDecisions
+from skhp.estimators.network.loss import network_loss, warn_of_empty_batches
+from skhp.estimators.tables import EncodedTarget
+from skhp.exceptions import InvalidParameterError
+from skhp.objectives.losses import CLASSIFICATION_ALIASES, CLASSIFICATION_LOSSES, NetworkLoss
+from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
+from skhp.shared.class_targets import class_labels, one_hot_classes
+from skhp.training.fit_task import TrainingRows
+
+
+class NetworkClassifier(ClassifierMixin, ClassDecisions):
+    """Base of the classifiers whose networks are described; not for direct use."""
+
+    _row_parameters: ClassVar[tuple[str, ...]] = ("class_weight",)
+
+    _metrics: ClassVar[dict[str, Metric]] = CLASSIFICATION_METRICS
+    _monitors: ClassVar[dict[str, str]] = CLASSIFICATION_MONITORS
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **ClassDecisions._parameter_constraints,
+        "loss": [StrOptions({"auto", *CLASSIFICATION_LOSSES, *CLASSIFICATION_ALIASES}), callable],
+        "monitor": [StrOptions(monitors(CLASSIFICATION_METRICS, CLASSIFICATION_MONITORS))],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "threshold": [StrOptions({"tune"}), Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        class_weight: Mapping[Any, float] | str | None = None,
+        threshold: float | str = 0.5,
+        **of_training: Any,
+    ) -> None:
+        super().__init__(**of_training)
+        self.class_weight = class_weight
+        self.threshold = threshold
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train a network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows; sparse ones are made dense.
+        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
+            Labels of any type, of two classes or more; or rows that each hold a single 1, whose
+            classes are the numbers of the columns. Predictions have the same form.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, none negative; a row of weight zero is left out.
+        X_val, y_val : array-like, default=None
+            Rows to be watched on, in place of a part held out of `X`.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the data cannot be learnt from (NaN, infinite or too large values, one class only,
+            another shape), or if a parameter has a value out of its range.
+
+        Warns
+        -----
+        NonFiniteLossWarning
+            If the loss became NaN or infinite; the last finite best weights are kept.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train for one epoch on these rows, all of them, from where the network stands.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        classes : array-like of shape (n_classes,), default=None
+            All classes there are; needed in the first call unless `y` holds them all.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and for a label that is not in `classes`.
+        """
+        if self.class_weight == "balanced":
+            raise InvalidParameterError(
+                "class_weight='balanced' needs all the rows at once, which partial_fit never sees. "
+                "Pass the weights as a dict, e.g. from "
+                "sklearn.utils.class_weight.compute_class_weight('balanced', ...)."
+            )
+        if self.threshold == "tune" and not hasattr(self, "threshold_"):
+            raise InvalidParameterError(
+                "threshold='tune' needs rows that are held out, which partial_fit has none of. Set "
+                "a number, or begin with fit."
+            )
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy of the predictions for `X`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,), or (n_samples, n_classes) of one-hot rows
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+        """
+        # scikit-learn reads no rows of objects, as those of pandas that may miss values are.
+        labels, predicted = class_labels(y), class_labels(self.predict(X))
+        return float(accuracy_score(labels, predicted, sample_weight=sample_weight))
+
+    def _encode_target(
+        self,
+        y: np.ndarray,
+        *,
+        first: bool,
+        classes: ArrayLike | None = None,
+        held_out: bool = False,
+    ) -> EncodedTarget:
+        check_classification_targets(class_labels(y))
+        y = self._labels(y, first=first)
+        if first:
+            self._learn_classes(y, classes)
+        unseen = np.setdiff1d(y, self.classes_)
+        if unseen.size:
+            raise ValueError(
+                f"y has labels that are not among the classes: {unseen.tolist()}; known are "
+                f"{self.classes_.tolist()}. Name all classes in the first partial_fit, or fit anew."
+            )
+        labels = np.searchsorted(self.classes_, y)
+        if not held_out:
+            self._weight_of_class = self._computed_class_weight(labels)
+        if first:
+            counts = np.bincount(labels, minlength=len(self.classes_))
+            # Of equals the last, as classes_[1] is what is called positive.
+            self._rarest = int(np.flatnonzero(counts == counts.min())[-1])
+            self.rare_class_ = self.classes_[self._rarest]
+        binary = len(self.classes_) == 2
+        return EncodedTarget(
+            values=labels.astype(np.float32)[:, None] if binary else labels.astype(np.int32),
+            labels=labels,
+            class_weight=self._weight_of_class[labels],
+            output="binary" if binary else "multiclass",
+            n_outputs=1 if binary else len(self.classes_),
+        )
+
+    def _learn_classes(self, y: np.ndarray, classes: ArrayLike | None) -> None:
+        if self._one_hot is not None:
+            classes = one_hot_classes(self._one_hot.n_columns, classes)
+        known = np.unique(y if classes is None else np.asarray(classes))
+        if len(known) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs rows of at least 2 classes, got one class only: "
+                f"{known.tolist()[0]!r}."
+            )
+        self.classes_ = known
+
+    def _network_loss(self) -> str | NetworkLoss:
+        return network_loss(self.loss, self._rarest, len(self.classes_))
+
+    def _warn_of_batches(self, rows: TrainingRows, batch_size: int) -> None:
+        rarest = self._rarest
+        label = self.classes_.tolist()[rarest]
+        warn_of_empty_batches(self._network_loss(), rows, batch_size, rarest, label)
+
+    def _computed_class_weight(self, labels: np.ndarray) -> np.ndarray:
+        weight = np.ones(len(self.classes_))
+        if self.class_weight == "balanced":
+            present = np.unique(labels)
+            weight[present] = compute_class_weight("balanced", classes=present, y=labels)
+        elif self.class_weight is not None:
+            given: dict[Any, float] = dict(self.class_weight)  # type: ignore[arg-type]
+            weight = compute_class_weight(given, classes=self.classes_, y=self.classes_[labels])
+            if not (np.isfinite(weight).all() and (weight >= 0).all()):
+                raise InvalidParameterError(
+                    f"class_weight={given!r} must hold finite numbers from 0 up."
+                )
+        return weight
