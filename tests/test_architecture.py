@@ -23,6 +23,7 @@ BASE = {
     "memory_size",
     "several_inputs",
     "number_columns",
+    "rarest_class",
     "suggestions",
     "target_summary",
 }
@@ -37,8 +38,9 @@ MAY_IMPORT = {
     "last_step": set(),
     "interruption": set(),
     "number_columns": set(),
+    "rarest_class": {"last_step"},
     "suggestions": set(),
-    "target_summary": {"class_targets"},
+    "target_summary": {"class_targets", "rarest_class"},
     "losses": {"networks"},
     "scoring": BASE,
     "networks": BASE,
