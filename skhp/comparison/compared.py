@@ -18,7 +18,7 @@ from skhp.comparison.metric_scorers import (
     lower_is_better,
     metric_scorers,
     metrics_from_0_to_1,
-    rarest_class,
+    rarer_of_two,
 )
 from skhp.comparison.outer_fits import repeat_seeds, repeated_scores
 from skhp.comparison.outer_splits import OuterSplits, outer_splits
@@ -61,7 +61,7 @@ def compared(
     # Sparse tables of some formats have no rows that can be cut.
     X, y = indexable(X, y)
     labels = np.unique(target) if for_classes else None
-    rare = rarest_class(target) if for_classes else None
+    rare = rarer_of_two(target) if for_classes else None
     scorer = FoldScorer(metrics, labels, rare)
     main = "f1" if "f1" in metrics else next(iter(metrics))
     dummy = dummy_scores(

@@ -22,6 +22,7 @@ from sklearn.metrics import (
 from skhp.comparison.scores import SCORINGS, scoring_name
 from skhp.exceptions import SettingsError
 from skhp.shared.nearest_name import nearest_name
+from skhp.shared.rarest_class import rarest_class
 
 Scoring = str | Any | Sequence[str] | Mapping[str, Any] | None
 
@@ -44,18 +45,15 @@ _OF_PREDICTIONS = {
 }
 
 
-def rarest_class(y: np.ndarray) -> Any:
-    """The rarer of two classes, of equally frequent ones the last; None for more than two.
+def rarer_of_two(y: np.ndarray) -> Any | None:
+    """The rarest class where there are two; None for any other number of classes.
 
     Examples
     --------
-    >>> rarest_class(np.array(["sick", "well", "well"]))
+    >>> rarer_of_two(np.array(["sick", "well", "well"]))
     'sick'
     """
-    labels, counts = np.unique(y, return_counts=True)
-    if len(labels) != 2:
-        return None
-    return labels.tolist()[0 if counts[0] < counts[1] else 1]
+    return rarest_class(y) if len(np.unique(y)) == 2 else None
 
 
 def metric_scorers(
@@ -155,7 +153,7 @@ def _scorer_of(name: str, y: np.ndarray, for_classes: bool) -> Any:
             )
         return get_scorer(name)
     known = scoring_name(name, len(np.unique(y)))
-    rare = rarest_class(y)
+    rare = rarer_of_two(y)
     if rare is None:
         return get_scorer(known)
     if known in _OF_PREDICTIONS:

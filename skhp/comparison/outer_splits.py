@@ -18,6 +18,7 @@ from sklearn.model_selection import (
 )
 
 from skhp.exceptions import SettingsError
+from skhp.shared.rarest_class import class_counts, rarest_position
 
 
 class OuterSplit(NamedTuple):
@@ -93,8 +94,8 @@ def _folds(n_folds: int, y: np.ndarray, stratified: bool) -> KFold | StratifiedK
         )
     if not stratified:
         return KFold(n_folds, shuffle=True)
-    labels, counts = np.unique(y, return_counts=True)
-    rarest = int(np.argmin(counts))
+    labels, counts = class_counts(y)
+    rarest = rarest_position(counts)
     if counts[rarest] < n_folds:
         raise SettingsError(
             f"class {labels[rarest].item()!r} has {counts[rarest]} rows and cv={n_folds} needs one "

@@ -84,7 +84,8 @@ class EncodedTarget:
 
     `values` is what the loss compares with; `labels` holds the class numbers, or is None for
     regression; `class_weight` has one entry a row. `scale` has for each target of a regression what
-    its unit is in that of the user, or is None where nothing was scaled.
+    its unit is in that of the user, or is None where nothing was scaled. `rare` is the number of
+    the rare class of two, which a full-epoch metric is about; None for all other targets.
     """
 
     values: np.ndarray
@@ -93,11 +94,14 @@ class EncodedTarget:
     output: OutputKind
     n_outputs: int
     scale: np.ndarray | None = None
+    rare: int | None = None
 
     @property
     def metric_target(self) -> np.ndarray:
         """What a full-epoch metric compares with."""
-        return self.values if self.labels is None else self.labels
+        if self.labels is None:
+            return self.values
+        return self.labels if self.rare is None else (self.labels == self.rare).astype(np.intp)
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,7 @@ class WeightedTable:
             self.target.metric_target,
             self.sample_weight,
             self.target.scale,
+            metric_sign=-1.0 if self.target.rare == 0 else 1.0,
         )
 
     @property

@@ -1,23 +1,104 @@
-"""From which probability on a rare class is predicted."""
+"""From which probability on the rare class of two is predicted."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, Self
+
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 # Log-odds beyond which a threshold would be 1 or 0 itself, and rare would be none or all.
 _TELLING = (-100.0, 30.0)
 
 
+@dataclass(frozen=True)
+class Threshold:
+    """The probability from which on the rare class of two is predicted.
+
+    Parameters
+    ----------
+    value : float
+        Between 0 and 1.
+    rare : {0, 1}
+        The position of the rare class among the two.
+    """
+
+    value: float
+    rare: int
+
+    @classmethod
+    def tuned(
+        cls,
+        probabilities: np.ndarray,
+        is_rare: np.ndarray,
+        weight: np.ndarray | None,
+        rare: int,
+    ) -> Self:
+        """The threshold with the greatest F1 of the rare class on some rows.
+
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n_rows, 2)
+        is_rare : ndarray of bool, shape (n_rows,)
+        weight : ndarray of shape (n_rows,) or None
+        rare : {0, 1}
+        """
+        return cls(best_threshold(probabilities[:, rare], is_rare, weight), rare)
+
+    def positions(self, probabilities: np.ndarray) -> np.ndarray:
+        """The positions of the classes that are predicted; at the threshold that is the rare one.
+
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n_rows, 2)
+            As ``predict_proba`` returns them.
+
+        Examples
+        --------
+        >>> Threshold(0.25, rare=0).positions(np.array([[0.25, 0.75], [0.2, 0.8]])).tolist()
+        [0, 1]
+        """
+        # In the precision of the probabilities: 0.7 in float32 is below 0.7 in float64.
+        is_rare = probabilities[:, self.rare] >= float(self.value)
+        return np.where(is_rare, self.rare, 1 - self.rare)
+
+
+class DecidesByThreshold:
+    """A classifier that says the rare class of two from a threshold on; not for direct use."""
+
+    rare_class_: Any
+    threshold: float | str
+    _rarest: int
+    _threshold: Threshold
+
+    @property
+    def threshold_(self) -> float:
+        """The probability of `rare_class_` from which on `predict` says it, of two classes."""
+        if "_threshold" not in vars(self):
+            raise AttributeError(
+                f"{type(self).__name__} has no threshold_ before it is fitted on two classes."
+            )
+        return self._threshold.value
+
+    @threshold_.setter
+    def threshold_(self, value: float) -> None:
+        self._threshold = Threshold(float(value), self._rarest)
+
+    def _current_threshold(self) -> Threshold:
+        """That of the last fit; in the middle of the first one it is still a half."""
+        return vars(self).get("_threshold", Threshold(0.5, self._rarest))
+
+
 def best_threshold(
-    log_odds: np.ndarray, is_rare: np.ndarray, weight: np.ndarray | None = None
+    probability: np.ndarray, is_rare: np.ndarray, weight: np.ndarray | None = None
 ) -> float:
     """The probability of a class from which on its F1 on some rows is greatest.
 
     Parameters
     ----------
-    log_odds : ndarray of shape (n_rows,)
-        Of the class, as a network predicts them.
+    probability : ndarray of shape (n_rows,)
+        Of the class.
     is_rare : ndarray of bool, shape (n_rows,)
         Whether a row is of the class.
     weight : ndarray of shape (n_rows,), default=None
@@ -31,13 +112,14 @@ def best_threshold(
 
     Examples
     --------
-    >>> round(best_threshold(np.array([-3.0, -2.0, -1.0, 0.5]), np.array([0, 0, 1, 1]) > 0), 3)
-    0.182
+    >>> round(best_threshold(np.array([0.1, 0.2, 0.3, 0.6]), np.array([0, 0, 1, 1]) > 0), 3)
+    0.247
     """
-    weight = np.ones(len(log_odds)) if weight is None else np.asarray(weight, np.float64)
+    weight = np.ones(len(probability)) if weight is None else np.asarray(weight, np.float64)
     if not (weight * is_rare).any():
         return 0.5
-    log_odds = np.clip(log_odds, *_TELLING)
+    # The middle between two probabilities is that of their log-odds.
+    log_odds = np.clip(logit(probability.astype(np.float64)), *_TELLING)
     order = np.argsort(-log_odds, kind="stable")
     sorted_odds, rare = log_odds[order], (weight * is_rare)[order]
     ends = np.flatnonzero(np.diff(sorted_odds, append=-np.inf))
@@ -47,4 +129,10 @@ def best_threshold(
     # Below the last row that is predicted to be rare, and above the next one.
     cuts = (last + np.append(last[1:], last[-1] - 2.0)) / 2
     best = cuts[f1 >= f1.max() * (1 - 1e-12)]
-    return float(expit(best[np.abs(best).argmin()]))
+    cut = best[np.abs(best).argmin()]
+    threshold = float(expit(cut))
+    is_above = log_odds > cut
+    if (probability[~is_above] >= threshold).any():
+        # There is no number between the two in the precision of the probabilities.
+        threshold = float(probability[is_above].min())
+    return threshold

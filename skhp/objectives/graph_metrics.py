@@ -32,9 +32,11 @@ def epoch_metric(name: str) -> EpochMetric | None:
     callable or None
         A function of three tensors:
 
-        - target: class numbers, int32 of shape (S, N), or numbers, float32 of shape (S, N, O);
+        - target: class numbers, int32 of shape (S, N), or numbers, float32 of shape (S, N, O); of
+          two classes the rare one is 1;
         - outputs: those before the last activation, float32 of shape (S, C, N, O), where O is 1
-          for two classes, the number of classes for more, the number of targets for regression;
+          for two classes (log-odds of the rare one), the number of classes for more, the number of
+          targets for regression;
         - weight: float32 of shape (S, N). A row of weight 0 is as if it were not there.
 
         It returns the values, float64 of shape (S, C): those of scikit-learn, and NaN for a member
@@ -90,7 +92,7 @@ class _ClassSums(NamedTuple):
 def _predicted(outputs: tf.Tensor) -> tf.Tensor:
     n_outputs = outputs.shape[-1]
     if n_outputs == 1:
-        return tf.cast(outputs[..., 0] > 0, tf.int32)
+        return tf.cast(outputs[..., 0] >= 0, tf.int32)
     # Of equal outputs the first wins, as in NumPy; tf.argmax does not promise it.
     largest = outputs == tf.reduce_max(outputs, axis=-1, keepdims=True)
     return tf.reduce_min(tf.where(largest, tf.range(n_outputs), n_outputs), axis=-1)
@@ -124,7 +126,7 @@ def _balanced_accuracy(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor)
 
 
 def _averaged_hits(true: float, predicted: float) -> EpochMetric:
-    """Of the positive class of two; of more, the mean over those in the truth or predicted."""
+    """Of the rare class of two; of more, the mean over those in the truth or predicted."""
 
     def score(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         sums = _class_sums(target, outputs, weight)

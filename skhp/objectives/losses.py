@@ -125,7 +125,9 @@ def own_loss(given: Any) -> Any:
         return given
     if name == "binaryfocalcrossentropy" and isinstance(given, keras.losses.Loss):
         config = given.get_config()
-        return FocalLoss(config["gamma"], config["alpha"] if _balances(config) else None)
+        return FocalLoss(
+            config["gamma"], config["alpha"] if _balances(config) else None, positive=1
+        )
     return _OF_CLASSES.get(name) or _OF_NUMBERS.get(name) or given
 
 

@@ -26,7 +26,8 @@ class Metric:
     """A full-epoch metric: its name, its direction and how to compute it from outputs.
 
     The outputs are those before the last activation: one column for two classes, one a class for
-    more, one a target for regression. Labels are whole numbers from 0 up. With fewer than
+    more, one a target for regression. Labels are whole numbers from 0 up. Of two classes the rare
+    one is 1, whose log-odds the outputs are, whichever it is in the network. With fewer than
     `least_rows` rows the metric has no value. Where targets are in a unit of twice the size, it is
     ``2 ** power_of_unit`` times as small. A history calls it by `logged_as`, where that is given.
     `takes` says what the outputs are made of.
@@ -57,12 +58,13 @@ class Metric:
 
 def _predicted(outputs: np.ndarray) -> np.ndarray:
     if outputs.shape[1] == 1:
-        return (outputs[:, 0] > 0).astype(np.intp)
+        # In the middle between the two the rare class is predicted.
+        return (outputs[:, 0] >= 0).astype(np.intp)
     return outputs.argmax(axis=1)
 
 
 def _averaged(function: Callable[..., float]) -> Score:
-    """Of the positive class where there are two, the mean over the classes where there are more."""
+    """Of the rare class where there are two, the mean over the classes where there are more."""
 
     def score(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
         average = "binary" if outputs.shape[1] == 1 else "macro"

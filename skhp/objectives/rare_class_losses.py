@@ -24,6 +24,15 @@ class _RareClassLoss(keras.losses.Loss):
     """A loss with `get_params` and `set_params`."""
 
     parameters: ClassVar[tuple[str, ...]]
+    # Parameters that a program is built for; the others are numbers of the members.
+    of_program: ClassVar[tuple[str, ...]] = ()
+    positive: int | None
+
+    def about(self, rare: int) -> Self:
+        """The loss about the rare one of two classes, unless it has a positive class already."""
+        if self.positive is not None:
+            return self
+        return type(self).from_config({**self.get_config(), "positive": rare})
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get parameters of this loss.
@@ -87,8 +96,11 @@ class FocalLoss(_RareClassLoss):
     gamma : float, default=2.0
         From 0, the crossentropy, up.
     alpha : float or None, default=None
-        Between 0 and 1, for two classes with one output: weight of class 1, while class 0 weighs
-        ``1 - alpha``. None weighs both by 1.
+        Between 0 and 1, for two classes with one output: weight of the positive class, while the
+        other one weighs ``1 - alpha``. None weighs both by 1.
+    positive : {0, 1} or None, default=None
+        The positive class. None is the rarest class of the training rows where skhp's estimators
+        compile the loss, and 1 elsewhere, as in Keras' ``BinaryFocalCrossentropy``.
     reduction, name, dtype
         As of any loss of Keras.
 
@@ -104,12 +116,13 @@ class FocalLoss(_RareClassLoss):
     0.6931
     """
 
-    parameters = ("gamma", "alpha")
+    parameters = ("gamma", "alpha", "positive")
 
     def __init__(
         self,
         gamma: float = 2.0,
         alpha: float | None = None,
+        positive: int | None = None,
         *,
         reduction: str | None = "sum_over_batch_size",
         name: str = "focal",
@@ -118,6 +131,7 @@ class FocalLoss(_RareClassLoss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.gamma = gamma
         self.alpha = alpha
+        self.positive = positive
 
     def numbers_of_member(self) -> tuple[float, ...]:
         """What differs from member to member of a population."""
@@ -128,7 +142,8 @@ class FocalLoss(_RareClassLoss):
             )
         if self.alpha is None:
             return float(self.gamma), 1.0, 1.0
-        return float(self.gamma), 1.0 - float(self.alpha), float(self.alpha)
+        of_both = 1.0 - float(self.alpha), float(self.alpha)
+        return float(self.gamma), *(of_both[::-1] if self.positive == 0 else of_both)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Loss of each row."""
@@ -174,8 +189,8 @@ class SoftF1(_RareClassLoss):
         For two classes with one output: of the positive class, or the mean of both. With more
         outputs it is always the mean over the classes.
     positive : {0, 1} or None, default=None
-        The positive class. None is the rarest class of the training rows in skhp's networks, and 1
-        elsewhere.
+        The positive class. None is the rarest class of the training rows where skhp's estimators
+        compile the loss, and 1 elsewhere.
     reduction, name, dtype
         As of any loss of Keras.
 
@@ -188,6 +203,7 @@ class SoftF1(_RareClassLoss):
     """
 
     parameters = ("beta", "average", "positive")
+    of_program = ("average", "positive")
 
     def __init__(
         self,

@@ -145,7 +145,7 @@ class RowLoss:
             return self, ()
         settings = dict(self.settings)
         numbers = self.kind(**settings).numbers_of_member()
-        shared = {name: settings[name] for name in ("average", "positive") if name in settings}
+        shared = {name: settings[name] for name in self.kind.of_program}
         return replace(self, settings=tuple(sorted(shared.items()))), numbers
 
 

@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 from skhp.compat.scikit_learn import metric_of
 from skhp.shared.class_scoring import ClassScorer
 from skhp.shared.class_targets import one_hot_labels
+from skhp.shared.rarest_class import rarest_class
 
 __all__ = ["default_scoring", "scoring_of_classes"]
 
@@ -67,12 +68,10 @@ def default_scoring(estimator: Any, y: Any) -> Any:
     kind = type_of_target(y)
     if kind not in ("binary", "multiclass"):
         return None
-    labels, counts = np.unique(np.asarray(y).ravel(), return_counts=True)
     # A candidate that never says "rare" has an F1 of 0; to warn of each of hundreds helps nobody.
-    if kind == "multiclass" or len(labels) != 2:
+    if kind == "multiclass" or len(np.unique(np.asarray(y))) != 2:
         return _without_weights(make_scorer(f1_score, average="macro", zero_division=0.0))
-    rarest = labels[0] if counts[0] < counts[1] else labels[1]
-    return _without_weights(make_scorer(f1_score, pos_label=rarest, zero_division=0.0))
+    return _without_weights(make_scorer(f1_score, pos_label=rarest_class(y), zero_division=0.0))
 
 
 def _without_weights(scorer: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "deciding_step",
     "held_within",
     "is_pipeline",
     "last_step",
@@ -96,6 +97,13 @@ def steps_before(estimator: Any) -> list[tuple[str, Any]]:
         ]
         prefix += f"{name}__"
     return before
+
+
+def deciding_step(estimator: Any) -> Any:
+    """The fitted estimator that predicts: a pipeline's last step, the best one of a search."""
+    while (inner := getattr(last_step(estimator), "best_estimator_", None)) is not None:
+        estimator = inner
+    return last_step(estimator)
 
 
 def held_within(estimator: Any) -> Any | None:

@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.api import types
 
 from skhp.exceptions import TableError
+from skhp.shared.rarest_class import rarest_position
 from skhp.tables.columns import describe_type
 
 # One for the test set; of the other three, each fold scores on one, and of the two that are left
@@ -103,7 +104,7 @@ def encode_target(
             f"the target {name!r} has one class only, every row is {labels[0].item()!r}: name "
             "another column with --target, or add rows of another class."
         )
-    rarest = len(labels) - 1 - int(np.argmin(counts[::-1]))
+    rarest = rarest_position(counts)
     if counts[rarest] < MIN_CLASS_ROWS:
         few = int((counts < MIN_CLASS_ROWS).sum())
         rows = "a single row" if counts[rarest] == 1 else f"{counts[rarest]} rows"

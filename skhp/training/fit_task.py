@@ -41,6 +41,9 @@ class ValidationRows:
     `weight` multiplies the loss of a row, as in training. A metric compares with `metric_target`
     (class numbers, or the targets themselves) and weighs by `metric_weight`, where class weights
     have no place. `metric_scale` has the unit of each target, which a metric is told in; None is 1.
+    Of two classes the metric is that of the rare one: `metric_target` is 1 for its rows and 0 for
+    the others, and `metric_sign` is -1 where the output of the network is the log-odds of the other
+    class.
     """
 
     X: np.ndarray
@@ -49,6 +52,7 @@ class ValidationRows:
     metric_target: np.ndarray
     metric_weight: np.ndarray | None
     metric_scale: np.ndarray | None = None
+    metric_sign: float = 1.0
 
     def metric_unit(self, metric: Metric | None) -> float:
         """What a metric is multiplied by, if its targets are told in units of the largest one."""

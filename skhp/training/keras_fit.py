@@ -47,7 +47,11 @@ class HeldOutEvaluation(keras.callbacks.Callback):
             if np.isfinite(outputs).all():
                 unit = 1 if rows.metric_scale is None else rows.metric_scale
                 target = rows.metric_target * unit
-                value = float(self._metric.score(target, outputs * unit, rows.metric_weight))
+                value = float(
+                    self._metric.score(
+                        target, outputs * unit * rows.metric_sign, rows.metric_weight
+                    )
+                )
             logs[self._metric.key] = value
 
 

@@ -43,10 +43,10 @@ def test_no_other_threshold_has_a_greater_f1(rows):
     log_odds = log_odds / 2
 
     def f1(threshold):
-        predicted = expit(log_odds) > threshold
+        predicted = expit(log_odds) >= threshold
         return f1_score(is_rare, predicted, sample_weight=weight, zero_division=0)
 
-    found = best_threshold(log_odds, is_rare, weight)
+    found = best_threshold(expit(log_odds), is_rare, weight)
     others = expit(np.arange(-3.75, 4, 0.5))
     assert 0 < found < 1
     assert f1(found) >= max(map(f1, others)) - 1e-9
@@ -55,21 +55,21 @@ def test_no_other_threshold_has_a_greater_f1(rows):
 
 
 def test_of_equal_thresholds_it_is_the_one_nearest_to_a_half():
-    log_odds = np.array([3.0, 1.0, 1.0, -5.0])
-    assert best_threshold(log_odds, np.array([1, 0, 0, 1]) > 0) == pytest.approx(expit(2.0))
+    probability = expit(np.array([3.0, 1.0, 1.0, -5.0]))
+    assert best_threshold(probability, np.array([1, 0, 0, 1]) > 0) == pytest.approx(expit(2.0))
 
 
 @pytest.mark.parametrize("shift", [50.0, 1e4, -1e4, np.inf])
 def test_certain_rows_leave_it_a_probability(shift):
-    log_odds = np.array([shift, shift, shift, -2.0])
-    found = best_threshold(log_odds, np.array([1, 0, 1, 1 if shift < 0 else 0]) > 0)
+    probability = expit(np.array([shift, shift, shift, -2.0]))
+    found = best_threshold(probability, np.array([1, 0, 1, 1 if shift < 0 else 0]) > 0)
     assert 0 < found < 1
     if shift > 0:
         assert expit(-2.0) < found
 
 
 def test_without_a_rare_row_of_any_weight_it_is_a_half():
-    assert best_threshold(np.zeros(2), np.array([1, 0]) > 0, np.zeros(2)) == 0.5
+    assert best_threshold(np.full(2, 0.5), np.array([1, 0]) > 0, np.zeros(2)) == 0.5
 
 
 @pytest.mark.parametrize("y", [RARE, 1 - RARE, LABELS], ids=["one", "zero", "labels"])
@@ -82,9 +82,9 @@ def test_it_is_tuned_on_the_rows_that_are_held_out(y, engine):
     )
     (column,) = np.flatnonzero(fitted.classes_ == rare)
     probability = fitted.predict_proba(X)[:, column]
-    np.testing.assert_array_equal(fitted.predict(X) == rare, probability > fitted.threshold_)
+    np.testing.assert_array_equal(fitted.predict(X) == rare, probability >= fitted.threshold_)
     expected = max(
-        f1_score(y[held_out] == rare, probability[held_out] > threshold)
+        f1_score(y[held_out] == rare, probability[held_out] >= threshold)
         for threshold in np.unique(probability)
     )
     assert f1_score(y[held_out] == rare, fitted.predict(X[held_out]) == rare) == expected
@@ -92,7 +92,7 @@ def test_it_is_tuned_on_the_rows_that_are_held_out(y, engine):
         X[~held_out], y[~held_out], X_val=X[held_out], y_val=y[held_out]
     )
     np.testing.assert_array_equal(plain.predict_proba(X), fitted.predict_proba(X))
-    np.testing.assert_array_equal(plain.predict(X) == rare, probability > 0.5)
+    np.testing.assert_array_equal(plain.predict(X) == rare, probability >= 0.5)
 
 
 def test_a_number_is_the_probability_of_the_rarest():
@@ -103,7 +103,7 @@ def test_a_number_is_the_probability_of_the_rarest():
             fitted = network(threshold=threshold).fit(X, y)
             assert fitted.threshold_ == threshold
             predicted = fitted.predict(X) == rare
-            np.testing.assert_array_equal(predicted, fitted.predict_proba(X)[:, rare] > threshold)
+            np.testing.assert_array_equal(predicted, fitted.predict_proba(X)[:, rare] >= threshold)
             shares.append(predicted.mean())
     assert shares[0] > shares[1] > shares[2]
 

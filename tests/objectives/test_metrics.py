@@ -198,9 +198,14 @@ def test_logits_that_are_one_probability_still_rank_the_rows():
     assert area == 1
 
 
-def test_a_row_in_the_middle_of_two_classes_is_of_the_first():
+def test_a_row_in_the_middle_of_two_classes_is_of_the_rare_one():
     accuracy = CLASSIFICATION_METRICS["accuracy"].score
-    assert accuracy(np.array([0]), np.array([[0.0]]), None) == 1
+    for middle in (0.0, -0.0):
+        assert accuracy(np.array([1]), np.array([[middle]]), None) == 1
+
+
+def test_a_row_in_the_middle_of_more_classes_is_of_the_first():
+    accuracy = CLASSIFICATION_METRICS["accuracy"].score
     assert accuracy(np.array([0]), np.array([[2.0, 2.0, 1.0]]), None) == 1
 
 

@@ -21,10 +21,11 @@ from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, StandardSca
 
 from skhp.comparison.baselines.dummy import DUMMY
 from skhp.comparison.baselines.lasso import QuietSearch, lasso_search
-from skhp.comparison.metric_scorers import rarest_class
+from skhp.comparison.metric_scorers import rarer_of_two
 from skhp.comparison.outer_splits import OuterSplits
 from skhp.exceptions import SettingsError
 from skhp.shared.nearest_name import nearest_name
+from skhp.shared.rarest_class import rarest_position
 from skhp.tables.preparation import make_preparation
 
 BASELINES = (DUMMY, "logistic", "ridge", "lasso", "gradient_boosting")
@@ -147,7 +148,7 @@ def _tuned_lasso(X: Any, y: np.ndarray, splits: OuterSplits) -> QuietSearch:
     labels, codes = np.unique(y, return_inverse=True)
     counts = [np.bincount(codes[split.train], minlength=len(labels)) for split in splits.every]
     fewest = np.min(counts, axis=0)
-    rarest = int(np.argmin(fewest))
+    rarest = rarest_position(fewest)
     if fewest[rarest] < 2:
         raise SettingsError(
             f"class {labels[rarest].item()!r} has {fewest[rarest]} rows in the training rows of a "
@@ -155,7 +156,7 @@ def _tuned_lasso(X: Any, y: np.ndarray, splits: OuterSplits) -> QuietSearch:
             "it, or give another baseline."
         )
     n_folds = min(_INNER_FOLDS, int(fewest[rarest]))
-    rare = rarest_class(y)
+    rare = rarer_of_two(y)
     of_classes = {"average": "macro"} if rare is None else {"pos_label": rare}
     return lasso_search(
         _scaling(X),

@@ -14,6 +14,9 @@ from skhp.estimators.keras_model.model_wrapper import ClassifierLabelEncoder, lo
 from skhp.objectives.metrics import OutputForm
 from skhp.shared.source_library import library_of
 
+# How far float32 may lead a probability beyond 0 and 1.
+_TOLERANCE = 1e-6
+
 
 class RepairedLabelEncoder(ClassifierLabelEncoder):
     """SciKeras' encoder of labels, with probabilities that are some and outputs that fit.
@@ -103,8 +106,7 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
         refuse_output_units(y.shape[-1], self.output_units())
         if not return_proba:
             return super().inverse_transform(y)
-        tolerance = 1e-6
-        if y.min() < -tolerance or y.max() > 1 + tolerance:
+        if y.min() < -_TOLERANCE or y.max() > 1 + _TOLERANCE:
             raise ValueError(
                 f"The outputs of the model are no probabilities: they go from {y.min():.3g} to "
                 f"{y.max():.3g}. Let its last layer have the activation 'sigmoid' or 'softmax', or "
@@ -116,6 +118,19 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
         if self._target_type in ("binary", "multiclass", "multiclass-onehot"):
             return _with_sum_one(y)
         return y
+
+
+def likelier_of_two(outputs: np.ndarray) -> np.ndarray | None:
+    """Outputs for two classes that are not probabilities, as numbers of which one is above a half.
+
+    None where they are probabilities.
+    """
+    if not (outputs.min() < -_TOLERANCE or outputs.max() > 1 + _TOLERANCE):
+        return None
+    refuse_output_units(outputs.shape[-1], (1, 2))
+    if outputs.shape[1] == 1:
+        return np.hstack([1 - outputs, outputs])
+    return softmax(outputs, axis=1)
 
 
 def as_columns(target: np.ndarray, units: int | None, loss: Any) -> np.ndarray:

@@ -88,9 +88,10 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights.
     threshold : float or "tune", default=0.5
-        For two classes: the probability of the rarest from which on `predict` says it. "tune" takes
-        the one with the greatest F1 on the rows held out, after the training: those that early
-        stopping watches, of `validation_split`, or of the ``validation_data`` given to `fit`.
+        For two classes: the probability of the rarest from which on `predict` says it; at this
+        probability itself it says the rarest. "tune" takes the one with the greatest F1 on the rows
+        held out, after the training: those that early stopping watches, of `validation_split`, or
+        of the ``validation_data`` given to `fit`.
     **kwargs : dict
         Parameters of the build function, and parameters with a prefix that tells where they go:
         ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
@@ -105,8 +106,8 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     history_ : dict
         A list of values, one an epoch, for the loss and each metric.
     rare_class_ : label
-        The rarest class of the rows that it was fitted on, of equals the last; only for two
-        classes.
+        The class with the fewest rows in `fit`, those that are held out included, whatever they
+        weigh (rows of weight zero do not count); of equals the last. Only for two classes.
     threshold_ : float
         The probability of `rare_class_` that `predict` goes by; only for two classes.
     n_iter_ : int

@@ -8,32 +8,30 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logit
 
 from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.early_stopping import WatchedRows
 from skhp.estimators.keras_model.class_encoding import (
     as_probabilities,
+    likelier_of_two,
     log_probabilities,
     output_form,
 )
 from skhp.estimators.keras_model.preparation import CheckedFit, HeldOutLabels
 from skhp.estimators.keras_model.wrapped_labels import LabelWrapper
-from skhp.estimators.threshold import best_threshold
+from skhp.estimators.threshold import DecidesByThreshold, Threshold
 from skhp.exceptions import InvalidParameterError
+from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.shared.rarest_class import class_counts, rarest_position
 
 
-class LabelDecisions(LabelWrapper):
+class LabelDecisions(DecidesByThreshold, LabelWrapper):
     """Predictions of labels, with a threshold for the rarest of two; not for direct use."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **LabelWrapper._parameter_constraints,
         "threshold": [StrOptions({"tune"}), Interval(Real, 0, 1, closed="neither")],
     }
-
-    threshold: float | str
-    threshold_: float
-    rare_class_: Any
 
     def predict(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
         """The most likely class of each row, or of two classes by the threshold.
@@ -48,13 +46,14 @@ class LabelDecisions(LabelWrapper):
         -------
         y : ndarray of the shape and type of the labels in `fit`
         """
-        threshold = getattr(self, "threshold_", 0.5)
-        # What a model predicts without a threshold, also at equal probabilities, stays as it is.
-        if threshold == 0.5:
+        if not hasattr(self, "rare_class_"):
             return self._as_given(super().predict(X, **kwargs))
-        is_rare = self._rare_probability(self._predict_raw(X, **kwargs)) >= threshold
-        labels = self.classes_[np.where(is_rare, self._rarest(), 1 - self._rarest())]
-        return self._as_given(labels)
+        threshold, outputs = self._current_threshold(), self._predict_raw(X, **kwargs)
+        # What is likelier can be told of any outputs.
+        of_two = likelier_of_two(outputs) if threshold.value == 0.5 else None
+        if of_two is None:
+            of_two = self.target_encoder_.inverse_transform(outputs, return_proba=True)
+        return self._as_given(self.classes_[threshold.positions(of_two)])
 
     def predict_proba(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
         """Probabilities of the classes for each row.
@@ -112,13 +111,6 @@ class LabelDecisions(LabelWrapper):
         with np.errstate(divide="ignore"):
             return np.log(probabilities)
 
-    def _rare_probability(self, outputs: np.ndarray) -> np.ndarray:
-        probabilities = self.target_encoder_.inverse_transform(outputs, return_proba=True)
-        return probabilities[:, self._rarest()]
-
-    def _rarest(self) -> int:
-        return int(self.rare_class_ == self.classes_[1])
-
     # A fit
 
     def _checked(
@@ -144,25 +136,36 @@ class LabelDecisions(LabelWrapper):
         self._settle(None, inputs=lambda: ())
         return X, y
 
-    def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
+    def _count_classes(self, y: np.ndarray, used: np.ndarray) -> None:
+        super()._count_classes(y, used)
         self._refuse_threshold()
         self._forget_threshold()
-        super()._make_model(X, y)
         if self._has_two_classes():
-            first, last = (np.count_nonzero(y == label) for label in self.classes_)
-            # Of equals the last, as classes_[1] is what is called positive.
-            self.rare_class_ = self.classes_[int(last <= first)]
+            known = self._known_classes()
+            classes, counts = class_counts(y[used], y if known is None else known)
+            self._rarest = rarest_position(counts)
+            self.rare_class_ = classes[self._rarest]
+
+    def _get_compile_kwargs(self) -> dict[str, Any]:
+        compiled = super()._get_compile_kwargs()
+        if hasattr(self, "rare_class_") and isinstance(compiled.get("loss"), FocalLoss | SoftF1):
+            compiled["loss"] = compiled["loss"].about(self._rarest)
+        return compiled
 
     def _settle(self, held_out: HeldOutLabels | None, inputs: Callable[[], Any]) -> None:
         if not self._has_two_classes():
             # A population leaves what an estimator had learnt of another target.
             self._forget_threshold()
         elif self.threshold != "tune":
-            self.threshold_ = float(self.threshold)
+            self._threshold = Threshold(float(self.threshold), self._rarest)
         elif held_out is not None:
-            probability = self._rare_probability(self._probable_outputs(inputs()))
-            is_rare = held_out.labels == self.rare_class_
-            self.threshold_ = best_threshold(logit(probability), is_rare, held_out.weight)
+            outputs = self._probable_outputs(inputs())
+            self._threshold = Threshold.tuned(
+                self.target_encoder_.inverse_transform(outputs, return_proba=True),
+                held_out.labels == self.rare_class_,
+                held_out.weight,
+                self._rarest,
+            )
 
     def _probable_outputs(self, inputs: Any) -> Any:
         """Outputs for rows in the form that the model takes them in, as `_predict_raw` has them."""
@@ -189,7 +192,7 @@ class LabelDecisions(LabelWrapper):
         )
 
     def _forget_threshold(self) -> None:
-        for name in ("rare_class_", "threshold_"):
+        for name in ("rare_class_", "_rarest", "_threshold"):
             self.__dict__.pop(name, None)
 
     def _has_two_classes(self) -> bool:

@@ -95,8 +95,12 @@ class RepairedWrapper(ModelWrapper):
     def _initialize(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         X, y = self._validate_data(X, y, reset=True)
         self._draw_seeds()
+        self._count_classes(y, np.ones(len(y), bool))
         self._make_model(X, y)
         return X, y
+
+    def _count_classes(self, y: np.ndarray, used: np.ndarray) -> None:
+        """Learn what the targets of the rows that are used say of classes, before the model."""
 
     def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
         self.target_encoder_ = self.target_encoder.fit(y)
@@ -179,6 +183,7 @@ class RepairedWrapper(ModelWrapper):
         Yields the rows as it takes them.
         """
         if checked.fresh:
+            self._count_classes(checked.y, checked.used)
             self._make_model(checked.X, checked.y)
         else:
             self._refuse_changes()

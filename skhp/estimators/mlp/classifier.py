@@ -60,9 +60,9 @@ class KerasMLPClassifier(MultilayerPerceptron, NetworkClassifier):
     monitor : str, default="val_loss"
         What early stopping and "plateau" watch on the rows held out: "val_loss", or a metric over
         all of them: "val_accuracy", "val_average_precision", "val_balanced_accuracy", "val_f1",
-        "val_precision", "val_recall", "val_roc_auc". F1, precision and recall are those of
-        ``classes_[1]`` for two classes, the mean over the classes for more. Keras' "val_acc" and
-        "val_auc" are taken, too.
+        "val_precision", "val_recall", "val_roc_auc". Average precision, F1, precision and recall
+        are those of `rare_class_` for two classes, the mean over the classes for more. Keras'
+        "val_acc" and "val_auc" are taken, too.
     validation_fraction : float, default=0.2
         Share of the rows to hold out. Every class of two rows or more is on both sides.
     loss : {"auto", "crossentropy", "focal", "soft_f1"} or loss, default="auto"
@@ -75,8 +75,9 @@ class KerasMLPClassifier(MultilayerPerceptron, NetworkClassifier):
     class_weight : dict, "balanced" or None, default=None
         Weight of a class by its label; "balanced" weighs inversely to the frequency.
     threshold : float or "tune", default=0.5
-        For two classes: the probability of the rarest from which on `predict` says it. "tune" takes
-        the one with the greatest F1 on the rows held out, after the training.
+        For two classes: the probability of the rarest from which on `predict` says it; at this
+        probability itself it says the rarest. "tune" takes the one with the greatest F1 on the rows
+        held out, after the training.
     engine : {"auto", "population", "keras"}, default="auto"
         What trains the network: the compiled program that trains whole populations, and a lone fit
         as a cohort of one, or Keras' own ``fit``. "auto" takes Keras where there are `callbacks`;
@@ -119,7 +120,9 @@ class KerasMLPClassifier(MultilayerPerceptron, NetworkClassifier):
     stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback", "pruned"}
         Why the training ended.
     rare_class_ : label
-        The rarest class of the rows that it was fitted on; of equals the last.
+        The class with the fewest rows in `fit`, those that are held out included, whatever they
+        weigh (rows of weight zero do not count); of equals the last. The monitored metric, the loss
+        and the threshold are about it.
     threshold_ : float
         The probability of `rare_class_` that `predict` goes by, where there are two classes.
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, log_expit, log_softmax, logit, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils import column_or_1d
 
 from skhp.estimators.network.estimator import NetworkEstimator
 from skhp.estimators.network.prepared_fit import PreparedFit
-from skhp.estimators.threshold import best_threshold
+from skhp.estimators.tables import WeightedTable
+from skhp.estimators.threshold import DecidesByThreshold, Threshold
 from skhp.exceptions import InvalidParameterError
 from skhp.shared.class_targets import one_hot_labels, one_hot_rows, refuse_unclear_labels
+from skhp.shared.rarest_class import class_counts, rarest_position
 from skhp.training.trained_network import TrainedNetwork
 
 
@@ -24,16 +27,13 @@ class OneHotForm(NamedTuple):
     dtype: np.dtype
 
 
-class ClassDecisions(NetworkEstimator):
+class ClassDecisions(DecidesByThreshold, NetworkEstimator):
     """Predictions of classes, with a threshold for the rarest of two; not for direct use."""
 
     _row_parameters: ClassVar[tuple[str, ...]] = ()
 
     classes_: np.ndarray
     _one_hot: OneHotForm | None = None
-    threshold: float | str
-    threshold_: float
-    _rarest: int
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Logits: the outputs of the network before its last activation.
@@ -63,9 +63,7 @@ class ClassDecisions(NetworkEstimator):
             In the order of `classes_`.
         """
         outputs = self._outputs(X)
-        if outputs.shape[1] == 1:
-            return np.column_stack([expit(-outputs), expit(outputs)])
-        return softmax(outputs, axis=1)
+        return _of_two(outputs) if outputs.shape[1] == 1 else softmax(outputs, axis=1)
 
     def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
         """Logarithms of the probabilities of the classes, finite also where those round to 0.
@@ -98,21 +96,25 @@ class ClassDecisions(NetworkEstimator):
         """
         outputs = self._outputs(X)
         if outputs.shape[1] == 1:
-            places = (outputs[:, 0] > self._least_log_odds()).astype(np.intp)
+            places = self._current_threshold().positions(_of_two(outputs))
         else:
             places = outputs.argmax(axis=1)
         if self._one_hot is None:
             return self.classes_[places]
         return one_hot_rows(places, *self._one_hot)
 
-    def _least_log_odds(self) -> float:
-        """Log-odds of ``classes_[1]`` that its rows exceed."""
-        threshold = float(logit(getattr(self, "threshold_", 0.5)))
-        return threshold if self._rarest == 1 else -threshold
-
-    def _checked_table(self, X: ArrayLike, y: ArrayLike, *more: Any, **options: Any) -> Any:
+    def _checked_table(
+        self, X: ArrayLike, y: ArrayLike, *more: Any, first: bool, **options: Any
+    ) -> WeightedTable:
         refuse_unclear_labels(y)
-        return super()._checked_table(X, y, *more, **options)
+        table = super()._checked_table(X, y, *more, first=first, **options)
+        labels = table.target.labels
+        if first and labels is not None:
+            _, counts = class_counts(labels, np.arange(len(self.classes_)))
+            self._rarest = rarest_position(counts)
+            self.rare_class_ = self.classes_[self._rarest]
+        rare = self._rarest if len(self.classes_) == 2 else None
+        return replace(table, target=replace(table.target, rare=rare))
 
     def _labels(self, y: np.ndarray, *, first: bool) -> np.ndarray:
         """A target as one label a row; `first` notes whether it is given in one-hot rows."""
@@ -153,12 +155,19 @@ class ClassDecisions(NetworkEstimator):
 
     def _settle(self, prepared: PreparedFit, network: TrainedNetwork) -> None:
         rows = prepared.validation
-        if self.threshold != "tune":
-            self.threshold_ = float(self.threshold)
+        if len(self.classes_) > 2:
+            self.__dict__.pop("_threshold", None)
+        elif self.threshold != "tune":
+            self._threshold = Threshold(float(self.threshold), self._rarest)
         elif rows is not None:
-            log_odds = network.logits(rows.X)[:, 0]
-            self.threshold_ = best_threshold(
-                log_odds if self._rarest == 1 else -log_odds,
-                rows.metric_target == self._rarest,
+            self._threshold = Threshold.tuned(
+                _of_two(network.logits(rows.X)),
+                rows.metric_target == 1,
                 rows.metric_weight,
+                self._rarest,
             )
+
+
+def _of_two(outputs: np.ndarray) -> np.ndarray:
+    """Probabilities of both classes from the log-odds of the second one, of shape (n_rows, 1)."""
+    return np.column_stack([expit(-outputs), expit(outputs)])

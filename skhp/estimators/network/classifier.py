@@ -171,11 +171,6 @@ class NetworkClassifier(ClassifierMixin, ClassDecisions):
         labels = np.searchsorted(self.classes_, y)
         if not held_out:
             self._weight_of_class = self._computed_class_weight(labels)
-        if first:
-            counts = np.bincount(labels, minlength=len(self.classes_))
-            # Of equals the last, as classes_[1] is what is called positive.
-            self._rarest = int(np.flatnonzero(counts == counts.min())[-1])
-            self.rare_class_ = self.classes_[self._rarest]
         binary = len(self.classes_) == 2
         return EncodedTarget(
             values=labels.astype(np.float32)[:, None] if binary else labels.astype(np.int32),

@@ -23,7 +23,7 @@ def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
     ----------
     loss : str, FocalLoss, SoftF1 or a loss of Keras
     rarest : int
-        Code of the rarest class, whose F1 a `SoftF1` without a positive class is of.
+        Code of the rarest class, which a loss without a positive class is about.
     n_classes : int
 
     Raises
@@ -45,10 +45,9 @@ def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
     elif isinstance(loss, str):
         return loss
     loss.numbers_of_member()
-    settings = loss.get_params()
-    if settings.get("positive", rarest) is None:
-        settings["positive"] = min(rarest, 1)
-    return NetworkLoss(_NAME_OF[type(loss)], tuple(settings.items()))
+    if n_classes == 2:
+        loss = loss.about(rarest)
+    return NetworkLoss(_NAME_OF[type(loss)], tuple(loss.get_params().items()))
 
 
 def warn_of_empty_batches(

@@ -13,7 +13,8 @@ from skhp.exceptions import InvalidParameterError
 from skhp.inspection.displays.drawing_area import drawing_area
 from skhp.inspection.value_text import public_name
 from skhp.shared.class_targets import class_labels
-from skhp.shared.pipelines import last_step
+from skhp.shared.pipelines import deciding_step
+from skhp.shared.rarest_class import rare_class_of, rarest_class
 
 __all__ = ["ThresholdDisplay"]
 
@@ -104,7 +105,9 @@ class ThresholdDisplay:
             Rows that it has not seen in `fit`.
         y : array-like of shape (n_samples,)
         pos_label : object, default=None
-            The class to look at; of several, against all others. None is the rarest one in `y`.
+            The class to look at; of several, against all others. None is the class that the
+            estimator learnt to be the rarest (its ``rare_class_``), and for an estimator that has
+            none of its own the rarest one in `y`; of two that are as rare, the later one.
         name : str, default=None
             For the title; None is the class of the estimator.
         ax : matplotlib axes, default=None
@@ -119,8 +122,10 @@ class ThresholdDisplay:
                 "drawn. Give a fitted classifier that predicts probabilities."
             )
         y = np.asarray(column_or_1d(class_labels(y)))
-        pos_label = _rarest(y) if pos_label is None else pos_label
         classes = list(estimator.classes_)
+        if pos_label is None:
+            its_own = rare_class_of(estimator)
+            pos_label = rarest_class(y, classes) if its_own is None else its_own
         if pos_label not in classes:
             raise InvalidParameterError(
                 f"Got pos_label={pos_label!r}; expected one of the classes {classes}."
@@ -168,7 +173,7 @@ class ThresholdDisplay:
         y_true = np.asarray(column_or_1d(class_labels(y_true)))
         y_proba = np.asarray(column_or_1d(y_proba))
         check_consistent_length(y_true, y_proba)
-        pos_label = _rarest(y_true) if pos_label is None else pos_label
+        pos_label = rarest_class(y_true) if pos_label is None else pos_label
         positive = y_true == pos_label
         if not positive.any():
             raise InvalidParameterError(
@@ -232,18 +237,9 @@ class ThresholdDisplay:
         return self
 
 
-def _rarest(y: np.ndarray) -> Any:
-    classes, counts = np.unique(y, return_counts=True)
-    # The last of equals, as scikit-learn's positive class is the last of two.
-    return classes[len(counts) - 1 - int(np.argmin(counts[::-1]))]
-
-
 def _threshold_of(estimator: Any, pos_label: Any) -> float | None:
     """The threshold that a fitted classifier predicts `pos_label` by, where it has its own."""
-    # A pipeline predicts by the threshold of its last step, a search by that of its best one.
-    while (inner := getattr(last_step(estimator), "best_estimator_", None)) is not None:
-        estimator = inner
-    estimator = last_step(estimator)
+    estimator = deciding_step(estimator)
     threshold = getattr(estimator, "threshold_", getattr(estimator, "best_threshold_", None))
     if threshold is None or len(estimator.classes_) != 2:
         return None

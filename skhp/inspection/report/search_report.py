@@ -31,6 +31,8 @@ from skhp.inspection.search_results import SearchResults, search_results
 from skhp.inspection.training_history import fitted_network, training_history
 from skhp.inspection.value_text import public_name
 from skhp.shared.class_targets import class_labels
+from skhp.shared.rarest_class import rare_class_of, rarest_class
+from skhp.shared.target_summary import TargetSummary
 
 _PACKAGES = ("skhp", "scikit-learn", "keras", "tensorflow", "numpy", "scipy", "scikit-optimize")
 
@@ -196,7 +198,8 @@ def _drawings(search: Any, results: SearchResults, X: Any, y: Any) -> Iterator[_
         return
     yield from _training(best)
     if X is not None:
-        yield from _on_new_rows(best, X, np.asarray(class_labels(y) if is_classifier(best) else y))
+        labels = np.asarray(class_labels(y) if is_classifier(best) else y)
+        yield from _on_new_rows(best, X, labels, getattr(search, "target_summary", None))
 
 
 def _training(best: Any) -> Iterator[_Drawing]:
@@ -216,7 +219,9 @@ def _training(best: Any) -> Iterator[_Drawing]:
         )
 
 
-def _on_new_rows(best: Any, X: Any, y: np.ndarray) -> Iterator[_Drawing]:
+def _on_new_rows(
+    best: Any, X: Any, y: np.ndarray, searched: TargetSummary | None
+) -> Iterator[_Drawing]:
     name = public_name(fitted_network(best))
     if is_regressor(best) and y.ndim == 1:
         predicted = best.predict(X)
@@ -228,10 +233,10 @@ def _on_new_rows(best: Any, X: Any, y: np.ndarray) -> Iterator[_Drawing]:
     if not binary or y.ndim != 1 or not hasattr(best, "predict_proba"):
         return
     classes = list(best.classes_)
-    counts = [int((y == label).sum()) for label in classes]
-    rare = classes[0] if counts[0] < counts[1] else classes[1]
+    rare = _rare_class(best, searched, y)
     label = class_label(rare)
-    if (y == rare).any():
+    is_rare = y == rare
+    if is_rare.any():
         yield _Drawing(
             lambda ax: ThresholdDisplay.from_estimator(
                 best, X, y, pos_label=rare, name=name, ax=ax
@@ -239,16 +244,24 @@ def _on_new_rows(best: Any, X: Any, y: np.ndarray) -> Iterator[_Drawing]:
             f"Precision, recall and F1 of class {label} over the threshold, on rows that the "
             "search has not seen.",
         )
-    if min(counts) == 0:
+    if is_rare.all() or not is_rare.any():
         return
     probability = best.predict_proba(X)[:, classes.index(rare)]
-    brier = brier_score_loss(y == rare, probability)
+    brier = brier_score_loss(is_rare, probability)
     yield _Drawing(
-        lambda ax: _calibration(y == rare, probability, name, label, ax),
+        lambda ax: _calibration(is_rare, probability, name, label, ax),
         f"How far the probabilities of class {label} can be trusted; Brier score {brier:.3f}. "
         "Class weights, focal loss and above all soft F1 distort them; scikit-learn's "
         "CalibratedClassifierCV mends that.",
     )
+
+
+def _rare_class(best: Any, searched: TargetSummary | None, y: np.ndarray) -> Any:
+    """The rarest class of the rows that were searched; new rows tell it where nothing else does."""
+    classes = list(best.classes_)
+    learnt = (rare_class_of(best), None if searched is None else searched.rare_class)
+    known = (label for label in learnt if label is not None and label in classes)
+    return next(known, rarest_class(y, classes))
 
 
 def _prediction_errors(y: np.ndarray, predicted: np.ndarray, ax: Any) -> None:

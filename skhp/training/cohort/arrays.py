@@ -185,7 +185,9 @@ class CohortArrays:
             weight=_stacked([_normalised(part.weight, divisor) for part in rows], size),
             metric_target=_stacked([_metric_target(part) for part in rows], size),
             metric_weight=_stacked([_metric_weight(part) for part in rows], size),
-            metric_scale=tf.constant(np.stack([_metric_scale(part) for part in rows])),
+            metric_scale=tf.constant(
+                np.stack([_metric_scale(part) * np.float32(part.metric_sign) for part in rows])
+            ),
             present=_stacked([np.ones(len(part.X), np.float32) for part in rows], size),
         )
 

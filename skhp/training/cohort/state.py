@@ -60,7 +60,7 @@ class HeldOutRows(NamedTuple):
     weight: Tensor  # (S, V), in the loss, with a sum of 1 (or as the loss divides)
     metric_target: Tensor  # (S, V, ...)
     metric_weight: Tensor  # (S, V)
-    metric_scale: Tensor  # (S, number of targets), or (S, 1) where all have one unit
+    metric_scale: Tensor  # (S, number of targets), or (S, 1): factor of the outputs in the metric
     present: Tensor  # (S, V), 1 for a row and 0 for padding
 
 
