@@ -71,13 +71,15 @@ class WatchedRows:
 
     `target` is that of the rows held out, `weight` what the user gave them; `outputs` has the model
     predict them, as numbers or probabilities. `own_form` says what they are as the model itself
-    returns them; None if only Keras knows.
+    returns them; None if only Keras knows. Of two classes `target` is 1 for the rare one, and
+    `sign` is -1 where the log-odds of the model are those of the other one.
     """
 
     target: np.ndarray
     weight: np.ndarray | None
     outputs: Callable[[], np.ndarray]
     own_form: OutputForm | None
+    sign: float = 1.0
 
 
 class EarlyStoppingByParameters(keras.callbacks.EarlyStopping):
@@ -120,7 +122,7 @@ class EarlyStoppingByParameters(keras.callbacks.EarlyStopping):
             outputs = np.asarray(self.rows.outputs())
             value = np.nan
             if np.isfinite(outputs).all():
-                outputs = self.metric.outputs(outputs.reshape(len(outputs), -1))
+                outputs = self.metric.outputs(outputs.reshape(len(outputs), -1)) * self.rows.sign
                 value = float(self.metric.score(self.rows.target, outputs, self.rows.weight))
             logs[self.metric.key] = value
         super().on_epoch_end(epoch, logs)
@@ -222,7 +224,12 @@ def with_metric_rows(
         given is not None and np.allclose(given * weight.sum(), weight * given.sum())
     ):
         raise CannotJoinError("weighted_metrics count class weights, and the monitor does not.")
-    return replace(validation, metric_target=watched.target, metric_weight=weight)
+    return replace(
+        validation,
+        metric_target=watched.target,
+        metric_weight=weight,
+        metric_sign=watched.sign,
+    )
 
 
 def _whole(count: float) -> int:

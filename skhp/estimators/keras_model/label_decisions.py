@@ -173,11 +173,15 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
 
     def _watched_rows(self, checked: CheckedFit, held_out: Any) -> WatchedRows:
         labels, weight = self._held_out_labels(checked, f"monitor={self.monitor!r}")
+        target, sign = np.searchsorted(self.classes_, labels), 1.0
+        if len(self.classes_) == 2:
+            target, sign = (target == self._rarest).astype(int), 1.0 if self._rarest else -1.0
         return WatchedRows(
-            np.searchsorted(self.classes_, labels),
+            target,
             weight,
             lambda: self._probable_outputs(held_out[0]),
             output_form(self.model_.loss, self._output_units or 1),
+            sign,
         )
 
     def _refuse_encoded_target(self) -> None:
