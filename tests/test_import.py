@@ -126,7 +126,7 @@ def test_the_version_is_that_of_the_installed_package():
     assert skhp.__version__ == importlib.metadata.version("skhp")
 
 
-@pytest.mark.parametrize("package", ["networks", "training", "estimators", "comparison"])
+@pytest.mark.parametrize("package", ["losses", "networks.layers", "population", "scoring"])
 def test_a_package_has_the_names_it_lists(package):
     module = importlib.import_module(f"skhp.{package}")
     assert module.__all__

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skhp.study.files import render_files
 from skhp.study.study import Settings, run_study
-from skhp.study.text import render_files, render_report
+from skhp.study.text import render_report
 from skhp.tables.table import make_table
 
 FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}
