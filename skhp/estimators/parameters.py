@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any, ClassVar, Self
 
 from skhp.compat.scikit_learn import (
@@ -14,6 +14,26 @@ from skhp.compat.scikit_learn import (
 )
 from skhp.exceptions import InvalidParameterError
 from skhp.shared.nearest_name import nearest_name
+
+
+class NamesIn(Set):
+    """The names in a registry, as it is when somebody looks, and some more."""
+
+    def __init__(self, registry: Mapping[str, Any], *more: str) -> None:
+        self._registry, self._more = registry, more
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._registry or name in self._more
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._registry, *self._more)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @classmethod
+    def _from_iterable(cls, names: Iterable[str]) -> set[str]:  # type: ignore[override]
+        return set(names)
 
 
 def suggest_misspelt(init: Callable[..., None]) -> Callable[..., None]:

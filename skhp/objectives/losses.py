@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import keras
 
-from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.objectives.numbered_loss import NAMED_LOSSES, NumberedLoss
+from skhp.objectives.rare_class_losses import FocalLoss
 from skhp.shared.source_library import library_of
 
 # What the outputs of a network stand for: the probability of one class, probabilities of classes
@@ -18,10 +19,6 @@ OutputKind = Literal["binary", "multiclass", "regression"]
 # A batch's loss is sum(weight * loss) / sum(weight), so that a whole-number weight means the same
 # as repeating the row; Keras' default divides by the number of rows instead.
 _REDUCTION = "mean_with_sample_weight"
-
-_RARE_CLASS_LOSSES: dict[str, type[keras.losses.Loss]] = {"focal": FocalLoss, "soft_f1": SoftF1}
-
-CLASSIFICATION_LOSSES = ("crossentropy", *_RARE_CLASS_LOSSES)
 
 _REGRESSION_CLASSES: dict[str, type[keras.losses.Loss]] = {
     "squared_error": keras.losses.MeanSquaredError,
@@ -44,8 +41,8 @@ class NetworkLoss:
 def keras_loss(loss: str | NetworkLoss, output: OutputKind) -> keras.losses.Loss:
     """Keras' loss for a name; ``"auto"`` is crossentropy for classes, squared error for numbers."""
     name, settings = (loss, ()) if isinstance(loss, str) else (loss.name, loss.settings)
-    if output != "regression" and name in _RARE_CLASS_LOSSES:
-        return _RARE_CLASS_LOSSES[name](**dict(settings), reduction=_REDUCTION)
+    if output != "regression" and name in NAMED_LOSSES:
+        return NAMED_LOSSES[name](**dict(settings), reduction=_REDUCTION)
     if output == "binary":
         return keras.losses.BinaryCrossentropy(reduction=_REDUCTION)
     if output == "multiclass":
@@ -145,7 +142,7 @@ def why_not(given: Any, *, of_classes: bool) -> str:
     of_classes : bool
         Whether the estimator is a classifier.
     """
-    if isinstance(given, FocalLoss | SoftF1):
+    if isinstance(given, NumberedLoss):
         return "" if of_classes else _of_the_other_kind(of_classes)
     name = _plain_name(given)
     if name is None:
@@ -205,7 +202,7 @@ def _balances(config: dict[str, Any]) -> bool:
 
 def _plain_name(given: Any) -> str | None:
     """The name of one of Keras' losses without its spelling; None of what is none of them."""
-    if isinstance(given, FocalLoss | SoftF1):
+    if isinstance(given, NumberedLoss):
         return None
     if isinstance(given, str):
         name = given

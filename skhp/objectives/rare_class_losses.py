@@ -6,13 +6,13 @@ member to member, so that a search over them needs one program.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from skhp.exceptions import InvalidParameterError
-from skhp.shared.nearest_name import nearest_name
+from skhp.objectives.numbered_loss import NumberedLoss, named_loss
 
 Tensor: TypeAlias = Any
 
@@ -20,71 +20,9 @@ Tensor: TypeAlias = Any
 _LEAST = 1e-7
 
 
-class _RareClassLoss(keras.losses.Loss):
-    """A loss with `get_params` and `set_params`."""
-
-    parameters: ClassVar[tuple[str, ...]]
-    # Parameters that a program is built for; the others are numbers of the members.
-    of_program: ClassVar[tuple[str, ...]] = ()
-    positive: int | None
-
-    def about(self, rare: int) -> Self:
-        """The loss about the rare one of two classes, unless it has a positive class already."""
-        if self.positive is not None:
-            return self
-        return type(self).from_config({**self.get_config(), "positive": rare})
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get parameters of this loss.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Changes nothing.
-
-        Returns
-        -------
-        dict
-        """
-        return {name: getattr(self, name) for name in self.parameters}
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters of this loss.
-
-        Parameters
-        ----------
-        **params : dict
-
-        Returns
-        -------
-        self
-        """
-        for name, value in params.items():
-            if name not in self.parameters:
-                raise InvalidParameterError(
-                    f"{type(self).__name__} has no parameter {name!r}."
-                    f"{nearest_name(name, self.parameters)}"
-                )
-            setattr(self, name, value)
-        return self
-
-    def get_config(self) -> dict[str, Any]:
-        """What Keras saves."""
-        return {**super().get_config(), **self.get_params()}
-
-    def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
-        return f"{type(self).__name__}({values})"
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.get_config() == other.get_config()
-
-    def __hash__(self) -> int:
-        return hash((type(self), *self.get_params().values()))
-
-
+@named_loss("focal")
 @keras.saving.register_keras_serializable("skhp")
-class FocalLoss(_RareClassLoss):
+class FocalLoss(NumberedLoss):
     """Crossentropy in which rows count the less, the surer the network is of them already.
 
     Of the row's own class the probability p costs ``-(1 - p) ** gamma * log(p)``. For two classes
@@ -171,8 +109,9 @@ class FocalLoss(_RareClassLoss):
         return -weight * tf.pow(1.0 - of_class, gamma) * tf.math.log(of_class)
 
 
+@named_loss("soft_f1")
 @keras.saving.register_keras_serializable("skhp")
-class SoftF1(_RareClassLoss):
+class SoftF1(NumberedLoss):
     """One minus the F1 of a batch, with probabilities in place of predictions.
 
     True positives are the sum of the probabilities of positive rows, and so on. It is no mean over
@@ -237,8 +176,9 @@ class SoftF1(_RareClassLoss):
         if sample_weight is not None:
             given = tf.cast(tf.convert_to_tensor(sample_weight), y_pred.dtype)
             weight *= tf.reshape(given, tf.shape(weight)) if given.shape.rank else given
+        numbers = self.numbers_of_member()
         return self.of_batch(
-            y_true, y_pred, weight, self.numbers_of_member(), self.average, self.positive
+            y_true, y_pred, weight, numbers, average=self.average, positive=self.positive
         )
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -251,6 +191,7 @@ class SoftF1(_RareClassLoss):
         outputs: Tensor,
         weight: Tensor,
         numbers: tuple[Any, ...],
+        *,
         average: str,
         positive: int | None,
     ) -> Tensor:

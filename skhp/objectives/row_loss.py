@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
-from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.objectives.numbered_loss import NAMED_LOSSES, NumberedLoss
 from skhp.shared.source_library import library_of
 
 _LAYERS = frozenset(
@@ -88,9 +88,6 @@ def _is_mean_over_rows(loss: Any) -> bool:
 Divisor = Literal["weight", "rows", "nothing"]
 Tensor: TypeAlias = Any
 
-# Losses of numbers that members of a population may differ in.
-_NUMBERED = frozenset({FocalLoss, SoftF1})
-
 _DIVISOR_OF: dict[str, Divisor] = {
     "mean_with_sample_weight": "weight",
     "sum_over_batch_size": "rows",
@@ -110,7 +107,7 @@ class RowLoss:
     @property
     def shares_batches(self) -> bool:
         """Whether a batch may be taken in parts, which are added up."""
-        return self.kind is not SoftF1
+        return not takes_whole_batches(self.kind)
 
     def total(
         self, y: Tensor, outputs: Tensor, weight: Tensor, numbers: tuple[Tensor, ...] = ()
@@ -124,13 +121,12 @@ class RowLoss:
         numbers : tensors of shape (...)
             Of a loss whose numbers differ from member to member; see `parted`.
         """
-        if self.kind is SoftF1:
+        if takes_whole_batches(self.kind):
             settings = dict(self.settings)
-            numbers = numbers or SoftF1(**settings).numbers_of_member()
+            numbers = numbers or self.kind(**settings).numbers_of_member()
             y = y if y.shape.rank == outputs.shape.rank else y[..., None]
-            return SoftF1.of_batch(
-                y, outputs, weight, numbers, settings["average"], settings["positive"]
-            )
+            of_program = {name: settings[name] for name in self.kind.of_program}
+            return self.kind.of_batch(y, outputs, weight, numbers, **of_program)
         return weighted_sum(self.of_rows(y, outputs, numbers), weight)
 
     def of_rows(self, y: Tensor, outputs: Tensor, numbers: tuple[Tensor, ...] = ()) -> Tensor:
@@ -141,12 +137,17 @@ class RowLoss:
 
     def parted(self) -> tuple[RowLoss, tuple[float, ...]]:
         """What members need to have in common, and the numbers that may differ among them."""
-        if self.kind not in _NUMBERED:
+        if not issubclass(self.kind, NumberedLoss):
             return self, ()
         settings = dict(self.settings)
         numbers = self.kind(**settings).numbers_of_member()
         shared = {name: settings[name] for name in self.kind.of_program}
         return replace(self, settings=tuple(sorted(shared.items()))), numbers
+
+
+def takes_whole_batches(kind: type[keras.losses.Loss]) -> bool:
+    """Whether a loss is one number for a batch, which cannot be taken in parts."""
+    return issubclass(kind, NumberedLoss) and kind.takes_whole_batches()
 
 
 def weighted_sum(values: Tensor, weight: Tensor) -> Tensor:
@@ -162,7 +163,7 @@ def row_loss(loss: keras.losses.Loss) -> RowLoss:
     CannotJoinError
         If the loss is not known to be a mean or a sum over rows.
     """
-    known = type(loss) in ROW_WISE_LOSSES or type(loss) in _NUMBERED
+    known = type(loss) in ROW_WISE_LOSSES or type(loss) in NAMED_LOSSES.values()
     if not known or loss.reduction not in _DIVISOR_OF:
         name = getattr(loss, "name", loss)
         raise CannotJoinError(f"the loss {name!r} is not known to be a mean over rows.")
@@ -174,5 +175,5 @@ def row_loss(loss: keras.losses.Loss) -> RowLoss:
         )
     )
     # A loss that is one number for a batch is divided by nothing.
-    divisor = "nothing" if type(loss) is SoftF1 else _DIVISOR_OF[loss.reduction]
+    divisor = "nothing" if takes_whole_batches(type(loss)) else _DIVISOR_OF[loss.reduction]
     return RowLoss(type(loss), settings, divisor)

@@ -184,6 +184,32 @@ _NAME_OF: dict[type, Callable[[Any], str]] = {
     keras.optimizers.Nadam: lambda own: "nadam",
 }
 
+
+def add_update_rule(
+    kind: type[keras.optimizers.Optimizer],
+    name: str,
+    numbers: tuple[str, ...],
+    slots: tuple[Slot, ...],
+    change: Change,
+) -> None:
+    """Let populations train by an optimizer of Keras, with and without a decay of its weights.
+
+    Parameters
+    ----------
+    kind : type
+        Class of the optimizer; its subclasses are others.
+    name : str
+    numbers, slots : tuple
+        As of an `UpdateRule`.
+    change : callable
+        ``change(gradient, slots, step, rate, numbers) -> (what to add to the weights, slots)``, in
+        the order of operations that Keras has.
+    """
+    for rule in _rules(name, numbers, slots, change):
+        UPDATE_RULES[rule.name] = rule
+    _NAME_OF[kind] = lambda own: name
+
+
 _CHANGING_GRADIENTS = ("clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps")
 _NOT_COVERED = (*_CHANGING_GRADIENTS, "amsgrad", "centered", "use_ema", "loss_scale_factor")
 

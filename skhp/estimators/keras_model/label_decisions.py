@@ -21,7 +21,7 @@ from skhp.estimators.keras_model.preparation import CheckedFit, HeldOutLabels
 from skhp.estimators.keras_model.wrapped_labels import LabelWrapper
 from skhp.estimators.threshold import DecidesByThreshold, Threshold
 from skhp.exceptions import InvalidParameterError
-from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.objectives.numbered_loss import NumberedLoss
 from skhp.shared.rarest_class import class_counts, rarest_position
 
 
@@ -148,7 +148,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
         compiled = super()._get_compile_kwargs()
-        if hasattr(self, "rare_class_") and isinstance(compiled.get("loss"), FocalLoss | SoftF1):
+        if hasattr(self, "rare_class_") and isinstance(compiled.get("loss"), NumberedLoss):
             compiled["loss"] = compiled["loss"].about(self._rarest)
         return compiled
 

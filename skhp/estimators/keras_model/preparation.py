@@ -18,7 +18,7 @@ from skhp.networks.layered_network import layered_network
 from skhp.networks.network import flattened, unflattened
 from skhp.networks.network_numbers import network_numbers
 from skhp.networks.vectorizing import vectorized_model
-from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.objectives.numbered_loss import NumberedLoss
 from skhp.objectives.row_loss import ROW_WISE_LOSSES, RowLoss, is_row_wise, row_loss
 from skhp.objectives.row_metrics import metric_names, row_metrics
 from skhp.population.handover import prepared_once
@@ -67,7 +67,7 @@ class CheckedFit(NamedTuple):
 
 
 # Losses that compare the numbers of classes with an output for each.
-_OF_CLASS_NUMBERS = frozenset({keras.losses.SparseCategoricalCrossentropy, FocalLoss, SoftF1})
+_OF_CLASS_NUMBERS = (keras.losses.SparseCategoricalCrossentropy, NumberedLoss)
 
 
 class PartedRows(NamedTuple):
@@ -323,8 +323,8 @@ def _as_target(model: keras.Model, loss: RowLoss, y: Any) -> np.ndarray:
         raise CannotJoinError("the targets are not one array of numbers.")
     column = y[:, None] if y.ndim == 1 else y
     expected = {tuple(model.output_shape[1:])}
-    if loss.kind in _OF_CLASS_NUMBERS:
-        expected = {(1,)} if loss.kind not in (FocalLoss, SoftF1) else {(1,), *expected}
+    if issubclass(loss.kind, _OF_CLASS_NUMBERS):
+        expected = {(1,)} if not issubclass(loss.kind, NumberedLoss) else {(1,), *expected}
     if column.shape[1:] not in expected:
         raise CannotJoinError(
             f"targets of the shape {y.shape[1:]} are not those that the loss compares, "

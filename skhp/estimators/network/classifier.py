@@ -18,10 +18,12 @@ from skhp.estimators.early_stopping import monitors
 from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
 from skhp.estimators.network.class_decisions import ClassDecisions
 from skhp.estimators.network.loss import network_loss, warn_of_empty_batches
+from skhp.estimators.parameters import NamesIn
 from skhp.estimators.tables import EncodedTarget
 from skhp.exceptions import InvalidParameterError
-from skhp.objectives.losses import CLASSIFICATION_ALIASES, CLASSIFICATION_LOSSES, NetworkLoss
+from skhp.objectives.losses import CLASSIFICATION_ALIASES, NetworkLoss
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
+from skhp.objectives.numbered_loss import NAMED_LOSSES
 from skhp.shared.class_targets import class_labels, one_hot_classes
 from skhp.training.fit_task import TrainingRows
 
@@ -36,7 +38,10 @@ class NetworkClassifier(ClassifierMixin, ClassDecisions):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ClassDecisions._parameter_constraints,
-        "loss": [StrOptions({"auto", *CLASSIFICATION_LOSSES, *CLASSIFICATION_ALIASES}), callable],
+        "loss": [
+            StrOptions(NamesIn(NAMED_LOSSES, "auto", "crossentropy", *CLASSIFICATION_ALIASES)),
+            callable,
+        ],
         "monitor": [StrOptions(monitors(CLASSIFICATION_METRICS, CLASSIFICATION_MONITORS))],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "threshold": [StrOptions({"tune"}), Interval(Real, 0, 1, closed="neither")],

@@ -10,10 +10,8 @@ from scipy.stats import hypergeom
 
 from skhp.exceptions import InvalidParameterError, RareClassWarning
 from skhp.objectives.losses import NetworkLoss, is_for_two_classes, own_loss
-from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.objectives.numbered_loss import NAMED_LOSSES, name_of_loss
 from skhp.training.fit_task import TrainingRows
-
-_NAME_OF = {FocalLoss: "focal", SoftF1: "soft_f1"}
 
 
 def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
@@ -21,7 +19,7 @@ def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
 
     Parameters
     ----------
-    loss : str, FocalLoss, SoftF1 or a loss of Keras
+    loss : str, NumberedLoss or a loss of Keras
     rarest : int
         Code of the rarest class, which a loss without a positive class is about.
     n_classes : int
@@ -38,16 +36,14 @@ def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
             "any number of them."
         )
     loss = own_loss(loss)
-    if loss == "soft_f1":
-        loss = SoftF1()
-    elif loss == "focal":
-        loss = FocalLoss()
-    elif isinstance(loss, str):
-        return loss
+    if isinstance(loss, str):
+        if loss not in NAMED_LOSSES:
+            return loss
+        loss = NAMED_LOSSES[loss]()
     loss.numbers_of_member()
     if n_classes == 2:
         loss = loss.about(rarest)
-    return NetworkLoss(_NAME_OF[type(loss)], tuple(loss.get_params().items()))
+    return NetworkLoss(name_of_loss(type(loss)), tuple(loss.get_params().items()))
 
 
 def warn_of_empty_batches(

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS
 from skhp.estimators.familiar_names import OPTIMIZER_ALIASES, suggestion
-from skhp.estimators.parameters import NamedParametersMixin, suggest_misspelt
+from skhp.estimators.parameters import NamedParametersMixin, NamesIn, suggest_misspelt
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.network_memory import NetworkSize
 from skhp.networks.optimizers import OPTIMIZERS, SCHEDULES, schedule_from
@@ -28,7 +28,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
 
     _row_parameters: ClassVar[tuple[str, ...]] = ()
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "optimizer": [StrOptions({*OPTIMIZERS, *OPTIMIZER_ALIASES})],
+        "optimizer": [StrOptions(NamesIn(OPTIMIZERS, *OPTIMIZER_ALIASES))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions(set(SCHEDULES)), dict, None],
         "batch_size": [StrOptions({"full"}), Interval(Integral, 1, None, closed="left")],
