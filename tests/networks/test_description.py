@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.build import build_network
-from skhp.networks.description import ACTIVATIONS, NetworkDescription, layer_sizes
+from skhp.networks.description import NetworkDescription
 from skhp.networks.initial_network import initial_network, network_of, numbers_of
 from skhp.networks.layered_network import layered_network
 from skhp.networks.layers import (
+    ACTIVATIONS,
     ActivationDescription,
     BatchNormalizationDescription,
     DenseDescription,
@@ -21,7 +22,11 @@ from skhp.networks.layers import (
 from skhp.networks.network import flattened, unflattened
 from skhp.networks.network_memory import network_size
 from skhp.networks.network_numbers import network_numbers
-from skhp.networks.perceptron_layers import automatic_neurons, multilayer_perceptron
+from skhp.networks.perceptron_layers import (
+    automatic_neurons,
+    layer_sizes,
+    multilayer_perceptron,
+)
 
 SIZES = st.lists(st.integers(1, 500), max_size=6)
 
