@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 from skhp import __version__
 from skhp.cli import main
 from skhp.exceptions import OutputError
-from skhp.shared.progress import StageProgress
+from skhp.shared.terminal import StageProgress
 from skhp.study.network_search import (
     BATCH_SIZES,
     DEFAULT_CANDIDATES,

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from skhp.compat.keras import DefaultSeeds, seeds_in_use
-from skhp.shared.source_library import library_of
+from skhp.shared.equality import library_of
 
 _NAMED_WITH = frozenset({"trainable", "inbound_nodes", "batch_shape"})
 

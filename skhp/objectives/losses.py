@@ -9,7 +9,7 @@ from typing import Any, Literal
 import keras
 
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
-from skhp.shared.source_library import library_of
+from skhp.shared.equality import library_of
 
 # What the outputs of a network stand for: the probability of one class, probabilities of classes
 # that exclude one another, or numbers.

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
-from skhp.shared.source_library import library_of
+from skhp.shared.equality import library_of
 
 _LAYERS = frozenset(
     {

@@ -45,7 +45,7 @@ from skhp.search.scored_fits import (
 from skhp.search.space.foreign_spaces import refuse_foreign_space
 from skhp.shared.amounts import seconds_of_budget
 from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
-from skhp.shared.target_summary import TargetSummary, target_summary
+from skhp.shared.rarest_class import TargetSummary, target_summary
 from skhp.shared.unusable_tables import refuse_several_inputs
 
 # joblib's own backends, beside which a population may be switched on. Who chose another one, such

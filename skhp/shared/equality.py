@@ -1,4 +1,4 @@
-"""Whether two objects are interchangeable in a fit."""
+"""Which library a class or a function comes from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skhp.shared.source_library import library_of
+__all__ = ["library_of"]
+
+
+def library_of(thing: Any) -> str:
+    """Name of the top package that defines a class or a function.
+
+    Examples
+    --------
+    >>> from sklearn.base import clone
+    >>> library_of(clone)
+    'sklearn'
+    """
+    return (thing.__module__ or "").partition(".")[0]
 
 
 def equal(one: Any, other: Any) -> bool:

@@ -6,59 +6,17 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-import numpy as np
-
-from skhp.networks.network import Network
-from skhp.networks.network_numbers import NetworkNumbers
+from skhp.networks.network import Network, NetworkNumbers
 from skhp.networks.optimizers import Schedule
 from skhp.objectives.metrics import Metric
 from skhp.objectives.row_loss import RowLoss
 from skhp.objectives.row_metrics import RowMetric
-from skhp.training.member_weights import MemberWeights, SharedOutputs
 from skhp.training.rate_schedules import RateNumbers
+from skhp.training.trained_network import MemberWeights, SharedOutputs
+from skhp.training.training_rows import TrainingRows, ValidationRows
 from skhp.training.update_rules import UpdateNumbers
 
 StopReason = Literal["epochs", "patience", "non_finite_loss", "callback", "pruned"]
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """Rows that a network learns from.
-
-    `X` is float32 of shape (n_samples, n_features); `y` is the target as the loss takes it;
-    `weight` multiplies the loss of a row.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
-
-
-@dataclass(frozen=True)
-class ValidationRows:
-    """Rows that a training is watched on, and never learns from.
-
-    `weight` multiplies the loss of a row, as in training. A metric compares with `metric_target`
-    (class numbers, or the targets themselves) and weighs by `metric_weight`, where class weights
-    have no place. `metric_scale` has the unit of each target, which a metric is told in; None is 1.
-    Of two classes the metric is that of the rare one: `metric_target` is 1 for its rows and 0 for
-    the others, and `metric_sign` is -1 where the output of the network is the log-odds of the other
-    class.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
-    metric_target: np.ndarray
-    metric_weight: np.ndarray | None
-    metric_scale: np.ndarray | None = None
-    metric_sign: float = 1.0
-
-    def metric_unit(self, metric: Metric | None) -> float:
-        """What a metric is multiplied by, if its targets are told in units of the largest one."""
-        if metric is None or self.metric_scale is None:
-            return 1.0
-        return float(self.metric_scale.max()) ** metric.power_of_unit
 
 
 @dataclass(frozen=True)

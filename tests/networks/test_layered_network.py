@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from skhp import CannotJoinError
 from skhp.networks.layered_network import layered_network
-from skhp.networks.network import flattened, unflattened
-from skhp.networks.network_numbers import network_numbers
+from skhp.networks.network import flattened, network_numbers, unflattened
 
 LAYERS = keras.layers
 ROWS = np.random.default_rng(0).normal(size=(2, 9, 4)).astype(np.float32)

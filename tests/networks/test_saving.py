@@ -7,11 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from skhp.networks.build import build_network
-from skhp.networks.description import NetworkDescription
+from skhp.networks.build import build_network, compile_network, restore_network, save_network
+from skhp.networks.description import NetworkDescription, multilayer_perceptron
 from skhp.networks.optimizers import OPTIMIZERS, schedule_from
-from skhp.networks.perceptron_layers import multilayer_perceptron
-from skhp.networks.saving import compile_network, restore_network, save_network
 
 STEPS_PER_EPOCH = 3
 

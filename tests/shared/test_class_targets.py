@@ -14,8 +14,13 @@ from sklearn.preprocessing import scale
 
 import skhp
 from skhp.scoring import rare_average_precision_scorer, rare_f1_scorer
-from skhp.shared.class_scoring import ClassScorer, as_classes
-from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
+from skhp.shared.class_targets import (
+    ClassScorer,
+    as_classes,
+    class_labels,
+    one_hot_labels,
+    refuse_unclear_labels,
+)
 
 X, SPECIES = load_iris(return_X_y=True)
 X = scale(X)

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhp.networks.build import build_network
+from skhp.networks.build import build_network, compile_network
+from skhp.networks.description import multilayer_perceptron
 from skhp.networks.optimizers import OPTIMIZERS, PlateauSchedule, schedule_from
-from skhp.networks.perceptron_layers import multilayer_perceptron
-from skhp.networks.saving import compile_network
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
-from skhp.training.fit_task import TrainingPlan, TrainingRows, ValidationRows
+from skhp.training.fit_task import TrainingPlan
 from skhp.training.keras_fit import train_with_keras
-from skhp.training.row_order import row_order, steps_in_epoch
+from skhp.training.training_rows import TrainingRows, ValidationRows, row_order, steps_in_epoch
 
 KERAS_OPTIMIZERS = {
     "sgd": lambda rate: keras.optimizers.SGD(rate),

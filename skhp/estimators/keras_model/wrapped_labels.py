@@ -24,7 +24,7 @@ from skhp.shared.class_targets import (
     one_hot_rows,
     refuse_unclear_labels,
 )
-from skhp.training.model_fit import as_model_inputs
+from skhp.training.keras_fit import as_model_inputs
 
 
 class LabelWrapper(KerasWrapper):

@@ -23,7 +23,7 @@ from skhp.exceptions import InvalidParameterError
 from skhp.objectives.losses import CLASSIFICATION_ALIASES, CLASSIFICATION_LOSSES, NetworkLoss
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.shared.class_targets import class_labels, one_hot_classes
-from skhp.training.fit_task import TrainingRows
+from skhp.training.training_rows import TrainingRows
 
 
 class NetworkClassifier(ClassifierMixin, ClassDecisions):

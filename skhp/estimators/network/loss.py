@@ -11,7 +11,7 @@ from scipy.stats import hypergeom
 from skhp.exceptions import InvalidParameterError, RareClassWarning
 from skhp.objectives.losses import NetworkLoss, is_for_two_classes, own_loss
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
-from skhp.training.fit_task import TrainingRows
+from skhp.training.training_rows import TrainingRows
 
 _NAME_OF = {FocalLoss: "focal", SoftF1: "soft_f1"}
 

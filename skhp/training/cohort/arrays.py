@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.networks.optimizers import PlateauSchedule
-from skhp.training.cohort.costs import EpochParts, epoch_parts
 from skhp.training.cohort.state import (
     RUNNING,
     Batches,
@@ -22,8 +21,15 @@ from skhp.training.cohort.state import (
     MemberNumbers,
     ProgramKey,
 )
-from skhp.training.fit_task import FitTask, ValidationRows
-from skhp.training.row_order import dropout_noise, row_order, steps_in_epoch
+from skhp.training.fit_task import FitTask
+from skhp.training.training_rows import (
+    EpochParts,
+    ValidationRows,
+    dropout_noise,
+    epoch_parts,
+    row_order,
+    steps_in_epoch,
+)
 from skhp.training.update_rules import UPDATE_RULES
 
 # Larger than any number of epochs.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks.network_numbers import NetworkNumbers
+from skhp.networks.network import NetworkNumbers
 from skhp.objectives.graph_metrics import epoch_metric
 from skhp.objectives.metrics import LEAST_PROBABILITY, MOST_PROBABILITY
 from skhp.objectives.row_loss import weighted_sum

@@ -12,8 +12,13 @@ import tensorflow as tf
 
 from skhp.networks.network import unflattened
 from skhp.training.cohort.arrays import CohortArrays, lay_out
-from skhp.training.cohort.compiled_programs import cohort_program, exactly, rounded_up
-from skhp.training.cohort.costs import pays_to_compile, pays_to_move
+from skhp.training.cohort.compiled_programs import (
+    cohort_program,
+    exactly,
+    pays_to_compile,
+    pays_to_move,
+    rounded_up,
+)
 from skhp.training.cohort.evaluation import penalty_of_member
 from skhp.training.cohort.state import (
     ALL_EPOCHS,
@@ -28,7 +33,7 @@ from skhp.training.cohort.state import (
     joined,
 )
 from skhp.training.fit_task import FitResult, FitTask, StopReason, TrainingOutcome
-from skhp.training.member_weights import MemberWeights, shared_outputs_of
+from skhp.training.trained_network import MemberWeights, shared_outputs_of
 
 
 class PackedMembers:

@@ -167,7 +167,7 @@ class TestAMemberAmongOthers:
     def test_compiled_and_plain_programs_agree(self, monkeypatch):
         tasks = grid(epochs=10, patience=4)
         plain = train_cohort(tasks)
-        monkeypatch.setattr("skhp.training.cohort.costs._COMPILE_SECONDS", 0.0)
+        monkeypatch.setattr("skhp.training.cohort.compiled_programs._COMPILE_SECONDS", 0.0)
         before = programs.counts
         compiled = train_cohort(tasks)
         assert programs.counts.built == before.built + 1
@@ -347,7 +347,7 @@ class TestPrograms:
         assert programs.counts.built == before.built
 
     def test_folds_of_nearly_the_same_size_share_a_compiled_program(self, monkeypatch):
-        monkeypatch.setattr("skhp.training.cohort.costs._COMPILE_SECONDS", 0.0)
+        monkeypatch.setattr("skhp.training.cohort.compiled_programs._COMPILE_SECONDS", 0.0)
         train_cohort([example(training=training_rows(240), epochs=1).task])
         before = programs.counts
         train_cohort([example(training=training_rows(239), epochs=1).task])
