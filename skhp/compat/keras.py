@@ -44,12 +44,6 @@ class DefaultSeeds:
     follows `seed`. Python's, NumPy's and TensorFlow's global generators are neither read nor
     changed, and other threads notice nothing.
 
-    Parameters
-    ----------
-    seed : int
-    required : bool, default=True
-        What happens with a Keras that has lost the names this needs: an error, or Keras' own seeds.
-
     Examples
     --------
     >>> def initial_weights():

@@ -26,18 +26,6 @@ def build_network(description: NetworkDescription, seed: int) -> keras.Model:
 
     Every random part (initial weights, dropout noise) gets a seed of its own, derived from `seed`,
     so that no global random generator is read.
-
-    Parameters
-    ----------
-    description : NetworkDescription
-        Layers and their numbers.
-    seed : int
-        Seed of the initial weights and of the dropout noise.
-
-    Returns
-    -------
-    keras.Model
-        Not compiled. Its layer named ``"logits"`` holds the values before the last activation.
     """
     seeds = LayerSeeds(seed)
     layers = [placed.described.keras_layer(placed.name, seeds) for placed in description.placed()]
@@ -45,20 +33,7 @@ def build_network(description: NetworkDescription, seed: int) -> keras.Model:
 
 
 def rescaled_network(model: keras.Model, mean: np.ndarray, scale: np.ndarray) -> keras.Model:
-    """The layers of a network of numbers, and one more that brings its outputs into other units.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A model from `build_network`, whose layers and weights are shared.
-    mean, scale : ndarray of shape (n_outputs,)
-        Of an output `x` the new model makes ``x * scale + mean``.
-
-    Returns
-    -------
-    keras.Model
-        Not compiled.
-    """
+    """The layers of a network of numbers, and one more that brings its outputs into other units."""
     # Beyond, a float32 would keep fewer than four digits of a deviation.
     fits = (np.abs(mean) <= 1000 * scale).all() and scale.min() > _LEAST_SCALE
     rescaling = keras.layers.Rescaling(

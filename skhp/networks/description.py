@@ -38,17 +38,7 @@ class PlacedLayer(NamedTuple):
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """A network as a stack of layers.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one row.
-    layers : tuple of LayerDescription
-        The last one puts out the logits.
-    output : {"binary", "multiclass", "regression"}
-        What the logits are of, which decides the activation after them.
-    """
+    """A network as a stack of layers."""
 
     input_shape: tuple[int, ...]
     layers: tuple[LayerDescription, ...]
@@ -136,11 +126,6 @@ def multilayer_perceptron(
     l2: float,
 ) -> NetworkDescription:
     """Description of a multilayer perceptron from the parameters of an estimator.
-
-    Raises
-    ------
-    InvalidParameterError
-        If `hidden_layers` and `neurons` do not go together.
 
     Examples
     --------
@@ -251,12 +236,6 @@ def layer_sizes(
 
     With `hidden_layers` of ``"auto"`` there are as many as `neurons` has entries, and one where it
     is one number or ``"auto"``.
-
-    Raises
-    ------
-    InvalidParameterError
-        If `neurons` is a sequence of another length than `hidden_layers`, or holds anything but
-        whole numbers from 1 up.
 
     Examples
     --------

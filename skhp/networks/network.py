@@ -186,13 +186,7 @@ class NetworkNumbers:
 
 
 def network_numbers(model: keras.Model) -> NetworkNumbers:
-    """Dropout rates and penalties of a Keras model.
-
-    Raises
-    ------
-    CannotJoinError
-        If a regulariser is not Keras' own L1, L2 or L1L2.
-    """
+    """Dropout rates and penalties of a Keras model."""
     penalties = [_penalty(variable.regularizer) for variable in model.trainable_variables]
     return NetworkNumbers(
         dropout=tuple(

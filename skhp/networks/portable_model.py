@@ -19,19 +19,7 @@ _NAMED_WITH = frozenset({"trainable", "inbound_nodes", "batch_shape"})
 
 
 def anonymous_configuration(model: keras.Model, row_shape: tuple[int, ...]) -> dict[str, Any]:
-    """The serialised model without names, initialisers, regularisers and compilation.
-
-    Parameters
-    ----------
-    model : keras.Model
-    row_shape : tuple of int
-        Shape of one row, which takes the place of what the model was built with.
-
-    Returns
-    -------
-    dict
-        Equal for all models that one build function makes of the same arguments; Keras loads it.
-    """
+    """The serialised model without names, initialisers, regularisers and compilation."""
     # Keras warns of loading functions without a name, which are the user's own here.
     with warnings.catch_warnings(action="ignore"):
         whole = keras.saving.serialize_keras_object(model)
@@ -108,16 +96,6 @@ class PortableModel:
     registered with ``keras.saving.register_keras_serializable``, in the loading process too. Here
     they are carried along as Python pickles any class or function: by reference to its module.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Its weights, its compilation and the state of its optimizer are carried along.
-
-    Raises
-    ------
-    TypeError
-        If Keras cannot know with which arguments a custom model was made.
-
     Examples
     --------
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -170,11 +148,6 @@ def custom_objects(model: keras.Model) -> dict[str, Any]:
     """Classes and functions of a model that are not Keras' own, by the names that Keras saves.
 
     Functions without a name are left out: Keras saves their code.
-
-    Raises
-    ------
-    TypeError
-        If Keras cannot know with which arguments a custom model was made.
     """
     found: dict[str, Any] = {}
     for item in parts_of(model):

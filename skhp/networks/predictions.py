@@ -30,18 +30,7 @@ _TILE = 32
 
 
 def logits(model: keras.Model, X: np.ndarray) -> np.ndarray:
-    """Logits of the rows of `X`, or the outputs themselves for a regression network.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A model from :func:`skhp.networks.build_network`.
-    X : ndarray of shape (n_samples, ...), dtype float32
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_outputs), dtype float64
-    """
+    """Logits of the rows, (n_rows, n_outputs) of float64; for a regression network its outputs."""
     layers = model.layers
     last = next(i for i, layer in enumerate(layers) if layer.name == LOGITS_LAYER)
     blocks = []
@@ -61,38 +50,14 @@ network_programs = ProgramCache()
 def predicted_logits(
     network: LayeredNetwork, weights: np.ndarray, state: np.ndarray, X: np.ndarray
 ) -> np.ndarray:
-    """Outputs before the last activation, the same for a row whatever its neighbours.
-
-    Parameters
-    ----------
-    network : LayeredNetwork
-    weights : ndarray of shape (n_weights,)
-    state : ndarray of shape (n_state,)
-    X : ndarray of shape (n_samples, ...), dtype float32
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_outputs), dtype float64
-    """
+    """Outputs before the last activation, the same for a row whatever its neighbours."""
     return predicted_logits_of_members(network, weights[None], state[None], X)[0]
 
 
 def predicted_logits_of_members(
     network: LayeredNetwork, weights: np.ndarray, states: np.ndarray, X: np.ndarray
 ) -> np.ndarray:
-    """Outputs of several members for the same rows, bit by bit those that each has by itself.
-
-    Parameters
-    ----------
-    network : LayeredNetwork
-    weights : ndarray of shape (n_members, n_weights)
-    states : ndarray of shape (n_members, n_state)
-    X : ndarray of shape (n_samples, ...), dtype float32
-
-    Returns
-    -------
-    ndarray of shape (n_members, n_samples, n_outputs), dtype float64
-    """
+    """Outputs (members, rows, units) for the same rows, bit by bit those of each member alone."""
     program = network_programs.get(network, lambda: _network_program(network))
     members = tf.constant(weights), tf.constant(states)
     blocks = []
@@ -144,19 +109,7 @@ model_programs = ProgramCache()
 
 
 def model_outputs(model: keras.Model, inputs: Any, batch_size: int) -> Any:
-    """Outputs for prediction, without the tracing and the data pipeline of ``model.predict``.
-
-    Parameters
-    ----------
-    model : keras.Model
-    inputs : ndarray or nested structure of ndarrays
-    batch_size : int
-        Rows that are known to fit into memory at once.
-
-    Returns
-    -------
-    ndarray, or a nested structure of ndarrays as the model returns it
-    """
+    """Outputs for prediction, without the tracing and the data pipeline of ``model.predict``."""
     call = _through_program(model, inputs) or _as_it_stands(model)
     return _outputs(call, inputs, batch_size)
 

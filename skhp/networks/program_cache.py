@@ -23,11 +23,6 @@ class CacheCounts:
 class ProgramCache:
     """Programs by what they were built for; the one not used for longest goes first.
 
-    Parameters
-    ----------
-    most : int
-        How many are kept.
-
     Examples
     --------
     >>> cache = ProgramCache(most=2)

@@ -29,17 +29,6 @@ class VectorizedModel:
     """A model as one function of weights and rows; two with equal keys can share a program.
 
     It is a `skhp.networks.Network`.
-
-    Parameters
-    ----------
-    key : hashable
-        What the model was built from.
-    model : keras.Model
-        Its own weights play no part.
-    held : sequence of ndarray
-        What it carries beside weights, which its training does not change.
-    has_sparse_gradient : bool
-        Whether Keras' optimizers get the gradient row by row, as that of an Embedding.
     """
 
     key: Hashable
@@ -192,13 +181,7 @@ def member_dropout(noise: Sequence[Tensor], rates: Sequence[Tensor]) -> Iterator
 
 @keras.saving.register_keras_serializable("skhp")
 class StreamDropout(keras.layers.Layer):
-    """Dropout with the noise of the stream and the rate of the member.
-
-    Parameters
-    ----------
-    number : int
-        Which of the dropout layers of its model it is.
-    """
+    """Dropout with the noise of the stream and the rate of the member."""
 
     def __init__(self, number: int, **keywords: Any) -> None:
         super().__init__(**keywords)

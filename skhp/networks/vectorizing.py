@@ -42,22 +42,7 @@ _close = partial(np.allclose, rtol=1e-4, atol=1e-5)
 
 
 def vectorized_model(model: keras.Model, x: np.ndarray, y: np.ndarray, loss: Any) -> Any:
-    """A Keras model as a `VectorizedModel`.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A Sequential or functional model of Keras' own classes, with one input and one output.
-    x, y : ndarray
-        Rows as it is to see them; only their shapes and types count.
-    loss : RowLoss
-        What it is to be trained with.
-
-    Raises
-    ------
-    CannotJoinError
-        If it cannot be vectorised, or would treat a row differently among others.
-    """
+    """A Keras model as a `VectorizedModel`."""
     try:
         custom = custom_objects(model)
         configuration = _configuration(model, x, custom)

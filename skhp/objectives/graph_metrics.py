@@ -17,30 +17,11 @@ EpochMetric = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def epoch_metric(name: str) -> EpochMetric | None:
-    """The metric of this name as a pure TensorFlow function, or None where there is none.
+    """The metric of this name for S streams of N rows and C candidates; None if there is none.
 
-    It works on S streams, each with its own N validation rows, and on C candidates that share
-    the rows of a stream. All shapes are static.
-
-    Parameters
-    ----------
-    name : str
-        The `name` of a metric in `CLASSIFICATION_METRICS` or `REGRESSION_METRICS`.
-
-    Returns
-    -------
-    callable or None
-        A function of three tensors:
-
-        - target: class numbers, int32 of shape (S, N), or numbers, float32 of shape (S, N, O); of
-          two classes the rare one is 1;
-        - outputs: those before the last activation, float32 of shape (S, C, N, O), where O is 1
-          for two classes (log-odds of the rare one), the number of classes for more, the number of
-          targets for regression;
-        - weight: float32 of shape (S, N). A row of weight 0 is as if it were not there.
-
-        It returns the values, float64 of shape (S, C): those of scikit-learn, and NaN for a member
-        with an output that is not finite, and where there are fewer rows than the metric needs.
+    The target has shape (S, N) for classes and (S, N, O) for numbers; of two classes the rare one
+    is 1. Outputs, (S, C, N, O), are those before the last activation; weights, (S, N). The
+    values, float64 of (S, C), are NaN where an output is not finite or rows are missing.
     """
     return _METRICS.get(name)
 

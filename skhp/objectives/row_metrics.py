@@ -141,22 +141,7 @@ class RowMetric:
 def row_metrics(
     compiled: Mapping[str, Any], target_shape: Sequence[int], n_outputs: int
 ) -> tuple[RowMetric, ...]:
-    """The metrics that a model is compiled with, in Keras' order and by its names.
-
-    Parameters
-    ----------
-    compiled : mapping
-        What ``model.get_compile_config()`` gives.
-    target_shape : sequence of int
-        Shape of the target of a row as Keras gets it.
-    n_outputs : int
-        Units of the output.
-
-    Raises
-    ------
-    CannotJoinError
-        If one of them is not known to be a mean over rows.
-    """
+    """The metrics that a model is compiled with, in Keras' order and by its names."""
     found: list[RowMetric] = []
     counts: Counter[str] = Counter()
     for argument in ("metrics", "weighted_metrics"):
@@ -171,13 +156,7 @@ def row_metrics(
 
 
 def metric_names(compiled: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The names of all metrics that a model is compiled with; None if Keras makes up others.
-
-    Parameters
-    ----------
-    compiled : mapping
-        What ``model.get_compile_config()`` gives.
-    """
+    """The names of all metrics that a model is compiled with; None if Keras makes up others."""
     names: list[str] = []
     counts: Counter[str] = Counter()
     for argument in ("metrics", "weighted_metrics"):

@@ -55,21 +55,6 @@ _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(sec|min|s|m|h|d)\s*")
 def seconds_of_budget(budget: Any) -> float | None:
     """Seconds of a time budget.
 
-    Parameters
-    ----------
-    budget : float, str, timedelta or None
-        Seconds, or a text such as "10min", "1.5h" or "1h 30min".
-
-    Returns
-    -------
-    float or None
-        None for no limit.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it is no time above 0.
-
     Examples
     --------
     >>> seconds_of_budget("1h 30min")

@@ -8,34 +8,21 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
-__all__ = [
-    "ClassScorer",
-    "as_classes",
-    "class_labels",
-    "one_hot_classes",
-    "one_hot_labels",
-    "one_hot_rows",
-    "refuse_unclear_labels",
-]
-
-_SHOWN = 3
+from skhp.shared.pipelines import deciding_step
 
 
 def one_hot_labels(y: Any) -> np.ndarray | None:
     """The number of the column that holds the 1, of each row; None where `y` is not one-hot.
-
-    Parameters
-    ----------
-    y : array-like, sparse matrix or DataFrame
-        One-hot are two columns or more of zeros and ones, or of booleans, with one 1 in each row.
 
     Examples
     --------
@@ -76,12 +63,7 @@ def one_hot_rows(labels: np.ndarray, n_classes: int, dtype: Any) -> np.ndarray:
 
 
 def one_hot_classes(n_columns: int, given: Any = None) -> np.ndarray:
-    """The classes of one-hot rows, the numbers of their columns; others that are given are refused.
-
-    Raises
-    ------
-    ValueError
-    """
+    """The classes of one-hot rows, the numbers of their columns; others are refused."""
     columns = np.arange(n_columns)
     if given is not None and not np.array_equal(np.unique(np.asarray(given)), columns):
         raise ValueError(
@@ -91,100 +73,8 @@ def one_hot_classes(n_columns: int, given: Any = None) -> np.ndarray:
     return columns
 
 
-def refuse_unclear_labels(y: Any) -> None:
-    """Raise if some labels are missing, or of types that cannot be put in an order.
-
-    Parameters
-    ----------
-    y : array-like or None
-        A list is looked at as it is: NumPy would make texts of numbers beside texts.
-
-    Raises
-    ------
-    ValueError
-        Names the rows, or the types with an example of each.
-    """
-    labels = _objects(y)
-    if labels is None:
-        return
-    missing = [place for place, label in enumerate(labels) if _is_missing(label)]
-    if missing:
-        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        shown = ", ".join(map(str, missing[:_SHOWN]))
-        raise ValueError(
-            f"Input y contains NaN or None, a missing label, in {len(missing)} of {len(labels)} "
-            f"rows: {shown}{more}, counted from 0. Leave these rows out, or give them a label of "
-            "their own, such as 'unknown'."
-        )
-    examples: dict[str, Any] = {}
-    counts: dict[str, int] = {}
-    for label in labels:
-        kind = _kind(label)
-        examples.setdefault(kind, label)
-        counts[kind] = counts.get(kind, 0) + 1
-    if len(counts) > 1 and ("str" in counts or not _have_an_order(labels)):
-        found = " ".join(
-            f"{kind} in {count} rows, as {examples[kind]!r}," for kind, count in counts.items()
-        )
-        raise ValueError(
-            f"y has labels of several types: {found.rstrip(',')}. The labels of a target are of "
-            "one type: give, for example, [str(label) for label in y]."
-        )
-
-
-def _objects(y: Any) -> list[Any] | None:
-    """Labels that may be of several types, one by one; None where there cannot be any."""
-    if isinstance(y, list | tuple):
-        return list(y) if not any(map(_holds_several, y)) else None
-    dtype = getattr(y, "dtype", None)
-    if dtype is None or getattr(y, "ndim", 0) not in (1, 2):
-        return None
-    is_array = isinstance(y, np.ndarray)
-    if (is_array and dtype.kind != "O") or issparse(y):
-        return None
-    # A series of text, of categories or of numbers that may be missing holds objects for NumPy.
-    objects = np.asarray(y)
-    if objects.dtype.kind != "O" or (objects.ndim == 2 and objects.shape[1] != 1):
-        return None
-    return objects.ravel().tolist()
-
-
-def _holds_several(label: Any) -> bool:
-    return isinstance(label, Iterable) and not isinstance(label, str | bytes)
-
-
-def _is_missing(label: Any) -> bool:
-    if label is None:
-        return True
-    try:
-        return bool(label != label)
-    except (TypeError, ValueError):
-        # The missing value of pandas is neither equal to itself nor not.
-        return type(label).__name__ == "NAType"
-
-
-def _kind(label: Any) -> str:
-    if isinstance(label, int | float | np.number | np.bool_):
-        return "number"
-    return "str" if isinstance(label, str) else type(label).__name__
-
-
-def _have_an_order(labels: list[Any]) -> bool:
-    try:
-        sorted(labels)
-    except TypeError:
-        return False
-    return True
-
-
 class ClassScorer:
-    """A scorer of labels that scores one-hot rows by the labels that they stand for.
-
-    Parameters
-    ----------
-    scorer : callable
-        As scikit-learn's scorers.
-    """
+    """A scorer of labels that scores one-hot rows by the labels that they stand for."""
 
     def __init__(self, scorer: Callable[..., Any]) -> None:
         self.scorer = scorer
@@ -211,20 +101,7 @@ class ClassScorer:
 
 
 def as_classes(estimator: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
-    """What a scorer of labels is to be given: where `y` is one-hot, labels on both sides.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Fitted on one-hot rows, or on the labels that they stand for.
-    X : array-like of shape (n_samples, ...)
-    y : array-like of shape (n_samples,) or (n_samples, n_classes)
-
-    Returns
-    -------
-    tuple of (classifier, X, y)
-        As they were given where `y` is not one-hot.
-    """
+    """What a scorer of labels is to be given: where `y` is one-hot, labels on both sides."""
     labels = one_hot_labels(y)
     if labels is None:
         return estimator, X, y
@@ -304,3 +181,108 @@ class _SaysLabels(BaseEstimator):
             said = np.full(len(predicted), -1)
         is_clear = (predicted == 1).sum(axis=1) == 1
         return np.where(is_clear, (predicted == 1).argmax(axis=1), said.astype(np.intp))
+
+
+def rarest_position(counts: ArrayLike) -> int:
+    """The position of the rarest class, from the number of rows of each class.
+
+    Examples
+    --------
+    >>> rarest_position([5, 2, 9]), rarest_position([4, 4])
+    (1, 1)
+    """
+    counts = np.asarray(counts)
+    return int(np.flatnonzero(counts == counts.min())[-1])
+
+
+def class_counts(y: ArrayLike, classes: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The labels in their order, and the number of rows of each.
+
+    Examples
+    --------
+    >>> class_counts(np.array([0, 0, 2]), classes=[0, 1, 2])
+    (array([0, 1, 2]), array([2, 0, 1]))
+    """
+    labels, counts = np.unique(np.asarray(y).ravel(), return_counts=True)
+    if classes is None:
+        return labels, counts
+    every = np.union1d(labels, np.asarray(classes))
+    of_every = np.zeros(len(every), counts.dtype)
+    of_every[np.searchsorted(every, labels)] = counts
+    return every, of_every
+
+
+def rarest_class(y: ArrayLike, classes: ArrayLike | None = None) -> Any:
+    """The label of the rarest class.
+
+    Examples
+    --------
+    >>> rarest_class(["sick", "well", "well"]), rarest_class([0, 1]), rarest_class([1], [0, 1])
+    ('sick', 1, 0)
+    """
+    labels, counts = class_counts(y, classes)
+    return labels.tolist()[rarest_position(counts)]
+
+
+def rare_class_of(classifier: Any) -> Any | None:
+    """The class that a fitted classifier of skhp learnt to be the rarest; None for all others.
+
+    A pipeline tells that of its last step, a search that of its best estimator.
+    """
+    return getattr(deciding_step(classifier), "rare_class_", None)
+
+
+@dataclass(frozen=True)
+class TargetSummary:
+    """Numbers about a target, in place of the target."""
+
+    n_rows: int
+    rarest: int | None
+    entropy: float | None
+    means: tuple[float, ...] | None
+    deviations: tuple[float, ...] | None
+    rare_class: Any = None
+
+
+def target_summary(y: Any) -> TargetSummary | None:
+    """Summarise a target; None where there is none, or where it is not an array.
+
+    Examples
+    --------
+    >>> summary = target_summary([1, 1, 1, 3])
+    >>> summary.rarest, summary.rare_class, summary.means, round(summary.entropy, 3)
+    (1, 3, (1.5,), 0.562)
+    """
+    try:
+        array = np.asarray(y)
+    except ValueError:
+        # Outputs of several shapes, which an estimator of the user's own may take.
+        return None
+    if array.ndim not in (1, 2) or not array.size:
+        return None
+    rarest, rare_class, entropy = _classes(array)
+    means = deviations = None
+    if array.dtype.kind in "fiub":
+        columns = array.reshape(len(array), -1).astype(float)
+        means = tuple(columns.mean(axis=0).tolist())
+        deviations = tuple(columns.std(axis=0).tolist())
+    return TargetSummary(len(array), rarest, entropy, means, deviations, rare_class)
+
+
+def _classes(y: np.ndarray) -> tuple[int | None, Any, float | None]:
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 2:
+        labels = one_hot_labels(y)
+        if labels is None:
+            return None, None, None
+        y = labels
+    try:
+        labels, counts = class_counts(y)
+    except TypeError:
+        # Labels of several types have no order.
+        return None, None, None
+    shares = counts / counts.sum()
+    rarest = rarest_position(counts)
+    entropy = float(-(shares * np.log(shares)).sum())
+    return int(counts[rarest]), labels.tolist()[rarest], entropy

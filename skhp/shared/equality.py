@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = ["library_of"]
-
 
 def library_of(thing: Any) -> str:
     """Name of the top package that defines a class or a function.

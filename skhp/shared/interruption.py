@@ -16,14 +16,6 @@ from collections.abc import Callable
 
 # Nothing else, as these take no time.
 
-__all__ = [
-    "COMMANDS",
-    "EXIT_INTERRUPTED",
-    "end_command_on_ctrl_c",
-    "is_command",
-    "let_ctrl_c_interrupt",
-    "let_ctrl_c_kill",
-]
 
 EXIT_INTERRUPTED = 130
 COMMANDS = ("tune", "report", "journal")
@@ -48,13 +40,7 @@ def end_command_on_ctrl_c() -> None:
 
 
 def let_ctrl_c_interrupt(after: Callable[[], object]) -> None:
-    """Make Ctrl-C a KeyboardInterrupt again, as there will be something to end in order.
-
-    Parameters
-    ----------
-    after : callable
-        The last imports; called in the process of the command only.
-    """
+    """Make Ctrl-C a KeyboardInterrupt again, as there will be something to end in order."""
     if signal.getsignal(signal.SIGINT) is _leave:
         after()
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,16 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = [
-    "deciding_step",
-    "held_within",
-    "is_pipeline",
-    "last_step",
-    "last_step_prefix",
-    "steps_before",
-    "trained_within",
-]
-
 # What a pipeline has, and what a network has once it is fitted.
 _TELLING = ("steps", "history_", "loss_curve_")
 

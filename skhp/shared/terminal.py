@@ -28,8 +28,6 @@ from rich.text import Text
 
 from skhp.exceptions import JournalError, StudyError
 
-__all__ = ["as_text", "facts", "indented", "text_table"]
-
 _WIDTH = 80
 
 

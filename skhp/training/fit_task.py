@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from skhp.networks.network import Network, NetworkNumbers
-from skhp.networks.optimizers import Schedule
+from skhp.objectives.losses import RowLoss
 from skhp.objectives.metrics import Metric
-from skhp.objectives.row_loss import RowLoss
 from skhp.objectives.row_metrics import RowMetric
-from skhp.training.rate_schedules import RateNumbers
+from skhp.training.rate_schedules import RateNumbers, Schedule
 from skhp.training.trained_network import MemberWeights, SharedOutputs
 from skhp.training.training_rows import TrainingRows, ValidationRows
 from skhp.training.update_rules import UpdateNumbers

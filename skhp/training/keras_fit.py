@@ -12,16 +12,16 @@ import keras
 import numpy as np
 
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.optimizers import PlateauSchedule
 from skhp.networks.predictions import logits
 from skhp.objectives.metrics import Metric
-from skhp.objectives.row_loss import is_row_wise
 from skhp.training.fit_task import EpochObserver, StopReason, TrainingOutcome, TrainingPlan
+from skhp.training.rate_schedules import PlateauSchedule
 from skhp.training.training_rows import (
     TrainingRows,
     ValidationRows,
     distinct_rows,
     epoch_batches,
+    is_row_wise,
     steps_in_epoch,
 )
 
@@ -126,19 +126,7 @@ class ObservedEpochs(keras.callbacks.Callback):
 
 
 def ready_callbacks(given: Any) -> list[keras.callbacks.Callback]:
-    """Callbacks of a user, ready for one training.
-
-    Parameters
-    ----------
-    given : None, keras.callbacks.Callback, class of one, or list of these
-        Instances are copied, for Keras stores the model in a callback and a parameter of an
-        estimator has to stay as it was given; classes are called.
-
-    Raises
-    ------
-    InvalidParameterError
-        If there is anything else among them.
-    """
+    """Callbacks of a user, ready for one training."""
     listed = [] if given is None else given
     ready = []
     for callback in listed if isinstance(listed, list | tuple) else [listed]:
@@ -160,24 +148,7 @@ def train_with_keras(
     observer: EpochObserver,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingOutcome:
-    """Train a compiled model; its weights are the best ones seen where the plan has a patience.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled; trained in place.
-    rows : TrainingRows
-    validation : ValidationRows or None
-        Needed where the plan has a patience.
-    plan : TrainingPlan
-    observer : EpochObserver
-    callbacks : sequence of keras.callbacks.Callback, default=()
-        Further callbacks; they see `val_loss` and the metric in their logs.
-
-    Returns
-    -------
-    TrainingOutcome
-    """
+    """Train a compiled model; its weights are the best ones seen where the plan has a patience."""
     monitored, mode = _monitored(plan, validation)
     finite = StopAtNonFiniteLoss()
     rates = LearningRatePath()
@@ -280,31 +251,6 @@ def fit_model(
     """Train a compiled model in place.
 
     Keras itself would shuffle by TensorFlow's global seed.
-
-    Parameters
-    ----------
-    model : keras.Model
-    X, y : ndarray or nested structure of ndarrays
-    weight : ndarray of shape (n_rows,) or None
-        Weights of the rows; only their ratios matter.
-    batch_size : int
-        Rows in a batch; a number above the rows there are takes all of them.
-    epochs : int
-        Number of epochs to train.
-    seed : int or None
-        Decides the order of the rows; None leaves them as they are.
-    first_epoch : int, default=0
-        Number of epochs that an earlier training has run.
-    steps_per_epoch : int, default=None
-        Batches that Keras is to call an epoch; None for all there are.
-    callbacks : sequence of keras.callbacks.Callback, default=()
-    **keras_arguments
-        Passed on to ``model.fit``.
-
-    Returns
-    -------
-    dict
-        A list of values, one an epoch, for the loss and each metric.
     """
     X, y = as_model_inputs(X), as_model_inputs(y)
     n_rows = len(keras.tree.flatten(X)[0])

@@ -23,9 +23,9 @@ from skhp.networks.build import (
 from skhp.networks.description import NetworkDescription
 from skhp.networks.layered_network import LayeredNetwork
 from skhp.networks.network import flattened, unflattened
-from skhp.networks.optimizers import OPTIMIZERS, Schedule
 from skhp.networks.predictions import predicted_logits, predicted_logits_of_members
 from skhp.objectives.losses import NetworkLoss
+from skhp.training.rate_schedules import OPTIMIZERS, Schedule
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 
 # Rows to score, rows to learn from, held-out rows: a search asks for no more of one fold.
@@ -53,11 +53,6 @@ class SharedOutputs:
 
     A call of a program takes longer than what it computes for one small network. The first member
     that is asked has the outputs of all of them computed; the others find theirs.
-
-    Parameters
-    ----------
-    members : sequence of MemberWeights
-        Of one structure.
     """
 
     def __init__(self, members: Sequence[MemberWeights]) -> None:
@@ -127,16 +122,6 @@ class TrainedNetwork:
 
     The model is built when it is first asked for: to build one takes longer than to train a
     member of a population. From then on it holds the weights.
-
-    Parameters
-    ----------
-    description : NetworkDescription
-    objective : Objective
-    member : MemberWeights
-    model : keras.Model, default=None
-        Compiled; holds the weights where it is given.
-    shared_outputs : SharedOutputs, default=None
-        Members that `member` is one of, asked for its outputs for as long as somebody keeps them.
     """
 
     def __init__(
@@ -175,13 +160,7 @@ class TrainedNetwork:
         return self._model
 
     def model_in_units(self, mean: np.ndarray, scale: np.ndarray) -> keras.Model:
-        """The model with outputs in the units of the targets, of the same weights and optimizer.
-
-        Parameters
-        ----------
-        mean, scale : ndarray of shape (n_targets,)
-            Those of the targets, the same in each call.
-        """
+        """The model with outputs in the units of the targets, of the same weights and optimizer."""
         model = self.model
         if not mean.any() and (scale == 1).all():
             return model

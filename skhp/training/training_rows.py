@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from skhp.objectives.losses import MEANS_OVER_ROWS, ROW_WISE_LOSSES
 from skhp.objectives.metrics import Metric
+from skhp.shared.equality import library_of
 
 
 @dataclass(frozen=True)
@@ -53,19 +56,7 @@ class ValidationRows:
 
 
 def row_groups(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Groups of equal rows, numbered by their content and not by their place.
-
-    Parameters
-    ----------
-    *columns : ndarrays of shape (n_rows,) or (n_rows, n_columns)
-        Numbers; a row is what stands in the same place of all of them.
-
-    Returns
-    -------
-    first : ndarray of shape (n_groups,)
-        Index of a row of each group.
-    group : ndarray of shape (n_rows,)
-        Group of each row.
+    """A row of each group of equal rows, and the group of each row, numbered by content.
 
     Examples
     --------
@@ -124,30 +115,6 @@ def validation_split(
 
     Copies of a row stay on one side, so that a table with oversampled rows is not validated on rows
     that it was trained on. The split depends on what the rows hold, not on their order.
-
-    Parameters
-    ----------
-    groups : ndarray of shape (n_rows,)
-        Number of each row's group of equal rows, as :func:`skhp.training.row_groups` gives it.
-    fraction : float
-        Share of the rows to validate on, above 0 and below 1.
-    seed : int
-    labels : ndarray of int of shape (n_rows,), default=None
-        Class numbers to stratify by. A class of two rows or more is on both sides however rare it
-        is; a class of a single row is trained on.
-    weight : ndarray of shape (n_rows,), default=None
-        Weights of the rows, which decide the class that equal rows of several classes count for.
-    rows_given_as : str, default="X_val and y_val"
-        How `fit` takes rows to validate on.
-
-    Returns
-    -------
-    training, validation : ndarrays of int
-
-    Raises
-    ------
-    ValueError
-        If there is no row left for one of the sides.
 
     Examples
     --------
@@ -220,25 +187,7 @@ def epoch_batches(
     seed: int | None,
     first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """Batches of all epochs, one epoch after the other.
-
-    Parameters
-    ----------
-    arrays : ndarray or nested structure of ndarrays, each with `n_rows` rows
-    n_rows : int
-    batch_size : int
-        Rows in a batch; the last batch of an epoch may have fewer.
-    epochs : int
-    seed : int or None
-        Decides the order of the rows; None leaves them as they are.
-    first_epoch : int, default=0
-        Number of the first epoch.
-
-    Returns
-    -------
-    tf.data.Dataset
-        Batches of the structure of `arrays`.
-    """
+    """Batches of all epochs, one epoch after the other."""
 
     def orders() -> Iterator[np.ndarray]:
         for epoch in range(first_epoch, first_epoch + epochs):
@@ -321,3 +270,53 @@ class TrainingSeeds:
     def derived_from(cls, seed: int) -> Self:
         """Seeds that differ from each other and depend on `seed` alone."""
         return cls(*(int(state) for state in np.random.SeedSequence(seed).generate_state(3)))
+
+
+_LAYERS = frozenset(
+    {
+        keras.layers.Activation,
+        keras.layers.Add,
+        keras.layers.Average,
+        keras.layers.Concatenate,
+        keras.layers.Dense,
+        keras.layers.ELU,
+        keras.layers.Flatten,
+        keras.layers.Identity,
+        keras.layers.InputLayer,
+        keras.layers.LayerNormalization,
+        keras.layers.LeakyReLU,
+        keras.layers.Multiply,
+        keras.layers.Normalization,
+        keras.layers.PReLU,
+        keras.layers.ReLU,
+        keras.layers.Rescaling,
+        keras.layers.Reshape,
+        keras.layers.Softmax,
+        keras.layers.Subtract,
+    }
+)
+
+_LOSS_FUNCTIONS = frozenset(loss().fn for loss in ROW_WISE_LOSSES)
+
+
+def is_row_wise(model: keras.Model) -> bool:
+    """Whether a compiled model is known to learn the same from a row of weight two and two rows.
+
+    It is where every layer treats each row by itself and without noise, the loss is a mean over
+    rows, and no metric counts rows. Anything that is not known is taken to be otherwise.
+    """
+    return (
+        library_of(type(model)) == "keras"
+        and len(model.metrics) <= 1
+        and _is_mean_over_rows(model.loss)
+        and all(type(layer) in _LAYERS for layer in model.layers)
+        and not any(getattr(layer, "activity_regularizer", None) for layer in model.layers)
+    )
+
+
+def _is_mean_over_rows(loss: Any) -> bool:
+    if isinstance(loss, str):
+        loss = keras.losses.get(loss)
+    if isinstance(loss, keras.losses.Loss):
+        return type(loss) in ROW_WISE_LOSSES and loss.reduction in MEANS_OVER_ROWS
+    return callable(loss) and loss in _LOSS_FUNCTIONS

@@ -40,19 +40,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class UpdateRule:
-    """One kind of optimizer.
-
-    Parameters
-    ----------
-    name : str
-    numbers : tuple of str
-        Names of the numbers that may differ per member, in the order in which `apply` takes them:
-        parameters of the Keras class, or ``"one_minus_"`` and such a parameter.
-    slots : tuple of Slot
-    apply : callable
-        ``apply(weights, gradient, slots, step, rate, numbers) -> (weights, slots)``; `step` counts
-        the updates done before this one, in float32.
-    """
+    """One kind of optimizer."""
 
     name: str
     numbers: tuple[str, ...]
@@ -190,11 +178,6 @@ _NOT_COVERED = (*_CHANGING_GRADIENTS, "amsgrad", "centered", "use_ema", "loss_sc
 
 def update_of(optimizer: keras.optimizers.Optimizer) -> UpdateNumbers:
     """The rule of a Keras optimizer and its numbers.
-
-    Raises
-    ------
-    CannotJoinError
-        For a class without a rule, subclasses included, and for settings that no rule covers.
 
     Examples
     --------

@@ -9,7 +9,7 @@ import pytest
 
 from skhp.networks.build import build_network, compile_network, restore_network, save_network
 from skhp.networks.description import NetworkDescription, multilayer_perceptron
-from skhp.networks.optimizers import OPTIMIZERS, schedule_from
+from skhp.training.rate_schedules import OPTIMIZERS, schedule_from
 
 STEPS_PER_EPOCH = 3
 

@@ -14,13 +14,8 @@ from sklearn.preprocessing import scale
 
 import skhp
 from skhp.scoring import rare_average_precision_scorer, rare_f1_scorer
-from skhp.shared.class_targets import (
-    ClassScorer,
-    as_classes,
-    class_labels,
-    one_hot_labels,
-    refuse_unclear_labels,
-)
+from skhp.shared.class_targets import ClassScorer, as_classes, class_labels, one_hot_labels
+from skhp.shared.unusable_data import refuse_unclear_labels
 
 X, SPECIES = load_iris(return_X_y=True)
 X = scale(X)

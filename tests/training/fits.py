@@ -9,12 +9,10 @@ from skhp.networks.build import build_network, compile_network
 from skhp.networks.description import multilayer_perceptron
 from skhp.networks.layered_network import layered_network
 from skhp.networks.network import flattened, network_numbers
-from skhp.networks.optimizers import OPTIMIZERS, schedule_from
-from skhp.objectives.losses import keras_loss
-from skhp.objectives.row_loss import row_loss
+from skhp.objectives.losses import keras_loss, row_loss
 from skhp.training.fit_task import FitTask, TrainingPlan
 from skhp.training.keras_fit import train_with_keras
-from skhp.training.rate_schedules import rate_of
+from skhp.training.rate_schedules import OPTIMIZERS, rate_of, schedule_from
 from skhp.training.trained_network import MemberWeights
 from skhp.training.training_rows import TrainingRows, ValidationRows, steps_in_epoch
 from skhp.training.update_rules import update_of

@@ -6,7 +6,6 @@ from scipy.special import expit
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.build import build_network, compile_network
 from skhp.networks.description import multilayer_perceptron
-from skhp.networks.optimizers import OPTIMIZERS
 from skhp.networks.predictions import logits
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.training.keras_fit import (
@@ -16,6 +15,7 @@ from skhp.training.keras_fit import (
     StopAtNonFiniteLoss,
     ready_callbacks,
 )
+from skhp.training.rate_schedules import OPTIMIZERS
 from skhp.training.training_rows import ValidationRows
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from skhp.networks.build import build_network, compile_network
 from skhp.networks.description import multilayer_perceptron
-from skhp.networks.optimizers import OPTIMIZERS, PlateauSchedule, schedule_from
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.training.fit_task import TrainingPlan
 from skhp.training.keras_fit import train_with_keras
+from skhp.training.rate_schedules import OPTIMIZERS, PlateauSchedule, schedule_from
 from skhp.training.training_rows import TrainingRows, ValidationRows, row_order, steps_in_epoch
 
 KERAS_OPTIMIZERS = {

@@ -19,7 +19,7 @@ from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS, unread_ca
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.portable_model import PortableModel
 from skhp.shared.equality import library_of
-from skhp.shared.unusable_tables import ONE_TABLE
+from skhp.shared.unusable_data import ONE_TABLE
 
 KERAS_BATCH_SIZE = 32
 

@@ -18,9 +18,9 @@ from skhp.estimators.familiar_names import OPTIMIZER_ALIASES, suggestion
 from skhp.estimators.parameters import NamedParametersMixin, suggest_misspelt
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.description import NetworkSize
-from skhp.networks.optimizers import OPTIMIZERS, SCHEDULES, schedule_from
 from skhp.objectives.losses import why_not
 from skhp.shared.amounts import as_text, bytes_of
+from skhp.training.rate_schedules import OPTIMIZERS, SCHEDULES, schedule_from
 
 
 class NetworkParameters(NamedParametersMixin, BaseEstimator):

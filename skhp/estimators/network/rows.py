@@ -27,12 +27,12 @@ from skhp.estimators.tables import (
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.build import network_of
 from skhp.networks.description import NetworkDescription, network_size
-from skhp.networks.optimizers import schedule_from
 from skhp.objectives.losses import NetworkLoss, own_loss
 from skhp.objectives.metrics import Metric
 from skhp.population.handover import prepared_once
-from skhp.shared.unusable_tables import refuse_several_inputs
+from skhp.shared.unusable_data import refuse_several_inputs
 from skhp.training.fit_task import TrainingPlan
+from skhp.training.rate_schedules import schedule_from
 from skhp.training.trained_network import MemberWeights, Objective, TrainedNetwork
 from skhp.training.training_rows import (
     TrainingRows,

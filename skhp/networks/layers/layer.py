@@ -135,13 +135,7 @@ def reads(kind: type) -> Callable[[LayerReader], LayerReader]:
 
 
 def read_layer(layer: keras.layers.Layer) -> Sequence[Layer]:
-    """The layers that do what a layer of Keras does.
-
-    Raises
-    ------
-    CannotJoinError
-        If there are none.
-    """
+    """The layers that do what a layer of Keras does."""
     if not layer.trainable and layer.weights:
         raise CannotJoinError(f"the layer {layer.name!r} is frozen (trainable=False).")
     if getattr(layer, "activity_regularizer", None) is not None:
@@ -163,11 +157,6 @@ class LayerSeeds:
     """Seeds for the random parts of the layers of a network, in the order of the layers.
 
     Weights and noise are counted apart, so that dropout changes no initial weight.
-
-    Parameters
-    ----------
-    seed : int
-        A whole number from 0 up.
     """
 
     def __init__(self, seed: int) -> None:
@@ -190,13 +179,7 @@ class LayerSeeds:
 
 
 def width_of_vectors(input_shape: tuple[int, ...], kind: LayerDescription) -> int:
-    """Number of units that come into a layer which takes vectors.
-
-    Raises
-    ------
-    InvalidParameterError
-        If rows are not vectors there.
-    """
+    """Number of units that come into a layer which takes vectors."""
     if len(input_shape) != 1:
         raise InvalidParameterError(
             f"{kind} takes rows that are vectors, and gets rows of the shape {input_shape}: put a "

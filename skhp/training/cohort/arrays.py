@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks.optimizers import PlateauSchedule
 from skhp.training.cohort.state import (
     RUNNING,
     Batches,
@@ -22,6 +21,7 @@ from skhp.training.cohort.state import (
     ProgramKey,
 )
 from skhp.training.fit_task import FitTask
+from skhp.training.rate_schedules import PlateauSchedule
 from skhp.training.training_rows import (
     EpochParts,
     ValidationRows,
@@ -58,18 +58,7 @@ def lay_out(tasks: Sequence[FitTask], candidates: int | None = None) -> Layout:
 
 
 class CohortArrays:
-    """The tensors of a cohort.
-
-    Parameters
-    ----------
-    tasks : sequence of FitTask
-        With equal `program`.
-    layout : Layout
-    padded : callable
-        From a number of rows to the number that the tensors get.
-    epochs : int
-        Epochs of a chunk.
-    """
+    """The tensors of a cohort."""
 
     def __init__(
         self,

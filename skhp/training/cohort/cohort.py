@@ -108,23 +108,7 @@ def train_cohort(
     candidates: int | None = None,
     observer: CohortObserver | None = None,
 ) -> list[FitResult]:
-    """Train the members of a cohort together.
-
-    Parameters
-    ----------
-    tasks : sequence of FitTask
-        With equal `program`.
-    chunk : int, default=None
-        Epochs between two looks at the clock; None lets a chunk take a fraction of a second.
-    candidates : int, default=None
-        Places for candidates in each stream, so that cohorts of other sizes share a program.
-    observer : CohortObserver, default=None
-
-    Returns
-    -------
-    list of FitResult
-        In the order of `tasks`.
-    """
+    """Train the members of a cohort together."""
     return Cohort(tasks, chunk, candidates).trained(observer)
 
 
@@ -303,12 +287,7 @@ class Cohort:
 
 
 class LoneFit:
-    """A training of one member.
-
-    Parameters
-    ----------
-    task : FitTask
-    """
+    """A training of one member."""
 
     def __init__(self, task: FitTask) -> None:
         self._task = task
@@ -320,13 +299,7 @@ class LoneFit:
         return self._cohort.current_weights(0)
 
     def trained(self, observer: EpochObserver | None = None) -> FitResult:
-        """Train to the end, or until the observer ends it.
-
-        Parameters
-        ----------
-        observer : EpochObserver, default=None
-            Is told of every epoch, where there is one.
-        """
+        """Train to the end, or until the observer ends it."""
         if observer is None and not self._task.plan.verbose:
             (result,) = self._cohort.trained()
             return result

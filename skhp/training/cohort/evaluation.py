@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from skhp.networks.network import NetworkNumbers
 from skhp.objectives.graph_metrics import epoch_metric
+from skhp.objectives.losses import weighted_sum
 from skhp.objectives.metrics import LEAST_PROBABILITY, MOST_PROBABILITY
-from skhp.objectives.row_loss import weighted_sum
 from skhp.training.cohort.state import CohortState, HeldOutRows, MemberNumbers, ProgramKey
 
 Tensor: TypeAlias = Any
@@ -29,23 +29,8 @@ def row_sums(
 ) -> tuple[Tensor, ...]:
     """Sums over the rows: of their weighted losses, and of each row metric.
 
-    Parameters
-    ----------
-    key : ProgramKey
-    y, outputs : tensor of shape (..., rows, units)
-    loss_weight : tensor of shape (..., rows)
-        Factor of the loss of each row.
-    weight : tensor of shape (..., rows)
-        What a row counts in weighted metrics.
-    present : tensor of shape (..., rows), default=None
-        What a row counts in other metrics: 1, and 0 for padding. Needed where there is a metric.
-    loss_numbers : tensors of shape (...)
-        In which the losses of the members differ.
-
-    Returns
-    -------
-    tuple of tensors of shape (...)
-        The loss, and then the metrics in the order of the key.
+    Shapes are (..., rows, units) and (..., rows). `loss_weight` is the factor of the loss, `weight`
+    counts in weighted metrics, and `present` (1, or 0 for padding) in all others.
     """
     counted = (
         (metric.of_rows(y, outputs), weight if metric.weighted else present)

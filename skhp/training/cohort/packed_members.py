@@ -37,17 +37,7 @@ from skhp.training.trained_network import MemberWeights, shared_outputs_of
 
 
 class PackedMembers:
-    """Members, by their numbers, that one program trains.
-
-    Parameters
-    ----------
-    tasks : mapping of int to FitTask
-        With equal `program`, and no two of the same training.
-    room : int
-        The most epochs of a call.
-    candidates : int, default=None
-        Places for candidates in each stream, at the least.
-    """
+    """Members, by their numbers, that one program trains."""
 
     def __init__(
         self, tasks: Mapping[int, FitTask], room: int, candidates: int | None = None
@@ -207,18 +197,7 @@ _STOP_REASONS: dict[int, StopReason] = {
 def member_result(
     task: FitTask, state: CohortState, history: History, ended_by: int = RUNNING
 ) -> FitResult:
-    """The result of a fit.
-
-    Parameters
-    ----------
-    task : FitTask
-    state : CohortState
-        Of this member, on the host.
-    history : History
-        Of its epochs, and of later ones that do not count.
-    ended_by : int, default=RUNNING
-        What ended it, where its state does not tell.
-    """
+    """The result of a fit."""
     epochs, stop = int(state.epochs), int(state.stop) or ended_by
     finite_epochs = epochs - (stop == NON_FINITE)
     keeps_best = task.plan.patience is not None and task.plan.keeps_best
@@ -243,17 +222,7 @@ def member_result(
 
 
 def with_shared_outputs(results: Sequence[tuple[FitTask, FitResult]]) -> list[FitResult]:
-    """The results, those of one structure on the same rows made shared_outputs.
-
-    Parameters
-    ----------
-    results : sequence of (FitTask, FitResult)
-
-    Returns
-    -------
-    list of FitResult
-        In the order given.
-    """
+    """The results, those of one structure on the same rows made shared_outputs."""
     alike: dict[Hashable, list[int]] = {}
     for number, (task, _) in enumerate(results):
         alike.setdefault((task.network, id(task.rows.X)), []).append(number)

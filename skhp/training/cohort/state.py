@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.networks.network import Network
+from skhp.objectives.losses import RowLoss
 from skhp.objectives.metrics import OutputForm
-from skhp.objectives.row_loss import RowLoss
 from skhp.objectives.row_metrics import RowMetric
 
 Tensor: TypeAlias = Any

@@ -54,23 +54,7 @@ def run_chunk(
     batches: Batches,
     chunk: Chunk,
 ) -> tuple[CohortState, History]:
-    """Train all members that still run for the epochs of a chunk.
-
-    Parameters
-    ----------
-    key : ProgramKey
-    state : CohortState
-    rows : CohortRows
-    held_out : HeldOutRows or None
-    numbers : MemberNumbers
-    batches : Batches
-    chunk : Chunk
-
-    Returns
-    -------
-    state : CohortState
-    history : History
-    """
+    """Train all members that still run for the epochs of a chunk."""
     n_epochs = chunk.rows.shape[0]
     members = state.best.shape
     blank = tf.fill((n_epochs, *members), float("nan"))

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from skhp.networks.build import initial_network, numbers_of
 from skhp.networks.description import multilayer_perceptron
-from skhp.objectives.losses import keras_loss
-from skhp.objectives.row_loss import row_loss
+from skhp.objectives.losses import keras_loss, row_loss
 from skhp.population.cohorts.cohort_plan import MOST_MEMBERS, bytes_of_member, plan_cohorts
 from skhp.training.fit_task import FitTask, TrainingPlan
 from skhp.training.rate_schedules import RateNumbers

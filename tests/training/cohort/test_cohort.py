@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhp.networks.optimizers import OPTIMIZERS
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from skhp.training.cohort.cohort import Cohort, train_cohort
 from skhp.training.cohort.compiled_programs import programs
+from skhp.training.rate_schedules import OPTIMIZERS
 from tests.training.fits import example, training_rows, validation_rows, with_plan
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}

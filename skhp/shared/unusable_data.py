@@ -9,14 +9,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = [
-    "ONE_TABLE",
-    "columns_without_numbers",
-    "refuse_columns_not_finite",
-    "refuse_columns_without_numbers",
-    "refuse_several_inputs",
-]
-
 # Kept true by a test that does what it says.
 ONE_TABLE = (
     "Models of several inputs are not supported yet: put all columns into one table, as "
@@ -26,19 +18,7 @@ ONE_TABLE = (
 
 
 def refuse_several_inputs(X: Any, y: Any = None) -> None:
-    """Raise if `X` is a collection of tables instead of one.
-
-    Parameters
-    ----------
-    X : object
-        As the user gave it.
-    y : object, default=None
-        Tells a list of tables from a list of rows.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Raise if `X` is a collection of tables instead of one."""
     if isinstance(X, Mapping):
         names = ", ".join(map(repr, list(X)[:6]))
         raise ValueError(
@@ -170,5 +150,83 @@ def _is_number(text: str | bytes) -> bool:
     try:
         float(text)
     except ValueError:
+        return False
+    return True
+
+
+_LABELS_SHOWN = 3
+
+
+def refuse_unclear_labels(y: Any) -> None:
+    """Raise if some labels are missing, or of types that cannot be put in an order."""
+    labels = _objects(y)
+    if labels is None:
+        return
+    missing = [place for place, label in enumerate(labels) if _is_missing(label)]
+    if missing:
+        more = f" and {len(missing) - _LABELS_SHOWN} more" if len(missing) > _LABELS_SHOWN else ""
+        shown = ", ".join(map(str, missing[:_LABELS_SHOWN]))
+        raise ValueError(
+            f"Input y contains NaN or None, a missing label, in {len(missing)} of {len(labels)} "
+            f"rows: {shown}{more}, counted from 0. Leave these rows out, or give them a label of "
+            "their own, such as 'unknown'."
+        )
+    examples: dict[str, Any] = {}
+    counts: dict[str, int] = {}
+    for label in labels:
+        kind = _kind_of(label)
+        examples.setdefault(kind, label)
+        counts[kind] = counts.get(kind, 0) + 1
+    if len(counts) > 1 and ("str" in counts or not _have_an_order(labels)):
+        found = " ".join(
+            f"{kind} in {count} rows, as {examples[kind]!r}," for kind, count in counts.items()
+        )
+        raise ValueError(
+            f"y has labels of several types: {found.rstrip(',')}. The labels of a target are of "
+            "one type: give, for example, [str(label) for label in y]."
+        )
+
+
+def _objects(y: Any) -> list[Any] | None:
+    """Labels that may be of several types, one by one; None where there cannot be any."""
+    if isinstance(y, list | tuple):
+        return list(y) if not any(map(_holds_several, y)) else None
+    dtype = getattr(y, "dtype", None)
+    if dtype is None or getattr(y, "ndim", 0) not in (1, 2):
+        return None
+    is_array = isinstance(y, np.ndarray)
+    if (is_array and dtype.kind != "O") or issparse(y):
+        return None
+    # A series of text, of categories or of numbers that may be missing holds objects for NumPy.
+    objects = np.asarray(y)
+    if objects.dtype.kind != "O" or (objects.ndim == 2 and objects.shape[1] != 1):
+        return None
+    return objects.ravel().tolist()
+
+
+def _holds_several(label: Any) -> bool:
+    return isinstance(label, Iterable) and not isinstance(label, str | bytes)
+
+
+def _is_missing(label: Any) -> bool:
+    if label is None:
+        return True
+    try:
+        return bool(label != label)
+    except (TypeError, ValueError):
+        # The missing value of pandas is neither equal to itself nor not.
+        return type(label).__name__ == "NAType"
+
+
+def _kind_of(label: Any) -> str:
+    if isinstance(label, int | float | np.number | np.bool_):
+        return "number"
+    return "str" if isinstance(label, str) else type(label).__name__
+
+
+def _have_an_order(labels: list[Any]) -> bool:
+    try:
+        sorted(labels)
+    except TypeError:
         return False
     return True
