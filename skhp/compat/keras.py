@@ -104,9 +104,9 @@ def _divert_default_seeds() -> None:
 
 
 def metric_direction(metric: keras.metrics.Metric) -> str | None:
-    """Whether greater values are better ("up") or smaller ones ("down"); None if Keras is silent.
+    """Whether greater values are better ("up") or smaller ones ("down"); None if unknown.
 
-    Keras' callbacks with ``mode="auto"`` go by this name, and there is no public one.
+    Keras' callbacks with ``mode="auto"`` read this name, and a public one does not exist.
     """
     direction = getattr(metric, "_direction", None)
     return None if direction is None else "up" if direction == "up" else "down"

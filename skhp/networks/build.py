@@ -1,4 +1,8 @@
-"""From a description to a Keras model with reproducible initial weights."""
+"""Networks built from descriptions: Keras models, initial weights, and saved records.
+
+A pickled estimator holds a record instead of a Keras model file: it is smaller, loads nothing but
+numbers, and continues a training where it stood (optimizer state and dropout noise included).
+"""
 
 from __future__ import annotations
 
@@ -52,7 +56,7 @@ def _stack(input_shape: tuple[int, ...], layers: list[keras.layers.Layer]) -> ke
 
 @dataclass(frozen=True)
 class SavedNetwork:
-    """Everything that makes a compiled network what it is."""
+    """A compiled network as plain arrays and dicts."""
 
     description: NetworkDescription
     loss: str | NetworkLoss
@@ -129,7 +133,7 @@ def network_of(description: NetworkDescription) -> LayeredNetwork:
 
 
 def initial_network(description: NetworkDescription, seed: int) -> InitialNetwork:
-    """What `build_network` makes for a description and a seed."""
+    """The structure, weights and state that `build_network` makes of a description and a seed."""
     return _initial_network(description.structure, seed)
 
 

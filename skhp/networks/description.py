@@ -1,4 +1,4 @@
-"""What a network is made of, as frozen records: a tuple of layers, and what it puts out."""
+"""Descriptions of networks as frozen records: the layers, the output, and the size."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class NetworkDescription:
 
     @property
     def structure(self) -> NetworkDescription:
-        """What two networks must share to be trained by one program: all but numbers."""
+        """The description without its numbers, equal for networks that can share a program."""
         return _structure(self)
 
     def placed(self) -> Iterator[PlacedLayer]:
@@ -72,8 +72,8 @@ def _structure(description: NetworkDescription) -> NetworkDescription:
     return replace(description, layers=layers)
 
 
-# Measured with TensorFlow 2.21 on programs of 50 to 400 layers of 2 units, of which Keras' own fit
-# takes the most.
+# These are the numbers of Keras' own fit, which takes the most memory: measured with TensorFlow
+# 2.21 on 50 to 400 layers of 2 units.
 _BYTES_OF_LAYER = 3_500_000
 _BYTES_OF_LAYERS_SQUARED = 2_600
 
@@ -202,7 +202,7 @@ def multilayer_perceptron_size(
         made = size_with((size,) * min(count, _DISTINCT_LAYERS))
         if count <= _DISTINCT_LAYERS:
             return made
-        # A tuple of that many sizes might not fit into memory itself.
+        # A tuple with a size for each layer might not fit into memory.
         further = made.weights - size_with((size,) * (_DISTINCT_LAYERS - 1)).weights
         return NetworkSize(made.weights + (count - _DISTINCT_LAYERS) * further, count)
     # An array without dimensions is for `layer_sizes` to refuse: it has no length.
@@ -211,7 +211,7 @@ def multilayer_perceptron_size(
         and getattr(neurons, "ndim", 1) != 0
         and len(neurons) > _MOST_LAYERS_READ
     ):
-        # One unit each at least; to read them may take more memory than there is.
+        # Each layer has at least one unit; to read all sizes may take more memory than there is.
         return NetworkSize(2 * len(neurons), len(neurons))
     return size_with(layer_sizes(hidden_layers, neurons, n_inputs))
 

@@ -178,7 +178,7 @@ def layered_network(model: keras.Model) -> LayeredNetwork:
     if type(model) is not keras.Sequential:
         raise CannotJoinError(f"{type(model).__name__} is not a keras.Sequential.")
     if len(model.input_shape) != 2:
-        raise CannotJoinError(f"the rows of the model {model.name!r} are no vectors.")
+        raise CannotJoinError(f"the rows of the model {model.name!r} are not vectors.")
     layers = [own for layer in model.layers for own in read_layer(layer)]
     if not any(layer.weight_shapes for layer in layers):
         raise CannotJoinError(f"the model {model.name!r} has no weights.")

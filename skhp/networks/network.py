@@ -1,4 +1,4 @@
-"""What the trainer needs of a network, whatever it is made of."""
+"""The protocol of a network that the trainer works with, its numbers and its cost."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 # From targets, outputs and one or more weights of rows to sums over the rows.
 RowSums: TypeAlias = Callable[..., tuple[Tensor, ...]]
 
-# What a training keeps for each weight: the weight, its best value, gradient, slots of the
-# optimizer, and what an update has in between.
+# A training keeps for each weight: the weight, its best value, gradient, slots of the
+# optimizer, and intermediate values of an update.
 COPIES_OF_WEIGHTS = 12
 BYTES_OF_NUMBER = 4
 
@@ -202,5 +202,5 @@ def _penalty(regularizer: Any) -> tuple[float, float]:
         return 0.0, 0.0
     kind = type(regularizer)
     if kind not in (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2):
-        raise CannotJoinError(f"the regulariser {kind.__name__} is none of L1, L2 and L1L2.")
+        raise CannotJoinError(f"the regulariser {kind.__name__} is not L1, L2 or L1L2.")
     return float(getattr(regularizer, "l1", 0.0)), float(getattr(regularizer, "l2", 0.0))

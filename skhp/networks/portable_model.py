@@ -1,4 +1,4 @@
-"""What a Keras model computes, without what may differ from one build of it to the next."""
+"""Keras models as configurations and bytes that are equal from one build to the next."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ class _LenientClass:
 
 def _refuse_unknown_arguments(custom: Any) -> None:
     # Keras 3.15 notes the arguments of a custom layer by itself, but of a custom model only their
-    # defaults, and loads it as if it had been made with those.
+    # defaults, and loads the model with those.
     if not issubclass(custom, keras.Model):
         return
     arguments = inspect.signature(custom).parameters.keys() - {"args", "kwargs", *_KERAS_ARGUMENTS}

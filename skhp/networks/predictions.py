@@ -1,4 +1,10 @@
-"""Outputs of a network before its last activation, the same for a row whatever its neighbours."""
+"""Outputs of networks and of any Keras model, the same for a row whatever its neighbours.
+
+A model of Keras' own layers computes what its configuration says of its variables. It is called
+through a program that takes them as inputs and is traced once for all models of that configuration,
+so that scoring the members of a search traces nothing for each of them. Any other model is called
+as it stands.
+"""
 
 from __future__ import annotations
 
@@ -76,8 +82,8 @@ def _network_program(network: LayeredNetwork) -> Any:
         logits, _ = network.outputs(weights, state, x, training=False, until_logits=True)
         return logits[0, 0]
 
-    # One after the other: products of the same shapes, whoever else is there, and a turn of this
-    # loop takes a tenth of the time of a call.
+    # Members are computed one after the other, so that the shapes of the products, and so the bits,
+    # do not depend on their number. A turn of this loop takes a tenth of the time of a call.
     @tf.function(autograph=False)
     def outputs(weights: Any, states: Any, x: Any) -> Any:
         return tf.map_fn(
@@ -119,7 +125,7 @@ def _outputs(call: Called, inputs: Any, batch_size: int) -> Any:
     n_rows = len(arrays[0])
     at_once = max(batch_size, n_rows * _NUMBERS_AT_ONCE // sum(array.size for array in arrays))
     at_once = _rounded_up(min(at_once, n_rows))
-    # The last row again, for as long as it takes.
+    # The last row is repeated to fill the block.
     rows = np.minimum(np.arange(_rounded_up(n_rows)), n_rows - 1)
     blocks = []
     for start in range(0, len(rows), at_once):
@@ -182,7 +188,7 @@ def _is_not_told(class_name: str) -> bool:
 
 
 def _model_program(model: keras.Model, configuration: dict[str, Any], inputs: np.ndarray) -> Any:
-    """A program of the variables of a model and of rows; None if it cannot be had."""
+    """A program of the variables of a model and of rows; None if it cannot be built."""
     n_trainable = len(model.trainable_variables)
     variables = [*model.trainable_variables, *model.non_trainable_variables]
     try:
@@ -202,13 +208,13 @@ def _model_program(model: keras.Model, configuration: dict[str, Any], inputs: np
             *(tf.TensorSpec(variable.shape, variable.dtype) for variable in variables),
             tf.TensorSpec((None, *inputs.shape[1:]), inputs.dtype),
         )
-        # A few rows, since one that differs differs in all.
+        # A few rows are enough, since a program that differs would differ in all rows.
         few = _taken(inputs, np.resize(np.arange(len(inputs)), _TILE))
         made = program(*(variable.value for variable in variables), tf.constant(few))
         is_same = keras.tree.map_structure(_close, made, model(few, training=False))
         return program if all(keras.tree.flatten(is_same)) else None
     except Exception:
-        # Called as it stands, such a model raises what is to be raised, if anything is.
+        # Such a model is called as it stands, and raises its own exception, if any.
         return None
 
 

@@ -14,7 +14,7 @@ MOST_PROGRAMS = 32
 
 @dataclass(frozen=True)
 class CacheCounts:
-    """How many programs were built so far, and how often one was there already."""
+    """How many programs were built so far, and how often one was found in the cache."""
 
     built: int
     found: int
@@ -41,7 +41,7 @@ class ProgramCache:
 
     @property
     def counts(self) -> CacheCounts:
-        """What the cache has done so far."""
+        """The counts so far."""
         return CacheCounts(self._built, self._found)
 
     def get(self, key: Hashable, build: Callable[[], Any]) -> Any:

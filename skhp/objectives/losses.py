@@ -1,4 +1,4 @@
-"""Models whose loss over a batch is a weighted mean over its rows, and nothing else."""
+"""Losses by name, and the losses that are a weighted mean over the rows of a batch."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class RowLoss:
         return self.kind(**dict(self.settings), reduction=None).call(y, outputs)
 
     def parted(self) -> tuple[RowLoss, tuple[float, ...]]:
-        """What members need to have in common, and the numbers that may differ among them."""
+        """The part that members need to have in common, and the numbers that may differ."""
         if self.kind not in _NUMBERED:
             return self, ()
         settings = dict(self.settings)
@@ -196,11 +196,11 @@ _WHY_NOT_NUMBERS = {
         f"{_LOGARITHM}, or give KerasRegressor a network whose output is above 0"
     ),
 }
-# What leaves a loss as it is: the networks decide their last activation and their sums themselves.
+# These settings change nothing: a network decides its last activation and its sums itself.
 _WITHOUT_EFFECT = ("name", "dtype", "axis", "from_logits", "reduction")
 MEANS_OVER_ROWS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
-# As strings, in the spellings that Keras takes.
+# These are strings in the spellings that Keras takes.
 CLASSIFICATION_ALIASES = (
     *("binary_crossentropy", "BinaryCrossentropy", "bce", "BCE"),
     *("categorical_crossentropy", "CategoricalCrossentropy"),
@@ -239,7 +239,7 @@ def is_for_two_classes(given: Any) -> bool:
 
 
 def why_not(given: Any, *, of_classes: bool) -> str:
-    """What is to be said of a loss of Keras' that an estimator does not take; else nothing."""
+    """Why an estimator does not take a loss of Keras, in a sentence; "" if it takes it."""
     if isinstance(given, FocalLoss | SoftF1):
         return "" if of_classes else _of_the_other_kind(of_classes)
     name = _plain_name(given)
@@ -274,7 +274,7 @@ def _not_known(given: Any) -> str:
 
 
 def _settings_that_count(given: Any, name: str) -> str:
-    """What a loss of a known kind has been set to that would not be heard."""
+    """A sentence about a setting of a known loss that would have no effect; "" if there is none."""
     if not isinstance(given, keras.losses.Loss):
         return ""
     config = given.get_config()
@@ -299,7 +299,7 @@ def _balances(config: dict[str, Any]) -> bool:
 
 
 def _plain_name(given: Any) -> str | None:
-    """The name of one of Keras' losses without its spelling; None of what is none of them."""
+    """The name of one of Keras' losses in plain letters; None for anything else."""
     if isinstance(given, FocalLoss | SoftF1):
         return None
     if isinstance(given, str):
@@ -313,7 +313,7 @@ def _plain_name(given: Any) -> str | None:
     plain = name.replace("_", "").lower()
     plain = _SHORT.get(plain, plain)
     if not isinstance(given, str):
-        # One of the user's own may have the same name.
+        # A loss of the user's may have the same name.
         thing = type(given) if isinstance(given, keras.losses.Loss) else given
         return plain if library_of(thing) == "keras" else None
     return plain if plain in {*_KERAS_NAMES, *_SHORT.values()} else None

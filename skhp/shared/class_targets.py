@@ -1,7 +1,12 @@
-"""What a target of classes is: labels, or rows of zeros that each hold a single 1.
+"""Targets of classes: labels or one-hot rows, the rarest class, and scores of labels.
 
-Rows as `keras.utils.to_categorical` and `pandas.get_dummies` make them stand for classes wherever
-skhp looks at classes; the classes are then the numbers of the columns.
+Rows that each hold a single 1, as `keras.utils.to_categorical` and `pandas.get_dummies` make them,
+stand for classes wherever skhp looks at classes; the classes are the numbers of the columns.
+
+The rarest class is the one with the fewest rows, whatever these weigh. If several classes have as
+few rows, it is the last one in the order of the labels, as scikit-learn's ``pos_label=1`` is the
+last of 0 and 1. A fit counts the rows that it is given, those that it holds out included; rows of
+weight zero do not count.
 """
 
 from __future__ import annotations
@@ -78,7 +83,7 @@ class ClassScorer:
 
     def __init__(self, scorer: Callable[..., Any]) -> None:
         self.scorer = scorer
-        # scikit-learn looks whether a function takes sample weights.
+        # scikit-learn reads from the signature whether a function takes sample weights.
         self.__signature__ = inspect.signature(scorer)
 
     def __call__(self, estimator: Any, X: Any, y: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -101,7 +106,7 @@ class ClassScorer:
 
 
 def as_classes(estimator: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
-    """What a scorer of labels is to be given: where `y` is one-hot, labels on both sides."""
+    """The arguments for a scorer of labels: if `y` is one-hot, labels on both sides."""
     labels = one_hot_labels(y)
     if labels is None:
         return estimator, X, y
@@ -124,7 +129,7 @@ class _SaysLabels(BaseEstimator):
     @property
     def classes_(self) -> np.ndarray:
         known = getattr(self.estimator, "classes_", None)
-        # Several outputs have a list of arrays.
+        # For several outputs it is a list of arrays.
         return (
             np.arange(self.n_classes)
             if known is None or isinstance(known, list)
@@ -136,7 +141,7 @@ class _SaysLabels(BaseEstimator):
         if predicted.ndim == 1:
             return predicted
         labels = one_hot_labels(predicted)
-        # scikit-learn's own classifiers may say several classes of a row, or none.
+        # scikit-learn's own classifiers may predict several classes for a row, or no class.
         return self._most_likely(X, predicted) if labels is None else labels
 
     def __getattr__(self, name: str) -> Any:
@@ -153,9 +158,9 @@ class _SaysLabels(BaseEstimator):
         return response
 
     def _of_classes(self, name: str, outputs: Any) -> np.ndarray:
-        """Outputs as a classifier of labels has them."""
+        """Outputs in the shape that a classifier of labels returns."""
         if isinstance(outputs, list):
-            # The probabilities of 0 and 1 for each column; of one only where it is constant.
+            # Each entry has the probabilities of 0 and 1 for a column; of one if it is constant.
             known = [np.asarray(classes) for classes in self.estimator.classes_]
             outputs = np.column_stack(
                 [
@@ -177,7 +182,7 @@ class _SaysLabels(BaseEstimator):
                 said = outputs > 0 if outputs.ndim == 1 else outputs.argmax(axis=1)
                 break
         else:
-            # No class at all, which is wrong whatever the row is.
+            # This is not a class, so it counts as wrong whatever the row is.
             said = np.full(len(predicted), -1)
         is_clear = (predicted == 1).sum(axis=1) == 1
         return np.where(is_clear, (predicted == 1).argmax(axis=1), said.astype(np.intp))
@@ -245,7 +250,7 @@ class TargetSummary:
 
 
 def target_summary(y: Any) -> TargetSummary | None:
-    """Summarise a target; None where there is none, or where it is not an array.
+    """A summary of a target; None if it is missing or not an array.
 
     Examples
     --------
@@ -256,7 +261,7 @@ def target_summary(y: Any) -> TargetSummary | None:
     try:
         array = np.asarray(y)
     except ValueError:
-        # Outputs of several shapes, which an estimator of the user's own may take.
+        # An estimator of the user's may take targets of several shapes.
         return None
     if array.ndim not in (1, 2) or not array.size:
         return None

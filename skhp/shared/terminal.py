@@ -1,4 +1,4 @@
-"""Text of 80 columns: paragraphs, facts and tables."""
+"""What a command shows in a terminal: text of 80 columns, and bars of progress."""
 
 from __future__ import annotations
 
@@ -115,24 +115,24 @@ class TrainingCount:
         self._tell()
 
     def __call__(self, *_: object) -> None:
-        """One more is done."""
+        """Count one more training."""
         with self._lock:
             self._progress = self._progress._replace(done=self._progress.done + 1)
             self._tell()
 
     def reached(self, done: int) -> None:
-        """So many are done, also where nobody told of each."""
+        """Raise the count to this number, even if not every training was reported."""
         with self._lock:
             if done > self._progress.done:
                 self._progress = self._progress._replace(done=done)
                 self._tell()
 
     def advanced(self, progress: _HasEpochs) -> None:
-        """The networks of a population have done this number of epochs together."""
+        """Note how many epochs the networks of a population have done together."""
         with self._lock:
             known = (self._progress.epochs or 0) - self._epochs_before
             if progress.epochs_done < known:
-                # That of another population, which counts from 0 on.
+                # Another population has begun, which counts from 0.
                 self._epochs_before += known
             epochs = self._epochs_before + progress.epochs_done
             self._progress = self._progress._replace(epochs=epochs)
@@ -189,9 +189,9 @@ class StageBars:
         """Show how far a stage is."""
         stage = progress.stage
         if stage not in self._bars:
-            # Not before the first stage: TensorFlow, imported until then, writes over a bar.
+            # The import of TensorFlow, which ends before the first stage, would write over a bar.
             self._progress.start()
-            # A search may end before its last candidate; its clock ends with it.
+            # A search may end before its last candidate, and its clock stops then.
             for earlier in self._bars.values():
                 self._progress.stop_task(earlier)
             self._bars[stage] = self._progress.add_task(
@@ -211,11 +211,11 @@ class StageBars:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Stopped before it was started, it would write an empty line.
+        # A bar that is stopped before its start writes an empty line.
         if not self._bars:
             return
         if isinstance(error, StudyError | JournalError):
-            # What is refused has not begun: its one line is all there is to read.
+            # A refused study has not begun, so the line of the error is all there is to read.
             self._progress.live.transient = True
             self._progress.live.stop()
         else:
@@ -233,7 +233,7 @@ class _BestScore(ProgressColumn):
 
 
 class _TimeLeft(ProgressColumn):
-    """What is left of a time budget, or an estimate of what is left to do; nothing at the end."""
+    """The rest of a time budget, or an estimate of the time left; empty at the end."""
 
     # An estimate that changes all the time cannot be read.
     max_refresh = 0.5

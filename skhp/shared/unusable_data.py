@@ -1,4 +1,4 @@
-"""Tables of several inputs, which are said to be so before NumPy or scikit-learn misreads them."""
+"""Refusals of tables and labels that NumPy or scikit-learn would misread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-# Kept true by a test that does what it says.
+# A test follows this advice, so that it stays true.
 ONE_TABLE = (
     "Models of several inputs are not supported yet: put all columns into one table, as "
     "numpy.hstack([numbers, kinds]), give the model one keras.Input for it, and take it apart "
@@ -30,7 +30,7 @@ def refuse_several_inputs(X: Any, y: Any = None) -> None:
     if not all(shapes) or len({shape[0] for shape in shapes}) > 1:
         return
     n_rows = _length(y)
-    # Rows may be arrays themselves, as series over time are; then they are of one shape.
+    # Rows may be arrays, as time series are; then all have the same shape.
     of_rows = n_rows is not None and len(X) != n_rows and shapes[0][0] == n_rows
     of_one_shape = len(set(shapes)) == 1
     if of_rows or (not of_one_shape and len(shapes[0]) > 1 and len(X) != n_rows):
@@ -57,7 +57,7 @@ _MEND = (
 
 
 def columns_without_numbers(X: Any) -> list[str]:
-    """What each column of text or dates is, in words; texts that are numbers count as such.
+    """A description of each column of text or dates; texts that are numbers count as numbers.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def refuse_columns_not_finite(X: Any, taker: str) -> None:
 
 
 def _columns(X: Any) -> Iterator[tuple[str, Any]]:
-    """Name and content of the columns that may hold something else than numbers."""
+    """The name and the content of each column that may hold anything but numbers."""
     if hasattr(X, "dtypes") and hasattr(X, "iloc"):
         for place, (name, dtype) in enumerate(zip(X.columns, X.dtypes, strict=True)):
             if getattr(dtype, "kind", "O") not in "biufc":
@@ -115,7 +115,7 @@ def _columns(X: Any) -> Iterator[tuple[str, Any]]:
     try:
         array = np.asarray(X)
     except ValueError:
-        # Rows of different lengths, of which scikit-learn speaks.
+        # scikit-learn explains rows of different lengths itself.
         return
     if array.dtype.kind in "biufc":
         return
@@ -127,7 +127,7 @@ def _columns(X: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _content(column: Any) -> str:
-    """What a column holds that is not a number; nothing if all are numbers, or something else."""
+    """A description of the first text, date or duration in a column; "" if there is none."""
     kind = getattr(column.dtype, "kind", "O")
     if kind in "mM":
         return "holds dates" if kind == "M" else "holds durations"
@@ -197,7 +197,7 @@ def _objects(y: Any) -> list[Any] | None:
     is_array = isinstance(y, np.ndarray)
     if (is_array and dtype.kind != "O") or issparse(y):
         return None
-    # A series of text, of categories or of numbers that may be missing holds objects for NumPy.
+    # NumPy makes objects of a series of text, of categories or of nullable numbers.
     objects = np.asarray(y)
     if objects.dtype.kind != "O" or (objects.ndim == 2 and objects.shape[1] != 1):
         return None
@@ -214,7 +214,7 @@ def _is_missing(label: Any) -> bool:
     try:
         return bool(label != label)
     except (TypeError, ValueError):
-        # The missing value of pandas is neither equal to itself nor not.
+        # The missing value of pandas has no truth value, so it cannot be compared.
         return type(label).__name__ == "NAType"
 
 

@@ -1,4 +1,4 @@
-"""What goes into a training and what comes out, as frozen records."""
+"""The input and the result of a training, as frozen records."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class TrainingPlan:
     None where nothing may stop the training early. `first_epoch` counts the epochs that an earlier
     fit has run.
 
-    Monitored is `metric`, or else what the history calls `watched`, of which greater values are
-    better where `greater_is_better` says so; where both are None, the loss. The weights of the best
-    epoch are kept, or those of the last one where `keeps_best` is False. `baseline` and
+    A training monitors `metric`, else the value that the history calls `watched`, whose greater
+    values are better if `greater_is_better` is True; if both are None, the loss. The weights of the
+    best epoch are kept, or those of the last one if `keeps_best` is False. `baseline` and
     `start_from_epoch` are those of `keras.callbacks.EarlyStopping`.
     """
 
@@ -50,7 +50,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """What a training left besides the weights in its model. Epochs are counted from 1."""
+    """The history of a training and how it ended. Epochs are counted from 1."""
 
     history: dict[str, list[float]]
     learning_rates: list[float]
@@ -69,7 +69,7 @@ class EpochObserver(Protocol):
         """Called after each epoch; True ends the training."""
 
 
-# More rows than there are.
+# No table has that number of rows.
 WHOLE_BATCH = 2**31 - 1
 
 
@@ -80,7 +80,7 @@ class FitTask:
     `noise_seed` decides the dropout noise. `row_metrics` are noted beside the loss, and
     `loss_numbers` are those in which the losses of members may differ. `memory_limit` is the most
     that the cohort of this member may take, in bytes, unless it is alone in it. `origin` is
-    whatever the estimator needs back together with the result. Members share a stream where rows,
+    kept for the estimator, which gets it back with the result. Members share a stream where rows,
     validation rows and the seeds are the same; to share a program they need equal keys.
     """
 
@@ -109,7 +109,7 @@ class FitTask:
 
     @property
     def order_seed(self) -> int | None:
-        """What decides the order of the rows; None where one batch takes them all as they are."""
+        """The seed of the order of the rows; None if one batch takes them all as they are."""
         return None if self.batch_size == WHOLE_BATCH else self.plan.seed
 
     @property
@@ -149,11 +149,11 @@ class FitTask:
 
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """What a training leaves: the outcome, the weights that were kept, and its seconds.
+    """The result of a training: the outcome, the weights that were kept, and its seconds.
 
-    `seconds` is the member's share of the time that its cohort trained. `held_out_score` is what it
-    was watched by on the validation rows, at its best and without penalties: greater is better,
-    and a loss is negative. `rung_scores` are those that the members of a search were ranked by.
+    `seconds` is the member's share of the time that its cohort trained. `held_out_score` is the
+    best monitored value on the validation rows, without penalties: greater is better, and a loss
+    is negative. `rung_scores` ranked the members of a search.
     `shared_outputs` are those of the members that saw the same rows, computed together.
     """
 

@@ -1,4 +1,4 @@
-"""Keras callbacks that watch a training from epoch to epoch."""
+"""Training by Keras' own `fit`: callbacks, described networks, and any compiled model."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
         self._keep(self.model.get_weights())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        """Keep the state if all is finite, else go back to the one kept and stop."""
+        """Keep the state if all values are finite, else restore the last finite state and stop."""
         losses = [value for name, value in logs.items() if name in ("loss", "val_loss")]
         weights = self.model.get_weights()
         if np.isfinite(losses).all() and all(np.isfinite(array).all() for array in weights):
@@ -148,13 +148,13 @@ def train_with_keras(
     observer: EpochObserver,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingOutcome:
-    """Train a compiled model; its weights are the best ones seen where the plan has a patience."""
+    """Train a compiled model; if the plan has a patience, its best weights are kept."""
     monitored, mode = _monitored(plan, validation)
     finite = StopAtNonFiniteLoss()
     rates = LearningRatePath()
     watching: list[keras.callbacks.Callback] = [rates, finite]
     if validation is not None:
-        # First of all, so that every other callback finds the validation values in the logs.
+        # This is the first callback, so that all others find the validation values in the logs.
         watching.insert(0, HeldOutEvaluation(validation, plan.metric))
     early_stopping = None
     if plan.patience is not None:

@@ -1,4 +1,13 @@
-"""Optimizers and learning-rate schedules by name."""
+"""Optimizers and learning-rate schedules by name, and the learning rates of many members at once.
+
+Every schedule is one formula with other coefficients, so members with different schedules share
+a program. With progress ``p = (step - warmup_steps) / decay_steps``, at most `last_progress`::
+
+    base = base_offset + base_slope * p            its sine where the schedule is a cosine
+    rate = floor + span * base ** (exponent_offset + exponent_slope * p)
+
+The cosine decay enters by ``(1 + cos(pi * p)) / 2 = sin(pi / 2 * (1 - p)) ** 2``.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +136,7 @@ def schedule_from(parameter: str | Mapping[str, Any] | None) -> Schedule | None:
 
 
 def _expected(name: str, value: Any) -> str | None:
-    """What a number of a schedule should have been, or None where it is right."""
+    """The values that a number of a schedule may have; None if it has one of them."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     number = float(value) if is_number else float("nan")
     if name in ("every", "patience"):
@@ -142,7 +151,7 @@ _SCHEDULES = keras.optimizers.schedules
 
 
 class RateNumbers(NamedTuple):
-    """The coefficients of one member's learning rate; as such a constant rate of `span`.
+    """The coefficients of one member's learning rate; by default a constant rate of `span`.
 
     `is_sine` and `is_staircase` are 0 or 1.
     """

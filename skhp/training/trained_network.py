@@ -1,4 +1,4 @@
-"""Where members stand, and the outputs of those that saw the same rows, computed together."""
+"""Trained networks: weights, outputs computed together, and a Keras model when it is asked for."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_
 
 # Rows to score, rows to learn from, held-out rows: a search asks for no more of one fold.
 _MOST_KINDS_OF_ROWS = 3
-# Of weights, and of outputs, that are kept; calls cost nothing beside networks that have more.
+# At most this number of weights, and of outputs, is kept. A larger network takes much longer than a
+# call, so that sharing would spare nothing.
 _MOST_NUMBERS = 2**21
 
 
 @dataclass(frozen=True, eq=False)
 class MemberWeights:
-    """Where a member stands: its weights, what it carries beside them, and its optimizer.
+    """The weights of a member, its state, and its optimizer.
 
     `weights` has shape (n_weights,), `state` (n_state,); each of the `slots` of the update rule is
     a flat vector; `step` counts the updates done. `slots` is empty where none has been done.
@@ -90,7 +91,7 @@ class SharedOutputs:
 
 
 def shared_outputs_of(members: Sequence[MemberWeights]) -> SharedOutputs | None:
-    """Members of one structure as shared_outputs; None where that spares nothing."""
+    """The shared outputs of members of one structure; None if sharing spares nothing."""
     size = max(members[0].weights.size, 1)
     return SharedOutputs(members) if 1 < len(members) <= _MOST_NUMBERS // size else None
 

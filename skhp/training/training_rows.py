@@ -1,4 +1,8 @@
-"""Equal rows: which rows are copies of each other, and a table with every row once."""
+"""Rows of a training: copies among them, the validation split, their order and their batches.
+
+The order of the rows in an epoch is a function of the seed and the epoch alone; no global random
+generator is read, so fits in several threads cannot disturb each other.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +38,9 @@ class ValidationRows:
 
     `weight` multiplies the loss of a row, as in training. A metric compares with `metric_target`
     (class numbers, or the targets themselves) and weighs by `metric_weight`, where class weights
-    have no place. `metric_scale` has the unit of each target, which a metric is told in; None is 1.
-    Of two classes the metric is that of the rare one: `metric_target` is 1 for its rows and 0 for
-    the others, and `metric_sign` is -1 where the output of the network is the log-odds of the other
-    class.
+    do not count. `metric_scale` has the unit of each target in a metric; None is 1. With two
+    classes the metric is that of the rare one: `metric_target` is 1 for its rows and 0 for the
+    others, and `metric_sign` is -1 if the output of the network is the log-odds of the other class.
     """
 
     X: np.ndarray
@@ -49,7 +52,7 @@ class ValidationRows:
     metric_sign: float = 1.0
 
     def metric_unit(self, metric: Metric | None) -> float:
-        """What a metric is multiplied by, if its targets are told in units of the largest one."""
+        """The factor of a metric whose targets are in units of the largest one."""
         if metric is None or self.metric_scale is None:
             return 1.0
         return float(self.metric_scale.max()) ** metric.power_of_unit

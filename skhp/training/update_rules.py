@@ -22,13 +22,13 @@ from skhp.exceptions import CannotJoinError
 
 # Any single value is a tensor: TensorFlow's classes carry no types that mypy reads.
 Tensors: TypeAlias = tuple[Any, ...]
-# Of (gradient, slots, step, rate, numbers): what to add to the weights, and the new slots.
+# From gradient, slots, step, rate and numbers to the change of the weights and the new slots.
 Change: TypeAlias = Callable[[Any, Tensors, Any, Any, Tensors], tuple[Any, Tensors]]
 
 
 @dataclass(frozen=True)
 class Slot:
-    """What a rule remembers: one value per weight or per member, and where it starts.
+    """A value that a rule keeps for each weight or each member, and its start.
 
     `name` is Keras' name of the variable; `start` a value, or the rule's number that is the value.
     """

@@ -82,7 +82,7 @@ class DenseDescription(LayerDescription):
 
     @property
     def penalties(self) -> tuple[tuple[float, float], ...]:
-        """Those of the kernel."""
+        """The penalties of the kernel."""
         return ((self.l1, self.l2),)
 
     def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:

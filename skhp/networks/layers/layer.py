@@ -1,4 +1,4 @@
-"""What a kind of layer is, and the registry that reads one from a layer of Keras.
+"""One kind of layer, its description, and the registry that reads it from a layer of Keras.
 
 A new kind is a new file: a frozen dataclass that derives from `Layer`, and a reader under
 `reads(keras class)`.
@@ -27,7 +27,7 @@ _COPIES_OF_OUTPUTS = 4
 
 
 class LayerContext(NamedTuple):
-    """What a layer is told besides its values, weights and state.
+    """The arguments of a layer besides its values, weights and state.
 
     `shared` says that the values are the same for all candidates of a stream; their second axis
     has length 1 then. `present`, (streams, rows), is 1 for a row and 0 for padding. `noise`,

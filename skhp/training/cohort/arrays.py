@@ -96,7 +96,7 @@ class CohortArrays:
 
     @property
     def key(self) -> ProgramKey:
-        """What the program is built for."""
+        """The key of the program."""
         first = self._flat[0]
         metric = first.plan.metric if first.validation is not None else None
         return ProgramKey(
@@ -116,7 +116,7 @@ class CohortArrays:
         )
 
     def state(self) -> CohortState:
-        """Where the members start."""
+        """The initial state of the members."""
         rule = UPDATE_RULES[self._flat[0].update.rule]
         weights = self._tensor([task.start.weights for task in self._flat])
         held = self._tensor([task.start.state for task in self._flat])
@@ -168,7 +168,7 @@ class CohortArrays:
         )
 
     def held_out(self) -> HeldOutRows | None:
-        """Rows to be watched on."""
+        """Rows to validate on."""
         rows = [part for stream in self._streams if (part := stream.validation) is not None]
         if not rows:
             return None
@@ -187,7 +187,7 @@ class CohortArrays:
         )
 
     def numbers(self) -> MemberNumbers:
-        """What differs from member to member."""
+        """The numbers that differ from member to member."""
         rates = [task.rate for task in self._flat]
         n_dropout = len(self._flat[0].numbers.dropout)
         return MemberNumbers(
@@ -319,7 +319,7 @@ def _metric_scale(part: ValidationRows) -> np.ndarray:
 
 
 def _least_change(task: FitTask) -> float:
-    """What counts as an improvement, in the unit that the program computes the metric in."""
+    """The least improvement, in the unit in which the program computes the metric."""
     if task.validation is None:
         return task.plan.min_delta
     change = task.plan.min_delta / task.validation.metric_unit(task.plan.metric)

@@ -1,4 +1,4 @@
-"""Fits that are one training: equal ones, and those that end it after fewer epochs."""
+"""The training of a cohort, epoch by epoch; fits that differ in `epochs` alone are one training."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def leading_fits(tasks: Sequence[FitTask], leaders: Sequence[int]) -> dict[int, 
     leading = {}
     for leader, ends_of_leader in ends.items():
         known = [end for end in ends_of_leader if end is not None]
-        # One whose result is known still trains for those that share its training.
+        # A fit whose result is known still trains for the fits that share its training.
         finished_after = max(known) if len(known) == len(ends_of_leader) else None
         task = tasks[leader]
         if task.finished_after != finished_after:
@@ -68,15 +68,15 @@ def _training_but_epochs(task: FitTask) -> Any:
 # Epochs that a program can run in one call, and the seconds that a call should take: between calls
 # Ctrl-C is obeyed and progress is shown.
 CHUNK_EPOCHS = 16
-# When a cohort looks whether the members that still train should move to a smaller program: after
-# fixed numbers of epochs, so that what a member becomes does not depend on the clock.
+# After each of these numbers of epochs a cohort decides whether to move to a smaller program. The
+# number is fixed, so that the result of a member does not depend on the clock.
 EPOCHS_OF_LOOK = 16
 _SECONDS_A_CHUNK = 0.3
 
 
 @dataclass(frozen=True)
 class CohortSeconds:
-    """Where the time of a cohort went. Compiling is in the first call of a new program."""
+    """The seconds of a cohort by its parts. The first call of a new program includes compiling."""
 
     packing: float = 0.0
     tracing: float = 0.0
@@ -95,7 +95,7 @@ class CohortProgress:
 
 
 class CohortObserver(Protocol):
-    """Is told of every chunk, and may end the training by raising."""
+    """Is told of every chunk, and may end the training by an exception."""
 
     def advanced(self, progress: CohortProgress) -> None:
         """Called after each chunk."""
@@ -147,7 +147,7 @@ class Cohort:
         return self._done
 
     def advance(self, most_epochs: int) -> int:
-        """Run a chunk of no more than so many epochs; the number that it had."""
+        """Run a chunk of at most this number of epochs, and return its number of epochs."""
         end = next(end for end in self._ends if end > self._done)
         count = min(most_epochs, self._room, end - self._done)
         began = time.perf_counter()
@@ -165,7 +165,7 @@ class Cohort:
 
     @property
     def seconds(self) -> CohortSeconds:
-        """Where its time has gone so far."""
+        """The time that it has taken so far, by its parts."""
         before = self._preparation.packing + self._preparation.tracing + self._first_call
         return replace(
             self._preparation, first_call=self._first_call, training=self._seconds - before
@@ -177,7 +177,7 @@ class Cohort:
         return self.results()
 
     def run(self, observer: CohortObserver | None = None, until: int | None = None) -> None:
-        """Train until every member has ended, or the cohort has run so many epochs."""
+        """Train until every member has ended, or the cohort has run this number of epochs."""
         if self._has_pruned:
             self._drop_ended_members()
         size, running = 1, self.running
@@ -210,13 +210,13 @@ class Cohort:
         return number not in self._snapshots and self._tasks[number].plan.epochs > self._done
 
     def _end_unwanted(self) -> None:
-        """End what trains in the place of no member any more."""
+        """End each training whose members have all ended."""
         wanted = {leader for number, leader in enumerate(self._leaders) if self._lasts(number)}
         if unwanted := set(self._packs[-1].running) - wanted:
             self._packs[-1].end(unwanted)
 
     def held_out_scores(self) -> list[float | None]:
-        """What each member was watched by so far, as in its result."""
+        """The best monitored value of each member so far, as in its result."""
         return [
             self._snapshots[number].held_out_score
             if number in self._snapshots
@@ -225,11 +225,11 @@ class Cohort:
         ]
 
     def results(self) -> list[FitResult]:
-        """What each member leaves, as it stands now."""
+        """The result of each member as it stands now."""
         return [self.result(number) for number in range(len(self._tasks))]
 
     def result(self, number: int) -> FitResult:
-        """What a member leaves, as it stands now."""
+        """The result of a member as it stands now."""
         result = self._snapshots.get(number) or self._result(number)
         return replace(result, seconds=self._seconds / len(self._tasks))
 
@@ -252,7 +252,7 @@ class Cohort:
         )
 
     def current_weights(self, number: int) -> MemberWeights:
-        """Weights of a member as they are now, be they the best or not."""
+        """Weights of a member as they are now, whether or not they are the best."""
         return member_weights(self._state_of(number), best=False)
 
     def _state_of(self, number: int) -> CohortState:

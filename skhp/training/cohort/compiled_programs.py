@@ -1,4 +1,4 @@
-"""Programs of cohorts: compiled or plain, built once and kept for the next cohort of the kind."""
+"""Programs of cohorts, compiled if that pays, built once and kept for cohorts of the same kind."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ _COMPILE_SECONDS = 1.0
 
 
 def pays_to_compile(tasks: Sequence[FitTask], places: int) -> bool:
-    """Whether XLA's compilation costs less than it saves, in a cohort of so many places."""
+    """Whether XLA's compilation costs less than it saves in a cohort with this number of places."""
     steps = max(_steps_of_epoch(task) * task.plan.epochs for task in tasks)
     rows = min(max(task.batch_size for task in tasks), max(len(t.rows.X) for t in tasks))
     of_members = places * n_weights(tasks[0]) * (1 + rows / 8) * _PLAIN_WEIGHT_SECONDS
@@ -108,7 +108,7 @@ def pays_to_compile(tasks: Sequence[FitTask], places: int) -> bool:
 
 
 def pays_to_move(running: Sequence[FitTask], spared: int, epochs_done: int) -> bool:
-    """Whether a program with so many places less costs less than it saves.
+    """Whether a program that spares this number of places costs less than it saves.
 
     A training is expected to last for as long again as it has lasted, up to its last epoch.
     """

@@ -1,4 +1,4 @@
-"""What is added up over rows, of training and of validation: the losses and the row metrics."""
+"""Sums over rows of training and of validation: the losses, row metrics and penalties."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def weight_penalties(key: ProgramKey, numbers: MemberNumbers) -> Penalties:
 
 
 def penalty_of_member(numbers: NetworkNumbers, arrays: Sequence[np.ndarray]) -> float:
-    """What the weights of one member add to its loss, outside of a program."""
+    """The penalty of the weights of one member, computed outside of a program."""
     total = 0.0
     for array, l1, l2 in zip(arrays, numbers.l1, numbers.l2, strict=True):
         if l1 or l2:
@@ -91,7 +91,7 @@ def penalised(
 
 
 def penalty(weights: Tensor, penalties: Penalties) -> Tensor | float:
-    """What the weights of each member add to its loss."""
+    """The penalty of the weights of each member."""
     total: Tensor | float = 0.0
     if penalties.l1 is not None:
         total += tf.reduce_sum(penalties.l1 * tf.abs(weights), axis=-1)
@@ -140,7 +140,7 @@ def evaluation(
 
 
 def _for_metric(key: ProgramKey, outputs: Tensor) -> Tensor:
-    """As `Metric.outputs`."""
+    """The outputs as `Metric.outputs` makes them."""
     n_outputs = outputs.shape[-1]
     if key.metric_takes == "probabilities":
         clipped = tf.clip_by_value(
