@@ -43,14 +43,6 @@ class DefaultSeeds:
     While they are in use, every initializer, layer and random operation of Keras without a seed
     follows `seed`. Python's, NumPy's and TensorFlow's global generators are neither read nor
     changed, and other threads notice nothing.
-
-    Examples
-    --------
-    >>> def initial_weights():
-    ...     with DefaultSeeds(0).in_use():
-    ...         return keras.initializers.GlorotUniform()((1, 1))
-    >>> bool(initial_weights() == initial_weights())
-    True
     """
 
     def __init__(self, seed: int, required: bool = True) -> None:

@@ -125,20 +125,7 @@ def multilayer_perceptron(
     dropout: float,
     l2: float,
 ) -> NetworkDescription:
-    """Description of a multilayer perceptron from the parameters of an estimator.
-
-    Examples
-    --------
-    >>> description = multilayer_perceptron(
-    ...     n_inputs=3, n_outputs=1, output="regression", hidden_layers=1, neurons=2,
-    ...     activation="tanh", batch_norm=False, dropout=0.0, l2=0.0,
-    ... )
-    >>> for layer in description.layers:
-    ...     print(layer)
-    DenseDescription(units=2, use_bias=True, l1=0.0, l2=0.0)
-    ActivationDescription(function='tanh')
-    DenseDescription(units=1, use_bias=True, l1=0.0, l2=0.0)
-    """
+    """Description of a multilayer perceptron from the parameters of an estimator."""
     sizes = layer_sizes(hidden_layers, neurons, n_inputs)
     return _perceptron(
         int(n_inputs),
@@ -182,13 +169,7 @@ def multilayer_perceptron_size(
     neurons: int | Sequence[int] | str,
     batch_norm: bool,
 ) -> NetworkSize:
-    """The size that a multilayer perceptron would have, told also where no memory could hold it.
-
-    Examples
-    --------
-    >>> multilayer_perceptron_size(10, 1, hidden_layers=10**9, neurons=2, batch_norm=False)
-    NetworkSize(weights=6000000019, layers=1000000000)
-    """
+    """The size that a multilayer perceptron would have, told also where no memory could hold it."""
 
     def size_with(sizes: tuple[int, ...]) -> NetworkSize:
         described = _perceptron(
@@ -217,15 +198,7 @@ def multilayer_perceptron_size(
 
 
 def automatic_neurons(n_inputs: int) -> int:
-    """Two thirds of the number of inputs, rounded down, never under 2.
-
-    Examples
-    --------
-    >>> automatic_neurons(10)
-    6
-    >>> automatic_neurons(1)
-    2
-    """
+    """Two thirds of the number of inputs, rounded down, never under 2."""
     return max(2, 2 * n_inputs // 3)
 
 
@@ -236,13 +209,6 @@ def layer_sizes(
 
     With `hidden_layers` of ``"auto"`` there are as many as `neurons` has entries, and one where it
     is one number or ``"auto"``.
-
-    Examples
-    --------
-    >>> layer_sizes(2, "auto", n_inputs=10)
-    (6, 6)
-    >>> layer_sizes("auto", (8, 4), n_inputs=10)
-    (8, 4)
     """
     if isinstance(neurons, str):
         return (automatic_neurons(n_inputs),) * _number_of_layers(hidden_layers)

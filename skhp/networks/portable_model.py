@@ -95,13 +95,6 @@ class PortableModel:
     Keras saves a custom layer, loss or metric by its name alone, and finds it again only if it was
     registered with ``keras.saving.register_keras_serializable``, in the loading process too. Here
     they are carried along as Python pickles any class or function: by reference to its module.
-
-    Examples
-    --------
-    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    >>> copy = PortableModel(model).restored()
-    >>> bool(copy.layers[0].kernel[0, 0] == model.layers[0].kernel[0, 0])
-    True
     """
 
     def __init__(self, model: keras.Model) -> None:

@@ -21,16 +21,7 @@ class CacheCounts:
 
 
 class ProgramCache:
-    """Programs by what they were built for; the one not used for longest goes first.
-
-    Examples
-    --------
-    >>> cache = ProgramCache(most=2)
-    >>> cache.get("key", lambda: "program"), cache.get("key", lambda: "another")
-    ('program', 'program')
-    >>> cache.counts
-    CacheCounts(built=1, found=1)
-    """
+    """Programs by what they were built for; the one not used for longest goes first."""
 
     def __init__(self, most: int = MOST_PROGRAMS) -> None:
         self._most = most

@@ -104,13 +104,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
 
 
 def schedule_from(parameter: str | Mapping[str, Any] | None) -> Schedule | None:
-    """Schedule that the parameter `lr_schedule` stands for.
-
-    Examples
-    --------
-    >>> schedule_from({"kind": "step", "every": 30})
-    StepSchedule(every=30, factor=0.5)
-    """
+    """Schedule that the parameter `lr_schedule` stands for."""
     if parameter is None:
         return None
     numbers = {} if isinstance(parameter, str) else dict(parameter)
@@ -191,13 +185,7 @@ def scheduled_rate(step: tf.Tensor, numbers: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def rate_of(learning_rate: Any) -> RateNumbers:
-    """Coefficients of a learning rate.
-
-    Examples
-    --------
-    >>> rate_of(0.01).span
-    0.01
-    """
+    """Coefficients of a learning rate."""
     if isinstance(learning_rate, Real) and not isinstance(learning_rate, bool):
         return RateNumbers(_finite("learning_rate", learning_rate))
     numbers_of = _NUMBERS_OF.get(type(learning_rate))

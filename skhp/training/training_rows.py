@@ -59,14 +59,7 @@ class ValidationRows:
 
 
 def row_groups(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A row of each group of equal rows, and the group of each row, numbered by content.
-
-    Examples
-    --------
-    >>> first, group = row_groups(np.array([3.0, 1.0, 3.0]))
-    >>> len(first), bool(group[0] == group[2])
-    (2, True)
-    """
+    """A row of each group of equal rows, and the group of each row, numbered by content."""
     n_rows = len(columns[0])
     table = np.column_stack([column.reshape(n_rows, -1) for column in columns])
     # Compared byte by byte, many times faster than number by number. That is not the order of the
@@ -90,13 +83,7 @@ def distinct_rows(rows: TrainingRows) -> TrainingRows:
 
 
 def sum_by_group(group: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Sum of the weights of each group, to the same bits whatever the order of the rows.
-
-    Examples
-    --------
-    >>> sum_by_group(np.array([1, 0, 1]), np.array([2.0, 3.0, 4.0])).tolist()
-    [3.0, 6.0]
-    """
+    """Sum of the weights of each group, to the same bits whatever the order of the rows."""
     order = np.lexsort((weight, group))
     return np.bincount(group[order], weights=weight[order].astype(np.float64))
 
@@ -118,14 +105,6 @@ def validation_split(
 
     Copies of a row stay on one side, so that a table with oversampled rows is not validated on rows
     that it was trained on. The split depends on what the rows hold, not on their order.
-
-    Examples
-    --------
-    >>> training, validation = validation_split(
-    ...     np.arange(10), fraction=0.2, seed=0, labels=np.array([0] * 8 + [1] * 2)
-    ... )
-    >>> len(training), len(validation)
-    (7, 3)
     """
     n_rows, n_groups = len(groups), groups.max() + 1
     generator = np.random.default_rng(seed)
@@ -166,13 +145,7 @@ def _on_both_sides(strata: np.ndarray, held_out: np.ndarray) -> bool:
 
 
 def row_order(seed: int, epoch: int, n_rows: int) -> np.ndarray:
-    """Order in which the rows are visited in an epoch, counted from 0.
-
-    Examples
-    --------
-    >>> sorted(row_order(seed=0, epoch=3, n_rows=4).tolist())
-    [0, 1, 2, 3]
-    """
+    """Order in which the rows are visited in an epoch, counted from 0."""
     return np.random.default_rng([seed, epoch]).permutation(n_rows)
 
 
@@ -226,14 +199,6 @@ def epoch_parts(n_rows: int, batch_sizes: Sequence[int], room: int = 0) -> Epoch
     A member adds up gradients part by part and applies them when its batch is full; so members with
     other batch sizes can share a program. Every member's last batch ends with the last part. A
     single part, of all rows, has `room` for a few more, so that other tables share the program.
-
-    Examples
-    --------
-    >>> parts = epoch_parts(7, [2, 4])
-    >>> parts.positions.tolist()
-    [[0, 1], [2, 3], [4, 5], [6, 7]]
-    >>> parts.full.T.astype(int).tolist()
-    [[1, 1, 1, 1], [0, 1, 0, 1]]
     """
     sizes = np.unique(np.minimum(batch_sizes, n_rows))
     ends = np.unique(np.concatenate([np.arange(size, n_rows, size) for size in sizes] + [[n_rows]]))

@@ -177,13 +177,7 @@ _NOT_COVERED = (*_CHANGING_GRADIENTS, "amsgrad", "centered", "use_ema", "loss_sc
 
 
 def update_of(optimizer: keras.optimizers.Optimizer) -> UpdateNumbers:
-    """The rule of a Keras optimizer and its numbers.
-
-    Examples
-    --------
-    >>> update_of(keras.optimizers.SGD(momentum=0.9))
-    UpdateNumbers(rule='momentum', numbers=(0.9,))
-    """
+    """The rule of a Keras optimizer and its numbers."""
     name_of = _NAME_OF.get(type(optimizer))
     if name_of is None:
         covered = ", ".join(covered.__name__ for covered in _NAME_OF)
