@@ -171,7 +171,7 @@ def test_a_record_is_read_in_another_process():
     code = (
         "import pickle, sys\n"
         "saved, X = pickle.load(sys.stdin.buffer)\n"
-        "from skhp.networks import restore_network\n"
+        "from skhp.networks.build import restore_network\n"
         "import numpy as np\n"
         "sys.stdout.buffer.write(np.array(restore_network(saved)(X)).tobytes())\n"
     )
