@@ -271,7 +271,7 @@ def test_the_held_out_loss_is_that_of_evaluate_after_every_epoch():
     assert outcome.history["val_loss"] == pytest.approx(evaluation.losses, rel=1e-5)
 
 
-@pytest.mark.parametrize(("patience", "min_delta"), [(1, 0.0), (3, 0.0), (4, 0.01)])
+@pytest.mark.parametrize(("patience", "min_delta"), [(1, 0.0), (4, 0.01)])
 def test_early_stopping_is_that_of_keras(shared, patience, min_delta):
     # The rows teach nothing of those held out, which soon get worse.
     rows, validation = some_rows(12, seed=5), held_out(some_rows(200, seed=6))
