@@ -65,11 +65,11 @@ class JournalMismatchError(JournalError):
 
 
 class JournalDamagedError(JournalError):
-    """A file is no journal, or not a whole one; it is left as it is."""
+    """A file is not a journal, or not a whole one; it is left as it is."""
 
 
 class JournalWarning(UserWarning):
-    """A journal can no longer be written, so a search goes on without."""
+    """A journal can no longer be written, so the search goes on without it."""
 
 
 class NonFiniteLossWarning(ConvergenceWarning):
@@ -77,7 +77,7 @@ class NonFiniteLossWarning(ConvergenceWarning):
 
 
 class RareClassWarning(UserWarning):
-    """A class is so rare that what was asked for can hardly learn of it."""
+    """A class is so rare that a network can hardly learn it."""
 
 
 class NonFiniteLossError(FloatingPointError):

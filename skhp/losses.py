@@ -1,6 +1,5 @@
 """Losses for rare classes, for skhp's networks and for any model of Keras."""
 
-import skhp.networks  # loads TensorFlow quietly, so it comes first  # noqa: F401
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
 
 __all__ = ["FocalLoss", "SoftF1"]

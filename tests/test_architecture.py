@@ -433,11 +433,11 @@ CLEAN = {
         "import sys\nimport keras\nSEEDS = sys.modules[keras.random.SeedGenerator.__module__]\n"
         "keras.random._seeds\n"
     ),
-    "skhp/training/row_order.py": (
+    "skhp/training/training_rows.py": (
         "import tensorflow as tf\nimport skhp.networks.build\ntf.data.Dataset\n"
     ),
     "skhp/estimators/mlp.py": (
-        "from skhp.estimators.base import Base\nfrom skhp.training.row_order import batches\n"
+        "from skhp.estimators.base import Base\nfrom skhp.training.training_rows import batches\n"
         "class MLP(Base):\n    x = Base._x\n    def f(self): return self._x, super()._x\n"
         "import sklearn\nsklearn.__version__\n"
     ),
@@ -470,7 +470,7 @@ def test_a_clean_tree_breaks_no_rule(rule, tmp_path):
 
 
 BUILD = "skhp/networks/build.py"
-STREAMS = "skhp/training/row_order.py"
+STREAMS = "skhp/training/training_rows.py"
 MLP = "skhp/estimators/mlp.py"
 STUDY = "skhp/study/study.py"
 
@@ -512,7 +512,7 @@ STUDY = "skhp/study/study.py"
         (private_attributes_of_ones_own_only, MLP, "def f(x): x._variables = 3"),
         (scikeras_in_its_place, MLP, "from scikeras.wrappers import BaseWrapper"),
         (scikeras_in_its_place, BUILD, "import scikeras"),
-        (data_flows_one_way, BUILD, "from skhp.training.row_order import batches"),
+        (data_flows_one_way, BUILD, "from skhp.training.training_rows import batches"),
         (data_flows_one_way, BUILD, "from ..training import streams"),
         (data_flows_one_way, BUILD, "import skhp.estimators.mlp"),
         (data_flows_one_way, BUILD, "from skhp import estimators"),
@@ -568,7 +568,7 @@ def test_four_hundred_lines_are_still_short(tmp_path):
         "from skhp.estimators.mlp import MLP",
         "def f():\n    from skhp.estimators.mlp import MLP",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import skhp.estimators.mlp",
-        "import skhp.training.row_order",
+        "import skhp.training.training_rows",
     ],
 )
 def test_a_circle_is_found_at_both_ends(text, tmp_path):

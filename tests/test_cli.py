@@ -18,7 +18,7 @@ from sklearn.model_selection import train_test_split
 from skhp import __version__
 from skhp.cli import main
 from skhp.exceptions import OutputError
-from skhp.shared.progress import StageProgress
+from skhp.shared.terminal import StageProgress
 from skhp.study.network_search import (
     BATCH_SIZES,
     DEFAULT_CANDIDATES,
@@ -188,7 +188,7 @@ BAD_INPUT = {
         "t.csv",
         GOOD,
         ["--time-budget", "0"],
-        "time-budget.*0.0 is no time",
+        "time-budget.*0.0 is not a time",
         "give seconds above 0",
     ),
     "time budget without end": ("t.csv", GOOD, ["--time-budget", "inf"], "is inf", "above 0"),
@@ -196,7 +196,7 @@ BAD_INPUT = {
         "t.csv",
         GOOD,
         ["--time-budget", "5 minutes"],
-        "'5 minutes' is no time",
+        "'5 minutes' is not a time",
         'such as "90s", "10min"',
     ),
     "folder of the journal": (

@@ -138,7 +138,7 @@ def test_standard_error_ends_nothing(stderr, finished, monkeypatch, capsys):
     def tell(*_, on_progress, **__):
         on_progress(StageProgress("search", 1, 20))
 
-    from skhp.shared.progress import StageProgress
+    from skhp.shared.terminal import StageProgress
 
     monkeypatch.setattr("skhp.comparison.run_study", tell)
     monkeypatch.setattr("sys.stderr", stderr)

@@ -30,7 +30,7 @@ from sklearn.model_selection import GridSearchCV
 
 import skhp.training.cohort.compiled_programs
 from skhp import KerasMLPClassifier
-from skhp.networks import ProgramCache
+from skhp.networks.program_cache import ProgramCache
 
 warnings.simplefilter("ignore")
 cache = skhp.training.cohort.compiled_programs.programs = ProgramCache(most=4)

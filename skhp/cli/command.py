@@ -192,7 +192,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 def _study(arguments: argparse.Namespace, settings: Settings) -> Study:
-    from skhp.shared.progress import StageBars
+    from skhp.shared.terminal import StageBars
     from skhp.study.study import run_study
     from skhp.tables.table import digits_table, read_table
 

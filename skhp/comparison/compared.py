@@ -25,7 +25,7 @@ from skhp.comparison.outer_splits import OuterSplits, outer_splits
 from skhp.comparison.result import Comparison
 from skhp.comparison.scores import FoldScorer
 from skhp.comparison.verdict import DummyScore
-from skhp.shared.progress import OnProgress
+from skhp.shared.terminal import OnProgress
 from skhp.tables.target import Target
 
 _FOLDS = 5

@@ -21,7 +21,7 @@ from skhp.population.backend import PopulationBackend, active_population
 from skhp.population.joint_fits import fit_together
 from skhp.population.progress import PrintedProgress, ProgressObserver
 from skhp.population.requests.requested_fits import SharedRows
-from skhp.shared.progress import OnProgress, TrainingCount
+from skhp.shared.terminal import OnProgress, TrainingCount
 
 _LARGEST_SEED = 2**31 - 1
 

@@ -16,7 +16,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import check_scoring, confusion_matrix, f1_score, get_scorer_names, make_scorer
 
 from skhp.exceptions import SettingsError
-from skhp.shared.class_scoring import as_classes
+from skhp.shared.class_targets import as_classes
 from skhp.shared.nearest_name import nearest_name
 
 Scorer = Callable[[BaseEstimator, object, np.ndarray], float]

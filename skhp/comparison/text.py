@@ -12,7 +12,7 @@ from rich.console import RenderableType
 
 from skhp.comparison.findings import Findings
 from skhp.comparison.verdict import decimal, p_value_text, split_count
-from skhp.shared.text_tables import as_text, text_table
+from skhp.shared.terminal import as_text, text_table
 
 
 class PrintedTable(NamedTuple):

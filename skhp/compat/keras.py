@@ -43,20 +43,6 @@ class DefaultSeeds:
     While they are in use, every initializer, layer and random operation of Keras without a seed
     follows `seed`. Python's, NumPy's and TensorFlow's global generators are neither read nor
     changed, and other threads notice nothing.
-
-    Parameters
-    ----------
-    seed : int
-    required : bool, default=True
-        What happens with a Keras that has lost the names this needs: an error, or Keras' own seeds.
-
-    Examples
-    --------
-    >>> def initial_weights():
-    ...     with DefaultSeeds(0).in_use():
-    ...         return keras.initializers.GlorotUniform()((1, 1))
-    >>> bool(initial_weights() == initial_weights())
-    True
     """
 
     def __init__(self, seed: int, required: bool = True) -> None:
@@ -110,9 +96,9 @@ def _divert_default_seeds() -> None:
 
 
 def metric_direction(metric: keras.metrics.Metric) -> str | None:
-    """Whether greater values are better ("up") or smaller ones ("down"); None if Keras is silent.
+    """Whether greater values are better ("up") or smaller ones ("down"); None if unknown.
 
-    Keras' callbacks with ``mode="auto"`` go by this name, and there is no public one.
+    Keras' callbacks with ``mode="auto"`` read this name, and a public one does not exist.
     """
     direction = getattr(metric, "_direction", None)
     return None if direction is None else "up" if direction == "up" else "down"

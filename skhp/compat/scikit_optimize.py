@@ -1,4 +1,4 @@
-"""scikit-optimize's surrogate of boosted trees, mended."""
+"""The names of scikit-optimize that are not documented, and its faults that skhp mends."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from numpy.typing import ArrayLike
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.utils import RegressorTags
 from skopt.learning import GradientBoostingQuantileRegressor
+
+# Calls the callbacks of a search, and tells whether one of them ends it.
+from skopt.utils import eval_callbacks as eval_callbacks
+
+# How the warning begins that a point was asked for again. scikit-optimize has no class for it.
+ASKED_AGAIN = "The objective has been evaluated at point"
 
 # As scikit-optimize builds it for "GBRT".
 _TREES = 30
@@ -42,3 +48,20 @@ def boosted_surrogate() -> BoostedSurrogate:
     """What ``base_estimator="GBRT"`` stands for."""
     trees = GradientBoostingRegressor(n_estimators=_TREES, loss="quantile")
     return BoostedSurrogate(base_estimator=trees)
+
+
+def forget_asked_points(optimizer: Any) -> None:
+    """Let an optimizer that was told no score ask for other points.
+
+    scikit-optimize 0.10.2 keeps what it asked for in `cache_` until it is told of a score, and
+    asks for the same points again.
+    """
+    optimizer.cache_ = {}
+
+
+def categories_at(dimension: Any, transformed: ArrayLike) -> list[Any]:
+    """The categories of transformed points, as the transformer of a dimension has them.
+
+    `Categorical.inverse_transform` passes them through an array, which makes arrays of tuples.
+    """
+    return list(dimension.transformer.inverse_transform(transformed))

@@ -17,7 +17,8 @@ from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.exceptions import CannotJoinError
 from skhp.objectives.metrics import Metric, OutputForm
 from skhp.objectives.row_metrics import RowMetric
-from skhp.training.fit_task import TrainingOutcome, TrainingPlan, ValidationRows
+from skhp.training.fit_task import TrainingOutcome, TrainingPlan
+from skhp.training.training_rows import ValidationRows
 
 # Of the perceptrons and the wrappers of models alike; `monitor` depends on the kind of estimator.
 EARLY_STOPPING_CONSTRAINTS: dict[str, Any] = {

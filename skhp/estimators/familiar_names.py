@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from skhp.networks.optimizers import OPTIMIZERS
 from skhp.objectives.losses import why_not
 from skhp.shared.nearest_name import nearest_name
+from skhp.training.rate_schedules import OPTIMIZERS
 
 # As Keras' log calls the metrics that are compiled under these names.
 CLASSIFICATION_MONITORS = {

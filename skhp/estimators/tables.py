@@ -14,9 +14,8 @@ from sklearn.utils.validation import validate_data
 
 from skhp.compat.scikit_learn import check_sample_weight
 from skhp.objectives.losses import OutputKind
-from skhp.shared.unusable_tables import refuse_columns_without_numbers
-from skhp.training.distinct_rows import row_groups, sum_by_group
-from skhp.training.fit_task import TrainingRows, ValidationRows
+from skhp.shared.unusable_data import refuse_columns_without_numbers
+from skhp.training.training_rows import TrainingRows, ValidationRows, row_groups, sum_by_group
 
 _WHOLE_NUMBERS = [np.dtype(f"{sign}int{bits}") for bits in (8, 16, 32, 64) for sign in ("", "u")]
 

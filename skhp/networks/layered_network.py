@@ -23,14 +23,7 @@ from skhp.networks.network import Cost, RowSums, Shapes, Tensor
 
 @dataclass(frozen=True)
 class LayeredNetwork:
-    """The structure of a stack of layers, a `Network`.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        Shape of one row.
-    layers : tuple of Layer
-    """
+    """The structure of a stack of layers, a `Network`."""
 
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
@@ -181,17 +174,11 @@ class LayeredNetwork:
 
 
 def layered_network(model: keras.Model) -> LayeredNetwork:
-    """The structure of a Keras model that is a stack of layers that we know.
-
-    Raises
-    ------
-    CannotJoinError
-        If the model is anything else.
-    """
+    """The structure of a Keras model that is a stack of layers that we know."""
     if type(model) is not keras.Sequential:
         raise CannotJoinError(f"{type(model).__name__} is not a keras.Sequential.")
     if len(model.input_shape) != 2:
-        raise CannotJoinError(f"the rows of the model {model.name!r} are no vectors.")
+        raise CannotJoinError(f"the rows of the model {model.name!r} are not vectors.")
     layers = [own for layer in model.layers for own in read_layer(layer)]
     if not any(layer.weight_shapes for layer in layers):
         raise CannotJoinError(f"the model {model.name!r} has no weights.")

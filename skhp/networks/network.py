@@ -1,19 +1,23 @@
-"""What the trainer needs of a network, whatever it is made of."""
+"""The protocol of a network that the trainer works with, its numbers and its cost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+import keras
 import numpy as np
+
+from skhp.exceptions import CannotJoinError
 
 Tensor: TypeAlias = Any
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 # From targets, outputs and one or more weights of rows to sums over the rows.
 RowSums: TypeAlias = Callable[..., tuple[Tensor, ...]]
 
-# What a training keeps for each weight: the weight, its best value, gradient, slots of the
-# optimizer, and what an update has in between.
+# A training keeps for each weight: the weight, its best value, gradient, slots of the
+# optimizer, and intermediate values of an update.
 COPIES_OF_WEIGHTS = 12
 BYTES_OF_NUMBER = 4
 
@@ -166,3 +170,37 @@ def unflattened(vector: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[n
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     parts = np.split(vector, ends) if len(shapes) else []
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+@dataclass(frozen=True)
+class NetworkNumbers:
+    """Dropout rates and penalties of a network.
+
+    `dropout` has a rate for each layer with dropout, `l1` and `l2` a penalty for each trainable
+    weight.
+    """
+
+    dropout: tuple[float, ...]
+    l1: tuple[float, ...]
+    l2: tuple[float, ...]
+
+
+def network_numbers(model: keras.Model) -> NetworkNumbers:
+    """Dropout rates and penalties of a Keras model."""
+    penalties = [_penalty(variable.regularizer) for variable in model.trainable_variables]
+    return NetworkNumbers(
+        dropout=tuple(
+            float(layer.rate) for layer in model.layers if type(layer) is keras.layers.Dropout
+        ),
+        l1=tuple(l1 for l1, _ in penalties),
+        l2=tuple(l2 for _, l2 in penalties),
+    )
+
+
+def _penalty(regularizer: Any) -> tuple[float, float]:
+    if regularizer is None:
+        return 0.0, 0.0
+    kind = type(regularizer)
+    if kind not in (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2):
+        raise CannotJoinError(f"the regulariser {kind.__name__} is not L1, L2 or L1L2.")
+    return float(getattr(regularizer, "l1", 0.0)), float(getattr(regularizer, "l2", 0.0))

@@ -1,4 +1,4 @@
-"""What a Keras model computes, without what may differ from one build of it to the next."""
+"""Keras models as configurations and bytes that are equal from one build to the next."""
 
 from __future__ import annotations
 
@@ -13,25 +13,13 @@ from typing import Any
 import keras
 
 from skhp.compat.keras import DefaultSeeds, seeds_in_use
-from skhp.shared.source_library import library_of
+from skhp.shared.equality import library_of
 
 _NAMED_WITH = frozenset({"trainable", "inbound_nodes", "batch_shape"})
 
 
 def anonymous_configuration(model: keras.Model, row_shape: tuple[int, ...]) -> dict[str, Any]:
-    """The serialised model without names, initialisers, regularisers and compilation.
-
-    Parameters
-    ----------
-    model : keras.Model
-    row_shape : tuple of int
-        Shape of one row, which takes the place of what the model was built with.
-
-    Returns
-    -------
-    dict
-        Equal for all models that one build function makes of the same arguments; Keras loads it.
-    """
+    """The serialised model without names, initialisers, regularisers and compilation."""
     # Keras warns of loading functions without a name, which are the user's own here.
     with warnings.catch_warnings(action="ignore"):
         whole = keras.saving.serialize_keras_object(model)
@@ -107,23 +95,6 @@ class PortableModel:
     Keras saves a custom layer, loss or metric by its name alone, and finds it again only if it was
     registered with ``keras.saving.register_keras_serializable``, in the loading process too. Here
     they are carried along as Python pickles any class or function: by reference to its module.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Its weights, its compilation and the state of its optimizer are carried along.
-
-    Raises
-    ------
-    TypeError
-        If Keras cannot know with which arguments a custom model was made.
-
-    Examples
-    --------
-    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    >>> copy = PortableModel(model).restored()
-    >>> bool(copy.layers[0].kernel[0, 0] == model.layers[0].kernel[0, 0])
-    True
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -170,11 +141,6 @@ def custom_objects(model: keras.Model) -> dict[str, Any]:
     """Classes and functions of a model that are not Keras' own, by the names that Keras saves.
 
     Functions without a name are left out: Keras saves their code.
-
-    Raises
-    ------
-    TypeError
-        If Keras cannot know with which arguments a custom model was made.
     """
     found: dict[str, Any] = {}
     for item in parts_of(model):
@@ -228,7 +194,7 @@ class _LenientClass:
 
 def _refuse_unknown_arguments(custom: Any) -> None:
     # Keras 3.15 notes the arguments of a custom layer by itself, but of a custom model only their
-    # defaults, and loads it as if it had been made with those.
+    # defaults, and loads the model with those.
     if not issubclass(custom, keras.Model):
         return
     arguments = inspect.signature(custom).parameters.keys() - {"args", "kwargs", *_KERAS_ARGUMENTS}

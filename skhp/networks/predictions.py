@@ -1,9 +1,16 @@
-"""Outputs of a network before its last activation, the same for a row whatever its neighbours."""
+"""Outputs of networks and of any Keras model, the same for a row whatever its neighbours.
+
+A model of Keras' own layers computes what its configuration says of its variables. It is called
+through a program that takes them as inputs and is traced once for all models of that configuration,
+so that scoring the members of a search traces nothing for each of them. Any other model is called
+as it stands.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -11,6 +18,12 @@ import tensorflow as tf
 
 from skhp.networks.description import LOGITS_LAYER
 from skhp.networks.layered_network import LayeredNetwork
+from skhp.networks.portable_model import (
+    anonymous_configuration,
+    configuration_text,
+    custom_objects,
+    loading_scope,
+)
 from skhp.networks.program_cache import ProgramCache
 
 # Bounds the memory of one forward pass.
@@ -23,18 +36,7 @@ _TILE = 32
 
 
 def logits(model: keras.Model, X: np.ndarray) -> np.ndarray:
-    """Logits of the rows of `X`, or the outputs themselves for a regression network.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A model from :func:`skhp.networks.build_network`.
-    X : ndarray of shape (n_samples, ...), dtype float32
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_outputs), dtype float64
-    """
+    """Logits of the rows, (n_rows, n_outputs) of float64; for a regression network its outputs."""
     layers = model.layers
     last = next(i for i, layer in enumerate(layers) if layer.name == LOGITS_LAYER)
     blocks = []
@@ -48,45 +50,21 @@ def logits(model: keras.Model, X: np.ndarray) -> np.ndarray:
     return np.concatenate(blocks).astype(np.float64)
 
 
-programs = ProgramCache()
+network_programs = ProgramCache()
 
 
 def predicted_logits(
     network: LayeredNetwork, weights: np.ndarray, state: np.ndarray, X: np.ndarray
 ) -> np.ndarray:
-    """Outputs before the last activation, the same for a row whatever its neighbours.
-
-    Parameters
-    ----------
-    network : LayeredNetwork
-    weights : ndarray of shape (n_weights,)
-    state : ndarray of shape (n_state,)
-    X : ndarray of shape (n_samples, ...), dtype float32
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_outputs), dtype float64
-    """
+    """Outputs before the last activation, the same for a row whatever its neighbours."""
     return predicted_logits_of_members(network, weights[None], state[None], X)[0]
 
 
 def predicted_logits_of_members(
     network: LayeredNetwork, weights: np.ndarray, states: np.ndarray, X: np.ndarray
 ) -> np.ndarray:
-    """Outputs of several members for the same rows, bit by bit those that each has by itself.
-
-    Parameters
-    ----------
-    network : LayeredNetwork
-    weights : ndarray of shape (n_members, n_weights)
-    states : ndarray of shape (n_members, n_state)
-    X : ndarray of shape (n_samples, ...), dtype float32
-
-    Returns
-    -------
-    ndarray of shape (n_members, n_samples, n_outputs), dtype float64
-    """
-    program = programs.get(network, lambda: _program(network))
+    """Outputs (members, rows, units) for the same rows, bit by bit those of each member alone."""
+    program = network_programs.get(network, lambda: _network_program(network))
     members = tf.constant(weights), tf.constant(states)
     blocks = []
     for start in range(0, len(X), ROWS_AT_ONCE):
@@ -98,14 +76,14 @@ def predicted_logits_of_members(
     return np.concatenate(blocks, axis=1).astype(np.float64)
 
 
-def _program(network: LayeredNetwork) -> Any:
+def _network_program(network: LayeredNetwork) -> Any:
     def outputs_of_one(member: tuple[Any, Any], x: Any) -> Any:
         weights, state = (part[None, None] for part in member)
         logits, _ = network.outputs(weights, state, x, training=False, until_logits=True)
         return logits[0, 0]
 
-    # One after the other: products of the same shapes, whoever else is there, and a turn of this
-    # loop takes a tenth of the time of a call.
+    # Members are computed one after the other, so that the shapes of the products, and so the bits,
+    # do not depend on their number. A turn of this loop takes a tenth of the time of a call.
     @tf.function(autograph=False)
     def outputs(weights: Any, states: Any, x: Any) -> Any:
         return tf.map_fn(
@@ -122,3 +100,124 @@ def _program(network: LayeredNetwork) -> Any:
         *(tf.TensorSpec((None, size), tf.float32) for size in (n_weights, n_state)),
         tf.TensorSpec((1, None, *network.input_shape), tf.float32),
     )
+
+
+# Bounds the memory of one forward pass: that many numbers go into it, or one batch.
+_NUMBERS_AT_ONCE = 2**18
+
+# Layers that compute something which neither their configuration nor their variables tell; and
+# all that have a method `adapt` keep what they learnt beside their variables.
+_NOT_TOLD = frozenset({"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"})
+
+Called: TypeAlias = Callable[[Any], Any]
+
+model_programs = ProgramCache()
+
+
+def model_outputs(model: keras.Model, inputs: Any, batch_size: int) -> Any:
+    """Outputs for prediction, without the tracing and the data pipeline of ``model.predict``."""
+    call = _through_program(model, inputs) or _as_it_stands(model)
+    return _outputs(call, inputs, batch_size)
+
+
+def _outputs(call: Called, inputs: Any, batch_size: int) -> Any:
+    arrays = keras.tree.flatten(inputs)
+    n_rows = len(arrays[0])
+    at_once = max(batch_size, n_rows * _NUMBERS_AT_ONCE // sum(array.size for array in arrays))
+    at_once = _rounded_up(min(at_once, n_rows))
+    # The last row is repeated to fill the block.
+    rows = np.minimum(np.arange(_rounded_up(n_rows)), n_rows - 1)
+    blocks = []
+    for start in range(0, len(rows), at_once):
+        outputs = call(_taken(inputs, rows[start : start + at_once]))
+        blocks.append(keras.tree.map_structure(keras.ops.convert_to_numpy, outputs))
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:n_rows], *blocks)
+
+
+def _taken(arrays: Any, rows: np.ndarray) -> Any:
+    return keras.tree.map_structure(lambda array: array[rows], arrays)
+
+
+def _rounded_up(n_rows: int) -> int:
+    return math.ceil(n_rows / _TILE) * _TILE
+
+
+def _as_it_stands(model: keras.Model) -> Called:
+    return lambda block: model(block, training=False)
+
+
+def _through_program(model: keras.Model, inputs: Any) -> Called | None:
+    """The program of a model with its variables; None where it may compute something else."""
+    if not isinstance(inputs, np.ndarray) or inputs.dtype.kind not in "fiub" or model.run_eagerly:
+        return None
+    try:
+        if custom_objects(model):
+            return None
+        configuration = anonymous_configuration(model, inputs.shape[1:])
+    except (AttributeError, NotImplementedError, TypeError, ValueError):
+        # Keras cannot write such a model down.
+        return None
+    if any(map(_is_not_told, _class_names(configuration))):
+        return None
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    key = (
+        configuration_text(configuration),
+        len(model.trainable_variables),
+        tuple((variable.dtype, tuple(variable.shape)) for variable in variables),
+        inputs.dtype.str,
+    )
+    program = model_programs.get(key, lambda: _model_program(model, configuration, inputs))
+    if program is None:
+        return None
+    values = [variable.value for variable in variables]
+    return lambda block: program(*values, tf.constant(block))
+
+
+def _class_names(item: Any) -> Iterator[str]:
+    if isinstance(item, dict):
+        if isinstance(item.get("class_name"), str):
+            yield item["class_name"]
+        item = list(item.values())
+    if isinstance(item, (list, tuple)):
+        for value in item:
+            yield from _class_names(value)
+
+
+def _is_not_told(class_name: str) -> bool:
+    return class_name in _NOT_TOLD or hasattr(getattr(keras.layers, class_name, None), "adapt")
+
+
+def _model_program(model: keras.Model, configuration: dict[str, Any], inputs: np.ndarray) -> Any:
+    """A program of the variables of a model and of rows; None if it cannot be built."""
+    n_trainable = len(model.trainable_variables)
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    try:
+        with loading_scope({}):
+            twin = keras.saving.deserialize_keras_object(configuration, safe_mode=False)
+        own = [*twin.trainable_variables, *twin.non_trainable_variables]
+        if [variable.shape for variable in own] != [variable.shape for variable in variables]:
+            return None
+
+        @tf.function(autograph=False)
+        def outputs(*arguments: Any) -> Any:
+            *values, x = arguments
+            trainable, held = values[:n_trainable], values[n_trainable:]
+            return twin.stateless_call(trainable, held, x, training=False)[0]
+
+        program = outputs.get_concrete_function(
+            *(tf.TensorSpec(variable.shape, variable.dtype) for variable in variables),
+            tf.TensorSpec((None, *inputs.shape[1:]), inputs.dtype),
+        )
+        # A few rows are enough, since a program that differs would differ in all rows.
+        few = _taken(inputs, np.resize(np.arange(len(inputs)), _TILE))
+        made = program(*(variable.value for variable in variables), tf.constant(few))
+        is_same = keras.tree.map_structure(_close, made, model(few, training=False))
+        return program if all(keras.tree.flatten(is_same)) else None
+    except Exception:
+        # Such a model is called as it stands, and raises its own exception, if any.
+        return None
+
+
+def _close(one: Any, other: Any) -> bool:
+    numbers = keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other)
+    return np.allclose(*numbers, rtol=1e-4, atol=1e-5, equal_nan=True)

@@ -14,28 +14,14 @@ MOST_PROGRAMS = 32
 
 @dataclass(frozen=True)
 class CacheCounts:
-    """How many programs were built so far, and how often one was there already."""
+    """How many programs were built so far, and how often one was found in the cache."""
 
     built: int
     found: int
 
 
 class ProgramCache:
-    """Programs by what they were built for; the one not used for longest goes first.
-
-    Parameters
-    ----------
-    most : int
-        How many are kept.
-
-    Examples
-    --------
-    >>> cache = ProgramCache(most=2)
-    >>> cache.get("key", lambda: "program"), cache.get("key", lambda: "another")
-    ('program', 'program')
-    >>> cache.counts
-    CacheCounts(built=1, found=1)
-    """
+    """Programs by what they were built for; the one not used for longest goes first."""
 
     def __init__(self, most: int = MOST_PROGRAMS) -> None:
         self._most = most
@@ -46,7 +32,7 @@ class ProgramCache:
 
     @property
     def counts(self) -> CacheCounts:
-        """What the cache has done so far."""
+        """The counts so far."""
         return CacheCounts(self._built, self._found)
 
     def get(self, key: Hashable, build: Callable[[], Any]) -> Any:

@@ -29,17 +29,6 @@ class VectorizedModel:
     """A model as one function of weights and rows; two with equal keys can share a program.
 
     It is a `skhp.networks.Network`.
-
-    Parameters
-    ----------
-    key : hashable
-        What the model was built from.
-    model : keras.Model
-        Its own weights play no part.
-    held : sequence of ndarray
-        What it carries beside weights, which its training does not change.
-    has_sparse_gradient : bool
-        Whether Keras' optimizers get the gradient row by row, as that of an Embedding.
     """
 
     key: Hashable
@@ -69,7 +58,7 @@ class VectorizedModel:
         return self
 
     def cost(self, rows: int) -> Cost:
-        """What its weights cost at each step of a series, or pixel of an image, that they meet."""
+        """The cost of its weights at each step of a series or pixel of an image."""
         total = Cost(0.0, 0.0)
         for layer in self.model.layers:
             shapes = tuple(tuple(variable.shape) for variable in layer.trainable_variables)
@@ -163,7 +152,7 @@ def _places_of_row(layer: keras.layers.Layer) -> int:
 
 
 def _for_members(function: Any, weights: Tensor, dropout: Sequence[Tensor], of_stream: Any) -> Any:
-    """Of weights and rates of each member, and what is of its stream."""
+    """The function of the weights and rates of each member and of the arrays of its stream."""
 
     def for_candidates(stream: tuple[Any, ...]) -> Any:
         weights, dropout, shared = stream
@@ -192,13 +181,7 @@ def member_dropout(noise: Sequence[Tensor], rates: Sequence[Tensor]) -> Iterator
 
 @keras.saving.register_keras_serializable("skhp")
 class StreamDropout(keras.layers.Layer):
-    """Dropout with the noise of the stream and the rate of the member.
-
-    Parameters
-    ----------
-    number : int
-        Which of the dropout layers of its model it is.
-    """
+    """Dropout with the noise of the stream and the rate of the member."""
 
     def __init__(self, number: int, **keywords: Any) -> None:
         super().__init__(**keywords)
@@ -218,5 +201,5 @@ class StreamDropout(keras.layers.Layer):
         return tf.where(kept, inputs / (1.0 - rate), 0.0)
 
     def get_config(self) -> dict[str, Any]:
-        """What it was made with."""
+        """The arguments of the constructor."""
         return {**super().get_config(), "number": self.number}

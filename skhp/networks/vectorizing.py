@@ -42,22 +42,7 @@ _close = partial(np.allclose, rtol=1e-4, atol=1e-5)
 
 
 def vectorized_model(model: keras.Model, x: np.ndarray, y: np.ndarray, loss: Any) -> Any:
-    """A Keras model as a `VectorizedModel`.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A Sequential or functional model of Keras' own classes, with one input and one output.
-    x, y : ndarray
-        Rows as it is to see them; only their shapes and types count.
-    loss : RowLoss
-        What it is to be trained with.
-
-    Raises
-    ------
-    CannotJoinError
-        If it cannot be vectorised, or would treat a row differently among others.
-    """
+    """A Keras model as a `VectorizedModel`."""
     try:
         custom = custom_objects(model)
         configuration = _configuration(model, x, custom)
@@ -67,7 +52,7 @@ def vectorized_model(model: keras.Model, x: np.ndarray, y: np.ndarray, loss: Any
 
         def built() -> VectorizedModel | CannotJoinError:
             try:
-                # The seeds of the fit are not used up by what it is only looked at with.
+                # Building the twin must not use up the seeds of the fit.
                 with DefaultSeeds(0, required=False).in_use(), loading_scope(custom):
                     twin = keras.saving.deserialize_keras_object(configuration, safe_mode=False)
                     held = [variable.numpy() for variable in twin.non_trainable_variables]
@@ -89,7 +74,7 @@ def vectorized_model(model: keras.Model, x: np.ndarray, y: np.ndarray, loss: Any
 def _refusal(model: keras.Model, error: Exception) -> CannotJoinError:
     if isinstance(error, CannotJoinError):
         return error
-    # An error within a traced function ends with what it says itself, and maybe the node.
+    # An error within a traced function ends with its own message, and maybe the node.
     lines = [line.strip() for line in str(error).splitlines()]
     reason = [line for line in lines if line and line[0] != "["] or [type(error).__name__]
     return _refused(model, f"cannot be vectorised: {reason[-1].rstrip('.')[:200]}")
@@ -105,7 +90,7 @@ def _configuration(model: keras.Model, x: np.ndarray, custom: dict[str, Any]) ->
     recurrent = list(_recurrent_entries(configuration))
     if recurrent:
         _refuse_many_steps(configuration, x, custom)
-        # XLA compiles no loop that was vectorised.
+        # XLA does not compile a loop that was vectorised.
         for entry in recurrent:
             entry["config"]["unroll"] = True
     numbers = iter(range(len(model.layers)))
@@ -147,7 +132,7 @@ def _refuse_many_steps(
 
 
 def _steps_walked(model: keras.Model, x: np.ndarray) -> int:
-    """The most steps that a recurrent layer of a model walks over; it is of no use afterwards."""
+    """The most steps of any recurrent layer of a model, which is spoilt by the measuring."""
     walked = [0]
     for layer in parts_of(model):
         if isinstance(layer, keras.layers.RNN):
@@ -185,7 +170,7 @@ def _compared(model: keras.Model, twin: keras.Model, held: Any, x: np.ndarray) -
         raise _refused(model, "is not what its configuration describes")
     generator = np.random.default_rng(0)
     weights = [tf.constant(generator.normal(0, 0.5, shape), tf.float32) for shape in trainable]
-    # Of whole numbers the least vocabulary there is.
+    # Whole numbers are 0 or 1, which even the smallest vocabulary holds.
     drawn = generator.normal if x.dtype.kind == "f" else partial(generator.integers, 0, 2)
     rows = drawn(size=(4, *x.shape[1:])).astype(x.dtype)
     own_held = [variable.numpy() for variable in model.non_trainable_variables]

@@ -17,30 +17,11 @@ EpochMetric = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def epoch_metric(name: str) -> EpochMetric | None:
-    """The metric of this name as a pure TensorFlow function, or None where there is none.
+    """The metric of this name for S streams of N rows and C candidates; None if there is none.
 
-    It works on S streams, each with its own N validation rows, and on C candidates that share
-    the rows of a stream. All shapes are static.
-
-    Parameters
-    ----------
-    name : str
-        The `name` of a metric in `CLASSIFICATION_METRICS` or `REGRESSION_METRICS`.
-
-    Returns
-    -------
-    callable or None
-        A function of three tensors:
-
-        - target: class numbers, int32 of shape (S, N), or numbers, float32 of shape (S, N, O); of
-          two classes the rare one is 1;
-        - outputs: those before the last activation, float32 of shape (S, C, N, O), where O is 1
-          for two classes (log-odds of the rare one), the number of classes for more, the number of
-          targets for regression;
-        - weight: float32 of shape (S, N). A row of weight 0 is as if it were not there.
-
-        It returns the values, float64 of shape (S, C): those of scikit-learn, and NaN for a member
-        with an output that is not finite, and where there are fewer rows than the metric needs.
+    The target has shape (S, N) for classes and (S, N, O) for numbers; with two classes, 1 is the
+    rare one. Outputs, (S, C, N, O), are those before the last activation; weights, (S, N). The
+    values, float64 of (S, C), are NaN where an output is not finite or rows are missing.
     """
     return _METRICS.get(name)
 
@@ -93,7 +74,7 @@ def _predicted(outputs: tf.Tensor) -> tf.Tensor:
     n_outputs = outputs.shape[-1]
     if n_outputs == 1:
         return tf.cast(outputs[..., 0] >= 0, tf.int32)
-    # Of equal outputs the first wins, as in NumPy; tf.argmax does not promise it.
+    # The first of equal outputs wins, as in NumPy; tf.argmax does not promise it.
     largest = outputs == tf.reduce_max(outputs, axis=-1, keepdims=True)
     return tf.reduce_min(tf.where(largest, tf.range(n_outputs), n_outputs), axis=-1)
 
@@ -126,7 +107,7 @@ def _balanced_accuracy(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor)
 
 
 def _averaged_hits(true: float, predicted: float) -> EpochMetric:
-    """Of the rare class of two; of more, the mean over those in the truth or predicted."""
+    """The share for the rare class of two; else the mean over true or predicted classes."""
 
     def score(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         sums = _class_sums(target, outputs, weight)
@@ -217,12 +198,12 @@ def _is_present(target: tf.Tensor, weight: tf.Tensor, n_classes: int) -> tf.Tens
 
 
 def _log_odds(outputs: tf.Tensor) -> tf.Tensor:
-    """What ranks the rows as their probabilities do, [S, C, N, O]."""
+    """Numbers, [S, C, N, O], that rank the rows as their probabilities do."""
     log_odds = outputs
     if outputs.shape[-1] > 1:
         below_largest = outputs - tf.reduce_max(outputs, axis=-1, keepdims=True)
         powers = tf.exp(below_largest)
-        # Not their sum less one, of which nothing is left where a network is sure of that one.
+        # The sum of all powers less one would be 0 if the network is sure of that class.
         others = tf.cumsum(powers, axis=-1, exclusive=True)
         others += tf.cumsum(powers, axis=-1, exclusive=True, reverse=True)
         log_odds = tf.round((below_largest - tf.math.log(others)) / _PART) * _PART
@@ -250,7 +231,7 @@ def _average_precision(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor)
 
 
 def _mean_over_targets(of_target: EpochMetric) -> EpochMetric:
-    """Of a score of each target, from y [S, 1, O, N], outputs [S, C, O, N], weight [S, 1, 1, N]."""
+    """The mean over targets of a score of y [S, 1, O, N], outputs [S, C, O, N] and weights."""
 
     def score(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         # The rows come last: TensorFlow sums over an inner axis in an order that depends on where

@@ -1,16 +1,119 @@
-"""Losses by name, each averaged over the weights of a batch."""
+"""Losses by name, and the losses that are a weighted mean over the rows of a batch."""
 
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
 
 import keras
+import tensorflow as tf
 
+from skhp.exceptions import CannotJoinError
 from skhp.objectives.numbered_loss import NAMED_LOSSES, NumberedLoss
 from skhp.objectives.rare_class_losses import FocalLoss
-from skhp.shared.source_library import library_of
+from skhp.shared.equality import library_of
+
+ROW_WISE_LOSSES = frozenset(
+    {
+        keras.losses.BinaryCrossentropy,
+        keras.losses.BinaryFocalCrossentropy,
+        keras.losses.CategoricalCrossentropy,
+        keras.losses.CategoricalFocalCrossentropy,
+        keras.losses.CategoricalHinge,
+        keras.losses.CosineSimilarity,
+        keras.losses.Hinge,
+        keras.losses.Huber,
+        keras.losses.KLDivergence,
+        keras.losses.LogCosh,
+        keras.losses.MeanAbsoluteError,
+        keras.losses.MeanAbsolutePercentageError,
+        keras.losses.MeanSquaredError,
+        keras.losses.MeanSquaredLogarithmicError,
+        keras.losses.Poisson,
+        keras.losses.SparseCategoricalCrossentropy,
+        keras.losses.SquaredHinge,
+    }
+)
+Divisor = Literal["weight", "rows", "nothing"]
+Tensor: TypeAlias = Any
+
+_DIVISOR_OF: dict[str, Divisor] = {
+    "mean_with_sample_weight": "weight",
+    "sum_over_batch_size": "rows",
+    "mean": "rows",
+    "sum": "nothing",
+}
+
+
+@dataclass(frozen=True)
+class RowLoss:
+    """A loss: its class, its settings and the divisor of its reduction."""
+
+    kind: type[keras.losses.Loss]
+    settings: tuple[tuple[str, Any], ...]
+    divisor: Divisor
+
+    @property
+    def shares_batches(self) -> bool:
+        """Whether a batch may be taken in parts, which are added up."""
+        return not takes_whole_batches(self.kind)
+
+    def total(
+        self, y: Tensor, outputs: Tensor, weight: Tensor, numbers: tuple[Tensor, ...] = ()
+    ) -> Tensor:
+        """Loss of all rows together; the last axis of `outputs` is that of its units."""
+        if takes_whole_batches(self.kind):
+            settings = dict(self.settings)
+            numbers = numbers or self.kind(**settings).numbers_of_member()
+            y = y if y.shape.rank == outputs.shape.rank else y[..., None]
+            of_program = {name: settings[name] for name in self.kind.of_program}
+            return self.kind.of_batch(y, outputs, weight, numbers, **of_program)
+        return weighted_sum(self.of_rows(y, outputs, numbers), weight)
+
+    def of_rows(self, y: Tensor, outputs: Tensor, numbers: tuple[Tensor, ...] = ()) -> Tensor:
+        """Loss of each row."""
+        if numbers:
+            return self.kind.of_rows(y, outputs, numbers)
+        return self.kind(**dict(self.settings), reduction=None).call(y, outputs)
+
+    def parted(self) -> tuple[RowLoss, tuple[float, ...]]:
+        """The part that members need to have in common, and the numbers that may differ."""
+        if not issubclass(self.kind, NumberedLoss):
+            return self, ()
+        settings = dict(self.settings)
+        numbers = self.kind(**settings).numbers_of_member()
+        shared = {name: settings[name] for name in self.kind.of_program}
+        return replace(self, settings=tuple(sorted(shared.items()))), numbers
+
+
+def takes_whole_batches(kind: type[keras.losses.Loss]) -> bool:
+    """Whether a loss is one number for a batch, which cannot be taken in parts."""
+    return issubclass(kind, NumberedLoss) and kind.takes_whole_batches()
+
+
+def weighted_sum(values: Tensor, weight: Tensor) -> Tensor:
+    """Sum over the last axis, in which what has no weight does not count, whatever its value."""
+    return tf.reduce_sum(tf.where(weight > 0.0, values * weight, 0.0), axis=-1)
+
+
+def row_loss(loss: keras.losses.Loss) -> RowLoss:
+    """The loss of each row for a loss of Keras."""
+    known = type(loss) in ROW_WISE_LOSSES or type(loss) in NAMED_LOSSES.values()
+    if not known or loss.reduction not in _DIVISOR_OF:
+        name = getattr(loss, "name", loss)
+        raise CannotJoinError(f"the loss {name!r} is not known to be a mean over rows.")
+    settings = tuple(
+        sorted(
+            (name, value)
+            for name, value in loss.get_config().items()
+            if name not in ("name", "reduction", "dtype")
+        )
+    )
+    # A loss that is one number for a batch is divided by nothing.
+    divisor = "nothing" if takes_whole_batches(type(loss)) else _DIVISOR_OF[loss.reduction]
+    return RowLoss(type(loss), settings, divisor)
+
 
 # What the outputs of a network stand for: the probability of one class, probabilities of classes
 # that exclude one another, or numbers.
@@ -91,11 +194,11 @@ _WHY_NOT_NUMBERS = {
         f"{_LOGARITHM}, or give KerasRegressor a network whose output is above 0"
     ),
 }
-# What leaves a loss as it is: the networks decide their last activation and their sums themselves.
+# These settings change nothing: a network decides its last activation and its sums itself.
 _WITHOUT_EFFECT = ("name", "dtype", "axis", "from_logits", "reduction")
-_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
+MEANS_OVER_ROWS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
-# As strings, in the spellings that Keras takes.
+# These are strings in the spellings that Keras takes.
 CLASSIFICATION_ALIASES = (
     *("binary_crossentropy", "BinaryCrossentropy", "bce", "BCE"),
     *("categorical_crossentropy", "CategoricalCrossentropy"),
@@ -134,14 +237,7 @@ def is_for_two_classes(given: Any) -> bool:
 
 
 def why_not(given: Any, *, of_classes: bool) -> str:
-    """What is to be said of a loss of Keras' that an estimator does not take; else nothing.
-
-    Parameters
-    ----------
-    given : object
-    of_classes : bool
-        Whether the estimator is a classifier.
-    """
+    """Why an estimator does not take a loss of Keras, in a sentence; "" if it takes it."""
     if isinstance(given, NumberedLoss):
         return "" if of_classes else _of_the_other_kind(of_classes)
     name = _plain_name(given)
@@ -176,11 +272,11 @@ def _not_known(given: Any) -> str:
 
 
 def _settings_that_count(given: Any, name: str) -> str:
-    """What a loss of a known kind has been set to that would not be heard."""
+    """A sentence about a setting of a known loss that would have no effect; "" if there is none."""
     if not isinstance(given, keras.losses.Loss):
         return ""
     config = given.get_config()
-    if config.get("reduction") not in _MEANS:
+    if config.get("reduction") not in MEANS_OVER_ROWS:
         return (
             f"It has reduction={config.get('reduction')!r}, and the loss of a batch is the "
             "weighted mean over its rows here: leave reduction out."
@@ -201,7 +297,7 @@ def _balances(config: dict[str, Any]) -> bool:
 
 
 def _plain_name(given: Any) -> str | None:
-    """The name of one of Keras' losses without its spelling; None of what is none of them."""
+    """The name of one of Keras' losses in plain letters; None for anything else."""
     if isinstance(given, NumberedLoss):
         return None
     if isinstance(given, str):
@@ -215,7 +311,7 @@ def _plain_name(given: Any) -> str | None:
     plain = name.replace("_", "").lower()
     plain = _SHORT.get(plain, plain)
     if not isinstance(given, str):
-        # One of the user's own may have the same name.
+        # A loss of the user's may have the same name.
         thing = type(given) if isinstance(given, keras.losses.Loss) else given
         return plain if library_of(thing) == "keras" else None
     return plain if plain in {*_KERAS_NAMES, *_SHORT.values()} else None

@@ -13,11 +13,11 @@ from sklearn import metrics
 # (labels or targets, outputs of the network, weights of the rows or None) -> value
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]
 
-# What a metric makes its outputs of: the values before the last activation, the numbers that a
-# network predicts, its probabilities of the classes, or its logits where it has no last activation.
+# A metric makes its outputs of the values before the last activation, of the numbers that a network
+# predicts, of its probabilities, or of its logits if it has no last activation.
 OutputForm: TypeAlias = Literal["logits", "numbers", "probabilities", "own logits"]
 
-# The logarithm of a probability of 0 is none, and 1 is further from 0 than from the next number.
+# The log-odds of 0 and of 1 are infinite, so probabilities stay between these numbers.
 LEAST_PROBABILITY, MOST_PROBABILITY = 1e-300, 1 - 2.0**-53
 
 
@@ -26,8 +26,8 @@ class Metric:
     """A full-epoch metric: its name, its direction and how to compute it from outputs.
 
     The outputs are those before the last activation: one column for two classes, one a class for
-    more, one a target for regression. Labels are whole numbers from 0 up. Of two classes the rare
-    one is 1, whose log-odds the outputs are, whichever it is in the network. With fewer than
+    more, one a target for regression. Labels are whole numbers from 0 up. With two
+    classes, 1 is the rare class, and the outputs are its log-odds. With fewer than
     `least_rows` rows the metric has no value. Where targets are in a unit of twice the size, it is
     ``2 ** power_of_unit`` times as small. A history calls it by `logged_as`, where that is given.
     `takes` says what the outputs are made of.
@@ -47,7 +47,7 @@ class Metric:
         return f"val_{self.logged_as or self.name}"
 
     def outputs(self, predicted: np.ndarray) -> np.ndarray:
-        """What it is computed from, of shape (n_rows, n_outputs), of what a model predicts."""
+        """The input of `score`, (n_rows, n_outputs), from the predictions of a model."""
         values = np.asarray(predicted, np.float64)
         if self.takes == "probabilities":
             values = np.clip(values, LEAST_PROBABILITY, MOST_PROBABILITY)
@@ -58,13 +58,13 @@ class Metric:
 
 def _predicted(outputs: np.ndarray) -> np.ndarray:
     if outputs.shape[1] == 1:
-        # In the middle between the two the rare class is predicted.
+        # At the threshold itself the rare class is predicted.
         return (outputs[:, 0] >= 0).astype(np.intp)
     return outputs.argmax(axis=1)
 
 
 def _averaged(function: Callable[..., float]) -> Score:
-    """Of the rare class where there are two, the mean over the classes where there are more."""
+    """The score of the rare class of two; the mean over the classes if there are more."""
 
     def score(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
         average = "binary" if outputs.shape[1] == 1 else "macro"
@@ -80,7 +80,7 @@ def _accuracy(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> 
 
 
 def _balanced_accuracy(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
-    # As balanced_accuracy_score, which warns where a class that is absent from y is predicted.
+    # balanced_accuracy_score does the same, but warns if a predicted class is absent from y.
     return metrics.recall_score(
         y, _predicted(outputs), labels=np.unique(y), average="macro", sample_weight=weight
     )

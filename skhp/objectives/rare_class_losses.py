@@ -16,16 +16,16 @@ from skhp.objectives.numbered_loss import NumberedLoss, named_loss
 
 Tensor: TypeAlias = Any
 
-# As Keras keeps probabilities away from 0 and 1.
+# Keras keeps probabilities away from 0 and 1 by the same amount.
 _LEAST = 1e-7
 
 
 @named_loss("focal")
 @keras.saving.register_keras_serializable("skhp")
 class FocalLoss(NumberedLoss):
-    """Crossentropy in which rows count the less, the surer the network is of them already.
+    """Crossentropy in which a row counts less if the network is already sure of it.
 
-    Of the row's own class the probability p costs ``-(1 - p) ** gamma * log(p)``. For two classes
+    A row whose class has the probability p costs ``-(1 - p) ** gamma * log(p)``. For two classes
     with one output this is Keras' ``BinaryFocalCrossentropy``; for more classes it takes class
     numbers, which Keras' own does not.
 
@@ -114,11 +114,12 @@ class FocalLoss(NumberedLoss):
 class SoftF1(NumberedLoss):
     """One minus the F1 of a batch, with probabilities in place of predictions.
 
-    True positives are the sum of the probabilities of positive rows, and so on. It is no mean over
-    rows: what a row teaches depends on its batch, and a batch that holds no positive row has an F1
-    of 0 whatever is predicted and teaches nothing. So batches have to be large for a rare class;
-    skhp's networks warn where most would hold none. The probabilities of a network that was trained
-    by it tend to 0 and 1 and say little of how sure it is (see ``CalibratedClassifierCV``).
+    True positives are the sum of the probabilities of positive rows, and so on. The loss is not a
+    mean over rows: the gradient of a row depends on its batch, and a batch without a positive row
+    has an F1 of 0 whatever is predicted and teaches nothing. So batches have to be large for a rare
+    class; skhp's networks warn if most batches would hold no row of it. A network that was trained
+    by it puts out probabilities near 0 and 1, which say little of how sure it is (see
+    ``CalibratedClassifierCV``).
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ class _Definition(NamedTuple):
     is_root: bool = False
 
 
-# Keras' own operations for these are none that TensorFlow can vectorise.
+# TensorFlow cannot vectorise Keras' own operations for these.
 
 
 def _most_probable(values: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ def _is_class(y: Tensor, outputs: Tensor) -> Tensor:
 
 
 def _is_class_number(y: Tensor, outputs: Tensor) -> Tensor:
-    # A number that is not whole is none of a class.
+    # A number that is not whole is not the number of a class.
     return tf.cast(tf.equal(y[..., 0], tf.cast(_most_probable(outputs), y.dtype)), tf.float32)
 
 
@@ -134,29 +134,14 @@ class RowMetric:
         return values
 
     def of_mean(self, mean: Tensor) -> Tensor:
-        """What Keras makes of the mean over the rows."""
+        """The value of the metric, from the mean over the rows."""
         return tf.sqrt(mean) if _DEFINITIONS[self.kind].is_root else mean
 
 
 def row_metrics(
     compiled: Mapping[str, Any], target_shape: Sequence[int], n_outputs: int
 ) -> tuple[RowMetric, ...]:
-    """The metrics that a model is compiled with, in Keras' order and by its names.
-
-    Parameters
-    ----------
-    compiled : mapping
-        What ``model.get_compile_config()`` gives.
-    target_shape : sequence of int
-        Shape of the target of a row as Keras gets it.
-    n_outputs : int
-        Units of the output.
-
-    Raises
-    ------
-    CannotJoinError
-        If one of them is not known to be a mean over rows.
-    """
+    """The metrics that a model is compiled with, in Keras' order and by its names."""
     found: list[RowMetric] = []
     counts: Counter[str] = Counter()
     for argument in ("metrics", "weighted_metrics"):
@@ -171,13 +156,7 @@ def row_metrics(
 
 
 def metric_names(compiled: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The names of all metrics that a model is compiled with; None if Keras makes up others.
-
-    Parameters
-    ----------
-    compiled : mapping
-        What ``model.get_compile_config()`` gives.
-    """
+    """The names of all metrics that a model is compiled with; None if Keras makes up others."""
     names: list[str] = []
     counts: Counter[str] = Counter()
     for argument in ("metrics", "weighted_metrics"):
@@ -258,10 +237,10 @@ def _class_of_name(name: str) -> type[keras.metrics.Metric] | None:
 
 
 def _class_and_config(given: Any) -> tuple[type | None, dict[str, Any]]:
-    """Of a metric as Keras writes it down; no class where it is none of Keras' own."""
+    """Class and settings of a metric as Keras serialises it; no class if it is not Keras' own."""
     own = isinstance(given, dict) and given.get("module") == "keras.metrics"
     if not own or not isinstance(given.get("config"), dict):
-        # Functions among them: Keras writes one of the user's like its own of the same name.
+        # Functions are refused, too: Keras serialises the user's like its own of the same name.
         return None, {}
     return getattr(keras.metrics, str(given.get("class_name")), None), given["config"]
 

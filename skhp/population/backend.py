@@ -10,8 +10,15 @@ from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import joblib
-from joblib.parallel import ParallelBackendBase, SequentialBackend
 
+from skhp.compat.joblib import (
+    ParallelBackendBase,
+    SequentialBackend,
+    call_of,
+    get_active_backend,
+    show_n_jobs,
+    verbosity_of,
+)
 from skhp.population.cohorts.pruning import Pruning
 from skhp.population.joint_training import PopulationTrainer
 from skhp.population.options import PopulationOptions, options_of
@@ -113,7 +120,7 @@ class PopulationBackend(ParallelBackendBase):
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         # joblib prints it at the begin of each line.
         if n_jobs == EVERY_TASK and parallel is not None:
-            parallel.n_jobs = self.options.n_jobs
+            show_n_jobs(parallel, self.options.n_jobs)
         n_jobs = EVERY_TASK if n_jobs is None else n_jobs
         self.parallel = parallel
         call = _call(self.options, n_jobs, parallel, prefer, require, memmapping)
@@ -151,7 +158,7 @@ class PopulationBackend(ParallelBackendBase):
 
     def submit(self, func: Any, callback: Callable[[Any], None] | None = None) -> Any:
         """Collect a task."""
-        parallel = getattr(callback, "parallel", self.parallel)
+        parallel = call_of(callback, self.parallel)
         report = _report_nothing if callback is None else callback
         self._collected.append((self._calls[parallel], CollectedTask(func, report)))
         # joblib keeps what is returned until it has the results, and needs it for nothing else.
@@ -235,7 +242,7 @@ class ActivePopulation(NamedTuple):
 
 def active_population() -> ActivePopulation | None:
     """The population that is switched on around the caller."""
-    active, n_jobs = joblib.parallel.get_active_backend()
+    active, n_jobs = get_active_backend()
     if not isinstance(active, PopulationBackend):
         return None
     return ActivePopulation(active.trainer, _with_n_jobs(active.options, n_jobs))
@@ -263,7 +270,7 @@ def _call(
             for name in ("max_nbytes", "temp_folder", "mmap_mode")
             if name in memmapping
         }
-    verbose = options.verbose or getattr(parallel, "verbose", 0)
+    verbose = options.verbose or verbosity_of(parallel)
     progress: ProgressObserver = PrintedProgress(str(parallel)) if verbose else SilentProgress()
     return ParallelCall(options, workers, progress)
 

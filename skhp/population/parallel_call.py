@@ -9,6 +9,7 @@ from typing import Any
 
 import joblib
 
+from skhp.compat.joblib import tasks_of
 from skhp.population.cohorts.pruning import Entry, Pruning, contest_of
 from skhp.population.handover import shared_preparation
 from skhp.population.joint_training import JoiningTask, Member, PopulationTrainer, train_and_run
@@ -70,7 +71,7 @@ class _JoiningBatch(JoiningTask):
     def __init__(self, collected: CollectedTask, plans: list[Plan], call: ParallelCall) -> None:
         super().__init__(
             [fit for plan in plans for fit in plan.fits],
-            all(shows_progress(keywords) for _, _, keywords in collected.batch.items),
+            all(shows_progress(keywords) for _, _, keywords in tasks_of(collected.batch)),
         )
         self._collected = collected
         self._plans = plans
@@ -116,14 +117,16 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
                 collected.report([recalled.result])
                 if None not in known:
                     continue
-            plans = [planner.plan(*item) for item in collected.batch.items if call.joins]
+            plans = [planner.plan(*item) for item in tasks_of(collected.batch) if call.joins]
             if recalled is not None:
                 fits = [as_finished(fit, recalled) for plan in plans for fit in plan.fits]
                 population += fits
-                entries += [Entry(collected.batch.items[0][2], recalled.rung_scores)] * len(fits)
+                entries += [Entry(tasks_of(collected.batch)[0][2], recalled.rung_scores)] * len(
+                    fits
+                )
             elif any(plan.fits for plan in plans):
                 joining = _JoiningBatch(collected, plans, call)
-                for item, plan in zip(collected.batch.items, plans, strict=True):
+                for item, plan in zip(tasks_of(collected.batch), plans, strict=True):
                     for fit in plan.fits:
                         members[len(population)] = Member(joining, fit)
                         population.append(fit.task)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from joblib.logger import short_format_time
+from skhp.compat.joblib import short_format_time
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,13 @@ import skopt
 from scipy.optimize import OptimizeResult
 from sklearn.utils import check_random_state
 from skopt.space import Categorical, Dimension
-from skopt.utils import eval_callbacks
 
-from skhp.compat.scikit_optimize import boosted_surrogate
+from skhp.compat.scikit_optimize import (
+    ASKED_AGAIN,
+    boosted_surrogate,
+    eval_callbacks,
+    forget_asked_points,
+)
 from skhp.search.sampler import SampledSearchCV, Sampler
 from skhp.search.settings import SequentialSettings, with_settings
 from skhp.search.space.spaces import SkoptSpace, for_bayes
@@ -152,7 +156,7 @@ class SurrogateSampler:
             return None
         with warnings.catch_warnings():
             # Of few values, some are asked for again; they are not trained again.
-            warnings.filterwarnings("ignore", message="The objective has been evaluated at point")
+            warnings.filterwarnings("ignore", message=ASKED_AGAIN)
             self._points = self.optimizer.ask(n_points=n)
         return [
             dict(zip(self._names, map(_as_python_number, point, self._dimensions), strict=True))
@@ -163,7 +167,7 @@ class SurrogateSampler:
         """What failed is as bad as the worst that did not, so that the search keeps away."""
         if np.isnan(worst):
             # Until it is told of a score, it would ask for the same points again.
-            self.optimizer.cache_ = {}
+            forget_asked_points(self.optimizer)
         else:
             losses = -np.where(np.isnan(scores), worst, scores)
             self.result = self.optimizer.tell(self._points, losses.tolist())

@@ -12,9 +12,7 @@ from sklearn.metrics import f1_score, get_scorer, get_scorer_names, make_scorer
 from sklearn.utils.multiclass import type_of_target
 
 from skhp.compat.scikit_learn import metric_of
-from skhp.shared.class_scoring import ClassScorer
-from skhp.shared.class_targets import one_hot_labels
-from skhp.shared.rarest_class import rarest_class
+from skhp.shared.class_targets import ClassScorer, one_hot_labels, rarest_class
 
 __all__ = ["default_scoring", "scoring_of_classes"]
 

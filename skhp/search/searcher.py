@@ -16,6 +16,7 @@ from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags
 
+from skhp.compat.joblib import NAME_OF_OWN_BACKEND, get_active_backend
 from skhp.compat.scikit_learn import MultimetricScorer, validate_parameter_constraints
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
@@ -44,19 +45,8 @@ from skhp.search.scored_fits import (
 )
 from skhp.search.space.foreign_spaces import refuse_foreign_space
 from skhp.shared.amounts import seconds_of_budget
-from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
-from skhp.shared.target_summary import TargetSummary, target_summary
-from skhp.shared.unusable_tables import refuse_several_inputs
-
-# joblib's own backends, beside which a population may be switched on. Who chose another one, such
-# as a cluster's, or a population with options of its own, wants that.
-_OWN_BACKENDS = {
-    "LokyBackend": "loky",
-    "MultiprocessingBackend": "multiprocessing",
-    "ThreadingBackend": "threading",
-    "SequentialBackend": None,
-}
-
+from skhp.shared.class_targets import TargetSummary, class_labels, one_hot_labels, target_summary
+from skhp.shared.unusable_data import refuse_several_inputs, refuse_unclear_labels
 
 # What decides a score besides the data, the folds, the estimator and the scoring.
 _DECIDING = (
@@ -267,9 +257,10 @@ class SearchAdditions:
 
     @contextlib.contextmanager
     def _backend(self) -> Iterator[None]:
-        active, n_jobs = joblib.parallel.get_active_backend()
+        active, n_jobs = get_active_backend()
         name = type(active).__name__
-        if name not in _OWN_BACKENDS:
+        # Who chose another backend, such as a cluster's, or a population with options, wants that.
+        if name not in NAME_OF_OWN_BACKEND:
             for parameter in ("journal", "prune"):
                 if (given := getattr(self, parameter)) is not None:
                     raise InvalidParameterError(
@@ -286,7 +277,7 @@ class SearchAdditions:
                 journal=ObservedTasks(self._observers, recall),
                 pruning=self._pruning,
                 n_jobs=n_jobs,
-                backend=_OWN_BACKENDS[name],
+                backend=NAME_OF_OWN_BACKEND[name],
             )
             with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
                 yield

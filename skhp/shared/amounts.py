@@ -1,4 +1,4 @@
-"""Amounts of memory as users write them: a number of bytes, or a text such as "500MB"."""
+"""Amounts of memory and time as users write them, such as "500MB" and "10min"."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(I?)B\s*", re.IGNORECASE)
 
 
 def bytes_of(given: object) -> int | None:
-    """The number of bytes that is meant; None where it is not an amount of memory.
+    """The number of bytes; None if `given` is not an amount of memory.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def as_text(size: int) -> str:
         return f"{size} bytes"
     power = min((len(str(size)) - 1) // 3, len(_POWERS) - 1)
     unit = {power: name for name, power in _POWERS.items()}[power]
-    # Of whole numbers, which Python has of any size, and a float has not.
+    # Whole numbers of Python have any size; a float would overflow.
     return f"{-(-size // 1000**power):,} {unit}B"
 
 
@@ -54,21 +54,6 @@ _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(sec|min|s|m|h|d)\s*")
 
 def seconds_of_budget(budget: Any) -> float | None:
     """Seconds of a time budget.
-
-    Parameters
-    ----------
-    budget : float, str, timedelta or None
-        Seconds, or a text such as "10min", "1.5h" or "1h 30min".
-
-    Returns
-    -------
-    float or None
-        None for no limit.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it is no time above 0.
 
     Examples
     --------
@@ -86,7 +71,7 @@ def seconds_of_budget(budget: Any) -> float | None:
         seconds = _seconds_of_text(budget)
     if seconds is None or not seconds > 0:
         raise InvalidParameterError(
-            f"time_budget={budget!r} is no time: give seconds above 0, or a text such as "
+            f"time_budget={budget!r} is not a time: give seconds above 0, or a text such as "
             '"90s", "10min" or "1h 30min".'
         )
     return seconds

@@ -1,35 +1,33 @@
-"""What a target of classes is: labels, or rows of zeros that each hold a single 1.
+"""Targets of classes: labels or one-hot rows, the rarest class, and scores of labels.
 
-Rows as `keras.utils.to_categorical` and `pandas.get_dummies` make them stand for classes wherever
-skhp looks at classes; the classes are then the numbers of the columns.
+Rows that each hold a single 1, as `keras.utils.to_categorical` and `pandas.get_dummies` make them,
+stand for classes wherever skhp looks at classes; the classes are the numbers of the columns.
+
+The rarest class is the one with the fewest rows, whatever these weigh. If several classes have as
+few rows, it is the last one in the order of the labels, as scikit-learn's ``pos_label=1`` is the
+last of 0 and 1. A fit counts the rows that it is given, those that it holds out included; rows of
+weight zero do not count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import get_tags
 
-__all__ = [
-    "class_labels",
-    "one_hot_classes",
-    "one_hot_labels",
-    "one_hot_rows",
-    "refuse_unclear_labels",
-]
-
-_SHOWN = 3
+from skhp.shared.pipelines import deciding_step
 
 
 def one_hot_labels(y: Any) -> np.ndarray | None:
     """The number of the column that holds the 1, of each row; None where `y` is not one-hot.
-
-    Parameters
-    ----------
-    y : array-like, sparse matrix or DataFrame
-        One-hot are two columns or more of zeros and ones, or of booleans, with one 1 in each row.
 
     Examples
     --------
@@ -70,12 +68,7 @@ def one_hot_rows(labels: np.ndarray, n_classes: int, dtype: Any) -> np.ndarray:
 
 
 def one_hot_classes(n_columns: int, given: Any = None) -> np.ndarray:
-    """The classes of one-hot rows, the numbers of their columns; others that are given are refused.
-
-    Raises
-    ------
-    ValueError
-    """
+    """The classes of one-hot rows, the numbers of their columns; others are refused."""
     columns = np.arange(n_columns)
     if given is not None and not np.array_equal(np.unique(np.asarray(given)), columns):
         raise ValueError(
@@ -85,87 +78,216 @@ def one_hot_classes(n_columns: int, given: Any = None) -> np.ndarray:
     return columns
 
 
-def refuse_unclear_labels(y: Any) -> None:
-    """Raise if some labels are missing, or of types that cannot be put in an order.
+class ClassScorer:
+    """A scorer of labels that scores one-hot rows by the labels that they stand for."""
 
-    Parameters
-    ----------
-    y : array-like or None
-        A list is looked at as it is: NumPy would make texts of numbers beside texts.
+    def __init__(self, scorer: Callable[..., Any]) -> None:
+        self.scorer = scorer
+        # scikit-learn reads from the signature whether a function takes sample weights.
+        self.__signature__ = inspect.signature(scorer)
 
-    Raises
-    ------
-    ValueError
-        Names the rows, or the types with an example of each.
-    """
-    labels = _objects(y)
+    def __call__(self, estimator: Any, X: Any, y: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Score an estimator."""
+        return self.scorer(*as_classes(estimator, X, y), *arguments, **keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "scorer" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.scorer, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"scorer": self.scorer}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        ClassScorer.__init__(self, state["scorer"])
+
+    def __repr__(self) -> str:
+        return repr(self.scorer)
+
+
+def as_classes(estimator: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
+    """The arguments for a scorer of labels: if `y` is one-hot, labels on both sides."""
+    labels = one_hot_labels(y)
     if labels is None:
-        return
-    missing = [place for place, label in enumerate(labels) if _is_missing(label)]
-    if missing:
-        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        shown = ", ".join(map(str, missing[:_SHOWN]))
-        raise ValueError(
-            f"Input y contains NaN or None, a missing label, in {len(missing)} of {len(labels)} "
-            f"rows: {shown}{more}, counted from 0. Leave these rows out, or give them a label of "
-            "their own, such as 'unknown'."
-        )
-    examples: dict[str, Any] = {}
-    counts: dict[str, int] = {}
-    for label in labels:
-        kind = _kind(label)
-        examples.setdefault(kind, label)
-        counts[kind] = counts.get(kind, 0) + 1
-    if len(counts) > 1 and ("str" in counts or not _have_an_order(labels)):
-        found = " ".join(
-            f"{kind} in {count} rows, as {examples[kind]!r}," for kind, count in counts.items()
-        )
-        raise ValueError(
-            f"y has labels of several types: {found.rstrip(',')}. The labels of a target are of "
-            "one type: give, for example, [str(label) for label in y]."
-        )
+        return estimator, X, y
+    return _SaysLabels(estimator, np.shape(y)[1]), X, labels
 
 
-def _objects(y: Any) -> list[Any] | None:
-    """Labels that may be of several types, one by one; None where there cannot be any."""
-    if isinstance(y, list | tuple):
-        return list(y) if not any(map(_holds_several, y)) else None
-    dtype = getattr(y, "dtype", None)
-    if dtype is None or getattr(y, "ndim", 0) not in (1, 2):
-        return None
-    is_array = isinstance(y, np.ndarray)
-    if (is_array and dtype.kind != "O") or issparse(y):
-        return None
-    # A series of text, of categories or of numbers that may be missing holds objects for NumPy.
-    objects = np.asarray(y)
-    if objects.dtype.kind != "O" or (objects.ndim == 2 and objects.shape[1] != 1):
-        return None
-    return objects.ravel().tolist()
+class _SaysLabels(BaseEstimator):
+    """A fitted classifier whose predictions are labels, also where its own are rows."""
 
+    def __init__(self, estimator: Any, n_classes: int) -> None:
+        self.estimator = estimator
+        self.n_classes = n_classes
 
-def _holds_several(label: Any) -> bool:
-    return isinstance(label, Iterable) and not isinstance(label, str | bytes)
+    def __sklearn_tags__(self) -> Any:
+        return get_tags(self.estimator)
 
-
-def _is_missing(label: Any) -> bool:
-    if label is None:
+    def __sklearn_is_fitted__(self) -> bool:
         return True
+
+    @property
+    def classes_(self) -> np.ndarray:
+        known = getattr(self.estimator, "classes_", None)
+        # For several outputs it is a list of arrays.
+        return (
+            np.arange(self.n_classes)
+            if known is None or isinstance(known, list)
+            else np.asarray(known)
+        )
+
+    def predict(self, X: Any) -> np.ndarray:
+        predicted = np.asarray(self.estimator.predict(X))
+        if predicted.ndim == 1:
+            return predicted
+        labels = one_hot_labels(predicted)
+        # scikit-learn's own classifiers may predict several classes for a row, or no class.
+        return self._most_likely(X, predicted) if labels is None else labels
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "estimator" not in vars(self):
+            raise AttributeError(name)
+        value = getattr(self.estimator, name)
+        if name not in ("predict_proba", "decision_function"):
+            return value
+
+        @functools.wraps(value)
+        def response(X: Any) -> np.ndarray:
+            return self._of_classes(name, value(X))
+
+        return response
+
+    def _of_classes(self, name: str, outputs: Any) -> np.ndarray:
+        """Outputs in the shape that a classifier of labels returns."""
+        if isinstance(outputs, list):
+            # Each entry has the probabilities of 0 and 1 for a column; of one if it is constant.
+            known = [np.asarray(classes) for classes in self.estimator.classes_]
+            outputs = np.column_stack(
+                [
+                    np.asarray(of_column)[:, classes == 1].sum(axis=1)
+                    for of_column, classes in zip(outputs, known, strict=True)
+                ]
+            )
+        outputs = np.asarray(outputs)
+        if name == "decision_function":
+            return outputs[:, 1] - outputs[:, 0] if outputs.shape[1:] == (2,) else outputs
+        total = outputs.sum(axis=1, keepdims=True)
+        equal = np.full_like(outputs, 1 / outputs.shape[1], dtype=np.float64)
+        return np.divide(outputs, total, out=equal, where=total > 0)
+
+    def _most_likely(self, X: Any, predicted: np.ndarray) -> np.ndarray:
+        for name in ("predict_proba", "decision_function"):
+            if hasattr(self.estimator, name):
+                outputs = getattr(self, name)(X)
+                said = outputs > 0 if outputs.ndim == 1 else outputs.argmax(axis=1)
+                break
+        else:
+            # This is not a class, so it counts as wrong whatever the row is.
+            said = np.full(len(predicted), -1)
+        is_clear = (predicted == 1).sum(axis=1) == 1
+        return np.where(is_clear, (predicted == 1).argmax(axis=1), said.astype(np.intp))
+
+
+def rarest_position(counts: ArrayLike) -> int:
+    """The position of the rarest class, from the number of rows of each class.
+
+    Examples
+    --------
+    >>> rarest_position([5, 2, 9]), rarest_position([4, 4])
+    (1, 1)
+    """
+    counts = np.asarray(counts)
+    return int(np.flatnonzero(counts == counts.min())[-1])
+
+
+def class_counts(y: ArrayLike, classes: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The labels in their order, and the number of rows of each.
+
+    Examples
+    --------
+    >>> class_counts(np.array([0, 0, 2]), classes=[0, 1, 2])
+    (array([0, 1, 2]), array([2, 0, 1]))
+    """
+    labels, counts = np.unique(np.asarray(y).ravel(), return_counts=True)
+    if classes is None:
+        return labels, counts
+    every = np.union1d(labels, np.asarray(classes))
+    of_every = np.zeros(len(every), counts.dtype)
+    of_every[np.searchsorted(every, labels)] = counts
+    return every, of_every
+
+
+def rarest_class(y: ArrayLike, classes: ArrayLike | None = None) -> Any:
+    """The label of the rarest class.
+
+    Examples
+    --------
+    >>> rarest_class(["sick", "well", "well"]), rarest_class([0, 1]), rarest_class([1], [0, 1])
+    ('sick', 1, 0)
+    """
+    labels, counts = class_counts(y, classes)
+    return labels.tolist()[rarest_position(counts)]
+
+
+def rare_class_of(classifier: Any) -> Any | None:
+    """The class that a fitted classifier of skhp learnt to be the rarest; None for all others.
+
+    A pipeline tells that of its last step, a search that of its best estimator.
+    """
+    return getattr(deciding_step(classifier), "rare_class_", None)
+
+
+@dataclass(frozen=True)
+class TargetSummary:
+    """Numbers about a target, in place of the target."""
+
+    n_rows: int
+    rarest: int | None
+    entropy: float | None
+    means: tuple[float, ...] | None
+    deviations: tuple[float, ...] | None
+    rare_class: Any = None
+
+
+def target_summary(y: Any) -> TargetSummary | None:
+    """A summary of a target; None if it is missing or not an array.
+
+    Examples
+    --------
+    >>> summary = target_summary([1, 1, 1, 3])
+    >>> summary.rarest, summary.rare_class, summary.means, round(summary.entropy, 3)
+    (1, 3, (1.5,), 0.562)
+    """
     try:
-        return bool(label != label)
-    except (TypeError, ValueError):
-        # The missing value of pandas is neither equal to itself nor not.
-        return type(label).__name__ == "NAType"
+        array = np.asarray(y)
+    except ValueError:
+        # An estimator of the user's may take targets of several shapes.
+        return None
+    if array.ndim not in (1, 2) or not array.size:
+        return None
+    rarest, rare_class, entropy = _classes(array)
+    means = deviations = None
+    if array.dtype.kind in "fiub":
+        columns = array.reshape(len(array), -1).astype(float)
+        means = tuple(columns.mean(axis=0).tolist())
+        deviations = tuple(columns.std(axis=0).tolist())
+    return TargetSummary(len(array), rarest, entropy, means, deviations, rare_class)
 
 
-def _kind(label: Any) -> str:
-    if isinstance(label, int | float | np.number | np.bool_):
-        return "number"
-    return "str" if isinstance(label, str) else type(label).__name__
-
-
-def _have_an_order(labels: list[Any]) -> bool:
+def _classes(y: np.ndarray) -> tuple[int | None, Any, float | None]:
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 2:
+        labels = one_hot_labels(y)
+        if labels is None:
+            return None, None, None
+        y = labels
     try:
-        sorted(labels)
+        labels, counts = class_counts(y)
     except TypeError:
-        return False
-    return True
+        # Labels of several types have no order.
+        return None, None, None
+    shares = counts / counts.sum()
+    rarest = rarest_position(counts)
+    entropy = float(-(shares * np.log(shares)).sum())
+    return int(counts[rarest]), labels.tolist()[rarest], entropy

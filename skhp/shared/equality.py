@@ -1,4 +1,4 @@
-"""Whether two objects are interchangeable in a fit."""
+"""Whether two objects are interchangeable in a fit, and which library an object comes from."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from skhp.shared.source_library import library_of
+
+def library_of(thing: Any) -> str:
+    """Name of the top package that defines a class or a function.
+
+    Examples
+    --------
+    >>> from sklearn.base import clone
+    >>> library_of(clone)
+    'sklearn'
+    """
+    return (thing.__module__ or "").partition(".")[0]
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Whether two values are equal for certain; where nothing is known they are not.
+    """Whether two values are certainly equal; values that cannot be compared are not.
 
     Estimators are compared by class, parameters and output, not by what they have learnt.
     """
@@ -44,7 +54,7 @@ def equal(one: Any, other: Any) -> bool:
 
 
 def _is_loss_of_keras(value: Any) -> bool:
-    """Whether it is a loss that only its attributes compare by."""
+    """Whether a value is a loss of Keras, which can be compared by its attributes only."""
     kind = type(value)
     return (
         library_of(kind) == "keras" and hasattr(value, "reduction") and kind.__eq__ is object.__eq__
@@ -52,6 +62,6 @@ def _is_loss_of_keras(value: Any) -> bool:
 
 
 def _output_configuration(estimator: Any) -> Any:
-    # What `set_output` has set: it is no parameter, yet changes what a transformer returns, and
+    # `set_output` changes what a transformer returns, although it is not a parameter.
     # scikit-learn has no public way to ask for it.
     return getattr(estimator, "_sklearn_output_config", None)

@@ -14,16 +14,8 @@ import sys
 import threading
 from collections.abc import Callable
 
-# Nothing else, as these take no time.
+# Nothing else is imported, as these modules take no time.
 
-__all__ = [
-    "COMMANDS",
-    "EXIT_INTERRUPTED",
-    "end_command_on_ctrl_c",
-    "is_command",
-    "let_ctrl_c_interrupt",
-    "let_ctrl_c_kill",
-]
 
 EXIT_INTERRUPTED = 130
 COMMANDS = ("tune", "report", "journal")
@@ -32,9 +24,9 @@ _standard_error: list[int] = []
 
 
 def end_command_on_ctrl_c() -> None:
-    """Let Ctrl-C end the process at once, if that is the command and does not ignore Ctrl-C.
+    """Let Ctrl-C end the process at once, if it is the command and does not ignore Ctrl-C.
 
-    A command in the background of a shell does, and goes on to.
+    A shell has a command in the background ignore Ctrl-C, and so it stays.
     """
     if (
         is_command(getattr(sys, "argv", []), sys.orig_argv)
@@ -48,13 +40,7 @@ def end_command_on_ctrl_c() -> None:
 
 
 def let_ctrl_c_interrupt(after: Callable[[], object]) -> None:
-    """Make Ctrl-C a KeyboardInterrupt again, as there will be something to end in order.
-
-    Parameters
-    ----------
-    after : callable
-        The last imports; called in the process of the command only.
-    """
+    """Make Ctrl-C a KeyboardInterrupt again, once `after`, the last imports, has been called."""
     if signal.getsignal(signal.SIGINT) is _leave:
         after()
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -92,5 +78,5 @@ def _leave(*_: object) -> None:
     for descriptor in _standard_error:
         with contextlib.suppress(OSError):
             os.write(descriptor, line.encode())
-    # Not as an exception, which whatever is being imported might keep for itself.
+    # The module that is being imported might swallow an exception.
     os._exit(EXIT_INTERRUPTED)

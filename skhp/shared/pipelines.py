@@ -1,24 +1,14 @@
-"""What a pipeline is, and which estimator does the learning in one.
+"""Pipelines, and the estimator within a pipeline that learns.
 
-Pipelines are recognised by what they do: imbalanced-learn's and those of others are none of
-scikit-learn's class, or are subclasses of it that do more.
+A pipeline is recognised by its list of named steps, not by its class: the pipelines of
+imbalanced-learn and of other libraries are of other classes.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = [
-    "deciding_step",
-    "held_within",
-    "is_pipeline",
-    "last_step",
-    "last_step_prefix",
-    "steps_before",
-    "trained_within",
-]
-
-# What a pipeline has, and what a network has once it is fitted.
+# A pipeline has the first attribute, and a fitted network one of the others.
 _TELLING = ("steps", "history_", "loss_curve_")
 
 
@@ -58,7 +48,7 @@ def last_step(estimator: Any) -> Any:
 
 
 def last_step_prefix(estimator: Any) -> str:
-    """What stands before the names of the last step's parameters; "" outside of a pipeline.
+    """The prefix of the names of the last step's parameters; "" outside of a pipeline.
 
     Examples
     --------
@@ -107,7 +97,7 @@ def deciding_step(estimator: Any) -> Any:
 
 
 def held_within(estimator: Any) -> Any | None:
-    """What a pipeline, or an estimator that is wrapped around one other, has fitted; else None.
+    """The fitted estimator within a pipeline or a wrapper of one estimator; else None.
 
     scikit-learn's `TransformedTargetRegressor` and its classifiers with a threshold keep what they
     have fitted under another name. Where such a name is a pattern only, as in a forest, it tells

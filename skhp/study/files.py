@@ -16,7 +16,7 @@ import joblib
 import pandas as pd
 
 from skhp.exceptions import OutputError
-from skhp.shared.text_tables import as_text
+from skhp.shared.terminal import as_text
 from skhp.study.repeats import Repeat
 from skhp.study.study import Study
 

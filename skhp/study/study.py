@@ -28,7 +28,7 @@ from skhp.comparison.scores import (
 )
 from skhp.exceptions import SettingsError
 from skhp.shared.nearest_name import nearest_name
-from skhp.shared.progress import OnProgress, StageProgress, TrainingCount
+from skhp.shared.terminal import OnProgress, StageProgress, TrainingCount
 from skhp.study.network_search import (
     DEFAULT_CANDIDATES,
     NetworkSearch,

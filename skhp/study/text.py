@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from skhp.comparison.scores import Scores, natural_name, natural_score
 from skhp.comparison.text import PrintedTable, notes, score_table
-from skhp.shared.text_tables import as_text, facts, indented, text_table
+from skhp.shared.terminal import as_text, facts, indented, text_table
 from skhp.study.repeats import mean_and_deviation
 from skhp.study.study import Study
 from skhp.tables.preparation import missing_cells

@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api import types
 
 from skhp.exceptions import TableError
-from skhp.shared.rarest_class import rarest_position
+from skhp.shared.class_targets import rarest_position
 from skhp.tables.columns import describe_type
 
 # One for the test set; of the other three, each fold scores on one, and of the two that are left

@@ -1,4 +1,4 @@
-"""What goes into a training and what comes out, as frozen records."""
+"""The input and the result of a training, as frozen records."""
 
 from __future__ import annotations
 
@@ -6,59 +6,16 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-import numpy as np
-
-from skhp.networks.network import Network
-from skhp.networks.network_numbers import NetworkNumbers
-from skhp.networks.optimizers import Schedule
+from skhp.networks.network import Network, NetworkNumbers
+from skhp.objectives.losses import RowLoss
 from skhp.objectives.metrics import Metric
-from skhp.objectives.row_loss import RowLoss
 from skhp.objectives.row_metrics import RowMetric
-from skhp.training.member_weights import MemberWeights, SharedOutputs
-from skhp.training.rate_schedules import RateNumbers
+from skhp.training.rate_schedules import RateNumbers, Schedule
+from skhp.training.trained_network import MemberWeights, SharedOutputs
+from skhp.training.training_rows import TrainingRows, ValidationRows
 from skhp.training.update_rules import UpdateNumbers
 
 StopReason = Literal["epochs", "patience", "non_finite_loss", "callback", "pruned"]
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """Rows that a network learns from.
-
-    `X` is float32 of shape (n_samples, n_features); `y` is the target as the loss takes it;
-    `weight` multiplies the loss of a row.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
-
-
-@dataclass(frozen=True)
-class ValidationRows:
-    """Rows that a training is watched on, and never learns from.
-
-    `weight` multiplies the loss of a row, as in training. A metric compares with `metric_target`
-    (class numbers, or the targets themselves) and weighs by `metric_weight`, where class weights
-    have no place. `metric_scale` has the unit of each target, which a metric is told in; None is 1.
-    Of two classes the metric is that of the rare one: `metric_target` is 1 for its rows and 0 for
-    the others, and `metric_sign` is -1 where the output of the network is the log-odds of the other
-    class.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
-    metric_target: np.ndarray
-    metric_weight: np.ndarray | None
-    metric_scale: np.ndarray | None = None
-    metric_sign: float = 1.0
-
-    def metric_unit(self, metric: Metric | None) -> float:
-        """What a metric is multiplied by, if its targets are told in units of the largest one."""
-        if metric is None or self.metric_scale is None:
-            return 1.0
-        return float(self.metric_scale.max()) ** metric.power_of_unit
 
 
 @dataclass(frozen=True)
@@ -69,9 +26,9 @@ class TrainingPlan:
     None where nothing may stop the training early. `first_epoch` counts the epochs that an earlier
     fit has run.
 
-    Monitored is `metric`, or else what the history calls `watched`, of which greater values are
-    better where `greater_is_better` says so; where both are None, the loss. The weights of the best
-    epoch are kept, or those of the last one where `keeps_best` is False. `baseline` and
+    A training monitors `metric`, else the value that the history calls `watched`, whose greater
+    values are better if `greater_is_better` is True; if both are None, the loss. The weights of the
+    best epoch are kept, or those of the last one if `keeps_best` is False. `baseline` and
     `start_from_epoch` are those of `keras.callbacks.EarlyStopping`.
     """
 
@@ -93,7 +50,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """What a training left besides the weights in its model. Epochs are counted from 1."""
+    """The history of a training and how it ended. Epochs are counted from 1."""
 
     history: dict[str, list[float]]
     learning_rates: list[float]
@@ -112,7 +69,7 @@ class EpochObserver(Protocol):
         """Called after each epoch; True ends the training."""
 
 
-# More rows than there are.
+# No table has that number of rows.
 WHOLE_BATCH = 2**31 - 1
 
 
@@ -123,7 +80,7 @@ class FitTask:
     `noise_seed` decides the dropout noise. `row_metrics` are noted beside the loss, and
     `loss_numbers` are those in which the losses of members may differ. `memory_limit` is the most
     that the cohort of this member may take, in bytes, unless it is alone in it. `origin` is
-    whatever the estimator needs back together with the result. Members share a stream where rows,
+    kept for the estimator, which gets it back with the result. Members share a stream where rows,
     validation rows and the seeds are the same; to share a program they need equal keys.
     """
 
@@ -152,7 +109,7 @@ class FitTask:
 
     @property
     def order_seed(self) -> int | None:
-        """What decides the order of the rows; None where one batch takes them all as they are."""
+        """The seed of the order of the rows; None if one batch takes them all as they are."""
         return None if self.batch_size == WHOLE_BATCH else self.plan.seed
 
     @property
@@ -192,11 +149,11 @@ class FitTask:
 
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """What a training leaves: the outcome, the weights that were kept, and its seconds.
+    """The result of a training: the outcome, the weights that were kept, and its seconds.
 
-    `seconds` is the member's share of the time that its cohort trained. `held_out_score` is what it
-    was watched by on the validation rows, at its best and without penalties: greater is better,
-    and a loss is negative. `rung_scores` are those that the members of a search were ranked by.
+    `seconds` is the member's share of the time that its cohort trained. `held_out_score` is the
+    best monitored value on the validation rows, without penalties: greater is better, and a loss
+    is negative. `rung_scores` ranked the members of a search.
     `shared_outputs` are those of the members that saw the same rows, computed together.
     """
 

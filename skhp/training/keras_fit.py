@@ -1,9 +1,10 @@
-"""Keras callbacks that watch a training from epoch to epoch."""
+"""Training by Keras' own `fit`: callbacks, described networks, and any compiled model."""
 
 from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,18 +12,18 @@ import keras
 import numpy as np
 
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.optimizers import PlateauSchedule
 from skhp.networks.predictions import logits
 from skhp.objectives.metrics import Metric
-from skhp.training.fit_task import (
-    EpochObserver,
-    StopReason,
-    TrainingOutcome,
-    TrainingPlan,
+from skhp.training.fit_task import EpochObserver, StopReason, TrainingOutcome, TrainingPlan
+from skhp.training.rate_schedules import PlateauSchedule
+from skhp.training.training_rows import (
     TrainingRows,
     ValidationRows,
+    distinct_rows,
+    epoch_batches,
+    is_row_wise,
+    steps_in_epoch,
 )
-from skhp.training.row_order import epoch_batches, steps_in_epoch
 
 
 class HeldOutEvaluation(keras.callbacks.Callback):
@@ -73,7 +74,7 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
         self._keep(self.model.get_weights())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
-        """Keep the state if all is finite, else go back to the one kept and stop."""
+        """Keep the state if all values are finite, else restore the last finite state and stop."""
         losses = [value for name, value in logs.items() if name in ("loss", "val_loss")]
         weights = self.model.get_weights()
         if np.isfinite(losses).all() and all(np.isfinite(array).all() for array in weights):
@@ -125,19 +126,7 @@ class ObservedEpochs(keras.callbacks.Callback):
 
 
 def ready_callbacks(given: Any) -> list[keras.callbacks.Callback]:
-    """Callbacks of a user, ready for one training.
-
-    Parameters
-    ----------
-    given : None, keras.callbacks.Callback, class of one, or list of these
-        Instances are copied, for Keras stores the model in a callback and a parameter of an
-        estimator has to stay as it was given; classes are called.
-
-    Raises
-    ------
-    InvalidParameterError
-        If there is anything else among them.
-    """
+    """Callbacks of a user, ready for one training."""
     listed = [] if given is None else given
     ready = []
     for callback in listed if isinstance(listed, list | tuple) else [listed]:
@@ -159,30 +148,13 @@ def train_with_keras(
     observer: EpochObserver,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> TrainingOutcome:
-    """Train a compiled model; its weights are the best ones seen where the plan has a patience.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled; trained in place.
-    rows : TrainingRows
-    validation : ValidationRows or None
-        Needed where the plan has a patience.
-    plan : TrainingPlan
-    observer : EpochObserver
-    callbacks : sequence of keras.callbacks.Callback, default=()
-        Further callbacks; they see `val_loss` and the metric in their logs.
-
-    Returns
-    -------
-    TrainingOutcome
-    """
+    """Train a compiled model; if the plan has a patience, its best weights are kept."""
     monitored, mode = _monitored(plan, validation)
     finite = StopAtNonFiniteLoss()
     rates = LearningRatePath()
     watching: list[keras.callbacks.Callback] = [rates, finite]
     if validation is not None:
-        # First of all, so that every other callback finds the validation values in the logs.
+        # This is the first callback, so that all others find the validation values in the logs.
         watching.insert(0, HeldOutEvaluation(validation, plan.metric))
     early_stopping = None
     if plan.patience is not None:
@@ -260,3 +232,90 @@ def _stop_reason(
     if early_stopping is not None and early_stopping.stopped_epoch > 0:
         return "patience"
     return "epochs" if n_epochs == plan.epochs else "callback"
+
+
+def fit_model(
+    model: keras.Model,
+    X: Any,
+    y: Any,
+    weight: np.ndarray | None,
+    *,
+    batch_size: int,
+    epochs: int,
+    seed: int | None,
+    first_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    **keras_arguments: Any,
+) -> dict[str, list[Any]]:
+    """Train a compiled model in place.
+
+    Keras itself would shuffle by TensorFlow's global seed.
+    """
+    X, y = as_model_inputs(X), as_model_inputs(y)
+    n_rows = len(keras.tree.flatten(X)[0])
+    batch_size = min(batch_size, n_rows)
+    if batch_size == n_rows:
+        seed = None
+        X, y, weight = _distinct(model, X, y, weight)
+        n_rows = batch_size = len(keras.tree.flatten(X)[0])
+    steps = steps_in_epoch(n_rows, batch_size)
+    _set_steps_per_execution(model, steps if steps_per_epoch is None else steps_per_epoch)
+    passes = epochs if steps_per_epoch is None else math.ceil(epochs * steps_per_epoch / steps)
+    batches = epoch_batches(
+        (X, y) if weight is None else (X, y, _with_mean_one(weight)),
+        n_rows=n_rows,
+        batch_size=batch_size,
+        epochs=passes,
+        seed=seed,
+        first_epoch=first_epoch,
+    )
+    logged = model.fit(
+        batches,
+        epochs=first_epoch + epochs,
+        initial_epoch=first_epoch,
+        steps_per_epoch=steps if steps_per_epoch is None else steps_per_epoch,
+        shuffle=False,
+        callbacks=list(callbacks),
+        **keras_arguments,
+    ).history
+    return {name: list(values) for name, values in logged.items()}
+
+
+def as_model_inputs(arrays: Any) -> Any:
+    """Arrays as Keras takes them: floats in its own precision, and tuples for lists."""
+    precision = keras.config.floatx()
+
+    def converted(array: Any) -> np.ndarray:
+        array = np.asarray(array)
+        return array.astype(precision, copy=False) if array.dtype.kind == "f" else array
+
+    return keras.tree.lists_to_tuples(keras.tree.map_structure(converted, arrays))
+
+
+def _distinct(
+    model: keras.Model, X: Any, y: Any, weight: np.ndarray | None
+) -> tuple[Any, Any, np.ndarray | None]:
+    tables = isinstance(X, np.ndarray) and isinstance(y, np.ndarray) and X.ndim == 2 and y.ndim <= 2
+    if not (tables and X.dtype.kind in "fiu" and y.dtype.kind in "fiub" and is_row_wise(model)):
+        return X, y, weight
+    given = np.ones(len(X)) if weight is None else weight.astype(np.float64)
+    rows = distinct_rows(TrainingRows(X, y, given))
+    if len(rows.X) == len(X) and (given == given[0]).all():
+        return X, y, None
+    return rows.X, rows.y, rows.weight
+
+
+def _with_mean_one(weight: np.ndarray) -> np.ndarray:
+    # Keras divides the loss of a batch by its number of rows, so weights of another mean would act
+    # as another learning rate.
+    return (weight * (len(weight) / weight.sum())).astype(keras.config.floatx())
+
+
+def _set_steps_per_execution(model: keras.Model, steps: int) -> None:
+    # The batches of all epochs follow one another, so Keras must not take some of the next epoch's
+    # with the last ones of this. How many it takes at once changes nothing else.
+    fitting = math.gcd(model.steps_per_execution, steps)
+    if fitting != model.steps_per_execution:
+        model.steps_per_execution = fitting
+        model.make_train_function(force=True)

@@ -1,4 +1,4 @@
-"""Learning rates of many members at once, whatever schedule each of them follows.
+"""Optimizers and learning-rate schedules by name, and the learning rates of many members at once.
 
 Every schedule is one formula with other coefficients, so members with different schedules share
 a program. With progress ``p = (step - warmup_steps) / decay_steps``, at most `last_progress`::
@@ -13,20 +13,139 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import keras
 import tensorflow as tf
 
-from skhp.exceptions import CannotJoinError
+from skhp.exceptions import CannotJoinError, InvalidParameterError
+from skhp.shared.nearest_name import nearest_name
+
+# A number, or a keras.optimizers.schedules.LearningRateSchedule.
+LearningRate: TypeAlias = Any
+
+_MOMENTUM = 0.9
+
+OPTIMIZERS: dict[str, Callable[[LearningRate], keras.optimizers.Optimizer]] = {
+    "sgd": lambda rate: keras.optimizers.SGD(rate),
+    "momentum": lambda rate: keras.optimizers.SGD(rate, momentum=_MOMENTUM),
+    "nesterov": lambda rate: keras.optimizers.SGD(rate, momentum=_MOMENTUM, nesterov=True),
+    "rmsprop": lambda rate: keras.optimizers.RMSprop(rate),
+    "adagrad": lambda rate: keras.optimizers.Adagrad(rate),
+    "adam": lambda rate: keras.optimizers.Adam(rate),
+    "adamw": lambda rate: keras.optimizers.AdamW(rate),
+    "nadam": lambda rate: keras.optimizers.Nadam(rate),
+}
+
+
+@dataclass(frozen=True)
+class StepSchedule:
+    """The rate is multiplied by `factor` after each `every` epochs."""
+
+    kind: ClassVar[str] = "step"
+    every: int = 10
+    factor: float = 0.5
+
+    def for_keras(self, rate: float, steps_per_epoch: int, epochs: int) -> LearningRate:
+        """Keras' schedule over the optimizer's steps."""
+        return keras.optimizers.schedules.ExponentialDecay(
+            rate, self.every * steps_per_epoch, self.factor, staircase=True
+        )
+
+
+@dataclass(frozen=True)
+class ExponentialSchedule:
+    """The rate shrinks evenly, by `factor` over one epoch."""
+
+    kind: ClassVar[str] = "exponential"
+    factor: float = 0.95
+
+    def for_keras(self, rate: float, steps_per_epoch: int, epochs: int) -> LearningRate:
+        """Keras' schedule over the optimizer's steps."""
+        return keras.optimizers.schedules.ExponentialDecay(rate, steps_per_epoch, self.factor)
+
+
+@dataclass(frozen=True)
+class CosineSchedule:
+    """Half a cosine from the rate down to `floor` times the rate, over all `epochs`."""
+
+    kind: ClassVar[str] = "cosine"
+    floor: float = 0.0
+
+    def for_keras(self, rate: float, steps_per_epoch: int, epochs: int) -> LearningRate:
+        """Keras' schedule over the optimizer's steps."""
+        return keras.optimizers.schedules.CosineDecay(
+            rate, epochs * steps_per_epoch, alpha=self.floor
+        )
+
+
+@dataclass(frozen=True)
+class PlateauSchedule:
+    """The rate is multiplied by `factor` after `patience` epochs without an improvement."""
+
+    kind: ClassVar[str] = "plateau"
+    patience: int = 5
+    factor: float = 0.5
+
+    def for_keras(self, rate: float, steps_per_epoch: int, epochs: int) -> LearningRate:
+        """The rate itself: the trainer lowers it as the monitored value comes in."""
+        return rate
+
+
+Schedule = StepSchedule | ExponentialSchedule | CosineSchedule | PlateauSchedule
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    schedule.kind: schedule
+    for schedule in (StepSchedule, ExponentialSchedule, CosineSchedule, PlateauSchedule)
+}
+
+
+def schedule_from(parameter: str | Mapping[str, Any] | None) -> Schedule | None:
+    """Schedule that the parameter `lr_schedule` stands for."""
+    if parameter is None:
+        return None
+    numbers = {} if isinstance(parameter, str) else dict(parameter)
+    kind = parameter if isinstance(parameter, str) else numbers.pop("kind", None)
+    if not isinstance(kind, str) or kind not in SCHEDULES:
+        raise InvalidParameterError(
+            f"lr_schedule={parameter!r}: the kind must be one of {sorted(SCHEDULES)}, "
+            f"got {kind!r}.{nearest_name(kind, SCHEDULES)}"
+        )
+    known = [field.name for field in fields(SCHEDULES[kind])]
+    for name, value in numbers.items():
+        if name not in known:
+            raise InvalidParameterError(
+                f"lr_schedule={parameter!r}: {kind!r} has no number {name!r}, only {known}."
+                f"{nearest_name(name, known)}"
+            )
+        expected = _expected(name, value)
+        if expected is not None:
+            raise InvalidParameterError(
+                f"lr_schedule={parameter!r}: {name!r} must be {expected}, got {value!r}."
+            )
+    return SCHEDULES[kind](**numbers)
+
+
+def _expected(name: str, value: Any) -> str | None:
+    """The values that a number of a schedule may have; None if it has one of them."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    number = float(value) if is_number else float("nan")
+    if name in ("every", "patience"):
+        right = isinstance(value, Integral) and number >= 1
+        return None if right else "a whole number from 1 up"
+    if name == "floor":
+        return None if 0 <= number <= 1 else "a number from 0 to 1"
+    return None if 0 < number < 1 else "a number above 0 and below 1"
+
 
 _SCHEDULES = keras.optimizers.schedules
 
 
 class RateNumbers(NamedTuple):
-    """The coefficients of one member's learning rate; as such a constant rate of `span`.
+    """The coefficients of one member's learning rate; by default a constant rate of `span`.
 
     `is_sine` and `is_staircase` are 0 or 1.
     """
@@ -52,19 +171,7 @@ class RateNumbers(NamedTuple):
 
 
 def scheduled_rate(step: tf.Tensor, numbers: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Learning rate of each member at its own step.
-
-    Parameters
-    ----------
-    step : tensor of float32, shape [streams, candidates, 1]
-        Updates that a member has done so far; exact up to 2 ** 24.
-    numbers : sequence of tensors of float32, each like `step`
-        The fields of :class:`RateNumbers` in their order.
-
-    Returns
-    -------
-    tensor of float32, shape [streams, candidates, 1]
-    """
+    """Learning rate of each member at its own step; all shapes are (streams, candidates, 1)."""
     own = RateNumbers(*numbers)
     into_decay = step - own.warmup_steps
     # The remainder is exact. The floor of a quotient is not where XLA multiplies by a reciprocal.
@@ -78,23 +185,7 @@ def scheduled_rate(step: tf.Tensor, numbers: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def rate_of(learning_rate: Any) -> RateNumbers:
-    """Coefficients of a learning rate.
-
-    Parameters
-    ----------
-    learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
-
-    Raises
-    ------
-    CannotJoinError
-        For a schedule that is not a constant, an exponential, an inverse time, a cosine or a
-        polynomial decay of Keras, and for settings of these that are not covered.
-
-    Examples
-    --------
-    >>> rate_of(0.01).span
-    0.01
-    """
+    """Coefficients of a learning rate."""
     if isinstance(learning_rate, Real) and not isinstance(learning_rate, bool):
         return RateNumbers(_finite("learning_rate", learning_rate))
     numbers_of = _NUMBERS_OF.get(type(learning_rate))

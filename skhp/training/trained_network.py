@@ -1,25 +1,99 @@
-"""A trained network: its weights, and a Keras model of them as soon as one is asked for."""
+"""Trained networks: weights, outputs computed together, and a Keras model when it is asked for."""
 
 from __future__ import annotations
 
+import math
+import threading
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
-from skhp.networks.build import build_network, rescaled_network
+from skhp.networks.build import (
+    build_network,
+    compile_network,
+    network_of,
+    rescaled_network,
+    restore_network,
+    save_network,
+)
 from skhp.networks.description import NetworkDescription
-from skhp.networks.initial_network import network_of
 from skhp.networks.layered_network import LayeredNetwork
 from skhp.networks.network import flattened, unflattened
-from skhp.networks.optimizers import OPTIMIZERS, Schedule
-from skhp.networks.predictions import predicted_logits
-from skhp.networks.saving import compile_network, restore_network, save_network
+from skhp.networks.predictions import predicted_logits, predicted_logits_of_members
 from skhp.objectives.losses import NetworkLoss
-from skhp.training.member_weights import MemberWeights, SharedOutputs
+from skhp.training.rate_schedules import OPTIMIZERS, Schedule
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
+
+# Rows to score, rows to learn from, held-out rows: a search asks for no more of one fold.
+_MOST_KINDS_OF_ROWS = 3
+# At most this number of weights, and of outputs, is kept. A larger network takes much longer than a
+# call, so that sharing would spare nothing.
+_MOST_NUMBERS = 2**21
+
+
+@dataclass(frozen=True, eq=False)
+class MemberWeights:
+    """The weights of a member, its state, and its optimizer.
+
+    `weights` has shape (n_weights,), `state` (n_state,); each of the `slots` of the update rule is
+    a flat vector; `step` counts the updates done. `slots` is empty where none has been done.
+    """
+
+    weights: np.ndarray
+    state: np.ndarray
+    slots: tuple[np.ndarray, ...] = ()
+    step: int = 0
+
+
+class SharedOutputs:
+    """Outputs of members that will be asked for the same rows, one after the other.
+
+    A call of a program takes longer than what it computes for one small network. The first member
+    that is asked has the outputs of all of them computed; the others find theirs.
+    """
+
+    def __init__(self, members: Sequence[MemberWeights]) -> None:
+        self._places = {member: place for place, member in enumerate(members)}
+        self._first: MemberWeights | None = None
+        self._known: list[tuple[np.ndarray, np.ndarray]] = []
+        self._lock = threading.Lock()
+
+    def logits(self, network: LayeredNetwork, member: MemberWeights, X: np.ndarray) -> np.ndarray:
+        """Outputs of one of the members before the last activation, as `predicted_logits`."""
+        if member not in self._places:
+            return predicted_logits(network, member.weights, member.state, X)
+        place = self._places[member]
+        with self._lock:
+            for rows, outputs in self._known:
+                if np.array_equal(rows, X):
+                    return outputs[place].copy()
+            if self._first is None:
+                self._first = member
+            # Rows that only others ask for are rows of their own.
+            if self._first is member and self._has_room(network, X):
+                weights, states = (
+                    np.stack([getattr(one, name) for one in self._places])
+                    for name in ("weights", "state")
+                )
+                outputs = predicted_logits_of_members(network, weights, states, X)
+                self._known.append((X.copy(), outputs))
+                return outputs[place].copy()
+        return predicted_logits(network, member.weights, member.state, X)
+
+    def _has_room(self, network: LayeredNetwork, X: np.ndarray) -> bool:
+        n_outputs = math.prod(network.output_shape)
+        needed = len(self._places) * len(X) * n_outputs
+        return len(self._known) < _MOST_KINDS_OF_ROWS and needed <= _MOST_NUMBERS
+
+
+def shared_outputs_of(members: Sequence[MemberWeights]) -> SharedOutputs | None:
+    """The shared outputs of members of one structure; None if sharing spares nothing."""
+    size = max(members[0].weights.size, 1)
+    return SharedOutputs(members) if 1 < len(members) <= _MOST_NUMBERS // size else None
 
 
 @dataclass(frozen=True)
@@ -49,16 +123,6 @@ class TrainedNetwork:
 
     The model is built when it is first asked for: to build one takes longer than to train a
     member of a population. From then on it holds the weights.
-
-    Parameters
-    ----------
-    description : NetworkDescription
-    objective : Objective
-    member : MemberWeights
-    model : keras.Model, default=None
-        Compiled; holds the weights where it is given.
-    shared_outputs : SharedOutputs, default=None
-        Members that `member` is one of, asked for its outputs for as long as somebody keeps them.
     """
 
     def __init__(
@@ -97,13 +161,7 @@ class TrainedNetwork:
         return self._model
 
     def model_in_units(self, mean: np.ndarray, scale: np.ndarray) -> keras.Model:
-        """The model with outputs in the units of the targets, of the same weights and optimizer.
-
-        Parameters
-        ----------
-        mean, scale : ndarray of shape (n_targets,)
-            Those of the targets, the same in each call.
-        """
+        """The model with outputs in the units of the targets, of the same weights and optimizer."""
         model = self.model
         if not mean.any() and (scale == 1).all():
             return model

@@ -22,13 +22,13 @@ from skhp.exceptions import CannotJoinError
 
 # Any single value is a tensor: TensorFlow's classes carry no types that mypy reads.
 Tensors: TypeAlias = tuple[Any, ...]
-# Of (gradient, slots, step, rate, numbers): what to add to the weights, and the new slots.
+# From gradient, slots, step, rate and numbers to the change of the weights and the new slots.
 Change: TypeAlias = Callable[[Any, Tensors, Any, Any, Tensors], tuple[Any, Tensors]]
 
 
 @dataclass(frozen=True)
 class Slot:
-    """What a rule remembers: one value per weight or per member, and where it starts.
+    """A value that a rule keeps for each weight or each member, and its start.
 
     `name` is Keras' name of the variable; `start` a value, or the rule's number that is the value.
     """
@@ -40,19 +40,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class UpdateRule:
-    """One kind of optimizer.
-
-    Parameters
-    ----------
-    name : str
-    numbers : tuple of str
-        Names of the numbers that may differ per member, in the order in which `apply` takes them:
-        parameters of the Keras class, or ``"one_minus_"`` and such a parameter.
-    slots : tuple of Slot
-    apply : callable
-        ``apply(weights, gradient, slots, step, rate, numbers) -> (weights, slots)``; `step` counts
-        the updates done before this one, in float32.
-    """
+    """One kind of optimizer."""
 
     name: str
     numbers: tuple[str, ...]
@@ -215,18 +203,7 @@ _NOT_COVERED = (*_CHANGING_GRADIENTS, "amsgrad", "centered", "use_ema", "loss_sc
 
 
 def update_of(optimizer: keras.optimizers.Optimizer) -> UpdateNumbers:
-    """The rule of a Keras optimizer and its numbers.
-
-    Raises
-    ------
-    CannotJoinError
-        For a class without a rule, subclasses included, and for settings that no rule covers.
-
-    Examples
-    --------
-    >>> update_of(keras.optimizers.SGD(momentum=0.9))
-    UpdateNumbers(rule='momentum', numbers=(0.9,))
-    """
+    """The rule of a Keras optimizer and its numbers."""
     name_of = _NAME_OF.get(type(optimizer))
     if name_of is None:
         covered = ", ".join(covered.__name__ for covered in _NAME_OF)

@@ -77,7 +77,7 @@ def trained_together(monkeypatch):
     @contextlib.contextmanager
     def watching():
         from skhp.population.cohorts import population_training as cohorts
-        from skhp.training.lone_fit import LoneFit
+        from skhp.training.cohort.cohort import LoneFit
 
         sizes = []
         train_population = cohorts.train_population

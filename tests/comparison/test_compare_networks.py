@@ -21,7 +21,7 @@ from skhp.comparison.outer_splits import OuterSplit
 from skhp.comparison.scores import FoldScorer
 from skhp.population.backend import PopulationBackend
 from skhp.population.progress import PopulationProgress
-from skhp.shared.progress import TrainingCount
+from skhp.shared.terminal import TrainingCount
 
 QUICK = {"n_repeats": 2, "n_seeds": 1, "cv": 3, "baseline": "dummy"}
 X, Y = make_classification(90, weights=[0.7], class_sep=0.6, random_state=0)

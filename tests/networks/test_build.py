@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
 from skhp.networks.build import build_network
-from skhp.networks.description import LOGITS_LAYER
-from skhp.networks.perceptron_layers import multilayer_perceptron
+from skhp.networks.description import LOGITS_LAYER, multilayer_perceptron
 
 
 def description(**changes):

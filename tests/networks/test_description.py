@@ -8,20 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.build import build_network
-from skhp.networks.description import ACTIVATIONS, NetworkDescription, layer_sizes
-from skhp.networks.initial_network import initial_network, network_of, numbers_of
+from skhp.networks.build import build_network, initial_network, network_of, numbers_of
+from skhp.networks.description import (
+    NetworkDescription,
+    automatic_neurons,
+    layer_sizes,
+    multilayer_perceptron,
+    network_size,
+)
 from skhp.networks.layered_network import layered_network
 from skhp.networks.layers import (
+    ACTIVATIONS,
     ActivationDescription,
     BatchNormalizationDescription,
     DenseDescription,
     DropoutDescription,
 )
-from skhp.networks.network import flattened, unflattened
-from skhp.networks.network_memory import network_size
-from skhp.networks.network_numbers import network_numbers
-from skhp.networks.perceptron_layers import automatic_neurons, multilayer_perceptron
+from skhp.networks.network import flattened, network_numbers, unflattened
 
 SIZES = st.lists(st.integers(1, 500), max_size=6)
 

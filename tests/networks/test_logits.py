@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit, logit, softmax
 
 from skhp.networks.build import build_network
-from skhp.networks.perceptron_layers import multilayer_perceptron
+from skhp.networks.description import multilayer_perceptron
 from skhp.networks.predictions import logits
 
 # The package has the function under the name of the module.

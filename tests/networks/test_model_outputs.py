@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from skhp.networks.model_outputs import model_outputs, programs
+from skhp.networks.predictions import model_outputs, model_programs
 
 RNG = np.random.default_rng(0)
 
@@ -105,13 +105,13 @@ class TestTheProgram:
 
     @pytest.fixture(autouse=True)
     def fresh(self):
-        programs.clear()
+        model_programs.clear()
 
     def assert_predicted(self, model, X, n_built):
-        before = programs.counts.built
+        before = model_programs.counts.built
         outputs = model_outputs(model, X, 32)
         np.testing.assert_allclose(outputs, model.predict(X, verbose=0), rtol=1e-4, atol=1e-6)
-        assert programs.counts.built - before == n_built
+        assert model_programs.counts.built - before == n_built
 
     @pytest.mark.parametrize(("make", "shape"), MODELS.values(), ids=MODELS)
     def test_is_traced_once_for_many_models(self, make, shape):

@@ -5,9 +5,12 @@ from hypothesis import strategies as st
 
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.build import build_network
+from skhp.networks.description import (
+    multilayer_perceptron,
+    multilayer_perceptron_size,
+    network_size,
+)
 from skhp.networks.layers import DenseDescription
-from skhp.networks.network_memory import network_size
-from skhp.networks.perceptron_layers import multilayer_perceptron, multilayer_perceptron_size
 
 
 def kernels(description):

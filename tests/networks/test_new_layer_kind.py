@@ -13,9 +13,8 @@ import tensorflow as tf
 from skhp import KerasMLPRegressor, KerasRegressor
 from skhp.estimators.network.regressor import NetworkRegressor
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.build import build_network
-from skhp.networks.description import NetworkDescription
-from skhp.networks.initial_network import initial_network, network_of, numbers_of
+from skhp.networks.build import build_network, initial_network, network_of, numbers_of
+from skhp.networks.description import NetworkDescription, network_size
 from skhp.networks.layered_network import LayeredNetwork, layered_network
 from skhp.networks.layers import (
     ActivationDescription,
@@ -27,9 +26,7 @@ from skhp.networks.layers import (
     layer,
     reads,
 )
-from skhp.networks.network import flattened
-from skhp.networks.network_memory import network_size
-from skhp.networks.network_numbers import network_numbers
+from skhp.networks.network import flattened, network_numbers
 from skhp.population import fit_together
 
 

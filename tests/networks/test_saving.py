@@ -7,11 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from skhp.networks.build import build_network
-from skhp.networks.description import NetworkDescription
-from skhp.networks.optimizers import OPTIMIZERS, schedule_from
-from skhp.networks.perceptron_layers import multilayer_perceptron
-from skhp.networks.saving import compile_network, restore_network, save_network
+from skhp.networks.build import build_network, compile_network, restore_network, save_network
+from skhp.networks.description import NetworkDescription, multilayer_perceptron
+from skhp.training.rate_schedules import OPTIMIZERS, schedule_from
 
 STEPS_PER_EPOCH = 3
 
@@ -173,7 +171,7 @@ def test_a_record_is_read_in_another_process():
     code = (
         "import pickle, sys\n"
         "saved, X = pickle.load(sys.stdin.buffer)\n"
-        "from skhp.networks import restore_network\n"
+        "from skhp.networks.build import restore_network\n"
         "import numpy as np\n"
         "sys.stdout.buffer.write(np.array(restore_network(saved)(X)).tobytes())\n"
     )

@@ -10,7 +10,7 @@ import tensorflow as tf
 from skhp import CannotJoinError
 from skhp.networks.network import flattened, unflattened
 from skhp.networks.vectorizing import models, vectorized_model
-from skhp.objectives.row_loss import row_loss
+from skhp.objectives.losses import row_loss
 
 LAYERS = keras.layers
 LOSS = row_loss(keras.losses.MeanSquaredError())

@@ -14,8 +14,8 @@ from sklearn.preprocessing import scale
 
 import skhp
 from skhp.scoring import rare_average_precision_scorer, rare_f1_scorer
-from skhp.shared.class_scoring import ClassScorer, as_classes
-from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
+from skhp.shared.class_targets import ClassScorer, as_classes, class_labels, one_hot_labels
+from skhp.shared.unusable_data import refuse_unclear_labels
 
 X, SPECIES = load_iris(return_X_y=True)
 X = scale(X)
@@ -116,7 +116,7 @@ class TestEstimators:
         assert of_rows.score(X, np.eye(3)[SPECIES]) == oracle.score(X, SPECIES) > 0.9
 
     @pytest.mark.parametrize("make", [network, perceptron])
-    @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 1.0, 1: 5.0, 2: 1.0}])
+    @pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 5.0, 2: 1.0}])
     def test_class_weights_are_those_of_the_classes(self, make, class_weight):
         kept = np.r_[:50, 60:100, 130:150]
         rows = pd.get_dummies(pd.Series(np.array(["a", "b", "c"])[SPECIES[kept]]))

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 import skhp
-from skhp.shared.unusable_tables import columns_without_numbers, refuse_columns_without_numbers
+from skhp.shared.unusable_data import columns_without_numbers, refuse_columns_without_numbers
 
 N = 40
 Y = np.arange(N) % 2

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from skhp.exceptions import JournalMismatchError, SettingsError
-from skhp.shared.progress import StageBars, StageProgress, TrainingCount
+from skhp.shared.terminal import StageBars, StageProgress, TrainingCount
 
 
 class Terminal(io.StringIO):

@@ -7,7 +7,7 @@ import pytest
 from sklearn.preprocessing import FunctionTransformer
 
 import skhp
-from skhp.shared.unusable_tables import refuse_several_inputs
+from skhp.shared.unusable_data import refuse_several_inputs
 
 random = np.random.default_rng(0)
 NUMBERS = random.normal(size=(20, 4)).astype("float32")

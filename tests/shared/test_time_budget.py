@@ -30,5 +30,5 @@ def test_seconds(budget, seconds):
     "budget", [0, -1, "90", True, "", "min", "10 parsecs", "5min later", "-3s", [60], float("nan")]
 )
 def test_no_time(budget):
-    with pytest.raises(InvalidParameterError, match="is no time"):
+    with pytest.raises(InvalidParameterError, match="is not a time"):
         seconds_of_budget(budget)

@@ -5,20 +5,16 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from skhp.networks.build import build_network
+from skhp.networks.build import build_network, compile_network
+from skhp.networks.description import multilayer_perceptron
 from skhp.networks.layered_network import layered_network
-from skhp.networks.network import flattened
-from skhp.networks.network_numbers import network_numbers
-from skhp.networks.optimizers import OPTIMIZERS, schedule_from
-from skhp.networks.perceptron_layers import multilayer_perceptron
-from skhp.networks.saving import compile_network
-from skhp.objectives.losses import keras_loss
-from skhp.objectives.row_loss import row_loss
-from skhp.training.fit_task import FitTask, TrainingPlan, TrainingRows, ValidationRows
+from skhp.networks.network import flattened, network_numbers
+from skhp.objectives.losses import keras_loss, row_loss
+from skhp.training.fit_task import FitTask, TrainingPlan
 from skhp.training.keras_fit import train_with_keras
-from skhp.training.member_weights import MemberWeights
-from skhp.training.rate_schedules import rate_of
-from skhp.training.row_order import steps_in_epoch
+from skhp.training.rate_schedules import OPTIMIZERS, rate_of, schedule_from
+from skhp.training.trained_network import MemberWeights
+from skhp.training.training_rows import TrainingRows, ValidationRows, steps_in_epoch
 from skhp.training.update_rules import update_of
 
 N_INPUTS = 5

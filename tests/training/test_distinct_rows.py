@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from skhp.training.distinct_rows import distinct_rows, row_groups
-from skhp.training.fit_task import TrainingRows
+from skhp.training.training_rows import TrainingRows, distinct_rows, row_groups
 
 # Few values, so that rows are often equal; among them both zeros, and neighbours.
 VALUES = st.sampled_from(

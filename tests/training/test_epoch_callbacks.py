@@ -4,13 +4,10 @@ import pytest
 from scipy.special import expit
 
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.build import build_network
-from skhp.networks.optimizers import OPTIMIZERS
-from skhp.networks.perceptron_layers import multilayer_perceptron
+from skhp.networks.build import build_network, compile_network
+from skhp.networks.description import multilayer_perceptron
 from skhp.networks.predictions import logits
-from skhp.networks.saving import compile_network
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
-from skhp.training.fit_task import ValidationRows
 from skhp.training.keras_fit import (
     HeldOutEvaluation,
     LearningRatePath,
@@ -18,6 +15,8 @@ from skhp.training.keras_fit import (
     StopAtNonFiniteLoss,
     ready_callbacks,
 )
+from skhp.training.rate_schedules import OPTIMIZERS
+from skhp.training.training_rows import ValidationRows
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from skhp import KerasMLPClassifier
 from skhp.networks.predictions import predicted_logits
 from skhp.training import trained_network as shared_outputs
-from skhp.training.member_weights import MemberWeights, SharedOutputs
-from skhp.training.trained_network import TrainedNetwork
+from skhp.training.trained_network import MemberWeights, SharedOutputs, TrainedNetwork
 
 
 @pytest.fixture(scope="module")

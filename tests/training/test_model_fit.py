@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from skhp.training.model_fit import as_model_inputs, fit_model
-from skhp.training.row_order import row_order
+from skhp.training.keras_fit import as_model_inputs, fit_model
+from skhp.training.training_rows import row_order
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3))

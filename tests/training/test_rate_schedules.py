@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhp.exceptions import CannotJoinError
-from skhp.networks.optimizers import SCHEDULES, schedule_from
 from skhp.training.rate_schedules import (
+    SCHEDULES,
     RateNumbers,
     rate_of,
     rate_of_optimizer,
+    schedule_from,
     scheduled_rate,
 )
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhp.training.row_order import TrainingSeeds
+from skhp.training.training_rows import TrainingSeeds
 
 SEEDS = st.integers(0, 2**31 - 1)
 

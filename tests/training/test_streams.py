@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from skhp.training.row_order import epoch_batches, row_order, steps_in_epoch
+from skhp.training.training_rows import epoch_batches, row_order, steps_in_epoch
 
 SEEDS = st.integers(0, 2**32 - 1)
 

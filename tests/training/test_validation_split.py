@@ -3,8 +3,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from skhp.training.distinct_rows import row_groups
-from skhp.training.validation_split import validation_split
+from skhp.training.training_rows import row_groups, validation_split
 
 FRACTIONS = st.floats(0.01, 0.99)
 SEEDS = st.integers(0, 2**32 - 1)

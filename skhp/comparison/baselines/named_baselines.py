@@ -24,8 +24,8 @@ from skhp.comparison.baselines.lasso import QuietSearch, lasso_search
 from skhp.comparison.metric_scorers import rarer_of_two
 from skhp.comparison.outer_splits import OuterSplits
 from skhp.exceptions import SettingsError
+from skhp.shared.class_targets import rarest_position
 from skhp.shared.nearest_name import nearest_name
-from skhp.shared.rarest_class import rarest_position
 from skhp.tables.preparation import make_preparation
 
 BASELINES = (DUMMY, "logistic", "ridge", "lasso", "gradient_boosting")

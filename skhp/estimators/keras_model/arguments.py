@@ -18,8 +18,8 @@ from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS, unread_callbacks
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.portable_model import PortableModel
-from skhp.shared.source_library import library_of
-from skhp.shared.unusable_tables import ONE_TABLE
+from skhp.shared.equality import library_of
+from skhp.shared.unusable_data import ONE_TABLE
 
 KERAS_BATCH_SIZE = 32
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import keras
 
-from skhp.shared.source_library import library_of
+from skhp.shared.equality import library_of
 
 # What a build function gets without a parameter of that name, if it asks for it.
 OFFERED = frozenset({"meta", "compile_kwargs", "params"})

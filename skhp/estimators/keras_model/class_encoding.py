@@ -12,7 +12,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from skhp.estimators.keras_model.arguments import refuse_output_units
 from skhp.estimators.keras_model.model_wrapper import ClassifierLabelEncoder, loss_name
 from skhp.objectives.metrics import OutputForm
-from skhp.shared.source_library import library_of
+from skhp.shared.equality import library_of
 
 # How far float32 may lead a probability beyond 0 and 1.
 _TOLERANCE = 1e-6

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from skhp.exceptions import InvalidParameterError
-from skhp.objectives.row_loss import ROW_WISE_LOSSES
+from skhp.objectives.losses import ROW_WISE_LOSSES
 from skhp.shared.equality import equal
 
 _ROUTED_INTO = ("optimizer", "loss", "metrics")

@@ -62,7 +62,7 @@ from skhp.estimators.keras_model.routed_parameters import RoutedParametersMixin,
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope
 from skhp.shared.equality import equal
-from skhp.training.row_order import TrainingSeeds
+from skhp.training.training_rows import TrainingSeeds
 
 
 @contextlib.contextmanager

@@ -15,24 +15,22 @@ from skhp.estimators.early_stopping import planned_stopping, with_metric_rows
 from skhp.estimators.keras_model.arguments import refuse_model
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layered_network import layered_network
-from skhp.networks.network import flattened, unflattened
-from skhp.networks.network_numbers import network_numbers
+from skhp.networks.network import flattened, network_numbers, unflattened
 from skhp.networks.vectorizing import vectorized_model
+from skhp.objectives.losses import ROW_WISE_LOSSES, RowLoss, row_loss
 from skhp.objectives.numbered_loss import NumberedLoss
-from skhp.objectives.row_loss import ROW_WISE_LOSSES, RowLoss, is_row_wise, row_loss
 from skhp.objectives.row_metrics import metric_names, row_metrics
 from skhp.population.handover import prepared_once
-from skhp.training.distinct_rows import distinct_rows
-from skhp.training.fit_task import (
-    EpochObserver,
-    FitTask,
-    TrainingPlan,
-    TrainingRows,
-    ValidationRows,
-)
-from skhp.training.member_weights import MemberWeights
+from skhp.training.fit_task import EpochObserver, FitTask, TrainingPlan
 from skhp.training.rate_schedules import rate_of_optimizer
-from skhp.training.row_order import TrainingSeeds
+from skhp.training.trained_network import MemberWeights
+from skhp.training.training_rows import (
+    TrainingRows,
+    TrainingSeeds,
+    ValidationRows,
+    distinct_rows,
+    is_row_wise,
+)
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 
 # To these, the sum of gradients is as good as one after the other.

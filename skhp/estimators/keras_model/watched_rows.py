@@ -31,9 +31,9 @@ from skhp.estimators.keras_model.preparation import (
 )
 from skhp.estimators.keras_model.wrapped_rows import RepairedWrapper
 from skhp.exceptions import CannotJoinError, InvalidParameterError
-from skhp.networks.model_outputs import model_outputs
+from skhp.networks.predictions import model_outputs
 from skhp.objectives.metrics import Metric
-from skhp.training.model_fit import as_model_inputs
+from skhp.training.keras_fit import as_model_inputs
 
 
 class WatchedWrapper(RepairedWrapper):

@@ -36,10 +36,9 @@ from skhp.exceptions import (
 )
 from skhp.networks.portable_model import PortableModel
 from skhp.population.handover import AdoptableFit, adoptable_fit
+from skhp.training.cohort.cohort import LoneFit
 from skhp.training.fit_task import FitResult, FitTask
-from skhp.training.keras_fit import ObservedEpochs, StopAtNonFiniteLoss
-from skhp.training.lone_fit import LoneFit
-from skhp.training.model_fit import fit_model
+from skhp.training.keras_fit import ObservedEpochs, StopAtNonFiniteLoss, fit_model
 
 Model: TypeAlias = keras.Model | Callable[..., keras.Model] | None
 

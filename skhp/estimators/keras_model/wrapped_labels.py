@@ -18,13 +18,9 @@ from skhp.estimators.keras_model.class_encoding import (
 )
 from skhp.estimators.keras_model.model_wrapper import BaseWrapper
 from skhp.estimators.keras_model.wrapped_fit import KerasWrapper
-from skhp.shared.class_targets import (
-    one_hot_classes,
-    one_hot_labels,
-    one_hot_rows,
-    refuse_unclear_labels,
-)
-from skhp.training.model_fit import as_model_inputs
+from skhp.shared.class_targets import one_hot_classes, one_hot_labels, one_hot_rows
+from skhp.shared.unusable_data import refuse_unclear_labels
+from skhp.training.keras_fit import as_model_inputs
 
 
 class LabelWrapper(KerasWrapper):

@@ -27,11 +27,10 @@ from skhp.estimators.keras_model.arguments import (
 from skhp.estimators.keras_model.model_wrapper import ModelWrapper, route_params
 from skhp.estimators.keras_model.preparation import CheckedFit
 from skhp.estimators.tables import checked_arrays, checked_rows
-from skhp.networks.model_outputs import model_outputs
-from skhp.shared.unusable_tables import refuse_several_inputs
-from skhp.training.distinct_rows import row_groups
-from skhp.training.model_fit import as_model_inputs
-from skhp.training.validation_split import validation_split
+from skhp.networks.predictions import model_outputs
+from skhp.shared.unusable_data import refuse_several_inputs
+from skhp.training.keras_fit import as_model_inputs
+from skhp.training.training_rows import row_groups, validation_split
 
 
 class RepairedWrapper(ModelWrapper):

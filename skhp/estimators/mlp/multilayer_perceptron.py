@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.network.estimator import NetworkEstimator
 from skhp.estimators.tables import WeightedTable
-from skhp.networks.description import NetworkDescription
-from skhp.networks.layers.activation import ACTIVATIONS
-from skhp.networks.perceptron_layers import (
+from skhp.networks.description import (
+    NetworkDescription,
     layer_sizes,
     multilayer_perceptron,
     multilayer_perceptron_size,
 )
+from skhp.networks.layers.activation import ACTIVATIONS
 
 
 class MultilayerPerceptron(NetworkEstimator):

@@ -25,7 +25,7 @@ from skhp.objectives.losses import CLASSIFICATION_ALIASES, NetworkLoss
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.objectives.numbered_loss import NAMED_LOSSES
 from skhp.shared.class_targets import class_labels, one_hot_classes
-from skhp.training.fit_task import TrainingRows
+from skhp.training.training_rows import TrainingRows
 
 
 class NetworkClassifier(ClassifierMixin, ClassDecisions):

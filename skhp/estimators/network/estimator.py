@@ -19,15 +19,13 @@ from skhp.estimators.network.prepared_fit import PreparedFit, PreparedRows
 from skhp.estimators.network.rows import NetworkRows
 from skhp.estimators.refusal_log import callbacks_reason, log_refusal
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
-from skhp.networks.build import build_network
-from skhp.networks.saving import compile_network
+from skhp.networks.build import build_network, compile_network
 from skhp.population.handover import AdoptableFit, adoptable_fit
-from skhp.shared.unusable_tables import refuse_several_inputs
+from skhp.shared.unusable_data import refuse_several_inputs
+from skhp.training.cohort.cohort import LoneFit
 from skhp.training.fit_task import FitTask, TrainingOutcome
 from skhp.training.keras_fit import ready_callbacks, train_with_keras
-from skhp.training.lone_fit import LoneFit
-from skhp.training.member_weights import MemberWeights
-from skhp.training.trained_network import TrainedNetwork
+from skhp.training.trained_network import MemberWeights, TrainedNetwork
 
 if TYPE_CHECKING:
     import keras

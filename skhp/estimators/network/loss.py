@@ -11,7 +11,7 @@ from scipy.stats import hypergeom
 from skhp.exceptions import InvalidParameterError, RareClassWarning
 from skhp.objectives.losses import NetworkLoss, is_for_two_classes, own_loss
 from skhp.objectives.numbered_loss import NAMED_LOSSES, name_of_loss
-from skhp.training.fit_task import TrainingRows
+from skhp.training.training_rows import TrainingRows
 
 
 def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:

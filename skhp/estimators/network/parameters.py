@@ -17,10 +17,10 @@ from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS
 from skhp.estimators.familiar_names import OPTIMIZER_ALIASES, suggestion
 from skhp.estimators.parameters import NamedParametersMixin, NamesIn, suggest_misspelt
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.network_memory import NetworkSize
-from skhp.networks.optimizers import OPTIMIZERS, SCHEDULES, schedule_from
+from skhp.networks.description import NetworkSize
 from skhp.objectives.losses import why_not
 from skhp.shared.amounts import as_text, bytes_of
+from skhp.training.rate_schedules import OPTIMIZERS, SCHEDULES, schedule_from
 
 
 class NetworkParameters(NamedParametersMixin, BaseEstimator):

@@ -6,16 +6,13 @@ import functools
 from dataclasses import dataclass
 
 from skhp.estimators.tables import WeightedTable
+from skhp.networks.build import initial_network, network_of, numbers_of
 from skhp.networks.description import NetworkDescription
-from skhp.networks.initial_network import initial_network, network_of, numbers_of
-from skhp.networks.optimizers import OPTIMIZERS
-from skhp.objectives.losses import NetworkLoss, OutputKind, keras_loss
-from skhp.objectives.row_loss import RowLoss, row_loss
-from skhp.training.fit_task import FitTask, TrainingPlan, TrainingRows, ValidationRows
-from skhp.training.member_weights import MemberWeights
-from skhp.training.rate_schedules import rate_of
-from skhp.training.row_order import TrainingSeeds
-from skhp.training.trained_network import Objective
+from skhp.objectives.losses import NetworkLoss, OutputKind, RowLoss, keras_loss, row_loss
+from skhp.training.fit_task import FitTask, TrainingPlan
+from skhp.training.rate_schedules import OPTIMIZERS, rate_of
+from skhp.training.trained_network import MemberWeights, Objective
+from skhp.training.training_rows import TrainingRows, TrainingSeeds, ValidationRows
 from skhp.training.update_rules import UpdateNumbers, update_of
 
 

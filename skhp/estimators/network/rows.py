@@ -25,20 +25,23 @@ from skhp.estimators.tables import (
     checked_weight,
 )
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.description import NetworkDescription
-from skhp.networks.initial_network import network_of
-from skhp.networks.network_memory import network_size
-from skhp.networks.optimizers import schedule_from
+from skhp.networks.build import network_of
+from skhp.networks.description import NetworkDescription, network_size
 from skhp.objectives.losses import NetworkLoss, own_loss
 from skhp.objectives.metrics import Metric
 from skhp.population.handover import prepared_once
-from skhp.shared.unusable_tables import refuse_several_inputs
-from skhp.training.distinct_rows import row_groups
-from skhp.training.fit_task import TrainingPlan, TrainingRows, ValidationRows
-from skhp.training.member_weights import MemberWeights
-from skhp.training.row_order import TrainingSeeds, steps_in_epoch
-from skhp.training.trained_network import Objective, TrainedNetwork
-from skhp.training.validation_split import validation_split
+from skhp.shared.unusable_data import refuse_several_inputs
+from skhp.training.fit_task import TrainingPlan
+from skhp.training.rate_schedules import schedule_from
+from skhp.training.trained_network import MemberWeights, Objective, TrainedNetwork
+from skhp.training.training_rows import (
+    TrainingRows,
+    TrainingSeeds,
+    ValidationRows,
+    row_groups,
+    steps_in_epoch,
+    validation_split,
+)
 
 
 class NetworkRows(NetworkParameters):

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 
 from skhp.inspection.training_history import layers_of, training_history
-from skhp.shared.target_summary import TargetSummary, target_summary
+from skhp.shared.class_targets import TargetSummary, target_summary
 
 __all__ = ["Diagnosis", "ExaminedFit", "Finding", "examined_fit"]
 

@@ -12,8 +12,14 @@ from skhp.networks.layers.batch_normalization import (
 )
 from skhp.networks.layers.dense import DenseDescription, DenseLayer
 from skhp.networks.layers.dropout import DropoutDescription, DropoutLayer
-from skhp.networks.layers.layer import Layer, LayerContext, read_layer, reads
-from skhp.networks.layers.layer_description import LayerDescription, LayerSeeds
+from skhp.networks.layers.layer import (
+    Layer,
+    LayerContext,
+    LayerDescription,
+    LayerSeeds,
+    read_layer,
+    reads,
+)
 
 __all__ = [
     "ACTIVATIONS",

@@ -11,8 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
-from skhp.networks.layers.layer import Layer, LayerContext, no_batched_form, reads
-from skhp.networks.layers.layer_description import LayerDescription, LayerSeeds
+from skhp.networks.layers.layer import (
+    Layer,
+    LayerContext,
+    LayerDescription,
+    LayerSeeds,
+    no_batched_form,
+    reads,
+)
 from skhp.networks.network import Tensor
 
 ACTIVATIONS = (

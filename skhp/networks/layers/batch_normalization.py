@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
-from skhp.networks.layers.layer import Layer, LayerContext, no_batched_form, reads
-from skhp.networks.layers.layer_description import (
+from skhp.networks.layers.layer import (
+    Layer,
+    LayerContext,
     LayerDescription,
     LayerSeeds,
+    no_batched_form,
+    reads,
     width_of_vectors,
 )
 from skhp.networks.network import Shapes, Tensor

@@ -10,11 +10,14 @@ import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layers.activation import activation_layers
-from skhp.networks.layers.layer import Layer, LayerContext, no_batched_form, reads
-from skhp.networks.layers.layer_description import (
+from skhp.networks.layers.layer import (
+    Layer,
+    LayerContext,
     LayerDescription,
     LayerSeeds,
     keras_penalty,
+    no_batched_form,
+    reads,
     width_of_vectors,
 )
 from skhp.networks.network import Shapes, Tensor
@@ -79,7 +82,7 @@ class DenseDescription(LayerDescription):
 
     @property
     def penalties(self) -> tuple[tuple[float, float], ...]:
-        """Those of the kernel."""
+        """The penalties of the kernel."""
         return ((self.l1, self.l2),)
 
     def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:

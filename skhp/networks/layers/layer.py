@@ -1,4 +1,4 @@
-"""What a kind of layer is, and the registry that reads one from a layer of Keras.
+"""One kind of layer, its description, and the registry that reads it from a layer of Keras.
 
 A new kind is a new file: a frozen dataclass that derives from `Layer`, and a reader under
 `reads(keras class)`.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self
+from dataclasses import fields, replace
+from typing import Any, ClassVar, NamedTuple, Self
 
 import keras
+import numpy as np
 
-from skhp.exceptions import CannotJoinError
+from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.network import BYTES_OF_NUMBER, COPIES_OF_WEIGHTS, Cost, Shapes, Tensor
 
 # Measured on two cores for one step of a compiled program: what each weight takes, and what each
@@ -25,7 +27,7 @@ _COPIES_OF_OUTPUTS = 4
 
 
 class LayerContext(NamedTuple):
-    """What a layer is told besides its values, weights and state.
+    """The arguments of a layer besides its values, weights and state.
 
     `shared` says that the values are the same for all candidates of a stream; their second axis
     has length 1 then. `present`, (streams, rows), is 1 for a row and 0 for padding. `noise`,
@@ -133,13 +135,7 @@ def reads(kind: type) -> Callable[[LayerReader], LayerReader]:
 
 
 def read_layer(layer: keras.layers.Layer) -> Sequence[Layer]:
-    """The layers that do what a layer of Keras does.
-
-    Raises
-    ------
-    CannotJoinError
-        If there are none.
-    """
+    """The layers that do what a layer of Keras does."""
     if not layer.trainable and layer.weights:
         raise CannotJoinError(f"the layer {layer.name!r} is frozen (trainable=False).")
     if getattr(layer, "activity_regularizer", None) is not None:
@@ -155,3 +151,93 @@ def no_batched_form(layer: keras.layers.Layer) -> CannotJoinError:
     return CannotJoinError(
         f"the layer {layer.name!r} ({type(layer).__name__}) has no batched form."
     )
+
+
+class LayerSeeds:
+    """Seeds for the random parts of the layers of a network, in the order of the layers.
+
+    Weights and noise are counted apart, so that dropout changes no initial weight.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._sequence = np.random.SeedSequence(seed)
+        self._drawn = [0, 0]
+
+    def for_weights(self) -> int:
+        """A seed for the initial values of the next array of weights."""
+        return self._next(0)
+
+    def for_noise(self) -> int:
+        """A seed for the noise of the next layer with dropout."""
+        return self._next(1)
+
+    def _next(self, kind: int) -> int:
+        place = 2 * self._drawn[kind] + kind
+        self._drawn[kind] += 1
+        # Keras reduces a seed to 31 bits before use.
+        return int(self._sequence.generate_state(place + 1)[-1]) & 0x7FFFFFFF
+
+
+def width_of_vectors(input_shape: tuple[int, ...], kind: LayerDescription) -> int:
+    """Number of units that come into a layer which takes vectors."""
+    if len(input_shape) != 1:
+        raise InvalidParameterError(
+            f"{kind} takes rows that are vectors, and gets rows of the shape {input_shape}: put a "
+            "layer before it that makes vectors of them."
+        )
+    return input_shape[0]
+
+
+def keras_penalty(l1: float, l2: float) -> keras.regularizers.Regularizer | None:
+    """The regulariser of a weight; None where it has no penalty."""
+    if l1 > 0:
+        return keras.regularizers.L1L2(l1, l2)
+    return keras.regularizers.L2(l2) if l2 > 0 else None
+
+
+class LayerDescription:
+    """One layer of a network that parameters describe.
+
+    A kind is a frozen dataclass in the file of its `Layer`. It says what Keras is to build, and by
+    which of our layers that is computed; initial weights are those that Keras' layer has.
+
+    Attributes
+    ----------
+    keras_name : str
+        Keras' layers of this kind get this name and a number.
+    numbers : tuple of str
+        Fields that may differ within one program. Each needs a default, which stands in their place
+        in a structure.
+    penalties : tuple of (float, float)
+        L1 and L2 penalty of each weight; weights that are left out have none.
+    dropout : float
+        Share that is dropped, where the layer has noise.
+    """
+
+    keras_name: ClassVar[str]
+    numbers: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def penalties(self) -> tuple[tuple[float, float], ...]:
+        """L1 and L2 penalty of each weight."""
+        return ()
+
+    @property
+    def dropout(self) -> float:
+        """Share that is dropped."""
+        return 0.0
+
+    def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
+        """The layers that do what Keras' layer does, as the reader of that layer returns them."""
+        raise TypeError(f"{type(self).__name__} does not define `layers`.")
+
+    def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
+        """A new layer of Keras, each random part of it with a seed of its own."""
+        raise TypeError(f"{type(self).__name__} does not define `keras_layer`.")
+
+    @property
+    def structure(self) -> Self:
+        """Equal for layers that can share a program."""
+        record: Any = self
+        varying = [field for field in fields(record) if field.name in self.numbers]
+        return replace(record, **{field.name: field.default for field in varying})

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from skhp.training.cohort.costs import BUILD_SECONDS, STEP_SECONDS, epoch_parts
+from skhp.training.cohort.compiled_programs import BUILD_SECONDS, STEP_SECONDS
 from skhp.training.fit_task import FitTask
-from skhp.training.row_order import steps_in_epoch
+from skhp.training.training_rows import epoch_parts, steps_in_epoch
 
 # Members of a cohort: enough to fill the vector units, few enough that a cohort fits into a core's
 # cache, and that there are several to train at once and to finish one after the other.

@@ -17,7 +17,7 @@ import numpy as np
 
 from skhp.networks.network import Network, flattened, unflattened
 from skhp.training.fit_task import FitResult, FitTask
-from skhp.training.member_weights import MemberWeights
+from skhp.training.trained_network import MemberWeights
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from sklearn.utils import resample
 
 from skhp.population.requests.requested_fits import may_join
 from skhp.shared.pipelines import last_step, steps_before
-from skhp.shared.unusable_tables import (
+from skhp.shared.unusable_data import (
     columns_without_numbers,
     refuse_columns_not_finite,
     refuse_columns_without_numbers,

@@ -12,7 +12,7 @@ from statistics import fmean, pstdev
 from skhp.exceptions import JournalDamagedError
 from skhp.search.journal.finished_fold import FinishedFold
 from skhp.search.journal.reading import JournalContents, read_journal_file
-from skhp.shared.text_tables import as_text, facts, indented, text_table
+from skhp.shared.terminal import as_text, facts, indented, text_table
 
 __all__ = ["render_journal", "report_of_file"]
 

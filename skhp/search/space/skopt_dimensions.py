@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 from skopt.space import Categorical, Dimension, Real
 
+from skhp.compat.scikit_optimize import categories_at
 from skhp.search.space.dimensions import Distribution
 from skhp.search.space.layer_sizes import LayerSizes
 
@@ -26,7 +27,7 @@ class ExactCategorical(Categorical):
 
     def inverse_transform(self, Xt: ArrayLike) -> list[Any]:
         """The categories of transformed points."""
-        return list(self.transformer.inverse_transform(Xt))
+        return categories_at(self, Xt)
 
 
 class Quantiles(Real):

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks.optimizers import PlateauSchedule
-from skhp.training.cohort.costs import EpochParts, epoch_parts
 from skhp.training.cohort.state import (
     RUNNING,
     Batches,
@@ -22,8 +20,16 @@ from skhp.training.cohort.state import (
     MemberNumbers,
     ProgramKey,
 )
-from skhp.training.fit_task import FitTask, ValidationRows
-from skhp.training.row_order import dropout_noise, row_order, steps_in_epoch
+from skhp.training.fit_task import FitTask
+from skhp.training.rate_schedules import PlateauSchedule
+from skhp.training.training_rows import (
+    EpochParts,
+    ValidationRows,
+    dropout_noise,
+    epoch_parts,
+    row_order,
+    steps_in_epoch,
+)
 from skhp.training.update_rules import UPDATE_RULES
 
 # Larger than any number of epochs.
@@ -52,18 +58,7 @@ def lay_out(tasks: Sequence[FitTask], candidates: int | None = None) -> Layout:
 
 
 class CohortArrays:
-    """The tensors of a cohort.
-
-    Parameters
-    ----------
-    tasks : sequence of FitTask
-        With equal `program`.
-    layout : Layout
-    padded : callable
-        From a number of rows to the number that the tensors get.
-    epochs : int
-        Epochs of a chunk.
-    """
+    """The tensors of a cohort."""
 
     def __init__(
         self,
@@ -101,7 +96,7 @@ class CohortArrays:
 
     @property
     def key(self) -> ProgramKey:
-        """What the program is built for."""
+        """The key of the program."""
         first = self._flat[0]
         metric = first.plan.metric if first.validation is not None else None
         return ProgramKey(
@@ -121,7 +116,7 @@ class CohortArrays:
         )
 
     def state(self) -> CohortState:
-        """Where the members start."""
+        """The initial state of the members."""
         rule = UPDATE_RULES[self._flat[0].update.rule]
         weights = self._tensor([task.start.weights for task in self._flat])
         held = self._tensor([task.start.state for task in self._flat])
@@ -173,7 +168,7 @@ class CohortArrays:
         )
 
     def held_out(self) -> HeldOutRows | None:
-        """Rows to be watched on."""
+        """Rows to validate on."""
         rows = [part for stream in self._streams if (part := stream.validation) is not None]
         if not rows:
             return None
@@ -192,7 +187,7 @@ class CohortArrays:
         )
 
     def numbers(self) -> MemberNumbers:
-        """What differs from member to member."""
+        """The numbers that differ from member to member."""
         rates = [task.rate for task in self._flat]
         n_dropout = len(self._flat[0].numbers.dropout)
         return MemberNumbers(
@@ -324,7 +319,7 @@ def _metric_scale(part: ValidationRows) -> np.ndarray:
 
 
 def _least_change(task: FitTask) -> float:
-    """What counts as an improvement, in the unit that the program computes the metric in."""
+    """The least improvement, in the unit in which the program computes the metric."""
     if task.validation is None:
         return task.plan.min_delta
     change = task.plan.min_delta / task.validation.metric_unit(task.plan.metric)

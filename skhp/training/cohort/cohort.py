@@ -1,7 +1,8 @@
-"""Fits that are one training: equal ones, and those that end it after fewer epochs."""
+"""The training of a cohort, epoch by epoch; fits that differ in `epochs` alone are one training."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +15,8 @@ from skhp.training.cohort.packed_members import (
     member_weights,
 )
 from skhp.training.cohort.state import PRUNED, RUNNING, CohortState, History, joined
-from skhp.training.fit_task import FitResult, FitTask
-from skhp.training.member_weights import MemberWeights
+from skhp.training.fit_task import EpochObserver, FitResult, FitTask, TrainingOutcome
+from skhp.training.trained_network import MemberWeights
 
 
 def leaders_of(tasks: Sequence[FitTask]) -> list[int]:
@@ -36,7 +37,7 @@ def leading_fits(tasks: Sequence[FitTask], leaders: Sequence[int]) -> dict[int, 
     leading = {}
     for leader, ends_of_leader in ends.items():
         known = [end for end in ends_of_leader if end is not None]
-        # One whose result is known still trains for those that share its training.
+        # A fit whose result is known still trains for the fits that share its training.
         finished_after = max(known) if len(known) == len(ends_of_leader) else None
         task = tasks[leader]
         if task.finished_after != finished_after:
@@ -67,15 +68,15 @@ def _training_but_epochs(task: FitTask) -> Any:
 # Epochs that a program can run in one call, and the seconds that a call should take: between calls
 # Ctrl-C is obeyed and progress is shown.
 CHUNK_EPOCHS = 16
-# When a cohort looks whether the members that still train should move to a smaller program: after
-# fixed numbers of epochs, so that what a member becomes does not depend on the clock.
+# After each of these numbers of epochs a cohort decides whether to move to a smaller program. The
+# number is fixed, so that the result of a member does not depend on the clock.
 EPOCHS_OF_LOOK = 16
 _SECONDS_A_CHUNK = 0.3
 
 
 @dataclass(frozen=True)
 class CohortSeconds:
-    """Where the time of a cohort went. Compiling is in the first call of a new program."""
+    """The seconds of a cohort by its parts. The first call of a new program includes compiling."""
 
     packing: float = 0.0
     tracing: float = 0.0
@@ -94,7 +95,7 @@ class CohortProgress:
 
 
 class CohortObserver(Protocol):
-    """Is told of every chunk, and may end the training by raising."""
+    """Is told of every chunk, and may end the training by an exception."""
 
     def advanced(self, progress: CohortProgress) -> None:
         """Called after each chunk."""
@@ -107,23 +108,7 @@ def train_cohort(
     candidates: int | None = None,
     observer: CohortObserver | None = None,
 ) -> list[FitResult]:
-    """Train the members of a cohort together.
-
-    Parameters
-    ----------
-    tasks : sequence of FitTask
-        With equal `program`.
-    chunk : int, default=None
-        Epochs between two looks at the clock; None lets a chunk take a fraction of a second.
-    candidates : int, default=None
-        Places for candidates in each stream, so that cohorts of other sizes share a program.
-    observer : CohortObserver, default=None
-
-    Returns
-    -------
-    list of FitResult
-        In the order of `tasks`.
-    """
+    """Train the members of a cohort together."""
     return Cohort(tasks, chunk, candidates).trained(observer)
 
 
@@ -162,7 +147,7 @@ class Cohort:
         return self._done
 
     def advance(self, most_epochs: int) -> int:
-        """Run a chunk of no more than so many epochs; the number that it had."""
+        """Run a chunk of at most this number of epochs, and return its number of epochs."""
         end = next(end for end in self._ends if end > self._done)
         count = min(most_epochs, self._room, end - self._done)
         began = time.perf_counter()
@@ -180,7 +165,7 @@ class Cohort:
 
     @property
     def seconds(self) -> CohortSeconds:
-        """Where its time has gone so far."""
+        """The time that it has taken so far, by its parts."""
         before = self._preparation.packing + self._preparation.tracing + self._first_call
         return replace(
             self._preparation, first_call=self._first_call, training=self._seconds - before
@@ -192,7 +177,7 @@ class Cohort:
         return self.results()
 
     def run(self, observer: CohortObserver | None = None, until: int | None = None) -> None:
-        """Train until every member has ended, or the cohort has run so many epochs."""
+        """Train until every member has ended, or the cohort has run this number of epochs."""
         if self._has_pruned:
             self._drop_ended_members()
         size, running = 1, self.running
@@ -225,13 +210,13 @@ class Cohort:
         return number not in self._snapshots and self._tasks[number].plan.epochs > self._done
 
     def _end_unwanted(self) -> None:
-        """End what trains in the place of no member any more."""
+        """End each training whose members have all ended."""
         wanted = {leader for number, leader in enumerate(self._leaders) if self._lasts(number)}
         if unwanted := set(self._packs[-1].running) - wanted:
             self._packs[-1].end(unwanted)
 
     def held_out_scores(self) -> list[float | None]:
-        """What each member was watched by so far, as in its result."""
+        """The best monitored value of each member so far, as in its result."""
         return [
             self._snapshots[number].held_out_score
             if number in self._snapshots
@@ -240,11 +225,11 @@ class Cohort:
         ]
 
     def results(self) -> list[FitResult]:
-        """What each member leaves, as it stands now."""
+        """The result of each member as it stands now."""
         return [self.result(number) for number in range(len(self._tasks))]
 
     def result(self, number: int) -> FitResult:
-        """What a member leaves, as it stands now."""
+        """The result of a member as it stands now."""
         result = self._snapshots.get(number) or self._result(number)
         return replace(result, seconds=self._seconds / len(self._tasks))
 
@@ -267,7 +252,7 @@ class Cohort:
         )
 
     def current_weights(self, number: int) -> MemberWeights:
-        """Weights of a member as they are now, be they the best or not."""
+        """Weights of a member as they are now, whether or not they are the best."""
         return member_weights(self._state_of(number), best=False)
 
     def _state_of(self, number: int) -> CohortState:
@@ -299,3 +284,40 @@ class Cohort:
         return member_result(
             self._tasks[number], self._state_of(number), self._history_of(number), ended_by
         )
+
+
+class LoneFit:
+    """A training of one member."""
+
+    def __init__(self, task: FitTask) -> None:
+        self._task = task
+        self._cohort = Cohort([task])
+
+    @property
+    def member(self) -> MemberWeights:
+        """Weights as they are now."""
+        return self._cohort.current_weights(0)
+
+    def trained(self, observer: EpochObserver | None = None) -> FitResult:
+        """Train to the end, or until the observer ends it."""
+        if observer is None and not self._task.plan.verbose:
+            (result,) = self._cohort.trained()
+            return result
+        stopped = False
+        while self._cohort.running and not stopped:
+            if observer is not None:
+                observer.epoch_begins()
+            self._cohort.advance(1)
+            (result,) = self._cohort.results()
+            if self._task.plan.verbose:
+                _print_epoch(result.outcome, self._task.plan.epochs)
+            stopped = observer is not None and observer.epoch_ends()
+        (result,) = self._cohort.results()
+        if stopped and self._cohort.running:
+            return replace(result, outcome=replace(result.outcome, stop_reason="callback"))
+        return result
+
+
+def _print_epoch(outcome: TrainingOutcome, epochs: int) -> None:
+    values = " - ".join(f"{name}: {value[-1]:.4f}" for name, value in outcome.history.items())
+    sys.stdout.write(f"Epoch {outcome.n_epochs}/{epochs} - {values}\n")

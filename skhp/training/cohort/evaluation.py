@@ -1,4 +1,4 @@
-"""What is added up over rows, of training and of validation: the losses and the row metrics."""
+"""Sums over rows of training and of validation: the losses, row metrics and penalties."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks.network_numbers import NetworkNumbers
+from skhp.networks.network import NetworkNumbers
 from skhp.objectives.graph_metrics import epoch_metric
+from skhp.objectives.losses import weighted_sum
 from skhp.objectives.metrics import LEAST_PROBABILITY, MOST_PROBABILITY
-from skhp.objectives.row_loss import weighted_sum
 from skhp.training.cohort.state import CohortState, HeldOutRows, MemberNumbers, ProgramKey
 
 Tensor: TypeAlias = Any
@@ -29,23 +29,8 @@ def row_sums(
 ) -> tuple[Tensor, ...]:
     """Sums over the rows: of their weighted losses, and of each row metric.
 
-    Parameters
-    ----------
-    key : ProgramKey
-    y, outputs : tensor of shape (..., rows, units)
-    loss_weight : tensor of shape (..., rows)
-        Factor of the loss of each row.
-    weight : tensor of shape (..., rows)
-        What a row counts in weighted metrics.
-    present : tensor of shape (..., rows), default=None
-        What a row counts in other metrics: 1, and 0 for padding. Needed where there is a metric.
-    loss_numbers : tensors of shape (...)
-        In which the losses of the members differ.
-
-    Returns
-    -------
-    tuple of tensors of shape (...)
-        The loss, and then the metrics in the order of the key.
+    Shapes are (..., rows, units) and (..., rows). `loss_weight` is the factor of the loss, `weight`
+    counts in weighted metrics, and `present` (1, or 0 for padding) in all others.
     """
     counted = (
         (metric.of_rows(y, outputs), weight if metric.weighted else present)
@@ -86,7 +71,7 @@ def weight_penalties(key: ProgramKey, numbers: MemberNumbers) -> Penalties:
 
 
 def penalty_of_member(numbers: NetworkNumbers, arrays: Sequence[np.ndarray]) -> float:
-    """What the weights of one member add to its loss, outside of a program."""
+    """The penalty of the weights of one member, computed outside of a program."""
     total = 0.0
     for array, l1, l2 in zip(arrays, numbers.l1, numbers.l2, strict=True):
         if l1 or l2:
@@ -106,7 +91,7 @@ def penalised(
 
 
 def penalty(weights: Tensor, penalties: Penalties) -> Tensor | float:
-    """What the weights of each member add to its loss."""
+    """The penalty of the weights of each member."""
     total: Tensor | float = 0.0
     if penalties.l1 is not None:
         total += tf.reduce_sum(penalties.l1 * tf.abs(weights), axis=-1)
@@ -155,7 +140,7 @@ def evaluation(
 
 
 def _for_metric(key: ProgramKey, outputs: Tensor) -> Tensor:
-    """As `Metric.outputs`."""
+    """The outputs as `Metric.outputs` makes them."""
     n_outputs = outputs.shape[-1]
     if key.metric_takes == "probabilities":
         clipped = tf.clip_by_value(

@@ -12,8 +12,13 @@ import tensorflow as tf
 
 from skhp.networks.network import unflattened
 from skhp.training.cohort.arrays import CohortArrays, lay_out
-from skhp.training.cohort.compiled_programs import cohort_program, exactly, rounded_up
-from skhp.training.cohort.costs import pays_to_compile, pays_to_move
+from skhp.training.cohort.compiled_programs import (
+    cohort_program,
+    exactly,
+    pays_to_compile,
+    pays_to_move,
+    rounded_up,
+)
 from skhp.training.cohort.evaluation import penalty_of_member
 from skhp.training.cohort.state import (
     ALL_EPOCHS,
@@ -28,21 +33,11 @@ from skhp.training.cohort.state import (
     joined,
 )
 from skhp.training.fit_task import FitResult, FitTask, StopReason, TrainingOutcome
-from skhp.training.member_weights import MemberWeights, shared_outputs_of
+from skhp.training.trained_network import MemberWeights, shared_outputs_of
 
 
 class PackedMembers:
-    """Members, by their numbers, that one program trains.
-
-    Parameters
-    ----------
-    tasks : mapping of int to FitTask
-        With equal `program`, and no two of the same training.
-    room : int
-        The most epochs of a call.
-    candidates : int, default=None
-        Places for candidates in each stream, at the least.
-    """
+    """Members, by their numbers, that one program trains."""
 
     def __init__(
         self, tasks: Mapping[int, FitTask], room: int, candidates: int | None = None
@@ -70,7 +65,7 @@ class PackedMembers:
         self._program: Any = None
 
     def build(self) -> None:
-        """Get the program, which may be there already."""
+        """Get the program, from the cache if it is there."""
         arguments = (self._state, *self._fixed, self._arrays.chunk(0, 1))
         self._program = cohort_program(self._arrays.key, arguments, self._compiled)
 
@@ -96,13 +91,13 @@ class PackedMembers:
         self._on_host = None
 
     def state_of(self, number: int) -> CohortState:
-        """Where a member stands: one number, or one vector, of each tensor, in NumPy."""
+        """The state of a member: one number, or one vector, of each tensor, in NumPy."""
         if self._on_host is None:
             self._on_host = host_values(self._state)
         place = self._place[number]
         state = self._on_host
         slots = tuple(slot[place] for slot in state.slots)
-        # One field after the other: `tf.nest` takes as long for each as a step of the training.
+        # `tf.nest` would take as long for each member as a step of the training.
         return CohortState(
             *(
                 slots if name == "slots" else values[place]
@@ -111,7 +106,7 @@ class PackedMembers:
         )
 
     def history_of(self, number: int) -> list[History]:
-        """The epochs that a member was here for, in chunks."""
+        """The epochs of a member in this program, in chunks."""
         if number not in self._place:
             return []
         if len(self._history) > 1:
@@ -138,7 +133,7 @@ class PackedMembers:
         self._on_host = None
 
     def moved(self, epochs_done: int) -> PackedMembers | None:
-        """Those that still train in a program of their own, where that pays; else None.
+        """The members that still train, in a smaller program if that pays; else None.
 
         It is decided by what the members are and who of them still trains.
         """
@@ -153,13 +148,13 @@ class PackedMembers:
             return None
         closer = PackedMembers(running, self._room, candidates)
         closer.go_on_from({number: self.state_of(number) for number in running})
-        # What is still asked of this one is the way of those that have ended.
+        # From now on, only the history of the members that have ended is asked of this program.
         self._state = host_values(self._state)
         self._fixed = self._program = None
         return closer
 
     def _lasting(self, epochs_done: int) -> list[int]:
-        """Members that still train, and those that would if their results were not known."""
+        """Members that train, and members that would train if their results were not known."""
         lasting = set(self.running)
         for number, task in self._tasks.items():
             if task.finished_after is not None and task.finished_after > epochs_done:
@@ -167,7 +162,7 @@ class PackedMembers:
         return [number for number in self._tasks if number in lasting]
 
     def go_on_from(self, states: Mapping[int, CohortState]) -> None:
-        """Let members be where they were elsewhere, as `state_of` told."""
+        """Give members the states that `state_of` of another program returned."""
         fresh = host_values(self._state)
 
         def moved_in(values: np.ndarray, *of_members: np.ndarray) -> Any:
@@ -202,22 +197,11 @@ _STOP_REASONS: dict[int, StopReason] = {
 def member_result(
     task: FitTask, state: CohortState, history: History, ended_by: int = RUNNING
 ) -> FitResult:
-    """The result of a fit.
-
-    Parameters
-    ----------
-    task : FitTask
-    state : CohortState
-        Of this member, on the host.
-    history : History
-        Of its epochs, and of later ones that do not count.
-    ended_by : int, default=RUNNING
-        What ended it, where its state does not tell.
-    """
+    """The result of a fit."""
     epochs, stop = int(state.epochs), int(state.stop) or ended_by
     finite_epochs = epochs - (stop == NON_FINITE)
     keeps_best = task.plan.patience is not None and task.plan.keeps_best
-    # None was watched yet where all of them came before `start_from_epoch`.
+    # No epoch counts if all of them came before `start_from_epoch`.
     keeps_best &= bool(state.best_epoch)
     best_epoch = min(int(state.best_epoch), finite_epochs) if keeps_best else finite_epochs
     return FitResult(
@@ -228,7 +212,7 @@ def member_result(
             learning_rates=history.rate[:epochs].tolist(),
             n_epochs=epochs,
             best_epoch=best_epoch,
-            # A member that others outlive ends with its own last epoch.
+            # A member that ends before others ends with its own last epoch.
             stop_reason=_STOP_REASONS.get(stop, "epochs"),
         ),
         trained=member_weights(state, best=keeps_best),
@@ -238,17 +222,7 @@ def member_result(
 
 
 def with_shared_outputs(results: Sequence[tuple[FitTask, FitResult]]) -> list[FitResult]:
-    """The results, those of one structure on the same rows made shared_outputs.
-
-    Parameters
-    ----------
-    results : sequence of (FitTask, FitResult)
-
-    Returns
-    -------
-    list of FitResult
-        In the order given.
-    """
+    """The results in the order given; those of one structure and the same rows share outputs."""
     alike: dict[Hashable, list[int]] = {}
     for number, (task, _) in enumerate(results):
         alike.setdefault((task.network, id(task.rows.X)), []).append(number)
@@ -261,9 +235,9 @@ def with_shared_outputs(results: Sequence[tuple[FitTask, FitResult]]) -> list[Fi
 
 
 def held_out_score(task: FitTask, state: CohortState) -> float | None:
-    """What a member was watched by at its best, without penalties; greater is better.
+    """The best monitored value of a member, without penalties; greater is better.
 
-    None where nothing was watched, or its loss was lost.
+    It is None if nothing was monitored, or the loss is not finite.
     """
     if task.validation is None or int(state.stop) == NON_FINITE or not int(state.epochs):
         return None

@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.networks.network import Network
+from skhp.objectives.losses import RowLoss
 from skhp.objectives.metrics import OutputForm
-from skhp.objectives.row_loss import RowLoss
 from skhp.objectives.row_metrics import RowMetric
 
 Tensor: TypeAlias = Any
@@ -24,7 +24,7 @@ RUNNING, OUT_OF_PATIENCE, ALL_EPOCHS, NON_FINITE, PRUNED = range(5)
 
 
 class CohortState(NamedTuple):
-    """Where every member stands after an epoch; of shape (S, C) unless another is given."""
+    """The state of every member after an epoch, of shape (S, C) unless another is given."""
 
     weights: Tensor  # (S, C, K)
     state: Tensor  # (S, C, M)
@@ -91,7 +91,7 @@ class Batches(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What the epochs of one chunk need."""
+    """The orders of rows and the noise for the epochs of one chunk."""
 
     rows: Tensor  # (E, B, S, L), indices of the rows of each part
     noise: tuple[Tensor, ...]  # (E, S, places in the order, units) for each dropout layer
@@ -111,7 +111,7 @@ class History(NamedTuple):
 
 @dataclass(frozen=True)
 class ProgramKey:
-    """What a program is built for, besides the shapes of its tensors."""
+    """All that a program is built for, besides the shapes of its tensors."""
 
     network: Network
     loss: RowLoss
@@ -134,7 +134,7 @@ def host_values(record: Any) -> Any:
 
 
 def first_epochs(history: History, count: int) -> History:
-    """So many epochs of a chunk, as NumPy arrays."""
+    """The first epochs of a chunk, as NumPy arrays."""
     return tf.nest.map_structure(lambda values: np.asarray(values)[:count], history)
 
 

@@ -21,8 +21,7 @@ from skhp import (
     KerasRegressor,
 )
 from skhp.estimators.keras_model import wrapped_fit as scikeras_fit
-from skhp.training.distinct_rows import row_groups
-from skhp.training.validation_split import validation_split
+from skhp.training.training_rows import row_groups, validation_split
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
 LAYERS = keras.layers

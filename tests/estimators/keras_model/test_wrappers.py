@@ -337,7 +337,7 @@ class TestAgainstKeras:
         X, y = regression
         shuffled = KerasRegressor(self.network, epochs=2, batch_size=16, random_state=0)
         fitted = shuffled.fit(X, y)
-        from skhp.training.row_order import row_order
+        from skhp.training.training_rows import row_order
 
         model = self.network()
         for epoch in range(2):

@@ -25,7 +25,7 @@ from skhp import (
 )
 from skhp.inspection.diagnosis.examined_fit import examined_fit
 from skhp.inspection.value_text import number_text
-from skhp.shared.target_summary import target_summary
+from skhp.shared.class_targets import target_summary
 
 SEEDS = range(10)
 

@@ -7,7 +7,7 @@ import pytest
 
 from skhp.inspection.diagnosis.examined_fit import ExaminedFit
 from skhp.inspection.diagnosis.fit_rules import findings_of_fit
-from skhp.shared.target_summary import TargetSummary
+from skhp.shared.class_targets import TargetSummary
 
 CHANCE = math.log(2)
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhp.networks.initial_network import initial_network, numbers_of
-from skhp.networks.perceptron_layers import multilayer_perceptron
-from skhp.objectives.losses import keras_loss
-from skhp.objectives.row_loss import row_loss
+from skhp.networks.build import initial_network, numbers_of
+from skhp.networks.description import multilayer_perceptron
+from skhp.objectives.losses import keras_loss, row_loss
 from skhp.population.cohorts.cohort_plan import MOST_MEMBERS, bytes_of_member, plan_cohorts
-from skhp.training.fit_task import FitTask, TrainingPlan, TrainingRows, ValidationRows
-from skhp.training.member_weights import MemberWeights
+from skhp.training.fit_task import FitTask, TrainingPlan
 from skhp.training.rate_schedules import RateNumbers
+from skhp.training.trained_network import MemberWeights
+from skhp.training.training_rows import TrainingRows, ValidationRows
 from skhp.training.update_rules import UpdateNumbers
 
 LOSS = row_loss(keras_loss("auto", "binary"))

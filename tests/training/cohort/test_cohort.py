@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skhp.networks.optimizers import OPTIMIZERS
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from skhp.training.cohort.cohort import Cohort, train_cohort
 from skhp.training.cohort.compiled_programs import programs
+from skhp.training.rate_schedules import OPTIMIZERS
 from tests.training.fits import example, training_rows, validation_rows, with_plan
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -167,7 +167,7 @@ class TestAMemberAmongOthers:
     def test_compiled_and_plain_programs_agree(self, monkeypatch):
         tasks = grid(epochs=10, patience=4)
         plain = train_cohort(tasks)
-        monkeypatch.setattr("skhp.training.cohort.costs._COMPILE_SECONDS", 0.0)
+        monkeypatch.setattr("skhp.training.cohort.compiled_programs._COMPILE_SECONDS", 0.0)
         before = programs.counts
         compiled = train_cohort(tasks)
         assert programs.counts.built == before.built + 1
@@ -347,7 +347,7 @@ class TestPrograms:
         assert programs.counts.built == before.built
 
     def test_folds_of_nearly_the_same_size_share_a_compiled_program(self, monkeypatch):
-        monkeypatch.setattr("skhp.training.cohort.costs._COMPILE_SECONDS", 0.0)
+        monkeypatch.setattr("skhp.training.cohort.compiled_programs._COMPILE_SECONDS", 0.0)
         train_cohort([example(training=training_rows(240), epochs=1).task])
         before = programs.counts
         train_cohort([example(training=training_rows(239), epochs=1).task])

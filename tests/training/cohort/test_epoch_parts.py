@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skhp.training.cohort.costs import epoch_parts
+from skhp.training.training_rows import epoch_parts
 
 
 @given(

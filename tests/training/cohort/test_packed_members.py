@@ -7,10 +7,9 @@ import pytest
 
 from skhp.networks.network import unflattened
 from skhp.objectives.metrics import CLASSIFICATION_METRICS
-from skhp.training.cohort import costs as cohort_costs
+from skhp.training.cohort import compiled_programs as cohort_costs
 from skhp.training.cohort.cohort import EPOCHS_OF_LOOK, Cohort, train_cohort
-from skhp.training.cohort.compiled_programs import programs
-from skhp.training.cohort.costs import pays_to_move
+from skhp.training.cohort.compiled_programs import pays_to_move, programs
 from tests.training.fits import example, training_rows, validation_rows, with_plan
 
 

@@ -1,4 +1,4 @@
-"""Tables of several inputs, which are said to be so before NumPy or scikit-learn misreads them."""
+"""Refusals of tables and labels that NumPy or scikit-learn would misread."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-__all__ = [
-    "ONE_TABLE",
-    "columns_without_numbers",
-    "refuse_columns_not_finite",
-    "refuse_columns_without_numbers",
-    "refuse_several_inputs",
-]
-
-# Kept true by a test that does what it says.
+# A test follows this advice, so that it stays true.
 ONE_TABLE = (
     "Models of several inputs are not supported yet: put all columns into one table, as "
     "numpy.hstack([numbers, kinds]), give the model one keras.Input for it, and take it apart "
@@ -26,19 +18,7 @@ ONE_TABLE = (
 
 
 def refuse_several_inputs(X: Any, y: Any = None) -> None:
-    """Raise if `X` is a collection of tables instead of one.
-
-    Parameters
-    ----------
-    X : object
-        As the user gave it.
-    y : object, default=None
-        Tells a list of tables from a list of rows.
-
-    Raises
-    ------
-    ValueError
-    """
+    """Raise if `X` is a collection of tables instead of one."""
     if isinstance(X, Mapping):
         names = ", ".join(map(repr, list(X)[:6]))
         raise ValueError(
@@ -50,7 +30,7 @@ def refuse_several_inputs(X: Any, y: Any = None) -> None:
     if not all(shapes) or len({shape[0] for shape in shapes}) > 1:
         return
     n_rows = _length(y)
-    # Rows may be arrays themselves, as series over time are; then they are of one shape.
+    # Rows may be arrays, as time series are; then all have the same shape.
     of_rows = n_rows is not None and len(X) != n_rows and shapes[0][0] == n_rows
     of_one_shape = len(set(shapes)) == 1
     if of_rows or (not of_one_shape and len(shapes[0]) > 1 and len(X) != n_rows):
@@ -77,7 +57,7 @@ _MEND = (
 
 
 def columns_without_numbers(X: Any) -> list[str]:
-    """What each column of text or dates is, in words; texts that are numbers count as such.
+    """A description of each column of text or dates; texts that are numbers count as numbers.
 
     Examples
     --------
@@ -126,7 +106,7 @@ def refuse_columns_not_finite(X: Any, taker: str) -> None:
 
 
 def _columns(X: Any) -> Iterator[tuple[str, Any]]:
-    """Name and content of the columns that may hold something else than numbers."""
+    """The name and the content of each column that may hold anything but numbers."""
     if hasattr(X, "dtypes") and hasattr(X, "iloc"):
         for place, (name, dtype) in enumerate(zip(X.columns, X.dtypes, strict=True)):
             if getattr(dtype, "kind", "O") not in "biufc":
@@ -135,7 +115,7 @@ def _columns(X: Any) -> Iterator[tuple[str, Any]]:
     try:
         array = np.asarray(X)
     except ValueError:
-        # Rows of different lengths, of which scikit-learn speaks.
+        # scikit-learn explains rows of different lengths itself.
         return
     if array.dtype.kind in "biufc":
         return
@@ -147,7 +127,7 @@ def _columns(X: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _content(column: Any) -> str:
-    """What a column holds that is not a number; nothing if all are numbers, or something else."""
+    """A description of the first text, date or duration in a column; "" if there is none."""
     kind = getattr(column.dtype, "kind", "O")
     if kind in "mM":
         return "holds dates" if kind == "M" else "holds durations"
@@ -170,5 +150,83 @@ def _is_number(text: str | bytes) -> bool:
     try:
         float(text)
     except ValueError:
+        return False
+    return True
+
+
+_LABELS_SHOWN = 3
+
+
+def refuse_unclear_labels(y: Any) -> None:
+    """Raise if some labels are missing, or of types that cannot be put in an order."""
+    labels = _objects(y)
+    if labels is None:
+        return
+    missing = [place for place, label in enumerate(labels) if _is_missing(label)]
+    if missing:
+        more = f" and {len(missing) - _LABELS_SHOWN} more" if len(missing) > _LABELS_SHOWN else ""
+        shown = ", ".join(map(str, missing[:_LABELS_SHOWN]))
+        raise ValueError(
+            f"Input y contains NaN or None, a missing label, in {len(missing)} of {len(labels)} "
+            f"rows: {shown}{more}, counted from 0. Leave these rows out, or give them a label of "
+            "their own, such as 'unknown'."
+        )
+    examples: dict[str, Any] = {}
+    counts: dict[str, int] = {}
+    for label in labels:
+        kind = _kind_of(label)
+        examples.setdefault(kind, label)
+        counts[kind] = counts.get(kind, 0) + 1
+    if len(counts) > 1 and ("str" in counts or not _have_an_order(labels)):
+        found = " ".join(
+            f"{kind} in {count} rows, as {examples[kind]!r}," for kind, count in counts.items()
+        )
+        raise ValueError(
+            f"y has labels of several types: {found.rstrip(',')}. The labels of a target are of "
+            "one type: give, for example, [str(label) for label in y]."
+        )
+
+
+def _objects(y: Any) -> list[Any] | None:
+    """Labels that may be of several types, one by one; None where there cannot be any."""
+    if isinstance(y, list | tuple):
+        return list(y) if not any(map(_holds_several, y)) else None
+    dtype = getattr(y, "dtype", None)
+    if dtype is None or getattr(y, "ndim", 0) not in (1, 2):
+        return None
+    is_array = isinstance(y, np.ndarray)
+    if (is_array and dtype.kind != "O") or issparse(y):
+        return None
+    # NumPy makes objects of a series of text, of categories or of nullable numbers.
+    objects = np.asarray(y)
+    if objects.dtype.kind != "O" or (objects.ndim == 2 and objects.shape[1] != 1):
+        return None
+    return objects.ravel().tolist()
+
+
+def _holds_several(label: Any) -> bool:
+    return isinstance(label, Iterable) and not isinstance(label, str | bytes)
+
+
+def _is_missing(label: Any) -> bool:
+    if label is None:
+        return True
+    try:
+        return bool(label != label)
+    except (TypeError, ValueError):
+        # The missing value of pandas has no truth value, so it cannot be compared.
+        return type(label).__name__ == "NAType"
+
+
+def _kind_of(label: Any) -> str:
+    if isinstance(label, int | float | np.number | np.bool_):
+        return "number"
+    return "str" if isinstance(label, str) else type(label).__name__
+
+
+def _have_an_order(labels: list[Any]) -> bool:
+    try:
+        sorted(labels)
+    except TypeError:
         return False
     return True

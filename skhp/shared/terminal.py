@@ -1,16 +1,18 @@
-"""How far a study is."""
+"""What a command shows in a terminal: text of 80 columns, and bars of progress."""
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Literal, NamedTuple, Protocol, Self, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,9 +23,60 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from skhp.exceptions import JournalError, StudyError
+
+_WIDTH = 80
+
+
+def as_text(*parts: RenderableType) -> str:
+    """Paragraphs and tables one beneath the other; each line ends in a line feed.
+
+    Examples
+    --------
+    >>> print(as_text("Scores:", text_table(["name", "F1"], [["network", "0.9"]], n_names=1)))
+    Scores:
+    name      F1
+    network  0.9
+    <BLANKLINE>
+    """
+    text = io.StringIO()
+    console = Console(
+        file=text, width=_WIDTH, color_system=None, markup=False, emoji=False, highlight=False
+    )
+    for part in parts:
+        console.print(part)
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+
+
+def indented(part: RenderableType, columns: int = 2) -> Padding:
+    """A paragraph or a table that begins further to the right."""
+    return Padding(part, (0, 0, 0, columns))
+
+
+def facts(named: Iterable[tuple[str, str]], gap: int = 2) -> Table:
+    """A name at the left of each sentence."""
+    table = Table.grid(padding=(0, gap, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, fact in named:
+        table.add_row(name, fact)
+    return table
+
+
+def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], n_names: int = 0) -> Table:
+    """A table: the first columns are names, which fold where they are long; numbers do not."""
+    table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False)
+    for place, heading in enumerate(headings):
+        if place < n_names:
+            table.add_column(heading, overflow="fold")
+        else:
+            table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 class StageProgress(NamedTuple):
@@ -62,24 +115,24 @@ class TrainingCount:
         self._tell()
 
     def __call__(self, *_: object) -> None:
-        """One more is done."""
+        """Count one more training."""
         with self._lock:
             self._progress = self._progress._replace(done=self._progress.done + 1)
             self._tell()
 
     def reached(self, done: int) -> None:
-        """So many are done, also where nobody told of each."""
+        """Raise the count to this number, even if not every training was reported."""
         with self._lock:
             if done > self._progress.done:
                 self._progress = self._progress._replace(done=done)
                 self._tell()
 
     def advanced(self, progress: _HasEpochs) -> None:
-        """The networks of a population have done this number of epochs together."""
+        """Note how many epochs the networks of a population have done together."""
         with self._lock:
             known = (self._progress.epochs or 0) - self._epochs_before
             if progress.epochs_done < known:
-                # That of another population, which counts from 0 on.
+                # Another population has begun, which counts from 0.
                 self._epochs_before += known
             epochs = self._epochs_before + progress.epochs_done
             self._progress = self._progress._replace(epochs=epochs)
@@ -136,9 +189,9 @@ class StageBars:
         """Show how far a stage is."""
         stage = progress.stage
         if stage not in self._bars:
-            # Not before the first stage: TensorFlow, imported until then, writes over a bar.
+            # The import of TensorFlow, which ends before the first stage, would write over a bar.
             self._progress.start()
-            # A search may end before its last candidate; its clock ends with it.
+            # A search may end before its last candidate, and its clock stops then.
             for earlier in self._bars.values():
                 self._progress.stop_task(earlier)
             self._bars[stage] = self._progress.add_task(
@@ -158,11 +211,11 @@ class StageBars:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Stopped before it was started, it would write an empty line.
+        # A bar that is stopped before its start writes an empty line.
         if not self._bars:
             return
         if isinstance(error, StudyError | JournalError):
-            # What is refused has not begun: its one line is all there is to read.
+            # A refused study has not begun, so the line of the error is all there is to read.
             self._progress.live.transient = True
             self._progress.live.stop()
         else:
@@ -180,7 +233,7 @@ class _BestScore(ProgressColumn):
 
 
 class _TimeLeft(ProgressColumn):
-    """What is left of a time budget, or an estimate of what is left to do; nothing at the end."""
+    """The rest of a time budget, or an estimate of the time left; empty at the end."""
 
     # An estimate that changes all the time cannot be read.
     max_refresh = 0.5

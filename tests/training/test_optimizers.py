@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.optimizers import (
+from skhp.training.rate_schedules import (
     OPTIMIZERS,
     SCHEDULES,
     CosineSchedule,

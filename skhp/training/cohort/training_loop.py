@@ -54,23 +54,7 @@ def run_chunk(
     batches: Batches,
     chunk: Chunk,
 ) -> tuple[CohortState, History]:
-    """Train all members that still run for the epochs of a chunk.
-
-    Parameters
-    ----------
-    key : ProgramKey
-    state : CohortState
-    rows : CohortRows
-    held_out : HeldOutRows or None
-    numbers : MemberNumbers
-    batches : Batches
-    chunk : Chunk
-
-    Returns
-    -------
-    state : CohortState
-    history : History
-    """
+    """Train all members that still run for the epochs of a chunk."""
     n_epochs = chunk.rows.shape[0]
     members = state.best.shape
     blank = tf.fill((n_epochs, *members), float("nan"))
@@ -105,7 +89,7 @@ def run_chunk(
 
 
 class _Sums(NamedTuple):
-    """What a batch has added up so far, and the epoch. Empty tensors where a part is a batch."""
+    """Sums of a batch and of the epoch so far. Tensors are empty if each part is a batch."""
 
     gradient: Tensor
     loss: Tensor
@@ -178,7 +162,7 @@ def _train(
             epoch_metrics=metrics,
         )
         weights = tf.where(at_end, updated, weights)
-        # What has a state takes each batch as one part; a shorter stream has none at the end.
+        # A network with a state takes each batch as one part, and a shorter stream has fewer parts.
         held = tf.where(at_end, moved, held)
         slots = tuple(
             tf.where(at_end, new, old) for new, old in zip(updated_slots, slots, strict=True)
@@ -244,7 +228,7 @@ def _scheduled(key: ProgramKey, step: Tensor, numbers: MemberNumbers) -> Tensor:
 
 
 def _monitored(key: ProgramKey, values: History) -> Tensor:
-    """What early stopping, the plateau and pruning look at."""
+    """The value that early stopping, the plateau and pruning monitor."""
     if key.metric is not None:
         return values.metric
     watched = key.watched or ("val_loss" if key.held_out else "loss")

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from skhp.objectives.row_loss import is_row_wise
+from skhp.training.training_rows import is_row_wise
 
 
 def compiled(*layers, loss="mse", **arguments):

@@ -1,0 +1,290 @@
+"""Rows of a training: copies among them, the validation split, their order and their batches.
+
+The order of the rows in an epoch is a function of the seed and the epoch alone; no global random
+generator is read, so fits in several threads cannot disturb each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skhp.objectives.losses import MEANS_OVER_ROWS, ROW_WISE_LOSSES
+from skhp.objectives.metrics import Metric
+from skhp.shared.equality import library_of
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows that a network learns from.
+
+    `X` is float32 of shape (n_samples, n_features); `y` is the target as the loss takes it;
+    `weight` multiplies the loss of a row.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class ValidationRows:
+    """Rows that a training is watched on, and never learns from.
+
+    `weight` multiplies the loss of a row, as in training. A metric compares with `metric_target`
+    (class numbers, or the targets themselves) and weighs by `metric_weight`, where class weights
+    do not count. `metric_scale` has the unit of each target in a metric; None is 1. With two
+    classes the metric is that of the rare one: `metric_target` is 1 for its rows and 0 for the
+    others, and `metric_sign` is -1 if the output of the network is the log-odds of the other class.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    metric_target: np.ndarray
+    metric_weight: np.ndarray | None
+    metric_scale: np.ndarray | None = None
+    metric_sign: float = 1.0
+
+    def metric_unit(self, metric: Metric | None) -> float:
+        """The factor of a metric whose targets are in units of the largest one."""
+        if metric is None or self.metric_scale is None:
+            return 1.0
+        return float(self.metric_scale.max()) ** metric.power_of_unit
+
+
+def row_groups(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A row of each group of equal rows, and the group of each row, numbered by content."""
+    n_rows = len(columns[0])
+    table = np.column_stack([column.reshape(n_rows, -1) for column in columns])
+    # Compared byte by byte, many times faster than number by number. That is not the order of the
+    # numbers, but as fixed; adding 0 turns -0 into 0.
+    table = np.ascontiguousarray(table + 0.0)
+    as_bytes = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))
+    _, first, group = np.unique(as_bytes, return_index=True, return_inverse=True)
+    return first, group.reshape(-1)
+
+
+def distinct_rows(rows: TrainingRows) -> TrainingRows:
+    """Every distinct row once, in a fixed order, with the sum of its weights.
+
+    To a training whose batch is all the rows, this is the same data: a row of weight two, that row
+    given twice, and the rows in another order all lead to the same gradient. Training on this form
+    makes them lead to the same bits.
+    """
+    first, group = row_groups(rows.X, rows.y)
+    weight = sum_by_group(group, rows.weight)
+    return TrainingRows(rows.X[first], rows.y[first], weight.astype(rows.weight.dtype))
+
+
+def sum_by_group(group: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Sum of the weights of each group, to the same bits whatever the order of the rows."""
+    order = np.lexsort((weight, group))
+    return np.bincount(group[order], weights=weight[order].astype(np.float64))
+
+
+# With fewer distinct rows than this share of all rows, copies are the nature of the table (a few
+# categories), and a split that keeps them together would not be representative.
+_LEAST_DISTINCT_SHARE = 0.1
+
+
+def validation_split(
+    groups: np.ndarray,
+    fraction: float,
+    seed: int,
+    labels: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+    rows_given_as: str = "X_val and y_val",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the rows to train on and of the rows to validate on, each ascending.
+
+    Copies of a row stay on one side, so that a table with oversampled rows is not validated on rows
+    that it was trained on. The split depends on what the rows hold, not on their order.
+    """
+    n_rows, n_groups = len(groups), groups.max() + 1
+    generator = np.random.default_rng(seed)
+    strata = np.zeros(n_rows, dtype=np.intp) if labels is None else labels
+    held_out = np.zeros(n_rows, dtype=bool)
+    if n_groups >= _LEAST_DISTINCT_SHARE * n_rows:
+        total = np.zeros((n_groups, strata.max() + 1))
+        np.add.at(total, (groups, strata), 1.0 if weight is None else weight)
+        held_out = _stratified(total.argmax(axis=1), fraction, generator)[groups]
+    if not _on_both_sides(strata, held_out):
+        by_content = np.lexsort((np.zeros(n_rows) if weight is None else weight, strata, groups))
+        held_out[by_content] = _stratified(strata[by_content], fraction, generator)
+    if not held_out.any():
+        raise ValueError(
+            f"early_stopping=True needs rows to validate on, got n_samples = {n_rows}"
+            + ("" if labels is None else " with no class of two rows")
+            + f". Give more rows, pass {rows_given_as} to fit, or set early_stopping=False."
+        )
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _stratified(strata: np.ndarray, fraction: float, generator: np.random.Generator) -> np.ndarray:
+    held_out = np.zeros(len(strata), dtype=bool)
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        if len(members) > 1:
+            count = min(max(1, round(fraction * len(members))), len(members) - 1)
+            held_out[generator.permutation(members)[:count]] = True
+    return held_out
+
+
+def _on_both_sides(strata: np.ndarray, held_out: np.ndarray) -> bool:
+    count = np.bincount(strata)
+    return bool(
+        np.isin(np.flatnonzero(count > 1), strata[held_out]).all()
+        and np.isin(np.flatnonzero(count > 0), strata[~held_out]).all()
+    )
+
+
+def row_order(seed: int, epoch: int, n_rows: int) -> np.ndarray:
+    """Order in which the rows are visited in an epoch, counted from 0."""
+    return np.random.default_rng([seed, epoch]).permutation(n_rows)
+
+
+def steps_in_epoch(n_rows: int, batch_size: int) -> int:
+    """Number of batches in an epoch, the last one as small as it has to be."""
+    return -(-n_rows // batch_size)
+
+
+def epoch_batches(
+    arrays: Any,
+    *,
+    n_rows: int,
+    batch_size: int,
+    epochs: int,
+    seed: int | None,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Batches of all epochs, one epoch after the other."""
+
+    def orders() -> Iterator[np.ndarray]:
+        for epoch in range(first_epoch, first_epoch + epochs):
+            yield np.arange(n_rows) if seed is None else row_order(seed, epoch, n_rows)
+
+    tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
+    signature = tf.TensorSpec((n_rows,), tf.int64)
+    return (
+        tf.data.Dataset.from_generator(orders, output_signature=signature)
+        .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
+        .map(lambda rows: tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors))
+        .prefetch(1)
+        # Keras warns of data that ran out unless it knows beforehand where they end.
+        .apply(tf.data.experimental.assert_cardinality(epochs * steps_in_epoch(n_rows, batch_size)))
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class EpochParts:
+    """An epoch cut where any member's batch ends.
+
+    `positions` has shape (parts, rows of the longest part); places beyond a part are `n_rows`.
+    `full` has shape (parts, members): whether the member's batch ends with this part.
+    """
+
+    positions: np.ndarray
+    full: np.ndarray
+
+
+def epoch_parts(n_rows: int, batch_sizes: Sequence[int], room: int = 0) -> EpochParts:
+    """Cut `n_rows` places so that every batch is a whole number of parts.
+
+    A member adds up gradients part by part and applies them when its batch is full; so members with
+    other batch sizes can share a program. Every member's last batch ends with the last part. A
+    single part, of all rows, has `room` for a few more, so that other tables share the program.
+    """
+    sizes = np.unique(np.minimum(batch_sizes, n_rows))
+    ends = np.unique(np.concatenate([np.arange(size, n_rows, size) for size in sizes] + [[n_rows]]))
+    starts = np.concatenate([[0], ends[:-1]])
+    longest = (ends - starts).max() if len(ends) > 1 else max(n_rows, room)
+    places = starts[:, None] + np.arange(longest)
+    full = ends[:, None] % np.minimum(batch_sizes, n_rows) == 0
+    full[-1] = True
+    return EpochParts(np.where(places < ends[:, None], places, n_rows).astype(np.int32), full)
+
+
+def dropout_noise(seed: int, layer: int, epoch: int, n_rows: int, units: int) -> np.ndarray:
+    """Uniform whole numbers of 16 bits, one for each place in an epoch's order and each unit.
+
+    A unit's numbers depend neither on how many units there are nor on the batch size, so members
+    that differ in these can share a stream and still get what they would get alone.
+
+    Examples
+    --------
+    >>> wide, narrow = (dropout_noise(0, 0, 0, n_rows=3, units=units) for units in (5, 2))
+    >>> bool((wide[:, :2] == narrow).all())
+    True
+    """
+    generator = np.random.default_rng([seed, layer, epoch])
+    return generator.integers(2**16, size=(units, n_rows), dtype=np.uint16).T
+
+
+@dataclass(frozen=True)
+class TrainingSeeds:
+    """Seeds of the inner validation split, of the initial weights and noise, of the row order."""
+
+    split: int
+    network: int
+    order: int
+
+    @classmethod
+    def derived_from(cls, seed: int) -> Self:
+        """Seeds that differ from each other and depend on `seed` alone."""
+        return cls(*(int(state) for state in np.random.SeedSequence(seed).generate_state(3)))
+
+
+_LAYERS = frozenset(
+    {
+        keras.layers.Activation,
+        keras.layers.Add,
+        keras.layers.Average,
+        keras.layers.Concatenate,
+        keras.layers.Dense,
+        keras.layers.ELU,
+        keras.layers.Flatten,
+        keras.layers.Identity,
+        keras.layers.InputLayer,
+        keras.layers.LayerNormalization,
+        keras.layers.LeakyReLU,
+        keras.layers.Multiply,
+        keras.layers.Normalization,
+        keras.layers.PReLU,
+        keras.layers.ReLU,
+        keras.layers.Rescaling,
+        keras.layers.Reshape,
+        keras.layers.Softmax,
+        keras.layers.Subtract,
+    }
+)
+
+_LOSS_FUNCTIONS = frozenset(loss().fn for loss in ROW_WISE_LOSSES)
+
+
+def is_row_wise(model: keras.Model) -> bool:
+    """Whether a compiled model is known to learn the same from a row of weight two and two rows.
+
+    It is where every layer treats each row by itself and without noise, the loss is a mean over
+    rows, and no metric counts rows. Anything that is not known is taken to be otherwise.
+    """
+    return (
+        library_of(type(model)) == "keras"
+        and len(model.metrics) <= 1
+        and _is_mean_over_rows(model.loss)
+        and all(type(layer) in _LAYERS for layer in model.layers)
+        and not any(getattr(layer, "activity_regularizer", None) for layer in model.layers)
+    )
+
+
+def _is_mean_over_rows(loss: Any) -> bool:
+    if isinstance(loss, str):
+        loss = keras.losses.get(loss)
+    if isinstance(loss, keras.losses.Loss):
+        return type(loss) in ROW_WISE_LOSSES and loss.reduction in MEANS_OVER_ROWS
+    return callable(loss) and loss in _LOSS_FUNCTIONS
