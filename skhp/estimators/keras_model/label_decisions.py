@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 
 from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.early_stopping import WatchedRows
-from skhp.estimators.keras_model.class_encoding import (
+from skhp.estimators.keras_model.label_encoding import (
+    LabelWrapper,
     as_probabilities,
     likelier_of_two,
     log_probabilities,
     output_form,
 )
-from skhp.estimators.keras_model.preparation import CheckedFit, HeldOutLabels
-from skhp.estimators.keras_model.wrapped_labels import LabelWrapper
+from skhp.estimators.keras_model.wrapped_rows import CheckedFit, HeldOutLabels
 from skhp.estimators.threshold import DecidesByThreshold, Threshold
 from skhp.exceptions import InvalidParameterError
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1

@@ -16,7 +16,7 @@ No other file imports SciKeras. What is wrong with SciKeras 0.13.0 on scikit-lea
   a second fit starts where the first one ended, or fails.
 - It is silent about parameters that have no effect: `optimizer` and `metrics` where the model is
   compiled already, `units` beside ``model__units``, what is routed to a callback that is not
-  there (see `parameters_without_effect.py` and `compiled_models.py`).
+  there (see `parameters_without_effect.py`).
 - It drops ``optimizer__learning_rate__decay_steps``, and hands NumPy's numbers to the user's
   layers, which Keras refuses.
 - It finds no class for a loss or metric that is named as "BinaryCrossentropy", so that no argument
@@ -27,7 +27,7 @@ No other file imports SciKeras. What is wrong with SciKeras 0.13.0 on scikit-lea
 - It refuses to predict on floats after a fit on whole numbers, and on other widths of string.
 - Its label encoder squeezes the probabilities of a single row to one dimension, takes logits for
   probabilities, predicts with too few output units, and lets Keras compare one column of class
-  numbers with several units (`skhp.estimators.keras_model.class_encoding`).
+  numbers with several units (`skhp.estimators.keras_model.label_encoding`).
 """
 
 from __future__ import annotations
@@ -55,9 +55,16 @@ from skhp.estimators.keras_model.arguments import (
     in_python_types,
     started_afresh,
 )
-from skhp.estimators.keras_model.build_function import model_mistake, wrong_result
-from skhp.estimators.keras_model.compiled_models import OfferedParameters, refuse_without_effect
-from skhp.estimators.keras_model.parameters_without_effect import held_out_twice, without_effect
+from skhp.estimators.keras_model.build_function import (
+    OfferedParameters,
+    model_mistake,
+    wrong_result,
+)
+from skhp.estimators.keras_model.parameters_without_effect import (
+    held_out_twice,
+    refuse_without_effect,
+    without_effect,
+)
 from skhp.estimators.keras_model.routed_parameters import RoutedParametersMixin, constructor_names
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope

@@ -6,13 +6,14 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 
 from skhp.estimators.early_stopping import planned_stopping, with_metric_rows
 from skhp.estimators.keras_model.arguments import refuse_model
+from skhp.estimators.keras_model.wrapped_rows import HeldOutLabels, PartedRows
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layered_network import layered_network
 from skhp.networks.network import flattened, unflattened
@@ -39,44 +40,8 @@ from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_
 _LINEAR_RULES = frozenset({"sgd", "momentum", "nesterov", "sgd_weight_decay"})
 
 
-class HeldOutLabels(NamedTuple):
-    """Labels that a threshold is tuned on, with the weights that the user gave their rows."""
-
-    labels: np.ndarray
-    weight: np.ndarray | None
-
-
-class CheckedFit(NamedTuple):
-    """Rows of a fit as they were given, checked, and the arguments of Keras' fit.
-
-    `weight` and `used` tell of each row its weight and whether it has one. `fresh` is False where
-    a fitted model is trained on. `held_out` is None where nothing is tuned after the training.
-    `sample_weight` is what the user gave the rows; `stops_early` tells that the parameters of the
-    estimator ask for early stopping.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray | None
-    used: np.ndarray
-    arguments: dict[str, Any]
-    fresh: bool
-    held_out: HeldOutLabels | None = None
-    sample_weight: np.ndarray | None = None
-    stops_early: bool = False
-
-
 # Losses that compare the numbers of classes with an output for each.
 _OF_CLASS_NUMBERS = frozenset({keras.losses.SparseCategoricalCrossentropy, FocalLoss, SoftF1})
-
-
-class PartedRows(NamedTuple):
-    """Rows as the model takes them: to train on, and to watch where there are any."""
-
-    X: Any
-    y: Any
-    weight: np.ndarray | None
-    validation: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,23 +56,6 @@ class PreparedModel:
     learnt: Mapping[str, Any]
     held_out: HeldOutLabels | None
     callbacks: Sequence[keras.callbacks.Callback]
-
-
-def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:
-    """The first rows to train on and the others, if there are any, to watch."""
-    if n_training == len(keras.tree.flatten(X)[0]):
-        return PartedRows(X, y, weight, None)
-
-    def taken(rows: Any, part: slice) -> Any:
-        return keras.tree.map_structure(lambda array: array[part], rows)
-
-    training, held_out = slice(None, n_training), slice(n_training, None)
-    watched = taken((X, y), held_out)
-    if weight is not None:
-        # Of the scale that the weights of the training get.
-        watched = (*watched, weight[held_out] / weight[training].mean())
-        weight = weight[training]
-    return PartedRows(taken(X, training), taken(y, training), weight, watched)
 
 
 def custom_fit_task(

@@ -23,13 +23,13 @@ from skhp.estimators.early_stopping import (
 )
 from skhp.estimators.keras_model.arguments import predicts_in_its_own_way, rows_at_once
 from skhp.estimators.keras_model.model_wrapper import metric_name
-from skhp.estimators.keras_model.preparation import (
+from skhp.estimators.keras_model.preparation import compiled_metrics
+from skhp.estimators.keras_model.wrapped_rows import (
     CheckedFit,
     PartedRows,
-    compiled_metrics,
+    RepairedWrapper,
     parted_rows,
 )
-from skhp.estimators.keras_model.wrapped_rows import RepairedWrapper
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.model_outputs import model_outputs
 from skhp.objectives.metrics import Metric

@@ -19,15 +19,13 @@ from skhp.estimators.early_stopping import (
 from skhp.estimators.epoch_tasks import EpochTasks
 from skhp.estimators.keras_model.arguments import refuse_arguments, separate_callbacks
 from skhp.estimators.keras_model.preparation import (
-    CheckedFit,
-    HeldOutLabels,
     PreparedModel,
     WeightsInModel,
     custom_fit_task,
-    parted_rows,
     write_weights,
 )
 from skhp.estimators.keras_model.watched_rows import WatchedWrapper
+from skhp.estimators.keras_model.wrapped_rows import CheckedFit, HeldOutLabels, parted_rows
 from skhp.estimators.refusal_log import log_refusal
 from skhp.exceptions import (
     CannotJoinError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -25,13 +25,65 @@ from skhp.estimators.keras_model.arguments import (
     watches_prediction,
 )
 from skhp.estimators.keras_model.model_wrapper import ModelWrapper, route_params
-from skhp.estimators.keras_model.preparation import CheckedFit
 from skhp.estimators.tables import checked_arrays, checked_rows
 from skhp.networks.model_outputs import model_outputs
 from skhp.shared.unusable_tables import refuse_several_inputs
 from skhp.training.distinct_rows import row_groups
 from skhp.training.model_fit import as_model_inputs
 from skhp.training.validation_split import validation_split
+
+
+class HeldOutLabels(NamedTuple):
+    """Labels that a threshold is tuned on, with the weights that the user gave their rows."""
+
+    labels: np.ndarray
+    weight: np.ndarray | None
+
+
+class CheckedFit(NamedTuple):
+    """Rows of a fit as they were given, checked, and the arguments of Keras' fit.
+
+    `weight` and `used` tell of each row its weight and whether it has one. `fresh` is False where
+    a fitted model is trained on. `held_out` is None where nothing is tuned after the training.
+    `sample_weight` is what the user gave the rows; `stops_early` tells that the parameters of the
+    estimator ask for early stopping.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+    used: np.ndarray
+    arguments: dict[str, Any]
+    fresh: bool
+    held_out: HeldOutLabels | None = None
+    sample_weight: np.ndarray | None = None
+    stops_early: bool = False
+
+
+class PartedRows(NamedTuple):
+    """Rows as the model takes them: to train on, and to watch where there are any."""
+
+    X: Any
+    y: Any
+    weight: np.ndarray | None
+    validation: Any
+
+
+def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:
+    """The first rows to train on and the others, if there are any, to watch."""
+    if n_training == len(keras.tree.flatten(X)[0]):
+        return PartedRows(X, y, weight, None)
+
+    def taken(rows: Any, part: slice) -> Any:
+        return keras.tree.map_structure(lambda array: array[part], rows)
+
+    training, held_out = slice(None, n_training), slice(n_training, None)
+    watched = taken((X, y), held_out)
+    if weight is not None:
+        # Of the scale that the weights of the training get.
+        watched = (*watched, weight[held_out] / weight[training].mean())
+        weight = weight[training]
+    return PartedRows(taken(X, training), taken(y, training), weight, watched)
 
 
 class RepairedWrapper(ModelWrapper):

@@ -1,13 +1,15 @@
-"""The base of networks for classes: from labels to what a network learns."""
+"""The loss of a classifier, from what the user gave, and whether its batches can teach it."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import hypergeom
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
@@ -17,13 +19,84 @@ from skhp.compat.scikit_learn import Interval, StrOptions, fit_context
 from skhp.estimators.early_stopping import monitors
 from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
 from skhp.estimators.network.class_decisions import ClassDecisions
-from skhp.estimators.network.loss import network_loss, warn_of_empty_batches
 from skhp.estimators.tables import EncodedTarget
-from skhp.exceptions import InvalidParameterError
-from skhp.objectives.losses import CLASSIFICATION_ALIASES, CLASSIFICATION_LOSSES, NetworkLoss
+from skhp.exceptions import InvalidParameterError, RareClassWarning
+from skhp.objectives.losses import (
+    CLASSIFICATION_ALIASES,
+    CLASSIFICATION_LOSSES,
+    NetworkLoss,
+    is_for_two_classes,
+    own_loss,
+)
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
+from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
 from skhp.shared.class_targets import class_labels, one_hot_classes
 from skhp.training.fit_task import TrainingRows
+
+_NAME_OF = {FocalLoss: "focal", SoftF1: "soft_f1"}
+
+
+def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
+    """The loss of a network.
+
+    Parameters
+    ----------
+    loss : str, FocalLoss, SoftF1 or a loss of Keras
+    rarest : int
+        Code of the rarest class, which a loss without a positive class is about.
+    n_classes : int
+
+    Raises
+    ------
+    InvalidParameterError
+        If the loss is for another number of classes.
+    """
+    if n_classes > 2 and is_for_two_classes(loss):
+        own = "focal" if "focal" in repr(loss).lower() else "crossentropy"
+        raise InvalidParameterError(
+            f"loss={loss!r} is for two classes, and y has {n_classes}: write {own!r}, which is for "
+            "any number of them."
+        )
+    loss = own_loss(loss)
+    if loss == "soft_f1":
+        loss = SoftF1()
+    elif loss == "focal":
+        loss = FocalLoss()
+    elif isinstance(loss, str):
+        return loss
+    loss.numbers_of_member()
+    if n_classes == 2:
+        loss = loss.about(rarest)
+    return NetworkLoss(_NAME_OF[type(loss)], tuple(loss.get_params().items()))
+
+
+def warn_of_empty_batches(
+    loss: str | NetworkLoss, rows: TrainingRows, batch_size: int, rarest: int, label: Any
+) -> None:
+    """Warn where most batches would hold no row of the rarest class, and could not teach its F1.
+
+    Parameters
+    ----------
+    loss : str or NetworkLoss
+    rows : TrainingRows
+    batch_size : int
+    rarest : int
+        Code of the rarest class.
+    label : object
+        Its label.
+    """
+    if isinstance(loss, str) or loss.name != "soft_f1":
+        return
+    n_rows, n_rare = len(rows.X), int((np.ravel(rows.y) == rarest).sum())
+    share = hypergeom(n_rows, n_rare, min(batch_size, n_rows)).pmf(0)
+    if share > 0.5:
+        warnings.warn(
+            f"{share:.0%} of the batches of {batch_size} rows hold no row of class {label!r} "
+            f"({n_rare} of {n_rows} rows), and teach loss='soft_f1' nothing of it. Set a larger "
+            "batch_size, or batch_size='full'.",
+            RareClassWarning,
+            stacklevel=2,
+        )
 
 
 class NetworkClassifier(ClassifierMixin, ClassDecisions):

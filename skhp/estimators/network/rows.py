@@ -14,9 +14,8 @@ from sklearn.utils import check_random_state
 
 from skhp.estimators.early_stopping import monitored_metric
 from skhp.estimators.familiar_names import own_optimizer
-from skhp.estimators.network.parameters import NetworkParameters
+from skhp.estimators.network.parameters import NetworkParameters, row_parameters
 from skhp.estimators.network.prepared_fit import PreparedFit, PreparedRows
-from skhp.estimators.network.row_parameters import row_parameters
 from skhp.estimators.tables import (
     EncodedTarget,
     WeightedTable,

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from skhp.estimators.keras_model.class_encoding import (
+from skhp.estimators.keras_model.label_encoding import (
     RepairedLabelEncoder,
     as_columns,
     as_probabilities,
