@@ -28,6 +28,30 @@ def suggest_misspelt(init: Callable[..., None]) -> Callable[..., None]:
     return checked_init
 
 
+def keeps_parameters(init: Callable[..., None]) -> Callable[..., None]:
+    """Let a constructor, whose body is empty, keep each argument as the attribute of its name.
+
+    Further keywords, where it takes some, go to the method `_add_extra`.
+    """
+    signature = inspect.signature(init)
+    _, *parameters = signature.parameters.values()
+    further = {
+        parameter.name for parameter in parameters if parameter.kind is parameter.VAR_KEYWORD
+    }
+
+    @functools.wraps(init)
+    def constructor(self: Any, *positional: Any, **keywords: Any) -> None:
+        given = signature.bind(self, *positional, **keywords)
+        given.apply_defaults()
+        for parameter in parameters:
+            if parameter.name not in further:
+                setattr(self, parameter.name, given.arguments[parameter.name])
+        for name in further:
+            self._add_extra(given.arguments[name])
+
+    return constructor
+
+
 class NamedParametersMixin:
     """Collects every mistake in the names and in the values of parameters before it raises."""
 

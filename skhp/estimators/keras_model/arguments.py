@@ -7,49 +7,19 @@ import copy
 import inspect
 import math
 from collections.abc import Mapping
-from numbers import Integral, Real
 from types import ModuleType
 from typing import Any
 
 import keras
 import numpy as np
 
-from skhp.compat.scikit_learn import Interval, StrOptions
-from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS, unread_callbacks
+from skhp.estimators.early_stopping import unread_callbacks
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.portable_model import PortableModel
 from skhp.shared.source_library import library_of
 from skhp.shared.unusable_tables import ONE_TABLE
 
 KERAS_BATCH_SIZE = 32
-
-_ROWS: list[Any] = [
-    Interval(Integral, 1, None, closed="left"),
-    Interval(Integral, -1, 0, closed="left"),
-    None,
-]
-_UNROUTED: dict[str, list[Any]] = {
-    "batch_size": _ROWS,
-    "epochs": [Interval(Integral, 1, None, closed="left")],
-    "shuffle": ["boolean"],
-    "steps_per_epoch": [Interval(Integral, 1, None, closed="left"), None],
-    "validation_batch_size": _ROWS,
-    "validation_split": [Interval(Real, 0, 1, closed="left")],
-    "verbose": ["verbose", StrOptions({"auto"})],
-}
-
-WRAPPER_CONSTRAINTS: dict[str, Any] = {
-    **_UNROUTED,
-    **{f"fit__{name}": constraints for name, constraints in _UNROUTED.items()},
-    **EARLY_STOPPING_CONSTRAINTS,
-    "predict__batch_size": _ROWS,
-    "engine": [StrOptions({"auto", "population", "keras"})],
-    "class_weight": [dict, list, StrOptions({"balanced"}), None],
-    "random_state": ["random_state"],
-    "run_eagerly": ["boolean"],
-    "warm_start": ["boolean"],
-}
-
 
 # Arguments of Keras' fit that the trainer of populations knows, too.
 _KNOWN_ARGUMENTS = frozenset(

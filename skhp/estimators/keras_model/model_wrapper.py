@@ -38,7 +38,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -49,7 +49,6 @@ from skhp.compat.keras import DefaultSeeds
 from skhp.compat.scikit_learn import CallbackSupportMixin
 from skhp.estimators.familiar_names import suggestion
 from skhp.estimators.keras_model.arguments import (
-    WRAPPER_CONSTRAINTS,
     class_named,
     fresh_objects,
     in_python_types,
@@ -65,7 +64,8 @@ from skhp.estimators.keras_model.parameters_without_effect import (
     refuse_without_effect,
     without_effect,
 )
-from skhp.estimators.keras_model.routed_parameters import RoutedParametersMixin, constructor_names
+from skhp.estimators.keras_model.routed_parameters import constructor_names
+from skhp.estimators.keras_model.wrapper_parameters import WrapperParameters
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope
 from skhp.shared.equality import equal
@@ -112,13 +112,12 @@ if "__sklearn_tags__" not in vars(BaseWrapper):
     BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
 
 
-class ModelWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
+class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
     """A Keras model as an estimator: its parameters, how it is built and what it is made of."""
 
     _unrouted_names = frozenset(
         BaseWrapper._fit_kwargs | BaseWrapper._compile_kwargs | BaseWrapper._predict_kwargs
     )
-    _parameter_constraints: ClassVar[dict[str, Any]] = WRAPPER_CONSTRAINTS
 
     model_: keras.Model
     early_stopping: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ from skhp.estimators.early_stopping import (
     kept_epoch,
     replayed,
 )
-from skhp.estimators.epoch_tasks import EpochTasks
+from skhp.estimators.fit_reports import EpochTasks, log_refusal
 from skhp.estimators.keras_model.arguments import refuse_arguments, separate_callbacks
 from skhp.estimators.keras_model.preparation import (
     PreparedModel,
@@ -26,7 +26,6 @@ from skhp.estimators.keras_model.preparation import (
 )
 from skhp.estimators.keras_model.watched_rows import WatchedWrapper
 from skhp.estimators.keras_model.wrapped_rows import CheckedFit, HeldOutLabels, parted_rows
-from skhp.estimators.refusal_log import log_refusal
 from skhp.exceptions import (
     CannotJoinError,
     NonFiniteLossError,
@@ -39,62 +38,9 @@ from skhp.training.keras_fit import ObservedEpochs, StopAtNonFiniteLoss
 from skhp.training.lone_fit import LoneFit
 from skhp.training.model_fit import fit_model
 
-Model: TypeAlias = keras.Model | Callable[..., keras.Model] | None
-
 
 class KerasWrapper(WatchedWrapper):
     """Base of the classifier and the regressor; not for direct use."""
-
-    def __init__(
-        self,
-        model: Model = None,
-        *,
-        build_fn: Model = None,
-        warm_start: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = None,
-        batch_size: int | None = None,
-        validation_batch_size: int | None = None,
-        verbose: int = 0,
-        callbacks: Any = None,
-        validation_split: float = 0.0,
-        shuffle: bool = True,
-        run_eagerly: bool = False,
-        epochs: int = 1,
-        early_stopping: bool = False,
-        patience: int = 10,
-        min_delta: float = 0.0,
-        monitor: str = "val_loss",
-        validation_fraction: float = 0.2,
-        engine: str = "auto",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            model=model,
-            build_fn=build_fn,
-            warm_start=warm_start,
-            random_state=random_state,
-            optimizer=optimizer,
-            loss=loss,
-            metrics=metrics,
-            batch_size=batch_size,
-            validation_batch_size=validation_batch_size,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            shuffle=shuffle,
-            run_eagerly=run_eagerly,
-            epochs=epochs,
-        )
-        self.early_stopping = early_stopping
-        self.patience = patience
-        self.min_delta = min_delta
-        self.monitor = monitor
-        self.validation_fraction = validation_fraction
-        self.engine = engine
-        self._add_extra(kwargs)
 
     def __skhp_fit_task__(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> FitTask:
         """Prepare a fit that a population is to train, as `fit` would.

@@ -14,10 +14,9 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.compat.scikit_learn import CallbackSupportMixin, only_shows_progress
-from skhp.estimators.epoch_tasks import EpochTasks
+from skhp.estimators.fit_reports import EpochTasks, callbacks_reason, log_refusal
 from skhp.estimators.network.prepared_fit import PreparedFit, PreparedRows
 from skhp.estimators.network.rows import NetworkRows
-from skhp.estimators.refusal_log import callbacks_reason, log_refusal
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.build import build_network
 from skhp.networks.saving import compile_network
