@@ -47,12 +47,7 @@ def monitored_metric(
 
 
 class Monitors(StrOptions):
-    """What the wrapper of a model can monitor, as far as it is known before the model is built.
-
-    Parameters
-    ----------
-    options : set of str
-    """
+    """What the wrapper of a model can monitor, as far as it is known before the model is built."""
 
     def __init__(self, options: set[str]) -> None:
         super().__init__(options)
@@ -85,15 +80,8 @@ class WatchedRows:
 class EarlyStoppingByParameters(keras.callbacks.EarlyStopping):
     """The early stopping that the parameters of an estimator ask for.
 
-    Parameters
-    ----------
-    monitor : str
-    patience : int
-    min_delta : float
-    metric : Metric, default=None
-        What is monitored where it is not the loss or a metric that the model is compiled with.
-    rows : WatchedRows, default=None
-        Needed with a metric.
+    A `metric`, with the `rows` that it is computed of, is watched where the monitor is neither the
+    loss nor a metric that the model is compiled with.
     """
 
     def __init__(
@@ -147,22 +135,7 @@ def planned_stopping(
     *,
     held_out: bool,
 ) -> dict[str, Any]:
-    """Fields of a `TrainingPlan` that do what callbacks would do.
-
-    Parameters
-    ----------
-    callbacks : sequence of keras.callbacks.Callback
-        None, or one to stop early by.
-    metrics : sequence of RowMetric
-        Those that the model is compiled with.
-    held_out : bool
-        Whether there are rows held out.
-
-    Raises
-    ------
-    CannotJoinError
-        If Keras alone can do it.
-    """
+    """Fields of a `TrainingPlan` that do what one callback would do, or a `CannotJoinError`."""
     if not callbacks:
         return {}
     if len(callbacks) > 1:
@@ -209,13 +182,7 @@ def planned_stopping(
 def with_metric_rows(
     validation: ValidationRows | None, watched: WatchedRows, metrics: Sequence[RowMetric]
 ) -> ValidationRows:
-    """Rows held out, with what a metric of ours is computed of.
-
-    Raises
-    ------
-    CannotJoinError
-        If the metrics that the model is compiled with count the rows by other weights.
-    """
+    """Rows held out, with what a metric of ours is computed of, or a `CannotJoinError`."""
     if validation is None:
         raise CannotJoinError("the rows held out are something that only Keras reads.")
     weight = np.ones(len(validation.X)) if watched.weight is None else watched.weight

@@ -20,19 +20,8 @@ class EpochTasks:
 
     It is the `EpochObserver` of a training: one task an epoch; a callback that returns True from
     ``on_fit_task_end`` ends the training. Without callbacks, or before scikit-learn 1.9, it does
-    nothing.
-
-    Parameters
-    ----------
-    estimator : estimator with CallbackSupportMixin
-    epochs : int
-        The most epochs there will be.
-    X, y : array-like
-        The data as the user gave it.
-    sample_weight : ndarray or None
-    fitted_attributes : callable
-        Returns, after an epoch, the attributes that make a copy of the estimator ready to predict
-        as if the fit had stopped there. Called only for callbacks that ask for it.
+    nothing. `fitted_attributes` returns, after an epoch, the attributes that make a copy of the
+    estimator predict as if the fit had stopped there; it is called only for callbacks that ask.
     """
 
     def __init__(

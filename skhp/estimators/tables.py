@@ -128,13 +128,7 @@ class WeightedTable:
         )
 
     def without_zero_weights(self) -> Self:
-        """The table without the rows that nothing can be learnt from.
-
-        Raises
-        ------
-        ValueError
-            If no row is left.
-        """
+        """The table without the rows that nothing can be learnt from."""
         used = self._weight > 0
         if not used.any():
             raise ValueError(
@@ -234,13 +228,7 @@ class TargetScale:
         return cls(mean, scale)
 
     def scaled(self, table: WeightedTable) -> WeightedTable:
-        """The table with its targets as a network learns them.
-
-        Raises
-        ------
-        ValueError
-            If a number is beyond float32 then, as one that is far from the rows of the first call.
-        """
+        """The table with its targets as a network learns them."""
         values = (table.target.values - self.mean) / self.scale
         if np.abs(values).max() > _LARGEST:
             raise ValueError(

@@ -14,15 +14,7 @@ _TELLING = (-100.0, 30.0)
 
 @dataclass(frozen=True)
 class Threshold:
-    """The probability from which on the rare class of two is predicted.
-
-    Parameters
-    ----------
-    value : float
-        Between 0 and 1.
-    rare : {0, 1}
-        The position of the rare class among the two.
-    """
+    """The probability from which on the class at position `rare` of two is predicted."""
 
     value: float
     rare: int
@@ -35,30 +27,11 @@ class Threshold:
         weight: np.ndarray | None,
         rare: int,
     ) -> Self:
-        """The threshold with the greatest F1 of the rare class on some rows.
-
-        Parameters
-        ----------
-        probabilities : ndarray of shape (n_rows, 2)
-        is_rare : ndarray of bool, shape (n_rows,)
-        weight : ndarray of shape (n_rows,) or None
-        rare : {0, 1}
-        """
+        """The threshold with the greatest F1 of the rare class, from probabilities of both."""
         return cls(best_threshold(probabilities[:, rare], is_rare, weight), rare)
 
     def positions(self, probabilities: np.ndarray) -> np.ndarray:
-        """The positions of the classes that are predicted; at the threshold that is the rare one.
-
-        Parameters
-        ----------
-        probabilities : ndarray of shape (n_rows, 2)
-            As ``predict_proba`` returns them.
-
-        Examples
-        --------
-        >>> Threshold(0.25, rare=0).positions(np.array([[0.25, 0.75], [0.2, 0.8]])).tolist()
-        [0, 1]
-        """
+        """The position of the predicted class of each row; at the threshold it is the rare one."""
         # In the precision of the probabilities: 0.7 in float32 is below 0.7 in float64.
         is_rare = probabilities[:, self.rare] >= float(self.value)
         return np.where(is_rare, self.rare, 1 - self.rare)
@@ -95,25 +68,9 @@ def best_threshold(
 ) -> float:
     """The probability of a class from which on its F1 on some rows is greatest.
 
-    Parameters
-    ----------
-    probability : ndarray of shape (n_rows,)
-        Of the class.
-    is_rare : ndarray of bool, shape (n_rows,)
-        Whether a row is of the class.
-    weight : ndarray of shape (n_rows,), default=None
-
-    Returns
-    -------
-    float
-        Between two rows of different predictions; of several that are as good, the one nearest to
-        0.5; 0.5 where no threshold gives any F1. Rows whose probabilities differ from 1 by less
-        than 1e-13 count as equally certain.
-
-    Examples
-    --------
-    >>> round(best_threshold(np.array([0.1, 0.2, 0.3, 0.6]), np.array([0, 0, 1, 1]) > 0), 3)
-    0.247
+    It lies between two rows of different predictions; of several equally good ones it is the one
+    nearest to 0.5, and it is 0.5 where no threshold gives any F1. Rows whose probabilities differ
+    from 1 by less than 1e-13 count as equally certain.
     """
     weight = np.ones(len(probability)) if weight is None else np.asarray(weight, np.float64)
     if not (weight * is_rare).any():

@@ -133,11 +133,6 @@ def separate_callbacks(callbacks: list[Any]) -> list[keras.callbacks.Callback]:
 
     Keras leaves its model and its counts in a callback, which other fits may have at the same time.
     Functions, and what cannot be copied, as an open file, remain the user's own.
-
-    Raises
-    ------
-    TypeError
-        If there is anything else than callbacks.
     """
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
@@ -234,15 +229,7 @@ def watches_prediction(callback: keras.callbacks.Callback) -> bool:
 
 
 def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-    """Raise CannotJoinError for what Keras alone can do, told without a model.
-
-    Parameters
-    ----------
-    parameters : mapping
-        Of the estimator.
-    arguments : mapping
-        Of Keras' fit.
-    """
+    """Raise CannotJoinError for what Keras alone can do, told without a model."""
     unread = unread_callbacks(arguments["callbacks"])
     if unread:
         raise CannotJoinError(

@@ -141,15 +141,7 @@ def collects_keywords(signature: inspect.Signature) -> bool:
 
 
 def model_mistake(model: Any, build_fn: Any, build_method: Any) -> str | None:
-    """What is wrong with what was given to build a model, if anything is.
-
-    Parameters
-    ----------
-    model, build_fn : object
-        Parameters of the estimator.
-    build_method : callable or None
-        The method ``_keras_build_fn`` of a subclass.
-    """
+    """What is wrong with what was given to build a model, if anything is."""
     if model is not None and build_fn is not None:
         return (
             "model and build_fn, its former name, are both given, so that build_fn would have no "

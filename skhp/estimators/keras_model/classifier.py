@@ -220,35 +220,8 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         self._given_classes = given
         return super().partial_fit(X, y, sample_weight=sample_weight, **kwargs)
 
-    def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Build the model without training it, as for a model that is trained already.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
-
-        Returns
-        -------
-        self : object
-        """
-        self._given_classes = None
-        return super().initialize(X, y)
-
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Accuracy of the predictions for `X`, or what a subclass has as `scorer`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-        """
-        return KerasWrapper.score(self, X, self._as_learnt(y), sample_weight)
+    # That of scikit-learn's mixin would come first.
+    score = KerasWrapper.score
 
     @staticmethod
     def scorer(y_true: ArrayLike, y_pred: ArrayLike, **kwargs: Any) -> float:

@@ -132,6 +132,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
 
     def _initialize(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         self._refuse_to_tune("initialize")
+        self._given_classes = None
         X, y = super()._initialize(X, y)
         self._settle(None, inputs=lambda: ())
         return X, y

@@ -30,32 +30,10 @@ _TOLERANCE = 1e-6
 
 
 class RepairedLabelEncoder(ClassifierLabelEncoder):
-    """SciKeras' encoder of labels, with probabilities that are some and outputs that fit.
-
-    Parameters
-    ----------
-    loss : str, function or keras.losses.Loss, default=None
-        With categorical crossentropy, classes become columns of zeros and ones.
-    categories : "auto" or list of one ndarray, default="auto"
-        The classes; "auto" takes those of the target.
-    """
+    """SciKeras' encoder of labels, which refuses outputs that do not fit the classes."""
 
     def fit(self, y: np.ndarray) -> Self:
-        """Learn the classes of a target.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            If there is one class only, or the target is not of classes.
-        """
+        """Learn the classes of a target, of which there have to be two or more."""
         super().fit(y)
         if self._target_type in ("binary", "multiclass") and self.n_classes_ < 2:
             raise ValueError(
@@ -64,21 +42,7 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
         return self
 
     def transform(self, y: np.ndarray) -> np.ndarray:
-        """Class numbers, or columns of zeros and ones, of labels.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_columns)
-
-        Raises
-        ------
-        ValueError
-            If there are labels that were not among the classes.
-        """
+        """Class numbers, or columns of zeros and ones, of labels."""
         if self._target_type in ("binary", "multiclass"):
             unseen = np.setdiff1d(y, self.classes_)
             if len(unseen):
@@ -95,23 +59,7 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
         return () if self.n_classes_ is None else (self.n_classes_,)
 
     def inverse_transform(self, y: np.ndarray, return_proba: bool = False) -> np.ndarray:
-        """Labels, or their probabilities, from the outputs of a model.
-
-        Parameters
-        ----------
-        y : ndarray of shape (n_samples, n_units)
-        return_proba : bool, default=False
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes), or of the shape that the labels had in `fit`
-
-        Raises
-        ------
-        ValueError
-            If there are not as many units as the classes need, or probabilities are asked for and
-            the outputs are none.
-        """
+        """Labels, or their probabilities, from the outputs of a model."""
         if y.ndim == 1:
             y = y.reshape(-1, 1)
         refuse_output_units(y.shape[-1], self.output_units())

@@ -36,17 +36,8 @@ def without_effect(
 ) -> list[str]:
     """A sentence for each parameter that would have no effect.
 
-    Parameters
-    ----------
-    parameters, chosen : mapping
-        All parameters, and those that somebody set.
-    set_names : frozenset of str
-        Names that were set by `set_params`, as by a search.
-    own_names : iterable of str
-        Parameters of the constructor.
-    unrouted_names : frozenset of str
-        Names that reach Keras without a prefix.
-    build : BuildSignature
+    `chosen` holds the parameters that somebody set, `set_names` those of `set_params`, as by a
+    search; `own_names` are those of the constructor, `unrouted_names` reach Keras without a prefix.
     """
     own = frozenset(own_names)
     return [
@@ -222,25 +213,9 @@ def refuse_without_effect(
 ) -> None:
     """Raise if a compiled model is not what the parameters of the compilation ask for.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled by others.
-    asked : mapping
-        What the wrapper would have compiled it with.
-    chosen : mapping
-        Parameters that somebody set.
-    set_names : frozenset of str
-        Names that were set by `set_params`, as by a search.
-    read : frozenset of str or None
-        What the build function looked up of what it was offered, of any name; None where it can
-        look up everything, as a method of the wrapper.
-    is_function : bool
-        Whether it was a build function that compiled the model.
-
-    Raises
-    ------
-    InvalidParameterError
+    `asked` is what the wrapper would have compiled it with, `chosen` the parameters that somebody
+    set, `set_names` those of `set_params`. `read` holds the names that the build function looked
+    up, and is None where it can look up everything, as a method of the wrapper can.
     """
     held = _compiled_with(model)
     wanted = _compiled_with(keras.Sequential(), **asked)

@@ -68,25 +68,7 @@ def custom_fit_task(
     seeds: TrainingSeeds,
     origin: Any = None,
 ) -> FitTask:
-    """The training of a compiled model as a member of a cohort.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Built, and compiled.
-    rows : PartedRows
-    arguments : mapping
-        Of Keras' fit.
-    epochs, first_epoch : int
-        How many epochs to train, and how many an earlier fit has run.
-    seeds : TrainingSeeds
-    origin : object, default=None
-
-    Raises
-    ------
-    CannotJoinError
-        If Keras has to train the model.
-    """
+    """The training of a compiled model as a member of a cohort."""
     refuse_model(model)
     loss = _loss(model)
     X, y = _as_input(model, rows.X), _as_target(model, loss, rows.y)
@@ -152,13 +134,7 @@ def write_weights(model: keras.Model, network: Any, trained: MemberWeights) -> N
 
 
 class WeightsInModel:
-    """Writes the weights of each epoch into a model before it tells an observer of the epoch.
-
-    Parameters
-    ----------
-    observer : EpochObserver
-    write : callable
-    """
+    """Writes the weights of each epoch into a model before it tells an observer of the epoch."""
 
     def __init__(self, observer: EpochObserver, write: Callable[[], None]) -> None:
         self._observer = observer

@@ -157,20 +157,8 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
             refuse_output_units(outputs[0].size, (self.n_outputs_,))
         return self.target_encoder_.inverse_transform(outputs)
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Coefficient of determination of the predictions, or what a subclass has as `scorer`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-        """
-        return KerasWrapper.score(self, X, y, sample_weight)
+    # That of scikit-learn's mixin would come first.
+    score = KerasWrapper.score
 
     @staticmethod
     def scorer(y_true: ArrayLike, y_pred: ArrayLike, **kwargs: Any) -> float:

@@ -43,13 +43,7 @@ class KerasWrapper(WatchedWrapper):
     """Base of the classifier and the regressor; not for direct use."""
 
     def __skhp_fit_task__(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> FitTask:
-        """Prepare a fit that a population is to train, as `fit` would.
-
-        Raises
-        ------
-        CannotJoinError
-            If Keras has to train the model.
-        """
+        """Prepare a fit that a population is to train, as `fit` would."""
         self._validate_params()
         drawn_before = copy.deepcopy(self.random_state)
         try:

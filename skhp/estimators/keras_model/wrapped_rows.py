@@ -306,7 +306,7 @@ class RepairedWrapper(ModelWrapper):
         return keras.tree.map_structure(_as_float64, outputs)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Score of the predictions for `X`, by the method `scorer`.
+        """Score of the predictions by `scorer`: accuracy, or the coefficient of determination.
 
         Parameters
         ----------
@@ -319,7 +319,12 @@ class RepairedWrapper(ModelWrapper):
         score : float
         """
         arguments = route_params(self.get_params(), destination="score", pass_filter=set())
+        y = self._as_learnt(y)
         return self.scorer(y, self.predict(X), sample_weight=sample_weight, **arguments)
+
+    def _as_learnt(self, y: Any) -> Any:
+        """A target in the form that predictions have."""
+        return y
 
 
 def _without_callbacks(routed: dict[str, Any]) -> dict[str, Any]:

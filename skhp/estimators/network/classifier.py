@@ -1,4 +1,4 @@
-"""The loss of a classifier, from what the user gave, and whether its batches can teach it."""
+"""The base of networks for classes: from labels to what a network learns."""
 
 from __future__ import annotations
 
@@ -37,20 +37,7 @@ _NAME_OF = {FocalLoss: "focal", SoftF1: "soft_f1"}
 
 
 def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
-    """The loss of a network.
-
-    Parameters
-    ----------
-    loss : str, FocalLoss, SoftF1 or a loss of Keras
-    rarest : int
-        Code of the rarest class, which a loss without a positive class is about.
-    n_classes : int
-
-    Raises
-    ------
-    InvalidParameterError
-        If the loss is for another number of classes.
-    """
+    """The loss of a network; `rarest` is the code of the class that it is about, of two."""
     if n_classes > 2 and is_for_two_classes(loss):
         own = "focal" if "focal" in repr(loss).lower() else "crossentropy"
         raise InvalidParameterError(
@@ -73,18 +60,7 @@ def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
 def warn_of_empty_batches(
     loss: str | NetworkLoss, rows: TrainingRows, batch_size: int, rarest: int, label: Any
 ) -> None:
-    """Warn where most batches would hold no row of the rarest class, and could not teach its F1.
-
-    Parameters
-    ----------
-    loss : str or NetworkLoss
-    rows : TrainingRows
-    batch_size : int
-    rarest : int
-        Code of the rarest class.
-    label : object
-        Its label.
-    """
+    """Warn where most batches would hold no row of the rarest class, and could not teach its F1."""
     if isinstance(loss, str) or loss.name != "soft_f1":
         return
     n_rows, n_rare = len(rows.X), int((np.ravel(rows.y) == rarest).sum())

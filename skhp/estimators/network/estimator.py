@@ -43,13 +43,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
     learning_rate_: list[float]
 
     def __skhp_fit_task__(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> FitTask:
-        """Prepare a fit that a population is to train, as `fit` would.
-
-        Raises
-        ------
-        CannotJoinError
-            If Keras has to train this network.
-        """
+        """Prepare a fit that a population is to train, as `fit` would."""
         self._validate_params()
         self._refuse_population()
         return self._prepared(X, y, **fit_params).task()

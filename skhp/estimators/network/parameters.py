@@ -115,12 +115,8 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
     def _check_combination(self) -> None:
         """Raise where parameters that are right by themselves do not go together.
 
-        It needs no rows, so that a search can ask for each candidate before any is trained.
-
-        Raises
-        ------
-        InvalidParameterError
-            In one line for each mistake.
+        It needs no rows, so that a search can ask for each candidate before any is trained; the
+        error has one line for each mistake.
         """
         if not sklearn.get_config()["skip_parameter_validation"]:
             self._validate_params()
@@ -172,19 +168,6 @@ def row_parameters(kind: type) -> tuple[str, ...]:
     A class says by `_row_parameters` which of its parameters change the rows; those of its
     constructor that it does not name change none. A class that says nothing is not trusted: its own
     parameters count, and where it overrides a private method of ours, which may read rows, all do.
-
-    Parameters
-    ----------
-    kind : subclass of NetworkParameters
-
-    Returns
-    -------
-    tuple of str
-
-    Raises
-    ------
-    TypeError
-        If a class declares what is not a parameter.
     """
     names = parameter_names(kind.__init__)  # type: ignore[misc]
     declared: set[str] = set()

@@ -57,13 +57,7 @@ class PreparedFit:
     memory_limit: int | None = None
 
     def task(self) -> FitTask:
-        """The fit as a member of a cohort.
-
-        Raises
-        ------
-        CannotJoinError
-            If it cannot be one.
-        """
+        """The fit as a member of a cohort."""
         loss, loss_numbers = _row_loss(self.objective.loss, self.network.output)
         return FitTask(
             network=network_of(self.network),
