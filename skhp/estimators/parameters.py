@@ -16,36 +16,27 @@ from skhp.exceptions import InvalidParameterError
 from skhp.shared.nearest_name import nearest_name
 
 
-def suggest_misspelt(init: Callable[..., None]) -> Callable[..., None]:
-    """Make a constructor name the parameter that was meant by an unknown one."""
-    known = [name for name in inspect.signature(init).parameters if name != "self"]
-
-    @functools.wraps(init)
-    def checked_init(self: Any, *args: Any, **parameters: Any) -> None:
-        _refuse_unknown(self, parameters, known)
-        init(self, *args, **parameters)
-
-    return checked_init
-
-
 def keeps_parameters(init: Callable[..., None]) -> Callable[..., None]:
     """Let a constructor, whose body is empty, keep each argument as the attribute of its name.
 
-    Further keywords, where it takes some, go to the method `_add_extra`.
+    An unknown name is refused with the one that was meant. A constructor that takes further
+    keywords gives them to the method `_add_extra`.
     """
     signature = inspect.signature(init)
     _, *parameters = signature.parameters.values()
-    further = {
-        parameter.name for parameter in parameters if parameter.kind is parameter.VAR_KEYWORD
-    }
+    kept = [
+        parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    further = [parameter.name for parameter in parameters[len(kept) :]]
 
     @functools.wraps(init)
     def constructor(self: Any, *positional: Any, **keywords: Any) -> None:
+        if not further:
+            _refuse_unknown(self, keywords, kept)
         given = signature.bind(self, *positional, **keywords)
         given.apply_defaults()
-        for parameter in parameters:
-            if parameter.name not in further:
-                setattr(self, parameter.name, given.arguments[parameter.name])
+        for name in kept:
+            setattr(self, name, given.arguments[name])
         for name in further:
             self._add_extra(given.arguments[name])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import keras
 import numpy as np
@@ -116,12 +116,10 @@ def as_probabilities(outputs: Any, loss: Any) -> Any:
     functions = (keras.losses.hinge, keras.losses.squared_hinge)
     if isinstance(loss, hinges) or loss in functions or (isinstance(loss, str) and loss in names):
         return (outputs + 1) / 2
-    if isinstance(loss, keras.losses.Loss) and loss.get_config().get("from_logits"):
-        binary = isinstance(
-            loss, (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
-        )
-        return expit(outputs) if binary else softmax(outputs, axis=-1)
-    return outputs
+    logits = _logits_of(loss)
+    if logits is None:
+        return outputs
+    return expit(outputs) if logits == "each class" else softmax(outputs, axis=-1)
 
 
 def log_probabilities(outputs: np.ndarray, loss: Any) -> np.ndarray | None:
@@ -130,16 +128,18 @@ def log_probabilities(outputs: np.ndarray, loss: Any) -> np.ndarray | None:
     None where the loss does not tell that they are, or tells of classes that do not exclude each
     other.
     """
+    logits, is_one = _logits_of(loss), outputs.shape[-1] == 1
+    if logits == "each class" and is_one:
+        return np.hstack([log_expit(-outputs), log_expit(outputs)])
+    return log_softmax(outputs, axis=-1) if logits == "all classes" and not is_one else None
+
+
+def _logits_of(loss: Any) -> Literal["each class", "all classes"] | None:
+    """Whether a loss takes logits, of each class alone or of classes that exclude each other."""
     if not isinstance(loss, keras.losses.Loss) or not loss.get_config().get("from_logits"):
         return None
-    binary = isinstance(
-        loss, (keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy)
-    )
-    if binary != (outputs.shape[-1] == 1):
-        return None
-    if binary:
-        return np.hstack([log_expit(-outputs), log_expit(outputs)])
-    return log_softmax(outputs, axis=-1)
+    one_by_one = keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy
+    return "each class" if isinstance(loss, one_by_one) else "all classes"
 
 
 def output_form(loss: Any, units: int) -> OutputForm | None:

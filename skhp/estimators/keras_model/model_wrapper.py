@@ -92,19 +92,11 @@ def keras_left_as_it_was() -> Iterator[None]:
 
 with keras_left_as_it_was():
     from scikeras._utils import route_params, unflatten_params
-    from scikeras.utils import loss_name, metric_name
-    from scikeras.utils.transformers import ClassifierLabelEncoder, RegressorTargetEncoder
+    from scikeras.utils import loss_name as loss_name
+    from scikeras.utils import metric_name as metric_name
+    from scikeras.utils.transformers import ClassifierLabelEncoder as ClassifierLabelEncoder
+    from scikeras.utils.transformers import RegressorTargetEncoder as RegressorTargetEncoder
     from scikeras.wrappers import BaseWrapper
-
-__all__ = [
-    "BaseWrapper",
-    "ClassifierLabelEncoder",
-    "ModelWrapper",
-    "RegressorTargetEncoder",
-    "loss_name",
-    "metric_name",
-    "route_params",
-]
 
 # `_more_tags`, dead on every scikit-learn that skhp supports, makes `check_estimator` refuse all
 # subclasses of a class that has it alone. This is the method that the class inherits anyway.

@@ -9,7 +9,7 @@ import numpy as np
 
 from skhp.estimators.mlp.multilayer_perceptron import ATTRIBUTES, PARAMETERS, MultilayerPerceptron
 from skhp.estimators.network.classifier import NetworkClassifier
-from skhp.estimators.parameters import keeps_parameters, suggest_misspelt
+from skhp.estimators.parameters import keeps_parameters
 from skhp.shared.documented_parameters import documented
 
 
@@ -88,7 +88,6 @@ class KerasMLPClassifier(MultilayerPerceptron, NetworkClassifier):
         **NetworkClassifier._parameter_constraints,
     }
 
-    @suggest_misspelt
     @keeps_parameters
     def __init__(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 
 from skhp.estimators.mlp.multilayer_perceptron import ATTRIBUTES, PARAMETERS, MultilayerPerceptron
 from skhp.estimators.network.regressor import NetworkRegressor
-from skhp.estimators.parameters import keeps_parameters, suggest_misspelt
+from skhp.estimators.parameters import keeps_parameters
 from skhp.shared.documented_parameters import documented
 
 
@@ -79,7 +79,6 @@ class KerasMLPRegressor(MultilayerPerceptron, NetworkRegressor):
         **NetworkRegressor._parameter_constraints,
     }
 
-    @suggest_misspelt
     @keeps_parameters
     def __init__(
         self,

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS
 from skhp.estimators.familiar_names import OPTIMIZER_ALIASES, suggestion
-from skhp.estimators.parameters import NamedParametersMixin, suggest_misspelt
+from skhp.estimators.parameters import NamedParametersMixin, keeps_parameters
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.network_memory import NetworkSize
 from skhp.networks.optimizers import OPTIMIZERS, SCHEDULES, schedule_from
@@ -26,6 +26,24 @@ from skhp.shared.nearest_name import nearest_name
 
 class NetworkParameters(NamedParametersMixin, BaseEstimator):
     """Parameters of the training of a network, and the values that they may have."""
+
+    optimizer: str
+    learning_rate: float
+    lr_schedule: str | Mapping[str, Any] | None
+    batch_size: int | str
+    epochs: int
+    early_stopping: bool
+    patience: int
+    min_delta: float
+    monitor: str
+    validation_fraction: float
+    loss: Any
+    engine: str
+    max_memory: int | str | None
+    callbacks: Any
+    warm_start: bool
+    random_state: int | np.random.RandomState | None
+    verbose: int
 
     _row_parameters: ClassVar[tuple[str, ...]] = ()
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -64,7 +82,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
             params |= {f"loss__{name}": value for name, value in of_loss.items()}
         return params
 
-    @suggest_misspelt
+    @keeps_parameters
     def __init__(
         self,
         optimizer: str = "adam",
@@ -84,24 +102,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
-    ) -> None:
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.lr_schedule = lr_schedule
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.early_stopping = early_stopping
-        self.patience = patience
-        self.min_delta = min_delta
-        self.monitor = monitor
-        self.validation_fraction = validation_fraction
-        self.loss = loss
-        self.engine = engine
-        self.max_memory = max_memory
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+    ) -> None: ...
 
     def _suggestion(self, name: str, value: Any, options: list[str]) -> str:
         return suggestion(name, value, options, of_classes=is_classifier(self))
