@@ -19,7 +19,7 @@ from skhp.objectives.metrics import Metric, OutputForm
 from skhp.objectives.row_metrics import RowMetric
 from skhp.training.fit_task import TrainingOutcome, TrainingPlan, ValidationRows
 
-# Of the perceptrons and the wrappers of models alike; `monitor` depends on the kind of estimator.
+# Perceptrons and wrappers of models share these; `monitor` depends on the kind of estimator.
 EARLY_STOPPING_CONSTRAINTS: dict[str, Any] = {
     "early_stopping": ["boolean"],
     "patience": [Interval(Integral, 1, None, closed="left")],
@@ -27,20 +27,20 @@ EARLY_STOPPING_CONSTRAINTS: dict[str, Any] = {
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
 }
 
-# What an EarlyStopping of Keras has. Whoever gave it more, as an `on_epoch_end` of their own,
-# wants something of it that Keras alone can do.
+# The attributes of Keras' EarlyStopping. A callback that the user gave more, as an `on_epoch_end`,
+# does something that Keras alone can do.
 _OWN_ATTRIBUTES = frozenset({*vars(keras.callbacks.EarlyStopping()), "best_epoch"})
 
 
 def monitors(metrics: Iterable[str], familiar: Iterable[str]) -> set[str]:
-    """What can be monitored: the loss, and our metrics, also by the names that Keras has."""
+    """The names that can be monitored: of the loss and of our metrics, Keras' names among them."""
     return {"val_loss", *(f"val_{name}" for name in metrics), *familiar}
 
 
 def monitored_metric(
     monitor: str, metrics: Mapping[str, Metric], familiar: Mapping[str, str]
 ) -> Metric | None:
-    """What is monitored, under the name that the user has for it; None for the loss."""
+    """The metric that is monitored, under the user's name for it; None for the loss."""
     given = monitor.removeprefix("val_")
     metric = metrics.get(familiar.get(monitor, given))
     return None if metric is None else replace(metric, logged_as=given)
@@ -62,12 +62,12 @@ class Monitors(StrOptions):
 
 @dataclass(frozen=True, eq=False)
 class WatchedRows:
-    """What a metric of ours is computed of after each epoch.
+    """The rows held out, of which a metric of ours is computed after each epoch.
 
-    `target` is that of the rows held out, `weight` what the user gave them; `outputs` has the model
-    predict them, as numbers or probabilities. `own_form` says what they are as the model itself
-    returns them; None if only Keras knows. Of two classes `target` is 1 for the rare one, and
-    `sign` is -1 where the log-odds of the model are those of the other one.
+    `weight` is the weight that the user gave each row. `outputs` predicts the rows, as numbers or
+    probabilities; `own_form` is the form in which the model itself returns them, and None if only
+    Keras knows it. For two classes, `target` is 1 for the rare one, and `sign` is -1 where the
+    log-odds of the model are those of the other one.
     """
 
     target: np.ndarray
@@ -205,7 +205,7 @@ def _whole(count: float) -> int:
 
 def _greater_is_better(callback: keras.callbacks.EarlyStopping, metric: RowMetric | None) -> bool:
     if callback.monitor_op is not None:
-        # It stopped a fit before, and keeps to what it was then.
+        # The callback has stopped a fit before, and keeps the direction that it had then.
         if callback.monitor_op not in (keras.ops.less, keras.ops.greater):
             raise CannotJoinError("EarlyStopping has a monitor_op that only Keras calls.")
         return callback.monitor_op == keras.ops.greater
@@ -254,7 +254,7 @@ def replayed(
 
 
 def kept_epoch(callbacks: Collection[keras.callbacks.Callback], first_epoch: int, last: int) -> int:
-    """The epoch of a fit by Keras, counted from 1, whose weights were kept; `last` if all else."""
+    """The epoch of a fit by Keras, counted from 1, whose weights were kept; `last` by default."""
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights:
             return min(int(callback.best_epoch) + 1 - first_epoch, last)

@@ -1,4 +1,4 @@
-"""From what the user gave to arrays, of any number of dimensions, that Keras can take."""
+"""Arrays that Keras can take, of any number of dimensions, from what the user gave."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ class EncodedTarget:
     """A target as the network takes it.
 
     `values` is what the loss compares with; `labels` holds the class numbers, or is None for
-    regression; `class_weight` has one entry a row. `scale` has for each target of a regression what
-    its unit is in that of the user, or is None where nothing was scaled. `rare` is the number of
+    regression; `class_weight` has one entry a row. `scale` holds the unit of each target of a
+    regression, in units of the user, or is None where nothing was scaled. `rare` is the number of
     the rare class of two, which a full-epoch metric is about; None for all other targets.
     """
 
@@ -214,7 +214,7 @@ class TargetScale:
 
     @classmethod
     def none(cls, n_targets: int) -> TargetScale:
-        """What leaves targets as they are."""
+        """The scale that leaves targets as they are."""
         return cls(np.zeros(n_targets), np.ones(n_targets))
 
     @classmethod

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import expit, logit
 
-# Log-odds beyond which a threshold would be 1 or 0 itself, and rare would be none or all.
+# Beyond these log-odds a threshold rounds to 0 or 1, and all rows or none would be rare.
 _TELLING = (-100.0, 30.0)
 
 
@@ -59,7 +59,7 @@ class DecidesByThreshold:
         self._threshold = Threshold(float(value), self._rarest)
 
     def _current_threshold(self) -> Threshold:
-        """That of the last fit; in the middle of the first one it is still a half."""
+        """The threshold of the last fit; during the first one it is still 0.5."""
         return vars(self).get("_threshold", Threshold(0.5, self._rarest))
 
 
@@ -90,6 +90,6 @@ def best_threshold(
     threshold = float(expit(cut))
     is_above = log_odds > cut
     if (probability[~is_above] >= threshold).any():
-        # There is no number between the two in the precision of the probabilities.
+        # The precision of the probabilities has no number between the two.
         threshold = float(probability[is_above].min())
     return threshold

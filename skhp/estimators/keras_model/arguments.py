@@ -1,4 +1,4 @@
-"""What the wrappers hand to Keras: checked, resolved, and without a trace of an earlier fit."""
+"""What the wrappers hand to Keras: checked, resolved, without a trace of an earlier fit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KERAS_BATCH_SIZE = 32
 
 # Arguments of Keras' fit that the trainer of populations knows, too.
 _KNOWN_ARGUMENTS = frozenset(
-    {
+    [
         "batch_size",
         "callbacks",
         "n_training",
@@ -31,10 +31,10 @@ _KNOWN_ARGUMENTS = frozenset(
         "validation_batch_size",
         "validation_data",
         "verbose",
-    }
+    ]
 )
 
-# What Keras makes of a loss and of all metrics that a model is compiled with.
+# The metrics that Keras makes of the loss, and of all metrics that a model is compiled with.
 _COMPILED_METRICS = frozenset({"loss", "compile_metrics"})
 
 

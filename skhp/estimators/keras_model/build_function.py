@@ -92,7 +92,7 @@ class OfferedParameters(dict[str, Any]):
         self.read.add(name)
         return super().pop(name, *default)
 
-    # Whoever takes all of them, by `**offered` too, goes through one of these.
+    # A function that takes all of them, by `**offered` too, calls one of these.
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all_read())

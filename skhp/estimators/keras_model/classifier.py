@@ -147,46 +147,6 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         return tags
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **kwargs: Any
-    ) -> Self:
-        """Build the model and train it.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-            Sparse matrices are made dense.
-        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
-            Rows that each hold a single 1 are classes, the numbers of the columns; predictions
-            have the same form.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows; only their ratios matter.
-        **kwargs : dict
-            Arguments of ``model.fit`` for this call, as ``validation_data``. Targets there have
-            the form of `y`.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        InvalidParameterError
-            If a parameter has a wrong value, or nothing takes it.
-        CannotJoinError
-            If `engine` is "population", and Keras alone can train the model.
-        ValueError
-            If the data are not finite, have one class only, or do not fit the outputs of the model.
-
-        Warns
-        -----
-        NonFiniteLossWarning
-            If the loss became NaN or infinite; the weights before it are kept.
-        """
-        self._given_classes = None
-        return self._fit_observed(X, y, sample_weight, kwargs)
-
-    @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
         self,
         X: ArrayLike,
@@ -218,7 +178,10 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
                 f"{self.classes_}."
             )
         self._given_classes = given
-        return super().partial_fit(X, y, sample_weight=sample_weight, **kwargs)
+        try:
+            return super().partial_fit(X, y, sample_weight=sample_weight, **kwargs)
+        finally:
+            del self._given_classes
 
     # That of scikit-learn's mixin would come first.
     score = KerasWrapper.score

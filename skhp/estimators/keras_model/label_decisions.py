@@ -1,4 +1,4 @@
-"""What the wrapper of a model decides of labels: probabilities, and a threshold for two classes."""
+"""The predictions of labels by a wrapped model, with a threshold for two classes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         if not hasattr(self, "rare_class_"):
             return self._as_given(super().predict(X, **kwargs))
         threshold, outputs = self._current_threshold(), self._predict_raw(X, **kwargs)
-        # What is likelier can be told of any outputs.
+        # Any outputs tell which class is likelier.
         of_two = likelier_of_two(outputs) if threshold.value == 0.5 else None
         if of_two is None:
             of_two = self.target_encoder_.inverse_transform(outputs, return_proba=True)
@@ -72,7 +72,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         Raises
         ------
         ValueError
-            If the outputs of the model are no probabilities.
+            If the outputs of the model are not probabilities.
         """
         outputs = self._predict_raw(X, **kwargs)
         return self.target_encoder_.inverse_transform(outputs, return_proba=True)
@@ -98,7 +98,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         Raises
         ------
         ValueError
-            If the outputs of the model are no probabilities.
+            If the outputs of the model are not probabilities.
         """
         outputs = self._own_outputs(X, **kwargs)
         probabilities = self.target_encoder_.inverse_transform(
@@ -132,7 +132,6 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
 
     def _initialize(self, X: Any, y: Any = None) -> tuple[np.ndarray, np.ndarray]:
         self._refuse_to_tune("initialize")
-        self._given_classes = None
         X, y = super()._initialize(X, y)
         self._settle(None, inputs=lambda: ())
         return X, y

@@ -67,7 +67,7 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
             return super().inverse_transform(y)
         if y.min() < -_TOLERANCE or y.max() > 1 + _TOLERANCE:
             raise ValueError(
-                f"The outputs of the model are no probabilities: they go from {y.min():.3g} to "
+                f"The outputs of the model are not probabilities: they go from {y.min():.3g} to "
                 f"{y.max():.3g}. Let its last layer have the activation 'sigmoid' or 'softmax', or "
                 "its loss from_logits=True."
             )
@@ -125,8 +125,7 @@ def as_probabilities(outputs: Any, loss: Any) -> Any:
 def log_probabilities(outputs: np.ndarray, loss: Any) -> np.ndarray | None:
     """Logarithms of the probabilities of classes from the outputs of a model, if they are logits.
 
-    None where the loss does not tell that they are, or tells of classes that do not exclude each
-    other.
+    None where the loss does not say that they are, or where the classes do not exclude each other.
     """
     logits, is_one = _logits_of(loss), outputs.shape[-1] == 1
     if logits == "each class" and is_one:
@@ -174,7 +173,8 @@ class LabelWrapper(KerasWrapper):
 
     class_weight: Any
     classes_: Any
-    _given_classes: np.ndarray | None
+    # The classes that a call of `partial_fit` names.
+    _given_classes: np.ndarray | None = None
     # Columns of the target where it is one-hot, and None where it is not.
     _one_hot_columns: int | None = None
 
@@ -236,10 +236,6 @@ class LabelWrapper(KerasWrapper):
         if kind == "binary" and self._given_classes is not None:
             return type_of_target(self._given_classes)
         return kind
-
-    def _copied(self, **changed: Any) -> Self:
-        # As fit does first of all.
-        return super()._copied(_given_classes=None, **changed)
 
     def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
         # The encoder reads from here which classes there are, if they were given.

@@ -36,7 +36,7 @@ from skhp.training.rate_schedules import rate_of_optimizer
 from skhp.training.row_order import TrainingSeeds
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 
-# To these, the sum of gradients is as good as one after the other.
+# These rules take the sum of two gradients as they take one gradient after the other.
 _LINEAR_RULES = frozenset({"sgd", "momentum", "nesterov", "sgd_weight_decay"})
 
 
@@ -154,7 +154,7 @@ def _loss(model: keras.Model) -> RowLoss:
     try:
         loss = keras.losses.get(model.loss)
     except (TypeError, ValueError) as error:
-        raise CannotJoinError(f"the loss {model.loss!r} is no single loss of Keras.") from error
+        raise CannotJoinError(f"the loss {model.loss!r} is not a single loss of Keras.") from error
     if not isinstance(loss, keras.losses.Loss):
         loss = next((kind() for kind in ROW_WISE_LOSSES if kind().fn is loss), loss)
     known = row_loss(loss) if isinstance(loss, keras.losses.Loss) else None
@@ -163,7 +163,7 @@ def _loss(model: keras.Model) -> RowLoss:
         raise CannotJoinError(f"the loss {name!r} is not known to be a mean over rows.")
     settings = dict(known.settings)
     if any(isinstance(value, (list, dict, np.ndarray)) for value in settings.values()):
-        raise CannotJoinError(f"the settings of the loss {loss.name!r} are no single numbers.")
+        raise CannotJoinError(f"the settings of the loss {loss.name!r} are not single numbers.")
     if settings.get("axis", -1) != -1 or loss.dtype != "float32":
         raise CannotJoinError(f"the loss {loss.name!r} has an axis or a dtype of its own.")
     return known

@@ -1,4 +1,4 @@
-"""What the fit of a wrapped model is watched on, and what it notes of its epochs."""
+"""Early stopping of a wrapped model, and the record of its epochs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class WatchedWrapper(RepairedWrapper):
         if compiled is not None:
             self._refuse_monitor(compiled)
         metric = rows = None
-        # What the model is compiled with goes before ours of the same name.
+        # A metric that the model is compiled with goes before ours of the same name.
         if self.monitor.removeprefix("val_") not in (compiled or ()):
             metric = monitored_metric(self.monitor, self._metrics, self._monitors)
         if metric is not None:

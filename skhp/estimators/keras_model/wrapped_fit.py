@@ -11,11 +11,12 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skhp.compat.scikit_learn import only_shows_progress, validate_parameter_constraints
-from skhp.estimators.early_stopping import (
-    kept_epoch,
-    replayed,
+from skhp.compat.scikit_learn import (
+    fit_context,
+    only_shows_progress,
+    validate_parameter_constraints,
 )
+from skhp.estimators.early_stopping import kept_epoch, replayed
 from skhp.estimators.fit_reports import EpochTasks, log_refusal
 from skhp.estimators.keras_model.arguments import refuse_arguments, separate_callbacks
 from skhp.estimators.keras_model.preparation import (
@@ -26,11 +27,7 @@ from skhp.estimators.keras_model.preparation import (
 )
 from skhp.estimators.keras_model.watched_rows import WatchedWrapper
 from skhp.estimators.keras_model.wrapped_rows import CheckedFit, HeldOutLabels, parted_rows
-from skhp.exceptions import (
-    CannotJoinError,
-    NonFiniteLossError,
-    NonFiniteLossWarning,
-)
+from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.portable_model import PortableModel
 from skhp.population.handover import AdoptableFit, adoptable_fit
 from skhp.training.fit_task import FitResult, FitTask
@@ -86,6 +83,46 @@ class KerasWrapper(WatchedWrapper):
                     self.model_, learnt, checked.held_out, checked.arguments["callbacks"]
                 ),
             )
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **kwargs: Any
+    ) -> Self:
+        """Build the model and train it.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+            Sparse matrices are made dense.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            For a classifier, rows that each hold a single 1 are classes, the numbers of the
+            columns, and other rows of zeros and ones several labels at once. Predictions have the
+            same form.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows; only their ratios matter.
+        **kwargs : dict
+            Arguments of ``model.fit`` for this call, as ``validation_data``. Targets there have
+            the form of `y`.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter has a wrong value, or nothing takes it.
+        CannotJoinError
+            If `engine` is "population", and Keras alone can train the model.
+        ValueError
+            If the data are not finite, have one class only, or do not fit the outputs of the model.
+
+        Warns
+        -----
+        NonFiniteLossWarning
+            If the loss became NaN or infinite; the weights before it are kept.
+        """
+        return self._fit_observed(X, y, sample_weight, kwargs)
 
     def _fit_observed(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, keywords: dict[str, Any]
@@ -222,7 +259,7 @@ class KerasWrapper(WatchedWrapper):
         self._settle(prepared.held_out, lambda: adopted.task.validation.X)
 
     def _settle(self, held_out: HeldOutLabels | None, inputs: Callable[[], Any]) -> None:
-        """Settle what is left to be after the training.
+        """Set what depends on the trained model, as a threshold.
 
         `inputs` returns the rows of the labels held out, as the model takes them.
         """

@@ -80,7 +80,7 @@ def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> P
     training, held_out = slice(None, n_training), slice(n_training, None)
     watched = taken((X, y), held_out)
     if weight is not None:
-        # Of the scale that the weights of the training get.
+        # Weights are in units of the mean weight of the training rows.
         watched = (*watched, weight[held_out] / weight[training].mean())
         weight = weight[training]
     return PartedRows(taken(X, training), taken(y, training), weight, watched)
@@ -134,7 +134,7 @@ class RepairedWrapper(ModelWrapper):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features, ...)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), as in `fit`
 
         Returns
         -------
@@ -260,7 +260,7 @@ class RepairedWrapper(ModelWrapper):
             self._python_params(), destination="fit", pass_filter=self._fit_kwargs
         )
         if keywords.get("validation_data") is not None:
-            # What a call is given goes before a parameter.
+            # The arguments of a call go before the parameters.
             routed.pop("validation_split", None)
         callbacks = self._ready_callbacks("fit")
         callbacks += all_callbacks(keywords.get("callbacks"))

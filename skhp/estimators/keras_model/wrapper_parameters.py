@@ -16,7 +16,7 @@ from skhp.estimators.parameters import keeps_parameters
 
 Model: TypeAlias = keras.Model | Callable[..., keras.Model] | None
 
-# What the classifier and the regressor say alike.
+# The documentation that the classifier and the regressor share.
 PARAMETERS = """
 build_fn : callable or keras.Model
     Former name of `model`.
@@ -57,12 +57,12 @@ patience : int
     Epochs without an improvement that early stopping waits for. Without early stopping, this
     and the next three have no effect.
 min_delta : float
-    A smaller change of `monitor` is no improvement.
+    A smaller change of `monitor` is not an improvement.
 engine : {"auto", "population", "keras"}
     What trains the model: the compiled program that trains whole populations, and a lone fit as
     a cohort of one, or Keras' own ``fit``. "auto" takes Keras where the model cannot join a
     population (it has callbacks other than EarlyStopping, layers that TensorFlow cannot
-    vectorise, metrics that are no means over rows, ...), and logs why at level INFO of the
+    vectorise, metrics that are not means over rows, ...), and logs why at level INFO of the
     logger "skhp"; "population" raises a `CannotJoinError` there.
     Weights agree to rounding, but for dropout, whose noise the two draw differently.
 **kwargs : dict

@@ -1,4 +1,4 @@
-"""What makes an estimator a multilayer perceptron: the parameters of its hidden layers."""
+"""The parameters of hidden layers, which make an estimator a multilayer perceptron."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from skhp.networks.perceptron_layers import (
     multilayer_perceptron_size,
 )
 
-# What the classifier and the regressor say alike.
+# The documentation that the classifier and the regressor share.
 PARAMETERS = """
 hidden_layers : int or "auto"
     Number of hidden layers; 0 makes a linear model. "auto" is as many as `neurons` has

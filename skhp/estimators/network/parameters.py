@@ -185,7 +185,7 @@ def row_parameters(kind: type) -> tuple[str, ...]:
 
 
 def _refuse_unknown(kind: type, declared: set[str]) -> None:
-    """Refuse what is no parameter of any class that an estimator is made of."""
+    """Refuse a name that is not a parameter of any class that an estimator is made of."""
     constructors = [vars(part)["__init__"] for part in kind.__mro__ if "__init__" in vars(part)]
     known = {name for constructor in constructors for name in parameter_names(constructor)}
     for name in sorted(declared - known):

@@ -1,4 +1,4 @@
-"""What a fit of a network is before it is trained."""
+"""A fit of a network that is prepared, and not trained yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what the user gave to a fit that only needs to be trained."""
+"""The rows of a fit: checked, parted and planned, so that it only needs to be trained."""
 
 from __future__ import annotations
 
@@ -277,7 +277,7 @@ class NetworkRows(NetworkParameters):
         return own_loss(self.loss)
 
     def _metric(self) -> Metric | None:
-        """What is monitored, under the name that the user has for it; None for the loss."""
+        """The metric that is monitored, under the user's name for it; None for the loss."""
         return monitored_metric(self.monitor, self._metrics, self._monitors)
 
     def _warn_of_batches(self, rows: TrainingRows, batch_size: int) -> None:

@@ -51,7 +51,7 @@ def test_wrong_number_of_units(three, units):
 @pytest.mark.parametrize("outputs", [[[-0.1, 0.5, 0.6]], [[0.1, 0.5, 1.1]]])
 def test_outputs_that_are_no_probabilities(three, outputs):
     assert three.inverse_transform(np.array(outputs)).tolist() == ["c"]
-    with pytest.raises(ValueError, match="no probabilities"):
+    with pytest.raises(ValueError, match="are not probabilities"):
         three.inverse_transform(np.array(outputs), return_proba=True)
 
 
