@@ -3,7 +3,6 @@
 import contextlib
 import inspect
 import pickle
-from typing import ClassVar
 
 import joblib
 import keras
@@ -437,15 +436,18 @@ class Recorder(keras.callbacks.Callback):
         self.weights.append(self.model.get_weights())
 
 
+WATCHED = {"metrics": ["accuracy", "mse"], "validation_split": 0.25}
+
+
+@pytest.fixture(scope="module")
+def keras_own(mixed):
+    """The record of a fit by Keras that nothing stops."""
+    fitted = classifier(**WATCHED, callbacks=Recorder(), engine="keras").fit(*mixed)
+    return fitted.callbacks_[0]
+
+
 class TestKerasCallback:
     """Keras' own callback, which is told of the epochs that Keras' own fit has run to the end."""
-
-    SETTINGS: ClassVar = {"metrics": ["accuracy", "mse"], "validation_split": 0.25}
-
-    @pytest.fixture(scope="class")
-    def keras_own(self, mixed):
-        fitted = classifier(**self.SETTINGS, callbacks=Recorder(), engine="keras").fit(*mixed)
-        return fitted.callbacks_[0]
 
     def assert_stopped_as(self, ours, callback, keras_own):
         """The fit is the one that Keras would have ended by this callback."""
@@ -466,9 +468,7 @@ class TestKerasCallback:
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
         assert ours.n_iter_ == epoch + 1
         for name, value in keras_own.logs[epoch].items():
-            names = {"mse": "mean_squared_error"}
-            found = ours.history_[names.get(name, name)][epoch]
-            assert found == pytest.approx(value, rel=1e-3, abs=1e-5), name
+            assert ours.history_[name][epoch] == pytest.approx(value, rel=1e-3, abs=1e-5), name
         best = next(
             number
             for number, weights in enumerate(keras_own.weights, 1)
@@ -495,7 +495,7 @@ class TestKerasCallback:
         ids=lambda callback: "-".join(f"{value}" for value in callback.values()),
     )
     def test_is_read(self, callback, mixed, keras_own):
-        ours = classifier(**self.SETTINGS, callbacks=STOPPING(**callback)).fit(*mixed)
+        ours = classifier(**WATCHED, callbacks=STOPPING(**callback)).fit(*mixed)
         expected = STOPPING(**callback)
         self.assert_stopped_as(ours, expected, keras_own)
         # The callback is left as Keras leaves it.
@@ -519,7 +519,7 @@ class TestKerasCallback:
         ids=["class", "list", "dict", "nested", "fit", "other parameters"],
     )
     def test_in_every_form(self, parameters, mixed, keras_own):
-        ours = classifier(**self.SETTINGS, **parameters).fit(*mixed)
+        ours = classifier(**WATCHED, **parameters).fit(*mixed)
         others = "callbacks__monitor" in parameters
         expected = STOPPING("loss", min_delta=0.1) if others else STOPPING(patience=1)
         self.assert_stopped_as(ours, expected, keras_own)
@@ -527,7 +527,7 @@ class TestKerasCallback:
 
     def test_given_to_fit(self, mixed, keras_own):
         stopping = STOPPING("loss", patience=1, min_delta=0.1)
-        ours = classifier(**self.SETTINGS).fit(*mixed, callbacks=[stopping])
+        ours = classifier(**WATCHED).fit(*mixed, callbacks=[stopping])
         assert stopping.stopped_epoch == 0
         expected = STOPPING("loss", patience=1, min_delta=0.1)
         self.assert_stopped_as(ours, expected, keras_own)
