@@ -232,10 +232,11 @@ def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]
     """Raise CannotJoinError for what Keras alone can do, told without a model."""
     unread = unread_callbacks(arguments["callbacks"])
     if unread:
+        reason = f"callbacks run in Python ({', '.join(dict.fromkeys(unread))})"
         raise CannotJoinError(
-            "there are callbacks, which run in Python, and a population is trained by a compiled "
-            "program. Leave them out, or let Keras train the network by itself.",
-            f"callbacks run in Python ({', '.join(dict.fromkeys(unread))})",
+            f"{reason}, and a population is trained by a compiled program. Leave them out, or let "
+            "Keras train the network by itself.",
+            reason,
         )
     if parameters.get("run_eagerly"):
         raise CannotJoinError("run_eagerly=True is something that only Keras does.")
