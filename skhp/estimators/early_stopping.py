@@ -20,7 +20,7 @@ from skhp.objectives.row_metrics import RowMetric
 from skhp.training.fit_task import TrainingOutcome, TrainingPlan
 from skhp.training.training_rows import ValidationRows
 
-# Of the perceptrons and the wrappers of models alike; `monitor` depends on the kind of estimator.
+# Perceptrons and wrappers of models share these; `monitor` depends on the kind of estimator.
 EARLY_STOPPING_CONSTRAINTS: dict[str, Any] = {
     "early_stopping": ["boolean"],
     "patience": [Interval(Integral, 1, None, closed="left")],
@@ -28,32 +28,27 @@ EARLY_STOPPING_CONSTRAINTS: dict[str, Any] = {
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
 }
 
-# What an EarlyStopping of Keras has. Whoever gave it more, as an `on_epoch_end` of their own,
-# wants something of it that Keras alone can do.
+# The attributes of Keras' EarlyStopping. A callback that the user gave more, as an `on_epoch_end`,
+# does something that Keras alone can do.
 _OWN_ATTRIBUTES = frozenset({*vars(keras.callbacks.EarlyStopping()), "best_epoch"})
 
 
 def monitors(metrics: Iterable[str], familiar: Iterable[str]) -> set[str]:
-    """What can be monitored: the loss, and our metrics, also by the names that Keras has."""
+    """The names that can be monitored: of the loss and of our metrics, Keras' names among them."""
     return {"val_loss", *(f"val_{name}" for name in metrics), *familiar}
 
 
 def monitored_metric(
     monitor: str, metrics: Mapping[str, Metric], familiar: Mapping[str, str]
 ) -> Metric | None:
-    """What is monitored, under the name that the user has for it; None for the loss."""
+    """The metric that is monitored, under the user's name for it; None for the loss."""
     given = monitor.removeprefix("val_")
     metric = metrics.get(familiar.get(monitor, given))
     return None if metric is None else replace(metric, logged_as=given)
 
 
 class Monitors(StrOptions):
-    """What the wrapper of a model can monitor, as far as it is known before the model is built.
-
-    Parameters
-    ----------
-    options : set of str
-    """
+    """What the wrapper of a model can monitor, as far as it is known before the model is built."""
 
     def __init__(self, options: set[str]) -> None:
         super().__init__(options)
@@ -68,12 +63,12 @@ class Monitors(StrOptions):
 
 @dataclass(frozen=True, eq=False)
 class WatchedRows:
-    """What a metric of ours is computed of after each epoch.
+    """The rows held out, of which a metric of ours is computed after each epoch.
 
-    `target` is that of the rows held out, `weight` what the user gave them; `outputs` has the model
-    predict them, as numbers or probabilities. `own_form` says what they are as the model itself
-    returns them; None if only Keras knows. Of two classes `target` is 1 for the rare one, and
-    `sign` is -1 where the log-odds of the model are those of the other one.
+    `weight` is the weight that the user gave each row. `outputs` predicts the rows, as numbers or
+    probabilities; `own_form` is the form in which the model itself returns them, and None if only
+    Keras knows it. For two classes, `target` is 1 for the rare one, and `sign` is -1 where the
+    log-odds of the model are those of the other one.
     """
 
     target: np.ndarray
@@ -86,15 +81,8 @@ class WatchedRows:
 class EarlyStoppingByParameters(keras.callbacks.EarlyStopping):
     """The early stopping that the parameters of an estimator ask for.
 
-    Parameters
-    ----------
-    monitor : str
-    patience : int
-    min_delta : float
-    metric : Metric, default=None
-        What is monitored where it is not the loss or a metric that the model is compiled with.
-    rows : WatchedRows, default=None
-        Needed with a metric.
+    A `metric`, with the `rows` that it is computed of, is watched where the monitor is neither the
+    loss nor a metric that the model is compiled with.
     """
 
     def __init__(
@@ -148,22 +136,7 @@ def planned_stopping(
     *,
     held_out: bool,
 ) -> dict[str, Any]:
-    """Fields of a `TrainingPlan` that do what callbacks would do.
-
-    Parameters
-    ----------
-    callbacks : sequence of keras.callbacks.Callback
-        None, or one to stop early by.
-    metrics : sequence of RowMetric
-        Those that the model is compiled with.
-    held_out : bool
-        Whether there are rows held out.
-
-    Raises
-    ------
-    CannotJoinError
-        If Keras alone can do it.
-    """
+    """Fields of a `TrainingPlan` that do what one callback would do, or a `CannotJoinError`."""
     if not callbacks:
         return {}
     if len(callbacks) > 1:
@@ -210,13 +183,7 @@ def planned_stopping(
 def with_metric_rows(
     validation: ValidationRows | None, watched: WatchedRows, metrics: Sequence[RowMetric]
 ) -> ValidationRows:
-    """Rows held out, with what a metric of ours is computed of.
-
-    Raises
-    ------
-    CannotJoinError
-        If the metrics that the model is compiled with count the rows by other weights.
-    """
+    """Rows held out, with what a metric of ours is computed of, or a `CannotJoinError`."""
     if validation is None:
         raise CannotJoinError("the rows held out are something that only Keras reads.")
     weight = np.ones(len(validation.X)) if watched.weight is None else watched.weight
@@ -239,7 +206,7 @@ def _whole(count: float) -> int:
 
 def _greater_is_better(callback: keras.callbacks.EarlyStopping, metric: RowMetric | None) -> bool:
     if callback.monitor_op is not None:
-        # It stopped a fit before, and keeps to what it was then.
+        # The callback has stopped a fit before, and keeps the direction that it had then.
         if callback.monitor_op not in (keras.ops.less, keras.ops.greater):
             raise CannotJoinError("EarlyStopping has a monitor_op that only Keras calls.")
         return callback.monitor_op == keras.ops.greater
@@ -288,7 +255,7 @@ def replayed(
 
 
 def kept_epoch(callbacks: Collection[keras.callbacks.Callback], first_epoch: int, last: int) -> int:
-    """The epoch of a fit by Keras, counted from 1, whose weights were kept; `last` if all else."""
+    """The epoch of a fit by Keras, counted from 1, whose weights were kept; `last` by default."""
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights:
             return min(int(callback.best_epoch) + 1 - first_epoch, last)

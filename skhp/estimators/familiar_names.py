@@ -44,18 +44,7 @@ def own_optimizer(name: str) -> str:
 
 
 def suggestion(name: str, value: Any, options: list[str], *, of_classes: bool) -> str:
-    """What leads from a refused value of a parameter to what was meant, as a sentence.
-
-    Parameters
-    ----------
-    name : str
-        Of the parameter.
-    value : object
-    options : list of str
-        The values that would be taken.
-    of_classes : bool
-        Whether the estimator is a classifier.
-    """
+    """A sentence that leads from a refused value of a parameter to the value that was meant."""
     said = {"optimizer": _optimizer, "activation": _activation}.get(name, lambda _: "")(value)
     if name == "loss":
         said = _loss(value, of_classes)

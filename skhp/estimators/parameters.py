@@ -36,16 +36,31 @@ class NamesIn(Set):
         return set(names)
 
 
-def suggest_misspelt(init: Callable[..., None]) -> Callable[..., None]:
-    """Make a constructor name the parameter that was meant by an unknown one."""
-    known = [name for name in inspect.signature(init).parameters if name != "self"]
+def keeps_parameters(init: Callable[..., None]) -> Callable[..., None]:
+    """Let a constructor, whose body is empty, keep each argument as the attribute of its name.
+
+    An unknown name is refused with the one that was meant. A constructor that takes further
+    keywords gives them to the method `_add_extra`.
+    """
+    signature = inspect.signature(init)
+    _, *parameters = signature.parameters.values()
+    kept = [
+        parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    further = [parameter.name for parameter in parameters[len(kept) :]]
 
     @functools.wraps(init)
-    def checked_init(self: Any, *args: Any, **parameters: Any) -> None:
-        _refuse_unknown(self, parameters, known)
-        init(self, *args, **parameters)
+    def constructor(self: Any, *positional: Any, **keywords: Any) -> None:
+        if not further:
+            _refuse_unknown(self, keywords, kept)
+        given = signature.bind(self, *positional, **keywords)
+        given.apply_defaults()
+        for name in kept:
+            setattr(self, name, given.arguments[name])
+        for name in further:
+            self._add_extra(given.arguments[name])
 
-    return checked_init
+    return constructor
 
 
 class NamedParametersMixin:

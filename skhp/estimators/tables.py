@@ -1,4 +1,4 @@
-"""From what the user gave to arrays, of any number of dimensions, that Keras can take."""
+"""Arrays that Keras can take, of any number of dimensions, from what the user gave."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ class EncodedTarget:
     """A target as the network takes it.
 
     `values` is what the loss compares with; `labels` holds the class numbers, or is None for
-    regression; `class_weight` has one entry a row. `scale` has for each target of a regression what
-    its unit is in that of the user, or is None where nothing was scaled. `rare` is the number of
+    regression; `class_weight` has one entry a row. `scale` holds the unit of each target of a
+    regression, in units of the user, or is None where nothing was scaled. `rare` is the number of
     the rare class of two, which a full-epoch metric is about; None for all other targets.
     """
 
@@ -127,13 +127,7 @@ class WeightedTable:
         )
 
     def without_zero_weights(self) -> Self:
-        """The table without the rows that nothing can be learnt from.
-
-        Raises
-        ------
-        ValueError
-            If no row is left.
-        """
+        """The table without the rows that nothing can be learnt from."""
         used = self._weight > 0
         if not used.any():
             raise ValueError(
@@ -219,7 +213,7 @@ class TargetScale:
 
     @classmethod
     def none(cls, n_targets: int) -> TargetScale:
-        """What leaves targets as they are."""
+        """The scale that leaves targets as they are."""
         return cls(np.zeros(n_targets), np.ones(n_targets))
 
     @classmethod
@@ -233,13 +227,7 @@ class TargetScale:
         return cls(mean, scale)
 
     def scaled(self, table: WeightedTable) -> WeightedTable:
-        """The table with its targets as a network learns them.
-
-        Raises
-        ------
-        ValueError
-            If a number is beyond float32 then, as one that is far from the rows of the first call.
-        """
+        """The table with its targets as a network learns them."""
         values = (table.target.values - self.mean) / self.scale
         if np.abs(values).max() > _LARGEST:
             raise ValueError(

@@ -8,21 +8,13 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import expit, logit
 
-# Log-odds beyond which a threshold would be 1 or 0 itself, and rare would be none or all.
+# Beyond these log-odds a threshold rounds to 0 or 1, and all rows or none would be rare.
 _TELLING = (-100.0, 30.0)
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The probability from which on the rare class of two is predicted.
-
-    Parameters
-    ----------
-    value : float
-        Between 0 and 1.
-    rare : {0, 1}
-        The position of the rare class among the two.
-    """
+    """The probability from which on the class at position `rare` of two is predicted."""
 
     value: float
     rare: int
@@ -35,30 +27,11 @@ class Threshold:
         weight: np.ndarray | None,
         rare: int,
     ) -> Self:
-        """The threshold with the greatest F1 of the rare class on some rows.
-
-        Parameters
-        ----------
-        probabilities : ndarray of shape (n_rows, 2)
-        is_rare : ndarray of bool, shape (n_rows,)
-        weight : ndarray of shape (n_rows,) or None
-        rare : {0, 1}
-        """
+        """The threshold with the greatest F1 of the rare class, from probabilities of both."""
         return cls(best_threshold(probabilities[:, rare], is_rare, weight), rare)
 
     def positions(self, probabilities: np.ndarray) -> np.ndarray:
-        """The positions of the classes that are predicted; at the threshold that is the rare one.
-
-        Parameters
-        ----------
-        probabilities : ndarray of shape (n_rows, 2)
-            As ``predict_proba`` returns them.
-
-        Examples
-        --------
-        >>> Threshold(0.25, rare=0).positions(np.array([[0.25, 0.75], [0.2, 0.8]])).tolist()
-        [0, 1]
-        """
+        """The position of the predicted class of each row; at the threshold it is the rare one."""
         # In the precision of the probabilities: 0.7 in float32 is below 0.7 in float64.
         is_rare = probabilities[:, self.rare] >= float(self.value)
         return np.where(is_rare, self.rare, 1 - self.rare)
@@ -86,7 +59,7 @@ class DecidesByThreshold:
         self._threshold = Threshold(float(value), self._rarest)
 
     def _current_threshold(self) -> Threshold:
-        """That of the last fit; in the middle of the first one it is still a half."""
+        """The threshold of the last fit; during the first one it is still 0.5."""
         return vars(self).get("_threshold", Threshold(0.5, self._rarest))
 
 
@@ -95,25 +68,9 @@ def best_threshold(
 ) -> float:
     """The probability of a class from which on its F1 on some rows is greatest.
 
-    Parameters
-    ----------
-    probability : ndarray of shape (n_rows,)
-        Of the class.
-    is_rare : ndarray of bool, shape (n_rows,)
-        Whether a row is of the class.
-    weight : ndarray of shape (n_rows,), default=None
-
-    Returns
-    -------
-    float
-        Between two rows of different predictions; of several that are as good, the one nearest to
-        0.5; 0.5 where no threshold gives any F1. Rows whose probabilities differ from 1 by less
-        than 1e-13 count as equally certain.
-
-    Examples
-    --------
-    >>> round(best_threshold(np.array([0.1, 0.2, 0.3, 0.6]), np.array([0, 0, 1, 1]) > 0), 3)
-    0.247
+    It lies between two rows of different predictions; of several equally good ones it is the one
+    nearest to 0.5, and it is 0.5 where no threshold gives any F1. Rows whose probabilities differ
+    from 1 by less than 1e-13 count as equally certain.
     """
     weight = np.ones(len(probability)) if weight is None else np.asarray(weight, np.float64)
     if not (weight * is_rare).any():
@@ -133,6 +90,6 @@ def best_threshold(
     threshold = float(expit(cut))
     is_above = log_odds > cut
     if (probability[~is_above] >= threshold).any():
-        # There is no number between the two in the precision of the probabilities.
+        # The precision of the probabilities has no number between the two.
         threshold = float(probability[is_above].min())
     return threshold

@@ -12,6 +12,7 @@ import skhp
 from skhp import KerasMLPClassifier, KerasMLPRegressor
 from skhp.exceptions import InvalidParameterError
 from skhp.losses import FocalLoss
+from skhp.objectives.losses import CLASSIFICATION_ALIASES, REGRESSION_ALIASES
 from skhp.shared.equality import equal
 
 GENERATOR = np.random.default_rng(0)
@@ -80,7 +81,7 @@ def test_a_loss_by_keras_name_is_the_loss_by_its_name_here(loss, y, same):
 
 
 def test_names_are_those_that_keras_itself_takes():
-    for aliases in (skhp.networks.CLASSIFICATION_ALIASES, skhp.networks.REGRESSION_ALIASES):
+    for aliases in (CLASSIFICATION_ALIASES, REGRESSION_ALIASES):
         for name in aliases:
             # Keras 2 had it without the underscore.
             assert LOSSES.get(name.replace("logcosh", "log_cosh")) is not None

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from skhp.compat.scikit_learn import StrOptions
-from skhp.estimators.parameters import NamedParametersMixin, suggest_misspelt
+from skhp.estimators.parameters import NamedParametersMixin, keeps_parameters
 from skhp.exceptions import InvalidParameterError
 
 
@@ -17,19 +17,15 @@ class Example(NamedParametersMixin, BaseEstimator):
         "size": ["boolean"],
     }
 
-    @suggest_misspelt
-    def __init__(self, colour="red", size=True):
-        self.colour = colour
-        self.size = size
+    @keeps_parameters
+    def __init__(self, colour="red", size=True): ...
 
 
 class Wider(Example):
     """A subclass of a user, whose new parameter has no constraints."""
 
-    @suggest_misspelt
-    def __init__(self, colour="red", size=True, weight=None):
-        super().__init__(colour=colour, size=size)
-        self.weight = weight
+    @keeps_parameters
+    def __init__(self, colour="red", size=True, weight=None): ...
 
 
 def test_every_misspelt_name_is_listed_with_the_nearest_one():

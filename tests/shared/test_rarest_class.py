@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.model_selection
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
     average_precision_score,
@@ -206,6 +206,67 @@ def test_early_stopping_keeps_the_epoch_that_is_best_for_the_rarest_class(engine
     assert fitted.best_epoch_ == np.argmax(values) + 1
     predicted = fitted.predict(X[rows])
     assert max(values) == pytest.approx(f1_score(table.y[rows], predicted, pos_label=0))
+
+
+OUTPUTS = {
+    "sigmoid": (1, "sigmoid", "binary_crossentropy", lambda outputs: outputs[:, 0]),
+    "logit": (
+        1,
+        "linear",
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        lambda outputs: expit(outputs[:, 0]),
+    ),
+    "softmax": (2, "softmax", "sparse_categorical_crossentropy", lambda outputs: outputs[:, 1]),
+    "logits": (
+        2,
+        "linear",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        lambda outputs: softmax(outputs, axis=1)[:, 1],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ["first of two", "second of two"])
+@pytest.mark.parametrize("outputs", OUTPUTS)
+def test_a_wrapped_model_watches_the_rarest_class_in_both_engines(outputs, name):
+    table = TABLES[name]
+    units, activation, loss, probability_of_1 = OUTPUTS[outputs]
+
+    def with_outputs(meta):
+        hidden = keras.layers.Dense(8, activation="tanh")
+        last = keras.layers.Dense(units, activation=activation)
+        return keras.Sequential([keras.Input((meta["n_features_in_"],)), hidden, last])
+
+    expected, logged = [], []
+
+    class Recorder(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            of_1 = probability_of_1(self.model(X[HELD_OUT]).numpy().astype(float))
+            of_rare = of_1 if table.column == 1 else 1 - of_1
+            expected.append(f1_score(table.is_rare[HELD_OUT], of_rare >= 0.5))
+            logged.append(logs["val_f1"])
+
+    held = X[HELD_OUT], table.y[HELD_OUT]
+    fits = {}
+    for engine, callbacks in (("keras", Recorder()), ("population", None)):
+        stopping = wrapper(
+            loss=loss,
+            monitor="val_f1",
+            early_stopping=True,
+            epochs=5,
+            optimizer__learning_rate=0.1,
+            engine=engine,
+            callbacks=callbacks,
+        ).set_params(model=with_outputs)
+        fits[engine] = stopping.fit(X[TRAINING], table.y[TRAINING], validation_data=held)
+    assert max(expected) > 0
+    assert len(set(expected)) > 1
+    assert logged == pytest.approx(expected, abs=1e-6)
+    for fitted in fits.values():
+        assert fitted.history_["val_f1"] == pytest.approx(expected, abs=1e-6)
+        assert fitted.best_epoch_ == np.argmax(expected) + 1
+        kept = f1_score(table.is_rare[HELD_OUT], says_rare(fitted, X[HELD_OUT], table))
+        assert kept == pytest.approx(max(expected))
 
 
 def test_which_class_is_rare_is_no_part_of_the_program():

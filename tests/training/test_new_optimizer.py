@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from skhp import KerasMLPClassifier
-from skhp.networks.optimizers import OPTIMIZERS
 from skhp.training import update_rules
+from skhp.training.rate_schedules import OPTIMIZERS
 from skhp.training.update_rules import UPDATE_RULES, Slot, add_update_rule
 
 

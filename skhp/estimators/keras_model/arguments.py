@@ -1,4 +1,4 @@
-"""What the wrappers hand to Keras: checked, resolved, and without a trace of an earlier fit."""
+"""What the wrappers hand to Keras: checked, resolved, without a trace of an earlier fit."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import copy
 import inspect
 import math
 from collections.abc import Mapping
-from numbers import Integral, Real
 from types import ModuleType
 from typing import Any
 
 import keras
 import numpy as np
 
-from skhp.compat.scikit_learn import Interval, StrOptions
-from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS, unread_callbacks
+from skhp.estimators.early_stopping import unread_callbacks
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.portable_model import PortableModel
 from skhp.shared.equality import library_of
@@ -23,37 +21,9 @@ from skhp.shared.unusable_data import ONE_TABLE
 
 KERAS_BATCH_SIZE = 32
 
-_ROWS: list[Any] = [
-    Interval(Integral, 1, None, closed="left"),
-    Interval(Integral, -1, 0, closed="left"),
-    None,
-]
-_UNROUTED: dict[str, list[Any]] = {
-    "batch_size": _ROWS,
-    "epochs": [Interval(Integral, 1, None, closed="left")],
-    "shuffle": ["boolean"],
-    "steps_per_epoch": [Interval(Integral, 1, None, closed="left"), None],
-    "validation_batch_size": _ROWS,
-    "validation_split": [Interval(Real, 0, 1, closed="left")],
-    "verbose": ["verbose", StrOptions({"auto"})],
-}
-
-WRAPPER_CONSTRAINTS: dict[str, Any] = {
-    **_UNROUTED,
-    **{f"fit__{name}": constraints for name, constraints in _UNROUTED.items()},
-    **EARLY_STOPPING_CONSTRAINTS,
-    "predict__batch_size": _ROWS,
-    "engine": [StrOptions({"auto", "population", "keras"})],
-    "class_weight": [dict, list, StrOptions({"balanced"}), None],
-    "random_state": ["random_state"],
-    "run_eagerly": ["boolean"],
-    "warm_start": ["boolean"],
-}
-
-
 # Arguments of Keras' fit that the trainer of populations knows, too.
 _KNOWN_ARGUMENTS = frozenset(
-    {
+    [
         "batch_size",
         "callbacks",
         "n_training",
@@ -61,10 +31,10 @@ _KNOWN_ARGUMENTS = frozenset(
         "validation_batch_size",
         "validation_data",
         "verbose",
-    }
+    ]
 )
 
-# What Keras makes of a loss and of all metrics that a model is compiled with.
+# The metrics that Keras makes of the loss, and of all metrics that a model is compiled with.
 _COMPILED_METRICS = frozenset({"loss", "compile_metrics"})
 
 
@@ -163,11 +133,6 @@ def separate_callbacks(callbacks: list[Any]) -> list[keras.callbacks.Callback]:
 
     Keras leaves its model and its counts in a callback, which other fits may have at the same time.
     Functions, and what cannot be copied, as an open file, remain the user's own.
-
-    Raises
-    ------
-    TypeError
-        If there is anything else than callbacks.
     """
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
@@ -264,21 +229,14 @@ def watches_prediction(callback: keras.callbacks.Callback) -> bool:
 
 
 def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-    """Raise CannotJoinError for what Keras alone can do, told without a model.
-
-    Parameters
-    ----------
-    parameters : mapping
-        Of the estimator.
-    arguments : mapping
-        Of Keras' fit.
-    """
+    """Raise CannotJoinError for what Keras alone can do, told without a model."""
     unread = unread_callbacks(arguments["callbacks"])
     if unread:
+        reason = f"callbacks run in Python ({', '.join(dict.fromkeys(unread))})"
         raise CannotJoinError(
-            "there are callbacks, which run in Python, and a population is trained by a compiled "
-            "program. Leave them out, or let Keras train the network by itself.",
-            f"callbacks run in Python ({', '.join(dict.fromkeys(unread))})",
+            f"{reason}, and a population is trained by a compiled program. Leave them out, or let "
+            "Keras train the network by itself.",
+            reason,
         )
     if parameters.get("run_eagerly"):
         raise CannotJoinError("run_eagerly=True is something that only Keras does.")

@@ -71,6 +71,59 @@ class BuildSignature:
         return [name for name in needed if name not in set(given)]
 
 
+class OfferedParameters(dict[str, Any]):
+    """What a build function is offered; `read` holds the names that it looked up."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        super().__init__(parameters)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The parameter of a name."""
+        self.read.add(name)
+        return super().get(name, default)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """The parameter of a name, which is taken out."""
+        self.read.add(name)
+        return super().pop(name, *default)
+
+    # A function that takes all of them, by `**offered` too, calls one of these.
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all_read())
+
+    def keys(self) -> Any:
+        """All names."""
+        return self._all_read().keys()
+
+    def values(self) -> Any:
+        """All values."""
+        return self._all_read().values()
+
+    def items(self) -> Any:
+        """All names with their values."""
+        return self._all_read().items()
+
+    def copy(self) -> dict[str, Any]:
+        """A plain dict of them all."""
+        return self._all_read()
+
+    def __or__(self, other: Any) -> Any:
+        return self._all_read() | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self._all_read()
+
+    def _all_read(self) -> dict[str, Any]:
+        self.read.update(dict.keys(self))
+        return {name: super(OfferedParameters, self).__getitem__(name) for name in dict.keys(self)}
+
+
 def _init(made: type) -> Any:
     return next(vars(part)["__init__"] for part in made.__mro__ if "__init__" in vars(part))
 
@@ -88,15 +141,7 @@ def collects_keywords(signature: inspect.Signature) -> bool:
 
 
 def model_mistake(model: Any, build_fn: Any, build_method: Any) -> str | None:
-    """What is wrong with what was given to build a model, if anything is.
-
-    Parameters
-    ----------
-    model, build_fn : object
-        Parameters of the estimator.
-    build_method : callable or None
-        The method ``_keras_build_fn`` of a subclass.
-    """
+    """What is wrong with what was given to build a model, if anything is."""
     if model is not None and build_fn is not None:
         return (
             "model and build_fn, its former name, are both given, so that build_fn would have no "

@@ -13,10 +13,14 @@ from skhp.compat.scikit_learn import fit_context
 from skhp.estimators.early_stopping import Monitors, monitors
 from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
 from skhp.estimators.keras_model.label_decisions import LabelDecisions
-from skhp.estimators.keras_model.wrapped_fit import KerasWrapper, Model
+from skhp.estimators.keras_model.wrapped_fit import KerasWrapper
+from skhp.estimators.keras_model.wrapper_parameters import ATTRIBUTES, PARAMETERS, Model
+from skhp.estimators.parameters import keeps_parameters
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
+from skhp.shared.documented_parameters import documented
 
 
+@documented(PARAMETERS, ATTRIBUTES)
 class KerasClassifier(ClassifierMixin, LabelDecisions):
     """Any Keras model as a classifier, with the conventions of SciKeras.
 
@@ -28,49 +32,9 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         `meta` is given what `fit` knows of the data, as ``meta["n_features_in_"]`` and
         ``meta["n_classes_"]``; `compile_kwargs`, what ``model.compile`` takes; `params`, all
         parameters of the estimator. A model that is built already is copied before each fit.
-    build_fn : callable or keras.Model, default=None
-        Former name of `model`.
-    warm_start : bool, default=False
-        Go on with the fitted model in each further `fit`.
-    random_state : int, RandomState instance or None, default=None
-        Decides the initial weights, the noise of layers and the order of the rows. With an integer,
-        a fit gives the same bits each time, also next to others in other threads. No global random
-        generator is read or changed.
-    optimizer : str, class or instance of keras.optimizers.Optimizer, default="rmsprop"
-        Its arguments are routed to it, as ``optimizer__learning_rate=0.01``.
     loss : str, function, class or instance of keras.losses.Loss, default=None
         Needed unless the build function compiles its model. With categorical crossentropy, the
         classes are given to the model as columns of zeros and ones.
-    metrics : list of str, function, class or instance of keras.metrics.Metric, default=None
-        Metrics that are noted after each epoch.
-    batch_size : int or None, default=None
-        Rows in a batch; None is 32, -1 all rows.
-    validation_batch_size : int or None, default=None
-        Rows in a batch of the validation; None is `batch_size`.
-    verbose : int or "auto", default=0
-        How much is printed while the model is trained.
-    callbacks : callback, list or dict of callbacks, default=None
-        Classes or instances of keras.callbacks.Callback; the arguments of classes are routed to
-        them, as ``callbacks__patience=3``. Instances are copied before each fit. `callbacks_`
-        has those that took part. Populations know what keras.callbacks.EarlyStopping does; all
-        others run in Python, so that Keras trains the model.
-    validation_split : float, default=0.0
-        Share of the rows, the last ones, that is not trained on but watched.
-    shuffle : bool, default=True
-        Take the rows in another order in each epoch.
-    run_eagerly : bool, default=False
-        Let Keras run without compiling anything, to debug a model.
-    epochs : int, default=1
-        Passes over the rows; with early stopping the most that there are.
-    early_stopping : bool, default=False
-        Stop when `monitor` on rows held out has not improved for `patience` epochs; the weights of
-        the best epoch are kept in any case. Held out are the rows of `validation_split` where it is
-        set, those of the ``validation_data`` given to `fit`, or else a share that is drawn.
-    patience : int, default=10
-        Epochs without an improvement that early stopping waits for. Without early stopping, this
-        and the next three have no effect.
-    min_delta : float, default=0.0
-        A smaller change of `monitor` is no improvement.
     monitor : str, default="val_loss"
         What early stopping watches: "val_loss", a metric that the model is compiled with, as
         "val_accuracy", or one of those of the multilayer perceptrons, as "val_f1", which is
@@ -78,13 +42,6 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     validation_fraction : float, default=0.2
         Share of the rows that early stopping holds out, drawn by `random_state`; copies of a row
         are on one side, and each class of two rows or more on both.
-    engine : {"auto", "population", "keras"}, default="auto"
-        What trains the model: the compiled program that trains whole populations, and a lone fit as
-        a cohort of one, or Keras' own ``fit``. "auto" takes Keras where the model cannot join a
-        population (it has callbacks other than EarlyStopping, layers that TensorFlow cannot
-        vectorise, metrics that are no means over rows, ...), and logs why at level INFO of the
-        logger "skhp"; "population" raises a `CannotJoinError` there.
-        Weights agree to rounding, but for dropout, whose noise the two draw differently.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with the sample weights.
     threshold : float or "tune", default=0.5
@@ -92,45 +49,20 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         probability itself it says the rarest. "tune" takes the one with the greatest F1 on the rows
         held out, after the training: those that early stopping watches, of `validation_split`, or
         of the ``validation_data`` given to `fit`.
-    **kwargs : dict
-        Parameters of the build function, and parameters with a prefix that tells where they go:
-        ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
-        ``fit__``, ``predict__``, ``score__``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
     n_classes_ : int
-    model_ : keras.Model
-        The trained model.
-    history_ : dict
-        A list of values, one an epoch, for the loss and each metric.
     rare_class_ : label
         The class with the fewest rows in `fit`, those that are held out included, whatever they
         weigh (rows of weight zero do not count); of equals the last. Only for two classes.
     threshold_ : float
         The probability of `rare_class_` that `predict` goes by; only for two classes.
-    n_iter_ : int
-        Epochs in `history_`.
-    best_epoch_ : int
-        The epoch, counted from 1, whose weights were kept: with early stopping the best one, and
-        the last one otherwise.
-    stop_reason_ : {"epochs", "patience", "callback", "non_finite_loss"}
-        Why the training ended: "patience" by `early_stopping`, "callback" by one of `callbacks`.
-    callbacks_ : list of keras.callbacks.Callback
-        The callbacks that took part in the last fit. They are not pickled.
-    target_encoder_, feature_encoder_ : transformers
-        What stands between the data and the model; see `target_encoder` and `feature_encoder`.
     target_type_ : str
         Kind of the target, as by ``sklearn.utils.multiclass.type_of_target``; of rows that each
         hold a single 1, that of the labels that they stand for.
-    n_features_in_ : int
-    feature_names_in_ : ndarray of str
-        Only if `X` had names that are all strings.
-    n_outputs_, n_outputs_expected_ : int
-        Columns of the target, and outputs that the model must have.
-    X_shape_, X_dtype_, y_ndim_, y_dtype_
-        What the data of the first fit were like.
+    {attributes}
 
     See Also
     --------
@@ -179,6 +111,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         "monitor": [Monitors(monitors(CLASSIFICATION_METRICS, CLASSIFICATION_MONITORS))],
     }
 
+    @keeps_parameters
     def __init__(
         self,
         model: Model = None,
@@ -206,78 +139,12 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         class_weight: Any = None,
         threshold: float | str = 0.5,
         **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            model=model,
-            build_fn=build_fn,
-            warm_start=warm_start,
-            random_state=random_state,
-            optimizer=optimizer,
-            loss=loss,
-            metrics=metrics,
-            batch_size=batch_size,
-            validation_batch_size=validation_batch_size,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            shuffle=shuffle,
-            run_eagerly=run_eagerly,
-            epochs=epochs,
-            early_stopping=early_stopping,
-            patience=patience,
-            min_delta=min_delta,
-            monitor=monitor,
-            validation_fraction=validation_fraction,
-            engine=engine,
-        )
-        self.class_weight = class_weight
-        self.threshold = threshold
-        self._add_extra(kwargs)
+    ) -> None: ...
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
-
-    @fit_context(prefer_skip_nested_validation=False)
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **kwargs: Any
-    ) -> Self:
-        """Build the model and train it.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-            Sparse matrices are made dense.
-        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
-            Rows that each hold a single 1 are classes, the numbers of the columns; predictions
-            have the same form.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows; only their ratios matter.
-        **kwargs : dict
-            Arguments of ``model.fit`` for this call, as ``validation_data``. Targets there have
-            the form of `y`.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        InvalidParameterError
-            If a parameter has a wrong value, or nothing takes it.
-        CannotJoinError
-            If `engine` is "population", and Keras alone can train the model.
-        ValueError
-            If the data are not finite, have one class only, or do not fit the outputs of the model.
-
-        Warns
-        -----
-        NonFiniteLossWarning
-            If the loss became NaN or infinite; the weights before it are kept.
-        """
-        self._given_classes = None
-        return self._fit_observed(X, y, sample_weight, kwargs)
 
     @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
@@ -311,37 +178,13 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
                 f"{self.classes_}."
             )
         self._given_classes = given
-        return super().partial_fit(X, y, sample_weight=sample_weight, **kwargs)
+        try:
+            return super().partial_fit(X, y, sample_weight=sample_weight, **kwargs)
+        finally:
+            del self._given_classes
 
-    def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Build the model without training it, as for a model that is trained already.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
-
-        Returns
-        -------
-        self : object
-        """
-        self._given_classes = None
-        return super().initialize(X, y)
-
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Accuracy of the predictions for `X`, or what a subclass has as `scorer`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
-        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-        """
-        return KerasWrapper.score(self, X, self._as_learnt(y), sample_weight)
+    # That of scikit-learn's mixin would come first.
+    score = KerasWrapper.score
 
     @staticmethod
     def scorer(y_true: ArrayLike, y_pred: ArrayLike, **kwargs: Any) -> float:

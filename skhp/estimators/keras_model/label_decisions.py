@@ -1,4 +1,4 @@
-"""What the wrapper of a model decides of labels: probabilities, and a threshold for two classes."""
+"""The predictions of labels by a wrapped model, with a threshold for two classes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 
 from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.early_stopping import WatchedRows
-from skhp.estimators.keras_model.class_encoding import (
+from skhp.estimators.keras_model.label_encoding import (
+    LabelWrapper,
     as_probabilities,
     likelier_of_two,
     log_probabilities,
     output_form,
 )
-from skhp.estimators.keras_model.preparation import CheckedFit, HeldOutLabels
-from skhp.estimators.keras_model.wrapped_labels import LabelWrapper
+from skhp.estimators.keras_model.wrapped_rows import CheckedFit, HeldOutLabels
 from skhp.estimators.threshold import DecidesByThreshold, Threshold
 from skhp.exceptions import InvalidParameterError
 from skhp.objectives.numbered_loss import NumberedLoss
@@ -49,7 +49,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         if not hasattr(self, "rare_class_"):
             return self._as_given(super().predict(X, **kwargs))
         threshold, outputs = self._current_threshold(), self._predict_raw(X, **kwargs)
-        # What is likelier can be told of any outputs.
+        # Any outputs tell which class is likelier.
         of_two = likelier_of_two(outputs) if threshold.value == 0.5 else None
         if of_two is None:
             of_two = self.target_encoder_.inverse_transform(outputs, return_proba=True)
@@ -72,7 +72,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         Raises
         ------
         ValueError
-            If the outputs of the model are no probabilities.
+            If the outputs of the model are not probabilities.
         """
         outputs = self._predict_raw(X, **kwargs)
         return self.target_encoder_.inverse_transform(outputs, return_proba=True)
@@ -98,7 +98,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         Raises
         ------
         ValueError
-            If the outputs of the model are no probabilities.
+            If the outputs of the model are not probabilities.
         """
         outputs = self._own_outputs(X, **kwargs)
         probabilities = self.target_encoder_.inverse_transform(

@@ -16,7 +16,7 @@ No other file imports SciKeras. What is wrong with SciKeras 0.13.0 on scikit-lea
   a second fit starts where the first one ended, or fails.
 - It is silent about parameters that have no effect: `optimizer` and `metrics` where the model is
   compiled already, `units` beside ``model__units``, what is routed to a callback that is not
-  there (see `parameters_without_effect.py` and `compiled_models.py`).
+  there (see `parameters_without_effect.py`).
 - It drops ``optimizer__learning_rate__decay_steps``, and hands NumPy's numbers to the user's
   layers, which Keras refuses.
 - It finds no class for a loss or metric that is named as "BinaryCrossentropy", so that no argument
@@ -27,7 +27,7 @@ No other file imports SciKeras. What is wrong with SciKeras 0.13.0 on scikit-lea
 - It refuses to predict on floats after a fit on whole numbers, and on other widths of string.
 - Its label encoder squeezes the probabilities of a single row to one dimension, takes logits for
   probabilities, predicts with too few output units, and lets Keras compare one column of class
-  numbers with several units (`skhp.estimators.keras_model.class_encoding`).
+  numbers with several units (`skhp.estimators.keras_model.label_encoding`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -49,16 +49,23 @@ from skhp.compat.keras import DefaultSeeds
 from skhp.compat.scikit_learn import CallbackSupportMixin
 from skhp.estimators.familiar_names import suggestion
 from skhp.estimators.keras_model.arguments import (
-    WRAPPER_CONSTRAINTS,
     class_named,
     fresh_objects,
     in_python_types,
     started_afresh,
 )
-from skhp.estimators.keras_model.build_function import model_mistake, wrong_result
-from skhp.estimators.keras_model.compiled_models import OfferedParameters, refuse_without_effect
-from skhp.estimators.keras_model.parameters_without_effect import held_out_twice, without_effect
-from skhp.estimators.keras_model.routed_parameters import RoutedParametersMixin, constructor_names
+from skhp.estimators.keras_model.build_function import (
+    OfferedParameters,
+    model_mistake,
+    wrong_result,
+)
+from skhp.estimators.keras_model.parameters_without_effect import (
+    held_out_twice,
+    refuse_without_effect,
+    without_effect,
+)
+from skhp.estimators.keras_model.routed_parameters import constructor_names
+from skhp.estimators.keras_model.wrapper_parameters import WrapperParameters
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope
 from skhp.shared.equality import equal
@@ -85,19 +92,11 @@ def keras_left_as_it_was() -> Iterator[None]:
 
 with keras_left_as_it_was():
     from scikeras._utils import route_params, unflatten_params
-    from scikeras.utils import loss_name, metric_name
-    from scikeras.utils.transformers import ClassifierLabelEncoder, RegressorTargetEncoder
+    from scikeras.utils import loss_name as loss_name
+    from scikeras.utils import metric_name as metric_name
+    from scikeras.utils.transformers import ClassifierLabelEncoder as ClassifierLabelEncoder
+    from scikeras.utils.transformers import RegressorTargetEncoder as RegressorTargetEncoder
     from scikeras.wrappers import BaseWrapper
-
-__all__ = [
-    "BaseWrapper",
-    "ClassifierLabelEncoder",
-    "ModelWrapper",
-    "RegressorTargetEncoder",
-    "loss_name",
-    "metric_name",
-    "route_params",
-]
 
 # `_more_tags`, dead on every scikit-learn that skhp supports, makes `check_estimator` refuse all
 # subclasses of a class that has it alone. This is the method that the class inherits anyway.
@@ -105,13 +104,12 @@ if "__sklearn_tags__" not in vars(BaseWrapper):
     BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
 
 
-class ModelWrapper(CallbackSupportMixin, RoutedParametersMixin, BaseWrapper):
+class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
     """A Keras model as an estimator: its parameters, how it is built and what it is made of."""
 
     _unrouted_names = frozenset(
         BaseWrapper._fit_kwargs | BaseWrapper._compile_kwargs | BaseWrapper._predict_kwargs
     )
-    _parameter_constraints: ClassVar[dict[str, Any]] = WRAPPER_CONSTRAINTS
 
     model_: keras.Model
     early_stopping: bool

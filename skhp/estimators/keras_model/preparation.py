@@ -6,13 +6,14 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
 
 from skhp.estimators.early_stopping import planned_stopping, with_metric_rows
 from skhp.estimators.keras_model.arguments import refuse_model
+from skhp.estimators.keras_model.wrapped_rows import HeldOutLabels, PartedRows
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layered_network import layered_network
 from skhp.networks.network import flattened, network_numbers, unflattened
@@ -33,48 +34,12 @@ from skhp.training.training_rows import (
 )
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 
-# To these, the sum of gradients is as good as one after the other.
+# These rules take the sum of two gradients as they take one gradient after the other.
 _LINEAR_RULES = frozenset({"sgd", "momentum", "nesterov", "sgd_weight_decay"})
-
-
-class HeldOutLabels(NamedTuple):
-    """Labels that a threshold is tuned on, with the weights that the user gave their rows."""
-
-    labels: np.ndarray
-    weight: np.ndarray | None
-
-
-class CheckedFit(NamedTuple):
-    """Rows of a fit as they were given, checked, and the arguments of Keras' fit.
-
-    `weight` and `used` tell of each row its weight and whether it has one. `fresh` is False where
-    a fitted model is trained on. `held_out` is None where nothing is tuned after the training.
-    `sample_weight` is what the user gave the rows; `stops_early` tells that the parameters of the
-    estimator ask for early stopping.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray | None
-    used: np.ndarray
-    arguments: dict[str, Any]
-    fresh: bool
-    held_out: HeldOutLabels | None = None
-    sample_weight: np.ndarray | None = None
-    stops_early: bool = False
 
 
 # Losses that compare the numbers of classes with an output for each.
 _OF_CLASS_NUMBERS = (keras.losses.SparseCategoricalCrossentropy, NumberedLoss)
-
-
-class PartedRows(NamedTuple):
-    """Rows as the model takes them: to train on, and to watch where there are any."""
-
-    X: Any
-    y: Any
-    weight: np.ndarray | None
-    validation: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,23 +56,6 @@ class PreparedModel:
     callbacks: Sequence[keras.callbacks.Callback]
 
 
-def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:
-    """The first rows to train on and the others, if there are any, to watch."""
-    if n_training == len(keras.tree.flatten(X)[0]):
-        return PartedRows(X, y, weight, None)
-
-    def taken(rows: Any, part: slice) -> Any:
-        return keras.tree.map_structure(lambda array: array[part], rows)
-
-    training, held_out = slice(None, n_training), slice(n_training, None)
-    watched = taken((X, y), held_out)
-    if weight is not None:
-        # Of the scale that the weights of the training get.
-        watched = (*watched, weight[held_out] / weight[training].mean())
-        weight = weight[training]
-    return PartedRows(taken(X, training), taken(y, training), weight, watched)
-
-
 def custom_fit_task(
     model: keras.Model,
     rows: PartedRows,
@@ -118,25 +66,7 @@ def custom_fit_task(
     seeds: TrainingSeeds,
     origin: Any = None,
 ) -> FitTask:
-    """The training of a compiled model as a member of a cohort.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Built, and compiled.
-    rows : PartedRows
-    arguments : mapping
-        Of Keras' fit.
-    epochs, first_epoch : int
-        How many epochs to train, and how many an earlier fit has run.
-    seeds : TrainingSeeds
-    origin : object, default=None
-
-    Raises
-    ------
-    CannotJoinError
-        If Keras has to train the model.
-    """
+    """The training of a compiled model as a member of a cohort."""
     refuse_model(model)
     loss = _loss(model)
     X, y = _as_input(model, rows.X), _as_target(model, loss, rows.y)
@@ -202,13 +132,7 @@ def write_weights(model: keras.Model, network: Any, trained: MemberWeights) -> N
 
 
 class WeightsInModel:
-    """Writes the weights of each epoch into a model before it tells an observer of the epoch.
-
-    Parameters
-    ----------
-    observer : EpochObserver
-    write : callable
-    """
+    """Writes the weights of each epoch into a model before it tells an observer of the epoch."""
 
     def __init__(self, observer: EpochObserver, write: Callable[[], None]) -> None:
         self._observer = observer
@@ -228,7 +152,7 @@ def _loss(model: keras.Model) -> RowLoss:
     try:
         loss = keras.losses.get(model.loss)
     except (TypeError, ValueError) as error:
-        raise CannotJoinError(f"the loss {model.loss!r} is no single loss of Keras.") from error
+        raise CannotJoinError(f"the loss {model.loss!r} is not a single loss of Keras.") from error
     if not isinstance(loss, keras.losses.Loss):
         loss = next((kind() for kind in ROW_WISE_LOSSES if kind().fn is loss), loss)
     known = row_loss(loss) if isinstance(loss, keras.losses.Loss) else None
@@ -237,7 +161,7 @@ def _loss(model: keras.Model) -> RowLoss:
         raise CannotJoinError(f"the loss {name!r} is not known to be a mean over rows.")
     settings = dict(known.settings)
     if any(isinstance(value, (list, dict, np.ndarray)) for value in settings.values()):
-        raise CannotJoinError(f"the settings of the loss {loss.name!r} are no single numbers.")
+        raise CannotJoinError(f"the settings of the loss {loss.name!r} are not single numbers.")
     if settings.get("axis", -1) != -1 or loss.dtype != "float32":
         raise CannotJoinError(f"the loss {loss.name!r} has an axis or a dtype of its own.")
     return known

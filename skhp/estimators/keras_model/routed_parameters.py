@@ -109,7 +109,7 @@ class RoutedParametersMixin(NamedParametersMixin):
         return self
 
     def _chosen(self) -> dict[str, Any]:
-        """Parameters that somebody set: to another value than their default, or by `set_params`."""
+        """Parameters that somebody set: by `set_params`, or to another value than the default."""
         defaults = constructor_defaults(type(self))
         return {
             name: value

@@ -1,4 +1,4 @@
-"""What the fit of a wrapped model is watched on, and what it notes of its epochs."""
+"""Early stopping of a wrapped model, and the record of its epochs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from skhp.estimators.early_stopping import (
 )
 from skhp.estimators.keras_model.arguments import predicts_in_its_own_way, rows_at_once
 from skhp.estimators.keras_model.model_wrapper import metric_name
-from skhp.estimators.keras_model.preparation import (
+from skhp.estimators.keras_model.preparation import compiled_metrics
+from skhp.estimators.keras_model.wrapped_rows import (
     CheckedFit,
     PartedRows,
-    compiled_metrics,
+    RepairedWrapper,
     parted_rows,
 )
-from skhp.estimators.keras_model.wrapped_rows import RepairedWrapper
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.predictions import model_outputs
 from skhp.objectives.metrics import Metric
@@ -63,7 +63,7 @@ class WatchedWrapper(RepairedWrapper):
         if compiled is not None:
             self._refuse_monitor(compiled)
         metric = rows = None
-        # What the model is compiled with goes before ours of the same name.
+        # A metric that the model is compiled with goes before ours of the same name.
         if self.monitor.removeprefix("val_") not in (compiled or ()):
             metric = monitored_metric(self.monitor, self._metrics, self._monitors)
         if metric is not None:

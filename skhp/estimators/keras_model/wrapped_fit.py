@@ -5,106 +5,41 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skhp.compat.scikit_learn import only_shows_progress, validate_parameter_constraints
-from skhp.estimators.early_stopping import (
-    kept_epoch,
-    replayed,
+from skhp.compat.scikit_learn import (
+    fit_context,
+    only_shows_progress,
+    validate_parameter_constraints,
 )
-from skhp.estimators.epoch_tasks import EpochTasks
+from skhp.estimators.early_stopping import kept_epoch, replayed
+from skhp.estimators.fit_reports import EpochTasks, log_refusal
 from skhp.estimators.keras_model.arguments import refuse_arguments, separate_callbacks
 from skhp.estimators.keras_model.preparation import (
-    CheckedFit,
-    HeldOutLabels,
     PreparedModel,
     WeightsInModel,
     custom_fit_task,
-    parted_rows,
     write_weights,
 )
 from skhp.estimators.keras_model.watched_rows import WatchedWrapper
-from skhp.estimators.refusal_log import log_refusal
-from skhp.exceptions import (
-    CannotJoinError,
-    NonFiniteLossError,
-    NonFiniteLossWarning,
-)
+from skhp.estimators.keras_model.wrapped_rows import CheckedFit, HeldOutLabels, parted_rows
+from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.portable_model import PortableModel
 from skhp.population.handover import AdoptableFit, adoptable_fit
 from skhp.training.cohort.cohort import LoneFit
 from skhp.training.fit_task import FitResult, FitTask
 from skhp.training.keras_fit import ObservedEpochs, StopAtNonFiniteLoss, fit_model
 
-Model: TypeAlias = keras.Model | Callable[..., keras.Model] | None
-
 
 class KerasWrapper(WatchedWrapper):
     """Base of the classifier and the regressor; not for direct use."""
 
-    def __init__(
-        self,
-        model: Model = None,
-        *,
-        build_fn: Model = None,
-        warm_start: bool = False,
-        random_state: int | np.random.RandomState | None = None,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = None,
-        batch_size: int | None = None,
-        validation_batch_size: int | None = None,
-        verbose: int = 0,
-        callbacks: Any = None,
-        validation_split: float = 0.0,
-        shuffle: bool = True,
-        run_eagerly: bool = False,
-        epochs: int = 1,
-        early_stopping: bool = False,
-        patience: int = 10,
-        min_delta: float = 0.0,
-        monitor: str = "val_loss",
-        validation_fraction: float = 0.2,
-        engine: str = "auto",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            model=model,
-            build_fn=build_fn,
-            warm_start=warm_start,
-            random_state=random_state,
-            optimizer=optimizer,
-            loss=loss,
-            metrics=metrics,
-            batch_size=batch_size,
-            validation_batch_size=validation_batch_size,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            shuffle=shuffle,
-            run_eagerly=run_eagerly,
-            epochs=epochs,
-        )
-        self.early_stopping = early_stopping
-        self.patience = patience
-        self.min_delta = min_delta
-        self.monitor = monitor
-        self.validation_fraction = validation_fraction
-        self.engine = engine
-        self._add_extra(kwargs)
-
     def __skhp_fit_task__(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> FitTask:
-        """Prepare a fit that a population is to train, as `fit` would.
-
-        Raises
-        ------
-        CannotJoinError
-            If Keras has to train the model.
-        """
+        """Prepare a fit that a population is to train, as `fit` would."""
         self._validate_params()
         drawn_before = copy.deepcopy(self.random_state)
         try:
@@ -147,6 +82,46 @@ class KerasWrapper(WatchedWrapper):
                     self.model_, learnt, checked.held_out, checked.arguments["callbacks"]
                 ),
             )
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **kwargs: Any
+    ) -> Self:
+        """Build the model and train it.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
+            Sparse matrices are made dense.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            For a classifier, rows that each hold a single 1 are classes, the numbers of the
+            columns, and other rows of zeros and ones several labels at once. Predictions have the
+            same form.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows; only their ratios matter.
+        **kwargs : dict
+            Arguments of ``model.fit`` for this call, as ``validation_data``. Targets there have
+            the form of `y`.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        InvalidParameterError
+            If a parameter has a wrong value, or nothing takes it.
+        CannotJoinError
+            If `engine` is "population", and Keras alone can train the model.
+        ValueError
+            If the data are not finite, have one class only, or do not fit the outputs of the model.
+
+        Warns
+        -----
+        NonFiniteLossWarning
+            If the loss became NaN or infinite; the weights before it are kept.
+        """
+        return self._fit_observed(X, y, sample_weight, kwargs)
 
     def _fit_observed(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, keywords: dict[str, Any]
@@ -283,7 +258,7 @@ class KerasWrapper(WatchedWrapper):
         self._settle(prepared.held_out, lambda: adopted.task.validation.X)
 
     def _settle(self, held_out: HeldOutLabels | None, inputs: Callable[[], Any]) -> None:
-        """Settle what is left to be after the training.
+        """Set what depends on the trained model, as a threshold.
 
         `inputs` returns the rows of the labels held out, as the model takes them.
         """

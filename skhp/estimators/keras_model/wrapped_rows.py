@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -25,12 +25,64 @@ from skhp.estimators.keras_model.arguments import (
     watches_prediction,
 )
 from skhp.estimators.keras_model.model_wrapper import ModelWrapper, route_params
-from skhp.estimators.keras_model.preparation import CheckedFit
 from skhp.estimators.tables import checked_arrays, checked_rows
 from skhp.networks.predictions import model_outputs
 from skhp.shared.unusable_data import refuse_several_inputs
 from skhp.training.keras_fit import as_model_inputs
 from skhp.training.training_rows import row_groups, validation_split
+
+
+class HeldOutLabels(NamedTuple):
+    """Labels that a threshold is tuned on, with the weights that the user gave their rows."""
+
+    labels: np.ndarray
+    weight: np.ndarray | None
+
+
+class CheckedFit(NamedTuple):
+    """Rows of a fit as they were given, checked, and the arguments of Keras' fit.
+
+    `weight` and `used` tell of each row its weight and whether it has one. `fresh` is False where
+    a fitted model is trained on. `held_out` is None where nothing is tuned after the training.
+    `sample_weight` is what the user gave the rows; `stops_early` tells that the parameters of the
+    estimator ask for early stopping.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+    used: np.ndarray
+    arguments: dict[str, Any]
+    fresh: bool
+    held_out: HeldOutLabels | None = None
+    sample_weight: np.ndarray | None = None
+    stops_early: bool = False
+
+
+class PartedRows(NamedTuple):
+    """Rows as the model takes them: to train on, and to watch where there are any."""
+
+    X: Any
+    y: Any
+    weight: np.ndarray | None
+    validation: Any
+
+
+def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:
+    """The first rows to train on and the others, if there are any, to watch."""
+    if n_training == len(keras.tree.flatten(X)[0]):
+        return PartedRows(X, y, weight, None)
+
+    def taken(rows: Any, part: slice) -> Any:
+        return keras.tree.map_structure(lambda array: array[part], rows)
+
+    training, held_out = slice(None, n_training), slice(n_training, None)
+    watched = taken((X, y), held_out)
+    if weight is not None:
+        # Weights are in units of the mean weight of the training rows.
+        watched = (*watched, weight[held_out] / weight[training].mean())
+        weight = weight[training]
+    return PartedRows(taken(X, training), taken(y, training), weight, watched)
 
 
 class RepairedWrapper(ModelWrapper):
@@ -81,7 +133,7 @@ class RepairedWrapper(ModelWrapper):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features, ...)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), as in `fit`
 
         Returns
         -------
@@ -207,7 +259,7 @@ class RepairedWrapper(ModelWrapper):
             self._python_params(), destination="fit", pass_filter=self._fit_kwargs
         )
         if keywords.get("validation_data") is not None:
-            # What a call is given goes before a parameter.
+            # The arguments of a call go before the parameters.
             routed.pop("validation_split", None)
         callbacks = self._ready_callbacks("fit")
         callbacks += all_callbacks(keywords.get("callbacks"))
@@ -253,7 +305,7 @@ class RepairedWrapper(ModelWrapper):
         return keras.tree.map_structure(_as_float64, outputs)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Score of the predictions for `X`, by the method `scorer`.
+        """Score of the predictions by `scorer`: accuracy, or the coefficient of determination.
 
         Parameters
         ----------
@@ -266,7 +318,12 @@ class RepairedWrapper(ModelWrapper):
         score : float
         """
         arguments = route_params(self.get_params(), destination="score", pass_filter=set())
+        y = self._as_learnt(y)
         return self.scorer(y, self.predict(X), sample_weight=sample_weight, **arguments)
+
+    def _as_learnt(self, y: Any) -> Any:
+        """A target in the form that predictions have."""
+        return y
 
 
 def _without_callbacks(routed: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a network of classes decides, from the outputs before its last activation."""
+"""The predictions of a network of classes, from its outputs before the last activation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from skhp.training.trained_network import TrainedNetwork
 
 
 class OneHotForm(NamedTuple):
-    """How a target of one-hot rows was given."""
+    """The form of a target that was given as one-hot rows."""
 
     n_columns: int
     dtype: np.dtype

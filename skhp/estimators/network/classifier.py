@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import hypergeom
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
@@ -17,15 +19,56 @@ from skhp.compat.scikit_learn import Interval, StrOptions, fit_context
 from skhp.estimators.early_stopping import monitors
 from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
 from skhp.estimators.network.class_decisions import ClassDecisions
-from skhp.estimators.network.loss import network_loss, warn_of_empty_batches
 from skhp.estimators.parameters import NamesIn
 from skhp.estimators.tables import EncodedTarget
-from skhp.exceptions import InvalidParameterError
-from skhp.objectives.losses import CLASSIFICATION_ALIASES, NetworkLoss
+from skhp.exceptions import InvalidParameterError, RareClassWarning
+from skhp.objectives.losses import (
+    CLASSIFICATION_ALIASES,
+    NetworkLoss,
+    is_for_two_classes,
+    own_loss,
+)
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
-from skhp.objectives.numbered_loss import NAMED_LOSSES
+from skhp.objectives.numbered_loss import NAMED_LOSSES, name_of_loss
 from skhp.shared.class_targets import class_labels, one_hot_classes
 from skhp.training.training_rows import TrainingRows
+
+
+def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
+    """The loss of a network; `rarest` is the code of the class that it is about, of two."""
+    if n_classes > 2 and is_for_two_classes(loss):
+        own = "focal" if "focal" in repr(loss).lower() else "crossentropy"
+        raise InvalidParameterError(
+            f"loss={loss!r} is for two classes, and y has {n_classes}: write {own!r}, which is for "
+            "any number of them."
+        )
+    loss = own_loss(loss)
+    if isinstance(loss, str):
+        if loss not in NAMED_LOSSES:
+            return loss
+        loss = NAMED_LOSSES[loss]()
+    loss.numbers_of_member()
+    if n_classes == 2:
+        loss = loss.about(rarest)
+    return NetworkLoss(name_of_loss(type(loss)), tuple(loss.get_params().items()))
+
+
+def warn_of_empty_batches(
+    loss: str | NetworkLoss, rows: TrainingRows, batch_size: int, rarest: int, label: Any
+) -> None:
+    """Warn where most batches would hold no row of the rarest class, and could not teach its F1."""
+    if isinstance(loss, str) or loss.name != "soft_f1":
+        return
+    n_rows, n_rare = len(rows.X), int((np.ravel(rows.y) == rarest).sum())
+    share = hypergeom(n_rows, n_rare, min(batch_size, n_rows)).pmf(0)
+    if share > 0.5:
+        warnings.warn(
+            f"{share:.0%} of the batches of {batch_size} rows hold no row of class {label!r} "
+            f"({n_rare} of {n_rows} rows), and teach loss='soft_f1' nothing of it. Set a larger "
+            "batch_size, or batch_size='full'.",
+            RareClassWarning,
+            stacklevel=2,
+        )
 
 
 class NetworkClassifier(ClassifierMixin, ClassDecisions):
@@ -56,47 +99,6 @@ class NetworkClassifier(ClassifierMixin, ClassDecisions):
         super().__init__(**of_training)
         self.class_weight = class_weight
         self.threshold = threshold
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-    ) -> Self:
-        """Train a network.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows; sparse ones are made dense.
-        y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
-            Labels of any type, of two classes or more; or rows that each hold a single 1, whose
-            classes are the numbers of the columns. Predictions have the same form.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, none negative; a row of weight zero is left out.
-        X_val, y_val : array-like, default=None
-            Rows to be watched on, in place of a part held out of `X`.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            If the data cannot be learnt from (NaN, infinite or too large values, one class only,
-            another shape), or if a parameter has a value out of its range.
-
-        Warns
-        -----
-        NonFiniteLossWarning
-            If the loss became NaN or infinite; the last finite best weights are kept.
-        """
-        return self._fit(X, y, sample_weight, X_val, y_val)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(

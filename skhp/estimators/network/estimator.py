@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from skhp.compat.scikit_learn import CallbackSupportMixin, only_shows_progress
-from skhp.estimators.epoch_tasks import EpochTasks
+from skhp.compat.scikit_learn import CallbackSupportMixin, fit_context, only_shows_progress
+from skhp.estimators.fit_reports import EpochTasks, callbacks_reason, log_refusal
 from skhp.estimators.network.prepared_fit import PreparedFit, PreparedRows
 from skhp.estimators.network.rows import NetworkRows
-from skhp.estimators.refusal_log import callbacks_reason, log_refusal
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.build import build_network, compile_network
 from skhp.population.handover import AdoptableFit, adoptable_fit
@@ -42,16 +41,52 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
     learning_rate_: list[float]
 
     def __skhp_fit_task__(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> FitTask:
-        """Prepare a fit that a population is to train, as `fit` would.
-
-        Raises
-        ------
-        CannotJoinError
-            If Keras has to train this network.
-        """
+        """Prepare a fit that a population is to train, as `fit` would."""
         self._validate_params()
         self._refuse_population()
         return self._prepared(X, y, **fit_params).task()
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
+        """Train a network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows; sparse ones are made dense.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers for a regressor, of one target or several. For a classifier labels of any type,
+            of two classes or more, or rows that each hold a single 1, whose classes are the numbers
+            of the columns. Predictions have the same form.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, none negative; a row of weight zero is left out.
+        X_val, y_val : array-like, default=None
+            Rows to be watched on, in place of a part held out of `X`.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If the data cannot be learnt from (NaN, infinite or too large values, one class only,
+            another shape), or if a parameter has a value out of its range.
+
+        Warns
+        -----
+        NonFiniteLossWarning
+            If the loss became NaN or infinite; the last finite best weights are kept.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val)
 
     def _fit(
         self,
@@ -222,7 +257,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         self._warn_of_non_finite_loss(outcome)
 
     def _settle(self, prepared: PreparedFit, network: TrainedNetwork) -> None:
-        """Settle what is left to be after the training."""
+        """Set what depends on the trained model, as a threshold."""
 
     def _refuse_population(self) -> None:
         if self.engine == "keras":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -15,16 +15,35 @@ from sklearn.base import BaseEstimator, is_classifier
 from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS
 from skhp.estimators.familiar_names import OPTIMIZER_ALIASES, suggestion
-from skhp.estimators.parameters import NamedParametersMixin, NamesIn, suggest_misspelt
+from skhp.estimators.parameters import NamedParametersMixin, NamesIn, keeps_parameters
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.description import NetworkSize
 from skhp.objectives.losses import why_not
 from skhp.shared.amounts import as_text, bytes_of
+from skhp.shared.nearest_name import nearest_name
 from skhp.training.rate_schedules import OPTIMIZERS, SCHEDULES, schedule_from
 
 
 class NetworkParameters(NamedParametersMixin, BaseEstimator):
     """Parameters of the training of a network, and the values that they may have."""
+
+    optimizer: str
+    learning_rate: float
+    lr_schedule: str | Mapping[str, Any] | None
+    batch_size: int | str
+    epochs: int
+    early_stopping: bool
+    patience: int
+    min_delta: float
+    monitor: str
+    validation_fraction: float
+    loss: Any
+    engine: str
+    max_memory: int | str | None
+    callbacks: Any
+    warm_start: bool
+    random_state: int | np.random.RandomState | None
+    verbose: int
 
     _row_parameters: ClassVar[tuple[str, ...]] = ()
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -63,7 +82,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
             params |= {f"loss__{name}": value for name, value in of_loss.items()}
         return params
 
-    @suggest_misspelt
+    @keeps_parameters
     def __init__(
         self,
         optimizer: str = "adam",
@@ -83,24 +102,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
-    ) -> None:
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.lr_schedule = lr_schedule
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.early_stopping = early_stopping
-        self.patience = patience
-        self.min_delta = min_delta
-        self.monitor = monitor
-        self.validation_fraction = validation_fraction
-        self.loss = loss
-        self.engine = engine
-        self.max_memory = max_memory
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.verbose = verbose
+    ) -> None: ...
 
     def _suggestion(self, name: str, value: Any, options: list[str]) -> str:
         return suggestion(name, value, options, of_classes=is_classifier(self))
@@ -114,12 +116,8 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
     def _check_combination(self) -> None:
         """Raise where parameters that are right by themselves do not go together.
 
-        It needs no rows, so that a search can ask for each candidate before any is trained.
-
-        Raises
-        ------
-        InvalidParameterError
-            In one line for each mistake.
+        It needs no rows, so that a search can ask for each candidate before any is trained; the
+        error has one line for each mistake.
         """
         if not sklearn.get_config()["skip_parameter_validation"]:
             self._validate_params()
@@ -161,4 +159,46 @@ def parameter_names(constructor: Callable[..., None]) -> tuple[str, ...]:
             for name, parameter in inspect.signature(constructor).parameters.items()
             if name != "self" and not parameter.kind.name.startswith("VAR_")
         )
+    )
+
+
+@functools.lru_cache
+def row_parameters(kind: type) -> tuple[str, ...]:
+    """Names of the parameters that two fits must have in common to share their prepared rows.
+
+    A class says by `_row_parameters` which of its parameters change the rows; those of its
+    constructor that it does not name change none. A class that says nothing is not trusted: its own
+    parameters count, and where it overrides a private method of ours, which may read rows, all do.
+    """
+    names = parameter_names(kind.__init__)  # type: ignore[misc]
+    declared: set[str] = set()
+    known: set[str] = set()
+    for place, part in enumerate(kind.__mro__):
+        if "_row_parameters" in vars(part):
+            declared.update(vars(part)["_row_parameters"])
+            if "__init__" in vars(part):
+                known.update(parameter_names(vars(part)["__init__"]))
+        elif _overrides_a_private_method(part, kind.__mro__[place + 1 :]):
+            return names
+    _refuse_unknown(kind, declared)
+    return tuple(name for name in names if name in declared or name not in known)
+
+
+def _refuse_unknown(kind: type, declared: set[str]) -> None:
+    """Refuse a name that is not a parameter of any class that an estimator is made of."""
+    constructors = [vars(part)["__init__"] for part in kind.__mro__ if "__init__" in vars(part)]
+    known = {name for constructor in constructors for name in parameter_names(constructor)}
+    for name in sorted(declared - known):
+        raise TypeError(
+            f"{kind.__name__} has _row_parameters that name {name!r}, which is not a parameter of "
+            f"its constructor.{nearest_name(name, sorted(known))} Expected a tuple of names."
+        )
+
+
+def _overrides_a_private_method(part: type, bases: Sequence[type]) -> bool:
+    ours = [base for base in bases if issubclass(base, NetworkParameters)]
+    return any(
+        (callable(value) or hasattr(value, "__get__")) and any(name in vars(base) for base in ours)
+        for name, value in vars(part).items()
+        if name.startswith("_") and not name.endswith("__")
     )

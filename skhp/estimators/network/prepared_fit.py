@@ -1,4 +1,4 @@
-"""What a fit of a network is before it is trained."""
+"""A fit of a network that is prepared, and not trained yet."""
 
 from __future__ import annotations
 
@@ -54,13 +54,7 @@ class PreparedFit:
     memory_limit: int | None = None
 
     def task(self) -> FitTask:
-        """The fit as a member of a cohort.
-
-        Raises
-        ------
-        CannotJoinError
-            If it cannot be one.
-        """
+        """The fit as a member of a cohort."""
         loss, loss_numbers = _row_loss(self.objective.loss, self.network.output)
         return FitTask(
             network=network_of(self.network),

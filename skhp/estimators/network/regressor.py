@@ -44,46 +44,6 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         self.scale_target = scale_target
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        X_val: ArrayLike | None = None,
-        y_val: ArrayLike | None = None,
-    ) -> Self:
-        """Train a network.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows; sparse ones are made dense.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, none negative; a row of weight zero is left out.
-        X_val, y_val : array-like, default=None
-            Rows to be watched on, in place of a part held out of `X`.
-
-        Returns
-        -------
-        self : object
-
-        Raises
-        ------
-        ValueError
-            If the data cannot be learnt from (NaN, infinite or too large values, another shape),
-            or if a parameter has a value out of its range.
-
-        Warns
-        -----
-        NonFiniteLossWarning
-            If the loss became NaN or infinite; the last finite best weights are kept.
-        """
-        return self._fit(X, y, sample_weight, X_val, y_val)
-
-    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:

@@ -1,4 +1,4 @@
-"""From what the user gave to a fit that only needs to be trained."""
+"""The rows of a fit: checked, parted and planned, so that it only needs to be trained."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from sklearn.utils import check_random_state
 
 from skhp.estimators.early_stopping import monitored_metric
 from skhp.estimators.familiar_names import own_optimizer
-from skhp.estimators.network.parameters import NetworkParameters
+from skhp.estimators.network.parameters import NetworkParameters, row_parameters
 from skhp.estimators.network.prepared_fit import PreparedFit, PreparedRows
-from skhp.estimators.network.row_parameters import row_parameters
 from skhp.estimators.tables import (
     EncodedTarget,
     WeightedTable,
@@ -281,7 +280,7 @@ class NetworkRows(NetworkParameters):
         return own_loss(self.loss)
 
     def _metric(self) -> Metric | None:
-        """What is monitored, under the name that the user has for it; None for the loss."""
+        """The metric that is monitored, under the user's name for it; None for the loss."""
         return monitored_metric(self.monitor, self._metrics, self._monitors)
 
     def _warn_of_batches(self, rows: TrainingRows, batch_size: int) -> None:

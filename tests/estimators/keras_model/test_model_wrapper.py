@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from skhp.estimators import custom
+import skhp
 from skhp.estimators.keras_model.model_wrapper import BaseWrapper
 from tests.estimators.keras_model.scikeras_faults import PROBES, REPLACED_IN_KERAS
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def run(*arguments):
@@ -38,10 +38,10 @@ def test_scikeras_has_the_fault(fault, faults_of_scikeras):
 
 @pytest.mark.parametrize("fault", PROBES)
 def test_skhp_does_not_have_the_fault(fault):
-    assert not PROBES[fault](custom)
+    assert not PROBES[fault](skhp)
 
 
-@pytest.mark.parametrize("wrapper", [custom.KerasClassifier, custom.KerasRegressor])
+@pytest.mark.parametrize("wrapper", [skhp.KerasClassifier, skhp.KerasRegressor])
 def test_is_a_wrapper_of_scikeras(wrapper):
     assert isinstance(wrapper(), BaseWrapper)
 
@@ -59,7 +59,7 @@ print([name in vars(changed) for changed, name in replaced])
 @pytest.mark.parametrize(
     ("imports", "replaced"),
     [
-        ("import skhp; import skhp.estimators", False),
+        ("import skhp.estimators", False),
         ("from skhp import KerasClassifier", False),
         ("from skhp import KerasClassifier; import scikeras.wrappers", False),
         # What the user asked for stays.

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skhp
 from skhp import InvalidParameterError, KerasClassifier
-from skhp.estimators.keras_model.compiled_models import OfferedParameters
+from skhp.estimators.keras_model.build_function import OfferedParameters
 
 X = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
 y = (X[:, 0] > 0).astype(int)

@@ -652,7 +652,7 @@ class TestShapes:
             lambda: sigmoid_model(3, activation=None), loss="categorical_hinge", run_eagerly=True
         ).fit(10 * X, y)
         assert set(fitted.predict(10 * X)) <= {0, 1, 2}
-        with pytest.raises(ValueError, match="no probabilities"):
+        with pytest.raises(ValueError, match="are not probabilities"):
             fitted.predict_proba(10 * X)
 
     def test_wrong_number_of_output_units(self, three_classes, regression):

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skhp import KerasMLPClassifier, KerasMLPRegressor
-from skhp.estimators.network.row_parameters import row_parameters
+from skhp.estimators.network.parameters import row_parameters
 from skhp.estimators.network.rows import NetworkRows
 from skhp.population import fit_together
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from skhp.estimators.keras_model.class_encoding import (
+from skhp.estimators.keras_model.label_encoding import (
     RepairedLabelEncoder,
     as_columns,
     as_probabilities,
@@ -51,7 +51,7 @@ def test_wrong_number_of_units(three, units):
 @pytest.mark.parametrize("outputs", [[[-0.1, 0.5, 0.6]], [[0.1, 0.5, 1.1]]])
 def test_outputs_that_are_no_probabilities(three, outputs):
     assert three.inverse_transform(np.array(outputs)).tolist() == ["c"]
-    with pytest.raises(ValueError, match="no probabilities"):
+    with pytest.raises(ValueError, match="are not probabilities"):
         three.inverse_transform(np.array(outputs), return_proba=True)
 
 

@@ -1,13 +1,16 @@
-"""The epochs of a fit as tasks of scikit-learn's callbacks."""
+"""What a fit tells: its epochs to scikit-learn's callbacks, and why Keras trains it to the log."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from skhp.compat.scikit_learn import open_callback_context
+from skhp.exceptions import CannotJoinError
 from skhp.population.handover import AdoptableFit
 from skhp.training.fit_task import FitResult
 
@@ -17,19 +20,8 @@ class EpochTasks:
 
     It is the `EpochObserver` of a training: one task an epoch; a callback that returns True from
     ``on_fit_task_end`` ends the training. Without callbacks, or before scikit-learn 1.9, it does
-    nothing.
-
-    Parameters
-    ----------
-    estimator : estimator with CallbackSupportMixin
-    epochs : int
-        The most epochs there will be.
-    X, y : array-like
-        The data as the user gave it.
-    sample_weight : ndarray or None
-    fitted_attributes : callable
-        Returns, after an epoch, the attributes that make a copy of the estimator ready to predict
-        as if the fit had stopped there. Called only for callbacks that ask for it.
+    nothing. `fitted_attributes` returns, after an epoch, the attributes that make a copy of the
+    estimator predict as if the fit had stopped there; it is called only for callbacks that ask.
     """
 
     def __init__(
@@ -97,3 +89,24 @@ class EpochTasks:
             **self._data,
             reconstruction_attributes=self._fitted_attributes,
         )
+
+
+def callbacks_reason(callbacks: Any) -> str:
+    """That there are callbacks of Keras, and which kinds of them."""
+    listed = callbacks if isinstance(callbacks, Iterable) else [callbacks]
+    kinds = [one if isinstance(one, type) else type(one) for one in listed]
+    return f"callbacks run in Python ({', '.join(dict.fromkeys(kind.__name__ for kind in kinds))})"
+
+
+def log_refusal(estimator_name: str, refusal: CannotJoinError) -> None:
+    """Tell, once for each reason, that Keras trains a model by itself."""
+    _log_once(estimator_name, refusal.reason)
+
+
+@functools.lru_cache(256)
+def _log_once(estimator_name: str, reason: str) -> None:
+    logging.getLogger("skhp").info(
+        "Keras trains the model of %s by itself, and not within a population: %s",
+        estimator_name,
+        reason,
+    )

@@ -5,7 +5,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from skhp.compat.scikit_learn import CallbackSupportMixin
-from skhp.estimators.epoch_tasks import EpochTasks
+from skhp.estimators.fit_reports import EpochTasks
 
 
 class Example(CallbackSupportMixin, BaseEstimator):
