@@ -351,7 +351,7 @@ def test_ctrl_c_ends_without_a_trace(good, monkeypatch, capsys):
         on_progress(StageProgress("search", 1, 20))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skhp.comparison.run_study", interrupt)
+    monkeypatch.setattr("skhp.study.study.run_study", interrupt)
     assert main(good) == 130
     assert capsys.readouterr().err.endswith("stopped by Ctrl-C, no files were written\n")
     assert main([*good, "--journal", "journal"]) == 130
@@ -366,7 +366,7 @@ def test_a_bug_is_not_hidden(error, good, monkeypatch):
     def fail(*_, **__):
         raise error("a bug")
 
-    monkeypatch.setattr("skhp.comparison.run_study", fail)
+    monkeypatch.setattr("skhp.study.study.run_study", fail)
     with pytest.raises(error, match="a bug"):
         main(good)
     assert os.listdir() == ["t.csv"]
@@ -376,9 +376,9 @@ def test_the_report_is_printed_even_without_files_and_in_any_encoding(good, monk
     def refuse(*_):
         raise OutputError("the disk is full")
 
-    monkeypatch.setattr("skhp.comparison.run_study", lambda *_, **__: None)
-    monkeypatch.setattr("skhp.comparison.render_report", lambda _: "gain of ä: 0.1\n")
-    monkeypatch.setattr("skhp.comparison.write_files", refuse)
+    monkeypatch.setattr("skhp.study.study.run_study", lambda *_, **__: None)
+    monkeypatch.setattr("skhp.study.text.render_report", lambda _: "gain of ä: 0.1\n")
+    monkeypatch.setattr("skhp.study.files.write_files", refuse)
     stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr("sys.stdout", stdout)
     assert main(good) == 2
@@ -396,7 +396,7 @@ def test_what_a_user_should_look_at_is_said_before_the_training(good, monkeypatc
         said.append(capsys.readouterr().err)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skhp.comparison.run_study", note)
+    monkeypatch.setattr("skhp.study.study.run_study", note)
     main(good)
     (line,) = said[0].splitlines()
     assert line.startswith("skhp tune: note: column 'PassengerId' counts up from row to row")
@@ -418,7 +418,7 @@ def test_words_of_the_columns_reach_the_table(good, monkeypatch):
         tables.append(table)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skhp.comparison.run_study", note)
+    monkeypatch.setattr("skhp.study.study.run_study", note)
     words = "--numbers n --missing ? --merge-labels b --keep-labels died --categories c"
     assert main([*good, *words.split()]) == 130
     (table,) = tables
@@ -437,9 +437,9 @@ def test_overwrite_is_needed_and_reaches_the_files(good, monkeypatch):
         given.append(arguments)
         raise OutputError("enough")
 
-    monkeypatch.setattr("skhp.comparison.run_study", lambda *_, **__: "study")
-    monkeypatch.setattr("skhp.comparison.render_report", lambda _: "report")
-    monkeypatch.setattr("skhp.comparison.write_files", note)
+    monkeypatch.setattr("skhp.study.study.run_study", lambda *_, **__: "study")
+    monkeypatch.setattr("skhp.study.text.render_report", lambda _: "report")
+    monkeypatch.setattr("skhp.study.files.write_files", note)
     assert main(good) == 2
     assert given == []
     assert main([*good, "--overwrite"]) == 2
@@ -457,7 +457,7 @@ def test_settings_reach_the_study(good, monkeypatch):
         studies.append((table, settings))
         raise ReachedError
 
-    monkeypatch.setattr("skhp.comparison.run_study", note)
+    monkeypatch.setattr("skhp.study.study.run_study", note)
     options = "--search random --candidates 7 --scoring recall --folds 3 --repeats 4 --seed 5 "
     options += "--journal there --time-budget 1.5min --verdict-repeats 6"
     for arguments in (
@@ -486,7 +486,7 @@ def test_a_time_budget_is_seconds_or_a_time(text, seconds, good, monkeypatch):
         found.append(settings.time_budget)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skhp.comparison.run_study", note)
+    monkeypatch.setattr("skhp.study.study.run_study", note)
     assert main([*good, "--time-budget", text]) == 130
     assert found == [seconds]
 

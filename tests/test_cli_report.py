@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from skhp.cli import main
 from skhp.exceptions import OutputError
-from skhp.study.page import write_page
+from skhp.study.files import write_page
 from skhp.study.study import Settings, run_study
 from skhp.tables.table import make_table
 
@@ -166,7 +166,7 @@ def test_what_cannot_be_done_is_one_line(arguments, cause, mend, tmp_path, monke
     write_table("t.csv")
     Path("older.html").touch()
     before = Path("t.csv").read_bytes()
-    monkeypatch.setattr("skhp.comparison.run_study", None)
+    monkeypatch.setattr("skhp.study.study.run_study", None)
     assert main(["report", "t.csv", *arguments]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -182,7 +182,7 @@ def test_without_matplotlib_the_extra_is_named_before_any_training(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     write_table("t.csv")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr("skhp.comparison.run_study", None)
+    monkeypatch.setattr("skhp.study.study.run_study", None)
     assert main(["report", "t.csv", "--target", "state"]) == 2
     assert "pip install matplotlib" in capsys.readouterr().err
 
@@ -195,7 +195,7 @@ def test_ctrl_c_leaves_an_older_page_alone(tmp_path, monkeypatch, capsys):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skhp.comparison.run_study", interrupt)
+    monkeypatch.setattr("skhp.study.study.run_study", interrupt)
     assert main(["report", "t.csv", "--target", "state", "--overwrite"]) == 130
     assert capsys.readouterr().err == "skhp report: stopped by Ctrl-C, no files were written\n"
     assert Path("report.html").read_text() == "older"

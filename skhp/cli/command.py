@@ -156,7 +156,7 @@ def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
 
 
 def _report(arguments: argparse.Namespace, written: list[Path]) -> None:
-    from skhp.study.page import check_page, pipeline_path, write_page
+    from skhp.study.files import check_page, pipeline_path, write_page
     from skhp.study.text import render_report
 
     settings = _settings(arguments)
@@ -181,7 +181,7 @@ def _print_report(report: str, written: Sequence[Path]) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    from skhp.search.journal.place import JournalPlace
+    from skhp.search.journal.file import JournalPlace
 
     if arguments.journal is not None:
         # First of all, as Python itself cannot compare each path with another.
