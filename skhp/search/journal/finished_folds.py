@@ -6,7 +6,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
@@ -205,18 +205,7 @@ SCHEMA = {
 )""",
 }
 
-_COLUMNS = (
-    "parameters",
-    "iteration",
-    "fold",
-    "fit_seconds",
-    "score_seconds",
-    "epochs",
-    "best_epoch",
-    "stop_reason",
-    "error",
-    "finished_at",
-)
+_COLUMNS = tuple(part.name for part in fields(FinishedFold) if part.name != "scores")
 _SELECT_FOLDS = (
     f"SELECT id, search, {', '.join(_COLUMNS)}, checksum FROM finished_folds ORDER BY id"  # noqa: S608
 )
