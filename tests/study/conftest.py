@@ -41,9 +41,16 @@ class QuickNetwork(ClassifierMixin, BaseEstimator):
         return self.network_.predict_proba(X)
 
 
+@pytest.fixture(scope="session")
+def make_network():
+    """Makes such a network."""
+    return QuickNetwork
+
+
 @pytest.fixture
-def network():
-    return QuickNetwork()
+def network(make_network):
+    """A network that the test may change."""
+    return make_network()
 
 
 @pytest.fixture(scope="session")

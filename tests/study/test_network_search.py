@@ -73,15 +73,18 @@ def test_networks_of_all_candidates_and_folds_train_together_as_if_alone(rows, t
     with trained_together() as populations:
         search = search_network(pipeline, *rows, scorer, FOLDS)
     assert populations == [5 * 4 * 2]
+    # Every fifth candidate: another batch size and another rate each time.
+    some = search.cv_results_["params"][::5]
     alone = [
         cross_val_score(pipeline.set_params(**params), *rows, scoring=scorer, cv=FOLDS).mean()
-        for params in search.cv_results_["params"]
+        for params in some
     ]
-    np.testing.assert_allclose(search.cv_results_["mean_test_score"], alone, rtol=1e-3)
+    assert len({tuple(params.values()) for params in some}) == 4
+    np.testing.assert_allclose(search.cv_results_["mean_test_score"][::5], alone, rtol=1e-3)
     assert np.ptp(alone) > 0.1
 
 
-@pytest.mark.parametrize("kind", ["halving", "bayes", "tpe"])
+@pytest.mark.parametrize("kind", ["halving", "tpe"])
 def test_networks_of_each_round_train_together(kind, rows, trained_together):
     from skhp import KerasMLPClassifier
 
@@ -96,10 +99,10 @@ def test_networks_of_each_round_train_together(kind, rows, trained_together):
             kind=kind,
             n_candidates=DRAWS.get(kind),
         )
-    assert populations == {"halving": [40, 14, 6], "bayes": [16, 2], "tpe": [16, 4]}[kind]
+    assert populations == {"halving": [40, 14, 6], "tpe": [16, 4]}[kind]
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3, 8, 9, 15])
+@pytest.mark.parametrize("epochs", [1, 2, 8, 9])
 def test_halving_gives_the_best_third_thrice_the_epochs(epochs, rows, pipeline):
     pipeline.set_params(net__epochs=epochs)
     search = search_network(pipeline, *rows, get_scorer("f1"), FOLDS, kind="halving")
@@ -163,7 +166,8 @@ def test_the_number_of_draws_has_a_default(kind, rows, pipeline, monkeypatch):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_candidates_are_told_while_they_are_scored(kind, rows, pipeline):
-    pipeline.set_params(net__epochs=9)
+    epochs = 9 if kind == "halving" else 2
+    pipeline.set_params(net__epochs=epochs)
     told = []
     search = search_network(
         pipeline,
@@ -175,7 +179,7 @@ def test_candidates_are_told_while_they_are_scored(kind, rows, pipeline):
         on_candidates=lambda *one: told.append(one),
     )
     counts = [done for done, _ in told]
-    total = count_candidates(kind, DRAWS.get(kind), epochs=9)
+    total = count_candidates(kind, DRAWS.get(kind), epochs=epochs)
     assert told[0] == (0, None)
     assert told[-1] == (total, pytest.approx(search.cv_results_["mean_test_score"].max()))
     assert sorted(set(counts)) == list(range(total + 1))
@@ -184,7 +188,7 @@ def test_candidates_are_told_while_they_are_scored(kind, rows, pipeline):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_journal_answers_a_second_search(kind, rows, pipeline, tmp_path, monkeypatch):
-    pipeline.set_params(net__epochs=9)
+    pipeline.set_params(net__epochs=9 if kind == "halving" else 2)
     fitted, told = [], []
     partial_fit = MLPClassifier.partial_fit
 

@@ -47,7 +47,7 @@ class JournalPlace:
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> Self:
-        """The place of a path; a JournalError if neither a file is there nor can be made there."""
+        """The place of a path; a JournalError if no regular file can be there."""
         given = os.fspath(path)
         if not given:
             raise JournalError("the journal '' has no name: give the path of a file")

@@ -1,4 +1,4 @@
-"""Reading the file of a journal, and finding whether it is a whole one."""
+"""Read the file of a journal, and tell whether it is whole."""
 
 from __future__ import annotations
 
