@@ -187,7 +187,7 @@ class TestRefused:
             ("folds", lambda: searcher("journal", cv=4).fit(X, Y)),
             ("folds", lambda: searcher("journal", cv=StratifiedKFold(3, shuffle=True)).fit(X, Y)),
             ("scoring", lambda: searcher("journal", scoring="recall").fit(X, Y)),
-            ("estimator", lambda: searcher("journal", early_stopping=3).fit(X, Y)),
+            ("estimator", lambda: searcher("journal", early_stopping=4).fit(X, Y)),
             ("settings", lambda: searcher("journal", return_train_score=True).fit(X, Y)),
         ],
     )
