@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
 
 from skhp import JournalMismatchError
 from skhp.comparison.baselines.lasso import BASELINE_C
@@ -139,12 +140,22 @@ def recorded(make_patients, make_network, tmp_path_factory):
     return run_study(make_table(make_patients()), settings, network=make_network()), journal
 
 
-def test_a_study_goes_on_from_its_journal(patients, network, recorded, tmp_path):
+def test_a_study_goes_on_from_its_journal(patients, network, recorded, tmp_path, monkeypatch):
     first, journal = recorded
     settings = Settings(**FEW, journal=shutil.copyfile(journal, tmp_path / "journal"))
-    told = []
+    told, epochs = [], []
+    partial_fit = MLPClassifier.partial_fit
+
+    def noting(self, *arguments, **keywords):
+        epochs.append(1)
+        return partial_fit(self, *arguments, **keywords)
+
+    monkeypatch.setattr(MLPClassifier, "partial_fit", noting)
     again = run_study(make_table(patients), settings, network=network, on_progress=told.append)
-    assert told[0].done == told[0].total == 20
+    last = [one for one in told if one.stage == "search"][-1]
+    assert last.done == last.total == 20
+    # The repeats and the verdict fit networks; the search would fit 40 more of 15 epochs.
+    assert 0 < len(epochs) < 40 * 15
     assert again.search.best_score_ == first.search.best_score_
     assert again.repeats[0].scores == first.repeats[0].scores
 
