@@ -1,3 +1,4 @@
+import contextlib
 import io
 import os
 import re
@@ -351,7 +352,7 @@ def test_ctrl_c_ends_without_a_trace(good, monkeypatch, capsys):
         on_progress(StageProgress("search", 1, 20))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skhp.comparison.run_study", interrupt)
+    monkeypatch.setattr("skhp.study.study.run_study", interrupt)
     assert main(good) == 130
     assert capsys.readouterr().err.endswith("stopped by Ctrl-C, no files were written\n")
     assert main([*good, "--journal", "journal"]) == 130
@@ -366,7 +367,7 @@ def test_a_bug_is_not_hidden(error, good, monkeypatch):
     def fail(*_, **__):
         raise error("a bug")
 
-    monkeypatch.setattr("skhp.comparison.run_study", fail)
+    monkeypatch.setattr("skhp.study.study.run_study", fail)
     with pytest.raises(error, match="a bug"):
         main(good)
     assert os.listdir() == ["t.csv"]
@@ -376,9 +377,9 @@ def test_the_report_is_printed_even_without_files_and_in_any_encoding(good, monk
     def refuse(*_):
         raise OutputError("the disk is full")
 
-    monkeypatch.setattr("skhp.comparison.run_study", lambda *_, **__: None)
-    monkeypatch.setattr("skhp.comparison.render_report", lambda _: "gain of ä: 0.1\n")
-    monkeypatch.setattr("skhp.comparison.write_files", refuse)
+    monkeypatch.setattr("skhp.study.study.run_study", lambda *_, **__: None)
+    monkeypatch.setattr("skhp.study.text.render_report", lambda _: "gain of ä: 0.1\n")
+    monkeypatch.setattr("skhp.study.files.write_files", refuse)
     stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr("sys.stdout", stdout)
     assert main(good) == 2
@@ -396,7 +397,7 @@ def test_what_a_user_should_look_at_is_said_before_the_training(good, monkeypatc
         said.append(capsys.readouterr().err)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skhp.comparison.run_study", note)
+    monkeypatch.setattr("skhp.study.study.run_study", note)
     main(good)
     (line,) = said[0].splitlines()
     assert line.startswith("skhp tune: note: column 'PassengerId' counts up from row to row")
@@ -418,7 +419,7 @@ def test_words_of_the_columns_reach_the_table(good, monkeypatch):
         tables.append(table)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skhp.comparison.run_study", note)
+    monkeypatch.setattr("skhp.study.study.run_study", note)
     words = "--numbers n --missing ? --merge-labels b --keep-labels died --categories c"
     assert main([*good, *words.split()]) == 130
     (table,) = tables
@@ -437,9 +438,9 @@ def test_overwrite_is_needed_and_reaches_the_files(good, monkeypatch):
         given.append(arguments)
         raise OutputError("enough")
 
-    monkeypatch.setattr("skhp.comparison.run_study", lambda *_, **__: "study")
-    monkeypatch.setattr("skhp.comparison.render_report", lambda _: "report")
-    monkeypatch.setattr("skhp.comparison.write_files", note)
+    monkeypatch.setattr("skhp.study.study.run_study", lambda *_, **__: "study")
+    monkeypatch.setattr("skhp.study.text.render_report", lambda _: "report")
+    monkeypatch.setattr("skhp.study.files.write_files", note)
     assert main(good) == 2
     assert given == []
     assert main([*good, "--overwrite"]) == 2
@@ -457,7 +458,7 @@ def test_settings_reach_the_study(good, monkeypatch):
         studies.append((table, settings))
         raise ReachedError
 
-    monkeypatch.setattr("skhp.comparison.run_study", note)
+    monkeypatch.setattr("skhp.study.study.run_study", note)
     options = "--search random --candidates 7 --scoring recall --folds 3 --repeats 4 --seed 5 "
     options += "--journal there --time-budget 1.5min --verdict-repeats 6"
     for arguments in (
@@ -486,35 +487,29 @@ def test_a_time_budget_is_seconds_or_a_time(text, seconds, good, monkeypatch):
         found.append(settings.time_budget)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skhp.comparison.run_study", note)
+    monkeypatch.setattr("skhp.study.study.run_study", note)
     assert main([*good, "--time-budget", text]) == 130
     assert found == [seconds]
 
 
-def test_bad_input_is_refused_without_tensorflow(tmp_path):
+def test_bad_input_in_a_process_of_its_own_is_refused_without_tensorflow(tmp_path):
+    # Both commands in one process, as a process takes seconds.
     code = (
         "import sys; from skhp.cli import main; "
-        "assert main(['tune', 'none.csv']) == 2; assert 'tensorflow' not in sys.modules"
+        "assert [main([command, 'none.csv']) for command in ('tune', 'report')] == [2, 2]; "
+        "assert 'tensorflow' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    process = run("-c", code, cwd=tmp_path)
+    assert (process.returncode, process.stdout) == (0, ""), process.stderr
+    for command, line in zip(("tune", "report"), process.stderr.splitlines(), strict=True):
+        assert re.fullmatch(rf"skhp {command}: error: no such file: 'none.csv'.*", line)
+    assert os.listdir(tmp_path) == []
 
 
 def run(*arguments, cwd):
     return subprocess.run(
-        [sys.executable, "-m", "skhp", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
+        [sys.executable, *arguments], cwd=cwd, capture_output=True, encoding="utf-8", check=False
     )
-
-
-def test_bad_input_in_a_process_of_its_own(tmp_path):
-    process = run("tune", "none.csv", cwd=tmp_path)
-    assert process.returncode == 2
-    assert process.stdout == ""
-    assert re.fullmatch(r"skhp tune: error: no such file: 'none.csv'.*\n", process.stderr)
-    assert os.listdir(tmp_path) == []
 
 
 def write_table(path):
@@ -544,19 +539,7 @@ ONCE = ["--folds", "2", "--repeats", "1", "--verdict-repeats", "1"]
 def test_a_table_from_end_to_end(tmp_path):
     frame = write_table(tmp_path / "t.csv")
 
-    process = run(
-        "tune",
-        "t.csv",
-        "--folds",
-        "2",
-        "--repeats",
-        "1",
-        "--verdict-repeats",
-        "1",
-        "--out",
-        "out",
-        cwd=tmp_path,
-    )
+    process = run("-m", "skhp", "tune", "t.csv", *ONCE, "--out", "out", cwd=tmp_path)
 
     assert process.returncode == 0, process.stderr
     assert [line.split("━")[0].strip() for line in process.stderr.splitlines()] == [
@@ -607,83 +590,62 @@ def fits_in(journal):
     return count
 
 
-@pytest.mark.slow
-def test_a_killed_search_goes_on_from_its_journal_to_the_same_results(tmp_path):
-    write_table(tmp_path / "t.csv")
-    journal = tmp_path / "journal"
-
-    options = [
-        "tune",
-        "t.csv",
-        "--search",
-        "halving",
-        "--folds",
-        "2",
-        "--repeats",
-        "1",
-        "--verdict-repeats",
-        "1",
-    ]
-
-    def command(out, *more):
-        return [*options, "--out", out, *more]
-
-    undisturbed = run(*command("undisturbed"), cwd=tmp_path)
-    assert undisturbed.returncode == 0, undisturbed.stderr
-
-    killed = subprocess.Popen(
-        [sys.executable, "-m", "skhp", *command("killed", "--journal", "journal")],
-        cwd=tmp_path,
+@contextlib.contextmanager
+def killed_at_last(*arguments, cwd):
+    """A command in a process of its own, which the end of the test kills."""
+    process = start_program(
+        [sys.executable, "-m", "skhp", *arguments],
+        cwd=cwd,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
     )
-    # With the first fits of the search in the journal, it has others to go, in rounds to come.
-    while fits_in(journal) < 10:
-        assert killed.poll() is None
-        time.sleep(0.01)
-    killed.kill()
-    killed.wait()
-    assert not (tmp_path / "killed").exists()
-    known = fits_in(journal)
-    n_fits = 2 * count_candidates("halving")
-    assert 10 <= known < n_fits
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
-    again = run(*command("again", "--journal", "journal"), cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
+
+def wait_for_fits(process, journal, count):
+    while fits_in(journal) < count:
+        assert process.poll() is None
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_from_its_journal_to_the_same_results(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    write_table("t.csv")
+    journal = tmp_path / "journal"
+    options = ["tune", "t.csv", "--search", "halving", *ONCE]
+    with_journal = ["--journal", "journal"]
+
+    with killed_at_last(*options, "--out", "killed", *with_journal, cwd=tmp_path) as process:
+        # With the first fits of the search in the journal, it has others to go, in rounds to come.
+        wait_for_fits(process, journal, 10)
+    assert not Path("killed").exists()
+    n_fits = 2 * count_candidates("halving")
+    assert 10 <= fits_in(journal) < n_fits
+
+    said, results = [], []
+    for out, more in (("undisturbed", []), ("again", with_journal)):
+        assert main([*options, "--out", out, *more]) == 0
+        said.append(capsys.readouterr().out.split("Time  ")[0].split("seed 0.")[1])
+        results.append(pd.read_csv(Path(out, "search_results.csv")))
     assert fits_in(journal) == n_fits
-    results = [
-        pd.read_csv(tmp_path / out / "search_results.csv") for out in ("undisturbed", "again")
-    ]
     timeless = [name for name in results[0] if "time" not in name]
     pd.testing.assert_frame_equal(results[0][timeless], results[1][timeless])
-    said = [
-        process.stdout.split("Time  ")[0].split("seed 0.")[1] for process in (undisturbed, again)
-    ]
     assert said[0] == said[1]
 
-
-@pytest.mark.slow
-def test_a_journal_of_another_search_is_refused_and_left_alone(tmp_path):
-    write_table(tmp_path / "t.csv")
-    options = [
-        "tune",
-        "t.csv",
-        "--folds",
-        "2",
-        "--repeats",
-        "1",
-        "--verdict-repeats",
-        "1",
-        "--journal",
-        "journal",
-    ]
-    options += ["--search", "random", "--candidates", "2"]
-    assert run(*options, "--out", "first", cwd=tmp_path).returncode == 0
+    # The same journal is refused for another search, and is left alone.
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    process = run(*options, "--out", "other", "--seed", "1", cwd=tmp_path)
-    assert process.returncode == 2
-    assert process.stdout == ""
-    (line,) = process.stderr.splitlines()
+    assert main([*options, "--out", "other", *with_journal, "--seed", "1"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
     assert line.startswith("skhp tune: error: the journal 'journal' is of another search.")
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
@@ -691,16 +653,16 @@ def test_a_journal_of_another_search_is_refused_and_left_alone(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_ctrl_c_in_the_midst_of_the_work(tmp_path):
-    process = start_program(
-        [sys.executable, "-m", "skhp", "tune", "--repeats", "1000"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
-    time.sleep(12)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    write_table(tmp_path / "t.csv")
+    options = ["tune", "t.csv", "--repeats", "1000", "--journal", "journal"]
+    with killed_at_last(*options, cwd=tmp_path) as process:
+        wait_for_fits(process, tmp_path / "journal", 1)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert stderr.endswith("skhp tune: stopped by Ctrl-C, no files were written\n")
+    assert stderr.endswith(
+        "skhp tune: stopped by Ctrl-C, no files were written but the journal, from which the same "
+        "command goes on\n"
+    )
     assert "Traceback" not in stderr
-    assert os.listdir(tmp_path) == []
+    assert {name for name in os.listdir(tmp_path) if "journal" not in name} == {"t.csv"}

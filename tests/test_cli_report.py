@@ -3,7 +3,6 @@
 import html.parser
 import os
 import re
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,22 +16,11 @@ from sklearn.model_selection import train_test_split
 
 from skhp.cli import main
 from skhp.exceptions import OutputError
-from skhp.study.page import write_page
+from skhp.study.files import write_page
 from skhp.study.study import Settings, run_study
 from skhp.tables.table import make_table
 
-OPTIONS = [
-    "--search",
-    "random",
-    "--candidates",
-    "3",
-    "--folds",
-    "2",
-    "--repeats",
-    "2",
-    "--verdict-repeats",
-    "2",
-]
+OPTIONS = ["--search=random", "--candidates=3", "--folds=2", "--repeats=2", "--verdict-repeats=2"]
 
 
 class Page(html.parser.HTMLParser):
@@ -79,24 +67,16 @@ def write_table(path):
     pd.DataFrame({"age": age, "state": state, "ward": ward}).to_csv(path, index=False)
 
 
-def run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "skhp", "report", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-
-
 @pytest.mark.slow
-def test_a_table_becomes_a_page(tmp_path):
-    write_table(tmp_path / "t.csv")
-    process = run("t.csv", "--target", "state", *OPTIONS, "--journal", "journal", cwd=tmp_path)
-    assert process.returncode == 0, process.stderr
-    assert sorted(os.listdir(tmp_path)) == ["journal", "report.html", "report.joblib", "t.csv"]
+def test_a_table_becomes_a_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_table("t.csv")
+    command = ["report", "t.csv", "--target", "state", *OPTIONS, "--journal", "journal"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert sorted(os.listdir()) == ["journal", "report.html", "report.joblib", "t.csv"]
     says = "\nThe page is 'report.html', the fitted pipeline 'report.joblib'.\n"
-    assert process.stdout.endswith(says)
+    assert printed.endswith(says)
     kept = joblib.load(tmp_path / "report.joblib")
     table = pd.read_csv(tmp_path / "t.csv")
     assert set(kept.predict(table.drop(columns="state"))) <= set(table["state"])
@@ -116,33 +96,22 @@ def test_a_table_becomes_a_page(tmp_path):
     # A picture of the search, of its course, of the training, of threshold and probabilities.
     assert page.counts["svg"] == page.counts["figure"] == 5
     # The page says of the baseline what the terminal says.
-    flat = " ".join(process.stdout.split())
+    flat = " ".join(printed.split())
     (verdict,) = [text for text in page.texts["p"] if "the F1 of network is" in text]
     assert verdict in flat
     assert any("dummy is the best answer that looks at no input" in one for one in page.texts["p"])
-    printed = re.search(r"^ *F1 +(\S+) +(\S+) +(\S+) +(\S+)$", process.stdout, re.M).groups()
+    of_test_rows = re.search(r"^ *F1 +(\S+) +(\S+) +(\S+) +(\S+)$", printed, re.M).groups()
     of_verdict, of_split = page.rows_of("F1")
-    assert list(map(float, of_split)) == pytest.approx(list(map(float, printed)), abs=1e-3)
+    assert list(map(float, of_split)) == pytest.approx(list(map(float, of_test_rows)), abs=1e-3)
     for name, shown in zip(("dummy", "logistic", "network"), of_verdict, strict=False):
-        mean = re.search(rf"^ *{name} +F1 +(\S+)", process.stdout, re.M)[1]
+        mean = re.search(rf"^ *{name} +F1 +(\S+)", printed, re.M)[1]
         assert float(shown) == pytest.approx(float(mean), abs=1e-3)
     assert re.search(r"network__learning_rate = 0\.\d+\.$", page.texts["p"][0])
     assert any("40 test rows of t.csv" in text for text in page.texts["p"])
 
     # The same journal: nothing is trained anew, and the older page is replaced when asked.
-    again = run(
-        "t.csv", "--target", "state", *OPTIONS, "--journal", "journal", "--overwrite", cwd=tmp_path
-    )
-    assert again.returncode == 0, again.stderr
+    assert main([*command, "--overwrite"]) == 0
     assert Page(tmp_path / "report.html").texts["p"][0] == page.texts["p"][0]
-
-
-def test_a_missing_file_in_a_process_of_its_own(tmp_path):
-    process = run("none.csv", cwd=tmp_path)
-    assert process.returncode == 2
-    assert process.stdout == ""
-    assert re.fullmatch(r"skhp report: error: no such file: 'none.csv'.*\n", process.stderr)
-    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -166,7 +135,7 @@ def test_what_cannot_be_done_is_one_line(arguments, cause, mend, tmp_path, monke
     write_table("t.csv")
     Path("older.html").touch()
     before = Path("t.csv").read_bytes()
-    monkeypatch.setattr("skhp.comparison.run_study", None)
+    monkeypatch.setattr("skhp.study.study.run_study", None)
     assert main(["report", "t.csv", *arguments]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -182,7 +151,7 @@ def test_without_matplotlib_the_extra_is_named_before_any_training(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     write_table("t.csv")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr("skhp.comparison.run_study", None)
+    monkeypatch.setattr("skhp.study.study.run_study", None)
     assert main(["report", "t.csv", "--target", "state"]) == 2
     assert "pip install matplotlib" in capsys.readouterr().err
 
@@ -195,7 +164,7 @@ def test_ctrl_c_leaves_an_older_page_alone(tmp_path, monkeypatch, capsys):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skhp.comparison.run_study", interrupt)
+    monkeypatch.setattr("skhp.study.study.run_study", interrupt)
     assert main(["report", "t.csv", "--target", "state", "--overwrite"]) == 130
     assert capsys.readouterr().err == "skhp report: stopped by Ctrl-C, no files were written\n"
     assert Path("report.html").read_text() == "older"

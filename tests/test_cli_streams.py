@@ -42,9 +42,9 @@ def finished(tmp_path, monkeypatch):
         path.write_text(report, encoding="utf-8")
         return (path,)
 
-    monkeypatch.setattr("skhp.comparison.run_study", lambda *_, **__: None)
-    monkeypatch.setattr("skhp.comparison.render_report", lambda _: REPORT)
-    monkeypatch.setattr("skhp.comparison.write_files", write_files)
+    monkeypatch.setattr("skhp.study.study.run_study", lambda *_, **__: None)
+    monkeypatch.setattr("skhp.study.text.render_report", lambda _: REPORT)
+    monkeypatch.setattr("skhp.study.files.write_files", write_files)
     return ["tune", "t.csv", "--out", "out"]
 
 
@@ -127,7 +127,7 @@ def test_where_neither_files_nor_output_take_it_the_report_is_told(finished, mon
     def refuse(*_):
         raise OutputError("the disk is full")
 
-    monkeypatch.setattr("skhp.comparison.write_files", refuse)
+    monkeypatch.setattr("skhp.study.files.write_files", refuse)
     monkeypatch.setattr("sys.stdout", Unwritable(errno.ENOSPC))
     assert main(finished) == 1
     assert REPORT in capsys.readouterr().err
@@ -140,7 +140,7 @@ def test_standard_error_ends_nothing(stderr, finished, monkeypatch, capsys):
 
     from skhp.shared.terminal import StageProgress
 
-    monkeypatch.setattr("skhp.comparison.run_study", tell)
+    monkeypatch.setattr("skhp.study.study.run_study", tell)
     monkeypatch.setattr("sys.stderr", stderr)
     assert main(finished) == 0
     assert main(["tune", "none.csv"]) == 2

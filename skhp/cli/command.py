@@ -7,10 +7,11 @@ import contextlib
 import io
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skhp.cli.options import SETTINGS, TABLE_WORDS, UsageError, make_parser
+from skhp.cli.options import TABLE_WORDS, UsageError, make_parser
 from skhp.cli.streams import PrintError, beside_the_work, print_out, say, streams_of_a_command
 from skhp.shared.interruption import (
     COMMANDS,
@@ -22,81 +23,57 @@ from skhp.shared.interruption import (
 if TYPE_CHECKING:
     from skhp.study.study import Settings, Study
 
-__all__ = ["main"]
-
 _EXIT_NOT_PRINTED = 1
 _EXIT_BAD_INPUT = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code.
+    """Run the command with these arguments, by default those of the process; the exit code.
 
-    Parameters
-    ----------
-    argv : sequence of str, default=None
-        The arguments; None takes those of the process.
-
-    Returns
-    -------
-    int
-        0 for success; 1 where standard output takes no text, after the files are written, of which
-        one line is printed to stderr, unless a reader such as ``head`` has had enough; 2 for what
-        the user can mend, of which one line is printed to stderr; and 130 after Ctrl-C. Any other
-        error is a bug and leaves as an exception.
+    The code is 0 for success; 1 where standard output takes no text; 2 for what the user can mend,
+    and 130 after Ctrl-C. One line on standard error tells why, unless a reader such as ``head`` has
+    had enough. Any other error is a bug and leaves as an exception.
     """
+    given = sys.argv[1:] if argv is None else argv
+    command = f"skhp {given[0]}" if given and given[0] in COMMANDS else "skhp"
     written: list[Path] = []
     with streams_of_a_command():
         try:
-            return _run(argv, written)
+            problem = _run(given, written)
         except PrintError as error:
             if not error.is_left:
                 found = f"; what was found is in {str(written[0])!r}" if written else ""
-                say(f"{_command(argv)}: error: standard output takes no text ({error}){found}")
+                say(f"{command}: error: standard output takes no text ({error}){found}")
             return _EXIT_NOT_PRINTED
         except KeyboardInterrupt:
-            say(f"{_command(argv)}: stopped by Ctrl-C, {_left_behind(argv, written)}")
+            say(f"{command}: stopped by Ctrl-C, {_left_behind(given, written)}")
             let_ctrl_c_kill()
             return EXIT_INTERRUPTED
-
-
-def _run(argv: Sequence[str] | None, written: list[Path]) -> int:
-    try:
-        arguments = _parse(argv)
-    except UsageError as error:
-        return _refuse(argv, error)
-    # Only now, so that --help and --version are quick.
-    from skhp.exceptions import JournalError
-
-    if arguments.command == "journal":
-        try:
-            _journal(arguments)
-        except JournalError as error:
-            return _refuse(argv, error)
-        return 0
-    from skhp.exceptions import StudyError
-
-    try:
-        if arguments.command == "report":
-            _report(arguments, written)
-        else:
-            _tune(arguments, written)
-    except (StudyError, JournalError) as error:
-        return _refuse(argv, error)
+        if problem is not None:
+            say(f"{command}: error: {' '.join(str(problem).splitlines())}")
+            return _EXIT_BAD_INPUT
     return 0
 
 
-def _refuse(argv: Sequence[str] | None, error: ValueError) -> int:
-    say(f"{_command(argv)}: error: {' '.join(str(error).splitlines())}")
-    return _EXIT_BAD_INPUT
+def _run(given: Sequence[str], written: list[Path]) -> ValueError | None:
+    """Run the command; what the user can mend is returned."""
+    try:
+        arguments = _parse(given)
+    except UsageError as error:
+        return error
+    # Not at the top of the file: without scikit-learn, --help and --version are quick.
+    from skhp.exceptions import JournalError, StudyError
+
+    try:
+        {"journal": _journal, "report": _report, "tune": _tune}[arguments.command](
+            arguments, written
+        )
+    except (StudyError, JournalError) as error:
+        return error
+    return None
 
 
-def _command(argv: Sequence[str] | None) -> str:
-    given = sys.argv[1:] if argv is None else argv
-    return f"skhp {given[0]}" if given and given[0] in COMMANDS else "skhp"
-
-
-def _left_behind(argv: Sequence[str] | None, written: Sequence[Path]) -> str:
-    given = sys.argv[1:] if argv is None else argv
+def _left_behind(given: Sequence[str], written: Sequence[Path]) -> str:
     if written:
         return f"after what was found had been written to {str(written[0])!r}"
     if any(argument.partition("=")[0] == "--journal" for argument in given):
@@ -104,13 +81,13 @@ def _left_behind(argv: Sequence[str] | None, written: Sequence[Path]) -> str:
     return "no files were written"
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parse(given: Sequence[str]) -> argparse.Namespace:
     parser = make_parser()
     said = io.StringIO()
     try:
-        # argparse prints its help past all errors of standard output.
+        # argparse ignores each error of standard output when it prints its help.
         with contextlib.redirect_stdout(said):
-            arguments, unknown = parser.parse_known_args(argv)
+            arguments, unknown = parser.parse_known_args(given)
     except SystemExit:
         print_out(said.getvalue())
         raise
@@ -121,17 +98,17 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
             parser.error(f"--best is {arguments.best}: at least 1 is needed")
         return arguments
     if arguments.table is None:
-        given = [
+        without_table = [
             f"--{name.replace('_', '-')}"
             for name in ("target", *TABLE_WORDS)
             if getattr(arguments, name) not in (None, [])
         ]
-        if given:
-            parser.error(f"{', '.join(given)} without a TABLE: give the path of a table")
+        if without_table:
+            parser.error(f"{', '.join(without_table)} without a TABLE: give the path of a table")
     return arguments
 
 
-def _journal(arguments: argparse.Namespace) -> None:
+def _journal(arguments: argparse.Namespace, written: list[Path]) -> None:
     from skhp.search.journal.report import report_of_file
 
     print_out(report_of_file(arguments.file, arguments.best))
@@ -146,7 +123,7 @@ def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
     check_directory(arguments.out, reads, arguments.overwrite)
     study = _study(arguments, settings)
     report = render_report(study)
-    # The files before the report, which a pager may cut short; the report even without the files.
+    # The files come first, as a pager may cut the report short; the report is printed in any case.
     try:
         paths = write_files(study, arguments.out, report, arguments.overwrite)
         written.append(paths[0].parent)
@@ -156,7 +133,7 @@ def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
 
 
 def _report(arguments: argparse.Namespace, written: list[Path]) -> None:
-    from skhp.study.page import check_page, pipeline_path, write_page
+    from skhp.study.files import check_page, pipeline_path, write_page
     from skhp.study.text import render_report
 
     settings = _settings(arguments)
@@ -174,21 +151,21 @@ def _print_report(report: str, written: Sequence[Path]) -> None:
     try:
         print_out(report)
     except PrintError:
-        # Nowhere else is what was found.
+        # Without files, this is the only place of what was found.
         if not written:
             say(report)
         raise
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
-    from skhp.search.journal.place import JournalPlace
+    from skhp.search.journal.file import JournalPlace
 
     if arguments.journal is not None:
-        # First of all, as Python itself cannot compare each path with another.
+        # This comes first, as Python cannot compare some of the paths that it refuses.
         JournalPlace.of(arguments.journal)
     from skhp.study.study import Settings
 
-    return Settings(**{name: getattr(arguments, name) for name in SETTINGS})
+    return Settings(**{part.name: getattr(arguments, part.name) for part in fields(Settings)})
 
 
 def _study(arguments: argparse.Namespace, settings: Settings) -> Study:

@@ -8,32 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-__all__ = ["SETTINGS", "TABLE_WORDS", "UsageError", "make_parser"]
-
-# Options of a study that are settings of it under the same name.
-SETTINGS = (
-    "search",
-    "scoring",
-    "folds",
-    "repeats",
-    "verdict_repeats",
-    "candidates",
-    "seed",
-    "time_budget",
-    "journal",
-)
-
-
-# Options that are said of the columns of a table, under the names that `read_table` has for them.
-TABLE_WORDS = (
-    "header",
-    "drop",
-    "categories",
-    "numbers",
-    "missing",
-    "merge_labels",
-    "keep_labels",
-)
+# Options about the columns of a table, under the names that `read_table` has for them.
+TABLE_WORDS = ("header", "drop", "categories", "numbers", "missing", "merge_labels", "keep_labels")
 
 
 class UsageError(ValueError):
@@ -42,7 +18,7 @@ class UsageError(ValueError):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        # argparse would print the usage as well and leave the process: one line says it.
+        # argparse would print the usage as well, and end the process.
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
@@ -190,7 +166,7 @@ def _add_study(command: argparse.ArgumentParser) -> None:
 
 
 def _path(text: str) -> Path:
-    # Python takes an empty path, as of a variable of the shell that is not set, for this folder.
+    # Python takes an empty path, which an unset variable of the shell gives, for this folder.
     if not text:
         raise argparse.ArgumentTypeError("the path is empty: give the path of a file or folder")
     if "\0" in text:
@@ -205,7 +181,7 @@ def _seconds(text: str) -> float:
     with contextlib.suppress(ValueError):
         budget = float(text)
     try:
-        # None is for no budget at all.
+        # None would mean that there is no budget.
         return seconds_of_budget(budget) or 0.0
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None

@@ -9,18 +9,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["PrintError", "beside_the_work", "print_out", "say", "streams_of_a_command"]
-
 
 class PrintError(Exception):
-    """Standard output took no text.
-
-    Parameters
-    ----------
-    reason : str
-    is_left : bool
-        Whether it is a pipe whose reader has gone, as ``head`` does when it has enough.
-    """
+    """Standard output took no text; `is_left` if it is a pipe whose reader has gone."""
 
     def __init__(self, reason: str, is_left: bool) -> None:
         super().__init__(reason)
@@ -29,8 +20,8 @@ class PrintError(Exception):
 
 @contextlib.contextmanager
 def streams_of_a_command() -> Iterator[None]:
-    """Let neither a closed descriptor nor what is left in a buffer disturb a command."""
-    # The next file to be opened would become standard output or error, and get what is said.
+    """Let neither a closed descriptor nor text that is left in a buffer disturb a command."""
+    # Otherwise the next file that is opened would become standard output or standard error.
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -45,16 +36,15 @@ def streams_of_a_command() -> Iterator[None]:
 
 
 def print_out(text: str) -> None:
-    """Print to standard output, if there is one; a PrintError if it takes no text."""
+    """Print to standard output, if there is one; raise a PrintError if it takes no text."""
     stream = sys.stdout
     if stream is None:
         return
-    # A column may have a name that the encoding of the terminal has no letters for. Text that is
-    # caught in a StringIO has no encoding.
+    # The encoding of the terminal may lack letters of a column's name. A StringIO has no encoding.
     encoding = getattr(stream, "encoding", None)
     if encoding:
-        # Whoever catches text may name an encoding that Python does not know, or one that cannot
-        # replace letters: the stream itself tells whether it takes the text.
+        # A program that catches the text may name an encoding that Python does not know, or one
+        # that cannot replace letters. Then the stream itself tells whether it takes the text.
         with contextlib.suppress(LookupError, TypeError, UnicodeError):
             text = text.encode(encoding, "backslashreplace").decode(encoding)
     try:
@@ -68,12 +58,12 @@ def print_out(text: str) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line to standard error, if anyone can be told."""
+    """Print a line to standard error, if there is one."""
     print(line, file=beside_the_work())
 
 
 def beside_the_work() -> TextIO:
-    """Standard error as a stream whose own errors end nothing."""
+    """Standard error as a stream whose own errors are ignored."""
     stream: Any = _Forgiving(io.StringIO() if sys.stderr is None else sys.stderr)
     return stream
 
@@ -96,14 +86,14 @@ class _Forgiving:
 
 
 def _flush(stream: TextIO) -> None:
-    # What catches text needs no more than `write`, by which `print` prints.
+    # A stream that catches text may have no method but `write`, which is all that `print` needs.
     flush = getattr(stream, "flush", None)
     if flush is not None:
         flush()
 
 
 def _settle(stream: TextIO) -> None:
-    """Empty the buffer, into nowhere where it must be: Python would try again when it ends."""
+    """Empty the buffer, if need be into `os.devnull`: Python would try again when it ends."""
     try:
         _flush(stream)
     except OSError:
@@ -113,5 +103,4 @@ def _settle(stream: TextIO) -> None:
             os.close(nowhere)
             _flush(stream)
     except ValueError:
-        # Closed by the program that calls the command.
-        pass
+        pass  # The program that calls the command has closed the stream.

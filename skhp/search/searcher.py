@@ -32,7 +32,7 @@ from skhp.search.early_stopping import (
     refuse_refit_epochs,
     with_early_stopping,
 )
-from skhp.search.journal.journalled_search import JournalledSearch
+from skhp.search.journal.journal import JournalledSearch
 from skhp.search.limits import Limits, StopReason
 from skhp.search.observer import ObservedRounds, ObservedTasks, SearchEnds, SearchObserver
 from skhp.search.pruning_setting import pruned_are_last, pruning_of

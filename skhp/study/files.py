@@ -1,7 +1,9 @@
-"""Draw the training curves of the repeats."""
+"""Write what a study found: a folder of files, or a page with the pipeline beside it."""
 
 from __future__ import annotations
 
+import copy
+import importlib.util
 import itertools
 import os
 import shutil
@@ -11,55 +13,17 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pandas as pd
 
-from skhp.exceptions import OutputError
+from skhp.exceptions import OutputError, SettingsError
+from skhp.inspection.report.search_report import write_report
 from skhp.shared.terminal import as_text
-from skhp.study.repeats import Repeat
+from skhp.study.repeats import draw_curves
 from skhp.study.study import Study
-
-
-def draw_curves(repeats: Sequence[Repeat], path: Path) -> bool:
-    """Save the loss of each epoch as PNG: the first repeat in strong lines, the others in thin.
-
-    False if matplotlib is not installed, so nothing was drawn.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    colours = {"loss": "tab:blue", "val_loss": "tab:orange"}
-    names = {"loss": "training rows", "val_loss": "validation rows"}
-    # The first one last, so that it is drawn over the others.
-    for number, repeat in reversed(list(enumerate(repeats))):
-        for curve in colours.keys() & repeat.history.keys():
-            losses = repeat.history[curve]
-            axes.plot(
-                range(1, len(losses) + 1),
-                losses,
-                color=colours[curve],
-                linewidth=0.6 if number else 2.0,
-                alpha=0.4 if number else 1.0,
-                label=None if number else names[curve],
-            )
-    first = repeats[0]
-    axes.axvline(
-        first.best_epoch,
-        color="tab:gray",
-        linestyle="--",
-        label=f"best epoch of seed {first.seed}",
-    )
-    others = f" (strong), {len(repeats) - 1} more seeds (thin)" if len(repeats) > 1 else ""
-    axes.set(title=f"Training of the network: seed {first.seed}{others}")
-    axes.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
-    axes.legend()
-    figure.savefig(path, format="png", dpi=120)
-    return True
-
+from skhp.study.text import against_the_baseline, on_the_test_rows
 
 PIPELINE = "pipeline.joblib"
 SEARCH_RESULTS = "search_results.csv"
@@ -73,14 +37,8 @@ def check_directory(
 ) -> None:
     """Raise an OutputError if the files of a study could not be written; nothing is created.
 
-    Parameters
-    ----------
-    directory : Path
-        It, and the directories above it, need not exist yet.
-    reads : sequence of path or None, default=()
-        Files that none of these must take the place of.
-    overwrite : bool, default=False
-        Whether files of an earlier study may be replaced.
+    The files must take the place of none of the files in `reads`, and of none of an earlier study
+    without `overwrite`.
     """
     with paths_that_can_be(directory):
         _check_directory(directory, reads, overwrite)
@@ -88,15 +46,12 @@ def check_directory(
 
 @contextmanager
 def paths_that_can_be(path: Path) -> Iterator[None]:
-    """Let an OutputError be raised where the system cannot even look whether there is a file.
-
-    So it is with a name that is too long, or in a folder without permission.
-    """
+    """Turn an error of the system about a path, such as too long a name, into an OutputError."""
     try:
         yield
     except OutputError:
         raise
-    # A ValueError is Python's for a path with a NUL in it.
+    # Python raises a ValueError for a path with a NUL in it.
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(
@@ -159,32 +114,13 @@ def write_files(
 ) -> tuple[Path, ...]:
     """Write the fitted pipeline, the search results, the training curves and the report.
 
-    Each is written aside and moved in place when all are complete. Other files in the directory
-    are left alone.
-
-    Parameters
-    ----------
-    study : Study
-    directory : Path
-        Made if it does not exist.
-    report : str, default=None
-        The text that `render_report` makes; None writes none.
-    overwrite : bool, default=False
-        Whether files of an earlier study are replaced. If not, and there are some by now, the
-        files go to the first of `directory`-2, `directory`-3 and so on that does not exist.
-
-    Returns
-    -------
-    tuple of Path
-        Without the curves if matplotlib is not installed.
-
-    Raises
-    ------
-    OutputError
-        If the system refuses.
+    The files are written aside and moved in place when all are complete; without matplotlib there
+    are no curves. Other files in the directory are left alone. Without `overwrite`, the files of an
+    earlier study stay, and the new ones go to the first of `directory`-2, `directory`-3 and so on
+    that is free. An OutputError says that the system refuses.
     """
     if not overwrite and _earlier_files(directory):
-        # Of another run, that ended while this one trained. What was found is not thrown away.
+        # Another run has ended while this one trained; what was found is not thrown away.
         directory = first_free(directory)
     try:
         with _written_aside(directory) as aside:
@@ -192,7 +128,7 @@ def write_files(
             pd.DataFrame(study.search.cv_results_).to_csv(aside / SEARCH_RESULTS, index=False)
             draw_curves(study.repeats, aside / CURVES)
             if report is not None:
-                # The name of the table may be in another encoding than that of the system.
+                # The name of the table may be in another encoding than the system's.
                 (aside / REPORT).write_text(report, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise OutputError(
@@ -222,7 +158,7 @@ def first_free(path: Path) -> Path:
 
 @contextmanager
 def _written_aside(directory: Path) -> Iterator[Path]:
-    """A new directory on the same disk as another; what is in it moves there at the end."""
+    """A new directory on the disk of another one, whose files move there at the end."""
     aside = _nearest_existing(directory) / f".skhp-{uuid.uuid4().hex}"
     aside.mkdir()
     try:
@@ -242,13 +178,13 @@ def _move(aside: Path, directory: Path) -> None:
         if (aside / name).exists():
             os.replace(aside / name, directory / name)
         else:
-            # One of an earlier study would be taken for one of this.
+            # A file of an earlier study would be taken for one of this study.
             (directory / name).unlink(missing_ok=True)
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A moment in which Ctrl-C does nothing: what it would part belongs together."""
+    """Let Ctrl-C do nothing while files that belong together are moved."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -266,3 +202,86 @@ def _earlier_files(directory: Path) -> list[str]:
 def _nearest_existing(directory: Path) -> Path:
     absolute = directory.absolute()
     return next(path for path in (absolute, *absolute.parents) if path.exists())
+
+
+# ---------------------------------------------------------------- a page
+
+
+def check_page(
+    path: Path, reads: Sequence[str | os.PathLike[str] | None] = (), overwrite: bool = False
+) -> None:
+    """Raise a StudyError if the page could not be drawn or written; nothing is created.
+
+    The page must take the place of none of the files in `reads`, and of no other file without
+    `overwrite`.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise SettingsError(
+            "the pictures of a page are drawn by matplotlib, which is not installed: "
+            "pip install matplotlib, or use skhp tune, which prints its report."
+        )
+    with paths_that_can_be(path):
+        _check_paths(path, reads, overwrite)
+
+
+def _check_paths(
+    path: Path, reads: Sequence[str | os.PathLike[str] | None], overwrite: bool
+) -> None:
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise OutputError(f"{str(path)!r} is a directory: give --out the path of a file.")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{str(path)!r} is a pipe or a device: give --out the path of a file.")
+    if not folder.is_dir():
+        raise OutputError(
+            f"{str(path)!r} cannot be written, as there is no directory {str(folder)!r}: make it, "
+            "or choose another --out."
+        )
+    check_writable(folder)
+    pipeline = pipeline_path(path)
+    if pipeline.is_dir() or pipeline == path:
+        raise OutputError(
+            f"the fitted pipeline would go to {str(pipeline)!r}, which is "
+            f"{'the page itself' if pipeline == path else 'a directory'}: choose another --out."
+        )
+    for file, what in ((path, "the page"), (pipeline, "the fitted pipeline")):
+        refuse_what_is_read(file, reads, what)
+        if os.path.lexists(file) and not overwrite:
+            raise OutputError(
+                f"{str(file)!r} exists, perhaps of an earlier run: choose another --out, or add "
+                "--overwrite to replace it."
+            )
+
+
+def pipeline_path(page: Path) -> Path:
+    """The path of the fitted pipeline: beside the page, by its name."""
+    return page.with_suffix(".joblib")
+
+
+def write_page(study: Study, path: Path, overwrite: bool = False) -> Path:
+    """Write the report of the search, judged by the test rows, and the pipeline; the page's path.
+
+    Without `overwrite`, a page that is there by now stays, and the new one goes to the first of
+    name-2, name-3 and so on that is free. An OutputError says that the system refuses.
+    """
+    while not overwrite and any(map(os.path.lexists, (path, pipeline_path(path)))):
+        # Another run has made it while this one trained; what was found is not thrown away.
+        path = first_free(path)
+    # A copy, as the search of a study has refitted nothing; the repeats fitted the pipeline.
+    search: Any = copy.copy(study.search)
+    search.best_estimator_ = study.pipeline
+    y_test = study.table.target.labels[study.split.y_test]
+    additions = [against_the_baseline(study), on_the_test_rows(study)]
+    pipeline = pipeline_path(path)
+    aside = pipeline.with_name(f".skhp-{uuid.uuid4().hex}")
+    try:
+        joblib.dump(study.pipeline, aside)
+        write_report(search, path, study.split.X_test, y_test, additions)
+        os.replace(aside, pipeline)
+        return path
+    except OSError as error:
+        raise OutputError(
+            f"{str(path)!r} cannot be written ({error.strerror or error}): choose another --out."
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)

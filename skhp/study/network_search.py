@@ -1,10 +1,11 @@
-"""Search the learning rate and the batch size of a network."""
+"""Search the learning rate and the batch size of a network, and count the candidates."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 import joblib
@@ -17,9 +18,9 @@ from skhp.comparison.scores import Scorer, undefined_scores_are_zero
 from skhp.search.bayes import BayesSearchCV
 from skhp.search.grid import GridSearchCV
 from skhp.search.halving import HalvingGridSearchCV
+from skhp.search.observer import Candidates, SearchObserver
 from skhp.search.randomized import RandomizedSearchCV
 from skhp.search.tpe import TPESearchCV
-from skhp.study.candidate_count import CandidateCount
 
 SearchKind = Literal["grid", "random", "halving", "bayes", "tpe"]
 
@@ -27,7 +28,7 @@ NetworkSearch = (
     GridSearchCV | RandomizedSearchCV | HalvingGridSearchCV | BayesSearchCV | TPESearchCV
 )
 
-# What the searches that draw may draw from; the grid spans the same.
+# The ranges from which a search draws; the grid spans the same.
 LEARNING_RATE_RANGE = (1e-5, 1e-1)
 BATCH_SIZE_RANGE = (10, 60)
 
@@ -35,7 +36,7 @@ LEARNING_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 # Multiples of 10, so that networks of several sizes can share a program.
 BATCH_SIZES = (10, 20, 40, 60)
 
-# Of the searches whose number of candidates is a choice. Those that learn from scores begin with
+# The searches whose number of candidates is a choice. Searches that learn from scores begin with
 # draws at random, and need some rounds of 8 after these.
 DEFAULT_CANDIDATES = {"random": 10, "bayes": 32, "tpe": 32}
 
@@ -59,19 +60,14 @@ def search_network(
 ) -> NetworkSearch:
     """Score candidates of the last step of a pipeline by cross validation; none is refitted.
 
-    The networks of all candidates and folds train together, where they can join a population. When
-    they stop is their own affair: the searcher does not change it.
-
     "grid" is every pair of `LEARNING_RATES` and `BATCH_SIZES`. "halving" trains the same pairs for
-    few epochs, the best third of them for thrice as many, and so on up to the `epochs` of the
-    network. Epochs, and not rows: of the few rows that a first round would have, a fold may hold
-    none of the rare class, and early stopping needs a share of them for itself. The others draw the
-    logarithm of the learning rate from its range: "random" without a plan, with any batch size in
-    the range of these; "bayes" and "tpe" with one of `BATCH_SIZES`, in rounds of 8 that learn from
-    the scores before.
+    few epochs, the best third of them for three times as many, and so on up to the `epochs` of the
+    network; with few rows in place of few epochs, a fold might miss the rare class. The other
+    searches draw the logarithm of the learning rate: "random" with any batch size in the range,
+    "bayes" and "tpe" with one of `BATCH_SIZES`, in rounds of 8 that learn from the scores before.
 
-    A `journal` that cannot be used is refused before any training. `on_candidates` is told how many
-    candidates are done, and their highest mean score, whenever a fit is scored.
+    A `journal` that cannot be used is refused before any training. `on_candidates` gets the number
+    of candidates that are done, and their highest mean score, whenever a fit is scored.
     """
 
     def tell(done: int, best: float | None) -> None:
@@ -90,20 +86,14 @@ def search_network(
     }
     n_candidates = DEFAULT_CANDIDATES.get(kind) if n_candidates is None else n_candidates
     search = _searcher(pipeline, kind, n_candidates, seed, settings).observed_by(count)
-    # Named, so that no outer context sends networks which cannot join to other processes, where
-    # nobody would count them. The searcher puts the population in its place.
+    # The backend is named, so that no outer context sends networks which cannot join a population
+    # to other processes, where nobody would count them.
     with undefined_scores_are_zero(), joblib.parallel_config(backend="sequential", n_jobs=None):
         return search.fit(X, y)
 
 
 def count_candidates(kind: SearchKind, n_candidates: int | None = None, epochs: int = 200) -> int:
-    """How many candidates `search_network` scores; in a halving search, in all its iterations.
-
-    Examples
-    --------
-    >>> count_candidates("grid"), count_candidates("halving"), count_candidates("tpe")
-    (20, 30, 32)
-    """
+    """The number of candidates that `search_network` scores, in all iterations of halving."""
     if kind in DEFAULT_CANDIDATES:
         return DEFAULT_CANDIDATES[kind] if n_candidates is None else n_candidates
     n_pairs = len(LEARNING_RATES) * len(BATCH_SIZES)
@@ -150,8 +140,48 @@ def _searcher(
         low, high = BATCH_SIZE_RANGE
         draws = {rate: loguniform(*LEARNING_RATE_RANGE), size: randint(low, high + 1)}
         return RandomizedSearchCV(pipeline, draws, **settings)
-    # Measured on the digits: with the whole range of batch sizes, every round has programs of its
-    # own, for twice the time and no better score.
+    # Measured on the digits: with the whole range of batch sizes, each round compiles programs of
+    # its own, which takes twice the time and scores no better.
     space = {rate: (*LEARNING_RATE_RANGE, "log-uniform"), size: list(BATCH_SIZES)}
     searcher = BayesSearchCV if kind == "bayes" else TPESearchCV
     return searcher(pipeline, space, **settings)
+
+
+class CandidateCount(SearchObserver):
+    """Tells how many candidates are done, and their highest mean score, None before there is one.
+
+    Within a round of candidates, the scores of single fits count, those from a journal too; at the
+    end of a round, the results of the search count.
+    """
+
+    def __init__(self, n_folds: int, tell: Callable[[int, float | None], None]) -> None:
+        self._n_folds = n_folds
+        self._tell = tell
+        self._done = 0
+        self._best: float | None = None
+        self._scores: list[list[float]] = []
+
+    def round_begins(self, candidates: Candidates, more_results: Mapping[str, Any]) -> None:
+        """None of the candidates of the round is done yet."""
+        self._scores = [[] for _ in candidates]
+        self._tell_of_round()
+
+    def fit_finished(
+        self, keywords: Mapping[str, Any], result: Mapping[str, Any], rung_scores: Sequence[float]
+    ) -> None:
+        """A fit of one of the candidates is done."""
+        number, _ = keywords["candidate_progress"]
+        self._scores[number].append(float(result["test_scores"]))
+        self._tell_of_round()
+
+    def round_ends(self, results: Mapping[str, Any]) -> None:
+        """All candidates of the round are done."""
+        means = np.asarray(results["mean_test_score"], float)
+        self._done, self._scores = len(means), []
+        self._best = float(np.nanmax(means)) if np.isfinite(means).any() else None
+        self._tell(self._done, self._best)
+
+    def _tell_of_round(self) -> None:
+        means = [fmean(scores) for scores in self._scores if len(scores) >= self._n_folds]
+        best = max(means if self._best is None else [*means, self._best], default=None)
+        self._tell(self._done + len(means), best)

@@ -1,9 +1,10 @@
-"""Train one network again and again, to see how much of a score is the luck of a seed."""
+"""Train one network with many seeds, to see how much of a score is the luck of a seed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from skhp.comparison.baselines.dummy import Always
 from skhp.comparison.scores import Scorer, Scores, score_classifier
 from skhp.population.joint_fits import fit_together
 
-# Each seed holds out other rows, so that every network has a copy of the table in memory.
+# Each seed holds out other rows, so that each network has a copy of the table in memory.
 _MOST_TOGETHER = 50
 _MOST_CELLS_TOGETHER = 50_000_000
 
@@ -33,10 +34,9 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Repeat:
-    """One training: its seed, its scores on the test rows and its curves.
+    """One training: its seed, its scores on the test rows, its ``history_`` and its best epoch.
 
-    `history` holds a value an epoch, as the network's ``history_``; `best_epoch` is the epoch,
-    counted from 1, whose weights were kept.
+    The best epoch, counted from 1, is the one whose weights were kept.
     """
 
     seed: int
@@ -53,12 +53,10 @@ def train_repeats(
     seeds: Sequence[int],
     after_repeat: Callable[[], None] | None = None,
 ) -> tuple[tuple[Repeat, ...], Pipeline]:
-    """Fit copies of a pipeline, each with a seed of its own.
+    """Fit copies of a pipeline, each with a seed of its own, and return also the first fitted copy.
 
     The networks train together, where they can join a population; large tables in several turns.
-
-    The second of what is returned is the fitted copy of the first seed. The `seeds` are all
-    different; `after_repeat` is called when a repeat is scored.
+    `after_repeat` is called when a repeat is scored.
     """
     of_first_seed: list[Pipeline] = []
 
@@ -87,13 +85,7 @@ def train_repeats(
 
 
 def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None]:
-    """Mean and standard deviation of a sample; a single value has no deviation.
-
-    Examples
-    --------
-    >>> mean_and_deviation([1.0, 2.0, 3.0]), mean_and_deviation([1.0])
-    ((2.0, 1.0), (1.0, None))
-    """
+    """Mean and standard deviation of a sample; a single value has no deviation."""
     sample = np.array(list(values), dtype=float)
     return float(sample.mean()), float(sample.std(ddof=1)) if len(sample) > 1 else None
 
@@ -101,8 +93,8 @@ def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None]:
 def dummy_test_scores(split: Split, rare: Any, scorer: Scorer) -> Scores:
     """The scores of always saying the rare class, on the test rows of one split.
 
-    No other constant answer has a precision or recall of it. The mean F1 and the score of the
-    scorer are those of the best constant answer.
+    A constant answer of another class has neither precision nor recall of the rare class. The mean
+    F1 and the score of the scorer are those of the best constant answer.
     """
     of_rare, of_prior = (
         score_classifier(
@@ -115,3 +107,43 @@ def dummy_test_scores(split: Split, rare: Any, scorer: Scorer) -> Scores:
         f1_macro=max(of_rare.f1_macro, of_prior.f1_macro),
         score=max(of_rare.score, of_prior.score),
     )
+
+
+def draw_curves(repeats: Sequence[Repeat], path: Path) -> bool:
+    """Save the loss of each epoch as PNG; False if matplotlib is not installed.
+
+    The first repeat has strong lines, the others have thin ones.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        return False
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    colours = {"loss": "tab:blue", "val_loss": "tab:orange"}
+    names = {"loss": "training rows", "val_loss": "validation rows"}
+    # The first repeat comes last, so that it is drawn over the others.
+    for number, repeat in reversed(list(enumerate(repeats))):
+        for curve in colours.keys() & repeat.history.keys():
+            losses = repeat.history[curve]
+            axes.plot(
+                range(1, len(losses) + 1),
+                losses,
+                color=colours[curve],
+                linewidth=0.6 if number else 2.0,
+                alpha=0.4 if number else 1.0,
+                label=None if number else names[curve],
+            )
+    first = repeats[0]
+    axes.axvline(
+        first.best_epoch,
+        color="tab:gray",
+        linestyle="--",
+        label=f"best epoch of seed {first.seed}",
+    )
+    others = f" (strong), {len(repeats) - 1} more seeds (thin)" if len(repeats) > 1 else ""
+    axes.set(title=f"Training of the network: seed {first.seed}{others}")
+    axes.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
+    axes.legend()
+    figure.savefig(path, format="png", dpi=120)
+    return True

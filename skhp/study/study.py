@@ -1,4 +1,4 @@
-"""The whole of ``skhp tune``: a tuned baseline, a tuned network, repeats of the winner."""
+"""A study from end to end: tune both models, repeat the winner, compare both."""
 
 from __future__ import annotations
 
@@ -48,40 +48,12 @@ _LARGEST_SEED = 2**32 - 1
 
 @dataclass(frozen=True)
 class Settings:
-    """How a study is done.
+    """How a study is done; a SettingsError says what is out of range.
 
-    Parameters
-    ----------
-    search : {"grid", "random", "halving", "bayes", "tpe"}, default="grid"
-    scoring : str, default="f1"
-        One of `SCORINGS`; those that need two classes become the mean over more.
-    folds : int, default=5
-        At least 2; fewer are used where the rare class has fewer training rows.
-    repeats : int, default=30
-        Trainings of the winner, with the seeds `seed`, `seed` + 1, and so on.
-    verdict_repeats : int, default=10
-        Repeats of five folds of the whole table over which the verdict sets both side by side.
-    candidates : int, default=None
-        Number of draws of "random", by default 10, and of "bayes" and "tpe", by default 32.
-    seed : int, default=0
-        Of the split, the folds, the draws and the trainings.
-    time_budget : float, default=None
-        Seconds that the search of the network may take, to begin candidates; None is no limit.
-    journal : Path, default=None
-        Where the search of the network keeps each fit that is finished; a study of the same table
-        and settings goes on from there.
-
-    Raises
-    ------
-    SettingsError
-        If one of them is out of its range.
-
-    Examples
-    --------
-    >>> Settings(folds=1)
-    Traceback (most recent call last):
-        ...
-    skhp.exceptions.SettingsError: folds is 1: at least 2 are needed to cross-validate.
+    `scoring` is one of `SCORINGS`; `folds` are fewer where the rare class has fewer training rows.
+    `repeats` are trainings of the winner with the seeds `seed`, `seed` + 1, and so on;
+    `verdict_repeats` are repeats of five folds of the whole table. `time_budget` is in seconds, and
+    ends the search of the network. `journal` keeps each finished fit of that search.
     """
 
     search: SearchKind = "grid"
@@ -139,35 +111,11 @@ class Settings:
 class Study:
     """What a study found.
 
-    Parameters
-    ----------
-    table : Table
-    settings : Settings
-    scoring : str
-        The scorer that both searches used.
-    n_folds : int
-    split : Split
-    baseline : GridSearchCV
-        Fitted; its ``best_estimator_`` predicts codes.
-    baseline_scores : Scores
-        On the test rows, as those of the repeats.
-    search : searcher of skhp
-        Fitted, of the network.
-    n_candidates : int
-        Candidates that the search would try if nothing ended it early; a halving search has some of
-        them several times.
-    dummy_scores : Scores
-        Of always saying the rare class, on the test rows; the score of the search and the mean F1
-        are those of the best constant answer.
-    repeats : tuple of Repeat
-    comparison : Comparison
-        The network and the baseline, both with the settings that were found, on splits of the whole
-        table.
-    pipeline : Pipeline
-        That of the first repeat, fitted to the training rows. It takes a DataFrame with the columns
-        of the table and predicts the labels as they stand in it.
-    seconds : float
-        Wall time.
+    `scoring` is the scorer that both searches used; `n_candidates` is the number of candidates that
+    the search would try if nothing ended it early, a candidate once for each iteration of a halving
+    search. All `Scores` are those on the test rows. `comparison` compares both models, with the
+    settings that were found, on splits of the whole table. `pipeline` is the network of the first
+    repeat, and predicts labels.
     """
 
     table: Table
@@ -196,35 +144,17 @@ def run_study(
     """Compare a tuned network to a tuned logistic regression.
 
     Both learn the same training rows after the same preparation, and are tuned by the same score
-    on the same stratified folds. The test rows, looked at when all is chosen, are those of
+    on the same stratified folds. The test rows are those of
     ``train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)``.
 
-    One split does not tell a gain from luck. So both, with the settings that were found, are then
-    set side by side over repeated splits of the whole table, as `skhp.compare` does it, and the
-    verdict is that comparison's. The settings were found on rows that are among these, which
-    flatters both.
+    One split does not tell a gain from luck. Therefore both models, with the settings that were
+    found, are then compared over repeated splits of the whole table, as `skhp.compare` does it. The
+    settings were found on some of these rows, which flatters both.
 
-    Parameters
-    ----------
-    table : Table
-    settings : Settings, default=None
-        None is ``Settings()``.
-    network : classifier, default=None
-        With the parameters `learning_rate`, `batch_size` and `random_state`, for a halving search
-        `epochs` and, once fitted, ``history_`` and ``best_epoch_``. None is
-        ``KerasMLPClassifier()``.
-    on_progress : callable, default=None
-        Called with a `StageProgress` at the begin of a stage and when one of its trainings is
-        scored: at intervals, as networks that train together end together.
-
-    Returns
-    -------
-    Study
-
-    Raises
-    ------
-    JournalError
-        The journal cannot be used, or is of another search; nothing was trained.
+    `network` is a classifier with the parameters `learning_rate`, `batch_size` and `random_state`,
+    for a halving search `epochs` and, once fitted, ``history_`` and ``best_epoch_``; None is
+    ``KerasMLPClassifier()``. A JournalError says that the journal cannot be used, before any
+    training.
     """
     begin = time.monotonic()
     settings = Settings() if settings is None else settings
@@ -238,7 +168,7 @@ def run_study(
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
 
     pipeline = Pipeline([("preparation", preparation), ("network", network)])
-    # Before the baseline, so that a journal of another search is refused before any training.
+    # The network comes first, so that a journal of another search is refused before any training.
     n_candidates = count_candidates(
         settings.search, settings.candidates, network.get_params().get("epochs", 1)
     )
@@ -294,7 +224,7 @@ def run_study(
 
 
 def _default_network() -> ClassifierMixin:
-    # Not at the top of the file: it imports TensorFlow.
+    # The import is here because it loads TensorFlow.
     from skhp.estimators.mlp.classifier import KerasMLPClassifier
 
     return KerasMLPClassifier()
@@ -302,7 +232,7 @@ def _default_network() -> ClassifierMixin:
 
 def _split(table: Table, seed: int) -> Split:
     codes, labels = table.target.codes, table.target.labels
-    # By the labels, so that a user who splits the table as usual gets the same rows.
+    # Stratified by the labels, so that a user who splits the table as usual gets the same rows.
     return Split(
         *train_test_split(
             table.inputs, codes, test_size=TEST_SHARE, stratify=labels[codes], random_state=seed

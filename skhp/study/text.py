@@ -1,4 +1,4 @@
-"""The result of a study as text of 80 columns."""
+"""The result of a study as text of 80 columns, and as sections of a page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from skhp.comparison.scores import Scores, natural_name, natural_score
 from skhp.comparison.text import PrintedTable, notes, score_table
+from skhp.inspection.report.search_report import ReportAddition
 from skhp.shared.terminal import as_text, facts, indented, text_table
 from skhp.study.repeats import mean_and_deviation
 from skhp.study.study import Study
@@ -20,17 +21,7 @@ _SHOWN_CLASSES = 10
 
 
 def render_report(study: Study) -> str:
-    """What was compared, on what, the scores of both on the test rows, and the verdict.
-
-    Parameters
-    ----------
-    study : Study
-
-    Returns
-    -------
-    str
-        Plain text; no line is longer than 80 characters.
-    """
+    """What was compared, the scores of both on the test rows, and the verdict, in 80 columns."""
     rare = repr(study.table.target.rare_label)
     n_rare_test = int((study.split.y_test == study.table.target.rare_code).sum())
     return as_text(
@@ -56,13 +47,13 @@ def render_report(study: Study) -> str:
 
 
 def verdicts(study: Study) -> list[str]:
-    """What `skhp.compare` says of both, by the score that they were tuned by and by F1."""
+    """The verdicts of `skhp.compare` by the score that both were tuned by, and by F1."""
     metrics = dict.fromkeys((study.comparison.metrics[0], "f1"))
     return [study.comparison.verdict("network", metric) for metric in metrics]
 
 
 def side_by_side(study: Study) -> str:
-    """What is compared, and what flatters both."""
+    """A sentence about the settings that are compared, and about what flatters them."""
     n_rows, n_train = len(study.table.inputs), len(study.split.y_train)
     return (
         f"The network and the baseline with the settings above, trained anew on splits of all "
@@ -72,7 +63,7 @@ def side_by_side(study: Study) -> str:
 
 
 def dummy_sentence(study: Study) -> str:
-    """What the dummy of the table of the test rows says."""
+    """A sentence about the answers of the dummy on the test rows."""
     always = f"The dummy says {study.table.target.rare_label!r} of each row"
     others = [] if study.table.target.is_binary else ["mean F1"]
     if study.scoring not in ("f1", "f1_macro"):
@@ -126,7 +117,7 @@ def _as_sentence(note: str) -> str:
 
 def _candidates(search: object) -> int:
     results = search.cv_results_  # type: ignore[attr-defined]
-    # A halving search goes on with some of its candidates, which are not other ones.
+    # Each later iteration of a halving search scores some of the same candidates again.
     return len(results["params"]) if "iter" not in results else int((results["iter"] == 0).sum())
 
 
@@ -185,7 +176,7 @@ def _missing_sentence(table: Table) -> str:
 
 
 class ScoreOnTestRows(NamedTuple):
-    """A score on the test rows as a reader knows it; the deviation of one repeat alone is NaN."""
+    """A score on the test rows as a reader knows it; a single repeat has NaN as deviation."""
 
     title: str
     field: str
@@ -196,7 +187,7 @@ class ScoreOnTestRows(NamedTuple):
 
 
 def scores_on_test_rows(study: Study) -> Iterator[ScoreOnTestRows]:
-    """The scores on the test rows, and the counts."""
+    """The scores on the test rows, then the counts."""
     titles = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
     if not study.table.target.is_binary:
         titles["f1_macro"] = "F1, mean of all classes"
@@ -233,3 +224,58 @@ def _score_table(study: Study) -> PrintedTable:
         )
     headings = ("", "Dummy", "Baseline", "Network (mean)", "Network (std)")
     return PrintedTable(headings, rows, 1)
+
+
+# ---------------------------------------------------------------- sections of a page
+
+
+def against_the_baseline(study: Study) -> ReportAddition:
+    """The section of a page that compares the network with the baseline."""
+    comparison = study.comparison
+    shown = comparison.natural_frame
+    rows = []
+    for metric in comparison.metrics:
+        of_metric = shown.xs(metric, level="metric")
+        lower = " (lower is better)" if metric in comparison.lower_is_better else ""
+        rows.append(
+            (
+                f"{comparison.title(metric)}{lower}",
+                *(float(of_metric.loc[name, "mean"]) for name in ("dummy", "logistic", "network")),
+                *(
+                    float(of_metric.loc["network", column])
+                    for column in ("difference", "difference_low", "difference_high")
+                ),
+            )
+        )
+    names = ("score", "dummy", "baseline", "network", "difference", "from", "to (95% interval)")
+    texts = (*verdicts(study), side_by_side(study), *notes(comparison))
+    return ReportAddition("Against logistic regression", texts, names, tuple(rows))
+
+
+def on_the_test_rows(study: Study) -> ReportAddition:
+    """The section of a page with the scores on the test rows."""
+    target, repeats = study.table.target, study.repeats
+    rows = tuple(
+        (
+            score.title if score.title.startswith("F1") else score.title.lower(),
+            *map(float, (score.dummy, score.baseline, score.mean, score.deviation)),
+        )
+        for score in scores_on_test_rows(study)
+        if score.field in ("precision", "recall", "f1", "f1_macro")
+    )
+    n_rare = int((study.split.y_test == target.rare_code).sum())
+    trained = "once" if len(repeats) == 1 else f"{len(repeats)} times, each with another seed"
+    return ReportAddition(
+        "One split",
+        (
+            f"Scores on {len(study.split.y_test)} test rows of {study.table.name}, which neither "
+            "the network nor the logistic regression (with lasso, tuned on the same folds) has "
+            f"seen. Precision, recall and F1 are those of class {target.rare_label!r} of "
+            f"{target.name!r}, of which they hold {n_rare}. The winner was trained {trained}; the "
+            "pictures show the first of these trainings.",
+            dummy_sentence(study),
+            *(f"Look at the table: {note}" for note in study.table.notes),
+        ),
+        ("score", "dummy", "baseline", "network (mean)", "network (std)"),
+        rows,
+    )

@@ -33,7 +33,7 @@ def slow_f1(estimator, X, y):
 
 
 def search(journal):
-    network = KerasMLPClassifier(epochs=60, patience=20, random_state=0)
+    network = KerasMLPClassifier(epochs=30, patience=10, random_state=0)
     return GridSearchCV(network, GRID, cv=3, scoring=slow_f1, journal=journal, refit=False)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from skhp.search.identity.descriptions import parameters_text
 from skhp.search.identity.search_identity import SearchIdentity
-from skhp.search.journal.finished_fold import FinishedFold
+from skhp.search.journal.finished_folds import FinishedFold
 from skhp.search.journal.journal import Journal
 
 IDENTITY = SearchIdentity("120 x 4, aa", "5 folds, bb", "Tree, cc", "f1, dd", "{}, ee", "skhp 1")

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from skhp.exceptions import OutputError
-from skhp.study.files import check_directory, write_files
-from skhp.study.page import check_page, write_page
+from skhp.study.files import check_directory, check_page, write_files, write_page
 from skhp.study.text import render_report
 
 NAMES = ["pipeline.joblib", "search_results.csv", "training_curves.png"]

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.image import imread
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.metrics import f1_score, get_scorer
@@ -13,7 +15,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhp.study.repeats import Split, mean_and_deviation, train_repeats
+from skhp.comparison.scores import Scores
+from skhp.study.repeats import Repeat, Split, draw_curves, mean_and_deviation, train_repeats
 
 
 @pytest.fixture
@@ -109,3 +112,38 @@ def test_mean_and_deviation_are_those_of_a_sample(values):
     mean, deviation = mean_and_deviation(values)
     assert mean == pytest.approx(statistics.fmean(values), abs=1e-9)
     assert deviation == pytest.approx(statistics.stdev(values), abs=1e-6)
+
+
+SCORES = Scores(1, 1, 1, 1, 1, 1, 1, 1, 1)
+
+
+def test_every_curve_is_drawn(tmp_path, monkeypatch):
+    drawn = []
+    save = Figure.savefig
+
+    def keep(figure, *args, **kwargs):
+        drawn.append(figure)
+        save(figure, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    repeats = [
+        Repeat(7, SCORES, {"loss": [3.0, 2.0, 1.0], "val_loss": [3.0, 2.5, 2.6]}, 2),
+        Repeat(8, SCORES, {"loss": [4.0, 3.0], "val_loss": [4.0, 4.5]}, 1),
+        Repeat(9, SCORES, {"loss": [5.0]}, 1),
+    ]
+    assert draw_curves(repeats, tmp_path / "curves.png")
+    (axes,) = drawn[0].axes
+    *curves, best = axes.get_lines()
+    assert sorted(line.get_ydata().tolist() for line in curves) == sorted(
+        losses for repeat in repeats for losses in repeat.history.values()
+    )
+    assert all(line.get_xdata()[0] == 1 for line in curves)
+    assert best.get_xdata() == [2, 2]
+    strong = [line.get_ydata().tolist() for line in curves if line.get_linewidth() > 1]
+    assert sorted(strong) == [[3.0, 2.0, 1.0], [3.0, 2.5, 2.6]]
+    assert {text.get_text() for text in axes.get_legend().get_texts()} == {
+        "training rows",
+        "validation rows",
+        "best epoch of seed 7",
+    }
+    assert np.std(imread(tmp_path / "curves.png")) > 0

@@ -1,4 +1,5 @@
 import itertools
+import shutil
 import sys
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
 
 from skhp import JournalMismatchError
 from skhp.comparison.baselines.lasso import BASELINE_C
@@ -70,13 +72,6 @@ def test_the_dummy_of_the_test_rows_always_says_the_rare_class(study):
     assert dummy.f1 == pytest.approx(2 * n_rare / (n_rare + len(study.split.y_test)))
 
 
-def test_a_class_of_few_rows_has_fewer_folds_in_the_verdict(patients, network):
-    few = pd.concat([patients[patients.state == "well"], patients[patients.state == "sick"][:4]])
-    settings = Settings(folds=5, repeats=1, verdict_repeats=2)
-    study = run_study(make_table(few), settings, network=network)
-    assert (study.comparison.n_repeats, study.comparison.n_folds) == (2, 4)
-
-
 def test_the_winner_is_repeated_with_seeds_from_the_first_on(study):
     assert [repeat.seed for repeat in study.repeats] == [4, 5, 6]
     network = study.pipeline[-1].estimator_
@@ -137,14 +132,30 @@ def test_a_halving_search_leaves_the_epochs_of_the_winner_alone(patients, networ
     assert study.n_candidates == len(study.search.cv_results_["params"]) == 30
 
 
-def test_a_study_goes_on_from_its_journal(patients, network, tmp_path):
-    settings = Settings(**FEW, journal=tmp_path / "journal")
-    told = []
-    first, again = (
-        run_study(make_table(patients), settings, network=network, on_progress=of_run.append)
-        for of_run in ([], told)
-    )
-    assert told[0].done == told[0].total == 20
+@pytest.fixture(scope="module")
+def recorded(make_patients, make_network, tmp_path_factory):
+    """The journal of a study, which no test changes."""
+    journal = tmp_path_factory.mktemp("recorded") / "journal"
+    settings = Settings(**FEW, journal=journal)
+    return run_study(make_table(make_patients()), settings, network=make_network()), journal
+
+
+def test_a_study_goes_on_from_its_journal(patients, network, recorded, tmp_path, monkeypatch):
+    first, journal = recorded
+    settings = Settings(**FEW, journal=shutil.copyfile(journal, tmp_path / "journal"))
+    told, epochs = [], []
+    partial_fit = MLPClassifier.partial_fit
+
+    def noting(self, *arguments, **keywords):
+        epochs.append(1)
+        return partial_fit(self, *arguments, **keywords)
+
+    monkeypatch.setattr(MLPClassifier, "partial_fit", noting)
+    again = run_study(make_table(patients), settings, network=network, on_progress=told.append)
+    last = [one for one in told if one.stage == "search"][-1]
+    assert last.done == last.total == 20
+    # The repeats and the verdict fit networks; the search would fit 40 more of 15 epochs.
+    assert 0 < len(epochs) < 40 * 15
     assert again.search.best_score_ == first.search.best_score_
     assert again.repeats[0].scores == first.repeats[0].scores
 
@@ -153,10 +164,9 @@ def test_a_study_goes_on_from_its_journal(patients, network, tmp_path):
     "changes", [{"scoring": "recall"}, {"seed": 1}, {"folds": 3}, {"search": "halving"}]
 )
 def test_a_journal_of_another_study_is_refused_before_any_training(
-    changes, patients, network, tmp_path, monkeypatch
+    changes, patients, network, recorded, tmp_path, monkeypatch
 ):
-    settings = {"folds": 2, "repeats": 1, "verdict_repeats": 1, "journal": tmp_path / "journal"}
-    run_study(make_table(patients), Settings(**settings), network=network)
+    settings = FEW | {"journal": shutil.copyfile(recorded[1], tmp_path / "journal")}
 
     def refuse(*_):
         raise AssertionError("something was trained")
@@ -176,8 +186,11 @@ def test_without_optuna_a_tpe_search_is_refused(monkeypatch):
 
 def test_folds_are_no_more_than_the_rare_rows_to_train_on(patients, network):
     few = pd.concat([patients[patients.state == "well"], patients[patients.state == "sick"][:4]])
-    study = run_study(make_table(few), Settings(**FEW | {"folds": 5}), network=network)
+    settings = Settings(folds=5, repeats=1, verdict_repeats=2)
+    study = run_study(make_table(few), settings, network=network)
     assert study.n_folds == 3
+    # All rows are in the verdict.
+    assert (study.comparison.n_repeats, study.comparison.n_folds) == (2, 4)
     assert (study.split.y_train == 1).sum() == 3
     assert (study.split.y_test == 1).sum() == 1
 

@@ -7,11 +7,14 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from skhp.exceptions import InvalidParameterError
-from skhp.population.cohorts.planned_cohort import PlannedCohort
-from skhp.training.fit_task import FitResult
+
+if TYPE_CHECKING:
+    # Both modules import TensorFlow, and a search is described without it.
+    from skhp.population.cohorts.planned_cohort import PlannedCohort
+    from skhp.training.fit_task import FitResult
 
 # What scikit-learn tells a task of a search: the number of its candidate, and how many there are.
 _CANDIDATE = "candidate_progress"
@@ -159,7 +162,7 @@ def contest_of(tasks: Sequence[Any], entries: Sequence[Entry], pruning: Pruning)
 # How long the calling thread sleeps before it looks for Ctrl-C again.
 _SECONDS_ASLEEP = 0.05
 
-Results = list[tuple[int, FitResult | Exception]]
+Results: TypeAlias = "list[tuple[int, FitResult | Exception]]"
 
 
 def trained_by_rungs(

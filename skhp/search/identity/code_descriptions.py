@@ -1,4 +1,4 @@
-"""Functions, classes and modules: by version if installed, else by code and what it reaches."""
+"""Code of the user's by what it does and reads, installed code by name and version."""
 
 from __future__ import annotations
 
@@ -12,44 +12,36 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from skhp.search.identity.canonical_text import hashed, text_of
 from skhp.search.identity.code_reading import (
     CodeReading,
     ImportedNames,
     globals_named,
+    is_code_of_the_user,
     modules_named,
+    name_of_class,
     origin_of_class,
+    origin_of_function,
+    origin_of_loaded,
     origin_of_module,
     read_code,
     variables_named,
 )
-
-__all__ = [
-    "UndescribableError",
-    "Walk",
-    "described_code",
-    "described_member",
-    "is_code_of_the_user",
-    "is_found_by_name",
-    "name_of_class",
-    "patched_methods",
-    "shallow_description",
-]
+from skhp.search.identity.value_descriptions import hashed, text_of
 
 
 class Walk(Protocol):
-    """Describes what is reached from code."""
+    """Describes what code reaches."""
 
     def described(self, value: Any) -> Any:
         """The description of a value."""
 
     def named(self, name: str, value: Any) -> Any:
-        """The same of a value that has a name, by which the user is told of it."""
+        """The same of a value that has a name, under which the user is told of the value."""
 
 
 _ABSENT: Any = object()
 
-# What Python itself keeps of a module, of a class: places, texts for people, caches.
+# What Python itself keeps in a module or in a class: places, texts for people, caches.
 _OF_EACH_MODULE = {
     *("__name__", "__file__", "__doc__", "__spec__", "__loader__", "__package__", "__path__"),
     *("__builtins__", "__cached__", "__annotations__", "__annotate__", "__warningregistry__"),
@@ -61,7 +53,7 @@ _OF_EACH_CLASS = {
     *("__dataclass_fields__", "__dataclass_params__", "__match_args__"),
     *("__orig_bases__", "__parameters__", "__slotnames__"),
 }
-# The slots of a class, and the methods of one that is not written in Python.
+# The slots of a class, and the methods of a class that is not written in Python.
 _OF_OTHER_LANGUAGES = (
     types.MemberDescriptorType,
     types.GetSetDescriptorType,
@@ -72,15 +64,7 @@ _OF_OTHER_LANGUAGES = (
 
 
 class UndescribableError(TypeError):
-    """A value has no content that could be told from another's.
-
-    Parameters
-    ----------
-    kind : type
-        Of the value.
-    path : tuple of str, default=()
-        The names by which it is reached, the outermost first.
-    """
+    """The content of a value, reached by the names of a path, cannot be told from another's."""
 
     def __init__(self, kind: type, path: tuple[str, ...] = ()) -> None:
         self.kind = kind
@@ -88,33 +72,8 @@ class UndescribableError(TypeError):
         super().__init__(f"{' -> '.join(path) or 'a value'} is a {name_of_class(kind)}")
 
 
-def name_of_class(kind: type) -> str:
-    """The name of a class, for the user's own without the module.
-
-    A program that is imported has another name than one that is run, and is the same program.
-    """
-    own = origin_of_class(kind) is None
-    return kind.__qualname__ if own else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def is_code_of_the_user(value: Any) -> bool:
-    """Whether a function, class or module is told by its code."""
-    if isinstance(value, types.FunctionType):
-        return _origin_of_function(value) is None
-    if isinstance(value, type):
-        return origin_of_class(value) is None
-    return isinstance(value, types.ModuleType) and _origin_of_loaded(value) is None
-
-
 def described_code(value: Any, walk: Walk) -> dict[str, Any]:
-    """The description of a function, a class or a module.
-
-    Parameters
-    ----------
-    value : function, type or module
-    walk : Walk
-        Describes what is reached from there.
-    """
+    """The description of a function, a class or a module."""
     if isinstance(value, types.FunctionType):
         return _described_function(value, walk)
     if isinstance(value, type):
@@ -123,13 +82,7 @@ def described_code(value: Any, walk: Walk) -> dict[str, Any]:
 
 
 def shallow_description(value: Any, walk: Walk) -> dict[str, Any]:
-    """What tells code from other code for the most part, without what it reads, to be put in order.
-
-    Parameters
-    ----------
-    value : function, type or module
-    walk : Walk
-    """
+    """A description of code without what it reads, by which sets of functions are put in order."""
     if not isinstance(value, types.FunctionType):
         return {"$code": getattr(value, "__qualname__", "")}
     reading = read_code(value.__code__, walk.described)
@@ -138,7 +91,7 @@ def shallow_description(value: Any, walk: Walk) -> dict[str, Any]:
 
 
 def described_member(value: Any, walk: Walk) -> dict[str, Any] | None:
-    """What stands in a class in place of a function; None for anything else."""
+    """The description of a property or the like, which a class holds; None for anything else."""
     if isinstance(value, property):
         return {
             "$property": [walk.described(part) for part in (value.fget, value.fset, value.fdel)]
@@ -153,12 +106,12 @@ def described_member(value: Any, walk: Walk) -> dict[str, Any] | None:
 
 
 def patched_methods(kind: type) -> dict[str, Any]:
-    """What the user has put into installed classes of which a class is made."""
+    """The methods that the user has put into an installed class or into one of its bases."""
     return {
         f"{base.__qualname__}.{name}": value
         for base in kind.__mro__
         for name, value in vars(base).items()
-        # Another package first, as it is quick to tell.
+        # The package is compared first, because that is quick.
         if isinstance(value, types.FunctionType)
         and _top(value.__globals__.get("__name__")) != _top(base.__module__)
         and is_code_of_the_user(value)
@@ -173,14 +126,8 @@ def _top(module: Any) -> str:
 # ---------------------------------------------------------------- functions
 
 
-def _origin_of_function(function: types.FunctionType) -> str | None:
-    # Not by its `__module__`, which a decorator copies from the function that it wraps.
-    scope = function.__globals__
-    return origin_of_module(scope.get("__name__"), scope.get("__file__"))
-
-
 def _described_function(function: types.FunctionType, walk: Walk) -> dict[str, Any]:
-    origin = _origin_of_function(function)
+    origin = origin_of_function(function)
     if origin is not None and is_found_by_name(function):
         return {"$function": f"{function.__module__}.{function.__qualname__}"} | _versions(origin)
     reading = read_code(function.__code__, walk.described)
@@ -197,7 +144,7 @@ def _described_function(function: types.FunctionType, walk: Walk) -> dict[str, A
 
 
 def is_found_by_name(function: types.FunctionType) -> bool:
-    """Whether a function is one of a module's, and not one that a function of it has made."""
+    """Whether the module of a function has it under its name, which no inner function has."""
     found: Any = sys.modules.get(function.__module__)
     for name in function.__qualname__.split("."):
         found = getattr(found, name, None)
@@ -245,7 +192,7 @@ def _read(scope: dict[str, Any], reading: CodeReading) -> dict[str, Any]:
 
 def _globals_read(scope: dict[str, Any], reading: CodeReading) -> Iterator[tuple[str, Any]]:
     for first, *rest in reading.names | globals_named(scope, reading):
-        # A name that is not there is one of Python's own, or will be an error where it is read.
+        # A name that is absent is a builtin, or will be an error where it is read.
         if first in scope and first not in _OF_EACH_MODULE:
             yield _followed(first, scope[first], rest)
 
@@ -269,18 +216,18 @@ def _imported(scope: dict[str, Any], name: ImportedNames) -> Any:
         return ["$module", module.partition(".")[0], origin]
     try:
         return importlib.import_module(module)
-    except Exception:  # The user hears of it from the function itself, if it gets there.
+    except Exception:  # The function itself will raise it, if the import is ever reached.
         return ["$no module", name.module]
 
 
 def _followed(name: str, value: Any, attributes: list[str]) -> tuple[str, Any]:
-    """The last of a chain of attributes that is reached through modules of the user's alone."""
+    """The last value of a chain of attributes that is reached through the user's modules alone."""
     for attribute in attributes:
-        if not isinstance(value, types.ModuleType) or _origin_of_loaded(value) is not None:
+        if not isinstance(value, types.ModuleType) or origin_of_loaded(value) is not None:
             break
         found = getattr(value, attribute, _ABSENT)
         if found is _ABSENT:
-            with contextlib.suppress(Exception):  # A part of a package that is not loaded yet.
+            with contextlib.suppress(Exception):  # A submodule may not be loaded yet.
                 found = importlib.import_module(f"{value.__name__}.{attribute}")
         name, value = f"{name}.{attribute}", None if found is _ABSENT else found
     return name, value
@@ -289,12 +236,8 @@ def _followed(name: str, value: Any, attributes: list[str]) -> tuple[str, Any]:
 # ---------------------------------------------------------------- modules
 
 
-def _origin_of_loaded(module: types.ModuleType) -> str | None:
-    return origin_of_module(module.__name__, getattr(module, "__file__", None))
-
-
 def _described_module(module: types.ModuleType, walk: Walk) -> dict[str, Any]:
-    origin = _origin_of_loaded(module)
+    origin = origin_of_loaded(module)
     if origin is not None:
         return {"$module": module.__name__} | _versions(origin)
     holds = {name: value for name, value in vars(module).items() if name not in _OF_EACH_MODULE}
@@ -321,7 +264,7 @@ def _members(kind: type) -> dict[str, Any]:
 
 
 def _members_of_enum(kind: Any) -> dict[str, Any]:
-    # What else is there under such a name is how Python finds the members.
+    # The other private names of an enumeration are how Python finds its members.
     own = {
         name: value
         for name, value in _members(kind).items()

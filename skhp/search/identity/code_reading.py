@@ -1,4 +1,4 @@
-"""Whose code it is: that of an installed package is told by its version, the user's by itself."""
+"""Whose code a function, a class or a module is, and what the code reads."""
 
 from __future__ import annotations
 
@@ -16,18 +16,6 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-__all__ = [
-    "RECORDED_PACKAGES",
-    "CodeReading",
-    "ImportedNames",
-    "globals_named",
-    "modules_named",
-    "origin_of_class",
-    "origin_of_module",
-    "read_code",
-    "variables_named",
-]
-
 # The versions of these stand in the identity of each search, beside that of Python.
 RECORDED_PACKAGES = ("skhp", "scikit-learn", "keras", "tensorflow", "numpy")
 _RECORDED = ""
@@ -43,19 +31,10 @@ _OF_CLASSES_IN_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
 def origin_of_module(name: Any, file: Any = None) -> str | None:
-    """The distribution and version that tell of a module's code.
+    """The distribution and version of a module's code, None for code of the user's.
 
-    Parameters
-    ----------
-    name : str or None
-        Of the module, which need not be imported.
-    file : str, default=None
-        Where it was read from, if that is known.
-
-    Returns
-    -------
-    str or None
-        "" where the identity of a search has that version anyway; None for code of the user's.
+    "" stands for the packages whose versions each identity has anyway. The module need not be
+    imported; `file` is where it was read from, if that is known.
     """
     if not isinstance(name, str) or not name:
         return None
@@ -71,9 +50,39 @@ def origin_of_module(name: Any, file: Any = None) -> str | None:
 
 
 def origin_of_class(kind: type) -> str | None:
-    """The same of a class; classes that are not written in Python have no code to be told by."""
+    """The same of a class; a class that is not written in Python has no code to describe."""
     origin = origin_of_module(kind.__module__)
     return origin if kind.__flags__ & _OF_CLASSES_IN_PYTHON else origin or _RECORDED
+
+
+def origin_of_function(function: types.FunctionType) -> str | None:
+    """The same of a function."""
+    # Not by its `__module__`, which a decorator copies from the function that it wraps.
+    scope = function.__globals__
+    return origin_of_module(scope.get("__name__"), scope.get("__file__"))
+
+
+def origin_of_loaded(module: types.ModuleType) -> str | None:
+    """The same of a module that is loaded."""
+    return origin_of_module(module.__name__, getattr(module, "__file__", None))
+
+
+def is_code_of_the_user(value: Any) -> bool:
+    """Whether a function, class or module counts by its code."""
+    if isinstance(value, types.FunctionType):
+        return origin_of_function(value) is None
+    if isinstance(value, type):
+        return origin_of_class(value) is None
+    return isinstance(value, types.ModuleType) and origin_of_loaded(value) is None
+
+
+def name_of_class(kind: type) -> str:
+    """The name of a class, for the user's own without the module.
+
+    A module has another name where it is run as a program than where it is imported.
+    """
+    own = origin_of_class(kind) is None
+    return kind.__qualname__ if own else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _place(name: str) -> str | None:
@@ -84,7 +93,7 @@ def _place(name: str) -> str | None:
         )
         return found if isinstance(found, str) else None
     if "." in name:
-        return None  # To find the place of a part, Python would import the whole.
+        return None  # To find the place of a submodule, Python would import the whole package.
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
@@ -102,7 +111,7 @@ def _origin(top: str, place: str) -> str | None:
         names = sorted(set(_distributions().get(top, ())))
         if set(names) & set(RECORDED_PACKAGES):
             return _RECORDED
-        # A file that somebody laid there has no version.
+        # A file that somebody put there has no version.
         return ", ".join(f"{name} {version(name)}" for name in names) or None
     return _RECORDED if os.path.realpath(place).startswith(_STANDARD_LIBRARY) else None
 
@@ -112,18 +121,20 @@ def _distributions() -> dict[str, list[str]]:
     return dict(packages_distributions())
 
 
+# ---------------------------------------------------------------- what code reads
+
 _READS_NAME = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 _READS_ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
-# What is stored in each class and decides nothing: a line, what has no order, a text for people.
+# What Python stores in each class without any effect: lines, unordered names, texts for people.
 _PLACES_OF_CLASSES = {"__firstlineno__", "__static_attributes__", "__doc__"}
 _EVERYTHING: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, order=True)
 class ImportedNames:
-    """A module that a function imports, and a chain of attributes that it reads of it.
+    """A module that a function imports, and a chain of attributes that the function reads of it.
 
-    `level` is the number of dots in front of the module; no attributes are the module as a whole.
+    `level` is the number of dots before the module; without attributes, the whole module is read.
     """
 
     module: str
@@ -136,7 +147,7 @@ class CodeReading:
     """The instructions of a function, and what they read.
 
     `names` are chains: ``("settings", "UNITS")`` where the code has ``settings.UNITS``. `mentioned`
-    are all names, those of attributes included, and `texts` the strings among the constants.
+    holds each name, those of attributes too, and `texts` holds the strings among the constants.
     """
 
     instructions: list[Any] = field(default_factory=list)
@@ -149,17 +160,13 @@ class CodeReading:
 def read_code(code: types.CodeType, describe: Callable[[Any], Any]) -> CodeReading:
     """Read the code of a function and of all that is defined within it.
 
-    Parameters
-    ----------
-    code : code
-    describe : callable
-        Makes a description of a constant.
+    `describe` makes a description of a constant.
     """
     reading = CodeReading(mentioned=set(code.co_names))
     found = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
     for place, step in enumerate(found):
         if step.opname == "STORE_NAME" and step.argval in _PLACES_OF_CLASSES:
-            reading.instructions[-1] = None  # The constant that would be stored.
+            reading.instructions[-1] = None  # The instruction that loads the constant.
         if isinstance(step.argval, types.CodeType):
             inner = read_code(step.argval, describe)
             reading.instructions.append([step.opname, inner.instructions])
@@ -211,7 +218,7 @@ def _imported(
     if not stored.opname.startswith("STORE_FAST") or stored.argval in code.co_cellvars:
         yield ImportedNames(module, level, _EVERYTHING)
         return
-    # `import package.part` gives the package its name here, and its part beside.
+    # `import package.part` binds the package here, whatever part of it is imported.
     top = module.partition(".")[0]
     yield ImportedNames(module, level, ("__name__",))
     for number, step in enumerate(steps):
@@ -234,14 +241,14 @@ _MODULE = re.compile(r"(\.*)((?:[^\W\d]\w*\.)*[^\W\d]\w*)")
 
 
 def globals_named(scope: dict[str, Any], reading: CodeReading) -> set[tuple[str, ...]]:
-    """The globals of whose names a text consists, as `CodeReading.names` has them."""
+    """The globals that a text in the code may look up, as `CodeReading.names` has them."""
     if not _LOOKS_UP_GLOBALS & reading.mentioned:
         return set()
     return {(name,) for text in reading.texts for name in _NAME.findall(text) if name in scope}
 
 
 def modules_named(reading: CodeReading) -> set[ImportedNames]:
-    """The modules that a text may name, each as a whole."""
+    """The modules that a text in the code may import, each as a whole."""
     if not _LOOKS_UP_MODULES & reading.mentioned:
         return set()
     found = filter(None, map(_MODULE.fullmatch, reading.texts))
@@ -249,7 +256,7 @@ def modules_named(reading: CodeReading) -> set[ImportedNames]:
 
 
 def variables_named(reading: CodeReading) -> dict[str, str]:
-    """The variables of the environment that a text names, with their values."""
+    """The environment variables that a text in the code names, with their values."""
     if not _LOOKS_UP_VARIABLES & reading.mentioned:
         return {}
     names = (name for name in reading.texts if "\0" not in name)

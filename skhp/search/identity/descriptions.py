@@ -1,7 +1,7 @@
 """Any value as canonical JSON text: the same value gives the same text in every process.
 
-What JSON knows is written as it is, a tuple as an array. All else is an object with one key that
-starts with "$", so that no two different values share a text: `{"$list": [1, 2]}`,
+What JSON knows is written as it is, a tuple as an array. Each other value is an object with one key
+that starts with "$", so that no two different values share a text: `{"$list": [1, 2]}`,
 `{"$float": "nan"}`, `{"$function": "package.module.name"}`, `{"$array": ["<f8", [3], "digest"]}`.
 """
 
@@ -22,43 +22,35 @@ import numpy as np
 import scipy.special
 from sklearn.frozen import FrozenEstimator
 
-from skhp.search.identity.canonical_text import hashed, text_of
 from skhp.search.identity.code_descriptions import (
     UndescribableError,
     described_code,
     described_member,
-    is_code_of_the_user,
     is_found_by_name,
-    name_of_class,
     patched_methods,
     shallow_description,
 )
-from skhp.search.identity.keras_descriptions import described_keras_object
-from skhp.search.identity.process_objects import is_for_people, name_in_each_process
-from skhp.search.identity.table_descriptions import described_table
-
-__all__ = ["CandidateTexts", "Describer", "described", "digest", "parameters_text"]
+from skhp.search.identity.code_reading import is_code_of_the_user, name_of_class
+from skhp.search.identity.value_descriptions import (
+    described_keras_object,
+    described_scalar,
+    described_table,
+    hashed,
+    is_for_people,
+    name_in_each_process,
+    text_of,
+)
 
 _CODE = types.FunctionType | type | types.ModuleType
 _SCALAR = bool | int | float | complex | str | bytes
 _CACHES = weakref.WeakKeyDictionary | weakref.WeakValueDictionary | weakref.WeakSet
-# What is set on an estimator beside its parameters, and copied with it: what a transformer returns,
-# and which of the arguments of a search reach it.
+# Settings that an estimator has beside its parameters, and that `clone` copies: the container that
+# a transformer returns, and the metadata that reaches the estimator.
 _SET_BESIDE = {"_sklearn_output_config": "output", "_metadata_request": "requests"}
 
 
 def parameters_text(parameters: Mapping[str, Any]) -> str:
-    """The parameters of a candidate as canonical JSON.
-
-    Parameters
-    ----------
-    parameters : mapping from str to object
-        NumPy's numbers count as Python's: a candidate is the same however it was drawn.
-
-    Returns
-    -------
-    str
-    """
+    """The parameters of a candidate as canonical JSON; NumPy's numbers count as Python's."""
     return text_of(described(dict(parameters)))
 
 
@@ -68,54 +60,21 @@ def digest(value: Any) -> str:
 
 
 def described(value: Any) -> Any:
-    """What JSON can hold of a value, by the rules of this module.
+    """What JSON can hold of a value, or an UndescribableError.
 
-    Parameters
-    ----------
-    value : object
-        Estimators count by class and parameters, not by what they have learnt, unless it is code
-        of the user's that reaches them; functions and classes by name and version where they are
-        of an installed package, else by their code and all that it reaches.
-
-    Raises
-    ------
-    UndescribableError
-        Something that is reached from the value cannot be told from another of its kind.
+    Estimators count by class and parameters; what they have learnt counts only where the user's
+    code reaches them. Functions and classes count by name and version where they are of an
+    installed package, else by their code and all that it reaches.
     """
     return Describer().whole(value)
-
-
-class CandidateTexts:
-    """The parameters of candidates as text, each as it was when it was first asked for.
-
-    A function that a candidate has as a value may count its calls: its text does not change.
-    """
-
-    def __init__(self) -> None:
-        # The parameters as well, or another candidate could have their address.
-        self._known: dict[int, tuple[Mapping[str, Any], str]] = {}
-
-    def text(self, parameters: Mapping[str, Any]) -> str:
-        """What `parameters_text` made of these parameters at first."""
-        known = self._known.get(id(parameters))
-        if known is None:
-            known = self._known[id(parameters)] = parameters, parameters_text(parameters)
-        return known[1]
 
 
 class Describer:
     """Walks through one value, and then through the code that it has met on the way.
 
-    Parameters
-    ----------
-    stopped : dict, default=None
-        The attributes of a walk that stops for a look at a part, to put it in order; code is not
-        walked through then.
-
-    Attributes
-    ----------
-    own : dict of str to str
-        The user's functions, classes and globals that were met, by name, with a digest of each.
+    `own` holds the user's functions, classes and globals that were met, by name, with a digest of
+    each. `stopped` holds the attributes of a walk that stops to put the parts of a value in order;
+    the walk of a part does not go through code.
     """
 
     def __init__(self, stopped: dict[str, Any] | None = None) -> None:
@@ -125,8 +84,8 @@ class Describer:
         self._above: list[int] = [*state["_above"]]
         self._path: list[str] = [*state["_path"]]
         self._learnt_counts: bool = state["_learnt_counts"]
-        # Code has a number, or a package whose parts use one another would be described over and
-        # over. It is held, so that nothing else gets its address.
+        # Code stands by a number, or a package whose parts use one another would be described over
+        # and over. The code is held, so that nothing else gets its address.
         self._met: dict[int, tuple[int, Any]] = {**state["_met"]}
         self._waiting: deque[tuple[Any, list[str]]] = deque()
 
@@ -135,7 +94,7 @@ class Describer:
         description = self.described(value)
         codes = []
         self._learnt_counts = True
-        # One after the other, and not one within the other: code may be a long way from a value.
+        # A queue and not a recursion: a chain of calls in code can be longer than Python's stack.
         while self._waiting:
             code, self._path = self._waiting.popleft()
             codes.append(described_code(code, self))
@@ -158,14 +117,14 @@ class Describer:
         return description
 
     def described(self, value: Any) -> Any:
-        """The description of a value; code stands there by a number."""
+        """The description of a value, in which code stands by a number."""
         if isinstance(value, np.longdouble | np.clongdouble):
-            # Beside the number its bytes hold what was in the memory before.
+            # The padding of its bytes holds what was in the memory before.
             return {f"${type(value).__name__}": repr(value)}
         if isinstance(value, np.generic):
             value = value.item()
         if value is None or type(value) in (bool, int, float, complex, str, bytes):
-            return _described_scalar(value)
+            return described_scalar(value)
         if isinstance(value, _CODE):
             return self._described_code(value)
         if id(value) in self._above:
@@ -181,12 +140,12 @@ class Describer:
             name = f"{name_of_class(type(value))}.{value.name}"
             return self._of_class(value, {"$enum": name, "value": self.described(value.value)})
         if isinstance(value, _SCALAR):
-            return self._of_class(value, _described_scalar(value))
+            return self._of_class(value, described_scalar(value))
         if isinstance(value, Mapping) and value is not os.environ:
             return self._of_class(value, self._described_mapping(value))
         if isinstance(value, tuple | list | set | frozenset):
             return self._of_class(value, self._described_collection(value))
-        table = described_table(value, lambda item: text_of(self.described(item)), hashed)
+        table = described_table(value, lambda item: text_of(self.described(item)))
         return self._described_object(value) if table is None else table
 
     def _of_class(self, value: Any, content: Any) -> Any:
@@ -205,7 +164,7 @@ class Describer:
 
     def _described_mapping(self, value: Mapping[Any, Any]) -> Any:
         described: Any
-        # A name that starts with "$" would be taken for what this module writes itself.
+        # A name that starts with "$" would be taken for one that this module writes itself.
         if all(isinstance(name, str) and not name.startswith("$") for name in value):
             described = {}
             for name in sorted(value):
@@ -225,7 +184,7 @@ class Describer:
     def _described_collection(self, value: Any) -> Any:
         if isinstance(value, set | frozenset):
             return {"$set": [self.described(item) for item in sorted(value, key=self._look)]}
-        # Some are long, and most of these are of plain things.
+        # Most long collections hold plain values, for which a call each would be slow.
         items = [item if _is_plain(item) else self.described(item) for item in value]
         if type(value) is tuple:
             return items
@@ -234,7 +193,7 @@ class Describer:
         return {f"${name_of_class(type(value))}": items}
 
     def _described_code(self, value: Any) -> Any:
-        # What a library has made of the user's functions may hold itself.
+        # A function that a library has made of the user's may hold itself.
         is_made = isinstance(value, types.FunctionType) and not is_found_by_name(value)
         if not is_made and not is_code_of_the_user(value):
             return described_code(value, self)
@@ -254,7 +213,7 @@ class Describer:
         self.own.setdefault(name, hashed(text_of(description))[:8])
 
     def _with_learnt(self, value: Any) -> Any:
-        """What code reaches is not cloned before it is used, so what it has learnt counts."""
+        """The description of a value that is used without being cloned: what it learnt counts."""
         before, self._learnt_counts = self._learnt_counts, True
         try:
             return self.described(value)
@@ -263,7 +222,7 @@ class Describer:
 
     def _described_object(self, value: Any) -> Any:
         if isinstance(value, types.MethodType):
-            # Not by its reduction, in which the class of a class method would hide its own code.
+            # Its reduction would not do: the class of a class method would hide its own code.
             parts = [self._with_learnt(part) for part in (value.__self__, value.__func__)]
             return {"$method": [*parts, value.__name__]}
         member = described_member(value, self)
@@ -289,10 +248,10 @@ class Describer:
             # A cache, or a compiled function.
             return of_class | {"wrapped": self._with_learnt(wrapped)}
         if is_installed and callable(getattr(value, "numpy", None)):
-            # A tensor or a variable, whose pickle would name the device and count the variables.
+            # A pickle of a tensor or a variable would name the device and count the variables.
             return of_class | {"array": self.described(np.asarray(value.numpy()))}
         if isinstance(value, FrozenEstimator):
-            # The one estimator that keeps what it has learnt when it is cloned.
+            # `clone` keeps what this estimator has learnt.
             return of_class | {"$state": self._with_learnt(value.estimator)}
         if callable(getattr(value, "get_params", None)):
             return of_class | self._described_estimator(value)
@@ -311,32 +270,32 @@ class Describer:
         return description
 
     def _reduction(self, value: Any) -> Any:
-        """What pickle would keep of an object, described."""
+        """The description of what pickle would keep of an object."""
         try:
             reduce = copyreg.dispatch_table.get(type(value))
             reduced = value.__reduce_ex__(4) if reduce is None else reduce(value)
-        except Exception:  # Each library has errors of its own for what has no pickle.
+        except Exception:  # Each library has errors of its own for what cannot be pickled.
             return {"$state": self._attributes_of(value)}
         if isinstance(reduced, str):
             if isinstance(value, np.ufunc) and value not in _named_ufuncs(reduced):
-                # Made of a function of the user's, which it hides.
+                # It was made of a function of the user's, which it hides.
                 raise UndescribableError(np.ufunc, tuple(self._path))
             return f"{getattr(value, '__module__', '')}.{reduced}"
         if isinstance(value, functools.partial):
-            # Of which the state is a part of the state.
+            # Its own reduction holds its state as a part of its state.
             reduced = value.func, value.args, value.keywords, vars(value)
         parts = [list(part) if isinstance(part, Iterator) else part for part in reduced]
         return {"$reduced": [self._with_learnt(_without_copied_names(part)) for part in parts]}
 
     def _attributes_of(self, value: Any) -> Any:
-        # What is not the user's keeps its state elsewhere: a lock, an open file, a generator.
+        # An object of another class keeps its state elsewhere: a lock, an open file, a generator.
         if not all(is_code_of_the_user(kind) or kind is object for kind in type(value).__mro__):
             raise UndescribableError(type(value), tuple(self._path))
         return self._with_learnt(vars(value))
 
 
 def _without_copied_names(part: Any) -> Any:
-    """The state of a decorator without what it copies of a function: its module, its text."""
+    """The state of a decorator without what it copies of a function: its module, its docstring."""
     if not isinstance(part, dict) or "__wrapped__" not in part:
         return part
     return {name: part[name] for name in part if name not in functools.WRAPPER_ASSIGNMENTS}
@@ -353,17 +312,3 @@ def _is_marked(name: str) -> bool:
 def _is_plain(value: Any) -> bool:
     kind = type(value)
     return kind is str or kind is int or (kind is float and math.isfinite(value))
-
-
-def _described_scalar(value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, bytes):
-        return {"$bytes": hashed(value)}
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, complex):
-        return {"$complex": [repr(value.real), repr(value.imag)]}
-    return float(value) if math.isfinite(value) else {"$float": repr(float(value))}

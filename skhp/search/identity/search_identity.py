@@ -10,12 +10,10 @@ from importlib.metadata import version
 from typing import Any, Self
 
 from skhp.exceptions import JournalError
-from skhp.search.identity.canonical_text import hashed, text_of
-from skhp.search.identity.code_descriptions import UndescribableError, name_of_class
-from skhp.search.identity.code_reading import RECORDED_PACKAGES
+from skhp.search.identity.code_descriptions import UndescribableError
+from skhp.search.identity.code_reading import RECORDED_PACKAGES, name_of_class
 from skhp.search.identity.descriptions import Describer
-
-__all__ = ["SearchIdentity", "undescribable"]
+from skhp.search.identity.value_descriptions import hashed, text_of
 
 _LONGEST_SUMMARY = 60
 _MOST_NAMES = 8
@@ -23,9 +21,9 @@ _MOST_NAMES = 8
 
 @dataclass(frozen=True)
 class SearchIdentity:
-    """What a search was, each part as a text that a person can read, with a digest of the rest.
+    """What a search is: each part as a text that a person can read, with a digest.
 
-    `code` tells where other parts differ: it lists what of the user's they reach.
+    `code` names the user's code that the other parts reach, to tell where they differ.
     """
 
     data: str
@@ -47,26 +45,10 @@ class SearchIdentity:
         fit_params: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Self:
-        """The identity of a search.
+        """The identity of a search, or a JournalError that names what cannot be described.
 
-        Parameters
-        ----------
-        X, y : array-like, sparse matrix or DataFrame
-            `y` may be None.
-        folds : iterable of (train, test)
-            The rows of each fold, as a splitter draws them.
-        estimator : estimator
-            Counts by class and parameters, nested ones included.
-        scoring : str, callable, list, dict or None
-        fit_params : mapping, default=None
-            What else is passed to `fit`.
-        settings : mapping, default=None
-            What else decides a score, or which scores there are, such as ``return_train_score``.
-
-        Raises
-        ------
-        JournalError
-            Something that decides a score cannot be described; the message names it.
+        `folds` are the train and test rows of each fold. `fit_params` is whatever else `fit` gets;
+        `settings` is whatever else decides a score, such as ``return_train_score``.
         """
         drawn = list(folds)
         parts = _parts_with_code(estimator, scoring, settings)
@@ -83,20 +65,20 @@ class SearchIdentity:
         )
 
     def digest(self) -> str:
-        """A digest of all parts, for each row to tell of which search it is."""
+        """A digest of all parts, by which each row of a journal tells its search."""
         return hashed(text_of({name: self.compared(name) for name in _COMPARED}))
 
     def compared(self, name: str) -> str:
-        """What of a part decides: no words before a digest, which may differ from run to run."""
+        """The digest of a part without the words before it, which may differ from run to run."""
         text: str = getattr(self, name)
         return text if name == "versions" else text.rpartition(", ")[2]
 
     def remember_changes(
         self, estimator: Any, scoring: Any, settings: Mapping[str, Any] | None = None
     ) -> None:
-        """At the end of a search: what the user's code counted up or cached meanwhile.
+        """At the end of a search, note what the user's code counted up or cached meanwhile.
 
-        The same search begun anew in this process finds it so, and is none the less the same.
+        The same search, begun anew in this process, finds those changes and is still the same.
         """
         try:
             parts = _parts_with_code(estimator, scoring, settings)
@@ -107,7 +89,7 @@ class SearchIdentity:
                 _as_begun[parts[name]] = getattr(self, name)
 
     def differences(self, recorded: SearchIdentity) -> list[str]:
-        """What differs from what was recorded, one text for each part that does."""
+        """One text for each part that differs from the recorded one."""
         told = [
             f"{name} ({getattr(recorded, name)} there; {getattr(self, name)} here)"
             for name in (part.name for part in fields(self))
@@ -121,10 +103,10 @@ class SearchIdentity:
         return told
 
 
-# What search an identity is of. `code` adds nothing to it but names.
+# The parts by which two searches are told apart; `code` adds nothing but names.
 _COMPARED = {part.name for part in fields(SearchIdentity)} - {"code"}
 
-# Parts of identities as they were at the end of a search in this process, and at its beginning.
+# What parts were at the end of a search in this process, each with what it was at the beginning.
 _as_begun: dict[str, str] = {}
 
 
@@ -142,7 +124,7 @@ def _parts_with_code(
 
 
 def _digest(part: str, value: Any, own: dict[str, str] | None = None) -> str:
-    """The digest of a part; the user's code that it reaches is added to `own`."""
+    """The digest of a part; `own` gets the user's code that the part reaches."""
     describer = Describer()
     try:
         text = hashed(text_of(describer.whole(value)))
@@ -176,9 +158,9 @@ def _estimator_name(estimator: Any) -> str:
 
 
 def _summary(value: Any) -> str:
-    """One short line that names no address, so that it is the same in every process."""
+    """One short line without any address, so that it is the same in every process."""
     text = value if isinstance(value, str) else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-    # A program that is imported has another name than one that is run.
+    # A module has another name where it is run as a program than where it is imported.
     text = re.sub(r"<[\w.<>]*?(\w+) object>", r"<\1 object>", text)
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST_SUMMARY else f"{text[: _LONGEST_SUMMARY - 3]}..."

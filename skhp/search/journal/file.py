@@ -1,94 +1,178 @@
-"""The SQLite file of a journal: its tables, how it is made, and how rows go in and out."""
+"""The file of a journal: where it lies, how it is made, and whether it is still there."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import sqlite3
+import stat
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
+from skhp.exceptions import JournalError
 from skhp.search.identity.search_identity import SearchIdentity
-from skhp.search.journal.finished_fold import FinishedFold, FoldKey
+from skhp.search.journal.finished_folds import APPLICATION, FORMAT, SCHEMA, part_checksum
 
-__all__ = [
-    "APPLICATION",
-    "BUSY_SECONDS",
-    "FORMAT",
-    "SCHEMA",
-    "connection_for_writing",
-    "create_journal_file",
-    "is_without_room",
-    "part_checksum",
-    "read_rows",
-    "write_row",
-]
-
-APPLICATION = 0x736B6870  # "skhp"
-FORMAT = 2
 BUSY_SECONDS = 60.0
 
-# `search` is that of the identity: a row that another journal has left counts for nothing here.
-# `value` has no type: SQLite would make 0.0 of -0.0 in a REAL column. It keeps NaN as NULL.
-SCHEMA = {
-    "search": """CREATE TABLE search (
-  part TEXT PRIMARY KEY,
-  value TEXT NOT NULL,
-  checksum TEXT NOT NULL
-)""",
-    "finished_folds": """CREATE TABLE finished_folds (
-  id INTEGER PRIMARY KEY,
-  search TEXT NOT NULL,
-  parameters TEXT NOT NULL,
-  iteration INTEGER NOT NULL,
-  fold INTEGER NOT NULL,
-  fit_seconds,
-  score_seconds,
-  epochs INTEGER,
-  best_epoch INTEGER,
-  stop_reason TEXT,
-  error TEXT,
-  finished_at TEXT NOT NULL,
-  checksum TEXT NOT NULL,
-  UNIQUE (parameters, iteration, fold)
-)""",
-    "scores": """CREATE TABLE scores (
-  id INTEGER PRIMARY KEY,
-  fold_id INTEGER NOT NULL REFERENCES finished_folds (id),
-  name TEXT NOT NULL,
-  value,
-  UNIQUE (fold_id, name)
-)""",
+# Files that SQLite keeps beside a journal in use: what was written last, and which processes read
+# and write. A process that is killed leaves both.
+_WAL, _SHARED_MEMORY = "-wal", "-shm"
+# A file of another way of writing, which journals do not use: SQLite puts it into the journal
+# unasked.
+_ROLLBACK = "-journal"
+
+_KINDS = {
+    stat.S_IFDIR: "directory",
+    stat.S_IFIFO: "named pipe",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "character device",
+    stat.S_IFBLK: "block device",
 }
-
-_COLUMNS = (
-    "parameters",
-    "iteration",
-    "fold",
-    "fit_seconds",
-    "score_seconds",
-    "epochs",
-    "best_epoch",
-    "stop_reason",
-    "error",
-    "finished_at",
-)
-_SELECT_FOLDS = (
-    f"SELECT id, search, {', '.join(_COLUMNS)}, checksum FROM finished_folds ORDER BY id"  # noqa: S608
-)
-_INSERT_FOLD = (
-    f"INSERT OR IGNORE INTO finished_folds (search, {', '.join(_COLUMNS)}, checksum) "  # noqa: S608
-    f"VALUES ({', '.join('?' * (len(_COLUMNS) + 2))})"
-)
-_INSERT_SCORE = "INSERT INTO scores (fold_id, name, value) VALUES (?, ?, ?)"
+_MEND = "give `journal` a path in a directory that exists and can be written"
 
 
-# SQLite codes of a write that found no room; shared memory is a file, too.
+@dataclass(frozen=True)
+class JournalPlace:
+    """The path of a journal, as the user gave it and with links resolved.
+
+    SQLite keeps its own files beside the file that a link leads to.
+    """
+
+    given: str
+    file: Path
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> Self:
+        """The place of a path; a JournalError if no regular file can be there."""
+        given = os.fspath(path)
+        if not given:
+            raise JournalError("the journal '' has no name: give the path of a file")
+        try:
+            if b"\0" in os.fsencode(given):
+                raise JournalError(
+                    f"the journal {given!r} has a NUL character in its path, which no file has: "
+                    "give another path"
+                )
+            status = os.stat(given)
+        except UnicodeEncodeError as error:
+            raise JournalError(
+                f"the journal {given!r} cannot be the name of a file: {error.reason}; give another "
+                "path"
+            ) from None
+        except FileNotFoundError:
+            if os.path.islink(given):
+                raise JournalError(
+                    f"the journal {given!r} is a link to {os.readlink(given)!r}, which is not "
+                    "there: give the path of a file, or remove the link"
+                ) from None
+            if given.endswith((os.sep, os.altsep or os.sep)):
+                raise JournalError(
+                    f"the journal {given!r} would be a directory: give the path of a file"
+                ) from None
+        except OSError as error:
+            raise JournalError(
+                f"the journal {given!r} cannot be opened: {error.strerror}; {_MEND}"
+            ) from None
+        else:
+            if not stat.S_ISREG(status.st_mode):
+                kind = _KINDS.get(stat.S_IFMT(status.st_mode), "special file")
+                raise JournalError(f"the journal {given!r} is a {kind}: give the path of a file")
+        return cls(str(Path(given)), Path(os.path.realpath(given)))
+
+    @property
+    def wal(self) -> Path:
+        """The file beside the journal that holds what was written last."""
+        return self._beside(_WAL)
+
+    @property
+    def shared_memory(self) -> Path:
+        """The file beside the journal by which processes find one another."""
+        return self._beside(_SHARED_MEMORY)
+
+    @property
+    def all_files(self) -> str:
+        """The names of all three files, to be deleted together."""
+        first, second, third = map(self.named, (self.file, self.wal, self.shared_memory))
+        return f"{first}, {second} and {third}"
+
+    def named(self, file: Path) -> str:
+        """A file of the journal, named as the user would write it."""
+        is_link = os.path.abspath(self.given) != str(self.file)
+        return repr(str(file) if is_link else f"{self.given}{file.name[len(self.file.name) :]}")
+
+    def refuse_leftovers(self) -> None:
+        """Raise a JournalError where a journal that is gone has left other files.
+
+        SQLite would read them into a new journal.
+        """
+        left = [
+            self.named(path)
+            for path in (self.wal, self.shared_memory, self._beside(_ROLLBACK))
+            if os.path.lexists(path)
+        ]
+        if left:
+            raise JournalError(
+                f"there is no journal {self.given!r}, but beside its place lies what another one "
+                f"has left: {', '.join(left)}. Put that journal back, or delete these "
+                f"files as well: a journal is {self.all_files}"
+            )
+
+    def refuse_rollback(self) -> None:
+        """Raise a JournalError where SQLite would put a file of another program into a journal."""
+        rollback = self._beside(_ROLLBACK)
+        try:
+            is_hot = rollback.stat().st_size > 0
+        except OSError:
+            return
+        if is_hot:
+            raise JournalError(
+                f"beside the journal {self.given!r} lies {self.named(rollback)}, which is of "
+                "another program, and SQLite would put it into the journal: move it away"
+            )
+
+    def _beside(self, end: str) -> Path:
+        return self.file.with_name(f"{self.file.name}{end}")
+
+
+class OpenFiles:
+    """The files of an open journal, and whether they are still the same.
+
+    SQLite writes on into a file that has been deleted or renamed.
+    """
+
+    def __init__(self, place: JournalPlace) -> None:
+        self._place = place
+        self._numbers: dict[Path, tuple[int, int] | None] = {}
+
+    def add(self, path: Path) -> None:
+        """Note which file has a path now, unless that is noted."""
+        self._numbers.setdefault(path, _file_number(path))
+
+    def taken_away(self) -> OSError | None:
+        """The error of a search whose files were deleted, renamed or replaced."""
+        for path, number in self._numbers.items():
+            if _file_number(path) != number:
+                gone = "another file is in its place" if path.exists() else "it is no longer there"
+                return FileNotFoundError(f"{self._place.named(path)} was taken away: {gone}")
+        return None
+
+
+def _file_number(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another of its name; while a file is open, its number stays taken."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+# ---------------------------------------------------------------- making and opening
+
+# SQLite's codes of a write that found no room; shared memory is a file, too.
 _WITHOUT_ROOM = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR_WRITE,
@@ -98,27 +182,22 @@ _WITHOUT_ROOM = {
     sqlite3.SQLITE_IOERR_SHMSIZE,
     sqlite3.SQLITE_IOERR_SHMMAP,
 }
-# Where the header of an SQLite file says that it is read and written with a WAL, and how.
+# The bytes in the header of an SQLite file that say that it is read and written with a WAL.
 _MODE_BYTES, _WAL_MODE = slice(18, 20), b"\x02\x02"
 
 
 def is_without_room(error: Exception) -> bool:
-    """Whether a file could not be written for want of room, of which a search need not die."""
+    """Whether a file could not be written for want of room, which need not end a search."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return getattr(error, "sqlite_errorcode", None) in _WITHOUT_ROOM
 
 
 def create_journal_file(path: Path, identity: SearchIdentity) -> None:
-    """Make the journal of a search, unless the file is there.
+    """Make the journal of a search, unless the file is there; an OSError if that is impossible.
 
-    The file gets its name when it is complete, so that a process that is killed, a disk that is
-    full, or two that begin at once, leave no half of one.
-
-    Raises
-    ------
-    OSError, sqlite3.Error
-        The file cannot be made.
+    The file gets its name when it is complete, so that a kill, a full disk, or two processes that
+    begin at once leave no half of a journal.
     """
     content = _empty_journal(identity)
     with tempfile.TemporaryDirectory(prefix=f"{path.name[:64]}.new-", dir=path.parent) as folder:
@@ -132,7 +211,7 @@ def create_journal_file(path: Path, identity: SearchIdentity) -> None:
 
 
 def _empty_journal(identity: SearchIdentity) -> bytes:
-    # In memory, as SQLite's last word on a file that it closes is none where the disk is full.
+    # In memory: where the disk is full, SQLite reports no error when it closes a file.
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute(f"PRAGMA application_id={APPLICATION}")
         connection.execute(f"PRAGMA user_version={FORMAT}")
@@ -158,7 +237,7 @@ def _name_if_free(new: Path, path: Path) -> None:
 
 
 def connection_for_writing(path: Path) -> sqlite3.Connection:
-    """A connection that waits for other processes; what it commits outlives the process."""
+    """A connection that waits for other processes, and whose commits outlive this process."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
@@ -167,82 +246,12 @@ def connection_for_writing(path: Path) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        # A commit is in the file of the system then, which is safe from a kill; an answer of the
-        # disk to each of thousands would take longer than the fits.
+        # The system has each commit, which a kill does not undo. To wait for the disk after each of
+        # thousands of commits would take longer than the fits.
         connection.execute("PRAGMA synchronous=NORMAL")
-        # Few pages stay outside the file itself, in case a person copies it alone.
+        # Only a few pages stay outside of the file, in case a person copies the file alone.
         connection.execute("PRAGMA wal_autocheckpoint=64")
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def write_row(connection: sqlite3.Connection, search: str, finished: FinishedFold) -> None:
-    """Commit one row of plain values of a search, unless there is one of the same key."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        row = [getattr(finished, name) for name in _COLUMNS]
-        cursor = connection.execute(_INSERT_FOLD, (search, *row, finished.checksum(search)))
-        if cursor.rowcount == 1:
-            scores = [(cursor.lastrowid, name, score) for name, score in finished.scores.items()]
-            connection.executemany(_INSERT_SCORE, scores)
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite has ended the transaction by itself after some errors, such as a full disk.
-        if connection.in_transaction:
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-        raise
-
-
-def read_rows(connection: sqlite3.Connection, search: str) -> dict[FoldKey, FinishedFold]:
-    """Every row, each held to its checksum and to the search that it has to be of.
-
-    Raises
-    ------
-    sqlite3.Error, ValueError, TypeError
-        The file is damaged; the message says where.
-    """
-    with _one_view(connection):
-        scores: dict[int, dict[str, float]] = {}
-        for fold_id, name, value in connection.execute(
-            "SELECT fold_id, name, value FROM scores ORDER BY id"
-        ):
-            scores.setdefault(fold_id, {})[name] = _as_float(value)
-        finished = {}
-        for fold_id, of_search, *values, checksum in connection.execute(_SELECT_FOLDS):
-            columns: dict[str, Any] = dict(zip(_COLUMNS, values, strict=True))
-            for name in ("fit_seconds", "score_seconds"):
-                columns[name] = _as_float(columns[name])
-            fold = FinishedFold(**columns, scores=scores.pop(fold_id, {}))
-            if of_search != search:
-                raise ValueError(f"row {fold_id} of finished_folds is of another search")
-            if fold.checksum(search) != checksum:
-                raise ValueError(f"row {fold_id} of finished_folds does not match its checksum")
-            finished[fold.key] = fold
-    if scores:
-        raise ValueError(f"scores are of rows that are not there: {sorted(scores)}")
-    return finished
-
-
-@contextlib.contextmanager
-def _one_view(connection: sqlite3.Connection) -> Iterator[None]:
-    # Two statements would see two states of a file that another process writes.
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def _as_float(value: Any) -> float:
-    if value is not None and not isinstance(value, float):
-        raise ValueError(f"a number was expected, found {value!r}")
-    return float("nan") if value is None else value
-
-
-def part_checksum(part: str, value: str) -> str:
-    """A digest of one part of the identity."""
-    return hashlib.sha256(f"{part}\n{value}".encode()).hexdigest()[:16]

@@ -7,10 +7,9 @@ import os
 import sqlite3
 import threading
 import warnings
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from skhp.exceptions import (
     JournalDamagedError,
@@ -18,39 +17,39 @@ from skhp.exceptions import (
     JournalMismatchError,
     JournalWarning,
 )
-from skhp.search.identity.search_identity import SearchIdentity
+from skhp.population.requests.task_journal import Recalled
+from skhp.search.checks.folds import FixedFolds
+from skhp.search.identity.code_descriptions import UndescribableError
+from skhp.search.identity.descriptions import parameters_text
+from skhp.search.identity.search_identity import SearchIdentity, undescribable
 from skhp.search.journal.file import (
+    JournalPlace,
+    OpenFiles,
     connection_for_writing,
     create_journal_file,
     is_without_room,
+)
+from skhp.search.journal.finished_folds import (
+    FinishedFold,
+    FoldKey,
+    finished_fold,
     read_rows,
+    task_result,
     write_row,
 )
-from skhp.search.journal.finished_fold import FinishedFold, FoldKey
-from skhp.search.journal.place import JournalPlace
 from skhp.search.journal.reading import keep_copy, read_journal_file
-
-__all__ = ["Journal"]
+from skhp.search.observer import PART_OF_SEARCH, Candidates, SearchObserver
 
 
 class Journal:
     """The finished fits of a search in an SQLite file that pandas can read.
 
-    Threads may share a journal, and processes a file. What `record` has returned from outlives the
-    process. Where the file can no longer be written, one `JournalWarning` says so and the search
-    goes on without.
+    Threads may share a journal, and processes a file. A fit for which `record` has returned
+    outlives the process. Where the file can no longer be written, one `JournalWarning` says so and
+    the search goes on without it.
 
-    Parameters
-    ----------
-    place : JournalPlace
-    search : str
-        The digest of its identity.
-    connection : sqlite3.Connection or None
-        None where the file cannot be written.
-    answers : mapping
-        What was finished when the file was opened.
-    failure : Exception, default=None
-        Why the file could not even be made; it is warned of.
+    `search` is the digest of the identity. `connection` is None where the file cannot be written;
+    `failure` tells why it could not even be made.
     """
 
     def __init__(
@@ -65,7 +64,9 @@ class Journal:
         self._search = search
         self._connection = connection
         self._answers = dict(answers)
-        self._files = {} if connection is None else {place.file: _number(place.file)}
+        self._files = OpenFiles(place)
+        if connection is not None:
+            self._files.add(place.file)
         self._records = True
         self._lock = threading.Lock()
         if failure is not None:
@@ -73,26 +74,10 @@ class Journal:
 
     @classmethod
     def opened(cls, path: str | os.PathLike[str], identity: SearchIdentity) -> Self:
-        """The journal of this search, made if there is none, else gone on with.
+        """The journal of this search, made if the file is absent.
 
-        Parameters
-        ----------
-        path : path
-        identity : SearchIdentity
-            What must be as it was when the journal was made.
-
-        Returns
-        -------
-        Journal
-
-        Raises
-        ------
-        JournalMismatchError
-            The journal is of another search; the message says what differs.
-        JournalDamagedError
-            The file is damaged or no journal; a copy is kept beside it.
-        JournalError
-            The file cannot be made or read.
+        A JournalError of the fitting kind says what is wrong with the file. A damaged file is
+        copied.
         """
         place, search = JournalPlace.of(path), identity.digest()
         try:
@@ -104,7 +89,7 @@ class Journal:
             raise keep_copy(place, error) from None
         except (OSError, sqlite3.Error) as error:
             if not is_without_room(error):
-                # The whole of an error of the system would name a file that is gone again.
+                # The whole text of an OSError would name a temporary file.
                 reason = getattr(error, "strerror", None) or error
                 raise JournalError(
                     f"the journal {place.given!r} cannot be made: {reason}; give `journal` a path "
@@ -120,11 +105,11 @@ class Journal:
         try:
             connection = connection_for_writing(place.file)
         except sqlite3.Error:
-            connection = None  # A read-only place still answers.
+            connection = None  # A journal in a read-only place still answers.
         return cls(place, search, connection, answers)
 
     def answers(self) -> Mapping[FoldKey, FinishedFold]:
-        """What is finished by now, here and in other processes that share the file."""
+        """Each fit that is finished by now, here or in another process that shares the file."""
         with self._lock:
             if self._connection is not None and self._records:
                 try:
@@ -134,7 +119,7 @@ class Journal:
             return dict(self._answers)
 
     def record(self, finished: FinishedFold) -> None:
-        """Write down a fit; of the same key, the first stays."""
+        """Write down a fit, unless one of the same key is there."""
         with self._lock:
             if not self._records:
                 return
@@ -148,14 +133,14 @@ class Journal:
                 self._give_up(error)
 
     def close(self) -> None:
-        """Let go of the file; a fit that is recorded later is not written down."""
+        """Close the file; a fit that is recorded later is not written down."""
         with self._lock:
             records, self._records = self._records, False
             if self._connection is None:
                 return
-            problem = self._taken_away() if records else None
+            problem = self._files.taken_away() if records else None
             connection, self._connection = self._connection, None
-            # What is committed stays so; at worst it is not moved from one file to the other.
+            # What is committed stays committed; at worst it stays in the file beside.
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
             if problem is not None:
@@ -173,23 +158,15 @@ class Journal:
         self.close()
 
     def _write(self, connection: sqlite3.Connection, finished: FinishedFold) -> None:
-        # Before, so that nothing is put beside a file of somebody else; and after, so that what is
-        # said to be recorded is.
-        if (problem := self._taken_away()) is not None:
+        # First, so that nothing is put beside a file of somebody else; and afterwards, so that each
+        # fit that is said to be recorded is in the file.
+        if (problem := self._files.taken_away()) is not None:
             raise problem
         write_row(connection, self._search, finished)
         # While a connection that has read or written is open, nobody else removes the WAL.
-        self._files.setdefault(self._place.wal, _number(self._place.wal))
-        if (problem := self._taken_away()) is not None:
+        self._files.add(self._place.wal)
+        if (problem := self._files.taken_away()) is not None:
             raise problem
-
-    def _taken_away(self) -> OSError | None:
-        """Whether the files have gone: SQLite writes on into what has no name."""
-        for path, number in self._files.items():
-            if _number(path) != number:
-                gone = "another file is in its place" if path.exists() else "it is no longer there"
-                return FileNotFoundError(f"{self._place.named(path)} was taken away: {gone}")
-        return None
 
     def _give_up(self, error: Exception) -> None:
         self._records = False
@@ -201,10 +178,93 @@ class Journal:
         )
 
 
-def _number(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another of its name; while it is open, no other gets the number."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+class JournalledSearch(SearchObserver):
+    """An observer that stands between the tasks of a search and its journal.
+
+    The journal is opened when the first task tells the rows. `settings` is whatever else decides a
+    score.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        estimator: Any,
+        scoring: Any,
+        folds: FixedFolds,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._path = path
+        self._folds = folds
+        self._parts = {"estimator": estimator, "scoring": scoring, "settings": dict(settings)}
+        self._identity: SearchIdentity | None = None
+        # The text of each candidate, by the address of its parameters; these are held, or another
+        # candidate could get their address. A candidate may hold a function that counts its calls,
+        # which would change a later text.
+        self._texts: dict[int, tuple[Mapping[str, Any], str]] = {}
+        self._journal: Journal | None = None
+        self._answers: Mapping[FoldKey, FinishedFold] = {}
+        self._iteration = 0
+
+    def round_begins(self, candidates: Candidates, more_results: Mapping[str, Any]) -> None:
+        """Note the iteration of a halving search, and what is finished by now."""
+        if len(more_results.get("iter", ())):
+            self._iteration = int(more_results["iter"][0])
+            if self._journal is None:
+                self._note_rounds(candidates, more_results)
+        if self._journal is not None:
+            self._answers = self._journal.answers()
+
+    def _note_rounds(self, candidates: Candidates, more_results: Mapping[str, Any]) -> None:
+        """Add the rows of the first round to the settings: all candidates together decide them."""
+        settings = self._parts["settings"]
+        if settings.get("resource") != "n_samples":
+            return  # The resource is among the parameters of each candidate.
+        rounds = {"n_samples": int(more_results["n_resources"][0])}
+        if settings.get("aggressive_elimination"):
+            rounds["n_candidates"] = len(candidates)
+        # The message shows the first settings only.
+        self._parts["settings"] = rounds | settings
+
+    def recalled(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recalled | None:
+        """The result of a fit that the journal knows."""
+        if self._journal is None:
+            self._open(arguments[1], arguments[2], keywords)
+        finished = self._answers.get(self._key(keywords))
+        if finished is None:
+            return None
+        return Recalled(task_result(finished, keywords), finished.epochs, finished.rung_scores)
+
+    def fit_finished(
+        self, keywords: Mapping[str, Any], result: Mapping[str, Any], rung_scores: Sequence[float]
+    ) -> None:
+        """Write a fit down."""
+        key = self._key(keywords)
+        if self._journal is not None and key not in self._answers:
+            self._journal.record(finished_fold(key, result, rung_scores))
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self._journal is not None:
+            self._journal.close()
+        if self._identity is not None:
+            self._identity.remember_changes(**self._parts)
+
+    def _open(self, X: Any, y: Any, keywords: Mapping[str, Any]) -> None:
+        # Before any fit, as in the next run: the user's code has counted nothing up yet.
+        passed = {name: keywords.get(name) or {} for name in ("fit_params", "score_params")}
+        identity = SearchIdentity.of(
+            X, y, self._folds.folds or (), fit_params=passed, **self._parts
+        )
+        self._journal = Journal.opened(self._path, identity)
+        self._identity = identity
+        self._answers = self._journal.answers()
+
+    def _key(self, keywords: Mapping[str, Any]) -> FoldKey:
+        fold, _ = keywords[PART_OF_SEARCH]
+        parameters = keywords["parameters"]
+        if id(parameters) not in self._texts:
+            try:
+                self._texts[id(parameters)] = parameters, parameters_text(parameters)
+            except UndescribableError as error:
+                raise undescribable("parameters", error) from None
+        return FoldKey(self._texts[id(parameters)][1], fold, self._iteration)

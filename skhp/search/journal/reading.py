@@ -1,4 +1,4 @@
-"""Reading the file of a journal, and finding whether it is a whole one."""
+"""Read the file of a journal, and tell whether it is whole."""
 
 from __future__ import annotations
 
@@ -17,19 +17,16 @@ from typing import NamedTuple
 
 from skhp.exceptions import JournalDamagedError, JournalError, JournalMismatchError
 from skhp.search.identity.search_identity import SearchIdentity
-from skhp.search.journal.file import (
+from skhp.search.journal.file import BUSY_SECONDS, JournalPlace, is_without_room
+from skhp.search.journal.finished_folds import (
     APPLICATION,
-    BUSY_SECONDS,
     FORMAT,
     SCHEMA,
-    is_without_room,
+    FinishedFold,
+    FoldKey,
     part_checksum,
     read_rows,
 )
-from skhp.search.journal.finished_fold import FinishedFold, FoldKey
-from skhp.search.journal.place import JournalPlace
-
-__all__ = ["JournalContents", "keep_copy", "read_journal_file"]
 
 _SQLITE = b"SQLite format 3\0"
 _HEADER_BYTES = 100
@@ -46,35 +43,28 @@ _NOT_OF_THE_FILE = {
 
 
 class JournalContents(NamedTuple):
-    """What a journal holds: of which search it is, and what that has finished."""
+    """What a journal holds: the identity of its search, and the folds that are finished."""
 
     identity: SearchIdentity
     finished: dict[FoldKey, FinishedFold]
 
 
 class _UnreadableError(Exception):
-    """What is wrong with a file; it may be read while another process is at work on it."""
+    """A file cannot be read, perhaps only while another process is at work on it."""
 
 
 class _LeftAloneError(JournalDamagedError):
-    """A file of something else, that nobody is to delete."""
+    """A file of something else than a journal, which nobody should delete."""
 
 
 class _LeftBesideError(JournalDamagedError):
-    """A journal that is whole but for what lies beside it."""
+    """A journal is whole, but a file beside it is not."""
 
 
 def read_journal_file(path: str | os.PathLike[str]) -> JournalContents:
-    """Read a journal and leave it as it is, unmoved data of a killed process included.
+    """Read a journal without changing it, or the files that a killed process has left beside it.
 
-    Raises
-    ------
-    JournalDamagedError
-        The file is damaged or no journal; the message says what was found.
-    JournalMismatchError
-        The file was written by another version of skhp.
-    JournalError
-        There is no such file, or it cannot be opened.
+    A JournalError of the fitting kind says what is wrong with the file.
     """
     place = JournalPlace.of(path)
     if place.file.exists():
@@ -97,11 +87,11 @@ def read_journal_file(path: str | os.PathLike[str]) -> JournalContents:
             reason = str(error)
         except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
             if in_use and is_without_room(error):
-                in_use = False  # Nobody can be, where shared memory finds no room.
+                in_use = False  # No process can use it where shared memory finds no room.
                 continue
             if isinstance(error, JournalError) or is_without_room(error):
                 raise
-            # The lower byte is the kind of the error, the rest tells more.
+            # The lower byte is the kind of the error; the other bytes tell more.
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_OF_THE_FILE:
                 raise JournalError(f"the journal {place.given!r} cannot be read: {error}") from None
             reason = f"{type(error).__name__}: {error}"
@@ -119,17 +109,13 @@ def read_journal_file(path: str | os.PathLike[str]) -> JournalContents:
 
 @contextlib.contextmanager
 def _connection_for_reading(place: JournalPlace, in_use: bool) -> Iterator[sqlite3.Connection]:
-    """A connection that changes neither the file nor what is beside it.
+    """A connection that changes neither the file nor the files beside it.
 
-    Parameters
-    ----------
-    place : JournalPlace
-    in_use : bool
-        Whether a process may be at work on it.
+    `in_use` tells whether another process may be at work on the journal.
     """
     _refuse_other_kinds(place)
     with contextlib.ExitStack() as stack:
-        # SQLite would make both files beside one that has none of them, and leave them there.
+        # Without these options SQLite would make the two files beside the journal, and leave them.
         file, options = place.file, "mode=ro"
         if not in_use:
             options = "immutable=1"
@@ -175,7 +161,7 @@ def _tables_of(file: Path) -> str:
 
 
 def _is_whole_alone(place: JournalPlace) -> bool:
-    """Whether a file is a journal if what is beside it does not count."""
+    """Whether a file is a journal without the files beside it."""
     try:
         if not place.wal.stat().st_size:
             return False
@@ -214,10 +200,10 @@ def _read_whole(place: JournalPlace, connection: sqlite3.Connection) -> JournalC
 
 
 def keep_copy(place: JournalPlace, error: JournalDamagedError) -> JournalDamagedError:
-    """Copy a damaged file, and return the error with the name of the copy and what to do.
+    """Copy a damaged file, and return the error with the name of the copy and the mend.
 
-    A copy that is there already, and is equal, is not made again; what nobody is told to delete is
-    not copied at all.
+    An equal copy that is there already is not made again. A file that nobody should delete is not
+    copied.
     """
     if isinstance(error, _LeftBesideError):
         return error

@@ -10,11 +10,9 @@ from pathlib import Path
 from statistics import fmean, pstdev
 
 from skhp.exceptions import JournalDamagedError
-from skhp.search.journal.finished_fold import FinishedFold
+from skhp.search.journal.finished_folds import FinishedFold
 from skhp.search.journal.reading import JournalContents, read_journal_file
 from skhp.shared.terminal import as_text, facts, indented, text_table
-
-__all__ = ["render_journal", "report_of_file"]
 
 _HEADINGS = ("mean", "std", "folds", "failed", "epochs", "fit s", "iter")
 
@@ -32,23 +30,7 @@ class _Candidate:
 
 
 def report_of_file(path: Path, best: int = 10) -> str:
-    """The report of a journal, whose file is left as it is.
-
-    Parameters
-    ----------
-    path : path
-    best : int, default=10
-        How many candidates are listed.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    JournalError
-        The file cannot be read as a journal.
-    """
+    """The report of a journal, with its best candidates; a JournalError if it cannot be read."""
     try:
         return render_journal(path, read_journal_file(path), best)
     except JournalDamagedError as error:
@@ -56,21 +38,7 @@ def report_of_file(path: Path, best: int = 10) -> str:
 
 
 def render_journal(path: Path, contents: JournalContents, best: int = 10) -> str:
-    """What search it was, how much of it is finished, and the best candidates.
-
-    Parameters
-    ----------
-    path : path
-        Where the journal is.
-    contents : JournalContents
-    best : int, default=10
-        How many candidates are listed.
-
-    Returns
-    -------
-    str
-        Plain text; no line is longer than 80 characters.
-    """
+    """The identity of the search, how much of it is finished, and the best candidates."""
     finished = list(contents.finished.values())
     candidates = _candidates(finished)
     known = [
@@ -82,7 +50,7 @@ def render_journal(path: Path, contents: JournalContents, best: int = 10) -> str
     report = as_text(f"Journal of a search: {path}", "", indented(named))
     scores = list(dict.fromkeys(name for fold in finished for name in fold.scores))
     if scores:
-        # The scores of a fit are recorded with that of the test rows, the first metric, in front.
+        # The first score of a fit is that of the test rows by the first metric.
         name = next((name for name in scores if name.startswith("test")), scores[0])
         report += as_text("", f"Best candidates by mean {name}:", "")
         report += _table(name, candidates, best)
@@ -116,7 +84,7 @@ def _progress(
 
 
 def _table(name: str, candidates: Sequence[_Candidate], best: int) -> str:
-    # A score of fewer rows, or over fewer folds, cannot be compared with one of more.
+    # A score from fewer rows or fewer folds cannot be compared with one from more.
     def rank(candidate: _Candidate) -> tuple[float, ...]:
         mean = fmean(candidate.scores(name))
         worst = math.isnan(mean)
@@ -127,7 +95,7 @@ def _table(name: str, candidates: Sequence[_Candidate], best: int) -> str:
     for candidate in ranked:
         folds, scores = candidate.folds, candidate.scores(name)
         epochs = [fold.epochs for fold in folds if fold.epochs is not None]
-        # The deviation of an infinite score is none.
+        # An infinite score has no deviation.
         deviation = pstdev(scores) if all(map(math.isfinite, scores)) else math.nan
         rows.append(
             (
@@ -141,6 +109,6 @@ def _table(name: str, candidates: Sequence[_Candidate], best: int) -> str:
             )
         )
     head, *lines = as_text(indented(text_table(_HEADINGS, rows))).splitlines(keepends=True)
-    # Beneath the numbers of a candidate stand its parameters.
+    # The parameters of a candidate stand beneath its numbers.
     parameters = [as_text(indented(candidate.parameters, 4)) for candidate in ranked]
     return head + "".join(part for both in zip(lines, parameters, strict=True) for part in both)

@@ -22,9 +22,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
-from skhp.search.identity.canonical_text import text_of
 from skhp.search.identity.descriptions import described, digest, parameters_text
-from skhp.search.identity.keras_descriptions import without_counters
+from skhp.search.identity.value_descriptions import text_of, without_counters
 
 PLAIN = st.recursive(
     st.none()

@@ -16,8 +16,8 @@ from tests.search.journals import IDENTITY, fold, folds
 
 COUNT = 40
 # Primes, so that cuts and changes fall everywhere within a page.
-EVERY_CUT = 211
-EVERY_CHANGE = 53
+EVERY_CUT = 419
+EVERY_CHANGE = 101
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_a_file_that_is_cut_beside_a_whole_wal_is_refused_or_all_there(killed, o
 
 def test_both_cut_are_refused_or_lose_their_end_only(killed, outcome):
     cuts = random.Random(0)
-    for _ in range(300):
+    for _ in range(150):
         end, end_of_wal = cuts.randrange(len(killed.file)), cuts.randrange(len(killed.wal))
         found = outcome(killed.file[:end], killed.wal[:end_of_wal])
         assert isinstance(found, JournalDamagedError) or killed.n_alone <= found <= COUNT

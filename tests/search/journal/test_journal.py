@@ -287,17 +287,32 @@ def assert_one_warning_and_all_before_it_kept(outcome, cause):
     return known
 
 
-def test_a_file_that_may_not_grow_is_one_warning(path):
+def filled_up_to(path, size):
+    """What `fill` says in a process whose files may not grow beyond a size."""
     context = processes()
     receiver, sender = context.Pipe(duplex=False)
-    worker = context.Process(target=record_up_to_a_size, args=(path, 300_000, sender))
+    worker = context.Process(target=record_up_to_a_size, args=(path, size, sender))
     worker.start()
     sender.close()
     outcome = receiver.recv()
     worker.join()
     assert worker.exitcode == 0
+    return outcome
+
+
+def test_a_file_that_may_not_grow_is_one_warning(path):
+    outcome = filled_up_to(path, 300_000)
     known = assert_one_warning_and_all_before_it_kept(outcome, "cannot be written")
     assert sorted(map(key_number, reopened(path))) == known
+
+
+@pytest.mark.parametrize("size", [0, 10_000, 30_000, 60_000])
+def test_a_file_that_may_not_grow_to_a_journal_is_one_warning(size, path):
+    counts, categories, _, _ = filled_up_to(path, size)
+    assert (counts[-1], categories) == (1, ["JournalWarning"])
+    with Journal.opened(path, IDENTITY) as journal:
+        journal.record(fold(0))
+        assert fold(0).key in journal.answers()
 
 
 def test_a_full_disk_is_one_warning(tmp_path):
@@ -334,17 +349,21 @@ def test_a_read_only_place_answers_and_warns_once(tmp_path):
         for name in ("j", "j-wal", "j-shm"):
             shutil.copyfile(tmp_path / name, kept / name)
     (tmp_path / "place").mkdir()
-    for without_shared_memory in (False, True):
-        if without_shared_memory:
-            (kept / "j-shm").unlink()
-        counts, categories, _, known = in_a_small_file_system(
-            tmp_path / "place",
-            "import shutil, subprocess\n"
-            "from tests.search.journals import fill\n"
-            f"shutil.copytree({str(kept)!r}, folder, dirs_exist_ok=True)\n"
-            "subprocess.run(['mount', '-o', 'remount,ro', folder], check=True)\n"
-            "print(json.dumps(fill(folder + '/j', 3)))",
-        )
+    outcomes = in_a_small_file_system(
+        tmp_path / "place",
+        "import os, shutil, subprocess\n"
+        "from tests.search.journals import fill\n"
+        "outcomes = []\n"
+        "for shared_memory in True, False:\n"
+        "    subprocess.run(['mount', '-o', 'remount,rw', folder], check=True)\n"
+        f"    shutil.copytree({str(kept)!r}, folder, dirs_exist_ok=True)\n"
+        "    if not shared_memory: os.remove(folder + '/j-shm')\n"
+        "    subprocess.run(['mount', '-o', 'remount,ro', folder], check=True)\n"
+        "    outcomes.append(fill(folder + '/j', 3))\n"
+        "print(json.dumps(outcomes))",
+    )
+    assert len(outcomes) == 2
+    for counts, categories, _, known in outcomes:
         assert known == list(range(30))
         assert counts == [0, 1, 1, 1, 1]
         assert categories == ["JournalWarning"]

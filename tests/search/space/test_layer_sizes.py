@@ -18,7 +18,8 @@ from sklearn.neural_network import MLPClassifier
 import skhp
 from skhp import KerasMLPClassifier, LayerSizes
 from skhp.exceptions import InvalidParameterError
-from skhp.search.identity.descriptions import described, text_of
+from skhp.search.identity.descriptions import described
+from skhp.search.identity.value_descriptions import text_of
 from skhp.search.space.skopt_dimensions import Stacks
 from skhp.search.space.spaces import for_bayes, for_random, for_tpe
 
