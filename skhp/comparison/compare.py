@@ -11,14 +11,14 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.comparison.baselines.dummy import DUMMY
-from skhp.comparison.baselines.named_baselines import given_baseline, named_baseline
 from skhp.comparison.compared import compared
+from skhp.comparison.dummy import DUMMY
 from skhp.comparison.metric_scorers import (
     Scoring,
     metric_scorers,
     metrics_from_0_to_1,
 )
+from skhp.comparison.named_baselines import given_baseline, named_baseline
 from skhp.comparison.outer_fits import repeat_seeds
 from skhp.comparison.outer_splits import grouped_splits, outer_splits, refuse_inner_folds
 from skhp.comparison.result import Comparison
@@ -27,7 +27,7 @@ from skhp.search.checks.columns import refuse_unusable_columns
 from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
 from skhp.shared.progress import bar_of_comparison
 from skhp.shared.unusable_tables import refuse_several_inputs
-from skhp.tables.labels import on_classes
+from skhp.tables.target import on_classes
 
 
 def compare(

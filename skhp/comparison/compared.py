@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import indexable
 
-from skhp.comparison.baselines.dummy import DUMMY, dummy_scores
-from skhp.comparison.baselines.lasso import without_convergence_warnings
-from skhp.comparison.frames import comparison_frame, confusion_counts, long_scores
+from skhp.comparison.dummy import DUMMY, dummy_scores
 from skhp.comparison.metric_scorers import (
     CLASSIFICATION_METRICS,
     lower_is_better,
@@ -20,10 +18,12 @@ from skhp.comparison.metric_scorers import (
     metrics_from_0_to_1,
     rarer_of_two,
 )
+from skhp.comparison.named_baselines import without_convergence_warnings
 from skhp.comparison.outer_fits import repeat_seeds, repeated_scores
 from skhp.comparison.outer_splits import OuterSplits, outer_splits
 from skhp.comparison.result import Comparison
 from skhp.comparison.scores import FoldScorer
+from skhp.comparison.statistics import comparison_frame, confusion_counts, long_scores
 from skhp.comparison.verdict import DummyScore
 from skhp.shared.progress import OnProgress
 from skhp.tables.target import Target

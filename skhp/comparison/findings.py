@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from skhp.comparison.frames import natural_frame
+from skhp.comparison.statistics import natural_frame
 from skhp.comparison.verdict import (
     DummyScore,
     dummy_sentences,

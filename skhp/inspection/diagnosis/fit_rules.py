@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from skhp.inspection.diagnosis.curve_statistics import falling_share, noise, share_of_late_fall
-from skhp.inspection.diagnosis.examined_fit import ExaminedFit, Finding
+from skhp.inspection.diagnosis.examined_fit import (
+    ExaminedFit,
+    Finding,
+    falling_share,
+    noise,
+    share_of_late_fall,
+)
 from skhp.inspection.value_text import is_number, number_text, value_text
 
 __all__ = ["findings_of_fit"]

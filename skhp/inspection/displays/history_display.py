@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from skhp.exceptions import InvalidParameterError
-from skhp.inspection.displays.drawing_area import drawing_area
+from skhp.inspection.displays.axes import drawing_area
 from skhp.inspection.training_history import TrainingHistory, greater_is_better, training_history
 from skhp.shared.nearest_name import nearest_name
 

@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import KFold
 
-from skhp.inspection.displays.parameter_scale import scale_of, wrapped_name
+from skhp.inspection.displays.axes import scale_of, wrapped_name
 
 __all__ = ["LEAST_CANDIDATES", "ParameterImportance", "draw_importance", "parameter_importance"]
 

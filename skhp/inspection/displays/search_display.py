@@ -9,14 +9,17 @@ from typing import Any, Self
 import numpy as np
 
 from skhp.exceptions import InvalidParameterError
-from skhp.inspection.displays.drawing_area import drawing_area
-from skhp.inspection.displays.parallel_coordinates import draw_parallel_coordinates
+from skhp.inspection.displays.axes import drawing_area
 from skhp.inspection.displays.parameter_importance import (
     ParameterImportance,
     draw_importance,
     parameter_importance,
 )
-from skhp.inspection.displays.score_map import draw_score_curve, draw_score_map
+from skhp.inspection.displays.score_plots import (
+    draw_parallel_coordinates,
+    draw_score_curve,
+    draw_score_map,
+)
 from skhp.inspection.search_results import SearchResults, search_results
 from skhp.shared.nearest_name import nearest_name
 

@@ -23,10 +23,15 @@ from skhp.inspection.displays.history_display import HistoryDisplay
 from skhp.inspection.displays.search_display import SearchDisplay, size_of_coordinates
 from skhp.inspection.displays.search_history_display import SearchHistoryDisplay
 from skhp.inspection.displays.threshold_display import ThresholdDisplay
-from skhp.inspection.report.candidates import assignments, candidates_table, number_of_candidates
-from skhp.inspection.report.new_rows import class_label, new_rows_tables
 from skhp.inspection.report.page import Section, list_of, page, paragraph, picture, table
-from skhp.inspection.report.settings import settings_tables
+from skhp.inspection.report.tables import (
+    assignments,
+    candidates_table,
+    class_label,
+    new_rows_tables,
+    number_of_candidates,
+    settings_tables,
+)
 from skhp.inspection.search_results import SearchResults, search_results
 from skhp.inspection.training_history import fitted_network, training_history
 from skhp.inspection.value_text import public_name

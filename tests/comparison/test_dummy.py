@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import fbeta_score
 from sklearn.tree import DecisionTreeClassifier
 
-from skhp.comparison.baselines.dummy import Always
 from skhp.comparison.compare import compare
+from skhp.comparison.dummy import Always
 
 QUICK = {"n_repeats": 2, "n_seeds": 1, "cv": 3, "verbose": 0}
 X, Y = make_classification(90, weights=[0.7], class_sep=0.6, random_state=0)

@@ -1,4 +1,4 @@
-"""Where the values of a parameter lie on an axis."""
+"""Where a display draws: the axes that were given, or new ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,39 @@ import numpy as np
 
 from skhp.inspection.value_text import NOT_SET, is_number, short_texts, value_key
 
-__all__ = ["ParameterScale", "label_parameter_axis", "scale_of", "wrapped_name"]
+__all__ = ["ParameterScale", "drawing_area", "label_parameter_axis", "scale_of", "wrapped_name"]
+
+
+def drawing_area(display: object, ax: Any = None) -> Any:
+    """The axes to draw on.
+
+    Parameters
+    ----------
+    display : object
+        Is to draw; its class is named where matplotlib is not installed.
+    ax : matplotlib axes, default=None
+
+    Returns
+    -------
+    matplotlib axes
+        `ax`, or those of a new figure.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"{type(display).__name__} draws with matplotlib, which is not installed. Install it "
+            "with: pip install matplotlib"
+        ) from error
+    if ax is None:
+        _, ax = plt.subplots(layout="constrained")
+    return ax
+
 
 # Below this ratio a logarithmic axis shows nothing that a linear one does not.
 _LEAST_LOG_RATIO = 10.0
