@@ -46,13 +46,7 @@ _OF_PREDICTIONS = {
 
 
 def rarer_of_two(y: np.ndarray) -> Any | None:
-    """The rarest class where there are two; None for any other number of classes.
-
-    Examples
-    --------
-    >>> rarer_of_two(np.array(["sick", "well", "well"]))
-    'sick'
-    """
+    """The rarest class where there are two; None for any other number of classes."""
     return rarest_class(y) if len(np.unique(y)) == 2 else None
 
 
@@ -64,13 +58,6 @@ def metric_scorers(
     None is precision, recall and F1 of classes, R2 and mean absolute error of numbers. Precision
     and its kin are those of the rarer class of two, whatever the labels are, and the mean over the
     classes for more.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> y = np.array(["sick", "well", "well"])
-    >>> metric_scorers("f1", LogisticRegression(), y, for_classes=True)["f1"]
-    make_scorer(f1_score, response_method='predict', pos_label=sick, zero_division=0.0)
     """
     by_name = _by_name(scoring, for_classes)
     return {
@@ -83,13 +70,7 @@ def metric_scorers(
 
 
 def metrics_from_0_to_1(scoring: Scoring, metrics: Iterable[str]) -> frozenset[str]:
-    """The metrics that are known to lie between 0 and 1; of a scorer of the user's nothing is.
-
-    Examples
-    --------
-    >>> sorted(metrics_from_0_to_1({"mine": "recall", "f1": print}, ["mine", "f1"]))
-    ['mine']
-    """
+    """The metrics that are known to lie between 0 and 1; of a scorer of the user's nothing is."""
     known = {name for name in SCORINGS if not name.startswith(_ELSEWHERE)}
     scorers = scoring if isinstance(scoring, Mapping) else {}
     return frozenset(name for name in metrics if scorers.get(name, name) in known)
@@ -99,11 +80,6 @@ def lower_is_better(scorers: Mapping[str, Any]) -> frozenset[str]:
     """The metrics that scikit-learn gives the other sign, so that greater is better.
 
     A function of the user's says nothing of its sign.
-
-    Examples
-    --------
-    >>> sorted(lower_is_better({"f1": get_scorer("f1"), "cost": get_scorer("neg_log_loss")}))
-    ['cost']
     """
     # The only public word of a scorer on its sign.
     return frozenset(

@@ -32,13 +32,7 @@ def repeat_seeds(random_state: Any, n_repeats: int) -> list[int]:
 
 
 def fit_seed(*numbers: int) -> int:
-    """The seed of a fit, by the numbers that tell it from all others.
-
-    Examples
-    --------
-    >>> fit_seed(3, 0) == fit_seed(3, 0), fit_seed(3, 0) == fit_seed(0, 3)
-    (True, False)
-    """
+    """The seed of a fit, by the numbers that tell it from all others."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0]) % _LARGEST_SEED
 
 
@@ -48,15 +42,7 @@ def has_seed(estimator: Any) -> bool:
 
 
 def seeded(estimator: Any, seed: int) -> Any:
-    """A clone, in which every parameter `random_state` has a number drawn from a seed.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> a, b, c = (seeded(LogisticRegression(), seed).random_state for seed in (1, 1, 2))
-    >>> a == b, a == c
-    (True, False)
-    """
+    """A clone, in which every parameter `random_state` has a number drawn from a seed."""
     names = _seed_names(estimator)
     draws = np.random.RandomState(seed).randint(_LARGEST_SEED, size=len(names))
     values = dict(zip(names, draws.tolist(), strict=True))

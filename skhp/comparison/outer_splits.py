@@ -57,13 +57,6 @@ def outer_splits(
 
     A number is that of shuffled folds. A splitter that shuffles by its `random_state` is given the
     seeds in its place; any other, and an iterable of pairs, splits alike in every repeat.
-
-    Examples
-    --------
-    >>> y = np.array([0, 0, 1, 1])
-    >>> splits = outer_splits(2, np.zeros((4, 1)), y, seeds=[7, 8, 9], stratified=True)
-    >>> len(splits.of_repeats), splits.n_folds, splits.test_per_train, splits.drawn_anew
-    (3, 2, 1.0, True)
     """
     if isinstance(cv, Integral) and not isinstance(cv, bool):
         cv = _folds(int(cv), y, stratified)

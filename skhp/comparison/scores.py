@@ -80,18 +80,7 @@ class Scores:
 def score_classifier(
     classifier: BaseEstimator, X: object, y: np.ndarray, rare: object, scorer: Scorer
 ) -> Scores:
-    """Score a fitted classifier.
-
-    Examples
-    --------
-    >>> from sklearn.dummy import DummyClassifier
-    >>> from sklearn.metrics import get_scorer
-    >>> X, y = [[0], [0], [0], [0]], np.array([0, 1, 0, 1])
-    >>> always = DummyClassifier(strategy="constant", constant=1).fit(X, y)
-    >>> scores = score_classifier(always, X, y, rare=1, scorer=get_scorer("accuracy"))
-    >>> scores.precision, scores.recall, scores.false_positives, scores.score
-    (0.5, 1.0, 2, 0.5)
-    """
+    """Score a fitted classifier."""
     predicted = classifier.predict(X)
     is_rare, said_rare = y == rare, predicted == rare
     true_positives = int((is_rare & said_rare).sum())
@@ -116,11 +105,6 @@ def scoring_name(name: str, n_classes: int) -> str:
     """The scorer of scikit-learn that a name means for a number of classes.
 
     Those that are defined for two classes only become, for more, the mean over the classes.
-
-    Examples
-    --------
-    >>> scoring_name("f1", 2), scoring_name("f1", 3)
-    ('f1', 'f1_macro')
     """
     if name not in SCORINGS:
         raise SettingsError(
@@ -131,24 +115,12 @@ def scoring_name(name: str, n_classes: int) -> str:
 
 
 def natural_score(name: str, score: float) -> float:
-    """The score of a named scorer with the sign that a reader knows: of a loss, not negative.
-
-    Examples
-    --------
-    >>> natural_score("neg_log_loss", -0.25), natural_score("f1", 0.5)
-    (0.25, 0.5)
-    """
+    """The score of a named scorer with the sign that a reader knows: of a loss, not negative."""
     return -score if name.startswith("neg_") else score
 
 
 def natural_name(name: str) -> str:
-    """What a named scorer is called beside its natural score.
-
-    Examples
-    --------
-    >>> natural_name("neg_log_loss"), natural_name("f1")
-    ('log loss', 'f1')
-    """
+    """What a named scorer is called beside its natural score."""
     return name.removeprefix("neg_").replace("_", " ") if name.startswith("neg_") else name
 
 

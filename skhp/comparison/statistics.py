@@ -34,16 +34,6 @@ def corrected_t_test(values: Iterable[float], test_per_train: float) -> Correcte
     s2 * (1 / n + n_test / n_train).
 
     A single value has no interval and no p-value: they are NaN.
-
-    References
-    ----------
-    C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning 52 (2003).
-
-    Examples
-    --------
-    >>> result = corrected_t_test([0.1, 0.2, 0.3, 0.2], test_per_train=0.25)
-    >>> print(f"{result.low:.3f} to {result.high:.3f}, p = {result.p_value:.3f}")
-    0.016 to 0.384, p = 0.041
     """
     sample = np.array(list(values), dtype=float)
     n, mean = len(sample), float(sample.mean())
@@ -62,12 +52,6 @@ def least_clear_difference(test: CorrectedTTest, n_values: int, n_tests: int = 1
 
     Of several tests that are looked at together, the smallest of all p-values has to be below 0.05
     / `n_tests`, as Holm's and Bonferroni's methods ask for.
-
-    Examples
-    --------
-    >>> test = corrected_t_test([0.1, 0.2, 0.3, 0.2], test_per_train=0.25)
-    >>> round(least_clear_difference(test, 4), 3), round(least_clear_difference(test, 4, 3), 3)
-    (0.184, 0.28)
     """
     one, several = (float(student.ppf(1 - 0.025 / n, n_values - 1)) for n in (1, n_tests))
     return (test.high - test.low) / 2 * several / one
@@ -80,11 +64,6 @@ def rows_needed(n_rows: int, difference: float, least_clear: float) -> float:
     as 1 / rows: its part 1 / n vanishes with repeats, what remains is that of the scores of test
     sets (Nadeau and Bengio), whose size grows with the table. This is the usual rule for the size
     of a sample, n = (t * s / difference) ** 2, for a difference that stays as it was found.
-
-    Examples
-    --------
-    >>> rows_needed(500, difference=0.01, least_clear=0.04)
-    8000.0
     """
     return n_rows * (least_clear / difference) ** 2
 
@@ -96,16 +75,6 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     before it, nor more than 1.
 
     NaN is no test: it stays, and does not count.
-
-    References
-    ----------
-    S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
-    Statistics 6 (1979).
-
-    Examples
-    --------
-    >>> holm([0.03, 0.01, 0.02]).tolist()
-    [0.04, 0.03, 0.04]
     """
     adjusted = np.array(p_values, dtype=float)
     tests = np.flatnonzero(~np.isnan(adjusted))

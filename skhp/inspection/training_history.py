@@ -13,14 +13,6 @@ from sklearn.exceptions import NotFittedError
 from skhp.inspection.value_text import public_name
 from skhp.shared.pipelines import held_within
 
-__all__ = [
-    "TrainingHistory",
-    "fitted_network",
-    "greater_is_better",
-    "layers_of",
-    "training_history",
-]
-
 # Parts of the names of losses and metrics by which Keras and scikit-learn say their direction.
 _LESS_IS_BETTER = (
     *("loss", "error", "crossentropy", "hinge", "divergence", "deviance", "poisson"),
@@ -34,25 +26,13 @@ _GREATER_IS_BETTER = (
 
 @dataclass(frozen=True)
 class TrainingHistory:
-    """The curves of one fit.
-
-    Parameters
-    ----------
-    name : str
-        Class of the estimator.
-    curves : dict of str to tuple of float
-        One value an epoch; of the rows held out under names that begin with ``val_``.
-    kept_epoch : int or None, default=None
-        Epoch, counted from 1, whose weights the estimator kept; None where it does not say, or
-        where they are those of the last epoch as nothing chose them.
-    watched : str or None, default=None
-        The curve that the training was watched by, such as "val_f1"; None where nothing was.
-    """
+    """The curves of one fit."""
 
     name: str
-    curves: Mapping[str, tuple[float, ...]]
+    curves: Mapping[str, tuple[float, ...]]  # a value an epoch; "val_..." of the rows held out
+    # Counted from 1; None where the estimator does not say, or where nothing chose the last epoch.
     kept_epoch: int | None = None
-    watched: str | None = None
+    watched: str | None = None  # the curve that the training was watched by, such as "val_f1"
 
     @property
     def n_epochs(self) -> int:
@@ -83,11 +63,6 @@ def layers_of(estimator: Any) -> Iterator[Any]:
 
     That is the best one of a search, the last step of a pipeline, what a target was transformed or
     a threshold was chosen for.
-
-    Raises
-    ------
-    NotFittedError
-        If a search has no refitted estimator.
     """
     while True:
         yield estimator
@@ -112,22 +87,7 @@ def fitted_network(estimator: Any) -> Any:
 
 
 def training_history(estimator: Any) -> TrainingHistory:
-    """Read the curves of a fitted estimator.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Of skhp, a multilayer perceptron of scikit-learn, or a pipeline or search with one of them.
-
-    Returns
-    -------
-    TrainingHistory
-
-    Raises
-    ------
-    NotFittedError
-        If it has no curves.
-    """
+    """Read the curves of a fitted estimator."""
     network = fitted_network(estimator)
     name = public_name(network)
     history = getattr(network, "history_", None)

@@ -39,12 +39,6 @@ def sort_columns(
 
     Refused is a column without any value, of text that is neither numbers nor categories, with
     numbers that float32 does not hold, or of another type, such as dates.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"age": [30, 41, None, 52], "ward": ["a", "b", "a", "b"]})
-    >>> sort_columns(table)
-    (('age',), ('ward',))
     """
     numbers, sorted_categories = [], []
     for name, column in inputs.items():
@@ -85,25 +79,13 @@ def _is_category(
 
 
 def are_codes(cells: pd.Series) -> bool:
-    """Whether all texts are numbers, and one of them at least has a leading zero.
-
-    Examples
-    --------
-    >>> are_codes(pd.Series(["01067", "80331"])), are_codes(pd.Series(["0.5", "80331"]))
-    (True, False)
-    """
+    """Whether all texts are numbers, and one of them at least has a leading zero."""
     distinct = cells.unique()
     return all(map(is_number, distinct)) and any(map(is_padded, distinct))
 
 
 def describe_type(cells: pd.Series, place_of_row: Callable[[int], str] = "row {}".format) -> str:
-    """What cells that are neither numbers, text nor truth values are, as words of a message.
-
-    Examples
-    --------
-    >>> describe_type(pd.Series([1, "a"], dtype=object))
-    "values of several types (int 1 in row 0, str 'a' in row 1)"
-    """
+    """What cells that are neither numbers, text nor truth values are, as words of a message."""
     if types.is_datetime64_any_dtype(cells.dtype) or types.infer_dtype(cells).startswith("date"):
         return f"dates (its type is {cells.dtype})"
     kinds = {type(value): row for row, value in reversed(list(cells.items()))}

@@ -24,15 +24,7 @@ _MOST_STEPS = 0.95
 
 
 def leakage_notes(inputs: pd.DataFrame, codes: np.ndarray) -> tuple[str, ...]:
-    """A sentence for each column that numbers the rows, is unique in them, or repeats the target.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"id": range(40), "age": [30, 41, 52, 30] * 10})
-    >>> (note,) = leakage_notes(table, np.arange(40) % 2)
-    >>> print(note[:63], "...", note[-17:])
-    column 'id' counts up from row to row, as row numbers and times ... with --drop 'id'.
-    """
+    """A sentence for each column that numbers the rows, differs in each, or repeats the target."""
     return tuple(
         f"column {str(name)!r} {fault} --drop {str(name)!r}."
         for name, column in inputs.items()

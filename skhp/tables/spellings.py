@@ -36,15 +36,6 @@ def spelling_key(text: str, *, numbers: bool = True) -> object:
     """What all spellings of one label have in common.
 
     With `numbers`, texts that are the same number, such as 1 and 1.0, are spellings of one label.
-
-    Examples
-    --------
-    >>> spelling_key("Yes.") == spelling_key(" yes")
-    True
-    >>> spelling_key("01") == spelling_key("1.0")
-    True
-    >>> spelling_key("01", numbers=False) == spelling_key("1", numbers=False)
-    False
     """
     # Look-alikes once more after case: a capital may look like a letter where its small one is not.
     plain = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKES)
@@ -55,13 +46,7 @@ def spelling_key(text: str, *, numbers: bool = True) -> object:
 
 
 def spellings_of_one_label(labels: Iterable[object], *, numbers: bool = True) -> list[list[str]]:
-    """Groups of two texts or more with the same key, each in the order of the alphabet.
-
-    Examples
-    --------
-    >>> spellings_of_one_label(["yes", "no", "yes ", "maybe"])
-    [['yes', 'yes ']]
-    """
+    """Groups of two texts or more with the same key, each in the order of the alphabet."""
     groups: dict[object, list[str]] = {}
     for label in labels:
         if isinstance(label, str):
@@ -70,25 +55,13 @@ def spellings_of_one_label(labels: Iterable[object], *, numbers: bool = True) ->
 
 
 def main_spelling(group: Iterable[str], counts: Mapping[str, int] | pd.Series) -> str:
-    """The most frequent spelling, or the shortest of these, without what surrounds it.
-
-    Examples
-    --------
-    >>> main_spelling(["No", "no "], {"No": 2, "no ": 7})
-    'no'
-    """
+    """The most frequent spelling, or the shortest of these, without what surrounds it."""
     most = max(sorted(group), key=lambda text: (int(counts[text]), -len(text)))
     return without_quotes(unicodedata.normalize("NFC", most))
 
 
 def describe_spellings(groups: list[list[str]], counts: Mapping[str, int] | pd.Series) -> str:
-    """The spellings with the number of their rows, as words of a message.
-
-    Examples
-    --------
-    >>> describe_spellings([["no", "no "]], {"no": 7, "no ": 2})
-    "'no' (7 rows) and 'no ' (2)"
-    """
+    """The spellings with the number of their rows, as words of a message."""
     described = []
     for group in groups[:_SHOWN_GROUPS]:
         texts = [_shown(text) for text in group[:_SHOWN_SPELLINGS]]

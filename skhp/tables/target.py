@@ -34,19 +34,11 @@ class Target:
     """A target of two classes or more, encoded as whole numbers with the rarest class last.
 
     So the rarer of two classes is 1, the positive class of scikit-learn's ``f1`` and its kin.
-
-    Parameters
-    ----------
-    name : str
-        Its column.
-    codes : ndarray of int, shape (n_rows,)
-    labels : ndarray of shape (n_classes,)
-        The class behind each code. They are in sorted order, but for the rarest.
     """
 
     name: str
     codes: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray  # of each code; sorted, but for the rarest, which is last
 
     @property
     def rare_code(self) -> int:
@@ -67,34 +59,7 @@ class Target:
 def encode_target(
     column: pd.Series, name: str, place_of_row: Callable[[int], str] = "row {}".format
 ) -> Target:
-    """Encode a target without missing values; the rarest class, or the last of them, comes last.
-
-    Parameters
-    ----------
-    column : Series
-        Text, truth values or few different numbers.
-    name : str
-        The name that messages use.
-    place_of_row : callable, default="row {}".format
-        What a message calls the row of the index.
-
-    Returns
-    -------
-    Target
-
-    Raises
-    ------
-    TableError
-        If there is one class only, a class has too few rows, or the target is a measurement.
-
-    Examples
-    --------
-    >>> target = encode_target(pd.Series(["sick"] * 4 + ["well"] * 9), "state")
-    >>> target.labels
-    array(['well', 'sick'], dtype='<U4')
-    >>> int(target.codes.sum())
-    4
-    """
+    """Encode a target without missing values; the rarest class, or the last of them, comes last."""
     kind = types.infer_dtype(column)
     if kind in ("integer", "floating", "mixed-integer-float"):
         _refuse_measurement(column, name)
@@ -149,28 +114,6 @@ class OriginalLabels(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     scikit-learn sorts labels, and takes the last of two for the positive one. Here the order says
     which one is positive, for a network that watches F1 too, and the caller sees labels only.
-
-    Parameters
-    ----------
-    estimator : classifier
-        Learns the codes.
-    labels : array-like of shape (n_classes,)
-        The label of each code.
-
-    Attributes
-    ----------
-    estimator_ : classifier
-        The fitted classifier.
-    classes_ : ndarray of shape (n_classes,)
-        The labels; the order of the columns of ``predict_proba``.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> X, y = [[0.0], [1.0], [8.0], [9.0]], ["sick", "sick", "well", "well"]
-    >>> classifier = OriginalLabels(LogisticRegression(), ["well", "sick"]).fit(X, y)
-    >>> classifier.predict([[0.5]]), classifier.predict_proba([[0.5]])[:, 1] > 0.9
-    (array(['sick'], dtype='<U4'), array([ True]))
     """
 
     def __init__(self, estimator: ClassifierMixin, labels: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from sklearn.metrics import fbeta_score
 from sklearn.tree import DecisionTreeClassifier
 
 from skhp.comparison.compare import compare
-from skhp.comparison.dummy import Always
+from skhp.comparison.dummy import Always, constant_answers
 
 QUICK = {"n_repeats": 2, "n_seeds": 1, "cv": 3, "verbose": 0}
 X, Y = make_classification(90, weights=[0.7], class_sep=0.6, random_state=0)
@@ -160,3 +160,10 @@ def test_always_says_a_class_that_it_has_not_seen():
     fitted = Always(constant="sick").fit(frame, ["well", "well"])
     assert fitted.predict(frame).tolist() == ["sick", "sick"]
     assert fitted.predict_proba(frame).tolist() == [[1, 0], [1, 0]]
+
+
+def test_the_constant_answers_to_two_classes():
+    assert list(constant_answers(np.array(["sick", "well", "well"]), for_classes=True)) == [
+        "always 'well'",
+        "always 'sick'",
+    ]

@@ -14,8 +14,6 @@ from skhp.inspection.search_results import search_results
 from skhp.inspection.training_history import fitted_network
 from skhp.inspection.value_text import public_name
 
-__all__ = ["diagnose"]
-
 
 def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None = None) -> Diagnosis:
     """Say in words what the training of an estimator, or a search, has done wrong.

@@ -14,17 +14,6 @@ from sklearn.base import is_regressor
 from skhp.inspection.training_history import layers_of, training_history
 from skhp.shared.target_summary import TargetSummary, target_summary
 
-__all__ = [
-    "Diagnosis",
-    "ExaminedFit",
-    "Finding",
-    "examined_fit",
-    "falling_share",
-    "noise",
-    "share_of_late_fall",
-    "smoothed",
-]
-
 # The standard deviation of normal noise is so many times its median absolute deviation.
 _NORMAL = 1.4826
 
@@ -160,43 +149,21 @@ _ALIASES = {
 
 @dataclass(frozen=True)
 class ExaminedFit:
-    """Curves of a fit, how it ended and what it was to do.
-
-    Parameters
-    ----------
-    loss : ndarray of shape (n_epochs,)
-    val_loss : ndarray of shape (n_epochs,) or None
-        None where no rows were held out.
-    kept_epoch : int
-        Whose weights were kept, counted from 1.
-    stop_reason : str
-    parameters : dict of str to object
-    constant_loss : float or None
-        The loss of the best constant prediction, where it is known; without the target the most
-        that it can be for so many classes.
-    held_out_rows : int or None
-        How many rows early stopping watched, where it is known.
-    rarest_held_out : int or None
-        How many of them were of the rarest class.
-    chosen_by : str or None, default=None
-        The curve by which `kept_epoch` was chosen among all; None where the last one was kept.
-    unscaled_target : TargetSummary or None, default=None
-        What a regressor was trained to predict, where nothing brings that to unit variance.
-    epochs_are_given : bool, default=True
-        Whether somebody said how long to train; a refit for the median of the folds is not such.
-    """
+    """Curves of a fit, how it ended and what it was to do."""
 
     loss: np.ndarray
-    val_loss: np.ndarray | None
-    kept_epoch: int
+    val_loss: np.ndarray | None  # None where no rows were held out
+    kept_epoch: int  # counted from 1
     stop_reason: str
     parameters: Mapping[str, Any]
+    # The loss of the best constant prediction; without the target the most that it can be.
     constant_loss: float | None = None
     held_out_rows: int | None = None
     rarest_held_out: int | None = None
-    chosen_by: str | None = None
+    chosen_by: str | None = None  # the curve that chose `kept_epoch`; None where nothing did
+    # What a regressor learns, where nothing brings that to unit variance.
     unscaled_target: TargetSummary | None = None
-    epochs_are_given: bool = True
+    epochs_are_given: bool = True  # not so in a refit for the median of the folds
 
     @property
     def watched(self) -> np.ndarray:
@@ -234,19 +201,7 @@ class ExaminedFit:
 def examined_fit(
     estimator: Any, y: ArrayLike | TargetSummary | None = None, *, epochs_are_given: bool = True
 ) -> ExaminedFit:
-    """Read a fitted estimator, the last step of a pipeline or the best one of a search.
-
-    Parameters
-    ----------
-    estimator : estimator
-    y : array-like or TargetSummary, default=None
-        What it was fitted on.
-    epochs_are_given : bool, default=True
-
-    Returns
-    -------
-    ExaminedFit
-    """
+    """Read a fitted estimator, the last step of a pipeline or the best one of a search."""
     history = training_history(estimator)
     layers = list(layers_of(estimator))
     network = layers[-1]

@@ -18,8 +18,6 @@ from skhp.inspection.diagnosis.examined_fit import (
 )
 from skhp.inspection.value_text import is_number, number_text, value_text
 
-__all__ = ["findings_of_fit"]
-
 # Each limit is far from what healthy fits show, so that a finding is no matter of luck.
 _ERRATIC = 0.1  # scatter of single epochs, in losses of a constant prediction
 _WORSE_THAN_NOTHING = 1.2  # losses of a constant prediction

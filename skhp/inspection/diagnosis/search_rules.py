@@ -12,8 +12,6 @@ from skhp.inspection.displays.axes import scale_of
 from skhp.inspection.search_results import SearchResults
 from skhp.inspection.value_text import is_number, number_text
 
-__all__ = ["findings_of_search"]
-
 _LEAST_VALUES = 3
 # From this many values on, they are the draws of a range and not those of a grid.
 _DRAWN = 9
@@ -69,10 +67,6 @@ def grid_edges(results: SearchResults) -> list[Finding]:
     Of a grid, the best candidate has to be better than the best one with the next value, by a
     corrected t-test of their folds [1]_; of a range, the best eighth of the candidates has to lie
     at its end. That 0 is the least number of layers, and 1 that of neurons, is no edge.
-
-    References
-    ----------
-    .. [1] Nadeau and Bengio, "Inference for the generalization error", Machine Learning, 2003.
     """
     best = results.best
     if best is None:

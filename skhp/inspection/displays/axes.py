@@ -12,28 +12,9 @@ import numpy as np
 
 from skhp.inspection.value_text import NOT_SET, is_number, short_texts, value_key
 
-__all__ = ["ParameterScale", "drawing_area", "label_parameter_axis", "scale_of", "wrapped_name"]
-
 
 def drawing_area(display: object, ax: Any = None) -> Any:
-    """The axes to draw on.
-
-    Parameters
-    ----------
-    display : object
-        Is to draw; its class is named where matplotlib is not installed.
-    ax : matplotlib axes, default=None
-
-    Returns
-    -------
-    matplotlib axes
-        `ax`, or those of a new figure.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-    """
+    """The axes to draw on."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -53,27 +34,13 @@ _MOST_LEVELS = 12
 
 @dataclass(frozen=True)
 class ParameterScale:
-    """An axis for one parameter.
+    """An axis for one parameter."""
 
-    Parameters
-    ----------
-    kind : {"linear", "log", "levels"}
-        Levels are the values side by side, numbers ascending.
-    labels : tuple of str
-        Of each value that was tried, in the order of the axis.
-    keys : tuple of str
-        By which the values are known.
-    places : ndarray of shape (n_values,)
-        Where they are, ascending; NaN for a number that is not set.
-    whole : bool, default=False
-        Whether all values are whole numbers.
-    """
-
-    kind: str
+    kind: str  # "linear", "log" or "levels": the values side by side, numbers ascending
     labels: tuple[str, ...]
-    keys: tuple[str, ...]
-    places: np.ndarray
-    whole: bool = False
+    keys: tuple[str, ...]  # by which the values are known
+    places: np.ndarray  # ascending; NaN for a number that is not set
+    whole: bool = False  # whether all values are whole numbers
 
     @property
     def low(self) -> float:
@@ -95,13 +62,7 @@ class ParameterScale:
         return self._as_shares(self.positions(values))
 
     def ticks(self, least_gap: float) -> list[tuple[float, float, str]]:
-        """Position, share and label of values that were tried and stand apart.
-
-        Parameters
-        ----------
-        least_gap : float
-            Between neighbours, as a share of the axis.
-        """
+        """Position, share and label of values that were tried and stand apart."""
         shares = self._as_shares(self.places)
         known = np.flatnonzero(np.isfinite(shares))
         kept: list[int] = []
@@ -126,20 +87,6 @@ def scale_of(
 
     Numbers are on a logarithmic axis where that spreads them more evenly than a linear one. What is
     no number is at levels, and so are a few numbers of which 0 or "not set" stands apart.
-
-    Parameters
-    ----------
-    values : sequence
-        Numbers, anything else, or `NOT_SET`.
-    levels : bool, default=False
-        Whether numbers, too, are to be at levels.
-    label_length : int, default=24
-        The most characters in a label.
-
-    Examples
-    --------
-    >>> scale_of([0.001, 0.01, 0.1]).kind, scale_of([10, 20, 30]).kind, scale_of(["relu"]).kind
-    ('log', 'linear', 'levels')
     """
     numbers = [float(value) for value in values if is_number(value)]
     distinct = np.unique(numbers)
@@ -194,13 +141,7 @@ _NUMBER_GAP = 0.07
 
 
 def label_parameter_axis(axis: Any, scale: ParameterScale) -> None:
-    """Set the scale of an axis, with ticks at the values that were tried.
-
-    Parameters
-    ----------
-    axis : matplotlib Axis
-    scale : ParameterScale
-    """
+    """Set the scale of an axis, with ticks at the values that were tried."""
     is_levels = scale.kind == "levels"
     if not is_levels:
         axis.axes.set(**{f"{axis.axis_name}scale": scale.kind})
@@ -222,14 +163,7 @@ _MOST_ACROSS = 56
 
 
 def wrapped_name(name: str, width: int) -> str:
-    """A name in lines, broken after underscores.
-
-    Examples
-    --------
-    >>> print(wrapped_name("validation_fraction", 12))
-    validation_
-    fraction
-    """
+    """A name in lines, broken after underscores."""
     spaced = re.sub(r"_(?=[^_])", "_\0", name).replace("\0", " ")
     lines = textwrap.wrap(spaced, width, break_long_words=False, break_on_hyphens=False)
     return "\n".join(line.replace("_ ", "_") for line in lines)

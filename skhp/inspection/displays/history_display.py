@@ -12,8 +12,6 @@ from skhp.inspection.displays.axes import drawing_area
 from skhp.inspection.training_history import TrainingHistory, greater_is_better, training_history
 from skhp.shared.nearest_name import nearest_name
 
-__all__ = ["HistoryDisplay"]
-
 _COLOURS = {"": "tab:blue", "val_": "tab:orange"}
 _ROWS = {"": "training rows", "val_": "validation rows"}
 # Values that differ by more than this factor are read better on a logarithmic axis.

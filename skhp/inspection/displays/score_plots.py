@@ -10,30 +10,9 @@ from skhp.inspection.displays.axes import label_parameter_axis, scale_of, wrappe
 from skhp.inspection.search_results import SearchResults
 from skhp.inspection.value_text import decimals_of, number_text
 
-__all__ = [
-    "ScoreRange",
-    "best_at_each_place",
-    "draw_parallel_coordinates",
-    "draw_score_curve",
-    "draw_score_map",
-    "score_range",
-]
-
 
 def draw_score_curve(ax: Any, results: SearchResults) -> dict[str, Any]:
-    """Draw the mean score, with a standard deviation of the folds to either side.
-
-    Parameters
-    ----------
-    ax : matplotlib axes
-    results : SearchResults
-        With one parameter.
-
-    Returns
-    -------
-    dict of str to artist
-        "line", "band" and, where candidates failed, "failed".
-    """
+    """Draw the mean score, with a standard deviation of the folds to either side."""
     ((name, values),) = results.values.items()
     scale = scale_of(values)
     positions = scale.positions(values)
@@ -69,19 +48,7 @@ def draw_score_curve(ax: Any, results: SearchResults) -> dict[str, Any]:
 
 
 def best_at_each_place(positions: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Of candidates at one place the one of the highest score, ordered by place.
-
-    Parameters
-    ----------
-    positions : ndarray of shape (n_candidates,) or (n_candidates, n_parameters)
-    scores : ndarray of shape (n_candidates,)
-        NaN for candidates that are not to be shown.
-
-    Returns
-    -------
-    ndarray of int
-        Indices of candidates.
-    """
+    """Of candidates at one place the one of the highest score, ordered by place."""
     table = positions.reshape(len(scores), -1)
     usable = np.flatnonzero(np.isfinite(scores) & np.isfinite(table).all(axis=1))
     best: dict[tuple[float, ...], int] = {}
@@ -98,19 +65,7 @@ _MOST_LETTERS = 36
 
 
 def draw_score_map(ax: Any, results: SearchResults) -> dict[str, Any]:
-    """Draw a heat map, or coloured points where the candidates are no grid.
-
-    Parameters
-    ----------
-    ax : matplotlib axes
-    results : SearchResults
-        With two parameters; the first is drawn from bottom to top, the second from left to right.
-
-    Returns
-    -------
-    dict of str to artist
-        "image" or "points", "best", "colour bar" and, where candidates failed, "failed".
-    """
+    """Draw a heat map, or coloured points where the candidates are no grid."""
     scores = np.where(results.pruned, np.nan, results.means)
     levels = [scale_of(values, levels=True) for values in results.values.values()]
     n_cells = len(levels[0].labels) * len(levels[1].labels)
@@ -193,20 +148,6 @@ def score_range(scores: np.ndarray) -> ScoreRange:
     """From the lowest score that is not an outlier to the highest.
 
     One R² of -10,000 would leave one colour for all others. The best are never outliers.
-
-    Parameters
-    ----------
-    scores : ndarray
-        NaN where there is none.
-
-    Returns
-    -------
-    ScoreRange
-
-    Examples
-    --------
-    >>> score_range(np.array([0.5, 0.6, 0.7, 0.8, -10_000.0]))
-    ScoreRange(low=0.5, high=0.8, n_below=1)
     """
     finite = np.sort(scores[np.isfinite(scores)])
     if not len(finite):
@@ -233,17 +174,6 @@ def draw_parallel_coordinates(ax: Any, results: SearchResults) -> dict[str, Any]
     """Draw a line for each candidate, the better ones over the others, coloured by their score.
 
     The values beside an axis are among those that were tried.
-
-    Parameters
-    ----------
-    ax : matplotlib axes
-    results : SearchResults
-
-    Returns
-    -------
-    dict of str to artist
-        "lines", a collection with a line for each candidate that has a score, ascending; and
-        "colour bar".
     """
     from matplotlib.collections import LineCollection
 

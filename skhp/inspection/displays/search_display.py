@@ -23,8 +23,6 @@ from skhp.inspection.displays.score_plots import (
 from skhp.inspection.search_results import SearchResults, search_results
 from skhp.shared.nearest_name import nearest_name
 
-__all__ = ["SearchDisplay", "size_of_coordinates"]
-
 MOST_COORDINATES = 8
 # Up to this number of parameters, the bars of importance stand beside the coordinates.
 _MOST_BESIDE = 4

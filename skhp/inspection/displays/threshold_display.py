@@ -16,8 +16,6 @@ from skhp.shared.class_targets import class_labels
 from skhp.shared.pipelines import deciding_step
 from skhp.shared.rarest_class import rare_class_of, rarest_class
 
-__all__ = ["ThresholdDisplay"]
-
 _USUAL_THRESHOLD = 0.5
 
 

@@ -11,8 +11,6 @@ from typing import Any
 
 from skhp.inspection.value_text import number_text, value_text
 
-__all__ = ["Number", "Section", "list_of", "page", "paragraph", "picture", "table"]
-
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 64rem;
   padding: 0 1rem; }
@@ -114,22 +112,7 @@ def picture(
     number: int,
     size: tuple[float, float] = (7.0, 4.2),
 ) -> str:
-    """A figure of HTML.
-
-    Parameters
-    ----------
-    draw : callable
-        Takes the axes to draw on.
-    caption : str
-    number : int
-        Of the picture in its page, so that no two share the names of their parts.
-    size : tuple of float, default=(7.0, 4.2)
-        Width and height in inches.
-
-    Returns
-    -------
-    str
-    """
+    """A figure of HTML."""
     # Not at the top: a report is the only place that needs it.
     import matplotlib as mpl
     from matplotlib.figure import Figure

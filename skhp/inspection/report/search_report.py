@@ -58,35 +58,7 @@ def write_report(
     y: ArrayLike | None = None,
     additions: Sequence[ReportAddition] = (),
 ) -> Path:
-    """Write a page about a search: one file of HTML, without any outside address.
-
-    Parameters
-    ----------
-    search : searcher
-        Fitted.
-    path : str or path
-        Of the page; a file that is there is replaced when the page is whole.
-    X : array-like of shape (n_samples, n_features), default=None
-        Rows that the search has not seen. With `X` and `y` the page shows scores, the confusion of
-        classes or the errors of numbers, and for two classes the threshold, and how far the
-        probabilities can be trusted.
-    y : array-like of shape (n_samples,), default=None
-    additions : sequence of ReportAddition, default=()
-        Sections beneath the verdict: what the search was set beside.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    NotFittedError
-        If the search is not fitted.
-    InvalidParameterError
-        If only one of `X` and `y` is given.
-    ImportError
-        If matplotlib is not installed (extra ``plot``).
-    """
+    """Write a page about a search: one file of HTML, without any outside address."""
     check_is_fitted(search)
     if (X is None) != (y is None):
         raise InvalidParameterError(

@@ -22,16 +22,6 @@ from skhp.inspection.search_results import SearchResults
 from skhp.inspection.training_history import fitted_network
 from skhp.inspection.value_text import NOT_SET, decimals_of, public_name, value_text
 
-__all__ = [
-    "assignments",
-    "candidates_table",
-    "class_label",
-    "new_rows_tables",
-    "number_of_candidates",
-    "order_of_candidates",
-    "settings_tables",
-]
-
 _CANDIDATES_SHOWN = 20
 # Columns on the training, as a report names them.
 _COLUMNS = {
@@ -195,21 +185,7 @@ _CONFUSIONS_SHOWN = 12
 
 
 def new_rows_tables(search: Any, results: SearchResults, X: ArrayLike, y: ArrayLike) -> str:
-    """Scores on new rows and, of a classifier, the confusion table; "" where neither is known.
-
-    Parameters
-    ----------
-    search : searcher
-        With a `best_estimator_`.
-    results : SearchResults
-    X, y : array-like
-        The new rows.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Scores on new rows and, of a classifier, the confusion table; "" where neither is known."""
     best = search.best_estimator_
     target = np.asarray(y)
     parts = []
