@@ -1,5 +1,6 @@
 """Settings that must hold before anything is imported, and data that many tests share."""
 
+import contextlib
 import os
 
 # scikit-learn checks its estimators with array API dispatch only where SciPy was told to before it
@@ -7,6 +8,7 @@ import os
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import settings
 from sklearn.datasets import make_blobs, make_regression
@@ -41,3 +43,59 @@ def _read_only(*arrays):
     for array in arrays:
         array.setflags(write=False)
     return tuple(np.asarray(array) for array in arrays)
+
+
+@pytest.fixture(scope="session")
+def make_patients():
+    """Makes a table of 80 patients, 20 of them "sick"; text, truth values, missing cells."""
+    return _patients
+
+
+@pytest.fixture
+def patients(make_patients):
+    """A table of patients that the test may change."""
+    return make_patients()
+
+
+@pytest.fixture
+def trained_together(monkeypatch):
+    """A context that gives the sizes of the populations trained in it, and allows no lone fit."""
+
+    @contextlib.contextmanager
+    def watching():
+        from skhp.population.cohorts import population_training as cohorts
+        from skhp.training.lone_fit import LoneFit
+
+        sizes = []
+        train_population = cohorts.train_population
+
+        def noting(tasks, *arguments):
+            sizes.append(len(tasks))
+            return train_population(tasks, *arguments)
+
+        def refuse(*_):
+            raise AssertionError("a network was trained by itself")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(cohorts, "train_population", noting)
+            patched.setattr(LoneFit, "trained", refuse)
+            yield sizes
+
+    return watching
+
+
+def _patients():
+    random = np.random.default_rng(0)
+    age = random.normal(50, 10, 80).round(1)
+    frame = pd.DataFrame(
+        {
+            "age": age,
+            "ward": random.choice(["north", "south", "east"], 80),
+            "smoker": random.choice([True, False], 80).astype(object),
+            "state": np.where(age.argsort().argsort() >= 60, "sick", "well"),
+        }
+    )
+    frame.loc[[3, 40], "age"] = np.nan
+    frame.loc[7, "ward"] = np.nan
+    frame.loc[[9, 10, 11], "smoker"] = np.nan
+    return frame

@@ -8,6 +8,7 @@ import numpy as np
 
 from skhp.comparison.findings import Findings
 from skhp.comparison.text import html_of_comparison, render_comparison
+from skhp.inspection.displays.axes import drawing_area
 
 
 class ComparisonDisplay:
@@ -67,7 +68,7 @@ class ComparisonDisplay:
         """
         comparison, baseline = self.comparison, self.comparison.baseline
         shown = comparison.natural_frame.drop(index=baseline, level="estimator")
-        self.ax_ = _new_axes(len(shown)) if ax is None else ax
+        self.ax_ = drawing_area(self, ax, size=(7, 1.2 + 0.4 * len(shown)))
         self.figure_ = self.ax_.figure
         self.ax_.axvline(0.0, color="tab:gray", linestyle="--", label=baseline)
         metrics = list(comparison.metrics)
@@ -103,17 +104,6 @@ class ComparisonDisplay:
     def _label(self, metric: str) -> str:
         lower = metric in self.comparison.lower_is_better
         return f"{self.comparison.title(metric)}{' (lower is better)' if lower else ''}"
-
-
-def _new_axes(n_rows: int) -> Any:
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            "A comparison is drawn by matplotlib, which is not installed: pip install matplotlib."
-        ) from error
-    _, axes = pyplot.subplots(figsize=(7, 1.2 + 0.4 * n_rows), layout="constrained")
-    return axes
 
 
 class Comparison(Findings):

@@ -16,6 +16,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import check_scoring, confusion_matrix, f1_score, get_scorer_names, make_scorer
 
 from skhp.exceptions import SettingsError
+from skhp.inspection.value_text import value_text
 from skhp.shared.class_scoring import as_classes
 from skhp.shared.nearest_name import nearest_name
 
@@ -218,9 +219,10 @@ class FoldScorer:
             return nan
         value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
         if not isinstance(value, Number):
+            kind = type(value).__name__
             raise SettingsError(
-                f"the scorer {name!r} returned {value!r}, of type {type(value).__name__}: give a "
-                "scorer that returns a number."
+                f"the scorer {name!r} returned {value_text(value)}, of type {kind}: give a scorer "
+                "that returns a number."
             )
         return float(value)  # type: ignore[arg-type]
 

@@ -16,7 +16,6 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.exceptions import TableError
-from skhp.search.searcher import SearchAdditions
 from skhp.shared.class_targets import class_labels
 from skhp.shared.pipelines import last_step
 from skhp.shared.rarest_class import rarest_position
@@ -182,5 +181,7 @@ def on_classes(estimator: Any) -> Any:
     Networks and searchers of skhp can be as they are.
     """
     last = last_step(estimator)
-    takes_rows = hasattr(type(last), "__skhp_fit_task__") or isinstance(last, SearchAdditions)
+    # A searcher of skhp is known by what it tells of its target.
+    ours = ("__skhp_fit_task__", "target_summary")
+    takes_rows = any(hasattr(type(last), name) for name in ours)
     return estimator if takes_rows else LearnsLabels(estimator)

@@ -13,8 +13,8 @@ import numpy as np
 from skhp.inspection.value_text import NOT_SET, is_number, short_texts, value_key
 
 
-def drawing_area(display: object, ax: Any = None) -> Any:
-    """The axes to draw on."""
+def drawing_area(display: object, ax: Any = None, size: tuple[float, float] | None = None) -> Any:
+    """The axes to draw on: those that were given, or those of a new figure of a size in inches."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -23,7 +23,7 @@ def drawing_area(display: object, ax: Any = None) -> Any:
             "with: pip install matplotlib"
         ) from error
     if ax is None:
-        _, ax = plt.subplots(layout="constrained")
+        _, ax = plt.subplots(figsize=size, layout="constrained")
     return ax
 
 

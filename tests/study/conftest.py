@@ -1,11 +1,8 @@
-"""A network that needs no TensorFlow, small tables, and a look at the population trainer."""
+"""A network that needs no TensorFlow, and studies that several tests share."""
 
 from __future__ import annotations
 
-import contextlib
-
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neural_network import MLPClassifier
@@ -44,72 +41,29 @@ class QuickNetwork(ClassifierMixin, BaseEstimator):
         return self.network_.predict_proba(X)
 
 
-@pytest.fixture
-def network():
-    return QuickNetwork()
+@pytest.fixture(scope="session")
+def make_network():
+    """Makes such a network."""
+    return QuickNetwork
 
 
 @pytest.fixture
-def patients():
-    return make_patients()
+def network(make_network):
+    """A network that the test may change."""
+    return make_network()
 
 
 @pytest.fixture(scope="session")
-def study():
+def study(make_patients):
     """A study of the patients that no test changes."""
     settings = Settings(folds=2, repeats=3, verdict_repeats=1)
     return run_study(make_table(make_patients()), settings, network=QuickNetwork())
 
 
 @pytest.fixture(scope="session")
-def study_of_known_states():
+def study_of_known_states(make_patients):
     """The same with another seed, where the state of the first patient is not known."""
     patients = make_patients()
     patients.loc[0, "state"] = np.nan
     settings = Settings(folds=2, repeats=3, verdict_repeats=1, seed=4)
     return run_study(make_table(patients), settings, network=QuickNetwork())
-
-
-@pytest.fixture
-def trained_together(monkeypatch):
-    """A context that gives the sizes of the populations trained in it, and allows no lone fit."""
-
-    @contextlib.contextmanager
-    def watching():
-        from skhp.population.cohorts import population_training as cohorts
-        from skhp.training.lone_fit import LoneFit
-
-        sizes = []
-        train_population = cohorts.train_population
-
-        def noting(tasks, *arguments):
-            sizes.append(len(tasks))
-            return train_population(tasks, *arguments)
-
-        def refuse(*_):
-            raise AssertionError("a network was trained by itself")
-
-        with monkeypatch.context() as patched:
-            patched.setattr(cohorts, "train_population", noting)
-            patched.setattr(LoneFit, "trained", refuse)
-            yield sizes
-
-    return watching
-
-
-def make_patients():
-    """80 rows, 20 of them "sick"; numbers, text and truth values with missing cells."""
-    random = np.random.default_rng(0)
-    age = random.normal(50, 10, 80).round(1)
-    frame = pd.DataFrame(
-        {
-            "age": age,
-            "ward": random.choice(["north", "south", "east"], 80),
-            "smoker": random.choice([True, False], 80).astype(object),
-            "state": np.where(age.argsort().argsort() >= 60, "sick", "well"),
-        }
-    )
-    frame.loc[[3, 40], "age"] = np.nan
-    frame.loc[7, "ward"] = np.nan
-    frame.loc[[9, 10, 11], "smoker"] = np.nan
-    return frame
