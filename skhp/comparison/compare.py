@@ -1,4 +1,4 @@
-"""Compare estimators to a baseline, with how much of the difference is luck."""
+"""The function `compare`: what it is given is checked, and handed to `compared`."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def compare(
     _require_estimators(estimators)
     if baseline is None:
         chosen = "logistic" if _are_classifiers(estimators) else "ridge"
-        # A name that the user has taken is not a mistake where no baseline was asked for.
+        # The user asked for no baseline, so an estimator of the same name is not a mistake.
         baseline = {f"{chosen} (baseline)": chosen} if chosen in estimators else chosen
     name, baseline, others = given_baseline(estimators, baseline)
     for_classes = _are_classifiers(
@@ -231,7 +231,7 @@ def _are_classifiers(estimators: Mapping[str, Any]) -> bool:
 def _kind(name: str, estimator: Any) -> str:
     if isinstance(estimator, type) or not hasattr(estimator, "fit"):
         raise SettingsError(
-            f"{name!r} is {estimator!r}, which is no estimator: give an instance with a method "
+            f"{name!r} is {estimator!r}, which is not an estimator: give an instance with a method "
             "fit, such as KerasMLPClassifier()."
         )
     if is_classifier(estimator):

@@ -1,4 +1,4 @@
-"""The baseline that a network has to beat: logistic regression with lasso, well tuned."""
+"""The baselines that a comparison knows by name."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ BASELINE_C = np.logspace(-3, 1, 9)
 class QuietSearch(GridSearchCV):
     """A search that does not warn of the convergence of its candidates.
 
-    They are ours, so that nobody could mend it: a strength at which the solver does not come to
-    its end in time is judged by its score as any other.
+    The user cannot change these candidates: a strength at which the solver does not converge is
+    judged by its score, as each other is.
     """
 
     def fit(self, X: Any, y: Any = None, **parameters: Any) -> Self:
@@ -50,9 +50,9 @@ class QuietSearch(GridSearchCV):
 
 @contextmanager
 def without_convergence_warnings() -> Iterator[None]:
-    """Where a model of ours is fitted, whose strength was tuned as it is."""
+    """Silence the convergence warnings of the linear models that are baselines."""
     with warnings.catch_warnings():
-        # By their words, as a network may warn by this class of something else.
+        # The words are matched, because a network may warn by the same class of something else.
         for words in ("Liblinear failed", "The max_iter was reached", "Objective did not"):
             warnings.filterwarnings("ignore", words, ConvergenceWarning)
         yield
@@ -164,7 +164,7 @@ def _without(others: dict[str, Any], name: str, baseline: Any) -> dict[str, Any]
 
 
 def _own_name(estimator: Any) -> str:
-    """The class of an estimator, of a pipeline that of its last step."""
+    """The name of the class of an estimator, or of the last step of a pipeline."""
     steps = getattr(estimator, "steps", None)
     if steps and hasattr(steps[-1][-1], "fit"):
         return _own_name(steps[-1][-1])
@@ -172,7 +172,7 @@ def _own_name(estimator: Any) -> str:
 
 
 def named_baseline(name: str, X: Any, y: np.ndarray, splits: OuterSplits, for_classes: bool) -> Any:
-    """The baseline of a name, not fitted; the strength of a penalty is tuned whenever it is."""
+    """The baseline of a name, not fitted; its fit tunes the strength of its penalty."""
     known = _FOR_CLASSES if for_classes else _FOR_NUMBERS
     if name not in known:
         these, those = (
@@ -243,7 +243,7 @@ def _tuned_lasso(X: Any, y: np.ndarray, splits: OuterSplits) -> QuietSearch:
 
 
 def _scaling(X: Any) -> TransformerMixin:
-    """What leaves scaled numbers without a gap; a sparse table is not centred and stays sparse."""
+    """Impute, encode and scale; a sparse table is not centred and stays sparse."""
     if issparse(X):
         return make_pipeline(SimpleImputer(strategy="median"), MaxAbsScaler())
     if not _has_categories(X):
@@ -257,7 +257,7 @@ def _scaling(X: Any) -> TransformerMixin:
 
 
 def _has_categories(X: Any) -> bool:
-    """Whether a column holds anything but numbers."""
+    """Whether a column holds other values than numbers."""
     if isinstance(X, pd.DataFrame):
         return bool(_sorted_positions(X)[1])
     dtype = getattr(X, "dtype", None)

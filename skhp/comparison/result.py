@@ -1,4 +1,4 @@
-"""Draw the differences of estimators to the baseline."""
+"""A comparison as `skhp.compare` returns it: printed, shown in a notebook, drawn."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class ComparisonDisplay:
                 if not places:
                     continue
                 middle, low, high = (
-                    # pandas 2 warns where matplotlib makes a number of a Series of one.
+                    # matplotlib turns a Series of one value into a number, at which pandas 2 warns.
                     shown.iloc[places][column].to_numpy()
                     for column in ("difference", "difference_low", "difference_high")
                 )

@@ -1,4 +1,4 @@
-"""What a classifier does to the rare class of a test set, and the scorers to tune by."""
+"""Scores of a fitted classifier on test rows, and the scorers to tune by."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def score_classifier(
 def scoring_name(name: str, n_classes: int) -> str:
     """The scorer of scikit-learn that a name means for a number of classes.
 
-    Those that are defined for two classes only become, for more, the mean over the classes.
+    A metric that is defined for two classes becomes the mean over the classes for more.
     """
     if name not in SCORINGS:
         raise SettingsError(
@@ -116,7 +116,7 @@ def scoring_name(name: str, n_classes: int) -> str:
 
 
 def natural_score(name: str, score: float) -> float:
-    """The score of a named scorer with the sign that a reader knows: of a loss, not negative."""
+    """The score of a named scorer with the sign that a reader knows: a loss is not negative."""
     return -score if name.startswith("neg_") else score
 
 
@@ -126,11 +126,9 @@ def natural_name(name: str) -> str:
 
 
 class ObservedScorer:
-    """The same scorer, of whose every score somebody is told: a search scores each fit once.
+    """A scorer that calls `observe` with each classifier and its score.
 
-    To the journal of a search, and wherever else it is written down, it is the scorer alone.
-
-    Who observes is given the classifier and its score.
+    Its text, which the journal of a search keeps, is that of the scorer.
     """
 
     def __init__(self, scorer: Callable[..., Any], observe: Callable[[Any, Any], None]) -> None:
@@ -148,13 +146,13 @@ class ObservedScorer:
         return repr(self._scorer)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Who is told lives in this process, and is another one in each run.
+        # The function `observe` belongs to this process, and cannot go to another one.
         return {"_scorer": self._scorer, "_observe": None}
 
 
 @contextmanager
 def undefined_scores_are_zero() -> Iterator[None]:
-    """Where a candidate never says one class, a score of 0 is all there is to say about it."""
+    """Silence the warning that a score is undefined, such as a precision of no predictions."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         yield
@@ -195,12 +193,12 @@ class FoldScorer:
     def __call__(self, estimator: Any, X: Any, y: Any) -> FoldScores:
         """Score a fitted estimator."""
         estimator, X, y = as_classes(estimator, X, y)
-        # Numbered, as a metric may have any name.
+        # The keys are numbers, because a metric may be named "confusion", too.
         scorers = {f"{position}": metric for position, metric in enumerate(self.metrics.values())}
         if self.labels is not None:
             scorers[_CONFUSION] = make_scorer(confusion_matrix, labels=self.labels)
         with undefined_scores_are_zero():
-            # Of scikit-learn's own, so that all metrics share one prediction.
+            # scikit-learn's scorer of several metrics shares one prediction among them.
             together = check_scoring(estimator, scoring=scorers, raise_exc=self.raises)
             values = together(estimator, X, y)
         confusion = values.pop(_CONFUSION, None)
@@ -215,7 +213,7 @@ class FoldScorer:
 
     def _number(self, name: str, value: Any) -> float:
         if not self.raises and isinstance(value, str):
-            # In place of a score that could not be had stands the text of the error.
+            # scikit-learn puts the text of the error in place of a score that failed.
             return nan
         value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
         if not isinstance(value, Number):

@@ -1,4 +1,4 @@
-"""The t-test for scores of overlapping training sets: Nadeau and Bengio (2003)."""
+"""The frame of a comparison, and its tests: Nadeau and Bengio (2003), Holm (1979)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CorrectedTTest(NamedTuple):
 def corrected_t_test(values: Iterable[float], test_per_train: float) -> CorrectedTTest:
     """Test whether the mean of values from resampled splits is 0.
 
-    The training sets of resampled splits overlap, so that the scores are no independent draws, and
+    The training sets of resampled splits overlap, so that the scores are not independent draws, and
     the usual variance of the mean, s2 / n, is far too small. The corrected one is
     s2 * (1 / n + n_test / n_train).
 
@@ -50,7 +50,7 @@ def corrected_t_test(values: Iterable[float], test_per_train: float) -> Correcte
 def least_clear_difference(test: CorrectedTTest, n_values: int, n_tests: int = 1) -> float:
     """The least mean that a test of such values would have found to be other than 0.
 
-    Of several tests that are looked at together, the smallest of all p-values has to be below 0.05
+    Where several tests are looked at together, the smallest of all p-values has to be below 0.05
     / `n_tests`, as Holm's and Bonferroni's methods ask for.
     """
     one, several = (float(student.ppf(1 - 0.025 / n, n_values - 1)) for n in (1, n_tests))
@@ -74,7 +74,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     The smallest of m is multiplied by m, the next by m - 1, and so on; none is less than the one
     before it, nor more than 1.
 
-    NaN is no test: it stays, and does not count.
+    NaN stays, and is not counted as a test.
     """
     adjusted = np.array(p_values, dtype=float)
     tests = np.flatnonzero(~np.isnan(adjusted))
@@ -95,8 +95,8 @@ def comparison_frame(
 ) -> pd.DataFrame:
     """One row for each estimator and metric.
 
-    Where splits are not `drawn_anew`, a repeat is another seed alone, and no further evidence of
-    what other rows would do: the mean of the repeats counts. The intervals of means end at 0 and 1
+    Where splits are not `drawn_anew`, a repeat is another seed alone, and says nothing about
+    other rows: the mean of the repeats is tested. The intervals of means end at 0 and 1
     where the metric does. All are tested against the dummy, too, which is none of those that the
     p-values are adjusted for.
     """
@@ -141,7 +141,7 @@ def comparison_frame(
             }
     index = pd.MultiIndex.from_tuples(rows, names=["estimator", "metric"])
     frame = pd.DataFrame(list(rows.values()), index=index)
-    # A look at the dummy is a check, and no further chance for an estimator to be called better.
+    # The dummy is a check, and not a further chance for an estimator to be called better.
     counted = frame["p_value"].where(index.get_level_values("estimator") != dummy)
     frame["p_value_adjusted"] = counted.groupby(level="metric").transform(holm)
     return frame

@@ -1,4 +1,4 @@
-"""Say in a sentence what a comparison has found."""
+"""The verdict of a comparison in sentences."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _none_of(names: list[str]) -> str:
 
 
 def split_count(n_repeats: int, n_folds: int) -> str:
-    """How often was split, in words."""
+    """The number of splits in words."""
     if n_repeats == 1:
         return "1 split" if n_folds == 1 else f"{n_folds} folds"
     return f"{n_repeats} repeats of {'1 split' if n_folds == 1 else f'{n_folds} folds'}"
@@ -156,7 +156,7 @@ def metric_title(metric: str, lower_is_better: bool = False) -> str:
 
 
 def metric_key(name: str) -> str:
-    """What the ways to write a metric have in common: its label, its scorer's name, any case."""
+    """A key that is the same for the label and the scorer's name of a metric, in any case."""
     plain = re.sub(r"[\W_]+", "", name.lower().replace("\u00b2", "2"))
     return re.sub(r"^neg(ative)?", "", plain) or plain
 

@@ -1,4 +1,4 @@
-"""What the scores of a search are of."""
+"""The results of a search, and the metric that it scored by."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def search_results(search: Any, metric: str | None = None) -> SearchResults:
         if str(name).startswith("param_")
     }
     if "n_resources" in results:
-        # What grows from round to round is no parameter that was searched.
+        # The resource grows from round to round; it is not a parameter that was searched.
         values.pop(getattr(search, "resource", ""), None)
     return SearchResults(
         name=public_name(search),

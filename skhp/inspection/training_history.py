@@ -121,7 +121,7 @@ def _of_own_network(
     monitor = _recorded_name(getattr(network, "monitor", "val_loss"), curves)
     if getattr(network, "early_stopping", False) and monitor is not None:
         return TrainingHistory(name, curves, kept, monitor)
-    # Nothing chose the last epoch; an earlier one was the last with a finite loss.
+    # The last epoch was not chosen. An earlier one was the last with a finite loss.
     return TrainingHistory(name, curves, None if kept == len(curves["loss"]) else kept)
 
 

@@ -1,4 +1,4 @@
-"""What an estimator is called in titles and messages."""
+"""Values and estimators as text, for titles, labels and messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scipy.stats.distributions import rv_frozen
 def public_name(estimator: object) -> str:
     """The name of the class of an estimator, or of the first base whose name is public.
 
-    A class that a program makes for itself is nothing that a reader could look up.
+    A reader cannot look up a private class.
     """
     names = (one.__name__ for one in type(estimator).__mro__)
     return next(name for name in names if not name.startswith("_"))
@@ -85,12 +85,12 @@ def short_texts(values: Sequence[Any], most: int = 24) -> dict[str, str]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a real number and no truth value."""
+    """Whether a value is a real number and not a truth value."""
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def _shortened(text: str, most: int) -> str:
-    # What tells two long texts apart stands at their ends more often than in the middle.
+    # Two long texts differ at their ends more often than in the middle.
     return text if len(text) <= most else f"{text[: most - most // 3 - 1]}…{text[-(most // 3) :]}"
 
 
@@ -181,7 +181,7 @@ def _object_text(value: Any, exact: bool, above: tuple[int, ...]) -> str:
         text = _call(type(value).__name__, [], _changed(value, settings, above), exact, above)
         return f"{text} at {id(value)}" if exact else text
     with np.printoptions(legacy="1.25"):
-        # NumPy 2 writes np.float64(0.1), within the text of any object that holds one.
+        # NumPy 2 writes np.float64(0.1) in the text of each object that holds such a number.
         text = " ".join(repr(value).split())
     if exact or not _ADDRESS.search(text):
         return text
@@ -214,7 +214,7 @@ def _changed(value: Any, settings: Mapping[str, Any], above: tuple[int, ...]) ->
     for name, setting in settings.items():
         if name in arguments:
             default = arguments[name].default
-            # As text, for numbers of 32 bits are not those of the constructor.
+            # Texts are compared, because numbers of 32 bits differ from those of the constructor.
             is_default = default is not inspect.Parameter.empty and (
                 setting is default or _text(setting, False, above) == value_text(default)
             )

@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api import types
 
 from skhp.exceptions import TableError
-from skhp.tables.cell_types import are_meant_as_numbers, is_meant_as_number, is_number, is_padded
+from skhp.tables.cell_texts import are_meant_as_numbers, is_meant_as_number, is_number, is_padded
 
 _SHOWN_TYPES = 3
 _LARGEST = float(np.finfo(np.float32).max)
@@ -34,11 +34,11 @@ def sort_columns(
     """Names of the columns of numbers and of those of categories.
 
     Truth values are categories, and so is text whose values come back: at least twice each on
-    average. Text of which more than half is meant as numbers is spoiled, unless all of it is
-    numbers of which some have leading zeros: these are codes.
+    average. Text of which more than half is meant as numbers is a spoiled column of
+    numbers, unless all of it is numbers and some have leading zeros: these are codes.
 
-    Refused is a column without any value, of text that is neither numbers nor categories, with
-    numbers that float32 does not hold, or of another type, such as dates.
+    A column is refused if it holds no value, text that is neither numbers nor categories, numbers
+    that float32 does not hold, or values of another type, such as dates.
     """
     numbers, sorted_categories = [], []
     for name, column in inputs.items():
@@ -114,7 +114,7 @@ def _refuse_spoiled_numbers(
     if not are_meant_as_numbers(cells):
         return
     spoiled = [text for text in cells.unique() if not is_number(text)]
-    # None is spoiled where a Parquet file holds numbers as text.
+    # A Parquet file may hold numbers as text, none of them spoiled.
     row = cells.index[int(np.argmax(cells.isin(spoiled).to_numpy()))]
     text, place = cells[row], f"{place_of_row(row)} holds the text {cells[row]!r}"
     if spoiled:
@@ -181,7 +181,7 @@ def _refuse_beyond_float32(
 def _refuse_sentinel(
     name: object, cells: pd.Series, numbers: np.ndarray, place_of_row: Callable[[int], str]
 ) -> None:
-    # Scaled by rows that do not hold it, such a number leaves the range after all.
+    # Where the rows that scale a column do not hold such a number, it leaves the range of float32.
     distances = np.abs(numbers - np.median(numbers))
     usual = numbers[distances <= np.quantile(distances, 0.75)]
     deviation = usual.std()

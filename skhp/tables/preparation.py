@@ -13,8 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skhp.tables.cell_types import are_missing, is_number, means_missing
-from skhp.tables.spellings import spelling_key
+from skhp.tables.cell_texts import are_missing, is_number, means_missing, spelling_key
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def make_preparation(
 
     A category that was not seen in training is all zeros; further columns are ignored.
     """
-    # keep_empty_features: in the training rows of a fold a column may have no value at all.
+    # keep_empty_features, because a column may be empty in the training rows of a fold.
     for_numbers = make_pipeline(
         *([PlainNumbers(missing=tuple(missing))] if missing else []),
         SimpleImputer(strategy="median", keep_empty_features=True),

@@ -12,12 +12,12 @@ from pandas.api import types
 from sklearn.datasets import load_digits
 
 from skhp.exceptions import TableError
-from skhp.tables.cell_types import MOST_WHOLE, as_labels, as_numbers, with_missing_cells
+from skhp.tables.cell_texts import MOST_WHOLE, as_labels, as_numbers, with_missing_cells
 from skhp.tables.column_words import (
     ColumnWords,
     code_notes,
+    merge_spellings,
     missing_notes,
-    settle_spellings,
     typed_input,
     useless_notes,
 )
@@ -132,7 +132,7 @@ def _taken_apart(
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     frame = frame.reset_index(drop=True)
     if is_text:
-        # pandas' type for text makes each cell anew whenever it is looked at.
+        # pandas' type for text creates a new object whenever a cell is read.
         frame = frame.astype(object)
     require_distinct_names(list(frame.columns), name)
     words = words.of_columns(list(frame.columns), name)
@@ -159,7 +159,7 @@ def _taken_apart(
         }
     )
     numbers, categories = sort_columns(inputs, words.categories, place_of_row)
-    labels, inputs, merged = settle_spellings(known[chosen], inputs, categories, words)
+    labels, inputs, merged = merge_spellings(known[chosen], inputs, categories, words)
     if is_text:
         notes += code_notes(inputs, categories, words)
         labels = as_labels(labels)
@@ -198,8 +198,7 @@ def _require_content(frame: pd.DataFrame, table: str) -> None:
 
 
 def _whole_again(column: pd.Series) -> pd.Series:
-    # Missing values have turned whole numbers into floats; now that their rows are gone, a class
-    # is 1 again, not 1.0.
+    # Missing values turned whole numbers into floats. Their rows are gone now, so 1.0 is 1 again.
     if types.is_float_dtype(column.dtype) and column.abs().max() < MOST_WHOLE:
         return column.astype("int64") if (column % 1 == 0).all() else column
     return column

@@ -58,7 +58,7 @@ class Target:
 def encode_target(
     column: pd.Series, name: str, place_of_row: Callable[[int], str] = "row {}".format
 ) -> Target:
-    """Encode a target without missing values; the rarest class, or the last of them, comes last."""
+    """Encode a target without missing values; the rarest class (the last of several) comes last."""
     kind = types.infer_dtype(column)
     if kind in ("integer", "floating", "mixed-integer-float"):
         _refuse_measurement(column, name)
@@ -68,7 +68,7 @@ def encode_target(
             f"{describe_type(column, place_of_row)}: name another column with --target, or turn "
             "all of it into text."
         )
-    # Through a list, so that text and extension types of pandas become plain types of numpy.
+    # A list turns the text and extension types of pandas into plain types of numpy.
     labels, codes, counts = np.unique(
         np.array(column.tolist()), return_inverse=True, return_counts=True
     )
@@ -94,7 +94,7 @@ def encode_target(
 def _refuse_measurement(column: pd.Series, name: str) -> None:
     distinct = column.nunique()
     fractions = bool((column % 1 != 0).any())
-    # Fractions that hardly come back are measured even where there are few of them.
+    # Fractions of which few occur twice are measurements, even where there are few of them.
     limit = min(_MANY_NUMBERS, len(column) // 4) if fractions else _MANY_WHOLE_NUMBERS
     if distinct > limit:
         raise TableError(
@@ -155,7 +155,7 @@ def with_original_labels(pipeline: Pipeline, labels: np.ndarray) -> Pipeline:
 class LearnsLabels(ClassifierMixin, BaseEstimator):
     """A classifier that is given the labels which one-hot rows stand for.
 
-    Without it, scikit-learn's own would learn each column by itself, or refuse the rows.
+    scikit-learn's own classifiers learn each column by itself, or refuse one-hot rows.
     """
 
     def __init__(self, estimator: Any) -> None:
@@ -176,9 +176,9 @@ class LearnsLabels(ClassifierMixin, BaseEstimator):
 
 
 def on_classes(estimator: Any) -> Any:
-    """The classifier as it can be fitted on one-hot rows, for classes.
+    """The classifier, wrapped where it does not take one-hot rows for classes.
 
-    Networks and searchers of skhp can be as they are.
+    Networks and searchers of skhp take one-hot rows themselves.
     """
     last = last_step(estimator)
     # A searcher of skhp is known by what it tells of its target.

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from skhp.tables.cell_types import (
+from skhp.tables.cell_texts import (
     are_missing,
     as_labels,
     is_meant_as_number,

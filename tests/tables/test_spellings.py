@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skhp.tables.spellings import (
+from skhp.tables.cell_texts import (
     describe_spellings,
     main_spelling,
     spelling_key,

@@ -29,8 +29,8 @@ def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None =
         a search.
     y : array-like, default=None
         The target that it was fitted on. With it, the rows held out are counted and the losses are
-        compared to that of a constant prediction; without, to the most that such a one can have.
-        A search of skhp knows it from its own `fit`.
+        compared to that of the best constant prediction; without, to the highest loss that this can
+        have. A search of skhp knows it from its own `fit`.
     metric : str, default=None
         Of several scores of a search; None is the one that it was refitted for.
 

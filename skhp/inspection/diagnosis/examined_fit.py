@@ -1,4 +1,4 @@
-"""Statistics of training curves that single epochs do not upset."""
+"""What a diagnosis looks at: the curves of a fit, their statistics, and the findings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.base import is_regressor
 from skhp.inspection.training_history import layers_of, training_history
 from skhp.shared.target_summary import TargetSummary, target_summary
 
-# The standard deviation of normal noise is so many times its median absolute deviation.
+# The standard deviation of normal noise, divided by its median absolute deviation.
 _NORMAL = 1.4826
 
 

@@ -18,7 +18,7 @@ from skhp.inspection.diagnosis.examined_fit import (
 )
 from skhp.inspection.value_text import is_number, number_text, value_text
 
-# Each limit is far from what healthy fits show, so that a finding is no matter of luck.
+# Each limit is far from what healthy fits show, so that chance does not give a finding.
 _ERRATIC = 0.1  # scatter of single epochs, in losses of a constant prediction
 _WORSE_THAN_NOTHING = 1.2  # losses of a constant prediction
 _STILL_FALLING = 0.1  # share of the whole fall that came in the last quarter of the epochs

@@ -66,7 +66,7 @@ def grid_edges(results: SearchResults) -> list[Finding]:
 
     Of a grid, the best candidate has to be better than the best one with the next value, by a
     corrected t-test of their folds [1]_; of a range, the best eighth of the candidates has to lie
-    at its end. That 0 is the least number of layers, and 1 that of neurons, is no edge.
+    at its end. The least possible number of layers (0) or neurons (1) is not an edge.
     """
     best = results.best
     if best is None:
@@ -165,7 +165,7 @@ def _end_of_the_best(results: SearchResults, name: str, usable: np.ndarray) -> s
     candidates = np.flatnonzero(usable & np.isfinite(shares))
     order = candidates[np.argsort(-results.means[candidates], kind="stable")]
     top = shares[order[: max(3, round(_BEST_SHARE * len(order)))]]
-    # As near an end as the median of so many draws is by chance only rarely.
+    # The median of that many draws is so near to an end by chance only rarely.
     for end, distances in (("smallest", top), ("largest", 1 - top)):
         if np.median(distances) < _OUTER_MEDIAN and distances[0] < _OUTER:
             return end

@@ -1,4 +1,4 @@
-"""Where a display draws: the axes that were given, or new ones."""
+"""The axes that displays draw on, and where the values of a parameter lie on them."""
 
 from __future__ import annotations
 

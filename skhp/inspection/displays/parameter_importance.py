@@ -40,7 +40,7 @@ def parameter_importance(
     """Permutation importance of the parameters for a random forest that predicts the scores.
 
     The forest predicts, and its parameters are shuffled, only for candidates that it was not fitted
-    on, in five folds. Of parameters that vary together, each looks less important than it is.
+    on, in five folds. Where parameters vary together, each looks less important than it is.
     """
     finite = np.isfinite(scores)
     table = np.column_stack([scale_of(of).shares(of) for of in values.values()])[finite]

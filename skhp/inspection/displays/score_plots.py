@@ -1,4 +1,4 @@
-"""Draw the scores of a search over one parameter."""
+"""Plots of the scores of a search: a curve, a map, parallel coordinates."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def draw_score_curve(ax: Any, results: SearchResults) -> dict[str, Any]:
 
 
 def best_at_each_place(positions: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Of candidates at one place the one of the highest score, ordered by place."""
+    """The index of the best candidate at each place, in the order of the places."""
     table = positions.reshape(len(scores), -1)
     usable = np.flatnonzero(np.isfinite(scores) & np.isfinite(table).all(axis=1))
     best: dict[tuple[float, ...], int] = {}
@@ -65,7 +65,7 @@ _MOST_LETTERS = 36
 
 
 def draw_score_map(ax: Any, results: SearchResults) -> dict[str, Any]:
-    """Draw a heat map, or coloured points where the candidates are no grid."""
+    """Draw a heat map, or coloured points where the candidates are not a grid."""
     scores = np.where(results.pruned, np.nan, results.means)
     levels = [scale_of(values, levels=True) for values in results.values.values()]
     n_cells = len(levels[0].labels) * len(levels[1].labels)
@@ -166,7 +166,7 @@ _READABLE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5
 _VALUE_LETTER = 0.07
 _NAME_LETTER = 0.085
 _VALUE_HEIGHT = 0.19
-# Of more values, those that are written leave room between them, and lines can be seen.
+# Where there are more values, fewer are written, so that the lines can be seen between them.
 _FEW_VALUES = 8
 
 

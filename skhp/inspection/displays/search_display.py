@@ -35,7 +35,7 @@ class SearchDisplay:
     """How the score of a search depends on its parameters.
 
     One parameter is drawn as a curve of the mean score, with a band of a standard deviation of the
-    folds to either side; two as a heat map, or as coloured points where the candidates are no grid;
+    folds to either side; two as a heat map, or as coloured points where they are not a grid;
     more as parallel coordinates, a line for each candidate, and beside them the importance of each
     parameter (see `parameter_importance.py`). Where several candidates
     have the same values of the parameters shown, the best one is drawn. Candidates that failed are

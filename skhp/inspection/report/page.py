@@ -1,4 +1,4 @@
-"""A page of HTML that needs nothing but itself."""
+"""A page of HTML that needs no other file."""
 
 from __future__ import annotations
 
@@ -113,11 +113,11 @@ def picture(
     size: tuple[float, float] = (7.0, 4.2),
 ) -> str:
     """A figure of HTML."""
-    # Not at the top: a report is the only place that needs it.
+    # The import stands here, because only a report needs matplotlib.
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    # Of its own, so that no window of the user's session shows or keeps it.
+    # A figure without pyplot, so that the session of the user neither shows nor keeps it.
     figure = Figure(figsize=size, layout="constrained")
     draw(figure.add_subplot())
     text = io.StringIO()

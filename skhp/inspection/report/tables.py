@@ -1,4 +1,4 @@
-"""The best candidates of a search as a table, and in what they differ."""
+"""The tables of a report: the candidates, the settings, and the scores on new rows."""
 
 from __future__ import annotations
 
