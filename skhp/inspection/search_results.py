@@ -40,7 +40,7 @@ def _own_score(search: Any) -> str:
 
 
 def _scorer_name(scorer: Any, search: Any) -> str:
-    # Its text, not its attributes, so that what wraps a scorer and prints like it counts as it.
+    # The text is read, because a wrapper of a scorer prints as the scorer does.
     text = repr(scorer)
     if made := _MADE_BY_SCIKIT_LEARN.match(text):
         return _made_name(made["function"], made["arguments"])
@@ -108,7 +108,7 @@ class SearchResults:
         }
 
     def last_rounds(self) -> SearchResults:
-        """Each candidate once: as it was when it was tried for the last time."""
+        """Each candidate once, as it was in its last round."""
         if not self.rounds.any():
             return self
         keys = [tuple(map(value_key, row)) for row in zip(*self.values.values(), strict=True)]

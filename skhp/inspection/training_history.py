@@ -43,11 +43,7 @@ class TrainingHistory:
         """The epoch that was kept, or else the best one of the rows held out by a metric."""
         if self.kept_epoch is not None:
             return self.kept_epoch
-        values = np.array(self.curves.get(f"val_{metric}", ()), dtype=float)
-        greater = greater_is_better(metric)
-        if greater is None or not np.isfinite(values).any():
-            return None
-        return int(np.nanargmax(values) if greater else np.nanargmin(values)) + 1
+        return _best_epoch_of(self.curves.get(f"val_{metric}", ()), greater_is_better(metric))
 
 
 def greater_is_better(metric: str) -> bool | None:
@@ -156,6 +152,10 @@ def _restored_epoch(callback: Any, curve: Sequence[float]) -> int | None:
         return int(callback.best_epoch) + 1
     mode = getattr(callback, "mode", "auto")
     greater = mode == "max" if mode in ("min", "max") else greater_is_better(callback.monitor)
+    return _best_epoch_of(curve, greater)
+
+
+def _best_epoch_of(curve: Sequence[float], greater: bool | None) -> int | None:
     values = np.array(curve, dtype=float)
     if greater is None or not np.isfinite(values).any():
         return None

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 
 from skhp.inspection.training_history import layers_of, training_history
+from skhp.inspection.value_text import is_number, value_text
 from skhp.shared.target_summary import TargetSummary, target_summary
 
 # The standard deviation of normal noise, divided by its median absolute deviation.
@@ -48,7 +49,7 @@ def share_of_late_fall(curve: np.ndarray) -> float:
         return 0.0
     quiet = smoothed(curve)
     quarter = max(1, len(curve) // 4)
-    # The ends are single epochs, so medians of what surrounds them stand for them.
+    # Medians of the neighbouring epochs replace the two ends, which are single epochs.
     width = min(3, quarter)
     end = float(np.median(curve[-width:]))
     before = float(np.median(curve[-quarter - width : len(curve) - quarter] if quarter else end))
@@ -135,8 +136,7 @@ _CROSSENTROPIES = {
 }
 _SQUARED_ERRORS = {"auto", "mse", "mean_squared_error", "squared_error"}
 
-# What a parameter of skhp's multilayer perceptrons is called elsewhere: by scikit-learn, and by
-# SciKeras, whose wrappers route it.
+# The names that scikit-learn and SciKeras have for parameters of skhp's multilayer perceptrons.
 _ALIASES = {
     "learning_rate": ("learning_rate_init", "optimizer__learning_rate"),
     "epochs": ("max_iter",),
@@ -149,7 +149,7 @@ _ALIASES = {
 
 @dataclass(frozen=True)
 class ExaminedFit:
-    """Curves of a fit, how it ended and what it was to do."""
+    """The curves of a fit, how it ended, and its parameters."""
 
     loss: np.ndarray
     val_loss: np.ndarray | None  # None where no rows were held out
@@ -161,7 +161,7 @@ class ExaminedFit:
     held_out_rows: int | None = None
     rarest_held_out: int | None = None
     chosen_by: str | None = None  # the curve that chose `kept_epoch`; None where nothing did
-    # What a regressor learns, where nothing brings that to unit variance.
+    # The target of a regressor, where nothing scales it to unit variance.
     unscaled_target: TargetSummary | None = None
     epochs_are_given: bool = True  # not so in a refit for the median of the folds
 
@@ -178,7 +178,7 @@ class ExaminedFit:
 
     @property
     def is_wrapped(self) -> bool:
-        """Whether it is a model of the user's, in a wrapper."""
+        """Whether the estimator wraps a model of the user."""
         return "model" in self.parameters
 
     def own_name(self, parameter: str) -> str:
@@ -187,7 +187,7 @@ class ExaminedFit:
             "validation_split"
         )
         if parameter == "validation_fraction" and draws_rows and parameter in self.parameters:
-            # A wrapper has both, of which this one is in use.
+            # A wrapper has both parameters, and uses this one.
             return parameter
         for alias in _ALIASES.get(parameter, ()):
             if alias in self.parameters:
@@ -196,6 +196,30 @@ class ExaminedFit:
         if parameter not in self.parameters and self.is_wrapped:
             return routed.get(parameter, parameter)
         return parameter
+
+    def named(self, parameter: str) -> str:
+        """A parameter by the name that the estimator has for it, with its value."""
+        name = self.own_name(parameter)
+        value = self.parameters.get(name)
+        return f"{name} (now {value_text(value)})" if is_number(value) else name
+
+    @property
+    def larger_network(self) -> str:
+        """How a message names a larger network."""
+        if self.is_wrapped:
+            return "a larger model"
+        name = self.own_name("neurons")
+        return "more neurons or hidden_layers" if name == "neurons" else f"larger {name}"
+
+    @property
+    def smaller_network(self) -> str:
+        """How a message names a smaller network."""
+        if self.is_wrapped:
+            return "a smaller model, or one with dropout or penalties"
+        name = self.own_name("neurons")
+        if name != "neurons":
+            return f"smaller {name}, a larger {self.own_name('l2')}"
+        return "fewer neurons, a larger l2 or dropout"
 
 
 def examined_fit(
@@ -231,10 +255,10 @@ def examined_fit(
 
 
 def _learnt_target(layers: list[Any], y: Any) -> TargetSummary | None:
-    """The target as the network saw it, which what surrounds the network may have transformed."""
+    """The target as the network saw it, after the transformers around the network."""
     transformers = [layer.transformer_ for layer in layers if hasattr(layer, "transformer_")]
     if isinstance(y, TargetSummary):
-        # How values are transformed cannot be told of their mean.
+        # A mean cannot be transformed as the values are.
         return replace(y, means=None, deviations=None) if transformers else y
     if y is not None and transformers:
         y = np.asarray(y)
@@ -253,7 +277,7 @@ def _constant_loss(
     if classes is None:
         if loss not in _SQUARED_ERRORS or target is None or target.deviations is None:
             return None
-        # The loss of a network that scales its target is of the scaled one.
+        # A network that scales its target has the loss of the scaled target.
         learnt_scale = np.ravel(getattr(network, "target_scale_", 1.0))
         return float(np.mean(np.square(target.deviations / learnt_scale)))
     if loss not in _CROSSENTROPIES or np.ndim(classes) != 1 or len(classes) < 2:
@@ -273,7 +297,7 @@ def _held_out(
         return None, None
     split = parameters.get("validation_split")
     if isinstance(split, float) and split and watched is not None:
-        # The last rows, whatever class they are of.
+        # These are the last rows of the table, of any class.
         return target.n_rows - math.floor(target.n_rows * (1 - split)), None
     fraction = parameters.get("validation_fraction")
     if not parameters.get("early_stopping") or not isinstance(fraction, float):

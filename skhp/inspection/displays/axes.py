@@ -66,7 +66,7 @@ class ParameterScale:
         shares = self._as_shares(self.places)
         known = np.flatnonzero(np.isfinite(shares))
         kept: list[int] = []
-        # Both ends first, as they say where the axis ends.
+        # Both ends come first, because they show where the axis ends.
         for place in [known[0], known[-1], *known[1:-1]]:
             if all(abs(shares[place] - shares[other]) >= least_gap - 1e-9 for other in kept):
                 kept.append(int(place))
@@ -76,7 +76,7 @@ class ParameterScale:
         low, high = self.low, self.high
         if self.kind == "log":
             positions, low, high = np.log(positions), np.log(low), np.log(high)
-        # A single value stands in the middle of nothing, and so at the beginning.
+        # A single value stands at the beginning of its axis.
         return (positions - low) / (high - low) if high > low else positions - low
 
 
@@ -85,8 +85,8 @@ def scale_of(
 ) -> ParameterScale:
     """Choose the axis for the values of a parameter.
 
-    Numbers are on a logarithmic axis where that spreads them more evenly than a linear one. What is
-    no number is at levels, and so are a few numbers of which 0 or "not set" stands apart.
+    Numbers are on a logarithmic axis if that spreads them more evenly than a linear axis does.
+    Other values are at levels, and so are a few numbers if 0 or "not set" is among them.
     """
     numbers = [float(value) for value in values if is_number(value)]
     distinct = np.unique(numbers)
@@ -134,7 +134,7 @@ def _off_centre(values: np.ndarray) -> float:
     return float(abs(share - 0.5))
 
 
-# So many values are named each; of more, an axis of numbers has the ticks of matplotlib.
+# Up to this number of values, each has a tick; with more, matplotlib chooses the ticks.
 _MOST_TICKS = 10
 _LEVEL_GAP = 0.04
 _NUMBER_GAP = 0.07

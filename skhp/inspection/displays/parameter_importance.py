@@ -70,7 +70,7 @@ def parameter_importance(
     )
 
 
-# In a line of a name, where the bars stand beside another picture.
+# The longest line of a name, where the bars stand beside another picture.
 _LETTERS = 18
 
 

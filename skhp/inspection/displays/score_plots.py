@@ -57,10 +57,10 @@ def best_at_each_place(positions: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.array([best[place] for place in sorted(best)], dtype=int)
 
 
-# A map with fewer of its cells tried has more holes than scores.
+# A map needs a score in at least this share of its cells.
 _LEAST_FILLED = 0.5
 _MOST_CELLS_WITH_NUMBERS = 64
-# In a line of the name of a parameter.
+# The longest line of the name of a parameter.
 _MOST_LETTERS = 36
 
 
@@ -76,7 +76,7 @@ def draw_score_map(ax: Any, results: SearchResults) -> dict[str, Any]:
     scales = levels if as_map else [scale_of(values) for values in columns]
     row, column = (scale.positions(of) for scale, of in zip(scales, columns, strict=True))
     shown = best_at_each_place(np.column_stack([row, column]), scores)
-    # A candidate that failed is not told of where another one stands in its cell.
+    # A failed candidate is not marked if its cell shows another one.
     filled = set(zip(row[shown], column[shown], strict=True))
     failed = np.array(
         [
@@ -123,7 +123,7 @@ def draw_score_map(ax: Any, results: SearchResults) -> dict[str, Any]:
 
 
 def _write_numbers(ax: Any, grid: np.ndarray) -> None:
-    # Light figures on the dark half of the colours.
+    # Numbers are white on the dark half of the colours.
     decimals = decimals_of(grid, 3)
     dark = grid < (np.nanmin(grid) + np.nanmax(grid)) / 2 if np.isfinite(grid).any() else grid < 0
     for (row, column), score in np.ndenumerate(grid):
@@ -137,7 +137,7 @@ _FENCE = 3.0
 
 
 class ScoreRange(NamedTuple):
-    """Lowest and highest score that are told apart; how many scores are below the lowest."""
+    """The lowest and the highest score with a colour, and the number of scores below them."""
 
     low: float
     high: float
@@ -158,11 +158,11 @@ def score_range(scores: np.ndarray) -> ScoreRange:
     return ScoreRange(float(low), float(finite[-1]), int((finite < low).sum()))
 
 
-# Below the axis of numbers, for candidates that do not have the parameter.
+# The place below the axis for candidates that do not have the parameter.
 NOT_SET_PLACE = -0.12
 
 _READABLE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
-# In inches: a letter of a value and of a name, and the height of a value with room around it.
+# The width of a letter of a value and of a name, and the height of a value, in inches.
 _VALUE_LETTER = 0.07
 _NAME_LETTER = 0.085
 _VALUE_HEIGHT = 0.19
@@ -239,5 +239,5 @@ def _room(ax: Any, n_axes: int) -> tuple[float, float]:
     if position is not None:
         of_figure = position.get_position(ax.figure)
         width, height = width * of_figure.width, height * of_figure.height
-    # Beside the coordinates stands the colour bar, beneath them the names.
+    # The colour bar stands beside the coordinates, and the names stand beneath them.
     return max(width - 1.2, 1.0) / n_axes, _VALUE_HEIGHT / max(height - 0.6, 1.0)

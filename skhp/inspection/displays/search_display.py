@@ -26,7 +26,7 @@ from skhp.shared.nearest_name import nearest_name
 MOST_COORDINATES = 8
 # Up to this number of parameters, the bars of importance stand beside the coordinates.
 _MOST_BESIDE = 4
-# In inches. The letters of a wider picture are too small on a page.
+# In inches; a wider picture has letters that are too small on a page.
 _WIDTH, _HEIGHT = 10.0, 4.4
 _HEIGHT_OF_BARS, _HEIGHT_OF_BAR = 0.9, 0.22
 

@@ -71,9 +71,9 @@ def list_of(texts: Iterable[str]) -> str:
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table of values, which are written as everywhere; an absent number is an empty cell."""
+    """A table of values; a missing number is an empty cell."""
     cells = [[_cell(value) for value in row] for row in rows]
-    # A heading stands over its numbers.
+    # The heading of numbers is at the right, as the numbers are.
     numbers = [all(_NUMBER in row[k] for row in cells) for k in range(len(names))]
     head = "".join(
         f"<th{_NUMBER if number and cells else ''}>{html.escape(name)}</th>"
@@ -97,8 +97,7 @@ def _cell(value: object) -> str:
     return f'<td class="text">{html.escape(text)}</td>'
 
 
-# What a browser does not need of an SVG that stands within a page: it knows the namespaces, and
-# what made the picture is nobody's business.
+# A browser needs neither the XML header nor the namespaces nor the metadata of an SVG in a page.
 _SUPERFLUOUS = (
     re.compile(r"^.*?(?=<svg)", re.S),
     re.compile(r"<metadata>.*?</metadata>", re.S),

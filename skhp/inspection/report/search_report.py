@@ -85,7 +85,7 @@ def write_report(
 
 
 def _results(search: Any) -> SearchResults:
-    """By the metric that the search was refitted for; of several without such, by the first."""
+    """The results by the metric that the search was refitted for, or else by the first one."""
     names = [str(name) for name in search.cv_results_ if str(name).startswith("mean_test_")]
     one_of_several = isinstance(search.refit, str) or len(names) == 1
     return search_results(search, None if one_of_several else names[0].removeprefix("mean_test_"))
@@ -98,7 +98,7 @@ def _new_rows(search: Any, results: SearchResults, X: Any, y: Any) -> str:
 
 
 def _best(search: Any, results: SearchResults) -> int | None:
-    """The candidate that was chosen; None where it has no score, as all of them failed."""
+    """The index of the chosen candidate; None if all candidates failed."""
     best = int(search.best_index_) if hasattr(search, "best_index_") else results.best
     return best if best is not None and np.isfinite(results.means[best]) else None
 
@@ -234,7 +234,7 @@ def _on_new_rows(
 
 
 def _rare_class(best: Any, searched: TargetSummary | None, y: np.ndarray) -> Any:
-    """The rarest class of the rows that were searched; new rows tell it where nothing else does."""
+    """The rarest class that the search or its estimator learnt, or else that of the new rows."""
     classes = list(best.classes_)
     learnt = (rare_class_of(best), None if searched is None else searched.rare_class)
     known = (label for label in learnt if label is not None and label in classes)
@@ -245,7 +245,7 @@ def _prediction_errors(y: np.ndarray, predicted: np.ndarray, ax: Any) -> None:
     from matplotlib.ticker import AutoLocator
 
     PredictionErrorDisplay.from_predictions(y, predicted, kind="actual_vs_predicted", ax=ax)
-    # scikit-learn's are at fifths of the range, which are not round numbers.
+    # scikit-learn sets ticks at fifths of the range, which are not round numbers.
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(AutoLocator())
 
@@ -273,10 +273,10 @@ def _replace(target: Path, text: str) -> None:
     """Write a file whole or not at all."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}-", suffix=".part")
     try:
-        # A name of a file may be in another encoding than that of the system.
+        # The name of a file may not be valid in the encoding of the system.
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
-        # A temporary file is its owner's alone; a page is like any other that the user makes.
+        # Only its owner may read a temporary file; a page gets the usual permissions of the user.
         umask = os.umask(0)
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)

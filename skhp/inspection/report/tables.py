@@ -21,6 +21,7 @@ from skhp.inspection.report.page import Number, paragraph, table
 from skhp.inspection.search_results import SearchResults
 from skhp.inspection.training_history import fitted_network
 from skhp.inspection.value_text import NOT_SET, decimals_of, public_name, value_text
+from skhp.shared.class_targets import one_hot_labels
 
 _CANDIDATES_SHOWN = 20
 # Columns on the training, as a report names them.
@@ -57,7 +58,7 @@ def order_of_candidates(search: Any, results: SearchResults) -> np.ndarray:
 
 
 def candidates_table(search: Any, results: SearchResults) -> str:
-    """The first candidates as HTML, with what all of them have in common below."""
+    """The best candidates as HTML, with the parameters that all of them share below."""
     scores = search.cv_results_
     order = order_of_candidates(search, results)[:_CANDIDATES_SHOWN]
     others = [
@@ -117,7 +118,7 @@ def _below(search: Any, results: SearchResults, n_shown: int) -> str:
 def _score(score: float, decimals: int) -> Number:
     if not np.isfinite(score):
         return Number("failed" if np.isnan(score) else str(score))
-    # A candidate that is far worse than all others would need many places.
+    # A score of many digits is written shorter.
     return Number(f"{score:.{decimals}f}" if abs(score) < 1e6 else f"{score:.4g}")
 
 
@@ -127,7 +128,7 @@ def _plain(value: Any) -> object:
     number = float(value)
     if np.isnan(number):
         return Number("")
-    # Epochs, as means of the folds, and seconds.
+    # These are epochs, which are means of the folds, and seconds.
     return Number(f"{number:.1f}" if number >= 1 and not number.is_integer() else f"{number:.3g}")
 
 
@@ -164,7 +165,7 @@ def _innermost(search: Any) -> Any:
 def _explanations(
     search: Any, results: SearchResults, network: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    """What a setting of the search came to, where its value does not say so."""
+    """The effect of a setting of the search, where its value does not show it."""
     if isinstance(search.scoring, str | None) and value_text(search.scoring).strip("'") != (
         results.metric_title
     ):
@@ -210,16 +211,11 @@ def class_label(label: Any) -> str:
 
 
 def _as_classes(target: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that each hold a single one are classes, as Keras has them."""
-    one_hot = (
-        target.ndim == 2
-        and target.dtype.kind in "fiub"
-        and np.isin(target, (0, 1)).all()
-        and (target.sum(axis=1) == 1).all()
-    )
-    if not one_hot:
+    """Target and predictions, as classes where the target is one-hot rows."""
+    classes = one_hot_labels(target)
+    if classes is None:
         return target, predicted
-    return target.argmax(axis=1), predicted.argmax(axis=1) if predicted.ndim == 2 else predicted
+    return classes, predicted.argmax(axis=1) if predicted.ndim == 2 else predicted
 
 
 def _of_classes(target: np.ndarray, predicted: np.ndarray) -> list[str]:
