@@ -19,8 +19,7 @@ from skhp.population.registration import register_backend  # noqa: E402
 
 if TYPE_CHECKING:
     from skhp.comparison.compare import compare
-    from skhp.comparison.display import ComparisonDisplay
-    from skhp.comparison.result import Comparison
+    from skhp.comparison.result import Comparison, ComparisonDisplay
     from skhp.estimators.keras_model.classifier import KerasClassifier
     from skhp.estimators.keras_model.regressor import KerasRegressor
     from skhp.estimators.mlp.classifier import KerasMLPClassifier
@@ -92,7 +91,7 @@ _MODULE_OF = {
     "BayesSearchCV": "skhp.search.bayes",
     "CannotJoinError": "skhp.exceptions",
     "Comparison": "skhp.comparison.result",
-    "ComparisonDisplay": "skhp.comparison.display",
+    "ComparisonDisplay": "skhp.comparison.result",
     "Diagnosis": "skhp.inspection.diagnosis.examined_fit",
     "Finding": "skhp.inspection.diagnosis.examined_fit",
     "GridSearchCV": "skhp.search.grid",

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "scoring": GROUND,
     "inspection": GROUND,
     "search": GROUND | {"compat", "population", "inspection"},
-    "tables": GROUND | {"compat", "search"},
+    "tables": GROUND,
     "comparison": GROUND | {"compat", "population", "inspection", "search", "tables"},
     "study": GROUND
     | {"compat", "population", "estimators", "inspection", "search", "tables", "comparison"},

@@ -1,4 +1,4 @@
-"""Compare estimators to a baseline, with how much of the difference is luck."""
+"""The function `compare`: what it is given is checked, and handed to `compared`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.comparison.baselines.dummy import DUMMY
-from skhp.comparison.baselines.named_baselines import given_baseline, named_baseline
 from skhp.comparison.compared import compared
+from skhp.comparison.dummy import DUMMY
 from skhp.comparison.metric_scorers import (
     Scoring,
     metric_scorers,
     metrics_from_0_to_1,
 )
+from skhp.comparison.named_baselines import given_baseline, named_baseline
 from skhp.comparison.outer_fits import repeat_seeds
 from skhp.comparison.outer_splits import grouped_splits, outer_splits, refuse_inner_folds
 from skhp.comparison.result import Comparison
@@ -27,7 +27,7 @@ from skhp.search.checks.columns import refuse_unusable_columns
 from skhp.shared.class_targets import class_labels, one_hot_labels
 from skhp.shared.terminal import bar_of_comparison
 from skhp.shared.unusable_data import refuse_several_inputs, refuse_unclear_labels
-from skhp.tables.labels import on_classes
+from skhp.tables.target import on_classes
 
 
 def compare(
@@ -143,7 +143,7 @@ def compare(
     _require_estimators(estimators)
     if baseline is None:
         chosen = "logistic" if _are_classifiers(estimators) else "ridge"
-        # A name that the user has taken is not a mistake where no baseline was asked for.
+        # The user asked for no baseline, so an estimator of the same name is not a mistake.
         baseline = {f"{chosen} (baseline)": chosen} if chosen in estimators else chosen
     name, baseline, others = given_baseline(estimators, baseline)
     for_classes = _are_classifiers(
@@ -231,7 +231,7 @@ def _are_classifiers(estimators: Mapping[str, Any]) -> bool:
 def _kind(name: str, estimator: Any) -> str:
     if isinstance(estimator, type) or not hasattr(estimator, "fit"):
         raise SettingsError(
-            f"{name!r} is {estimator!r}, which is no estimator: give an instance with a method "
+            f"{name!r} is {estimator!r}, which is not an estimator: give an instance with a method "
             "fit, such as KerasMLPClassifier()."
         )
     if is_classifier(estimator):

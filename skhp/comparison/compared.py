@@ -1,4 +1,4 @@
-"""Fit, score and set beside one another: where `skhp.compare` and `skhp tune` meet."""
+"""Fit, score and compare: `skhp.compare` and `skhp tune` both end here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import indexable
 
-from skhp.comparison.baselines.dummy import DUMMY, dummy_scores
-from skhp.comparison.baselines.lasso import without_convergence_warnings
-from skhp.comparison.frames import comparison_frame, confusion_counts, long_scores
+from skhp.comparison.dummy import DUMMY, dummy_scores
 from skhp.comparison.metric_scorers import (
     CLASSIFICATION_METRICS,
     lower_is_better,
@@ -20,17 +18,19 @@ from skhp.comparison.metric_scorers import (
     metrics_from_0_to_1,
     rarer_of_two,
 )
+from skhp.comparison.named_baselines import without_convergence_warnings
 from skhp.comparison.outer_fits import repeat_seeds, repeated_scores
 from skhp.comparison.outer_splits import OuterSplits, outer_splits
 from skhp.comparison.result import Comparison
 from skhp.comparison.scores import FoldScorer
+from skhp.comparison.statistics import comparison_frame, confusion_counts, long_scores
 from skhp.comparison.verdict import DummyScore
 from skhp.shared.terminal import OnProgress
 from skhp.tables.target import Target
 
 _FOLDS = 5
 
-# Sums that are equal but for the order of their terms.
+# The sums of equal terms in another order differ by less than this.
 _ROUNDING = 1e-10
 
 
@@ -53,12 +53,12 @@ def compared(
     on_progress: OnProgress | None = None,
     verbose: int = 0,
 ) -> Comparison:
-    """Fit, score, set beside one another; `compare` and `skhp tune` end here, and so agree.
+    """Fit and score the estimators, and compare them to the baseline.
 
     The baseline is one of the `estimators`, unless it is the dummy. `target` is `y` as an array,
     and `class_names` are what its classes are called where it holds the codes 0, 1, and so on.
     """
-    # Sparse tables of some formats have no rows that can be cut.
+    # Rows can be cut out of a sparse table in some formats only; indexable chooses one of them.
     X, y = indexable(X, y)
     labels = np.unique(target) if for_classes else None
     rare = rarer_of_two(target) if for_classes else None
@@ -67,7 +67,7 @@ def compared(
     dummy = dummy_scores(
         X, target, splits, replace(scorer, raises=False), main, for_classes, class_names
     )
-    # An estimator of the user's may be called as the dummy is.
+    # An estimator of the user may have the name of the dummy.
     dummy_name = DUMMY if DUMMY not in estimators else f"constant {DUMMY}"
     scores = repeated_scores(
         estimators,
@@ -133,7 +133,7 @@ def compared_on_the_table(
     seed: int,
     on_progress: OnProgress | None = None,
 ) -> Comparison:
-    """Classifiers of ours over repeated splits of a whole table; told in the labels of the table.
+    """Compare classifiers of skhp over repeated splits of a whole table, by its labels.
 
     There are five folds, or as many as the rarest class has rows. The baseline does not warn of its
     convergence. The first metric is the score that both were tuned by.
@@ -142,7 +142,7 @@ def compared_on_the_table(
     n_folds = min(_FOLDS, int(np.bincount(target.codes).min()))
     splits = outer_splits(n_folds, inputs, target.codes, seeds, stratified=True)
     if not target.is_binary:
-        # For more than two classes, the mean is what the plain name means.
+        # For more than two classes, the plain name means the mean over the classes.
         tuned_by = tuned_by.removesuffix("_macro")
     names = list(dict.fromkeys((tuned_by, *CLASSIFICATION_METRICS)))
     metrics = metric_scorers(names, estimators[baseline], target.codes, for_classes=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from skhp.comparison.frames import natural_frame
+from skhp.comparison.statistics import natural_frame
 from skhp.comparison.verdict import (
     DummyScore,
     dummy_sentences,
@@ -22,7 +22,7 @@ from skhp.shared.nearest_name import nearest_name
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Findings:
-    """The fields of a `Comparison` and what follows from them, without a word on how it looks."""
+    """The fields of a `Comparison` and what follows from them; not how they are shown."""
 
     frame: pd.DataFrame
     scores: pd.DataFrame
@@ -128,7 +128,7 @@ class Findings:
 
 
 def _known(given: Any, labels: Mapping[str, str], key: Callable[[str], str], kind: str) -> str:
-    """The name that is meant by a name, a label, or one that differs in what `key` leaves out."""
+    """The name that is given as it stands, by its label, or by a spelling with the same key."""
     if isinstance(given, str):
         if given in labels:
             return given

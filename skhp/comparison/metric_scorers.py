@@ -1,4 +1,4 @@
-"""What the names of metrics mean for the classes, or the numbers, of a comparison."""
+"""The scorer that each name of a metric means, for classes and for numbers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _REGRESSION_SCORINGS = tuple(
     if name in ("r2", "explained_variance", "d2_absolute_error_score", "neg_max_error")
     or name.startswith(("neg_mean_", "neg_median_", "neg_root_"))
 )
-# Of those for classes, these can be elsewhere than between 0 and 1.
+# Metrics for classes whose values can be below 0 begin with one of these.
 _ELSEWHERE = ("neg_", "d2_", "matthews_")
 _OF_PREDICTIONS = {
     "f1": f1_score,
@@ -46,13 +46,7 @@ _OF_PREDICTIONS = {
 
 
 def rarer_of_two(y: np.ndarray) -> Any | None:
-    """The rarest class where there are two; None for any other number of classes.
-
-    Examples
-    --------
-    >>> rarer_of_two(np.array(["sick", "well", "well"]))
-    'sick'
-    """
+    """The rarest class where there are two; None for any other number of classes."""
     return rarest_class(y) if len(np.unique(y)) == 2 else None
 
 
@@ -64,32 +58,19 @@ def metric_scorers(
     None is precision, recall and F1 of classes, R2 and mean absolute error of numbers. Precision
     and its kin are those of the rarer class of two, whatever the labels are, and the mean over the
     classes for more.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> y = np.array(["sick", "well", "well"])
-    >>> metric_scorers("f1", LogisticRegression(), y, for_classes=True)["f1"]
-    make_scorer(f1_score, response_method='predict', pos_label=sick, zero_division=0.0)
     """
     by_name = _by_name(scoring, for_classes)
     return {
         name: _scorer_of(given, y, for_classes)
         if isinstance(given, str)
-        # Refuses a function of true and predicted values, which is no scorer.
+        # check_scoring refuses a function of true and predicted values, which is not a scorer.
         else check_scoring(estimator, scoring=given)
         for name, given in by_name.items()
     }
 
 
 def metrics_from_0_to_1(scoring: Scoring, metrics: Iterable[str]) -> frozenset[str]:
-    """The metrics that are known to lie between 0 and 1; of a scorer of the user's nothing is.
-
-    Examples
-    --------
-    >>> sorted(metrics_from_0_to_1({"mine": "recall", "f1": print}, ["mine", "f1"]))
-    ['mine']
-    """
+    """The metrics that are known to lie between 0 and 1; a scorer of the user is not known to."""
     known = {name for name in SCORINGS if not name.startswith(_ELSEWHERE)}
     scorers = scoring if isinstance(scoring, Mapping) else {}
     return frozenset(name for name in metrics if scorers.get(name, name) in known)
@@ -98,14 +79,9 @@ def metrics_from_0_to_1(scoring: Scoring, metrics: Iterable[str]) -> frozenset[s
 def lower_is_better(scorers: Mapping[str, Any]) -> frozenset[str]:
     """The metrics that scikit-learn gives the other sign, so that greater is better.
 
-    A function of the user's says nothing of its sign.
-
-    Examples
-    --------
-    >>> sorted(lower_is_better({"f1": get_scorer("f1"), "cost": get_scorer("neg_log_loss")}))
-    ['cost']
+    The sign of a function of the user is not known.
     """
-    # The only public word of a scorer on its sign.
+    # The text of a scorer is the only public place that tells its sign.
     return frozenset(
         name for name, scorer in scorers.items() if "greater_is_better=False" in repr(scorer)
     )

@@ -1,4 +1,4 @@
-"""Give an estimator, and every estimator within it, a seed."""
+"""Fit seeded estimators on outer splits, and score them on the test rows."""
 
 from __future__ import annotations
 
@@ -32,13 +32,7 @@ def repeat_seeds(random_state: Any, n_repeats: int) -> list[int]:
 
 
 def fit_seed(*numbers: int) -> int:
-    """The seed of a fit, by the numbers that tell it from all others.
-
-    Examples
-    --------
-    >>> fit_seed(3, 0) == fit_seed(3, 0), fit_seed(3, 0) == fit_seed(0, 3)
-    (True, False)
-    """
+    """The seed of a fit, drawn from the numbers of its repeat, its fold and its seed."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0]) % _LARGEST_SEED
 
 
@@ -48,15 +42,7 @@ def has_seed(estimator: Any) -> bool:
 
 
 def seeded(estimator: Any, seed: int) -> Any:
-    """A clone, in which every parameter `random_state` has a number drawn from a seed.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> a, b, c = (seeded(LogisticRegression(), seed).random_state for seed in (1, 1, 2))
-    >>> a == b, a == c
-    (True, False)
-    """
+    """A clone, in which every parameter `random_state` has a number drawn from a seed."""
     names = _seed_names(estimator)
     draws = np.random.RandomState(seed).randint(_LARGEST_SEED, size=len(names))
     values = dict(zip(names, draws.tolist(), strict=True))
@@ -93,11 +79,11 @@ def score_fits(
     count: TrainingCount | None = None,
     verbose: int = 0,
 ) -> list[FoldScores]:
-    """Fit and score; of large tables not everything at a time. An error of a fit is raised.
+    """Fit and score, large tables in several turns; an error of a fit is raised.
 
-    With `n_jobs`, what cannot join the population of the networks is fitted by so many workers.
-    Where a population is switched on already, `n_jobs=None` leaves it as it is. `count` is told of
-    each fit that is scored in this process, and of the others when all are.
+    `n_jobs` workers fit what cannot join the population of the networks. Where a population is
+    switched on already, `n_jobs=None` leaves it as it is. `count` is told of each fit that is
+    scored in this process, and of the others when all fits are scored.
     """
     n_cells = math.prod(getattr(X, "shape", (len(y),)))
     together = max(1, _MOST_CELLS_TOGETHER // max(1, n_cells))
@@ -193,11 +179,11 @@ def repeated_scores(
     on_progress: OnProgress | None = None,
     verbose: int = 0,
 ) -> dict[str, RepeatedScores]:
-    """Fit and score every estimator, all of them in one go.
+    """Fit and score all estimators together.
 
     `n_seeds` are tried on the splits of the first repeat, the seed of that repeat included.
     """
-    # Repeats on the same splits are other seeds already.
+    # Where all repeats have the same splits, each repeat is another seed already.
     n_known = 1 if splits.drawn_anew else len(seeds)
     n_further = max(0, n_seeds - n_known)
     fits = []

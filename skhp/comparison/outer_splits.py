@@ -55,15 +55,8 @@ def outer_splits(
 ) -> OuterSplits:
     """Split the rows once for each seed.
 
-    A number is that of shuffled folds. A splitter that shuffles by its `random_state` is given the
-    seeds in its place; any other, and an iterable of pairs, splits alike in every repeat.
-
-    Examples
-    --------
-    >>> y = np.array([0, 0, 1, 1])
-    >>> splits = outer_splits(2, np.zeros((4, 1)), y, seeds=[7, 8, 9], stratified=True)
-    >>> len(splits.of_repeats), splits.n_folds, splits.test_per_train, splits.drawn_anew
-    (3, 2, 1.0, True)
+    A number means that number of shuffled folds. A splitter that shuffles gets each seed as its
+    `random_state`; any other, and an iterable of pairs, gives the same splits in every repeat.
     """
     if isinstance(cv, Integral) and not isinstance(cv, bool):
         cv = _folds(int(cv), y, stratified)
@@ -121,7 +114,7 @@ def _split(splitter: Any, X: Any, y: np.ndarray) -> tuple[OuterSplit, ...]:
 def grouped_splits(
     cv: Any, X: Any, y: np.ndarray, groups: np.ndarray, seeds: Sequence[int], stratified: bool
 ) -> OuterSplits:
-    """As `outer_splits`; none has a group on both sides, or a SettingsError is raised."""
+    """Split as `outer_splits` does; a split with a group on both sides is a SettingsError."""
     if isinstance(cv, int | np.integer) and not isinstance(cv, bool):
         if not 2 <= cv <= len(np.unique(groups)):
             raise SettingsError(
@@ -129,7 +122,7 @@ def grouped_splits(
                 "more, and no more folds than groups."
             )
         cv = (StratifiedGroupKFold if stratified else GroupKFold)(int(cv), shuffle=True)
-    # What is no splitter is pairs, or refused.
+    # A value without `split` is a list of pairs, or is refused.
     if isinstance(cv, str) or not hasattr(cv, "split"):
         cv = outer_splits(cv, X, y, [0], stratified).of_repeats[0]
     drawn_anew = shuffles_by_seed(cv)

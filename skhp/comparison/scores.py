@@ -1,4 +1,4 @@
-"""What a classifier does to the rare class of a test set, and the scorers to tune by."""
+"""Scores of a fitted classifier on test rows, and the scorers to tune by."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import check_scoring, confusion_matrix, f1_score, get_scorer_names, make_scorer
 
 from skhp.exceptions import SettingsError
+from skhp.inspection.value_text import value_text
 from skhp.shared.class_targets import as_classes
 from skhp.shared.nearest_name import nearest_name
 
@@ -80,18 +81,7 @@ class Scores:
 def score_classifier(
     classifier: BaseEstimator, X: object, y: np.ndarray, rare: object, scorer: Scorer
 ) -> Scores:
-    """Score a fitted classifier.
-
-    Examples
-    --------
-    >>> from sklearn.dummy import DummyClassifier
-    >>> from sklearn.metrics import get_scorer
-    >>> X, y = [[0], [0], [0], [0]], np.array([0, 1, 0, 1])
-    >>> always = DummyClassifier(strategy="constant", constant=1).fit(X, y)
-    >>> scores = score_classifier(always, X, y, rare=1, scorer=get_scorer("accuracy"))
-    >>> scores.precision, scores.recall, scores.false_positives, scores.score
-    (0.5, 1.0, 2, 0.5)
-    """
+    """Score a fitted classifier."""
     predicted = classifier.predict(X)
     is_rare, said_rare = y == rare, predicted == rare
     true_positives = int((is_rare & said_rare).sum())
@@ -115,12 +105,7 @@ def score_classifier(
 def scoring_name(name: str, n_classes: int) -> str:
     """The scorer of scikit-learn that a name means for a number of classes.
 
-    Those that are defined for two classes only become, for more, the mean over the classes.
-
-    Examples
-    --------
-    >>> scoring_name("f1", 2), scoring_name("f1", 3)
-    ('f1', 'f1_macro')
+    A metric that is defined for two classes becomes the mean over the classes for more.
     """
     if name not in SCORINGS:
         raise SettingsError(
@@ -131,33 +116,19 @@ def scoring_name(name: str, n_classes: int) -> str:
 
 
 def natural_score(name: str, score: float) -> float:
-    """The score of a named scorer with the sign that a reader knows: of a loss, not negative.
-
-    Examples
-    --------
-    >>> natural_score("neg_log_loss", -0.25), natural_score("f1", 0.5)
-    (0.25, 0.5)
-    """
+    """The score of a named scorer with the sign that a reader knows: a loss is not negative."""
     return -score if name.startswith("neg_") else score
 
 
 def natural_name(name: str) -> str:
-    """What a named scorer is called beside its natural score.
-
-    Examples
-    --------
-    >>> natural_name("neg_log_loss"), natural_name("f1")
-    ('log loss', 'f1')
-    """
+    """What a named scorer is called beside its natural score."""
     return name.removeprefix("neg_").replace("_", " ") if name.startswith("neg_") else name
 
 
 class ObservedScorer:
-    """The same scorer, of whose every score somebody is told: a search scores each fit once.
+    """A scorer that calls `observe` with each classifier and its score.
 
-    To the journal of a search, and wherever else it is written down, it is the scorer alone.
-
-    Who observes is given the classifier and its score.
+    Its text, which the journal of a search keeps, is that of the scorer.
     """
 
     def __init__(self, scorer: Callable[..., Any], observe: Callable[[Any, Any], None]) -> None:
@@ -175,13 +146,13 @@ class ObservedScorer:
         return repr(self._scorer)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Who is told lives in this process, and is another one in each run.
+        # The function `observe` belongs to this process, and cannot go to another one.
         return {"_scorer": self._scorer, "_observe": None}
 
 
 @contextmanager
 def undefined_scores_are_zero() -> Iterator[None]:
-    """Where a candidate never says one class, a score of 0 is all there is to say about it."""
+    """Silence the warning that a score is undefined, such as a precision of no predictions."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         yield
@@ -222,12 +193,12 @@ class FoldScorer:
     def __call__(self, estimator: Any, X: Any, y: Any) -> FoldScores:
         """Score a fitted estimator."""
         estimator, X, y = as_classes(estimator, X, y)
-        # Numbered, as a metric may have any name.
+        # The keys are numbers, because a metric may be named "confusion", too.
         scorers = {f"{position}": metric for position, metric in enumerate(self.metrics.values())}
         if self.labels is not None:
             scorers[_CONFUSION] = make_scorer(confusion_matrix, labels=self.labels)
         with undefined_scores_are_zero():
-            # Of scikit-learn's own, so that all metrics share one prediction.
+            # scikit-learn's scorer of several metrics shares one prediction among them.
             together = check_scoring(estimator, scoring=scorers, raise_exc=self.raises)
             values = together(estimator, X, y)
         confusion = values.pop(_CONFUSION, None)
@@ -242,13 +213,14 @@ class FoldScorer:
 
     def _number(self, name: str, value: Any) -> float:
         if not self.raises and isinstance(value, str):
-            # In place of a score that could not be had stands the text of the error.
+            # scikit-learn puts the text of the error in place of a score that failed.
             return nan
         value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
         if not isinstance(value, Number):
+            kind = type(value).__name__
             raise SettingsError(
-                f"the scorer {name!r} returned {value!r}, of type {type(value).__name__}: give a "
-                "scorer that returns a number."
+                f"the scorer {name!r} returned {value_text(value)}, of type {kind}: give a scorer "
+                "that returns a number."
             )
         return float(value)  # type: ignore[arg-type]
 

@@ -1,13 +1,17 @@
-"""The t-test for scores of overlapping training sets: Nadeau and Bengio (2003)."""
+"""The frame of a comparison, and its tests: Nadeau and Bengio (2003), Holm (1979)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isclose, nan, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.stats import t as student
+
+from skhp.comparison.outer_fits import RepeatedScores
+from skhp.comparison.scores import FoldScores
 
 # Rounding of equal sums leaves this much; without the limit it would be significant.
 _ROUNDING = 1e-10
@@ -25,21 +29,11 @@ class CorrectedTTest(NamedTuple):
 def corrected_t_test(values: Iterable[float], test_per_train: float) -> CorrectedTTest:
     """Test whether the mean of values from resampled splits is 0.
 
-    The training sets of resampled splits overlap, so that the scores are no independent draws, and
+    The training sets of resampled splits overlap, so that the scores are not independent draws, and
     the usual variance of the mean, s2 / n, is far too small. The corrected one is
     s2 * (1 / n + n_test / n_train).
 
     A single value has no interval and no p-value: they are NaN.
-
-    References
-    ----------
-    C. Nadeau and Y. Bengio, "Inference for the Generalization Error", Machine Learning 52 (2003).
-
-    Examples
-    --------
-    >>> result = corrected_t_test([0.1, 0.2, 0.3, 0.2], test_per_train=0.25)
-    >>> print(f"{result.low:.3f} to {result.high:.3f}, p = {result.p_value:.3f}")
-    0.016 to 0.384, p = 0.041
     """
     sample = np.array(list(values), dtype=float)
     n, mean = len(sample), float(sample.mean())
@@ -56,14 +50,8 @@ def corrected_t_test(values: Iterable[float], test_per_train: float) -> Correcte
 def least_clear_difference(test: CorrectedTTest, n_values: int, n_tests: int = 1) -> float:
     """The least mean that a test of such values would have found to be other than 0.
 
-    Of several tests that are looked at together, the smallest of all p-values has to be below 0.05
+    Where several tests are looked at together, the smallest of all p-values has to be below 0.05
     / `n_tests`, as Holm's and Bonferroni's methods ask for.
-
-    Examples
-    --------
-    >>> test = corrected_t_test([0.1, 0.2, 0.3, 0.2], test_per_train=0.25)
-    >>> round(least_clear_difference(test, 4), 3), round(least_clear_difference(test, 4, 3), 3)
-    (0.184, 0.28)
     """
     one, several = (float(student.ppf(1 - 0.025 / n, n_values - 1)) for n in (1, n_tests))
     return (test.high - test.low) / 2 * several / one
@@ -76,11 +64,6 @@ def rows_needed(n_rows: int, difference: float, least_clear: float) -> float:
     as 1 / rows: its part 1 / n vanishes with repeats, what remains is that of the scores of test
     sets (Nadeau and Bengio), whose size grows with the table. This is the usual rule for the size
     of a sample, n = (t * s / difference) ** 2, for a difference that stays as it was found.
-
-    Examples
-    --------
-    >>> rows_needed(500, difference=0.01, least_clear=0.04)
-    8000.0
     """
     return n_rows * (least_clear / difference) ** 2
 
@@ -91,17 +74,7 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     The smallest of m is multiplied by m, the next by m - 1, and so on; none is less than the one
     before it, nor more than 1.
 
-    NaN is no test: it stays, and does not count.
-
-    References
-    ----------
-    S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
-    Statistics 6 (1979).
-
-    Examples
-    --------
-    >>> holm([0.03, 0.01, 0.02]).tolist()
-    [0.04, 0.03, 0.04]
+    NaN stays, and is not counted as a test.
     """
     adjusted = np.array(p_values, dtype=float)
     tests = np.flatnonzero(~np.isnan(adjusted))
@@ -109,3 +82,128 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     factors = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(adjusted[order] * factors), 1.0)
     return adjusted
+
+
+def comparison_frame(
+    scores: Mapping[str, RepeatedScores],
+    metrics: Sequence[str],
+    baseline: str,
+    test_per_train: float,
+    drawn_anew: bool,
+    from_0_to_1: Collection[str] = (),
+    dummy: str | None = None,
+) -> pd.DataFrame:
+    """One row for each estimator and metric.
+
+    Where splits are not `drawn_anew`, a repeat is another seed alone, and says nothing about
+    other rows: the mean of the repeats is tested. The intervals of means end at 0 and 1
+    where the metric does. All are tested against the dummy, too, which is none of those that the
+    p-values are adjusted for.
+    """
+
+    def tested(of_splits: np.ndarray) -> CorrectedTTest:
+        values = of_splits if drawn_anew else of_splits.mean(axis=0)
+        return corrected_t_test(values.ravel(), test_per_train)
+
+    rows = {}
+    for name, (of_repeats, of_seeds) in scores.items():
+        seconds = float(np.mean([one.seconds for row in of_repeats for one in row]))
+        brier = float(np.mean([one.brier for row in of_repeats for one in row]))
+        for metric in metrics:
+            of_splits = _by_fold(of_repeats, metric)
+            mean, low, high, _ = tested(of_splits)
+            if metric in from_0_to_1:
+                # Such as 1.02, which a t-test knows nothing against; NaN stays.
+                low, high = float(np.maximum(low, 0.0)), float(np.minimum(high, 1.0))
+            difference, over_dummy = (
+                CorrectedTTest(nan, nan, nan, nan)
+                if other is None or name == other
+                else tested(_differences(of_splits, _by_fold(scores[other].of_repeats, metric)))
+                for other in (baseline, dummy)
+            )
+            rows[name, metric] = {
+                "mean": mean,
+                "std": _spread_of_rows(of_splits),
+                "low": low,
+                "high": high,
+                "difference": difference.mean,
+                "difference_low": difference.low,
+                "difference_high": difference.high,
+                "p_value": difference.p_value,
+                "p_value_adjusted": nan,
+                "dummy_difference": over_dummy.mean,
+                "dummy_difference_low": over_dummy.low,
+                "dummy_difference_high": over_dummy.high,
+                "dummy_p_value": over_dummy.p_value,
+                "seed_std": _spread_of_rows(_by_fold(of_seeds, metric)) if of_seeds else 0.0,
+                "brier": brier,
+                "seconds": seconds,
+            }
+    index = pd.MultiIndex.from_tuples(rows, names=["estimator", "metric"])
+    frame = pd.DataFrame(list(rows.values()), index=index)
+    # The dummy is a check, and not a further chance for an estimator to be called better.
+    counted = frame["p_value"].where(index.get_level_values("estimator") != dummy)
+    frame["p_value_adjusted"] = counted.groupby(level="metric").transform(holm)
+    return frame
+
+
+def natural_frame(frame: pd.DataFrame, lower_is_better: Collection[str]) -> pd.DataFrame:
+    """The same numbers as a reader knows them: errors and losses are not negative."""
+    natural = frame.copy()
+    turned = natural.index.get_level_values("metric").isin(list(lower_is_better))
+    natural.loc[turned, ["mean", "difference"]] *= -1
+    for low, high in (("low", "high"), ("difference_low", "difference_high")):
+        natural.loc[turned, [low, high]] = -natural.loc[turned, [high, low]].to_numpy()
+    return natural
+
+
+def _by_fold(rows: Sequence[Sequence[FoldScores]], metric: str) -> np.ndarray:
+    return np.array([[one.scores[metric] for one in row] for row in rows])
+
+
+def _differences(scores: np.ndarray, of_baseline: np.ndarray) -> np.ndarray:
+    same = np.isclose(scores, of_baseline, rtol=_ROUNDING, atol=0.0)
+    return np.where(same, 0.0, scores - of_baseline)
+
+
+def _spread_of_rows(scores: np.ndarray) -> float:
+    means = scores.mean(axis=1)
+    if len(means) < 2:
+        return nan
+    # Equal rows have no spread, not that of rounding.
+    return 0.0 if np.ptp(scores, axis=0).max() == 0 else float(means.std(ddof=1))
+
+
+def long_scores(scores: Mapping[str, Sequence[Sequence[FoldScores]]], counted: str) -> pd.DataFrame:
+    """A row for each score.
+
+    The column `counted` numbers the rows of scores of an estimator, each of which holds a score for
+    each fold.
+    """
+    cells = [
+        (number, fold, name, metric, score)
+        for name, rows in scores.items()
+        for number, row in enumerate(rows)
+        for fold, one in enumerate(row)
+        for metric, score in one.scores.items()
+    ]
+    return pd.DataFrame(cells, columns=[counted, "fold", "estimator", "metric", "score"])
+
+
+def confusion_counts(
+    scores: Mapping[str, RepeatedScores],
+    labels: np.ndarray,
+    class_names: Sequence[Any] | None = None,
+) -> pd.DataFrame:
+    """How many rows of each class were given which class, summed over folds, mean over repeats."""
+    names = labels.tolist() if class_names is None else list(class_names)
+    classes = pd.Index(names, name="predicted")
+    frames = {
+        name: pd.DataFrame(
+            np.array([[one.confusion for one in row] for row in of_repeats]).sum(1).mean(0),
+            index=pd.Index(names, name="class"),
+            columns=classes,
+        )
+        for name, (of_repeats, _) in scores.items()
+    }
+    return pd.concat(frames, names=["estimator"])

@@ -112,7 +112,7 @@ def _meaning(comparison: Findings) -> str:
 
 
 def _differences(comparison: Findings) -> PrintedTable:
-    # Of a single estimator, nothing is adjusted.
+    # The p-value of a single estimator is not adjusted.
     adjusted = ("p_value", "p_value_adjusted")[: len(comparison.names)]
     rows = [
         (

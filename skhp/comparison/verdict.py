@@ -1,4 +1,4 @@
-"""Say in a sentence what a comparison has found."""
+"""The verdict of a comparison in sentences."""
 
 from __future__ import annotations
 
@@ -51,17 +51,6 @@ def verdict_sentence(
     adjusts for their number. `n_values` is how many differences were tested, where that is not one
     for each split. With `n_rows` it is told how many rows would be needed. What does not beat the
     dummy has no gain.
-
-    Examples
-    --------
-    >>> row = {"difference": 0.12, "difference_low": 0.05, "difference_high": 0.19,
-    ...     "p_value": 0.002, "seed_std": 0.02}
-    >>> sentence = verdict_sentence(row, "network", "logistic", "f1", 30, 5)
-    >>> import textwrap
-    >>> print(textwrap.fill(sentence, 80))
-    Gain: the F1 of network is 0.120 higher than that of logistic (95% interval
-    0.050 to 0.190, p = 0.002) over 30 repeats of 5 folds; another seed alone moves
-    it by about 0.020.
     """
     title, difference = metric_title(metric, lower_is_better), row["difference"]
     low, high = row["difference_low"], row["difference_high"]
@@ -123,16 +112,7 @@ def _more_rows(difference: float, least: float, n_rows: int | None) -> str:
 def dummy_sentences(
     dummy: DummyScore, rows: Mapping[str, Any], metric: str, lower_is_better: bool = False
 ) -> str:
-    """Which of the estimators are not better than a constant answer; nothing if all are.
-
-    Examples
-    --------
-    >>> dummy = DummyScore("always 'sick'", 0.42)
-    >>> same = {"dummy_difference": -0.1, "dummy_difference_low": -0.2,
-    ...     "dummy_difference_high": 0.0}
-    >>> print(dummy_sentences(dummy, {"network": same, "logistic": same}, "f1"))
-    Neither network nor logistic is better than the dummy (always 'sick', F1 0.420).
-    """
+    """Which of the estimators are not better than a constant answer; nothing if all are."""
     title = metric_title(metric, lower_is_better)
     said = f"the dummy ({dummy.answer}, {title} {decimal(dummy.score)})"
     if dummy.is_perfect:
@@ -160,26 +140,14 @@ def _none_of(names: list[str]) -> str:
 
 
 def split_count(n_repeats: int, n_folds: int) -> str:
-    """How often was split, in words.
-
-    Examples
-    --------
-    >>> split_count(30, 5), split_count(1, 5), split_count(1, 1)
-    ('30 repeats of 5 folds', '5 folds', '1 split')
-    """
+    """The number of splits in words."""
     if n_repeats == 1:
         return "1 split" if n_folds == 1 else f"{n_folds} folds"
     return f"{n_repeats} repeats of {'1 split' if n_folds == 1 else f'{n_folds} folds'}"
 
 
 def metric_title(metric: str, lower_is_better: bool = False) -> str:
-    """The name of a metric as it is written in a sentence.
-
-    Examples
-    --------
-    >>> metric_title("f1"), metric_title("neg_mean_absolute_error", True), metric_title("my_cost")
-    ('F1', 'mean absolute error', 'my_cost')
-    """
+    """The name of a metric as it is written in a sentence."""
     if metric in _TITLES:
         return _TITLES[metric]
     if lower_is_better and metric.startswith("neg_"):
@@ -188,25 +156,13 @@ def metric_title(metric: str, lower_is_better: bool = False) -> str:
 
 
 def metric_key(name: str) -> str:
-    """What the ways to write a metric have in common: its label, its scorer's name, any case.
-
-    Examples
-    --------
-    >>> metric_key("neg_log_loss") == metric_key("Log loss"), metric_key("R\u00b2") == metric_key("r2")
-    (True, True)
-    """  # noqa: E501
+    """A key that is the same for the label and the scorer's name of a metric, in any case."""
     plain = re.sub(r"[\W_]+", "", name.lower().replace("\u00b2", "2"))
     return re.sub(r"^neg(ative)?", "", plain) or plain
 
 
 def decimal(value: float, signed: bool = False) -> str:
-    """A number of three decimals, or of four digits where it is large.
-
-    Examples
-    --------
-    >>> decimal(0.1234), decimal(0.5, signed=True), decimal(-123456.7), decimal(float("nan"))
-    ('0.123', '+0.500', '-1.235e+05', '-')
-    """
+    """A number of three decimals, or of four digits where it is large."""
     if isnan(value):
         return "-"
     sign = "+" if signed else ""
@@ -215,13 +171,7 @@ def decimal(value: float, signed: bool = False) -> str:
 
 
 def p_value_text(p_value: float) -> str:
-    """A p-value of three decimals.
-
-    Examples
-    --------
-    >>> p_value_text(0.0312), p_value_text(1e-9)
-    ('p = 0.031', 'p < 0.001')
-    """
+    """A p-value of three decimals."""
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 

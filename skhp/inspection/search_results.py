@@ -1,4 +1,4 @@
-"""What the scores of a search are of."""
+"""The results of a search, and the metric that it scored by."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from skhp.exceptions import InvalidParameterError
 from skhp.inspection.value_text import NOT_SET, public_name, value_key, value_text
 from skhp.shared.nearest_name import nearest_name
 
-__all__ = ["SearchResults", "scored_by", "search_results"]
-
 # As scikit-learn prints its scorers: make_scorer(f1_score, response_method='predict').
 _MADE_BY_SCIKIT_LEARN = re.compile(r"make_scorer\((?P<function>\w+)(?P<arguments>.*)\)$", re.S)
 _CLASS = re.compile(r"\bpos_label=(.*?)(?=, \w+=|$)", re.S)
@@ -24,30 +22,7 @@ _AVERAGE = re.compile(r"\baverage=(\w+)")
 
 
 def scored_by(search: Any, metric: str = "score") -> str:
-    """The name of the metric that a search scores its candidates by.
-
-    Parameters
-    ----------
-    search : estimator
-        Fitted.
-    metric : str, default="score"
-        By which name the columns of the results have it; "score" where there is a single one.
-
-    Returns
-    -------
-    str
-        The name that was given as `scoring`, what the scorer says, or what the estimator itself
-        scores by; "score" where nothing says.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.model_selection import GridSearchCV
-    >>> scored_by(GridSearchCV(LogisticRegression(), {}, scoring="neg_log_loss"))
-    'neg_log_loss'
-    >>> scored_by(GridSearchCV(LogisticRegression(), {}))
-    'accuracy'
-    """
+    """The name of the metric that a search scores its candidates by."""
     if metric != "score":
         return metric
     scoring = getattr(search, "scoring", None)
@@ -65,7 +40,7 @@ def _own_score(search: Any) -> str:
 
 
 def _scorer_name(scorer: Any, search: Any) -> str:
-    # Its text, not its attributes, so that what wraps a scorer and prints like it counts as it.
+    # The text is read, because a wrapper of a scorer prints as the scorer does.
     text = repr(scorer)
     if made := _MADE_BY_SCIKIT_LEARN.match(text):
         return _made_name(made["function"], made["arguments"])
@@ -92,37 +67,17 @@ def _made_name(function: str, arguments: str) -> str:
 
 @dataclass(frozen=True)
 class SearchResults:
-    """Candidates in the order in which they were tried.
-
-    Parameters
-    ----------
-    name : str
-        Class of the search.
-    metric : str
-        As the columns of the results are named by it.
-    metric_title : str
-        What it is, such as "f1" or "accuracy".
-    values : dict of str to list
-        Of each parameter that differs between candidates; `NOT_SET` where a candidate has none.
-    scores : ndarray of shape (n_candidates, n_folds)
-        NaN where a fit failed; greater is better.
-    seconds : ndarray of shape (n_candidates,)
-        Spent on the fits of each candidate.
-    pruned : ndarray of bool of shape (n_candidates,)
-        Which candidates ended before their training did, so that they cannot be the best.
-    rounds : ndarray of int of shape (n_candidates,)
-        Round of a halving search; 0 in other searches. Scores of different rounds cannot be
-        compared.
-    """
+    """Candidates in the order in which they were tried."""
 
     name: str
-    metric: str
-    metric_title: str
+    metric: str  # as the columns of the results are named by it
+    metric_title: str  # what it is, such as "f1" or "accuracy"
+    # The parameters that differ between candidates; NOT_SET where a candidate has none.
     values: dict[str, list[Any]]
-    scores: np.ndarray
-    seconds: np.ndarray
-    pruned: np.ndarray
-    rounds: np.ndarray
+    scores: np.ndarray  # (n_candidates, n_folds); NaN where a fit failed, greater is better
+    seconds: np.ndarray  # of the fits of each candidate
+    pruned: np.ndarray  # which candidates ended early, and so cannot be the best
+    rounds: np.ndarray  # of a halving search, whose scores compare within a round only; else 0
 
     @property
     def means(self) -> np.ndarray:
@@ -153,7 +108,7 @@ class SearchResults:
         }
 
     def last_rounds(self) -> SearchResults:
-        """Each candidate once: as it was when it was tried for the last time."""
+        """Each candidate once, as it was in its last round."""
         if not self.rounds.any():
             return self
         keys = [tuple(map(value_key, row)) for row in zip(*self.values.values(), strict=True)]
@@ -179,26 +134,7 @@ def _endings(name: str) -> list[str]:
 
 
 def search_results(search: Any, metric: str | None = None) -> SearchResults:
-    """Read the results of a fitted search.
-
-    Parameters
-    ----------
-    search : estimator
-        Of skhp, scikit-learn or scikit-optimize: has ``cv_results_``.
-    metric : str, default=None
-        Of several scores; None is the one that the search was refitted for.
-
-    Returns
-    -------
-    SearchResults
-
-    Raises
-    ------
-    NotFittedError
-        If there are no results.
-    InvalidParameterError
-        If there is no such score.
-    """
+    """Read the results of a fitted search."""
     results = getattr(search, "cv_results_", None)
     if results is None:
         raise NotFittedError(
@@ -219,7 +155,7 @@ def search_results(search: Any, metric: str | None = None) -> SearchResults:
         if str(name).startswith("param_")
     }
     if "n_resources" in results:
-        # What grows from round to round is no parameter that was searched.
+        # The resource grows from round to round; it is not a parameter that was searched.
         values.pop(getattr(search, "resource", ""), None)
     return SearchResults(
         name=public_name(search),

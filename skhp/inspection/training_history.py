@@ -13,14 +13,6 @@ from sklearn.exceptions import NotFittedError
 from skhp.inspection.value_text import public_name
 from skhp.shared.pipelines import held_within
 
-__all__ = [
-    "TrainingHistory",
-    "fitted_network",
-    "greater_is_better",
-    "layers_of",
-    "training_history",
-]
-
 # Parts of the names of losses and metrics by which Keras and scikit-learn say their direction.
 _LESS_IS_BETTER = (
     *("loss", "error", "crossentropy", "hinge", "divergence", "deviance", "poisson"),
@@ -34,25 +26,13 @@ _GREATER_IS_BETTER = (
 
 @dataclass(frozen=True)
 class TrainingHistory:
-    """The curves of one fit.
-
-    Parameters
-    ----------
-    name : str
-        Class of the estimator.
-    curves : dict of str to tuple of float
-        One value an epoch; of the rows held out under names that begin with ``val_``.
-    kept_epoch : int or None, default=None
-        Epoch, counted from 1, whose weights the estimator kept; None where it does not say, or
-        where they are those of the last epoch as nothing chose them.
-    watched : str or None, default=None
-        The curve that the training was watched by, such as "val_f1"; None where nothing was.
-    """
+    """The curves of one fit."""
 
     name: str
-    curves: Mapping[str, tuple[float, ...]]
+    curves: Mapping[str, tuple[float, ...]]  # a value an epoch; "val_..." of the rows held out
+    # Counted from 1; None where the estimator does not say, or where nothing chose the last epoch.
     kept_epoch: int | None = None
-    watched: str | None = None
+    watched: str | None = None  # the curve that the training was watched by, such as "val_f1"
 
     @property
     def n_epochs(self) -> int:
@@ -63,11 +43,7 @@ class TrainingHistory:
         """The epoch that was kept, or else the best one of the rows held out by a metric."""
         if self.kept_epoch is not None:
             return self.kept_epoch
-        values = np.array(self.curves.get(f"val_{metric}", ()), dtype=float)
-        greater = greater_is_better(metric)
-        if greater is None or not np.isfinite(values).any():
-            return None
-        return int(np.nanargmax(values) if greater else np.nanargmin(values)) + 1
+        return _best_epoch_of(self.curves.get(f"val_{metric}", ()), greater_is_better(metric))
 
 
 def greater_is_better(metric: str) -> bool | None:
@@ -83,11 +59,6 @@ def layers_of(estimator: Any) -> Iterator[Any]:
 
     That is the best one of a search, the last step of a pipeline, what a target was transformed or
     a threshold was chosen for.
-
-    Raises
-    ------
-    NotFittedError
-        If a search has no refitted estimator.
     """
     while True:
         yield estimator
@@ -112,22 +83,7 @@ def fitted_network(estimator: Any) -> Any:
 
 
 def training_history(estimator: Any) -> TrainingHistory:
-    """Read the curves of a fitted estimator.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Of skhp, a multilayer perceptron of scikit-learn, or a pipeline or search with one of them.
-
-    Returns
-    -------
-    TrainingHistory
-
-    Raises
-    ------
-    NotFittedError
-        If it has no curves.
-    """
+    """Read the curves of a fitted estimator."""
     network = fitted_network(estimator)
     name = public_name(network)
     history = getattr(network, "history_", None)
@@ -161,7 +117,7 @@ def _of_own_network(
     monitor = _recorded_name(getattr(network, "monitor", "val_loss"), curves)
     if getattr(network, "early_stopping", False) and monitor is not None:
         return TrainingHistory(name, curves, kept, monitor)
-    # Nothing chose the last epoch; an earlier one was the last with a finite loss.
+    # The last epoch was not chosen. An earlier one was the last with a finite loss.
     return TrainingHistory(name, curves, None if kept == len(curves["loss"]) else kept)
 
 
@@ -196,6 +152,10 @@ def _restored_epoch(callback: Any, curve: Sequence[float]) -> int | None:
         return int(callback.best_epoch) + 1
     mode = getattr(callback, "mode", "auto")
     greater = mode == "max" if mode in ("min", "max") else greater_is_better(callback.monitor)
+    return _best_epoch_of(curve, greater)
+
+
+def _best_epoch_of(curve: Sequence[float], greater: bool | None) -> int | None:
     values = np.array(curve, dtype=float)
     if greater is None or not np.isfinite(values).any():
         return None

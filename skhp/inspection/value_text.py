@@ -1,4 +1,4 @@
-"""What an estimator is called in titles and messages."""
+"""Values and estimators as text, for titles, labels and messages."""
 
 from __future__ import annotations
 
@@ -15,29 +15,11 @@ from typing import Any
 import numpy as np
 from scipy.stats.distributions import rv_frozen
 
-__all__ = [
-    "NOT_SET",
-    "decimals_of",
-    "is_number",
-    "number_text",
-    "public_name",
-    "short_texts",
-    "value_key",
-    "value_text",
-]
-
 
 def public_name(estimator: object) -> str:
     """The name of the class of an estimator, or of the first base whose name is public.
 
-    A class that a program makes for itself is nothing that a reader could look up.
-
-    Examples
-    --------
-    >>> class _Counting(dict):
-    ...     pass
-    >>> public_name(_Counting())
-    'dict'
+    A reader cannot look up a private class.
     """
     names = (one.__name__ for one in type(estimator).__mro__)
     return next(name for name in names if not name.startswith("_"))
@@ -61,26 +43,7 @@ NOT_SET = _NotSet.NOT_SET
 
 
 def value_text(value: Any) -> str:
-    """A value in one line, without addresses, line breaks and digits that nobody reads.
-
-    Parameters
-    ----------
-    value : object
-        Estimators, optimizers and other objects are written as the call that makes them, with the
-        arguments that are not the default.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from scipy.stats import loguniform
-    >>> value_text(np.float64(0.1) + 0.2), value_text((np.int64(20), 5)), value_text("relu")
-    ('0.3', '(20, 5)', "'relu'")
-    >>> value_text({"rate": loguniform(1e-4, 0.1)})
-    "{'rate': loguniform(0.0001, 0.1)}"
-    """
+    """A value in one line, without addresses, line breaks and digits that nobody reads."""
     return _text(value, False, ())
 
 
@@ -90,13 +53,7 @@ def value_key(value: Any) -> str:
 
 
 def number_text(value: float) -> str:
-    """A number as it was typed where that is short, and else with four digits that count.
-
-    Examples
-    --------
-    >>> number_text(0.00025), number_text(1 / 3), number_text(12345.678)
-    ('0.00025', '0.3333', '12346')
-    """
+    """A number as it was typed where that is short, and else with four digits that count."""
     typed = f"{value:.6g}"
     if float(typed) == value or not np.isfinite(value):
         return typed
@@ -104,32 +61,14 @@ def number_text(value: float) -> str:
 
 
 def decimals_of(numbers: np.ndarray, digits: int) -> int:
-    """How many decimals give the largest of some numbers this number of significant digits.
-
-    Examples
-    --------
-    >>> decimals_of(np.array([0.5, 0.12345, np.nan]), 3), decimals_of(np.array([1234.5]), 3)
-    (3, 0)
-    """
+    """How many decimals give the largest of some numbers this number of significant digits."""
     finite = np.abs(numbers[np.isfinite(numbers)])
     largest = float(finite.max()) if finite.size else 0.0
     return digits if largest == 0 else int(np.clip(digits - 1 - np.floor(np.log10(largest)), 0, 8))
 
 
 def short_texts(values: Sequence[Any], most: int = 24) -> dict[str, str]:
-    """Labels for an axis or a legend: short, and as different as the values are.
-
-    Parameters
-    ----------
-    values : sequence
-    most : int, default=24
-        Characters in a label.
-
-    Returns
-    -------
-    dict of str to str
-        From the key of each value to its label.
-    """
+    """Labels for an axis or a legend: short, and as different as the values are."""
     labels: dict[str, str] = {}
     taken: dict[str, int] = {}
     for value in values:
@@ -146,12 +85,12 @@ def short_texts(values: Sequence[Any], most: int = 24) -> dict[str, str]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a real number and no truth value."""
+    """Whether a value is a real number and not a truth value."""
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def _shortened(text: str, most: int) -> str:
-    # What tells two long texts apart stands at their ends more often than in the middle.
+    # Two long texts differ at their ends more often than in the middle.
     return text if len(text) <= most else f"{text[: most - most // 3 - 1]}…{text[-(most // 3) :]}"
 
 
@@ -242,7 +181,7 @@ def _object_text(value: Any, exact: bool, above: tuple[int, ...]) -> str:
         text = _call(type(value).__name__, [], _changed(value, settings, above), exact, above)
         return f"{text} at {id(value)}" if exact else text
     with np.printoptions(legacy="1.25"):
-        # NumPy 2 writes np.float64(0.1), within the text of any object that holds one.
+        # NumPy 2 writes np.float64(0.1) in the text of each object that holds such a number.
         text = " ".join(repr(value).split())
     if exact or not _ADDRESS.search(text):
         return text
@@ -275,7 +214,7 @@ def _changed(value: Any, settings: Mapping[str, Any], above: tuple[int, ...]) ->
     for name, setting in settings.items():
         if name in arguments:
             default = arguments[name].default
-            # As text, for numbers of 32 bits are not those of the constructor.
+            # Texts are compared, because numbers of 32 bits differ from those of the constructor.
             is_default = default is not inspect.Parameter.empty and (
                 setting is default or _text(setting, False, above) == value_text(default)
             )

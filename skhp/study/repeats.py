@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 
-from skhp.comparison.baselines.dummy import Always
+from skhp.comparison.dummy import Always
 from skhp.comparison.scores import Scorer, Scores, score_classifier
 from skhp.population.joint_fits import fit_together
 

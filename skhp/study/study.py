@@ -16,8 +16,8 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, train_test_split
 from sklearn.pipeline import Pipeline
 
-from skhp.comparison.baselines.lasso import BASELINE_C, tune_baseline
 from skhp.comparison.compared import compared_on_the_table
+from skhp.comparison.named_baselines import BASELINE_C, tune_baseline
 from skhp.comparison.result import Comparison
 from skhp.comparison.scores import (
     ObservedScorer,
@@ -38,9 +38,9 @@ from skhp.study.network_search import (
     winning_parameters,
 )
 from skhp.study.repeats import Repeat, Split, dummy_test_scores, train_repeats
-from skhp.tables.labels import with_original_labels
 from skhp.tables.preparation import make_preparation
 from skhp.tables.table import Table
+from skhp.tables.target import with_original_labels
 
 TEST_SHARE = 0.25
 _LARGEST_SEED = 2**32 - 1

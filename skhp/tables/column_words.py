@@ -1,4 +1,4 @@
-"""What the user says of the columns of a table, and what follows from it for their cells."""
+"""What the user says about the columns of a table, and what follows for their cells."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from pandas.api import types
 
 from skhp.exceptions import TableError
 from skhp.shared.nearest_name import nearest_name
-from skhp.tables.cell_types import (
+from skhp.tables.cell_texts import (
     MOST_WHOLE,
     are_missing,
     as_labels,
     as_measured_or_text,
     as_numbers,
+    describe_spellings,
     is_number,
     is_padded,
     looks_missing,
+    main_spelling,
     refuse_lost_digits,
+    spellings_of_one_label,
     without_quotes,
 )
 from skhp.tables.columns import are_codes
-from skhp.tables.spellings import describe_spellings, main_spelling, spellings_of_one_label
 
 _SHOWN_COLUMNS = 8
 _TRUTH = {"true", "false"}
@@ -34,20 +36,20 @@ _OF_COLUMNS = ("drop", "categories", "numbers", "merge_labels", "keep_labels")
 
 @dataclass(frozen=True)
 class ColumnWords:
-    """The words of a user about the columns; see `read_table` for what each means."""
+    """What a user says about columns; blanks and quotes around their names may be left out."""
 
-    target: str | None = None
+    target: str | None = None  # the column to learn; None is the last one
     drop: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    merge_labels: tuple[str, ...] = ()
-    keep_labels: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()  # columns of categories, whatever their cells look like
+    numbers: tuple[str, ...] = ()  # columns of numbers, such as 007
+    missing: tuple[str, ...] = ()  # texts that mean a missing value; numbers in any notation
+    merge_labels: tuple[str, ...] = ()  # columns whose alike labels get the most frequent spelling
+    keep_labels: tuple[str, ...] = ()  # columns whose labels differ, however alike they are
 
     @classmethod
     def given(cls, target: str | None, **names: str | Sequence[str]) -> Self:
         """The words as a user gives them: one name or several."""
-        # The letters of a name are not names.
+        # A single text is one name, not a sequence of letters.
         several = {of: (one,) if isinstance(one, str) else tuple(one) for of, one in names.items()}
         return cls(target, **several)
 
@@ -83,13 +85,13 @@ def typed_input(
     else:
         typed = as_measured_or_text(column) if is_text else column
     are_numbers = types.is_numeric_dtype(typed) and not types.is_bool_dtype(typed)
-    # A float16 cannot be compared to so large a number.
+    # numpy cannot compare a float16 to so large a number.
     if are_numbers and float(typed.abs().max()) >= MOST_WHOLE:
         refuse_lost_digits(column, name, place_of_row)
     return typed
 
 
-def settle_spellings(
+def merge_spellings(
     labels: pd.Series, inputs: pd.DataFrame, categories: Collection[str], words: ColumnWords
 ) -> tuple[pd.Series, pd.DataFrame, tuple[str, ...]]:
     """Labels and inputs with the spellings of one label merged where the user says so.
@@ -109,7 +111,7 @@ def settle_spellings(
         problems += _missing_among_numbers(labels)
     inputs = inputs.copy()
     for name in categories:
-        # Codes that the user names are what they are; 007 is not 7 among them.
+        # Among categories that the user named, 007 and 7 are two codes.
         of_numbers = name not in words.categories
         groups = spellings_of_one_label(_texts(inputs[name]), numbers=of_numbers)
         if name in words.merge_labels:
@@ -126,7 +128,7 @@ def settle_spellings(
 
 
 def missing_notes(labels: pd.Series, categories: pd.DataFrame, words: ColumnWords) -> Iterator[str]:
-    """A sentence for each text that often means a missing value, and was taken for one of text."""
+    """A sentence for each text that often means a missing value, and was taken for a label."""
     for column in (labels, *(categories[name] for name in categories)):
         is_target = column is labels
         if str(column.name) in words.keep_labels:
@@ -161,7 +163,7 @@ def code_notes(
 
 
 def _texts(column: pd.Series) -> list[str]:
-    # In a frame of the user's, a cell may be anything, a list too.
+    # A cell of a DataFrame may be any object, such as a list.
     return list(dict.fromkeys(cell for cell in column if isinstance(cell, str)))
 
 
@@ -187,7 +189,7 @@ def _merge(column: pd.Series, groups: list[list[str]]) -> pd.Series:
 def _without_quotes(labels: pd.Series) -> pd.Series:
     distinct = _texts(labels)
     bare = {text: without_quotes(text) for text in distinct}
-    # Some files have quotes where a label has a blank in it. Blanks alone are not quotes, and stay.
+    # Some files quote labels with a blank in them. Blanks alone are not quotes, and stay.
     quoted = {text: label for text, label in bare.items() if text.strip() != label}
     if len({quoted.get(text, text).strip() for text in distinct}) < len(distinct):
         return labels
@@ -211,7 +213,7 @@ def _missing_among_numbers(labels: pd.Series) -> list[str]:
 
 
 def _find_column(name: str, columns: Sequence[str], table: str) -> str:
-    """The column that is meant: of that name, or the only one of it but for blanks and quotes."""
+    """The column of a name; blanks and quotes may differ where only one column fits."""
     if name in columns:
         return name
     alike = [column for column in columns if _bare(column) == _bare(name)]
@@ -222,7 +224,7 @@ def _find_column(name: str, columns: Sequence[str], table: str) -> str:
             f"{name!r} may be each of the columns {', '.join(map(repr, alike))} of {table}: give "
             "the name with its blanks and quotes."
         )
-    # For the nearest name, capitals count as other letters; for a user they are the same.
+    # nearest_name tells capitals from small letters; a user does not.
     meant = next((column for column in columns if column.casefold() == name.casefold()), name)
     shown = ", ".join(map(repr, columns[:_SHOWN_COLUMNS]))
     more = len(columns) - _SHOWN_COLUMNS

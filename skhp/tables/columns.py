@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api import types
 
 from skhp.exceptions import TableError
-from skhp.tables.cell_types import are_meant_as_numbers, is_meant_as_number, is_number, is_padded
+from skhp.tables.cell_texts import are_meant_as_numbers, is_meant_as_number, is_number, is_padded
 
 _SHOWN_TYPES = 3
 _LARGEST = float(np.finfo(np.float32).max)
@@ -34,17 +34,11 @@ def sort_columns(
     """Names of the columns of numbers and of those of categories.
 
     Truth values are categories, and so is text whose values come back: at least twice each on
-    average. Text of which more than half is meant as numbers is spoiled, unless all of it is
-    numbers of which some have leading zeros: these are codes.
+    average. Text of which more than half is meant as numbers is a spoiled column of
+    numbers, unless all of it is numbers and some have leading zeros: these are codes.
 
-    Refused is a column without any value, of text that is neither numbers nor categories, with
-    numbers that float32 does not hold, or of another type, such as dates.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"age": [30, 41, None, 52], "ward": ["a", "b", "a", "b"]})
-    >>> sort_columns(table)
-    (('age',), ('ward',))
+    A column is refused if it holds no value, text that is neither numbers nor categories, numbers
+    that float32 does not hold, or values of another type, such as dates.
     """
     numbers, sorted_categories = [], []
     for name, column in inputs.items():
@@ -85,25 +79,13 @@ def _is_category(
 
 
 def are_codes(cells: pd.Series) -> bool:
-    """Whether all texts are numbers, and one of them at least has a leading zero.
-
-    Examples
-    --------
-    >>> are_codes(pd.Series(["01067", "80331"])), are_codes(pd.Series(["0.5", "80331"]))
-    (True, False)
-    """
+    """Whether all texts are numbers, and one of them at least has a leading zero."""
     distinct = cells.unique()
     return all(map(is_number, distinct)) and any(map(is_padded, distinct))
 
 
 def describe_type(cells: pd.Series, place_of_row: Callable[[int], str] = "row {}".format) -> str:
-    """What cells that are neither numbers, text nor truth values are, as words of a message.
-
-    Examples
-    --------
-    >>> describe_type(pd.Series([1, "a"], dtype=object))
-    "values of several types (int 1 in row 0, str 'a' in row 1)"
-    """
+    """What cells that are neither numbers, text nor truth values are, as words of a message."""
     if types.is_datetime64_any_dtype(cells.dtype) or types.infer_dtype(cells).startswith("date"):
         return f"dates (its type is {cells.dtype})"
     kinds = {type(value): row for row, value in reversed(list(cells.items()))}
@@ -132,7 +114,7 @@ def _refuse_spoiled_numbers(
     if not are_meant_as_numbers(cells):
         return
     spoiled = [text for text in cells.unique() if not is_number(text)]
-    # None is spoiled where a Parquet file holds numbers as text.
+    # A Parquet file may hold numbers as text, none of them spoiled.
     row = cells.index[int(np.argmax(cells.isin(spoiled).to_numpy()))]
     text, place = cells[row], f"{place_of_row(row)} holds the text {cells[row]!r}"
     if spoiled:
@@ -199,7 +181,7 @@ def _refuse_beyond_float32(
 def _refuse_sentinel(
     name: object, cells: pd.Series, numbers: np.ndarray, place_of_row: Callable[[int], str]
 ) -> None:
-    # Scaled by rows that do not hold it, such a number leaves the range after all.
+    # Where the rows that scale a column do not hold such a number, it leaves the range of float32.
     distances = np.abs(numbers - np.median(numbers))
     usual = numbers[distances <= np.quantile(distances, 0.75)]
     deviation = usual.std()

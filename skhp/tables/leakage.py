@@ -1,7 +1,7 @@
 """Point out columns that should not be learned from: numbers of rows, and copies of the target.
 
-Both make scores that nobody sees again: a table that was sorted by its target is learned by heart
-from the numbers of its rows.
+Both make scores that new rows do not reach: in a table that was sorted by its target, the number
+of a row tells its class.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from skhp.tables.cell_types import MOST_WHOLE
+from skhp.tables.cell_texts import MOST_WHOLE
 
-# Of fewer rows, anything may happen by chance.
+# In fewer rows, chance alone may give any pattern.
 _FEWEST_ROWS = 10
 _FEWEST_IDS = 20
 _CHANCE = 1e-6
@@ -24,15 +24,7 @@ _MOST_STEPS = 0.95
 
 
 def leakage_notes(inputs: pd.DataFrame, codes: np.ndarray) -> tuple[str, ...]:
-    """A sentence for each column that numbers the rows, is unique in them, or repeats the target.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"id": range(40), "age": [30, 41, 52, 30] * 10})
-    >>> (note,) = leakage_notes(table, np.arange(40) % 2)
-    >>> print(note[:63], "...", note[-17:])
-    column 'id' counts up from row to row, as row numbers and times ... with --drop 'id'.
-    """
+    """A sentence for each column that numbers the rows, differs in each, or repeats the target."""
     return tuple(
         f"column {str(name)!r} {fault} --drop {str(name)!r}."
         for name, column in inputs.items()
@@ -77,13 +69,13 @@ def _is_known_by_class(is_known: np.ndarray, codes: np.ndarray) -> bool:
         return False
     if ((known == 0) | (known == all_rows)).all():
         return bool(all_rows.min() > 1)
-    # As the number of a body, which most of the dead have, and nobody else.
+    # An example is the number of a body: most of the dead have one, and the survivors have none.
     (only, *others) = np.flatnonzero(known)
     return not others and bool((all_rows[only] / len(codes)) ** known[only] < _CHANCE)
 
 
 def _are_whole(numbers: np.ndarray) -> bool:
-    # Beyond, a float is whole whatever it measures.
+    # Beyond MOST_WHOLE each float is whole, whatever it measures.
     return bool((numbers % 1 == 0).all() and np.abs(numbers).max() < MOST_WHOLE)
 
 
@@ -106,7 +98,7 @@ def _counts(numbers: np.ndarray, n_distinct: int) -> str:
 
 
 def _repeats_target(values: np.ndarray, classes: np.ndarray, is_number: bool) -> str:
-    """How a column and the target tell each other, if they do by more than chance."""
+    """How a column tells the target, if it does by more than chance."""
     classes = np.unique(classes, return_inverse=True)[1]
     n_distinct, n_classes = int(values.max()) + 1, int(classes.max()) + 1
     if n_distinct < 2 or n_classes < 2 or (is_number and n_distinct > max(_FEW_VALUES, n_classes)):
@@ -114,7 +106,7 @@ def _repeats_target(values: np.ndarray, classes: np.ndarray, is_number: bool) ->
     pairs = np.bincount(values * n_classes + classes, minlength=n_distinct * n_classes)
     counts = pairs.reshape(n_distinct, n_classes)
     occurs = counts > 0
-    # Where a value or a class has a single row, there is nothing to be told.
+    # A class of a single row has one value in each column.
     if (occurs.sum(axis=0) == 1).all() and counts.sum(axis=0).min() > 1:
         return "for each class has one value in it"
     if (occurs.sum(axis=1) > 1).any() or (is_number and n_distinct > _FEW_VALUES):

@@ -13,8 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skhp.tables.cell_types import are_missing, is_number, means_missing
-from skhp.tables.spellings import spelling_key
+from skhp.tables.cell_texts import are_missing, is_number, means_missing, spelling_key
 
 
 @dataclass(frozen=True)
@@ -31,12 +30,6 @@ class PlainCategories(TransformerMixin, BaseEstimator):
 
     In the columns `merged`, texts that differ only in blanks, case and alike are one category; the
     texts `missing` mean a missing value.
-
-    Examples
-    --------
-    >>> plain = PlainCategories(merged=["ward"]).fit(pd.DataFrame({"ward": ["north", "south"]}))
-    >>> plain.transform(pd.DataFrame({"ward": ["North ", "east"]})).to_numpy().tolist()
-    [['north'], ['east']]
     """
 
     def __init__(self, merged: Sequence[str] = (), missing: Sequence[str] = ()) -> None:
@@ -101,16 +94,7 @@ class PlainCategories(TransformerMixin, BaseEstimator):
 
 
 class PlainNumbers(TransformerMixin, BaseEstimator):
-    """Numbers in which the texts and numbers that mean a missing value are missing.
-
-    Examples
-    --------
-    >>> plain = PlainNumbers(missing=["-999", "?"])
-    >>> plain.fit_transform(pd.DataFrame({"age": [30, -999], "rate": ["?", "1.5"]}))
-        age  rate
-    0  30.0   NaN
-    1   NaN   1.5
-    """
+    """Numbers in which the texts and numbers that mean a missing value are missing."""
 
     def __init__(self, missing: Sequence[str] = ()) -> None:
         self.missing = missing
@@ -140,16 +124,8 @@ def make_preparation(
     """Impute and scale numbers, impute and one-hot encode categories.
 
     A category that was not seen in training is all zeros; further columns are ignored.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"age": [30.0, None, 50.0], "ward": ["a", "b", None]})
-    >>> make_preparation(["age"], ["ward"]).fit_transform(table).round(2)
-    array([[-1.22,  1.  ,  0.  ],
-           [ 0.  ,  0.  ,  1.  ],
-           [ 1.22,  1.  ,  0.  ]])
     """
-    # keep_empty_features: in the training rows of a fold a column may have no value at all.
+    # keep_empty_features, because a column may be empty in the training rows of a fold.
     for_numbers = make_pipeline(
         *([PlainNumbers(missing=tuple(missing))] if missing else []),
         SimpleImputer(strategy="median", keep_empty_features=True),
@@ -170,13 +146,7 @@ def make_preparation(
 def missing_cells(
     inputs: pd.DataFrame, numbers: Sequence[str], categories: Sequence[str]
 ) -> tuple[Imputation, ...]:
-    """The columns with missing cells and what `make_preparation` puts in their place.
-
-    Examples
-    --------
-    >>> missing_cells(pd.DataFrame({"age": [30.0, None, None]}), ["age"], [])
-    (Imputation(column='age', n_missing=2, strategy='median'),)
-    """
+    """The columns with missing cells and what `make_preparation` puts in their place."""
     counts = inputs.isna().sum()
     strategies = [(name, "median") for name in numbers]
     strategies += [(name, "most frequent") for name in categories]

@@ -12,12 +12,12 @@ from pandas.api import types
 from sklearn.datasets import load_digits
 
 from skhp.exceptions import TableError
-from skhp.tables.cell_types import MOST_WHOLE, as_labels, as_numbers, with_missing_cells
+from skhp.tables.cell_texts import MOST_WHOLE, as_labels, as_numbers, with_missing_cells
 from skhp.tables.column_words import (
     ColumnWords,
     code_notes,
+    merge_spellings,
     missing_notes,
-    settle_spellings,
     typed_input,
     useless_notes,
 )
@@ -29,49 +29,22 @@ from skhp.tables.target import Target, encode_target
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Inputs and target of a study.
-
-    Parameters
-    ----------
-    name : str
-        What a report calls it.
-    inputs : DataFrame of shape (n_rows, n_columns)
-    target : Target
-    numbers, categories : tuple of str
-        The columns of `inputs` by what they hold.
-    target_by_default : bool, default=False
-        Whether the target was not named but is the last column.
-    n_rows_without_target : int, default=0
-        Rows that were left out because their target is missing.
-    merged : tuple of str, default=()
-        Columns of categories whose spellings were merged.
-    missing : tuple of str, default=()
-        Texts that mean a missing value.
-    notes : tuple of str, default=()
-        What a user should look at before believing the scores, each a sentence.
-    """
+    """Inputs and target of a study."""
 
     name: str
     inputs: pd.DataFrame
     target: Target
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
-    target_by_default: bool = False
-    n_rows_without_target: int = 0
-    merged: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    target_by_default: bool = False  # the last column, as none was named
+    n_rows_without_target: int = 0  # left out
+    merged: tuple[str, ...] = ()  # columns of categories whose spellings were merged
+    missing: tuple[str, ...] = ()  # texts that mean a missing value
+    notes: tuple[str, ...] = ()  # sentences on what a user should look at
 
 
 def digits_table() -> Table:
-    """scikit-learn's bundled handwritten digits as "is it an 8?", which 10% are.
-
-    Examples
-    --------
-    >>> table = digits_table()
-    >>> table.inputs.shape, table.target.rare_label, int(table.target.codes.sum())
-    ((1797, 64), 'yes', 174)
-    """
+    """scikit-learn's bundled handwritten digits as "is it an 8?", which 10% are."""
     digits = load_digits(as_frame=True)
     is_an_8 = digits.target.eq(8).map({True: "yes", False: "no"})
     target = encode_target(is_an_8, "is it an 8?")
@@ -96,56 +69,11 @@ def read_table(
     merge_labels: str | Sequence[str] = (),
     keep_labels: str | Sequence[str] = (),
 ) -> Table:
-    r"""Read a CSV or Parquet file.
+    """Read a CSV or Parquet file.
 
     A CSV file is read as text. Its cells become numbers where all of a column are numbers and none
     has a leading zero, as codes have. Among numbers, texts such as ``NA`` are missing cells, as
     pandas has it; among texts and classes only an empty cell is.
-
-    Parameters
-    ----------
-    path : path-like
-        Ends in ``.csv`` (commas, UTF-8) or ``.parquet``.
-    target : str, default=None
-        The column to learn; None is the last one. Blanks and quotes around the name of a column
-        need not be given, here and below.
-    header : bool, default=None
-        Whether the first line of a CSV file holds the column names; None refuses a first line that
-        looks like values. Without a header the columns are ``column_1``, ``column_2`` and so on.
-    drop : str or sequence of str, default=()
-        Columns to leave out. Here and below, one name can be given by itself.
-    categories : sequence of str, default=()
-        Columns that are categories although they look like something else, such as numbers.
-    numbers : sequence of str, default=()
-        Columns, perhaps the target, that are numbers although they have leading zeros.
-    missing : sequence of str, default=()
-        Texts that mean a missing value, such as ``NA`` or ``?``. One that is a number, such as
-        ``-999``, means it however it is written.
-    merge_labels : sequence of str, default=()
-        Columns whose labels or categories are the same if they differ only in blanks, case, a
-        final full stop and alike. They get the most frequent spelling.
-    keep_labels : sequence of str, default=()
-        Columns whose labels or categories all stand for themselves, however alike they are.
-
-    Returns
-    -------
-    Table
-        Its `notes` tell what a user should look at.
-
-    Raises
-    ------
-    TableError
-        If there is no such file or column, or what is in it cannot be used, such as labels that
-        differ in nothing but blanks.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "t.csv"
-    >>> _ = path.write_text("age,code,died\n" + "31,007,no\n52,7,yes\n47,7,no\n" * 4)
-    >>> table = read_table(path, "died", categories=["code"])
-    >>> table.inputs["code"].unique().tolist()
-    ['007', '7']
     """
     path = Path(path)
     frame = read_frame(path, header)
@@ -180,35 +108,7 @@ def make_table(
     keep_labels: str | Sequence[str] = (),
     place_of_row: Callable[[int], str] = "row {}".format,
 ) -> Table:
-    """Take a DataFrame apart into inputs and target.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Rows whose target is missing are left out. Columns keep their types.
-    target, drop, categories, numbers, missing, merge_labels, keep_labels
-        As for `read_table`.
-    name : str, default="the table"
-        What messages and reports call it.
-    place_of_row : callable, default="row {}".format
-        What a message calls the row at a position counted from 0.
-
-    Returns
-    -------
-    Table
-
-    Raises
-    ------
-    TableError
-        If there is no such column, or what is in the table cannot be used.
-
-    Examples
-    --------
-    >>> frame = pd.DataFrame({"age": range(12), "sick": [0, 0, 1] * 4})
-    >>> table = make_table(frame)
-    >>> table.target.name, table.numbers
-    ('sick', ('age',))
-    """
+    """Take a DataFrame apart into inputs and target."""
     words = ColumnWords.given(
         target,
         drop=drop,
@@ -232,7 +132,7 @@ def _taken_apart(
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     frame = frame.reset_index(drop=True)
     if is_text:
-        # pandas' type for text makes each cell anew whenever it is looked at.
+        # pandas' type for text creates a new object whenever a cell is read.
         frame = frame.astype(object)
     require_distinct_names(list(frame.columns), name)
     words = words.of_columns(list(frame.columns), name)
@@ -259,7 +159,7 @@ def _taken_apart(
         }
     )
     numbers, categories = sort_columns(inputs, words.categories, place_of_row)
-    labels, inputs, merged = settle_spellings(known[chosen], inputs, categories, words)
+    labels, inputs, merged = merge_spellings(known[chosen], inputs, categories, words)
     if is_text:
         notes += code_notes(inputs, categories, words)
         labels = as_labels(labels)
@@ -298,8 +198,7 @@ def _require_content(frame: pd.DataFrame, table: str) -> None:
 
 
 def _whole_again(column: pd.Series) -> pd.Series:
-    # Missing values have turned whole numbers into floats; now that their rows are gone, a class
-    # is 1 again, not 1.0.
+    # Missing values turned whole numbers into floats. Their rows are gone now, so 1.0 is 1 again.
     if types.is_float_dtype(column.dtype) and column.abs().max() < MOST_WHOLE:
         return column.astype("int64") if (column % 1 == 0).all() else column
     return column

@@ -1,9 +1,8 @@
 """Read a CSV file as text, or name the line at which it stops being a table.
 
-pandas alone fills short lines with missing values, renames doubled columns, takes the first row of
-a file without a header for names and leaves out what follows a NUL byte. So bytes and outline of
-the file are checked first, the latter by the ``csv`` module, whose reading agrees with that of
-pandas. What the cells are is decided later, by who knows what the user said of the columns.
+pandas fills short lines with missing values, renames columns of the same name, takes the first row
+of a file without a header for names and leaves out what follows a NUL byte. So the bytes and the
+number of cells in each line are checked first; the ``csv`` module counts cells as pandas does.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import pandas as pd
 
 from skhp.exceptions import TableError
 from skhp.shared.nearest_name import nearest_name
-from skhp.tables.cell_types import is_number
+from skhp.tables.cell_texts import is_number
 from skhp.tables.columns import require_distinct_names
 
 _ENCODING = "utf-8-sig"
@@ -139,7 +138,7 @@ def _check_outline(path: Path, header: bool | None) -> list[str]:
 
 
 def _refuse_other_separators(path: Path, first: list[str]) -> None:
-    # With a comma in a name, or for the decimal point, the commas make cells, too.
+    # Commas within names or numbers make cells in a file that has another separator, too.
     line = ",".join(first)
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if line.count(separator) >= len(first) and (len(first) == 1 or separator != "|"):
@@ -178,7 +177,7 @@ def _read_frame(path: Path, header: bool | None) -> pd.DataFrame:
             f"no such file: {str(path)!r}.{suggestion} Give the path of a CSV or Parquet file."
         )
     if not path.is_file():
-        # It would be waited for, and it is read more than once.
+        # A pipe may never end, and the file is read more than once.
         raise TableError(f"{str(path)!r} is a pipe or a device: save the table as a file.")
     match path.suffix.lower():
         case ".csv":

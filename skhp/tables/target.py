@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from skhp.exceptions import TableError
-from skhp.shared.class_targets import rarest_position
+from skhp.shared.class_targets import class_labels, rarest_position
+from skhp.shared.pipelines import last_step
 from skhp.tables.columns import describe_type
 
 # One for the test set; of the other three, each fold scores on one, and of the two that are left
@@ -25,19 +32,11 @@ class Target:
     """A target of two classes or more, encoded as whole numbers with the rarest class last.
 
     So the rarer of two classes is 1, the positive class of scikit-learn's ``f1`` and its kin.
-
-    Parameters
-    ----------
-    name : str
-        Its column.
-    codes : ndarray of int, shape (n_rows,)
-    labels : ndarray of shape (n_classes,)
-        The class behind each code. They are in sorted order, but for the rarest.
     """
 
     name: str
     codes: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray  # of each code; sorted, but for the rarest, which is last
 
     @property
     def rare_code(self) -> int:
@@ -58,34 +57,7 @@ class Target:
 def encode_target(
     column: pd.Series, name: str, place_of_row: Callable[[int], str] = "row {}".format
 ) -> Target:
-    """Encode a target without missing values; the rarest class, or the last of them, comes last.
-
-    Parameters
-    ----------
-    column : Series
-        Text, truth values or few different numbers.
-    name : str
-        The name that messages use.
-    place_of_row : callable, default="row {}".format
-        What a message calls the row of the index.
-
-    Returns
-    -------
-    Target
-
-    Raises
-    ------
-    TableError
-        If there is one class only, a class has too few rows, or the target is a measurement.
-
-    Examples
-    --------
-    >>> target = encode_target(pd.Series(["sick"] * 4 + ["well"] * 9), "state")
-    >>> target.labels
-    array(['well', 'sick'], dtype='<U4')
-    >>> int(target.codes.sum())
-    4
-    """
+    """Encode a target without missing values; the rarest class (the last of several) comes last."""
     kind = types.infer_dtype(column)
     if kind in ("integer", "floating", "mixed-integer-float"):
         _refuse_measurement(column, name)
@@ -95,7 +67,7 @@ def encode_target(
             f"{describe_type(column, place_of_row)}: name another column with --target, or turn "
             "all of it into text."
         )
-    # Through a list, so that text and extension types of pandas become plain types of numpy.
+    # A list turns the text and extension types of pandas into plain types of numpy.
     labels, codes, counts = np.unique(
         np.array(column.tolist()), return_inverse=True, return_counts=True
     )
@@ -121,7 +93,7 @@ def encode_target(
 def _refuse_measurement(column: pd.Series, name: str) -> None:
     distinct = column.nunique()
     fractions = bool((column % 1 != 0).any())
-    # Fractions that hardly come back are measured even where there are few of them.
+    # Fractions of which few occur twice are measurements, even where there are few of them.
     limit = min(_MANY_NUMBERS, len(column) // 4) if fractions else _MANY_WHOLE_NUMBERS
     if distinct > limit:
         raise TableError(
@@ -129,3 +101,86 @@ def _refuse_measurement(column: pd.Series, name: str) -> None:
             "class (regression is not done here): name another column with --target, or replace "
             "the numbers by classes such as low and high."
         )
+
+
+def _knows_probabilities(self: OriginalLabels) -> bool:
+    return hasattr(self.estimator, "predict_proba")
+
+
+class OriginalLabels(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """A classifier that learns 0, 1, ... in a given order of the labels and answers with labels.
+
+    scikit-learn sorts labels, and takes the last of two for the positive one. Here the order says
+    which one is positive, for a network that watches F1 too, and the caller sees labels only.
+    """
+
+    def __init__(self, estimator: ClassifierMixin, labels: np.ndarray) -> None:
+        self.estimator = estimator
+        self.labels = labels
+
+    def fit(self, X: object, y: object) -> OriginalLabels:
+        """Fit the classifier to the codes of `y`, which holds each of the labels."""
+        self.classes_ = np.asarray(self.labels)
+        y = np.asarray(y)
+        if not np.array_equal(np.unique(y), np.sort(self.classes_)):
+            raise ValueError(
+                f"the classes of y are {np.unique(y).tolist()}, but labels are "
+                f"{self.classes_.tolist()}: give one label for each class, and rows of each."
+            )
+        codes = (y[:, None] == self.classes_).argmax(axis=1)
+        self.estimator_ = clone(self.estimator).fit(X, codes)
+        return self
+
+    def predict(self, X: object) -> np.ndarray:
+        """The label of each row."""
+        check_is_fitted(self)
+        return self.classes_[self.estimator_.predict(X)]
+
+    @available_if(_knows_probabilities)
+    def predict_proba(self, X: object) -> np.ndarray:
+        """Probabilities of shape (n_rows, n_classes), a column for each of ``classes_``."""
+        check_is_fitted(self)
+        return self.estimator_.predict_proba(X)
+
+
+def with_original_labels(pipeline: Pipeline, labels: np.ndarray) -> Pipeline:
+    """The same fitted pipeline, not trained anew, answering with labels instead of codes."""
+    *before, (name, fitted) = pipeline.steps
+    labelled = OriginalLabels(clone(fitted), labels)
+    labelled.estimator_, labelled.classes_ = fitted, np.asarray(labels)
+    return Pipeline([*before, (name, labelled)])
+
+
+class LearnsLabels(ClassifierMixin, BaseEstimator):
+    """A classifier that is given the labels which one-hot rows stand for.
+
+    scikit-learn's own classifiers learn each column by itself, or refuse one-hot rows.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def __sklearn_tags__(self) -> Any:
+        return get_tags(self.estimator)
+
+    def fit(self, X: object, y: object) -> Self:
+        """Fit a clone."""
+        self.estimator_ = clone(self.estimator).fit(X, class_labels(y))
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "estimator_" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self.estimator_, name)
+
+
+def on_classes(estimator: Any) -> Any:
+    """The classifier, wrapped where it does not take one-hot rows for classes.
+
+    Networks and searchers of skhp take one-hot rows themselves.
+    """
+    last = last_step(estimator)
+    # A searcher of skhp is known by what it tells of its target.
+    ours = ("__skhp_fit_task__", "target_summary")
+    takes_rows = any(hasattr(type(last), name) for name in ours)
+    return estimator if takes_rows else LearnsLabels(estimator)

@@ -212,7 +212,10 @@ def test_regressors_are_compared_by_the_metrics_of_numbers():
     dummy = compare(given, patients, progression, **QUICK).frame
     assert dummy.loc[("dummy", "r2"), "mean"] == pytest.approx(0, abs=0.05)
     boosted = compare(
-        given, patients, progression, **QUICK | {"baseline": "gradient_boosting", "n_repeats": 1}
+        given,
+        patients,
+        progression,
+        **QUICK | {"baseline": "gradient_boosting", "n_repeats": 1, "cv": 2},
     ).frame
     assert boosted.loc[("gradient_boosting", "r2"), "mean"] > 0.2
 
@@ -231,8 +234,10 @@ def test_named_baselines_take_tables_as_they_are(patients, baseline):
 
 
 def test_logistic_is_tuned_within_each_split():
-    comparison = compare({"dummy": DummyClassifier()}, X, Y, **QUICK | {"baseline": "logistic"})
-    by_hand = compare({"strong": LogisticRegression(C=1e-3)}, X, Y, **QUICK)
+    comparison = compare(
+        {"dummy": DummyClassifier()}, X, Y, **QUICK | {"baseline": "logistic", "n_repeats": 1}
+    )
+    by_hand = compare({"strong": LogisticRegression(C=1e-3)}, X, Y, **QUICK | {"n_repeats": 1})
     assert (
         comparison.frame.loc[("logistic", "f1"), "mean"]
         > by_hand.frame.loc[("strong", "f1"), "mean"]

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from skhp.comparison.display import ComparisonDisplay
-from skhp.comparison.result import Comparison
+from skhp.comparison.result import Comparison, ComparisonDisplay
 from skhp.comparison.verdict import DummyScore, dummy_sentences, verdict_sentence
 from skhp.exceptions import SettingsError
 

@@ -15,7 +15,15 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncod
 from skopt.space import Real
 
 from skhp import KerasClassifier, KerasMLPClassifier
-from skhp.inspection.value_text import NOT_SET, number_text, short_texts, value_key, value_text
+from skhp.inspection.value_text import (
+    NOT_SET,
+    decimals_of,
+    number_text,
+    public_name,
+    short_texts,
+    value_key,
+    value_text,
+)
 
 
 class Plain:
@@ -141,3 +149,17 @@ def test_labels_are_short_and_as_different_as_the_values():
     assert labels[:4] == ["0.1235", "0.12345678902", "a lambda", "a lambda (2)"]
     assert len(labels[4]) == 10
     assert labels[5:] == ["relu"]
+
+
+def test_private_classes_are_called_by_a_public_base():
+    class _Counting(dict):
+        pass
+
+    assert public_name(_Counting()) == "dict"
+
+
+def test_decimals_follow_from_the_largest_number():
+    assert (
+        decimals_of(np.array([0.5, 0.12345, np.nan]), 3),
+        decimals_of(np.array([1234.5]), 3),
+    ) == (3, 0)

@@ -11,8 +11,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 from skhp import JournalMismatchError
-from skhp.comparison.baselines.lasso import BASELINE_C
 from skhp.comparison.compare import compare
+from skhp.comparison.named_baselines import BASELINE_C
 from skhp.exceptions import SettingsError, StudyError
 from skhp.study.study import Settings, run_study
 from skhp.tables.table import make_table, read_table

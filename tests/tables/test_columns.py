@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from skhp.exceptions import TableError
-from skhp.tables.columns import require_distinct_names, sort_columns
+from skhp.tables.columns import are_codes, describe_type, require_distinct_names, sort_columns
 
 N = 12
 
@@ -75,3 +75,17 @@ def test_distinct_names():
     require_distinct_names(["a", "b"], "t")
     with pytest.raises(TableError, match=r"of t are named 'b' \(columns 2 and 3\)"):
         require_distinct_names(["a", "b", "b", "b"], "t")
+
+
+def test_codes_are_numbers_of_which_one_has_a_leading_zero():
+    assert (are_codes(pd.Series(["01067", "80331"])), are_codes(pd.Series(["0.5", "80331"]))) == (
+        True,
+        False,
+    )
+
+
+def test_several_types_are_described_with_their_rows():
+    assert (
+        describe_type(pd.Series([1, "a"], dtype=object))
+        == "values of several types (int 1 in row 0, str 'a' in row 1)"
+    )

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhp.tables.labels import OriginalLabels, with_original_labels
+from skhp.tables.target import OriginalLabels, with_original_labels
 
 LABELS = ["well", "ill", "dead"]
 

@@ -2,7 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skhp.tables.preparation import Imputation, make_preparation, missing_cells
+from skhp.tables.preparation import (
+    Imputation,
+    PlainCategories,
+    PlainNumbers,
+    make_preparation,
+    missing_cells,
+)
 
 
 def test_prepared_values_by_hand():
@@ -118,3 +124,17 @@ def test_a_category_called_none_is_known_again_though_pandas_reads_it_as_missing
     np.testing.assert_array_equal(
         preparation.transform(pd.DataFrame({"pool": [np.nan, "big"]})), [[1, 0], [0, 1]]
     )
+
+
+def test_a_category_is_spelled_as_it_was_learned():
+    plain = PlainCategories(merged=["ward"]).fit(pd.DataFrame({"ward": ["north", "south"]}))
+    assert plain.transform(pd.DataFrame({"ward": ["North ", "east"]})).to_numpy().tolist() == [
+        ["north"],
+        ["east"],
+    ]
+
+
+def test_texts_and_numbers_that_mean_missing_are_missing():
+    plain = PlainNumbers(missing=["-999", "?"])
+    numbers = plain.fit_transform(pd.DataFrame({"age": [30, -999], "rate": ["?", "1.5"]}))
+    np.testing.assert_array_equal(numbers, [[30, np.nan], [np.nan, 1.5]])

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skhp.tables.spellings import main_spelling, spelling_key, spellings_of_one_label
+from skhp.tables.cell_texts import (
+    describe_spellings,
+    main_spelling,
+    spelling_key,
+    spellings_of_one_label,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +68,7 @@ def test_the_main_spelling_is_the_most_frequent_and_bare():
     assert main_spelling(["No", "no "], {"No": 2, "no ": 7}) == "no"
     assert main_spelling(["'No'", "no"], {"'No'": 8, "no": 7}) == "No"
     assert main_spelling(["01", "1"], {"01": 7, "1": 7}) == "1"
+
+
+def test_spellings_are_described_with_their_rows():
+    assert describe_spellings([["no", "no "]], {"no": 7, "no ": 2}) == "'no' (7 rows) and 'no ' (2)"

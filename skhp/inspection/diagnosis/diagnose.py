@@ -14,8 +14,6 @@ from skhp.inspection.search_results import search_results
 from skhp.inspection.training_history import fitted_network
 from skhp.inspection.value_text import public_name
 
-__all__ = ["diagnose"]
-
 
 def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None = None) -> Diagnosis:
     """Say in words what the training of an estimator, or a search, has done wrong.
@@ -31,8 +29,8 @@ def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None =
         a search.
     y : array-like, default=None
         The target that it was fitted on. With it, the rows held out are counted and the losses are
-        compared to that of a constant prediction; without, to the most that such a one can have.
-        A search of skhp knows it from its own `fit`.
+        compared to that of the best constant prediction; without, to the highest loss that this can
+        have. A search of skhp knows it from its own `fit`.
     metric : str, default=None
         Of several scores of a search; None is the one that it was refitted for.
 
@@ -84,9 +82,9 @@ def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None =
     is_search = hasattr(estimator, "cv_results_")
     if is_search:
         findings += findings_of_search(search_results(estimator, metric))
-    # A search of skhp has been given the target in its fit.
+    # A search of skhp keeps a summary of the target of its fit.
     target = getattr(estimator, "target_summary", None) if y is None else y
-    # A refit for the median of the folds is to end where they were best.
+    # A refit for the median of the folds ends where the folds were best.
     epochs_are_given = getattr(estimator, "refit_epochs", None) is None
     try:
         fit = examined_fit(estimator, target, epochs_are_given=epochs_are_given)
@@ -120,12 +118,12 @@ def _unexamined(fit: ExaminedFit, has_target: bool) -> list[str]:
 
 
 def _to_record(fit: ExaminedFit) -> str:
-    """What to change so that the loss of rows held out is recorded; nothing where nothing can."""
+    """The setting that records the loss of rows held out; an empty text if there is none."""
     if not fit.epochs_are_given:
         return ", for refit_epochs='median' trains on all rows"
     if "early_stopping" not in fit.parameters or fit.is_wrapped:
         return f". Set {fit.own_name('validation_fraction')}=0.2"
     if fit.parameters["early_stopping"] or "n_iter_no_change" in fit.parameters:
-        # scikit-learn's networks record a score of them at most.
+        # scikit-learn's networks record a score of the rows held out, never their loss.
         return ""
     return ". Set early_stopping=True, or give X_val and y_val to fit"

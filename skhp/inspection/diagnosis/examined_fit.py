@@ -1,4 +1,4 @@
-"""What a diagnosis found."""
+"""What a diagnosis looks at: the curves of a fit, their statistics, and the findings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,56 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 
 from skhp.inspection.training_history import layers_of, training_history
+from skhp.inspection.value_text import is_number, value_text
 from skhp.shared.class_targets import TargetSummary, target_summary
 
-__all__ = ["Diagnosis", "ExaminedFit", "Finding", "examined_fit"]
+# The standard deviation of normal noise, divided by its median absolute deviation.
+_NORMAL = 1.4826
+
+
+def smoothed(curve: np.ndarray) -> np.ndarray:
+    """Medians of each epoch with its two neighbours; the first and the last as they are."""
+    if len(curve) < 3:
+        return curve
+    middle = np.median([curve[:-2], curve[1:-1], curve[2:]], axis=0)
+    return np.concatenate([curve[:1], middle, curve[-1:]])
+
+
+def noise(curve: np.ndarray) -> float:
+    """Standard deviation of the scatter of single epochs around a curve that bends slowly.
+
+    It is taken from the median absolute second difference, in which slopes cancel and a few jumps
+    do not count; 0 for fewer than four epochs.
+    """
+    if len(curve) < 4:
+        return 0.0
+    bends = curve[2:] - 2 * curve[1:-1] + curve[:-2]
+    return float(_NORMAL * np.median(np.abs(bends)) / np.sqrt(6))
+
+
+def share_of_late_fall(curve: np.ndarray) -> float:
+    """Which share of its whole fall a curve fell in the last quarter of its epochs.
+
+    A straight fall has a quarter; an exponential one that ends after two time constants has a
+    tenth; one that has come to rest has nothing. 0 for a curve that fell by no more than its noise.
+    """
+    if len(curve) < 2:
+        return 0.0
+    quiet = smoothed(curve)
+    quarter = max(1, len(curve) // 4)
+    # Medians of the neighbouring epochs replace the two ends, which are single epochs.
+    width = min(3, quarter)
+    end = float(np.median(curve[-width:]))
+    before = float(np.median(curve[-quarter - width : len(curve) - quarter] if quarter else end))
+    fall, whole = before - end, float(quiet[0]) - end
+    if whole <= 0 or fall <= 2 * noise(curve[-2 * quarter - 2 :]) / np.sqrt(width):
+        return 0.0
+    return fall / whole
+
+
+def falling_share(curve: np.ndarray) -> float:
+    """Share of the epochs whose value is below that of the epoch before."""
+    return float(np.mean(np.diff(curve) < 0)) if len(curve) > 1 else 0.0
 
 
 @dataclass(frozen=True)
@@ -89,8 +136,7 @@ _CROSSENTROPIES = {
 }
 _SQUARED_ERRORS = {"auto", "mse", "mean_squared_error", "squared_error"}
 
-# What a parameter of skhp's multilayer perceptrons is called elsewhere: by scikit-learn, and by
-# SciKeras, whose wrappers route it.
+# The names that scikit-learn and SciKeras have for parameters of skhp's multilayer perceptrons.
 _ALIASES = {
     "learning_rate": ("learning_rate_init", "optimizer__learning_rate"),
     "epochs": ("max_iter",),
@@ -103,43 +149,21 @@ _ALIASES = {
 
 @dataclass(frozen=True)
 class ExaminedFit:
-    """Curves of a fit, how it ended and what it was to do.
-
-    Parameters
-    ----------
-    loss : ndarray of shape (n_epochs,)
-    val_loss : ndarray of shape (n_epochs,) or None
-        None where no rows were held out.
-    kept_epoch : int
-        Whose weights were kept, counted from 1.
-    stop_reason : str
-    parameters : dict of str to object
-    constant_loss : float or None
-        The loss of the best constant prediction, where it is known; without the target the most
-        that it can be for so many classes.
-    held_out_rows : int or None
-        How many rows early stopping watched, where it is known.
-    rarest_held_out : int or None
-        How many of them were of the rarest class.
-    chosen_by : str or None, default=None
-        The curve by which `kept_epoch` was chosen among all; None where the last one was kept.
-    unscaled_target : TargetSummary or None, default=None
-        What a regressor was trained to predict, where nothing brings that to unit variance.
-    epochs_are_given : bool, default=True
-        Whether somebody said how long to train; a refit for the median of the folds is not such.
-    """
+    """The curves of a fit, how it ended, and its parameters."""
 
     loss: np.ndarray
-    val_loss: np.ndarray | None
-    kept_epoch: int
+    val_loss: np.ndarray | None  # None where no rows were held out
+    kept_epoch: int  # counted from 1
     stop_reason: str
     parameters: Mapping[str, Any]
+    # The loss of the best constant prediction; without the target the most that it can be.
     constant_loss: float | None = None
     held_out_rows: int | None = None
     rarest_held_out: int | None = None
-    chosen_by: str | None = None
+    chosen_by: str | None = None  # the curve that chose `kept_epoch`; None where nothing did
+    # The target of a regressor, where nothing scales it to unit variance.
     unscaled_target: TargetSummary | None = None
-    epochs_are_given: bool = True
+    epochs_are_given: bool = True  # not so in a refit for the median of the folds
 
     @property
     def watched(self) -> np.ndarray:
@@ -154,7 +178,7 @@ class ExaminedFit:
 
     @property
     def is_wrapped(self) -> bool:
-        """Whether it is a model of the user's, in a wrapper."""
+        """Whether the estimator wraps a model of the user."""
         return "model" in self.parameters
 
     def own_name(self, parameter: str) -> str:
@@ -163,7 +187,7 @@ class ExaminedFit:
             "validation_split"
         )
         if parameter == "validation_fraction" and draws_rows and parameter in self.parameters:
-            # A wrapper has both, of which this one is in use.
+            # A wrapper has both parameters, and uses this one.
             return parameter
         for alias in _ALIASES.get(parameter, ()):
             if alias in self.parameters:
@@ -173,23 +197,35 @@ class ExaminedFit:
             return routed.get(parameter, parameter)
         return parameter
 
+    def named(self, parameter: str) -> str:
+        """A parameter by the name that the estimator has for it, with its value."""
+        name = self.own_name(parameter)
+        value = self.parameters.get(name)
+        return f"{name} (now {value_text(value)})" if is_number(value) else name
+
+    @property
+    def larger_network(self) -> str:
+        """How a message names a larger network."""
+        if self.is_wrapped:
+            return "a larger model"
+        name = self.own_name("neurons")
+        return "more neurons or hidden_layers" if name == "neurons" else f"larger {name}"
+
+    @property
+    def smaller_network(self) -> str:
+        """How a message names a smaller network."""
+        if self.is_wrapped:
+            return "a smaller model, or one with dropout or penalties"
+        name = self.own_name("neurons")
+        if name != "neurons":
+            return f"smaller {name}, a larger {self.own_name('l2')}"
+        return "fewer neurons, a larger l2 or dropout"
+
 
 def examined_fit(
     estimator: Any, y: ArrayLike | TargetSummary | None = None, *, epochs_are_given: bool = True
 ) -> ExaminedFit:
-    """Read a fitted estimator, the last step of a pipeline or the best one of a search.
-
-    Parameters
-    ----------
-    estimator : estimator
-    y : array-like or TargetSummary, default=None
-        What it was fitted on.
-    epochs_are_given : bool, default=True
-
-    Returns
-    -------
-    ExaminedFit
-    """
+    """Read a fitted estimator, the last step of a pipeline or the best one of a search."""
     history = training_history(estimator)
     layers = list(layers_of(estimator))
     network = layers[-1]
@@ -219,10 +255,10 @@ def examined_fit(
 
 
 def _learnt_target(layers: list[Any], y: Any) -> TargetSummary | None:
-    """The target as the network saw it, which what surrounds the network may have transformed."""
+    """The target as the network saw it, after the transformers around the network."""
     transformers = [layer.transformer_ for layer in layers if hasattr(layer, "transformer_")]
     if isinstance(y, TargetSummary):
-        # How values are transformed cannot be told of their mean.
+        # A mean cannot be transformed as the values are.
         return replace(y, means=None, deviations=None) if transformers else y
     if y is not None and transformers:
         y = np.asarray(y)
@@ -241,7 +277,7 @@ def _constant_loss(
     if classes is None:
         if loss not in _SQUARED_ERRORS or target is None or target.deviations is None:
             return None
-        # The loss of a network that scales its target is of the scaled one.
+        # A network that scales its target has the loss of the scaled target.
         learnt_scale = np.ravel(getattr(network, "target_scale_", 1.0))
         return float(np.mean(np.square(target.deviations / learnt_scale)))
     if loss not in _CROSSENTROPIES or np.ndim(classes) != 1 or len(classes) < 2:
@@ -261,7 +297,7 @@ def _held_out(
         return None, None
     split = parameters.get("validation_split")
     if isinstance(split, float) and split and watched is not None:
-        # The last rows, whatever class they are of.
+        # These are the last rows of the table, of any class.
         return target.n_rows - math.floor(target.n_rows * (1 - split)), None
     fraction = parameters.get("validation_fraction")
     if not parameters.get("early_stopping") or not isinstance(fraction, float):

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from skhp.inspection.diagnosis.curve_statistics import falling_share, noise, share_of_late_fall
-from skhp.inspection.diagnosis.examined_fit import ExaminedFit, Finding
-from skhp.inspection.value_text import is_number, number_text, value_text
+from skhp.inspection.diagnosis.examined_fit import (
+    ExaminedFit,
+    Finding,
+    falling_share,
+    noise,
+    share_of_late_fall,
+)
+from skhp.inspection.value_text import is_number, number_text
 
-__all__ = ["findings_of_fit"]
-
-# Each limit is far from what healthy fits show, so that a finding is no matter of luck.
+# Each limit is far from what healthy fits show, so that chance does not give a finding.
 _ERRATIC = 0.1  # scatter of single epochs, in losses of a constant prediction
 _WORSE_THAN_NOTHING = 1.2  # losses of a constant prediction
 _STILL_FALLING = 0.1  # share of the whole fall that came in the last quarter of the epochs
@@ -38,11 +41,8 @@ _LAST_FALL = 0.01  # share of the whole fall that came in the last tenth of the 
 
 
 def findings_of_fit(fit: ExaminedFit) -> list[Finding]:
-    """What the rules find.
-
-    A loss that exploded, or that is erratic, says nothing else; nor does one that hardly moved.
-    """
-    # First, as a target far from unit scale may be the reason for all the others.
+    """The findings of all rules; a loss that explodes or stands still hides most of them."""
+    # The scale of the target comes first, because it may cause all other findings.
     target = _found(fit, [target_not_scaled])
     for rule in (non_finite_loss, learning_rate_too_high, learning_rate_too_low):
         if (finding := rule(fit)) is not None:
@@ -53,10 +53,10 @@ def findings_of_fit(fit: ExaminedFit) -> list[Finding]:
 
 
 def target_not_scaled(fit: ExaminedFit) -> Finding | None:
-    """A regressor learns numbers far from unit scale, which first weights and rates are made for.
+    """A regressor learns numbers far from unit scale, for which initial weights and rates are made.
 
-    Either end is far: of values around 1,000 the output has to grow for many epochs, and of values
-    around 0.001 each step of the learning rate overshoots.
+    The output has to grow for many epochs to reach values around 1,000, and each step of the
+    learning rate overshoots values around 0.001.
     """
     target = fit.unscaled_target
     if target is None or target.means is None or target.deviations is None:
@@ -97,14 +97,14 @@ def non_finite_loss(fit: ExaminedFit) -> Finding | None:
     return Finding(
         "non_finite_loss",
         f"The loss became NaN or infinite in epoch {epoch}. Try a smaller "
-        f"{_named(fit, 'learning_rate')} and inputs scaled to unit variance.",
+        f"{fit.named('learning_rate')} and inputs scaled to unit variance.",
         float(epoch),
         fit.own_name("learning_rate"),
     )
 
 
 def learning_rate_too_high(fit: ExaminedFit) -> Finding | None:
-    """The training loss jumps about, or ends above that of knowing nothing without falling."""
+    """The training loss scatters, or stays above the loss of a constant prediction."""
     late = fit.loss[len(fit.loss) // 4 :]
     scatter = noise(late) / fit.reference
     level = float(np.median(fit.loss[len(fit.loss) // 2 :])) / fit.reference
@@ -112,7 +112,7 @@ def learning_rate_too_high(fit: ExaminedFit) -> Finding | None:
         return Finding(
             "learning_rate_too_high",
             f"The training loss is erratic: from epoch to epoch it scatters by {_of(scatter)} "
-            f"the loss of knowing nothing. Try a smaller {_named(fit, 'learning_rate')}.",
+            f"the loss of knowing nothing. Try a smaller {fit.named('learning_rate')}.",
             scatter,
             fit.own_name("learning_rate"),
         )
@@ -121,7 +121,7 @@ def learning_rate_too_high(fit: ExaminedFit) -> Finding | None:
         return Finding(
             "learning_rate_too_high",
             f"The training loss stays at {number_text(round(level, 1))} times that of knowing "
-            f"nothing. Try a smaller {_named(fit, 'learning_rate')}.",
+            f"nothing. Try a smaller {fit.named('learning_rate')}.",
             level,
             fit.own_name("learning_rate"),
         )
@@ -129,7 +129,7 @@ def learning_rate_too_high(fit: ExaminedFit) -> Finding | None:
 
 
 def learning_rate_too_low(fit: ExaminedFit) -> Finding | None:
-    """The training loss falls steadily, but so slowly that it will not get anywhere."""
+    """The training loss falls steadily, but takes too many epochs to halve."""
     if len(fit.loss) < 4 or falling_share(fit.loss) < _STEADY:
         return None
     pace = float(fit.loss[0] - fit.loss[-1]) / (len(fit.loss) - 1)
@@ -141,7 +141,7 @@ def learning_rate_too_low(fit: ExaminedFit) -> Finding | None:
     return Finding(
         "learning_rate_too_low",
         f"The training loss falls evenly, but at a pace that takes {_count(epochs)} epochs to "
-        f"halve it. Try a larger {_named(fit, 'learning_rate')}.",
+        f"halve it. Try a larger {fit.named('learning_rate')}.",
         epochs,
         fit.own_name("learning_rate"),
     )
@@ -156,13 +156,13 @@ def underfitting(fit: ExaminedFit) -> Finding | None:
     if share < _NOTHING_LEARNT:
         return None
     parameter = fit.own_name("neurons")
-    advice = f"try {_larger(fit)}; if that changes nothing, the columns say nothing"
+    advice = f"try {fit.larger_network}; if that changes nothing, the columns say nothing"
     for penalty, much in (("l2", _MUCH_L2), ("dropout", _MUCH_DROPOUT)):
         name = fit.own_name(penalty)
         value: Any = fit.parameters.get(name)
-        # scikit-learn's alpha is 1e-4 where nobody sets it.
+        # The default of scikit-learn's alpha is 1e-4.
         if is_number(value) and (value >= much if name == penalty else value > much):
-            parameter, advice = name, f"try a smaller {_named(fit, penalty)}"
+            parameter, advice = name, f"try a smaller {fit.named(penalty)}"
             break
     return Finding(
         "underfitting",
@@ -183,7 +183,7 @@ def overfitting(fit: ExaminedFit) -> Finding | None:
 def _risen(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
     """The weights kept are those of an epoch long after the best one."""
     if fit.parameters.get("early_stopping"):
-        # They are those of the best epoch, if not by the loss then by what was watched.
+        # The weights are those of the best epoch, by the loss or by the curve that was watched.
         return None
     until = val_loss[: fit.kept_epoch]
     width = max(3, len(until) // 10)
@@ -199,7 +199,7 @@ def _risen(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
         f"The network overfits: the validation loss was {least:.3g} around epoch "
         f"{int(np.argmin(until)) + 1} and is {now:.3g} in epoch {fit.kept_epoch}, whose weights "
         f"were kept, while the training loss fell to {trained:.3g}. Set early_stopping=True, or "
-        f"try fewer {fit.own_name('epochs')}, {_smaller(fit)}.",
+        f"try fewer {fit.own_name('epochs')}, {fit.smaller_network}.",
         now / least,
         "early_stopping" if "early_stopping" in fit.parameters else fit.own_name("epochs"),
     )
@@ -219,7 +219,7 @@ def _gaping(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
         "overfitting",
         f"The network overfits: its loss is {trained:.3g} on the training rows and {now:.3g} on "
         f"the validation rows, a gap of {_of(gap)} the loss of knowing nothing that grew while "
-        f"it trained. Try {_smaller(fit)}, or more rows.",
+        f"it trained. Try {fit.smaller_network}, or more rows.",
         gap,
         fit.own_name("l2"),
     )
@@ -230,7 +230,7 @@ def too_few_epochs(fit: ExaminedFit) -> Finding | None:
     if fit.stop_reason != "epochs" or not fit.epochs_are_given:
         return None
     n_epochs = len(fit.loss)
-    more = f"Try more {fit.own_name('epochs')}, or a larger {_named(fit, 'learning_rate')}."
+    more = f"Try more {fit.own_name('epochs')}, or a larger {fit.named('learning_rate')}."
     share = share_of_late_fall(fit.watched)
     if _still_falls(fit):
         return Finding(
@@ -265,14 +265,14 @@ def stopped_too_early(fit: ExaminedFit) -> Finding | None:
         "stopped_too_early",
         f"Early stopping ended the training after {len(fit.loss)} epochs, when {waited} had "
         f"brought no improvement, while the training loss was falling by {pace:.1%} an epoch: that "
-        f"may be chance. Try a larger {_named(fit, 'patience')}.",
+        f"may be chance. Try a larger {fit.named('patience')}.",
         float(waited),
         fit.own_name("patience"),
     )
 
 
 def few_validation_rows(fit: ExaminedFit) -> Finding | None:
-    """So few rows are watched that their loss is mostly luck."""
+    """Early stopping watches too few rows, so that their loss is mostly chance."""
     if fit.rarest_held_out is not None and fit.rarest_held_out < _LEAST_OF_CLASS:
         count, of_what = fit.rarest_held_out, " of the rarest class"
     elif fit.held_out_rows is not None and fit.held_out_rows < _LEAST_ROWS:
@@ -283,7 +283,7 @@ def few_validation_rows(fit: ExaminedFit) -> Finding | None:
     return Finding(
         "few_validation_rows",
         f"Early stopping watched only about {count} {rows}{of_what}, too few to tell a better "
-        f"epoch from a lucky one. Try a larger {_named(fit, 'validation_fraction')}, or "
+        f"epoch from a lucky one. Try a larger {fit.named('validation_fraction')}, or "
         f"no early stopping, with {fit.own_name('epochs')} found by a search.",
         float(count),
         fit.own_name("validation_fraction"),
@@ -317,32 +317,9 @@ def _found(fit: ExaminedFit, rules: list[Callable[[ExaminedFit], Finding | None]
 
 
 def _of(share: float) -> str:
-    """A share of something, and how many times of it where that has fewer digits."""
+    """A share as a percentage, or as a multiple if it is large."""
     return f"{share:.0%} of" if share < _MANY_TIMES else f"{number_text(float(share))} times"
 
 
 def _count(number: float) -> str:
     return f"{number:,.0f}" if number < _READ_IN_FULL else number_text(number)
-
-
-def _larger(fit: ExaminedFit) -> str:
-    if fit.is_wrapped:
-        return "a larger model"
-    name = fit.own_name("neurons")
-    return "more neurons or hidden_layers" if name == "neurons" else f"larger {name}"
-
-
-def _smaller(fit: ExaminedFit) -> str:
-    if fit.is_wrapped:
-        return "a smaller model, or one with dropout or penalties"
-    name = fit.own_name("neurons")
-    if name != "neurons":
-        return f"smaller {name}, a larger {fit.own_name('l2')}"
-    return "fewer neurons, a larger l2 or dropout"
-
-
-def _named(fit: ExaminedFit, parameter: str) -> str:
-    """A parameter by the name that the estimator has for it, with its value."""
-    name = fit.own_name(parameter)
-    value = fit.parameters.get(name)
-    return f"{name} (now {value_text(value)})" if is_number(value) else name

@@ -8,14 +8,12 @@ import numpy as np
 from scipy import stats
 
 from skhp.inspection.diagnosis.examined_fit import Finding
-from skhp.inspection.displays.parameter_scale import scale_of
+from skhp.inspection.displays.axes import scale_of
 from skhp.inspection.search_results import SearchResults
 from skhp.inspection.value_text import is_number, number_text
 
-__all__ = ["findings_of_search"]
-
 _LEAST_VALUES = 3
-# From this many values on, they are the draws of a range and not those of a grid.
+# A parameter with this many values or more was drawn from a range, not tried on a grid.
 _DRAWN = 9
 _OUTER = 0.1  # share of a range, for the best candidate
 _OUTER_MEDIAN = 0.15  # for the median of the best ones
@@ -26,7 +24,7 @@ _MANY_FAILED = 0.2
 
 
 def findings_of_search(results: SearchResults) -> list[Finding]:
-    """What the rules find, of each candidate as it was in its last round."""
+    """The findings of all rules, with each candidate as it was in its last round."""
     results = results.last_rounds()
     return [*failed_candidates(results), *grid_edges(results), *undecided(results)]
 
@@ -66,13 +64,10 @@ def failed_candidates(results: SearchResults) -> list[Finding]:
 def grid_edges(results: SearchResults) -> list[Finding]:
     """The best value of a parameter is the smallest or the largest that was tried.
 
-    Of a grid, the best candidate has to be better than the best one with the next value, by a
-    corrected t-test of their folds [1]_; of a range, the best eighth of the candidates has to lie
-    at its end. That 0 is the least number of layers, and 1 that of neurons, is no edge.
-
-    References
-    ----------
-    .. [1] Nadeau and Bengio, "Inference for the generalization error", Machine Learning, 2003.
+    In a grid, the best candidate has to be better than the best one with the next value, by a
+    corrected t-test of their folds (Nadeau and Bengio, 2003). In a range, the best eighth of the
+    candidates has to lie at its end. The least possible number of layers (0) or
+    neurons (1) is not an edge.
     """
     best = results.best
     if best is None:
@@ -161,7 +156,7 @@ def _better(one: np.ndarray, other: np.ndarray) -> bool:
     n_folds = len(difference)
     if n_folds < 2 or difference.mean() <= 0:
         return False
-    # The folds share training rows, for which the variance is corrected.
+    # The variance is corrected, because the folds share training rows.
     error = difference.std(ddof=1) * np.sqrt(1 / n_folds + 1 / (n_folds - 1))
     return bool(difference.mean() > stats.t.ppf(1 - _CHANCE, n_folds - 1) * error)
 
@@ -171,7 +166,7 @@ def _end_of_the_best(results: SearchResults, name: str, usable: np.ndarray) -> s
     candidates = np.flatnonzero(usable & np.isfinite(shares))
     order = candidates[np.argsort(-results.means[candidates], kind="stable")]
     top = shares[order[: max(3, round(_BEST_SHARE * len(order)))]]
-    # As near an end as the median of so many draws is by chance only rarely.
+    # The median of that many draws is so near to an end by chance only rarely.
     for end, distances in (("smallest", top), ("largest", 1 - top)):
         if np.median(distances) < _OUTER_MEDIAN and distances[0] < _OUTER:
             return end

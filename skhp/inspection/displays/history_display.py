@@ -8,11 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from skhp.exceptions import InvalidParameterError
-from skhp.inspection.displays.drawing_area import drawing_area
+from skhp.inspection.displays.axes import drawing_area
 from skhp.inspection.training_history import TrainingHistory, greater_is_better, training_history
 from skhp.shared.nearest_name import nearest_name
-
-__all__ = ["HistoryDisplay"]
 
 _COLOURS = {"": "tab:blue", "val_": "tab:orange"}
 _ROWS = {"": "training rows", "val_": "validation rows"}
@@ -138,7 +136,7 @@ class HistoryDisplay:
             ax.set_yscale("log")
         ax.set(xlabel="epoch", ylabel=metric)
         ax.xaxis.get_major_locator().set_params(integer=True)
-        # Without an epoch 0, which there is not.
+        # The axis begins at epoch 1, since there is no epoch 0.
         ax.set_xlim(0.5, max(map(len, curves)) + 0.5)
         names = sorted({history.name for history in self.histories})
         count = f", {len(self.histories)} fits" if len(self.histories) > 1 else ""
@@ -164,7 +162,7 @@ class HistoryDisplay:
         curves = self._curves(prefix, metric)
         table = np.full((len(curves), max(map(len, curves))), np.nan)
         for row, curve in zip(table, curves, strict=True):
-            # Infinity would leave matplotlib without limits.
+            # matplotlib cannot choose the limits of an axis with an infinite value.
             row[: len(curve)] = np.where(np.isfinite(curve), curve, np.nan)
         lengths = np.array([len(curve) for curve in curves])
         in_training = (lengths[:, None] > np.arange(table.shape[1])).sum(axis=0)

@@ -11,9 +11,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import KFold
 
-from skhp.inspection.displays.parameter_scale import scale_of, wrapped_name
-
-__all__ = ["LEAST_CANDIDATES", "ParameterImportance", "draw_importance", "parameter_importance"]
+from skhp.inspection.displays.axes import scale_of, wrapped_name
 
 LEAST_CANDIDATES = 10
 _FOLDS = 5
@@ -25,22 +23,14 @@ _NOT_SET = -0.5
 
 @dataclass(frozen=True)
 class ParameterImportance:
-    """Importances, and how far they can be believed.
+    """Importances, and how far they can be believed."""
 
-    Parameters
-    ----------
-    of_parameter : dict of str to float
-        Mean squared error that a forest gains when the values of the parameter are shuffled, in
-        variances of the scores: about 0, also below, for one that does not matter, and up to 2.
-    spread : dict of str to float
-        Standard deviation of it over the shuffles.
-    explained : float
-        Share of the variance that the forest explains of candidates that it has not seen. Near 0 or
-        below, the importances tell nothing.
-    """
-
+    # Squared error that a forest gains when the values are shuffled, in variances of the scores:
+    # about 0, also below, for a parameter that does not matter, and up to 2.
     of_parameter: Mapping[str, float]
-    spread: Mapping[str, float]
+    spread: Mapping[str, float]  # standard deviation over the shuffles
+    # Share of the variance that the forest explains of candidates that it has not seen. Near 0 or
+    # below, the importances tell nothing.
     explained: float
 
 
@@ -50,19 +40,7 @@ def parameter_importance(
     """Permutation importance of the parameters for a random forest that predicts the scores.
 
     The forest predicts, and its parameters are shuffled, only for candidates that it was not fitted
-    on, in five folds. Of parameters that vary together, each looks less important than it is.
-
-    Parameters
-    ----------
-    values : dict of str to sequence
-        Of each parameter, the value of each candidate.
-    scores : ndarray of shape (n_candidates,)
-        Candidates without a finite score are left out.
-
-    Returns
-    -------
-    ParameterImportance or None
-        None for fewer than 10 candidates, or where all scores are equal.
+    on, in five folds. Where parameters vary together, each looks less important than it is.
     """
     finite = np.isfinite(scores)
     table = np.column_stack([scale_of(of).shares(of) for of in values.values()])[finite]
@@ -92,24 +70,14 @@ def parameter_importance(
     )
 
 
-# In a line of a name, where the bars stand beside another picture.
+# The longest line of a name, where the bars stand beside another picture.
 _LETTERS = 18
 
 
 def draw_importance(
     ax: Any, importance: ParameterImportance, short_names: Mapping[str, str], *, wide: bool = False
 ) -> None:
-    """Draw a bar for each parameter, the most important one on top.
-
-    Parameters
-    ----------
-    ax : matplotlib axes
-    importance : ParameterImportance
-    short_names : dict of str to str
-        What each parameter is called in the picture.
-    wide : bool, default=False
-        Whether there is room to say all in one line.
-    """
+    """Draw a bar for each parameter, the most important one on top."""
     names = sorted(importance.of_parameter, key=lambda name: importance.of_parameter[name])
     ax.barh(
         [wrapped_name(short_names[name], 40 if wide else _LETTERS) for name in names],

@@ -9,23 +9,24 @@ from typing import Any, Self
 import numpy as np
 
 from skhp.exceptions import InvalidParameterError
-from skhp.inspection.displays.drawing_area import drawing_area
-from skhp.inspection.displays.parallel_coordinates import draw_parallel_coordinates
+from skhp.inspection.displays.axes import drawing_area
 from skhp.inspection.displays.parameter_importance import (
     ParameterImportance,
     draw_importance,
     parameter_importance,
 )
-from skhp.inspection.displays.score_map import draw_score_curve, draw_score_map
+from skhp.inspection.displays.score_plots import (
+    draw_parallel_coordinates,
+    draw_score_curve,
+    draw_score_map,
+)
 from skhp.inspection.search_results import SearchResults, search_results
 from skhp.shared.nearest_name import nearest_name
-
-__all__ = ["SearchDisplay", "size_of_coordinates"]
 
 MOST_COORDINATES = 8
 # Up to this number of parameters, the bars of importance stand beside the coordinates.
 _MOST_BESIDE = 4
-# In inches. The letters of a wider picture are too small on a page.
+# In inches; a wider picture has letters that are too small on a page.
 _WIDTH, _HEIGHT = 10.0, 4.4
 _HEIGHT_OF_BARS, _HEIGHT_OF_BAR = 0.9, 0.22
 
@@ -34,7 +35,7 @@ class SearchDisplay:
     """How the score of a search depends on its parameters.
 
     One parameter is drawn as a curve of the mean score, with a band of a standard deviation of the
-    folds to either side; two as a heat map, or as coloured points where the candidates are no grid;
+    folds to either side; two as a heat map, or as coloured points where they are not a grid;
     more as parallel coordinates, a line for each candidate, and beside them the importance of each
     parameter (see `parameter_importance.py`). Where several candidates
     have the same values of the parameters shown, the best one is drawn. Candidates that failed are

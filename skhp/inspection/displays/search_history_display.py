@@ -7,10 +7,8 @@ from typing import Any, Self
 import numpy as np
 
 from skhp.exceptions import InvalidParameterError
-from skhp.inspection.displays.drawing_area import drawing_area
+from skhp.inspection.displays.axes import drawing_area
 from skhp.inspection.search_results import SearchResults, search_results
-
-__all__ = ["SearchHistoryDisplay"]
 
 _LABELS = {"candidates": "candidate", "seconds": "seconds of fitting, one after another"}
 

@@ -1,4 +1,4 @@
-"""A page of HTML that needs nothing but itself."""
+"""A page of HTML that needs no other file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from skhp.inspection.value_text import number_text, value_text
-
-__all__ = ["Number", "Section", "list_of", "page", "paragraph", "picture", "table"]
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 64rem;
@@ -73,9 +71,9 @@ def list_of(texts: Iterable[str]) -> str:
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table of values, which are written as everywhere; an absent number is an empty cell."""
+    """A table of values; a missing number is an empty cell."""
     cells = [[_cell(value) for value in row] for row in rows]
-    # A heading stands over its numbers.
+    # The heading of numbers is at the right, as the numbers are.
     numbers = [all(_NUMBER in row[k] for row in cells) for k in range(len(names))]
     head = "".join(
         f"<th{_NUMBER if number and cells else ''}>{html.escape(name)}</th>"
@@ -99,8 +97,7 @@ def _cell(value: object) -> str:
     return f'<td class="text">{html.escape(text)}</td>'
 
 
-# What a browser does not need of an SVG that stands within a page: it knows the namespaces, and
-# what made the picture is nobody's business.
+# A browser needs neither the XML header nor the namespaces nor the metadata of an SVG in a page.
 _SUPERFLUOUS = (
     re.compile(r"^.*?(?=<svg)", re.S),
     re.compile(r"<metadata>.*?</metadata>", re.S),
@@ -114,27 +111,12 @@ def picture(
     number: int,
     size: tuple[float, float] = (7.0, 4.2),
 ) -> str:
-    """A figure of HTML.
-
-    Parameters
-    ----------
-    draw : callable
-        Takes the axes to draw on.
-    caption : str
-    number : int
-        Of the picture in its page, so that no two share the names of their parts.
-    size : tuple of float, default=(7.0, 4.2)
-        Width and height in inches.
-
-    Returns
-    -------
-    str
-    """
-    # Not at the top: a report is the only place that needs it.
+    """A figure of HTML."""
+    # The import stands here, because only a report needs matplotlib.
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    # Of its own, so that no window of the user's session shows or keeps it.
+    # A figure without pyplot, so that the session of the user neither shows nor keeps it.
     figure = Figure(figsize=size, layout="constrained")
     draw(figure.add_subplot())
     text = io.StringIO()

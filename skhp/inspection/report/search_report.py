@@ -23,10 +23,15 @@ from skhp.inspection.displays.history_display import HistoryDisplay
 from skhp.inspection.displays.search_display import SearchDisplay, size_of_coordinates
 from skhp.inspection.displays.search_history_display import SearchHistoryDisplay
 from skhp.inspection.displays.threshold_display import ThresholdDisplay
-from skhp.inspection.report.candidates import assignments, candidates_table, number_of_candidates
-from skhp.inspection.report.new_rows import class_label, new_rows_tables
 from skhp.inspection.report.page import Section, list_of, page, paragraph, picture, table
-from skhp.inspection.report.settings import settings_tables
+from skhp.inspection.report.tables import (
+    assignments,
+    candidates_table,
+    class_label,
+    new_rows_tables,
+    number_of_candidates,
+    settings_tables,
+)
 from skhp.inspection.search_results import SearchResults, search_results
 from skhp.inspection.training_history import fitted_network, training_history
 from skhp.inspection.value_text import public_name
@@ -51,35 +56,7 @@ def write_report(
     y: ArrayLike | None = None,
     additions: Sequence[ReportAddition] = (),
 ) -> Path:
-    """Write a page about a search: one file of HTML, without any outside address.
-
-    Parameters
-    ----------
-    search : searcher
-        Fitted.
-    path : str or path
-        Of the page; a file that is there is replaced when the page is whole.
-    X : array-like of shape (n_samples, n_features), default=None
-        Rows that the search has not seen. With `X` and `y` the page shows scores, the confusion of
-        classes or the errors of numbers, and for two classes the threshold, and how far the
-        probabilities can be trusted.
-    y : array-like of shape (n_samples,), default=None
-    additions : sequence of ReportAddition, default=()
-        Sections beneath the verdict: what the search was set beside.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    NotFittedError
-        If the search is not fitted.
-    InvalidParameterError
-        If only one of `X` and `y` is given.
-    ImportError
-        If matplotlib is not installed (extra ``plot``).
-    """
+    """Write a page about a search: one file of HTML, without any outside address."""
     check_is_fitted(search)
     if (X is None) != (y is None):
         raise InvalidParameterError(
@@ -106,7 +83,7 @@ def write_report(
 
 
 def _results(search: Any) -> SearchResults:
-    """By the metric that the search was refitted for; of several without such, by the first."""
+    """The results by the metric that the search was refitted for, or else by the first one."""
     names = [str(name) for name in search.cv_results_ if str(name).startswith("mean_test_")]
     one_of_several = isinstance(search.refit, str) or len(names) == 1
     return search_results(search, None if one_of_several else names[0].removeprefix("mean_test_"))
@@ -119,7 +96,7 @@ def _new_rows(search: Any, results: SearchResults, X: Any, y: Any) -> str:
 
 
 def _best(search: Any, results: SearchResults) -> int | None:
-    """The candidate that was chosen; None where it has no score, as all of them failed."""
+    """The index of the chosen candidate; None if all candidates failed."""
     best = int(search.best_index_) if hasattr(search, "best_index_") else results.best
     return best if best is not None and np.isfinite(results.means[best]) else None
 
@@ -255,7 +232,7 @@ def _on_new_rows(
 
 
 def _rare_class(best: Any, searched: TargetSummary | None, y: np.ndarray) -> Any:
-    """The rarest class of the rows that were searched; new rows tell it where nothing else does."""
+    """The rarest class that the search or its estimator learnt, or else that of the new rows."""
     classes = list(best.classes_)
     learnt = (rare_class_of(best), None if searched is None else searched.rare_class)
     known = (label for label in learnt if label is not None and label in classes)
@@ -266,7 +243,7 @@ def _prediction_errors(y: np.ndarray, predicted: np.ndarray, ax: Any) -> None:
     from matplotlib.ticker import AutoLocator
 
     PredictionErrorDisplay.from_predictions(y, predicted, kind="actual_vs_predicted", ax=ax)
-    # scikit-learn's are at fifths of the range, which are not round numbers.
+    # scikit-learn sets ticks at fifths of the range, which are not round numbers.
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(AutoLocator())
 
@@ -294,10 +271,10 @@ def _replace(target: Path, text: str) -> None:
     """Write a file whole or not at all."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}-", suffix=".part")
     try:
-        # A name of a file may be in another encoding than that of the system.
+        # The name of a file may not be valid in the encoding of the system.
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
-        # A temporary file is its owner's alone; a page is like any other that the user makes.
+        # Only its owner may read a temporary file; a page gets the usual permissions of the user.
         umask = os.umask(0)
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)

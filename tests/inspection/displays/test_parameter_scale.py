@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skhp.inspection.displays.parameter_scale import NOT_SET, scale_of
+from skhp.inspection.displays.axes import NOT_SET, scale_of
 
 
 @pytest.mark.parametrize(

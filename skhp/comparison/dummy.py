@@ -1,4 +1,4 @@
-"""What answers without a look at the inputs reach: the least that an estimator has to beat."""
+"""The dummy: the best scores that constant answers reach, which an estimator has to beat."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from skhp.comparison.scores import (
 
 DUMMY = "dummy"
 
-# Of more classes than this, not each is tried as the constant answer.
+# With more classes than this, only the most frequent one is tried as the constant answer.
 _MOST_CLASSES = 10
 _OF_PROBABILITIES = ("neg_log_loss", "neg_brier_score", "average_precision", "d2_", "roc_auc")
 _FREQUENCIES = "the frequencies of the classes"
@@ -34,7 +34,7 @@ class Dummy(NamedTuple):
 
 
 class Always(DummyClassifier):
-    """Says one class, also where the training rows hold none of it."""
+    """Predict one class always, even if the training rows hold no row of it."""
 
     def __init__(self, *, constant: Any = None) -> None:
         super().__init__(strategy="constant", constant=constant)
@@ -53,13 +53,8 @@ def constant_answers(
 ) -> dict[str, Any]:
     """The estimators that always answer the same, by what they answer.
 
-    Of more than two classes each is tried if `each_class` says so: no named metric is greater for
-    another one than for the most frequent class.
-
-    Examples
-    --------
-    >>> list(constant_answers(np.array(["sick", "well", "well"]), for_classes=True))
-    ["always 'well'", "always 'sick'"]
+    With more than two classes, only `each_class` tries all of them: every named metric is greatest
+    for the most frequent class.
     """
     if not for_classes:
         return {"the mean": DummyRegressor(), "the median": DummyRegressor(strategy="median")}
@@ -92,7 +87,7 @@ def dummy_scores(
         for answer, estimator in constant_answers(y, for_classes, each_class, class_names).items()
     }
     answers = {metric: _best(metric, by_answer) for metric in scorer.metrics}
-    # The Brier score is that of the best probabilities, which the first one has.
+    # The first answer predicts the best probabilities, so the Brier score is taken from it.
     first = next(iter(by_answer.values()))
     of_repeats = tuple(
         tuple(
@@ -118,7 +113,7 @@ def _scored(
 ) -> tuple[tuple[FoldScores, ...], ...]:
     known: dict[int, tuple[FoldScores, ...]] = {}
     for of_repeat in splits.of_repeats:
-        # Repeats on the same splits are the same here.
+        # A constant answer has no seed: repeats on the same splits have the same scores.
         if id(of_repeat) not in known:
             known[id(of_repeat)] = tuple(
                 fit_and_score(clone(estimator), X, y, split, scorer) for split in of_repeat
@@ -131,7 +126,7 @@ def _best(metric: str, by_answer: Mapping[str, tuple[tuple[FoldScores, ...], ...
         answer: float(np.mean([one.scores[metric] for row in rows for one in row]))
         for answer, rows in by_answer.items()
     }
-    # Of equal ones the first; NaN is never greater.
+    # The first of equal answers stays, and NaN is never greater.
     best, highest = next(iter(means)), nan
     for answer, mean in means.items():
         if mean > highest + 1e-12 or (isnan(highest) and not isnan(mean)):

@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhp.comparison.baselines.lasso import BASELINE_C, make_lasso, tune_baseline
+from skhp.comparison.named_baselines import BASELINE_C, make_lasso, tune_baseline
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_the_lasso_is_named_as_each_scikit_learn_wants_it(penalty, named, monkey
             self.intercept_scaling = intercept_scaling
             self.random_state = random_state
 
-    monkeypatch.setattr("skhp.comparison.baselines.lasso.LogisticRegression", Version)
+    monkeypatch.setattr("skhp.comparison.named_baselines.LogisticRegression", Version)
     assert make_lasso(2).get_params().items() >= named.items()
 
 

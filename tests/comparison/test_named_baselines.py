@@ -15,9 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skhp.comparison.baselines import lasso as baseline_module
-from skhp.comparison.baselines.named_baselines import given_baseline, named_baseline
+from skhp.comparison import named_baselines
 from skhp.comparison.compare import compare
+from skhp.comparison.named_baselines import given_baseline, named_baseline
 from skhp.comparison.outer_splits import outer_splits
 
 QUICK = {"n_repeats": 1, "n_seeds": 1, "cv": 3, "verbose": 0}
@@ -61,7 +61,7 @@ def test_the_name_of_an_estimator_makes_it_the_baseline():
 def test_a_name_that_is_taken_is_told_apart():
     given = {"RandomForestClassifier": DecisionTreeClassifier()}
     assert given_baseline(given, FOREST)[0] == "RandomForestClassifier (baseline)"
-    one = compare({"logistic": DecisionTreeClassifier()}, X, Y, **QUICK)
+    one = compare({"logistic": DecisionTreeClassifier()}, X, Y, **QUICK | {"cv": 2})
     assert (one.baseline, one.names) == ("logistic (baseline)", ("logistic",))
 
 
@@ -125,11 +125,11 @@ TABLES = {
 @pytest.mark.parametrize(
     ("name", "table"),
     [
-        (name, table)
-        for name in ("logistic", "ridge", "lasso", "gradient_boosting")
-        for table in TABLES
-        # Boosting refuses a sparse table.
-        if (name, table) != ("gradient_boosting", "sparse")
+        # The linear baselines share their preparation; boosting refuses a sparse table.
+        *(("ridge", table) for table in TABLES),
+        *(("gradient_boosting", table) for table in TABLES if table != "sparse"),
+        ("logistic", "frame"),
+        ("lasso", "sparse"),
     ],
 )
 def test_named_baselines_take_tables_as_they_are(name, table):
@@ -158,7 +158,7 @@ def test_a_baseline_does_not_warn_of_its_own_convergence(for_classes, monkeypatc
             else Lasso(max_iter=1, tol=1e-12)
         )
 
-    replaced = "baseline.make_lasso" if for_classes else "named_baselines.Lasso"
+    replaced = "named_baselines.make_lasso" if for_classes else "named_baselines.Lasso"
     monkeypatch.setattr(f"skhp.comparison.{replaced}", never_there)
     y = Y if for_classes else X[:, 0] + np.arange(90.0)
     search = named("logistic" if for_classes else "lasso", X, y, for_classes)
@@ -174,5 +174,5 @@ def test_a_baseline_does_not_warn_of_its_own_convergence(for_classes, monkeypatc
 
 def test_other_warnings_are_left_alone():
     told = pytest.warns(ConvergenceWarning, match="a network")
-    with told, baseline_module.without_convergence_warnings():
+    with told, named_baselines.without_convergence_warnings():
         warnings.warn("a network did not", ConvergenceWarning, stacklevel=1)

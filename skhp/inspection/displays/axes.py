@@ -1,4 +1,4 @@
-"""Where the values of a parameter lie on an axis."""
+"""The axes that displays draw on, and where the values of a parameter lie on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,20 @@ import numpy as np
 
 from skhp.inspection.value_text import NOT_SET, is_number, short_texts, value_key
 
-__all__ = ["ParameterScale", "label_parameter_axis", "scale_of", "wrapped_name"]
+
+def drawing_area(display: object, ax: Any = None, size: tuple[float, float] | None = None) -> Any:
+    """The axes to draw on: those that were given, or those of a new figure of a size in inches."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"{type(display).__name__} draws with matplotlib, which is not installed. Install it "
+            "with: pip install matplotlib"
+        ) from error
+    if ax is None:
+        _, ax = plt.subplots(figsize=size, layout="constrained")
+    return ax
+
 
 # Below this ratio a logarithmic axis shows nothing that a linear one does not.
 _LEAST_LOG_RATIO = 10.0
@@ -21,27 +34,13 @@ _MOST_LEVELS = 12
 
 @dataclass(frozen=True)
 class ParameterScale:
-    """An axis for one parameter.
+    """An axis for one parameter."""
 
-    Parameters
-    ----------
-    kind : {"linear", "log", "levels"}
-        Levels are the values side by side, numbers ascending.
-    labels : tuple of str
-        Of each value that was tried, in the order of the axis.
-    keys : tuple of str
-        By which the values are known.
-    places : ndarray of shape (n_values,)
-        Where they are, ascending; NaN for a number that is not set.
-    whole : bool, default=False
-        Whether all values are whole numbers.
-    """
-
-    kind: str
+    kind: str  # "linear", "log" or "levels": the values side by side, numbers ascending
     labels: tuple[str, ...]
-    keys: tuple[str, ...]
-    places: np.ndarray
-    whole: bool = False
+    keys: tuple[str, ...]  # by which the values are known
+    places: np.ndarray  # ascending; NaN for a number that is not set
+    whole: bool = False  # whether all values are whole numbers
 
     @property
     def low(self) -> float:
@@ -63,17 +62,11 @@ class ParameterScale:
         return self._as_shares(self.positions(values))
 
     def ticks(self, least_gap: float) -> list[tuple[float, float, str]]:
-        """Position, share and label of values that were tried and stand apart.
-
-        Parameters
-        ----------
-        least_gap : float
-            Between neighbours, as a share of the axis.
-        """
+        """Position, share and label of values that were tried and stand apart."""
         shares = self._as_shares(self.places)
         known = np.flatnonzero(np.isfinite(shares))
         kept: list[int] = []
-        # Both ends first, as they say where the axis ends.
+        # Both ends come first, because they show where the axis ends.
         for place in [known[0], known[-1], *known[1:-1]]:
             if all(abs(shares[place] - shares[other]) >= least_gap - 1e-9 for other in kept):
                 kept.append(int(place))
@@ -83,7 +76,7 @@ class ParameterScale:
         low, high = self.low, self.high
         if self.kind == "log":
             positions, low, high = np.log(positions), np.log(low), np.log(high)
-        # A single value stands in the middle of nothing, and so at the beginning.
+        # A single value stands at the beginning of its axis.
         return (positions - low) / (high - low) if high > low else positions - low
 
 
@@ -92,22 +85,8 @@ def scale_of(
 ) -> ParameterScale:
     """Choose the axis for the values of a parameter.
 
-    Numbers are on a logarithmic axis where that spreads them more evenly than a linear one. What is
-    no number is at levels, and so are a few numbers of which 0 or "not set" stands apart.
-
-    Parameters
-    ----------
-    values : sequence
-        Numbers, anything else, or `NOT_SET`.
-    levels : bool, default=False
-        Whether numbers, too, are to be at levels.
-    label_length : int, default=24
-        The most characters in a label.
-
-    Examples
-    --------
-    >>> scale_of([0.001, 0.01, 0.1]).kind, scale_of([10, 20, 30]).kind, scale_of(["relu"]).kind
-    ('log', 'linear', 'levels')
+    Numbers are on a logarithmic axis if that spreads them more evenly than a linear axis does.
+    Other values are at levels, and so are a few numbers if 0 or "not set" is among them.
     """
     numbers = [float(value) for value in values if is_number(value)]
     distinct = np.unique(numbers)
@@ -155,20 +134,14 @@ def _off_centre(values: np.ndarray) -> float:
     return float(abs(share - 0.5))
 
 
-# So many values are named each; of more, an axis of numbers has the ticks of matplotlib.
+# Up to this number of values, each has a tick; with more, matplotlib chooses the ticks.
 _MOST_TICKS = 10
 _LEVEL_GAP = 0.04
 _NUMBER_GAP = 0.07
 
 
 def label_parameter_axis(axis: Any, scale: ParameterScale) -> None:
-    """Set the scale of an axis, with ticks at the values that were tried.
-
-    Parameters
-    ----------
-    axis : matplotlib Axis
-    scale : ParameterScale
-    """
+    """Set the scale of an axis, with ticks at the values that were tried."""
     is_levels = scale.kind == "levels"
     if not is_levels:
         axis.axes.set(**{f"{axis.axis_name}scale": scale.kind})
@@ -190,14 +163,7 @@ _MOST_ACROSS = 56
 
 
 def wrapped_name(name: str, width: int) -> str:
-    """A name in lines, broken after underscores.
-
-    Examples
-    --------
-    >>> print(wrapped_name("validation_fraction", 12))
-    validation_
-    fraction
-    """
+    """A name in lines, broken after underscores."""
     spaced = re.sub(r"_(?=[^_])", "_\0", name).replace("\0", " ")
     lines = textwrap.wrap(spaced, width, break_long_words=False, break_on_hyphens=False)
     return "\n".join(line.replace("_ ", "_") for line in lines)

@@ -1,4 +1,4 @@
-"""Decide what the cells of a column of text are, when all that the user said of it is known.
+"""What the texts of cells mean: numbers, missing values, labels and their spellings.
 
 A file of text is read as text. Only here do its cells become numbers or truth values, and only
 where nothing is lost by it: ``007`` is not 7, and a class called ``None`` is a class.
@@ -7,7 +7,9 @@ where nothing is lost by it: ``007`` is not 7, and a class called ``None`` is a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping
+from decimal import Decimal
 from numbers import Real
 
 import numpy as np
@@ -43,35 +45,17 @@ MOST_WHOLE = 2**53
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a finite number, written with a decimal point.
-
-    Examples
-    --------
-    >>> [text for text in ("1", "+1.5", "1e3", "1,5", "1_000", "nan") if is_number(text)]
-    ['1', '+1.5', '1e3']
-    """
+    """Whether a text is a finite number, written with a decimal point."""
     return _NUMBER.fullmatch(text.strip()) is not None
 
 
 def is_padded(text: str) -> bool:
-    """Whether a number is written with a leading zero, as codes are and numbers are not.
-
-    Examples
-    --------
-    >>> [text for text in ("007", "-01", "0", "0.5", "70") if is_padded(text)]
-    ['007', '-01']
-    """
+    """Whether a number is written with a leading zero, as codes are and numbers are not."""
     return _PADDED.match(text.strip()) is not None and is_number(text)
 
 
 def is_meant_as_number(text: str) -> bool:
-    """Whether a text is a number in one of the many ways to write one.
-
-    Examples
-    --------
-    >>> [text for text in ("12,5", "1 000", "7 %", "$3", "0x1f", "a1") if is_meant_as_number(text)]
-    ['12,5', '1 000', '7 %', '$3', '0x1f']
-    """
+    """Whether a text is a number in one of the many ways to write one."""
     plain = _THOUSANDS.sub("", without_quotes(text).strip(_UNITS).replace("\u2212", "-"))
     return _HEXADECIMAL.fullmatch(plain) is not None or is_number(plain.replace(",", "."))
 
@@ -82,24 +66,12 @@ def means_missing(text: object) -> bool:
 
 
 def looks_missing(text: str) -> bool:
-    """Whether a text often means that there is no value.
-
-    Examples
-    --------
-    >>> [text for text in ("NA", "None", "?", "no") if looks_missing(text)]
-    ['NA', 'None', '?']
-    """
+    """Whether a text often means a missing value."""
     return text.strip().casefold() in _LOOKS_MISSING
 
 
 def without_quotes(text: str) -> str:
-    """A text without the blanks and the quotes that surround it.
-
-    Examples
-    --------
-    >>> without_quotes(" 'yes'"), without_quotes("'")
-    ('yes', "'")
-    """
+    """A text without the blanks and the quotes that surround it."""
     text = text.strip()
     while len(text) > 2 and _QUOTES.get(text[0]) == text[-1]:
         text = text[1:-1].strip()
@@ -112,14 +84,9 @@ def with_missing_cells(column: pd.Series, missing: Collection[str] = ()) -> pd.S
 
 
 def are_missing(column: pd.Series, missing: Collection[str]) -> pd.Series:
-    """Which cells are one of the texts in `missing`, or the number that one of these is.
+    """Which cells are one of the texts in `missing`, or the same number as one of them.
 
     A text with a leading zero is a code and not a number.
-
-    Examples
-    --------
-    >>> are_missing(pd.Series(["-999", "-999.0", " ? ", "x"]), ["-999", "?"]).tolist()
-    [True, True, True, False]
     """
     texts = {text.strip() for text in missing}
     numbers = {float(text) for text in texts if _is_plain_number(text)}
@@ -139,14 +106,7 @@ def are_missing(column: pd.Series, missing: Collection[str]) -> pd.Series:
 def as_labels(column: pd.Series) -> pd.Series:
     """Text, or numbers or truth values where each of these is written in one way only.
 
-    So nothing that differs in the file becomes the same; and ``007`` stays as it is.
-
-    Examples
-    --------
-    >>> as_labels(pd.Series(["0", "1", "1"])).tolist()
-    [0, 1, 1]
-    >>> as_labels(pd.Series(["007", "7"])).tolist()
-    ['007', '7']
+    So labels that differ in the file stay different, and ``007`` stays as it is.
     """
     if types.infer_dtype(column.dropna()) != "string":
         return column
@@ -183,7 +143,7 @@ def as_measured_or_text(column: pd.Series) -> pd.Series:
         return column
     if all(map(_is_number_or_infinite, distinct)):
         return _replaced(column, {text: _value(text) for text in distinct})
-    # Where numbers are spoiled, it is by something else than "NA".
+    # What spoils a column of numbers is another text than "NA".
     return known.reindex(column.index) if are_meant_as_numbers(known) else column
 
 
@@ -230,7 +190,7 @@ def refuse_lost_digits(
 
 def _loses_digits(value: object) -> bool:
     text = str(value).strip()
-    # Of this length, an int would be a work of its own, and no float holds it.
+    # To turn so long a text into an int would take long, and a float does not hold it.
     return _WHOLE.fullmatch(text) is not None and (
         len(text) > _MOST_DIGITS or int(float(text)) != int(text)
     )
@@ -252,7 +212,79 @@ def _value(text: str) -> float:
 
 
 def _replaced(column: pd.Series, values: dict[str, float] | dict[str, bool]) -> pd.Series:
-    # Decided by the values alone, so that missing cells do not turn whole numbers and truth into
-    # objects of another kind than those that pandas reads.
+    # pandas infers the type of a list of values as it does when it reads a file.
     cells = pd.Series([values.get(text, np.nan) for text in column], index=column.index)
     return cells.rename(column.name)
+
+
+_SHOWN_GROUPS = 3
+_SHOWN_SPELLINGS = 4
+
+# Letters of other scripts that no reader can tell from Latin ones, and the many dashes.
+_LETTERS = (
+    # Cyrillic
+    "\u0410\u0412\u0415\u0405\u0406\u0408\u041a\u041c\u041d\u041e\u0420\u0421\u0422"
+    "\u0425\u0423\u0430\u0435\u0455\u0456\u0458\u043e\u0440\u0441\u0443\u0445"
+    # Greek
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5"
+    "\u03a7\u03bf"
+)
+_DASHES_AND_APOSTROPHES = "\u2010\u2011\u2012\u2013\u2014\u2212\u2018\u2019"
+_LOOK_ALIKES = str.maketrans(
+    _LETTERS + _DASHES_AND_APOSTROPHES,
+    "ABESIJKMHOPCTXYaesijopcyxABEZHIKMNOPTYXo" + 6 * "-" + 2 * "'",
+)
+
+
+def spelling_key(text: str, *, numbers: bool = True) -> object:
+    """A key that all spellings of one label share.
+
+    With `numbers`, texts that are the same number, such as 1 and 1.0, are spellings of one label.
+    """
+    # The look-alikes are replaced again in small letters: some are alike in one case only.
+    plain = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKES)
+    plain = without_quotes("".join(letter for letter in plain if not _is_invisible(letter)))
+    if numbers and is_number(plain):
+        return Decimal(plain)
+    return unicodedata.normalize("NFKC", plain.casefold()).translate(_LOOK_ALIKES).rstrip(".")
+
+
+def spellings_of_one_label(labels: Iterable[object], *, numbers: bool = True) -> list[list[str]]:
+    """Groups of two texts or more with the same key, each in the order of the alphabet."""
+    groups: dict[object, list[str]] = {}
+    for label in labels:
+        if isinstance(label, str):
+            groups.setdefault(spelling_key(label, numbers=numbers), []).append(label)
+    return [sorted(group) for group in groups.values() if len(group) > 1]
+
+
+def main_spelling(group: Iterable[str], counts: Mapping[str, int] | pd.Series) -> str:
+    """The most frequent spelling, of several the shortest, without blanks and quotes around it."""
+    most = max(sorted(group), key=lambda text: (int(counts[text]), -len(text)))
+    return without_quotes(unicodedata.normalize("NFC", most))
+
+
+def describe_spellings(groups: list[list[str]], counts: Mapping[str, int] | pd.Series) -> str:
+    """The spellings with the number of their rows, as words of a message."""
+    described = []
+    for group in groups[:_SHOWN_GROUPS]:
+        texts = [_shown(text) for text in group[:_SHOWN_SPELLINGS]]
+        numbers = [str(int(counts[text])) for text in group[:_SHOWN_SPELLINGS]]
+        numbers[0] += " row" if numbers[0] == "1" else " rows"
+        parts = [f"{text} ({n})" for text, n in zip(texts, numbers, strict=True)]
+        more = len(group) - len(parts)
+        if more:
+            parts.append(f"{more} more")
+        described.append(f"{', '.join(parts[:-1])} and {parts[-1]}")
+    if len(groups) > _SHOWN_GROUPS:
+        described.append(f"{len(groups) - _SHOWN_GROUPS} more such groups")
+    return "; ".join(described)
+
+
+def _shown(text: str) -> str:
+    # Letters that look the same on the screen differ in their code points.
+    return repr(text) if text.isascii() else f"{text!r} = {text!a}"
+
+
+def _is_invisible(letter: str) -> bool:
+    return letter.isspace() or unicodedata.category(letter) in ("Cf", "Cc")

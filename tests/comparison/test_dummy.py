@@ -8,13 +8,15 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import fbeta_score
 from sklearn.tree import DecisionTreeClassifier
 
-from skhp.comparison.baselines.dummy import Always
 from skhp.comparison.compare import compare
+from skhp.comparison.dummy import Always, constant_answers
 
 QUICK = {"n_repeats": 2, "n_seeds": 1, "cv": 3, "verbose": 0}
 X, Y = make_classification(90, weights=[0.7], class_sep=0.6, random_state=0)
 SICK = np.where(Y == 1, "sick", "well")
 SHARE = Y.mean()
+# Each named baseline would be tuned, which takes longer than all that is tested here.
+PLAIN = LogisticRegression()
 
 
 def dummy_of(comparison):
@@ -30,7 +32,9 @@ def test_for_each_metric_of_two_classes_it_is_the_better_constant():
         "neg_log_loss",
         "balanced_accuracy",
     ]
-    one = compare({"tree": DecisionTreeClassifier()}, X, SICK, scoring=scoring, **QUICK)
+    one = compare(
+        {"tree": DecisionTreeClassifier()}, X, SICK, baseline=PLAIN, scoring=scoring, **QUICK
+    )
     # Stratified folds of 30 rows each hold the share of all rows.
     entropy = -(SHARE * np.log(SHARE) + (1 - SHARE) * np.log(1 - SHARE))
     assert dummy_of(one) == pytest.approx(
@@ -58,7 +62,13 @@ def test_for_each_metric_of_two_classes_it_is_the_better_constant():
 def test_of_more_classes_it_is_the_most_frequent_one():
     flowers, species = load_iris(return_X_y=True)
     kept = np.r_[0:50, 50:80, 100:130]
-    one = compare({"tree": DecisionTreeClassifier()}, flowers[kept], species[kept], **QUICK)
+    one = compare(
+        {"tree": DecisionTreeClassifier()},
+        flowers[kept],
+        species[kept],
+        baseline=DecisionTreeClassifier(max_depth=1),
+        **QUICK,
+    )
     share = 50 / 110
     expected = 2 * share / (1 + share) / 3
     assert dummy_of(one)["f1"] == pytest.approx(expected, abs=5e-3)
@@ -69,7 +79,9 @@ def test_of_numbers_it_is_the_mean_or_the_median():
     patients, progression = load_diabetes(return_X_y=True)
     skewed = np.exp(progression / 50)
     scoring = ["r2", "neg_mean_absolute_error"]
-    one = compare({"ridge net": Ridge()}, patients, skewed, scoring=scoring, **QUICK)
+    one = compare(
+        {"ridge net": Ridge()}, patients, skewed, baseline=Ridge(0.1), scoring=scoring, **QUICK
+    )
     assert one.dummy_scores["r2"].answer == "the mean"
     assert one.dummy_scores["neg_mean_absolute_error"].answer == "the median"
     assert dummy_of(one)["r2"] == pytest.approx(0, abs=0.05)
@@ -98,14 +110,14 @@ def test_each_class_is_tried_for_a_scorer_of_the_users():
     # What asks for more than predictions has no dummy, and is no error.
     assert np.isnan(dummy_of(one)["depth"])
     assert "dummy" not in one.verdict("tree", "depth")
-    one = compare({"tree": tree}, X, three, scoring={"found": of_rarest}, **QUICK)
+    one = compare({"tree": tree}, X, three, baseline=tree, scoring={"found": of_rarest}, **QUICK)
     assert one.dummy_scores["found"].answer == "always 'other'"
     assert dummy_of(one)["found"] == 1
 
 
 def test_it_has_no_part_in_the_adjustment_of_the_p_values():
     given = {"stump": DecisionTreeClassifier(max_depth=1), "tree": DecisionTreeClassifier()}
-    frame = compare(given, X, Y, baseline=LogisticRegression(), **QUICK).frame
+    frame = compare(given, X, Y, baseline=PLAIN, **QUICK).frame
     assert frame.loc["dummy", "p_value_adjusted"].isna().all()
     assert frame.loc["dummy", "p_value"].notna().all()
     smallest, largest = sorted(frame.loc[(["stump", "tree"], "f1"), "p_value"])
@@ -115,7 +127,7 @@ def test_it_has_no_part_in_the_adjustment_of_the_p_values():
 
 def test_the_difference_to_it_is_tested_as_that_to_the_baseline():
     tree = {"tree": DecisionTreeClassifier(max_depth=2)}
-    beside = compare(tree, X, Y, baseline=LogisticRegression(), **QUICK).frame.loc["tree"]
+    beside = compare(tree, X, Y, baseline=PLAIN, **QUICK).frame.loc["tree"]
     against = compare(tree, X, Y, baseline="dummy", **QUICK).frame.loc["tree"]
     for column in ("", "_low", "_high"):
         np.testing.assert_allclose(
@@ -132,7 +144,7 @@ def test_what_always_says_no_is_told_to_be_no_better():
         f"Neither never nor also never is better than the dummy (always 'sick', F1 {f1:.3f})."
     )
     # It is the best constant for accuracy, and no better than it either.
-    accuracy = compare(given, X, SICK, scoring="accuracy", **QUICK)
+    accuracy = compare(given, X, SICK, baseline=PLAIN, scoring="accuracy", **QUICK)
     assert "never is not better than the dummy (always 'well'" in accuracy.verdict()
 
 
@@ -149,7 +161,7 @@ def test_an_estimator_that_is_clearly_better_than_a_bad_baseline_alone_has_no_ga
 
 
 def test_an_estimator_may_have_its_name():
-    one = compare({"dummy": DecisionTreeClassifier()}, X, Y, **QUICK)
+    one = compare({"dummy": DecisionTreeClassifier()}, X, Y, baseline=PLAIN, **QUICK)
     assert one.names == ("dummy",)
     assert one.dummy == "constant dummy"
     assert one.frame.loc[("constant dummy", "recall"), "mean"] == 1
@@ -160,3 +172,10 @@ def test_always_says_a_class_that_it_has_not_seen():
     fitted = Always(constant="sick").fit(frame, ["well", "well"])
     assert fitted.predict(frame).tolist() == ["sick", "sick"]
     assert fitted.predict_proba(frame).tolist() == [[1, 0], [1, 0]]
+
+
+def test_the_constant_answers_to_two_classes():
+    assert list(constant_answers(np.array(["sick", "well", "well"]), for_classes=True)) == [
+        "always 'well'",
+        "always 'sick'",
+    ]
