@@ -15,9 +15,14 @@ from joblib.parallel import ParallelBackendBase, SequentialBackend
 from skhp.population.cohorts.pruning import Pruning
 from skhp.population.joint_training import PopulationTrainer
 from skhp.population.options import PopulationOptions, options_of
-from skhp.population.parallel_call import CollectedTask, ParallelCall, work_off
-from skhp.population.progress import PrintedProgress, ProgressObserver, SilentProgress
-from skhp.population.requests.task_journal import JournalledCall, TaskJournal
+from skhp.population.parallel_call import (
+    CollectedTask,
+    JournalledCall,
+    ParallelCall,
+    TaskJournal,
+    work_off,
+)
+from skhp.population.report import PrintedProgress, ProgressObserver, SilentProgress
 
 # joblib submits "2*n_jobs" tasks before it asks for results: with this number, all of a search.
 # It is the n_jobs of a call that names none, too, so that it can be told from every other.

@@ -11,9 +11,8 @@ from skhp.population.backend import active_population, trained_by_cohorts
 from skhp.population.handover import shared_preparation
 from skhp.population.joint_training import JoiningTask, Member, train_and_run
 from skhp.population.options import PopulationOptions
-from skhp.population.progress import PrintedProgress, ProgressObserver, SilentProgress
-from skhp.population.report import ReportedCall
-from skhp.population.requests.planner import Plan, PlannedFit, Planner
+from skhp.population.planner import Plan, PlannedFit, Planner
+from skhp.population.report import PrintedProgress, ProgressObserver, ReportedCall, SilentProgress
 
 OnFitted = Callable[[int, Any, float], Any]
 

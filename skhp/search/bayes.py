@@ -16,7 +16,7 @@ from skopt.utils import eval_callbacks
 from skhp.compat.scikit_optimize import boosted_surrogate
 from skhp.search.sampler import SampledSearchCV, Sampler
 from skhp.search.settings import SequentialSettings, with_settings
-from skhp.search.space.spaces import SkoptSpace, for_bayes
+from skhp.search.space.bayesian_space import SkoptSpace, for_bayes
 
 
 @with_settings(ordered_as=skopt.BayesSearchCV, n_jobs=1)

@@ -190,9 +190,6 @@ def _has_rows_enough(
     return held_out >= max(_FEWEST_HELD_OUT, 2 * len(counts)) and counts.min() >= 4
 
 
-# Where a search keeps the best epochs of each candidate, by folds, until it ends.
-EPOCHS_TO_TRAIN = "_epochs_to_train"
-
 _EPOCHS = ("epochs", "max_iter")
 
 
@@ -233,29 +230,3 @@ def for_median(estimator: Any, epochs: np.ndarray) -> Any:
         )
     median = max(1, round(float(np.nanmedian(epochs))))
     return clone(estimator).set_params(**off, **{name: median})
-
-
-class RefittedEstimator:
-    """The attribute `best_estimator_`, which scikit-learn sets before it refits it.
-
-    There is no other moment at which a search could still change what is refitted.
-    """
-
-    def __get__(self, search: Any, of: type | None = None) -> Any:
-        if search is None:
-            return self
-        try:
-            return vars(search)["best_estimator_"]
-        except KeyError:
-            raise AttributeError(
-                f"{type(search).__name__} has no best_estimator_ before it has refitted one."
-            ) from None
-
-    def __set__(self, search: Any, estimator: Any) -> None:
-        epochs = vars(search).get(EPOCHS_TO_TRAIN)
-        if search.refit_epochs is not None and epochs is not None:
-            estimator = for_median(estimator, epochs[search.best_index_])
-        vars(search)["best_estimator_"] = estimator
-
-    def __delete__(self, search: Any) -> None:
-        del vars(search)["best_estimator_"]

@@ -13,7 +13,7 @@ from skhp.search.checks.parameters import refuse_unknown_names
 from skhp.search.searcher import SearchAdditions
 from skhp.search.settings import HalvingSettings, with_settings
 from skhp.search.space.foreign_spaces import refuse_ranges_in_grid
-from skhp.search.space.spaces import for_random
+from skhp.search.space.space_reading import for_random
 from skhp.shared.class_targets import class_labels
 
 

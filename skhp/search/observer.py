@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from skhp.population.requests.task_journal import Recalled
+from skhp.population.parallel_call import Recalled
 
 __all__ = ["ObservedRounds", "ObservedTasks", "SearchEnds", "SearchObserver"]
 

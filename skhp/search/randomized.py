@@ -9,7 +9,7 @@ from sklearn import model_selection
 from skhp.search.checks.parameters import refuse_unknown_names
 from skhp.search.searcher import SearchAdditions
 from skhp.search.settings import SequentialSettings, with_settings
-from skhp.search.space.spaces import for_random
+from skhp.search.space.space_reading import for_random
 
 
 @with_settings(ordered_as=model_selection.RandomizedSearchCV)

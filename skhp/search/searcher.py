@@ -9,69 +9,40 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-import joblib
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags
 
 from skhp.compat.scikit_learn import MultimetricScorer, validate_parameter_constraints
-from skhp.exceptions import InvalidParameterError
-from skhp.population.backend import PopulationBackend
-from skhp.population.cohorts.pruning import Pruning
 from skhp.population.report import PopulationReport, collected_report
-from skhp.search.checks.columns import refuse_unusable_columns
 from skhp.search.checks.folds import SomeFolds
-from skhp.search.checks.search_input import check_search
-from skhp.search.default_scoring import default_scoring, scoring_of_classes
+from skhp.search.checks.search_input import check_search, refuse_unusable_columns
 from skhp.search.early_stopping import (
-    EPOCHS_TO_TRAIN,
-    RefittedEstimator,
-    refuse_refit_epochs,
     with_early_stopping,
 )
-from skhp.search.journal.journalled_search import JournalledSearch
-from skhp.search.limits import Limits, StopReason
-from skhp.search.observer import ObservedRounds, ObservedTasks, SearchEnds, SearchObserver
-from skhp.search.pruning_setting import pruned_are_last, pruning_of
-from skhp.search.scored_fits import (
+from skhp.search.limits import StopReason, pruned_are_last
+from skhp.search.observer import ObservedRounds, SearchEnds, SearchObserver
+from skhp.search.scores import (
     RecordingMultimetricScorer,
     RecordingScorer,
+    default_scoring,
     epochs_to_train,
     pruned_at_epoch,
+    scoring_of_classes,
     training_columns,
 )
+from skhp.search.search_run import RUN, RefittedEstimator, SearchRun
 from skhp.search.space.foreign_spaces import refuse_foreign_space
-from skhp.shared.amounts import seconds_of_budget
 from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_unclear_labels
 from skhp.shared.target_summary import TargetSummary, target_summary
 from skhp.shared.unusable_tables import refuse_several_inputs
-
-# joblib's own backends, beside which a population may be switched on. Who chose another one, such
-# as a cluster's, or a population with options of its own, wants that.
-_OWN_BACKENDS = {
-    "LokyBackend": "loky",
-    "MultiprocessingBackend": "multiprocessing",
-    "ThreadingBackend": "threading",
-    "SequentialBackend": None,
-}
-
-
-# What decides a score besides the data, the folds, the estimator and the scoring.
-_DECIDING = (
-    *("return_train_score", "error_score", "random_state"),
-    *("factor", "resource", "min_resources", "max_resources", "aggressive_elimination"),
-)
-
 
 # What the searchers call what they search.
 _SPACES = ("param_grid", "param_distributions", "search_spaces")
 
 # What a search keeps for itself until it ends.
-_WHILE_SEARCHING = frozenset(
-    {"_watching", "_observers", "_limits", "_journalled", "_pruning", EPOCHS_TO_TRAIN}
-)
+_WHILE_SEARCHING = frozenset({"_watching", RUN})
 
 
 class SearchAdditions:
@@ -98,11 +69,7 @@ class SearchAdditions:
     population_report_: PopulationReport
     _target_summary: TargetSummary | None = None
     _watching: tuple[SearchObserver, ...] = ()
-    _observers: list[SearchObserver]
-    _limits: Limits
-    _journalled: JournalledSearch | None
-    _pruning: Pruning | None
-    _epochs_to_train: np.ndarray
+    _run: SearchRun
 
     best_estimator_ = RefittedEstimator()
 
@@ -136,7 +103,7 @@ class SearchAdditions:
         refuse_several_inputs(X, y)
         refuse_unusable_columns(self.estimator, _space_of(self), X, y)
         vars(self).pop("population_report_", None)
-        with self._translated(y), collected_report() as report, self._backend():
+        with self._translated(y), collected_report() as report, self._run.backend():
             try:
                 super().fit(X, y, **params)  # type: ignore[misc]
             finally:
@@ -204,36 +171,20 @@ class SearchAdditions:
     def _translated(self, y: Any) -> Iterator[None]:
         """Parameters as scikit-learn is to read them."""
         translated = self._translations(y)
-        self._pruning = pruning_of(self.prune, translated["estimator"], self.population)
-        if self.refit and self.refit_epochs is not None:
-            refuse_refit_epochs(translated["estimator"])
-        self._limits = Limits(
-            seconds=seconds_of_budget(self.time_budget),
-            patience=getattr(self, "stop_after", None),
-            metric=f"mean_test_{self.refit if isinstance(self.refit, str) else 'score'}",
-            keeps_finished=self.on_interrupt == "partial",
+        self._run = SearchRun(
+            self,
+            translated["estimator"],
+            translated.get("scoring", self.scoring),
+            translated["cv"],
+            self._watching,
         )
-        self._journalled = None
-        if self.journal is not None:
-            self._journalled = JournalledSearch(
-                self.journal,
-                translated["estimator"],
-                translated.get("scoring", self.scoring),
-                translated["cv"],
-                {name: getattr(self, name, None) for name in _DECIDING}
-                | ({} if self._pruning is None else {"prune": self.prune})
-                | self._deciding_function(),
-            )
-        first = (self._limits, self._journalled)
-        self._observers = [*(one for one in first if one), *self._watching]
         given = {name: getattr(self, name) for name in translated}
         vars(self).update(translated)
         try:
             yield
         finally:
             vars(self).update(given)
-            if self._journalled is not None:
-                self._journalled.close()
+            self._run.close()
             for name in _WHILE_SEARCHING & vars(self).keys():
                 delattr(self, name)
 
@@ -255,41 +206,10 @@ class SearchAdditions:
         check_search(self, translations.get("scoring", self.scoring), folds, y)
         return translations
 
-    def _deciding_function(self) -> dict[str, Any]:
-        """The function by which candidates are found, where there is one."""
-        space = getattr(self, "search_spaces", None)
-        return {"search_spaces": space} if callable(space) else {}
-
     def _forget_recording(self) -> None:
         scorer = getattr(self, "scorer_", None)
         if isinstance(scorer, RecordingScorer):
             self.scorer_ = scorer.scorer
-
-    @contextlib.contextmanager
-    def _backend(self) -> Iterator[None]:
-        active, n_jobs = joblib.parallel.get_active_backend()
-        name = type(active).__name__
-        if name not in _OWN_BACKENDS:
-            for parameter in ("journal", "prune"):
-                if (given := getattr(self, parameter)) is not None:
-                    raise InvalidParameterError(
-                        f"{parameter}={given!r} cannot be had under joblib's backend {name}: run "
-                        f"the search outside of joblib.parallel_config, or leave {parameter} out."
-                    )
-            yield
-        elif not self.population and self._journalled is None and not self._watching:
-            yield
-        else:
-            recall = None if self._journalled is None else self._journalled.recalled
-            backend = PopulationBackend(
-                joins=self.population,
-                journal=ObservedTasks(self._observers, recall),
-                pruning=self._pruning,
-                n_jobs=n_jobs,
-                backend=_OWN_BACKENDS[name],
-            )
-            with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
-                yield
 
     def _get_scorers(self) -> tuple[Any, str]:
         given = self.scoring
@@ -312,12 +232,12 @@ class SearchAdditions:
         run = super()._run_search  # type: ignore[misc]
         takes_context = "callback_ctx" in inspect.signature(run).parameters
         context = {"callback_ctx": callback_ctx} if takes_context else {}
-        if self._observers:
-            evaluate_candidates = ObservedRounds(evaluate_candidates, self._observers)
+        if self._run.observers:
+            evaluate_candidates = ObservedRounds(evaluate_candidates, self._run.observers)
         with contextlib.suppress(SearchEnds):
             run(evaluate_candidates, **context)
-        if self._limits:
-            self.search_stop_reason_ = self._limits.reason
+        if self._run.limits:
+            self.search_stop_reason_ = self._run.limits.reason
 
     def _format_results(
         self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None
@@ -326,9 +246,9 @@ class SearchAdditions:
             candidate_params, n_splits, out, more_results
         )
         scores = [one["test_scores"] for one in out]
-        self._epochs_to_train = epochs_to_train(scores, n_splits)
+        self._run.epochs_to_train = epochs_to_train(scores, n_splits)
         results |= training_columns(scores, n_splits)
-        if self._pruning is not None:
+        if self._run.pruning is not None:
             results["pruned_at_epoch"] = pruned_at_epoch(scores, n_splits)
         return results
 

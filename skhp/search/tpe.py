@@ -1,4 +1,4 @@
-"""Candidates asked from a tree-structured Parzen estimator."""
+"""Candidates that a function of the user's suggests, trial by trial, as in Optuna."""
 
 from __future__ import annotations
 
@@ -10,17 +10,73 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skhp.exceptions import InvalidParameterError
+from skhp.search.checks.parameters import (
+    refuse_bad_combinations,
+    refuse_bad_values,
+    refuse_unknown_names,
+)
 from skhp.search.checks.search_input import is_finite
-from skhp.search.defined_by_run import defined_by_run
 from skhp.search.sampler import SampledSearchCV, Sampler
 from skhp.search.settings import SequentialSettings, with_settings
+from skhp.search.space.dimensions import (
+    HIGHEST_QUANTILE,
+    LOWEST_QUANTILE,
+    Choices,
+    Distribution,
+    Range,
+)
+from skhp.search.space.foreign_spaces import SteppedNumbers
 from skhp.search.space.layer_sizes import LayerSizes
-from skhp.search.space.spaces import for_tpe, understood
+from skhp.search.space.space_reading import (
+    Dimension,
+    SearchSpace,
+    refuse_without_quantiles,
+    understood,
+    without_counts,
+)
+from skhp.shared.equality import equal
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-__all__ = ["TPESearchCV"]
+
+def defined_by_run(
+    space: Callable[[Trial], Any], estimator: Any, *, checks_values: bool
+) -> Callable[[Trial], dict[str, Any]]:
+    """A function that lets a trial of Optuna suggest parameters, which are checked at once.
+
+    Parameters
+    ----------
+    space : callable
+        From a trial to a dict of parameters.
+    estimator : estimator
+    checks_values : bool
+        Whether values that the estimator refuses end the search; names that it does not know do.
+
+    Raises
+    ------
+    InvalidParameterError
+        By the function that is returned, before the candidate is trained.
+    """
+
+    def suggest(trial: Trial) -> dict[str, Any]:
+        suggested = space(trial)
+        if not isinstance(suggested, Mapping):
+            raise InvalidParameterError(
+                f"The function given as search_spaces returned {suggested!r} for a trial. It must "
+                "return a dict from names of parameters to values, as "
+                "{'neurons': trial.suggest_int('neurons', 2, 64)}."
+            )
+        if suggested:
+            refuse_unknown_names(estimator, {name: [value] for name, value in suggested.items()})
+            alternative = [(name, [value], Choices((value,))) for name, value in suggested.items()]
+            if checks_values:
+                refuse_bad_values(estimator, [alternative])
+                refuse_bad_combinations(estimator, [alternative])
+        return dict(suggested)
+
+    return suggest
 
 
 @with_settings()
@@ -180,3 +236,77 @@ def _quiet(logging: Any) -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(verbosity)
+
+
+SUB_SPACE = "sub-space"
+
+
+def for_tpe(space: SearchSpace) -> Callable[[Trial], dict[str, Any]]:
+    """A function that lets a trial of Optuna suggest parameters.
+
+    Where there are alternatives, the trial first chooses one and then within it. A parameter that
+    is the same in all of them is learnt about in all of them; others have a name of their own in
+    each, so that nothing is learnt about them from where they mean something else. What has one
+    value only is not suggested.
+
+    Parameters
+    ----------
+    space : dict or list of dict
+
+    Returns
+    -------
+    callable
+        From an Optuna trial to a dict for ``set_params``.
+    """
+    without_counts(space)
+    alternatives = understood(space)
+    for known in alternatives:
+        for name, dimension in known.items():
+            refuse_without_quantiles(name, dimension)
+    shared = {
+        name
+        for name, dimension in alternatives[0].items()
+        if all(equal(dimension, known.get(name)) for known in alternatives)
+    }
+
+    def suggest(trial: Trial) -> dict[str, Any]:
+        chosen = 0
+        if len(alternatives) > 1:
+            chosen = trial.suggest_categorical(SUB_SPACE, range(len(alternatives)))
+        return {
+            name: _suggestion(
+                trial, name if name in shared else f"{SUB_SPACE} {chosen}: {name}", dimension
+            )
+            for name, dimension in alternatives[chosen].items()
+        }
+
+    return suggest
+
+
+def _suggestion(trial: Trial, name: str, dimension: Dimension) -> Any:
+    if isinstance(dimension, LayerSizes):
+        return dimension.suggested(trial, name)
+    if isinstance(dimension, Range):
+        if dimension.integer:
+            return trial.suggest_int(
+                name, int(dimension.low), int(dimension.high), log=dimension.log
+            )
+        return trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
+    if isinstance(dimension, Choices) and len(dimension.values) == 1:
+        return dimension.values[0]
+    if isinstance(dimension, Choices) and dimension.weights is None:
+        # Optuna takes only a few types of values, but any number of places in a list.
+        place = trial.suggest_categorical(name, range(len(dimension.values)))
+        return dimension.values[place]
+    stepped = dimension.frozen if isinstance(dimension, Distribution) else None
+    if isinstance(stepped, SteppedNumbers):
+        low, high, step = stepped.low, stepped.high, stepped.step
+        if stepped.is_whole:
+            return trial.suggest_int(name, int(low), int(high), step=int(step))
+        return trial.suggest_float(name, low, high, step=step)
+    # Evenly drawn quantiles are draws of the distribution; Optuna has no priors.
+    if isinstance(dimension, Distribution):
+        quantile = trial.suggest_float(name, LOWEST_QUANTILE, HIGHEST_QUANTILE)
+    else:
+        quantile = trial.suggest_float(name, 0.0, 1.0)
+    return dimension.at_quantile(quantile)

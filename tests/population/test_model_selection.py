@@ -28,7 +28,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhp.population.requests.planner import Planner
+from skhp.population.planner import Planner
 from tests.population.closed_form import ClosedFormClassifier, population_of
 
 ALPHAS = [0.01, 1.0, 100.0, 1e4]

@@ -82,7 +82,7 @@ def trained(monkeypatch):
             counts["alone"] += 1
             super().__init__(task)
 
-    monkeypatch.setattr("skhp.population.cohorts.planned_cohort.Cohort", counted_cohort)
+    monkeypatch.setattr("skhp.population.cohorts.running_cohort.Cohort", counted_cohort)
     monkeypatch.setattr("skhp.training.cohort.packed_members.lay_out", counted_places)
     monkeypatch.setattr("skhp.estimators.network.estimator.LoneFit", CountedLoneFit)
     return counts

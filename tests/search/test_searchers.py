@@ -15,7 +15,7 @@ import skhp
 from skhp import InvalidParameterError, KerasMLPClassifier
 from skhp.compat import scikit_learn as scikit_learn_private
 from skhp.search.sampler import SampledSearchCV
-from skhp.search.scored_fits import training_of
+from skhp.search.scores import training_of
 
 SMALL = {"cv": 2, "random_state": 0}
 SEARCHERS = {
@@ -82,7 +82,7 @@ class TestEverySearcher:
         search.fit(X, Y)
         after = search.get_params(deep=False)
         assert all(after[parameter] is value for parameter, value in before.items())
-        assert not [attribute for attribute in vars(search) if attribute in ("_limits", "_began")]
+        assert not [attribute for attribute in vars(search) if attribute in ("_run", "_watching")]
 
     def test_parameters_are_as_before_when_a_fit_fails(self, name):
         search = searcher(name, Ridge(), {"alpha": [-1.0, -2.0]}, error_score="raise")

@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from benchmarks.samplers import HELD_OUT, SPACES, KnownScore, best_regret
 from skhp.exceptions import InvalidParameterError
-from skhp.search.space.spaces import for_random
+from skhp.search.space.space_reading import for_random
 from skhp.search.tpe import TPESearchCV
 
 X, y = make_classification(60, 4, random_state=0)

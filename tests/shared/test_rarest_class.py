@@ -35,7 +35,7 @@ from skhp.scoring import (
     rare_precision_scorer,
     rare_recall_scorer,
 )
-from skhp.search.default_scoring import default_scoring
+from skhp.search.scores import default_scoring
 from skhp.shared.rarest_class import rare_class_of, rarest_class, rarest_position
 from skhp.shared.target_summary import target_summary
 from skhp.tables.target import encode_target

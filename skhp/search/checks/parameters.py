@@ -20,11 +20,10 @@ from skhp.compat.scikit_learn import (
     validate_parameter_constraints,
 )
 from skhp.exceptions import InvalidParameterError
-from skhp.search.space.dimension_reading import Dimension
 from skhp.search.space.dimensions import Choices, Range
 from skhp.search.space.foreign_spaces import SteppedNumbers
 from skhp.search.space.layer_sizes import LayerSizes
-from skhp.search.space.spaces import SearchSpace, understood
+from skhp.search.space.space_reading import Dimension, SearchSpace, understood
 from skhp.shared.nearest_name import nearest_name
 
 __all__ = [
@@ -175,7 +174,7 @@ def refuse_unknown_names(estimator: Any, space: SearchSpace) -> None:
     ----------
     estimator : estimator
     space : dict or list of dict
-        As `skhp.search.space.spaces` describes it.
+        As `skhp.search.space.space_reading` describes it.
 
     Raises
     ------

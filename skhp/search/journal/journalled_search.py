@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from skhp.population.requests.task_journal import Recalled
+from skhp.population.parallel_call import Recalled
 from skhp.search.checks.folds import FixedFolds
 from skhp.search.identity.code_descriptions import UndescribableError
 from skhp.search.identity.descriptions import CandidateTexts
@@ -14,7 +14,7 @@ from skhp.search.identity.search_identity import SearchIdentity, undescribable
 from skhp.search.journal.finished_fold import RUNG_SCORE, FinishedFold, FoldKey
 from skhp.search.journal.journal import Journal
 from skhp.search.observer import PART_OF_SEARCH, Candidates, SearchObserver
-from skhp.search.scored_fits import ScoredFit, Training
+from skhp.search.scores import ScoredFit, Training
 
 _ONE_SCORE = "score"
 _STOPPING_SCORE = "stopping_score"

@@ -124,3 +124,7 @@ class Distribution:
     def has_quantiles(self) -> bool:
         """Whether the distribution has quantiles and their inverse."""
         return hasattr(self.frozen, "ppf") and hasattr(self.frozen, "cdf")
+
+
+# Not 0 to 1: an optimizer often asks at the ends, where an unbounded distribution is infinite.
+LOWEST_QUANTILE, HIGHEST_QUANTILE = 1e-3, 1 - 1e-3

@@ -1,9 +1,31 @@
-"""Read what a user wrote for one parameter of a search."""
+"""Read a search space, the same for random, Bayesian and TPE searches.
+
+A space is a dict from names of parameters to what they may be, or a list of such dicts, which are
+alternatives: a parameter that makes sense only beside a value of another one stands in the dicts
+that have this value. What a parameter may be:
+
+==================================================== =============================================
+list, array                                          one of its values
+distribution of ``scipy.stats``                      as it draws; anything with ``rvs`` in a random
+                                                     search
+``(low, high)``, ``(low, high, "log-uniform")``      a range with both bounds; of whole numbers if
+                                                     both are whole
+a tuple of three numbers                             refused, as it may be a range or choices
+other tuples                                         one of their values
+``Real``, ``Integer``, ``Categorical`` of ``skopt``  as scikit-optimize says
+``LayerSizes`` of ``skhp``                           stacks of hidden layers
+distribution of ``optuna.distributions``             as Optuna says
+==================================================== =============================================
+
+A tuple of two numbers is a range in every search, as scikit-optimize has it, not a choice between
+the two, as scikit-learn has it; a list of two numbers is a choice in every search, as scikit-learn
+has it. Write choices as lists.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
@@ -18,9 +40,8 @@ from skhp.search.space.foreign_spaces import is_optuna_distribution, read_optuna
 from skhp.search.space.layer_sizes import LayerSizes
 from skhp.shared.nearest_name import nearest_name
 
-__all__ = ["Dimension", "read_dimension"]
-
 Dimension: TypeAlias = Choices | Range | Distribution | LayerSizes
+SearchSpace: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
 _PRIORS = ("uniform", "log-uniform")
 
@@ -33,7 +54,7 @@ def read_dimension(name: str, value: Any) -> Dimension:
     name : str
         Of the parameter, for the errors.
     value : list, array, tuple, distribution of SciPy or Optuna, or dimension of scikit-optimize
-        As `skhp.search.space.spaces` describes them.
+        As the module describes them.
 
     Returns
     -------
@@ -178,3 +199,131 @@ def _read_distribution(name: str, distribution: Any) -> Dimension:
     ):
         return _range(name, float(low), float(high), log=True, integer=False)
     return Distribution(distribution)
+
+
+def understood(space: SearchSpace) -> tuple[dict[str, Dimension], ...]:
+    """The alternatives of a search space, each from names to dimensions.
+
+    Parameters
+    ----------
+    space : dict or list of dict
+        A list may hold pairs of a dict and a number of iterations, for a Bayesian search.
+
+    Returns
+    -------
+    tuple of dict
+        Choices, ranges and distributions by the names of the parameters.
+
+    Raises
+    ------
+    InvalidParameterError
+        Lists every mistake of the space.
+
+    Examples
+    --------
+    >>> understood({"learning_rate": (1e-5, 1e-1, "log-uniform")})
+    ({'learning_rate': Range(low=1e-05, high=0.1, log=True, integer=False)},)
+    """
+    mistakes = []
+    found: list[dict[str, Dimension]] = []
+    for alternative, _ in read_alternatives(space):
+        found.append({})
+        for name, value in alternative.items():
+            try:
+                found[-1][name] = read_dimension(name, value)
+            except InvalidParameterError as error:
+                mistakes.append(str(error))
+    if mistakes:
+        raise InvalidParameterError("\n".join(mistakes))
+    return tuple(found)
+
+
+def for_random(space: SearchSpace) -> list[dict[str, Any]]:
+    """The space as scikit-learn's `ParameterSampler` takes it.
+
+    Lists and distributions stay the objects they are, so that the draws are scikit-learn's.
+
+    Parameters
+    ----------
+    space : dict or list of dict
+
+    Returns
+    -------
+    list of dict
+        Sequences, and objects that draw by ``rvs(random_state=)``.
+    """
+    dimensions = understood(space)
+    return [
+        {name: _drawable(value, known[name]) for name, value in alternative.items()}
+        for alternative, known in zip(without_counts(space), dimensions, strict=True)
+    ]
+
+
+def read_alternatives(space: SearchSpace) -> Iterator[tuple[Mapping[str, Any], int | None]]:
+    """Each dict of a space, with its own number of iterations where it has one."""
+    refuse_hyperopt(space)
+    listed = [space] if isinstance(space, Mapping) else space
+    if isinstance(listed, str | bytes) or not isinstance(listed, Sequence):
+        raise InvalidParameterError(
+            f"A search space must be a dict or a list of dicts, got {space!r}."
+        )
+    if not listed or listed == [{}]:
+        raise InvalidParameterError(
+            f"The search space {space!r} is empty. Name one parameter at least, with its values."
+        )
+    for element in listed:
+        alternative, count = element, None
+        if isinstance(element, tuple) and len(element) == 2:
+            alternative, count = element
+            if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+                raise InvalidParameterError(
+                    f"The number of iterations of a sub-space must be a whole number from 1 up, "
+                    f"got {count!r}."
+                )
+        if not isinstance(alternative, Mapping):
+            raise InvalidParameterError(
+                f"Each element of a search space must be a dict from names of parameters to their "
+                f"values, got {element!r}."
+            )
+        _refuse_names(alternative)
+        yield alternative, None if count is None else int(count)
+
+
+def _refuse_names(alternative: Mapping[Any, Any]) -> None:
+    others = [name for name in alternative if not isinstance(name, str)]
+    if others:
+        named = ", ".join(f"{name!r} of type {type(name).__name__}" for name in others)
+        raise InvalidParameterError(
+            f"The keys of a search space are names of parameters, which are texts, got {named}. "
+            "Write {'neurons': [5, 10]}: the name as the key, and its values in a list."
+        )
+
+
+def without_counts(space: SearchSpace) -> list[Mapping[str, Any]]:
+    """Each dict of a space for a search in which a dict has no number of iterations of its own."""
+    alternatives = []
+    for alternative, count in read_alternatives(space):
+        if count is not None:
+            raise InvalidParameterError(
+                f"The pair of a sub-space and its number of iterations, {count}, is for "
+                "BayesSearchCV only. Give the dict alone; n_iter counts for all of them together."
+            )
+        alternatives.append(alternative)
+    return alternatives
+
+
+def _drawable(value: Any, dimension: Dimension) -> Any:
+    if isinstance(value, SkoptDimension | tuple) or is_optuna_distribution(value):
+        plain = isinstance(dimension, Choices) and dimension.weights is None
+        return list(dimension.values) if plain else dimension  # type: ignore[union-attr]
+    return value
+
+
+def refuse_without_quantiles(name: str, dimension: Dimension) -> None:
+    """Raise if a distribution draws values, but does not tell its quantiles."""
+    if isinstance(dimension, Distribution) and not dimension.has_quantiles:
+        raise InvalidParameterError(
+            f"{name}: {dimension.frozen!r} draws by rvs but has no ppf and cdf, which Bayesian and "
+            "TPE searches need. Give a distribution of scipy.stats, bounds as (1e-5, 1e-1, "
+            "'log-uniform'), or a list of values."
+        )

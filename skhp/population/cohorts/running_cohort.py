@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from skhp.population.cohorts.cohort_plan import CohortPlan
-from skhp.population.progress import PopulationProgress, ProgressObserver
+from skhp.population.report import PopulationProgress, ProgressObserver
 from skhp.training.cohort.cohort import Cohort, CohortProgress
 from skhp.training.fit_task import FitResult, FitTask
 
 
-class PopulationWatch:
+class OverallProgress:
     """Adds up the progress of all cohorts, from their threads, and can end them."""
 
     def __init__(self, members: int, cohorts: int, progress: ProgressObserver) -> None:
@@ -40,18 +40,18 @@ class PopulationWatch:
             )
 
 
-class CohortWatch:
+class MemberProgress:
     """The progress of one cohort, whose members have these numbers; so many of them train."""
 
-    def __init__(self, watch: PopulationWatch, members: Sequence[int], running: int) -> None:
-        self._watch = watch
+    def __init__(self, overall: OverallProgress, members: Sequence[int], running: int) -> None:
+        self._overall = overall
         self._members = members
         self._running = running
         self._epochs = (0,) * len(members)
 
     def advanced(self, progress: CohortProgress) -> None:
         """Called by the cohort after each chunk."""
-        if self._watch.cancelled.is_set():
+        if self._overall.cancelled.is_set():
             raise Cancelled
         epochs = progress.epochs_of_members
         new_epochs = {
@@ -60,7 +60,7 @@ class CohortWatch:
             if now > before
         }
         running = min(self._running, progress.running)
-        self._watch.advanced(new_epochs, self._running - running)
+        self._overall.advanced(new_epochs, self._running - running)
         self._running, self._epochs = running, epochs
 
 
@@ -119,7 +119,7 @@ class Cores:
             self._changed.notify_all()
 
 
-class PlannedCohort:
+class RunningCohort:
     """Members that train together, as soon as there is a core for them.
 
     Parameters
@@ -129,7 +129,7 @@ class PlannedCohort:
         Of the members of the plan.
     chunk : int or None
         Epochs between two looks at the clock.
-    watch : PopulationWatch
+    watch : OverallProgress
     cores : Cores
     """
 
@@ -138,7 +138,7 @@ class PlannedCohort:
         plan: CohortPlan,
         tasks: Sequence[FitTask],
         chunk: int | None,
-        watch: PopulationWatch,
+        overall: OverallProgress,
         cores: Cores,
     ) -> None:
         self.members = plan.members
@@ -147,7 +147,7 @@ class PlannedCohort:
         self._settings = chunk, plan.candidates
         self._cores = cores
         running = sum(task.finished_after is None for task in tasks)
-        self._watch = CohortWatch(watch, plan.members, running)
+        self._progress = MemberProgress(overall, plan.members, running)
         self._cohort: Cohort | None = None
 
     def train(self, until: int | None) -> None:
@@ -155,7 +155,7 @@ class PlannedCohort:
         with self._cores.one():
             if self._cohort is None:
                 self._cohort = Cohort(self.tasks, *self._settings)
-            self._cohort.run(self._watch, until)
+            self._cohort.run(self._progress, until)
 
     def held_out_scores(self) -> dict[int, float]:
         """What the members were watched by so far; those that failed are worst."""

@@ -11,14 +11,14 @@ import sklearn
 from sklearn.base import clone
 
 from skhp.exceptions import CannotJoinError
-from skhp.population.requests.pipeline_steps import (
+from skhp.population.pipeline_steps import (
     FittedStep,
     RecordingMemory,
     SharedSteps,
     raise_where_warnings_are_errors,
     recorded_warnings,
 )
-from skhp.population.requests.requested_fits import (
+from skhp.population.requested_fits import (
     RequestedFit,
     RequestingTask,
     SharedRows,
