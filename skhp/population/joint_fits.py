@@ -56,7 +56,7 @@ class _Fit(JoiningTask):
     def take(self, outcome: Any) -> None:
         """Note what stands in the list; neither estimator nor rows are needed any more."""
         self.outcome = outcome
-        self._reported.count(self.n_together, self._refusals)
+        self._reported.count(self.results.values(), self._refusals)
         self._request, self.fits = None, []
         self.results.clear()
 
@@ -75,7 +75,7 @@ def fit_together(
 
     Each estimator ends up as its own `fit` would have left it. Estimators of skhp, by themselves or
     as the last step of a pipeline, are trained together; all others are fitted one after another.
-    Where Keras has to train more than half of them, a line of the logger ``skhp`` says why.
+    Where fewer than half of them could train together, the logger ``skhp`` warns and says why.
     Fits share what is made of their rows where `X` and `y` are the same objects.
 
     Within a `skhp.population`, what is None here is as it is there.

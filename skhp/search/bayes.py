@@ -97,7 +97,7 @@ class BayesSearchCV(SampledSearchCV, skopt.BayesSearchCV):
         return super().fit(X, y, **{**(self.fit_params or {}), **params})
 
     def _get_routed_params_for_fit(self, params: dict[str, Any]) -> Any:
-        # scikit-optimize 0.10.2 passes groups=None where nobody gave groups, which scikit-learn
+        # scikit-optimize 0.10.2 passes groups=None where no groups were given, which scikit-learn
         # refuses where metadata is routed.
         given = {name: value for name, value in params.items() if value is not None}
         return super()._get_routed_params_for_fit(given)
@@ -120,16 +120,7 @@ class BayesSearchCV(SampledSearchCV, skopt.BayesSearchCV):
 
 
 class SurrogateSampler:
-    """Asks scikit-optimize's model of the scores.
-
-    Parameters
-    ----------
-    space : dict of str to Dimension
-    options : mapping
-        Parameters of ``skopt.Optimizer``.
-    callbacks : sequence of callable
-        Each is called with the result so far, and ends the search by returning True.
-    """
+    """Asks scikit-optimize's model of the scores; a callback that returns True ends the search."""
 
     def __init__(
         self, space: SkoptSpace, options: Mapping[str, Any], callbacks: Sequence[Any] = ()
@@ -147,11 +138,11 @@ class SurrogateSampler:
         self._ended = False
 
     def ask(self, n: int) -> list[dict[str, Any]] | None:
-        """Points of the space where the model expects something of them."""
+        """The points at which the model expects good scores."""
         if self._ended:
             return None
         with warnings.catch_warnings():
-            # Of few values, some are asked for again; they are not trained again.
+            # In a small space, some points are asked for again; they are not trained again.
             warnings.filterwarnings("ignore", message="The objective has been evaluated at point")
             self._points = self.optimizer.ask(n_points=n)
         return [
@@ -160,9 +151,9 @@ class SurrogateSampler:
         ]
 
     def tell(self, scores: np.ndarray, worst: float) -> None:
-        """What failed is as bad as the worst that did not, so that the search keeps away."""
+        """Tell the model the scores; a failed candidate counts as the worst of all."""
         if np.isnan(worst):
-            # Until it is told of a score, it would ask for the same points again.
+            # Until the optimizer is told a score, it would ask for the same points again.
             self.optimizer.cache_ = {}
         else:
             losses = -np.where(np.isnan(scores), worst, scores)
@@ -171,6 +162,6 @@ class SurrogateSampler:
 
 
 def _as_python_number(value: Any, dimension: Dimension) -> Any:
-    """A number of a range as scikit-optimize's own search has it; a choice is what it was."""
+    """A number of a range as a Python number, as in scikit-optimize's search; a choice as it is."""
     is_choice = isinstance(dimension, Categorical)
     return value.item() if isinstance(value, np.generic) and not is_choice else value

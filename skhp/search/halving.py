@@ -20,14 +20,14 @@ from skhp.shared.class_targets import class_labels
 class HalvingAdditions(SearchAdditions):
     """What both halving searches add."""
 
-    # scikit-learn's constructors set it, though it is not one of their parameters.
+    # scikit-learn's constructors set this attribute, which is not one of their parameters.
     pre_dispatch = "2*n_jobs"
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, and refit the best candidate on all rows; see `SearchAdditions.fit`."""
         shape = getattr(X, "shape", ())
         if shape and shape[0] == 1:
-            # scikit-learn speaks of its min_resources_ there.
+            # scikit-learn's own message is about min_resources_.
             raise ValueError(
                 f"Got n_samples=1: {type(self).__name__} needs rows to train on and rows to score."
             )
@@ -49,7 +49,7 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
     param_grid : dict or list of dicts
         Names of parameters and the values to try; each dict of a list is a grid of its own.
     factor : float, default=3
-        Of each round's candidates, one in so many goes on, with so many times the resources.
+        One in `factor` candidates of a round goes on, with `factor` times the resources.
     resource : str, default="n_samples"
         What grows from round to round: rows, or a whole-number parameter of the estimator, such as
         ``"epochs"``.
@@ -103,7 +103,7 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
 
     def _translations(self, y: Any) -> dict[str, Any]:
         refuse_ranges_in_grid(self.param_grid)
-        # What is no grid at all, scikit-learn says first.
+        # scikit-learn refuses what is not a grid.
         grids = model_selection.ParameterGrid(self.param_grid).param_grid
         if not grids:
             raise InvalidParameterError(
@@ -130,7 +130,7 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
     n_candidates : int or "exhaust", default="exhaust"
         Candidates to draw; "exhaust" so that the last round gets as much as there is.
     factor : float, default=3
-        Of each round's candidates, one in so many goes on, with so many times the resources.
+        One in `factor` candidates of a round goes on, with `factor` times the resources.
     resource : str, default="n_samples"
         What grows from round to round: rows, or a whole-number parameter of the estimator, such as
         ``"epochs"``.

@@ -38,19 +38,19 @@ from skhp.shared.class_targets import class_labels, one_hot_labels, refuse_uncle
 from skhp.shared.target_summary import TargetSummary, target_summary
 from skhp.shared.unusable_tables import refuse_several_inputs
 
-# What the searchers call what they search.
+# The parameters in which the searchers take their search space.
 _SPACES = ("param_grid", "param_distributions", "search_spaces")
 
-# What a search keeps for itself until it ends.
+# Attributes that a search has until it ends.
 _WHILE_SEARCHING = frozenset({"_watching", RUN})
 
 
 class SearchAdditions:
     """Stands before a class of scikit-learn's among the bases of a searcher.
 
-    While scikit-learn searches, a few parameters of the searcher say for it what those that were
-    given mean; afterwards they are what they were. A copy would leave them alone, but callbacks are
-    told of the searcher itself.
+    While scikit-learn searches, a few parameters of the searcher hold what the given ones mean to
+    scikit-learn; afterwards they are as they were given. A copy of the searcher would leave them
+    alone, but callbacks are told of the searcher itself.
     """
 
     estimator: Any
@@ -149,19 +149,19 @@ class SearchAdditions:
         -------
         Path
         """
-        # Not at the top of the file: few searches are reported, and only that takes matplotlib.
+        # Imported here, as only a report needs matplotlib.
         from skhp.inspection.report.search_report import write_report
 
         return write_report(self, path, X, y)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A search travels with each of its tasks to other processes, where nobody observes it.
+        # A search travels with each of its tasks to other processes, where it is not observed.
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
         return {name: value for name, value in state.items() if name not in _WHILE_SEARCHING}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
-        # Whether several targets are fine is up to the estimator; scikit-learn forgets to ask it.
+        # The estimator decides whether it takes several targets; scikit-learn does not ask it.
         of_estimator = get_tags(self.estimator).target_tags
         tags.target_tags.single_output = of_estimator.single_output
         tags.target_tags.multi_output = of_estimator.multi_output
@@ -169,7 +169,7 @@ class SearchAdditions:
 
     @contextlib.contextmanager
     def _translated(self, y: Any) -> Iterator[None]:
-        """Parameters as scikit-learn is to read them."""
+        """Set the parameters as scikit-learn is to read them, and put them back."""
         translated = self._translations(y)
         self._run = SearchRun(
             self,
@@ -189,7 +189,7 @@ class SearchAdditions:
                 delattr(self, name)
 
     def _translations(self, y: Any) -> dict[str, Any]:
-        """The parameters that scikit-learn is to read otherwise than they were given."""
+        """The parameters that scikit-learn is to read in another form than they were given."""
         for_classes = is_classifier(self.estimator)
         if for_classes:
             refuse_unclear_labels(y)
@@ -214,7 +214,7 @@ class SearchAdditions:
     def _get_scorers(self) -> tuple[Any, str]:
         given = self.scoring
         if _is_auto(given):
-            # Asked before `fit`, for what metadata the scorer takes.
+            # scikit-learn asks before `fit` which metadata the scorer takes.
             self.scoring = None
         try:
             scorers, name = super()._get_scorers()  # type: ignore[misc]

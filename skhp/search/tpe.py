@@ -1,4 +1,4 @@
-"""Candidates that a function of the user's suggests, trial by trial, as in Optuna."""
+"""Candidates asked from a tree-structured Parzen estimator, by Optuna."""
 
 from __future__ import annotations
 
@@ -44,20 +44,9 @@ if TYPE_CHECKING:
 def defined_by_run(
     space: Callable[[Trial], Any], estimator: Any, *, checks_values: bool
 ) -> Callable[[Trial], dict[str, Any]]:
-    """A function that lets a trial of Optuna suggest parameters, which are checked at once.
+    """The user's function from a trial to a candidate, which is checked before it is trained.
 
-    Parameters
-    ----------
-    space : callable
-        From a trial to a dict of parameters.
-    estimator : estimator
-    checks_values : bool
-        Whether values that the estimator refuses end the search; names that it does not know do.
-
-    Raises
-    ------
-    InvalidParameterError
-        By the function that is returned, before the candidate is trained.
+    `checks_values` has the values checked, too; unknown names always end the search.
     """
 
     def suggest(trial: Trial) -> dict[str, Any]:
@@ -156,9 +145,9 @@ class TPESearchCV(SampledSearchCV):
         options = {
             "seed": int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
             "multivariate": True,
-            # Trials of the batch that are not yet told count as bad ones nearby.
+            # Trials without a score yet count as bad, so that the trials of a batch keep apart.
             "constant_liar": True,
-            # Learns together about what is suggested together: the parameters of an alternative.
+            # The parameters of an alternative are learnt about together.
             "group": _is_conditional(self.search_spaces) and given.get("multivariate", True),
             **given,
         }
@@ -168,15 +157,7 @@ class TPESearchCV(SampledSearchCV):
 
 
 class ParzenSampler:
-    """Asks Optuna's tree-structured Parzen estimator.
-
-    Parameters
-    ----------
-    suggest : callable
-        From a trial of Optuna to a candidate; may raise ``optuna.TrialPruned``.
-    options : mapping
-        Parameters of ``optuna.samplers.TPESampler``.
-    """
+    """Asks Optuna's tree-structured Parzen estimator, whose trials `suggest` makes candidates."""
 
     def __init__(
         self, suggest: Callable[[Trial], dict[str, Any]], options: Mapping[str, Any]
@@ -198,9 +179,9 @@ class ParzenSampler:
             )
 
     def ask(self, n: int) -> list[dict[str, Any]]:
-        """What trials of the study suggest; nothing for those that the user's function prunes."""
+        """The candidates that trials suggest, without trials that the user's function prunes."""
         self._asked, candidates = [], []
-        # All of them, before the first suggests anything.
+        # All trials are asked for before the first one suggests a value.
         for trial in [self.study.ask() for _ in range(n)]:
             try:
                 candidates.append(self._suggest(trial))
@@ -210,7 +191,7 @@ class ParzenSampler:
         return candidates
 
     def tell(self, scores: np.ndarray, worst: float) -> None:
-        """What failed is told to have failed: nothing is learnt of it."""
+        """Tell the study the scores, or that a candidate failed, from which it learns nothing."""
         for trial, score in zip(self._asked, scores.tolist(), strict=True):
             if np.isnan(score):
                 self.study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
@@ -219,7 +200,7 @@ class ParzenSampler:
 
 
 def _is_conditional(space: Any) -> bool:
-    """Whether some parameters are suggested beside some values of others only."""
+    """Whether some parameters are suggested only beside certain values of others."""
     if callable(space):
         return True
     alternatives = understood(space)
@@ -248,15 +229,6 @@ def for_tpe(space: SearchSpace) -> Callable[[Trial], dict[str, Any]]:
     is the same in all of them is learnt about in all of them; others have a name of their own in
     each, so that nothing is learnt about them from where they mean something else. What has one
     value only is not suggested.
-
-    Parameters
-    ----------
-    space : dict or list of dict
-
-    Returns
-    -------
-    callable
-        From an Optuna trial to a dict for ``set_params``.
     """
     without_counts(space)
     alternatives = understood(space)
@@ -295,7 +267,7 @@ def _suggestion(trial: Trial, name: str, dimension: Dimension) -> Any:
     if isinstance(dimension, Choices) and len(dimension.values) == 1:
         return dimension.values[0]
     if isinstance(dimension, Choices) and dimension.weights is None:
-        # Optuna takes only a few types of values, but any number of places in a list.
+        # Optuna takes values of few types, so it chooses a position in the list.
         place = trial.suggest_categorical(name, range(len(dimension.values)))
         return dimension.values[place]
     stepped = dimension.frozen if isinstance(dimension, Distribution) else None
@@ -304,7 +276,7 @@ def _suggestion(trial: Trial, name: str, dimension: Dimension) -> Any:
         if stepped.is_whole:
             return trial.suggest_int(name, int(low), int(high), step=int(step))
         return trial.suggest_float(name, low, high, step=step)
-    # Evenly drawn quantiles are draws of the distribution; Optuna has no priors.
+    # Optuna has no priors, so it suggests a quantile of the distribution.
     if isinstance(dimension, Distribution):
         quantile = trial.suggest_float(name, LOWEST_QUANTILE, HIGHEST_QUANTILE)
     else:

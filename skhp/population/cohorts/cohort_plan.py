@@ -39,19 +39,10 @@ class CohortPlan:
 
 
 def plan_cohorts(tasks: Sequence[FitTask], memory_limit: int | None = None) -> list[CohortPlan]:
-    """Part a population into cohorts.
+    """Part a population into cohorts; those that may train longest come first.
 
-    Parameters
-    ----------
-    tasks : sequence of FitTask
-    memory_limit : int, default=None
-        Bytes that one cohort may take, beside the limits of its members; a single member may take
-        more.
-
-    Returns
-    -------
-    list of CohortPlan
-        Those that may take longest first.
+    `memory_limit` is the most bytes of a cohort, unless a single member takes more; members may
+    have limits, too.
     """
     groups: dict[Hashable, list[int]] = {}
     for number, task in enumerate(tasks):
@@ -121,16 +112,13 @@ def _room(tasks: Sequence[FitTask], members: Sequence[int], memory_limit: int | 
 
 
 def _pieces(items: Sequence[Any], most: int) -> list[Sequence[Any]]:
-    """Cut into as few pieces as can be, of about the same length."""
+    """Cut into the fewest pieces of about the same length."""
     length = math.ceil(len(items) / math.ceil(len(items) / most))
     return [items[start : start + length] for start in range(0, len(items), length)]
 
 
 def _by_batch_size(tasks: Sequence[FitTask], members: Sequence[int]) -> list[list[int]]:
-    """Part members where walking through an epoch together costs more than another program.
-
-    Neighbouring batch sizes are joined for as long as that saves time.
-    """
+    """Part members by batch size; neighbouring sizes are joined for as long as that saves time."""
     by_size: dict[int, list[int]] = {}
     for number in members:
         by_size.setdefault(tasks[number].batch_size, []).append(number)
@@ -163,7 +151,7 @@ def _expected_steps(task: FitTask) -> int:
 
 
 def _member_order(task: FitTask) -> tuple[Any, ...]:
-    """Members that are likely to end at the same time next to each other: by learning rate."""
+    """A key that sorts members by learning rate first: neighbours are likely to end together."""
     plan = task.plan
     return (
         task.rate,
@@ -195,13 +183,13 @@ def _digest(task: FitTask) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class SharedStructure:
-    """A fit in another structure that trains the same, and the way back for its result."""
+    """A fit (`own`) moved to a wider structure (`task`) in which it trains the same."""
 
     task: FitTask
     own: FitTask
 
     def result(self, trained: FitResult) -> FitResult:
-        """The result as the fit's own structure has it."""
+        """The result in the shapes of the fit's own structure."""
         wide, narrow = self.task.network, self.own.network
         if wide.weight_shapes == narrow.weight_shapes:
             return trained
@@ -213,18 +201,9 @@ class SharedStructure:
 def share_structures(
     tasks: Sequence[FitTask], pays: Callable[[Sequence[FitTask], Sequence[FitTask]], bool]
 ) -> list[SharedStructure]:
-    """Let members of nearly the same structure have the same one.
+    """Let members of nearly the same structure share one, in the order of `tasks`.
 
-    Parameters
-    ----------
-    tasks : sequence of FitTask
-    pays : callable
-        ``pays(own, shared)``: whether these members are trained faster in the shared structure.
-
-    Returns
-    -------
-    list of SharedStructure
-        In the order of `tasks`.
+    ``pays(own, shared)`` tells whether these members train faster in the shared structure.
     """
     shared = [SharedStructure(task, task) for task in tasks]
     for members in _alike(tasks):
@@ -274,7 +253,7 @@ def _in_structure(task: FitTask, structure: Network) -> FitTask:
 
 @functools.lru_cache(1024)
 def _widened_start(start: MemberWeights, network: Network, structure: Network) -> MemberWeights:
-    # The same object for the same start, so that equal members are still seen to be equal.
+    # Cached: equal members keep one object as their start, by which they are recognised as equal.
     return _in_shapes(start, network, structure.weight_shapes, _pad)
 
 
@@ -288,7 +267,7 @@ def _in_shapes(
 
     def changed(vector: np.ndarray) -> np.ndarray:
         if len(vector) != n_weights:
-            # One number for the whole member.
+            # A slot of one number for the whole member has no shapes.
             return vector
         arrays = unflattened(vector, network.weight_shapes)
         return flattened([change(*pair) for pair in zip(arrays, shapes, strict=True)])

@@ -1,4 +1,4 @@
-"""Trains the cohorts of a population, several at once, and hands out members as they are done."""
+"""Trains the cohorts of a population, several at once, and yields members as they are done."""
 
 from __future__ import annotations
 
@@ -35,25 +35,13 @@ def train_population(
     progress: ProgressObserver,
     contest: Contest | None = None,
 ) -> Iterator[tuple[int, FitResult | Exception]]:
-    """Train all members of a population.
+    """Train a population; yields the number of each member and its result when its cohort is done.
 
-    Parameters
-    ----------
-    tasks : sequence of FitTask
-    options : PopulationOptions
-    progress : ProgressObserver
-        Is told of each chunk of each cohort.
-    contest : Contest, default=None
-        Which members are ranked, and ended, on the way. All cohorts stay in memory then.
-
-    Yields
-    ------
-    number, result : int, FitResult or Exception
-        A member that was to be trained, by its number in `tasks`, as soon as its cohort is done; an
-        exception where the cohort could not be trained.
+    The result is an exception where the cohort could not be trained. With a contest, members are
+    ranked and ended on the way, and all cohorts stay in memory.
     """
     limit = options.memory_limit
-    # Half of it, so that two cohorts may train at once.
+    # A cohort takes at most half of the limit, so that two cohorts can train at once.
     shared = share_structures(tasks, lambda own, moved: seconds_of(moved) < seconds_of(own))
     tasks = [structure.task for structure in shared]
     plans = [
@@ -73,7 +61,7 @@ def train_population(
     ]
     try:
         for results in trained_by_rungs(cohorts, contest, executor):
-            # Who gets the members scores them, one after the other.
+            # The caller scores these members one after another.
             with cores.lent():
                 yield from _of_own_structures(results, shared)
     finally:
@@ -85,7 +73,7 @@ def train_population(
 def _of_own_structures(
     results: Results, shared: Sequence[SharedStructure]
 ) -> Iterator[tuple[int, FitResult | Exception]]:
-    """Results of members that were to be trained, in structures of their own."""
+    """The results of members that were to be trained, each in its own structure."""
     trained = {}
     for number, result in results:
         if shared[number].own.finished_after is not None:
@@ -114,20 +102,10 @@ def _workers(
 def trained_by_rungs(
     cohorts: Sequence[RunningCohort], contest: Contest | None, executor: Executor
 ) -> Iterator[Results]:
-    """Train cohorts to the end.
+    """Train cohorts to the end; yields the results of members that have ended.
 
-    Parameters
-    ----------
-    cohorts : sequence of RunningCohort
-    contest : Contest or None
-        None lets every member train for as long as it would by itself.
-    executor : Executor
-
-    Yields
-    ------
-    results : list of (int, FitResult or Exception)
-        Members that have ended, by their numbers in the population: those of a cohort that is done,
-        and those that were pruned at a rung, while the others train on.
+    Those are the members of a cohort that is done, and the members that were pruned at a rung while
+    the others train on.
     """
     cohorts = list(cohorts)
     standings = None if contest is None else _Standings(contest)
@@ -152,7 +130,7 @@ def trained_by_rungs(
 def _as_done(waiting: dict[Future, RunningCohort]) -> Iterator[tuple[Future, RunningCohort]]:
     while waiting:
         done, _ = wait(waiting, _SECONDS_ASLEEP, FIRST_COMPLETED)
-        # In the order of the plan, whichever was faster.
+        # Cohorts that are done at once come in the order of the plan.
         for future in [future for future in waiting if future in done]:
             yield future, waiting.pop(future)
 
@@ -170,7 +148,7 @@ def _ended(cohort: RunningCohort, standings: _Standings | None) -> Results:
 
 
 class _Standings:
-    """How members scored at the rungs so far, and who has lost."""
+    """The scores of the members at the rungs so far, and the members that have lost."""
 
     def __init__(self, contest: Contest) -> None:
         self.losers: set[int] = set()
@@ -179,7 +157,7 @@ class _Standings:
         self._rungs_done = 0
 
     def end_of_rung(self, cohorts: Sequence[RunningCohort]) -> Results:
-        """Rank who is left, and end who has lost: what those leave."""
+        """Rank the members in the contest, end those that lose, and return their results."""
         scores: dict[int, float] = {}
         for cohort in cohorts:
             scores |= cohort.held_out_scores()
@@ -200,5 +178,5 @@ class _Standings:
         return ended
 
     def with_scores(self, number: int, result: FitResult) -> FitResult:
-        """A result, and what it was ranked by."""
+        """A result with the scores that it was ranked by."""
         return replace(result, rung_scores=self._scores.get(number, ()))

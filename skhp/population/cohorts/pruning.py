@@ -1,4 +1,4 @@
-"""Which candidates of a search are ended before their last epoch."""
+"""Which candidates of a search end before their last epoch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from skhp.exceptions import InvalidParameterError
 
-# What scikit-learn tells a task of a search: the number of its candidate, and how many there are.
+# The keyword by which scikit-learn tells a task the number of its candidate.
 _CANDIDATE = "candidate_progress"
 
-# Fewer epochs tell a good candidate from a bad one no better than chance would.
+# After fewer epochs, a ranking is not better than chance.
 _FEWEST_EPOCHS = 5
 
 
@@ -21,16 +21,9 @@ _FEWEST_EPOCHS = 5
 class Pruning:
     """How candidates are pruned while they train.
 
-    Parameters
-    ----------
-    rungs : tuple of int, default=None
-        Epochs after which all candidates wait for one another and are ranked; None takes the most
-        epochs divided by `factor`, by its square, and so on.
-    factor : float, default=3
-        One in so many candidates goes on.
-    apart : tuple of str, default=()
-        Parameters, as they are named within their estimator: candidates that differ in one of them
-        are ranked among their own kind, as their scores do not compare.
+    At each of the `rungs`, epochs after which candidates are ranked, one in `factor` goes on; None
+    takes the most epochs divided by `factor`, by its square and so on. Candidates that differ in a
+    parameter of `apart` are ranked apart, as their scores do not compare.
     """
 
     rungs: tuple[int, ...] | None = None
@@ -38,7 +31,7 @@ class Pruning:
     apart: tuple[str, ...] = ()
 
     def kind(self, parameters: Mapping[str, Any]) -> Hashable:
-        """Equal for candidates whose scores compare."""
+        """A key that is equal for candidates whose scores compare."""
         return tuple(
             (name, repr(parameters[name]))
             for name in sorted(parameters)
@@ -46,7 +39,7 @@ class Pruning:
         )
 
     def rungs_of(self, epochs: int) -> tuple[int, ...]:
-        """The rungs of candidates that train for no more than so many epochs."""
+        """The rungs of candidates that train for at most `epochs`."""
         if self.rungs is not None:
             return tuple(rung for rung in self.rungs if rung < epochs)
         return tuple(sorted(self._halved(epochs)))
@@ -60,17 +53,9 @@ class Pruning:
 class Contest:
     """The fits of candidates that are ranked among each other.
 
-    Parameters
-    ----------
-    pruning : Pruning
-    epochs : int
-        The most that a fit trains for.
-    candidates : sequence of hashable
-        Of each fit: its candidate. A fit of None is no part of the contest.
-    kinds : sequence of hashable
-        Of each fit: candidates of other kinds are ranked apart.
-    known : mapping of int to sequence of float
-        The scores of fits that were trained before, at each rung that they reached.
+    `candidates` and `kinds` are those of each fit; a fit whose candidate is None is not in the
+    contest, and each kind is ranked apart. `known` are the scores, at each rung that it reached, of
+    a fit that was trained before. `epochs` is the most that a fit trains for.
     """
 
     pruning: Pruning
@@ -85,13 +70,7 @@ class Contest:
         return self.pruning.rungs_of(self.epochs)
 
     def pruned(self, scores: Mapping[int, float]) -> set[int]:
-        """The fits that end at a rung.
-
-        Parameters
-        ----------
-        scores : mapping of int to float
-            Of each fit that is still in the contest, by its number; greater is better.
-        """
+        """The fits that end at a rung, by the scores of all fits still in it; greater is better."""
         fits: dict[Hashable, list[int]] = defaultdict(list)
         for number in scores:
             if self.candidates[number] is not None:
@@ -105,39 +84,26 @@ class Contest:
             of_kinds[self.kinds[numbers[0]]].append(candidate)
         losers: list[Hashable] = []
         for candidates in of_kinds.values():
-            # Of equals the first stays, so that a search is pruned the same way each time.
+            # Among equal candidates the first stays, so that each search is pruned the same way.
             ranked = sorted(candidates, key=lambda candidate: -means[candidate])
             losers += ranked[math.ceil(len(ranked) / self.pruning.factor) :]
         return {number for candidate in losers for number in fits[candidate]}
 
 
 class Entry(NamedTuple):
-    """A fit that enters: the keywords of its task, and its scores where it was trained before."""
+    """A fit in a contest: the keywords of its task, and its scores where it was trained before."""
 
     keywords: Mapping[str, Any]
     rung_scores: tuple[float, ...] = ()
 
 
 def contest_of(tasks: Sequence[Any], entries: Sequence[Entry], pruning: Pruning) -> Contest:
-    """The contest of the fits of a search.
-
-    Parameters
-    ----------
-    tasks : sequence of FitTask
-    entries : sequence of Entry
-        Of each fit.
-    pruning : Pruning
-
-    Raises
-    ------
-    InvalidParameterError
-        If there is nothing to rank the candidates by.
-    """
+    """The contest of the fits of a search; refused if nothing can rank the candidates."""
     if all(task.validation is None for task in tasks):
         raise InvalidParameterError(
-            "prune ranks candidates by rows that are held out of their training, and none holds "
-            "out any: set early_stopping=True, or validation_split of a custom model, or leave "
-            "prune out."
+            "prune ranks candidates by rows that are held out of their training, and no candidate "
+            "holds out rows: set early_stopping=True, or validation_split of a custom model, or "
+            "leave prune out."
         )
     return Contest(
         pruning=pruning,

@@ -1,4 +1,4 @@
-"""Refuse tables whose texts or dates would reach the network of each candidate."""
+"""Refuses a search that could only fail, before anything is trained."""
 
 from __future__ import annotations
 
@@ -32,8 +32,6 @@ from skhp.shared.unusable_tables import (
     refuse_columns_without_numbers,
 )
 
-__all__ = ["check_search", "is_finite", "refuse_unanswerable_scorers", "refuse_unusable_columns"]
-
 _ROWS_TO_TRY = 200
 
 # What scikit-learn, NumPy and pandas say where a step takes numbers only.
@@ -44,23 +42,10 @@ _NO_NUMBERS = (
 
 
 def refuse_unusable_columns(estimator: Any, space: Any, X: Any, y: Any) -> None:
-    """Raise if texts, dates or missing values of a table reach a network that takes numbers.
+    """Raise ValueError if texts, dates or missing values reach a network that takes numbers.
 
-    Where steps of a pipeline stand before it, they are fitted to a few rows. Steps that the search
-    itself changes, and what fails for another reason, are left to the candidates.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Of the search.
-    space : dict, list of dict or callable
-        That is searched.
-    X, y : array-like
-
-    Raises
-    ------
-    ValueError
-        Names the columns.
+    The steps of a pipeline before the network are fitted to a few rows. Steps that the search
+    changes, and steps that fail for another reason, are left to the candidates.
     """
     if not may_join(estimator):
         return
@@ -77,7 +62,7 @@ def refuse_unusable_columns(estimator: Any, space: Any, X: Any, y: Any) -> None:
     rows, target = X, y
     try:
         if len(X) > _ROWS_TO_TRY:
-            # The target is cut together with the rows.
+            # Rows and target are drawn together.
             sample = {"replace": False, "n_samples": _ROWS_TO_TRY, "random_state": 0}
             rows, target = (resample(X, **sample), y) if y is None else resample(X, y, **sample)
         for name, step in before:
@@ -119,21 +104,9 @@ def refuse_unanswerable_scorers(
     scoring: Any,
     alternatives: Iterable[Sequence[tuple[str, Any, Dimension]]],
 ) -> None:
-    """Raise if a scorer calls only methods that every candidate lacks for sure.
+    """Raise if a scorer calls only methods that every candidate certainly lacks.
 
-    Parameters
-    ----------
-    estimator : estimator
-    scoring : str, callable, collection or None
-        As scikit-learn reads it; callables that `make_scorer` did not make say nothing of what they
-        need.
-    alternatives : iterable of sequence of (str, object, Dimension)
-        Of each sub-space, names of parameters, what the user wrote, and what that stands for.
-
-    Raises
-    ------
-    InvalidParameterError
-        Names every such scorer, what it needs, and the estimator.
+    Callables that `make_scorer` did not make do not tell which methods they call.
     """
     spaces = [{name: dimension for name, _, dimension in one} for one in alternatives]
     mistakes = []
@@ -154,7 +127,7 @@ def refuse_unanswerable_scorers(
 
 
 def _scorers(scoring: Any) -> Iterator[tuple[str, Any]]:
-    """Name and scorer of each metric; what scikit-learn does not know, it says itself."""
+    """Name and scorer of each metric that scikit-learn knows; it refuses other names itself."""
     if isinstance(scoring, Mapping):
         named = [(f"{name!r}", value) for name, value in scoring.items()]
     elif isinstance(scoring, list | tuple | set):
@@ -182,18 +155,18 @@ def _is_answered(
             looked_at += 1
             if not all(_lacks(candidate, method) for method in methods):
                 return True
-    # Where there are more, or none that the estimator takes, it is not known.
+    # With more candidates than that, or none that the estimator takes, the answer is not known.
     return not 0 < looked_at < _MOST_LOOKED_AT
 
 
 def _always_has(estimator: Any, methods: Sequence[str]) -> bool:
     own = (inspect.getattr_static(type(estimator), method, None) for method in methods)
-    # What is there under a condition is no plain function of the class.
+    # A method that exists under a condition only is not a plain function of the class.
     return any(map(inspect.isfunction, own))
 
 
 def _can_switch(dimension: Dimension) -> bool:
-    """Whether a choice may decide of a method; one among numbers does not."""
+    """Whether a choice may decide which methods exist; a choice among numbers does not."""
     return isinstance(dimension, Choices) and not all(
         isinstance(value, Number) and not isinstance(value, bool) for value in dimension.values
     )
@@ -208,13 +181,13 @@ def _lacks(estimator: Any, method: str) -> bool:
         if hasattr(estimator, method):
             return False
     except Exception:
-        # A property of the user's: the search will come upon it.
+        # The error of a user's property arises again in the search.
         return False
     owners = [one for one in type(estimator).__mro__ if method in vars(one)]
     answers = [one for one in type(estimator).__mro__ if "__getattr__" in vars(one)]
     if not all(map(_is_known, owners[:1] + answers)):
         return False
-    # What is composed of others may get the method from one that its fit makes.
+    # An estimator of estimators may get the method from one that its fit creates.
     return not owners or not any("__" in name for name in estimator.get_params(deep=True))
 
 
@@ -236,51 +209,35 @@ def _reason(estimator: Any, methods: Sequence[str]) -> str:
 def check_search(search: Any, scoring: Any, splitter: Any, y: Any) -> None:
     """Raise if some candidate, or every candidate, could only fail.
 
-    Parameters
-    ----------
-    search : searcher
-        Its names of parameters are checked elsewhere, by `refuse_unknown_names`.
-    scoring : str, callable, collection or None
-        As scikit-learn is to read it.
-    splitter : cross validator
-    y : array-like or None
-
-    Raises
-    ------
-    ValueError
-        If a classifier is to learn numbers that are not classes.
-    InvalidParameterError
-        If the estimator's own constraints refuse a value of the search space, or itself some
-        values together, if a scorer needs a method that no candidate has, or if a class has fewer
-        rows than there are stratified folds and the metric is not the estimator's own.
+    Names of parameters are checked elsewhere, by `refuse_unknown_names`.
     """
     _refuse_continuous_classes(search.estimator, y)
     alternatives = _alternatives(search)
-    # Who gave a score for candidates that fail counts on some.
+    # A number as error_score says that some candidates may fail.
     if not is_finite(search.error_score):
         refuse_bad_values(search.estimator, alternatives)
         refuse_bad_combinations(search.estimator, alternatives)
     if not callable(getattr(search, "search_spaces", None)):
-        # What a function will suggest, and put in place, nobody knows before.
+        # The parameters that a function will suggest are not known beforehand.
         refuse_unanswerable_scorers(search.estimator, scoring, alternatives)
-    # An estimator's own score of a fold says something of it without one of the classes, too.
+    # An estimator's own score of a fold is meaningful even if the fold lacks a class.
     if search.scoring is not None:
         refuse_rare_classes(splitter, y)
 
 
 def _refuse_continuous_classes(estimator: Any, y: Any) -> None:
-    # Who encodes the target in a way of their own may take what they like.
+    # An estimator of another library may encode its target in its own way.
     known = type(last_step(estimator)).__module__.partition(".")[0] in ("skhp", "sklearn")
     if y is None or not known or not is_classifier(estimator):
         return
     labels = class_labels(y)
-    # scikit-learn has no word for a target of more dimensions, and lets it pass in a search.
+    # A target of more dimensions is "unknown" to scikit-learn, which lets it pass in a search.
     if type_of_target(labels) != "unknown":
         check_classification_targets(labels)
 
 
 def _alternatives(search: Any) -> list[list[tuple[str, Any, Dimension]]]:
-    """Name, value as it was written, and meaning of each parameter of each sub-space."""
+    """The name, the written value and the dimension of each parameter of each sub-space."""
     if hasattr(search, "param_grid"):
         # In a grid a tuple is as good as a list.
         return [
@@ -300,5 +257,5 @@ def _alternatives(search: Any) -> list[list[tuple[str, Any, Dimension]]]:
 
 
 def is_finite(error_score: Any) -> bool:
-    """Whether candidates that fail are to have a score."""
+    """Whether candidates that fail get a score."""
     return isinstance(error_score, Real) and math.isfinite(error_score)

@@ -30,10 +30,7 @@ from skhp.search.space.space_reading import (
 
 
 class ExactCategorical(Categorical):
-    """Categories that come back as they were given.
-
-    scikit-optimize passes them through an array, which makes arrays of tuples.
-    """
+    """Categories that keep their type; scikit-optimize (0.10.2) makes arrays of tuples."""
 
     def inverse_transform(self, Xt: ArrayLike) -> list[Any]:
         """The categories of transformed points."""
@@ -41,13 +38,7 @@ class ExactCategorical(Categorical):
 
 
 class Quantiles(Real):
-    """Numbers searched by their quantiles in a distribution, from the 0.001th to the 0.999th.
-
-    Parameters
-    ----------
-    distribution : Distribution
-        With quantiles.
-    """
+    """Numbers searched by their quantiles in a distribution, from the 0.001th to the 0.999th."""
 
     def __init__(self, distribution: Distribution) -> None:
         super().__init__(
@@ -87,12 +78,8 @@ class Quantiles(Real):
 class Stacks(SkoptDimension):
     """Stacks of layers, searched by their number of layers and the size of each.
 
-    Sizes of layers that a stack does not have are in the middle, whatever was asked for, so that
-    nothing is learnt about them.
-
-    Parameters
-    ----------
-    sizes : LayerSizes
+    The size of a layer that a stack does not have is always in the middle, so that nothing is
+    learnt about it.
     """
 
     def __init__(self, sizes: LayerSizes) -> None:
@@ -160,17 +147,8 @@ SkoptSpace = dict[str, SkoptDimension]
 def for_bayes(space: SearchSpace) -> list[SkoptSpace | tuple[SkoptSpace, int]]:
     """The space in dimensions of scikit-optimize.
 
-    A distribution that is no range is searched by its quantiles. The points that an
-    ``skopt.Optimizer`` asks for in these dimensions are values that ``set_params`` takes.
-
-    Parameters
-    ----------
-    space : dict or list of dict or of (dict, int)
-
-    Returns
-    -------
-    list of dict or of (dict, int)
-        New dimensions by name, as an optimizer changes those that it gets.
+    A distribution that is not a range is searched by its quantiles. The dimensions are new, as an
+    ``skopt.Optimizer`` changes its dimensions; its points are values that ``set_params`` takes.
     """
     converted: list[SkoptSpace | tuple[SkoptSpace, int]] = []
     mistakes = []

@@ -47,24 +47,7 @@ _PRIORS = ("uniform", "log-uniform")
 
 
 def read_dimension(name: str, value: Any) -> Dimension:
-    """What the value of a parameter in a search space stands for.
-
-    Parameters
-    ----------
-    name : str
-        Of the parameter, for the errors.
-    value : list, array, tuple, distribution of SciPy or Optuna, or dimension of scikit-optimize
-        As the module describes them.
-
-    Returns
-    -------
-    Choices, Range, Distribution or LayerSizes
-
-    Raises
-    ------
-    InvalidParameterError
-        If it is none of these, or empty, or a range without extent.
-    """
+    """What the value of a parameter in a search space stands for; `name` is for the errors."""
     refuse_hyperopt(value, name)
     if isinstance(value, SkoptDimension):
         return _read_skopt(name, value)
@@ -83,7 +66,7 @@ def read_dimension(name: str, value: Any) -> Dimension:
         or getattr(value, "shape", (1,)) == ()
     ):
         raise InvalidParameterError(
-            f"{name}={value!r} is nothing that can be searched. Give a list of values, as "
+            f"{name}={value!r} cannot be searched. Give a list of values, as "
             f"[{value!r}], a tuple of bounds, as (1e-5, 1e-1, 'log-uniform'), a distribution of "
             "scipy.stats or optuna.distributions, or a dimension of skopt.space."
         )
@@ -95,7 +78,7 @@ def _choices(name: str, values: Any, weights: Any = None) -> Choices:
         raise InvalidParameterError(
             f"{name}={values!r} is empty. Give one value at least, or leave the parameter out."
         )
-    # scikit-optimize has already seen that they are chances.
+    # scikit-optimize has already checked that they are probabilities.
     weights = None if weights is None else tuple(float(weight) for weight in weights)
     return Choices(tuple(values), weights)
 
@@ -187,13 +170,13 @@ def _read_distribution(name: str, distribution: Any) -> Dimension:
             "with low < high."
         )
     if isinstance(distribution.dist, type(stats.randint)):
-        # Draws of one number only are allowed by SciPy.
+        # SciPy allows a distribution of a single number.
         if low == high:
             return Choices((int(low),))
         return _range(name, int(low), int(high), log=False, integer=True)
     if isinstance(distribution.dist, type(stats.uniform)):
         return _range(name, float(low), float(high), log=False, integer=False)
-    # A loguniform that was moved along is no longer even in the logarithm; its median shows that.
+    # A shifted loguniform is not even in the logarithm; its median tells.
     if isinstance(distribution.dist, type(stats.loguniform)) and np.isclose(
         distribution.median(), math.sqrt(low * high) if low > 0 else 0.0, atol=0.0
     ):
@@ -202,28 +185,7 @@ def _read_distribution(name: str, distribution: Any) -> Dimension:
 
 
 def understood(space: SearchSpace) -> tuple[dict[str, Dimension], ...]:
-    """The alternatives of a search space, each from names to dimensions.
-
-    Parameters
-    ----------
-    space : dict or list of dict
-        A list may hold pairs of a dict and a number of iterations, for a Bayesian search.
-
-    Returns
-    -------
-    tuple of dict
-        Choices, ranges and distributions by the names of the parameters.
-
-    Raises
-    ------
-    InvalidParameterError
-        Lists every mistake of the space.
-
-    Examples
-    --------
-    >>> understood({"learning_rate": (1e-5, 1e-1, "log-uniform")})
-    ({'learning_rate': Range(low=1e-05, high=0.1, log=True, integer=False)},)
-    """
+    """The alternatives of a search space, each from names to dimensions."""
     mistakes = []
     found: list[dict[str, Dimension]] = []
     for alternative, _ in read_alternatives(space):
@@ -242,15 +204,6 @@ def for_random(space: SearchSpace) -> list[dict[str, Any]]:
     """The space as scikit-learn's `ParameterSampler` takes it.
 
     Lists and distributions stay the objects they are, so that the draws are scikit-learn's.
-
-    Parameters
-    ----------
-    space : dict or list of dict
-
-    Returns
-    -------
-    list of dict
-        Sequences, and objects that draw by ``rvs(random_state=)``.
     """
     dimensions = understood(space)
     return [

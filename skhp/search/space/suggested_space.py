@@ -16,8 +16,6 @@ from skhp.shared.class_targets import class_labels
 from skhp.shared.nearest_name import nearest_name
 from skhp.shared.pipelines import last_step, last_step_prefix, steps_before
 
-__all__ = ["Level", "SuggestedSpace", "suggest_search_space"]
-
 Level = Literal["quick", "normal", "thorough"]
 
 ROWS_OF_THE_CHECK = 2000

@@ -159,7 +159,7 @@ class TestOptuna:
         class OwnDistribution(optuna.distributions.BaseDistribution):
             pass
 
-        with refused("width of Optuna is not known"):
+        with refused("width of Optuna is not a known"):
             search("RandomizedSearchCV", {"width": object.__new__(_of_optuna(OwnDistribution))})
 
 
