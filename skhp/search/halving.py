@@ -1,4 +1,4 @@
-"""Many candidates with few resources, ever fewer with ever more."""
+"""Searches that begin with many candidates and few resources, and halve the candidates."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
         What grows from round to round: rows, or a whole-number parameter of the estimator, such as
         ``"epochs"``.
     max_resources : int or "auto", default="auto"
-        The most of it that a candidate may get; "auto" is all rows.
+        The most resources that a candidate may get; "auto" is all rows.
     min_resources : int, "exhaust" or "smallest", default="exhaust"
-        Of the first round; "exhaust" so that the last round gets as much as there is.
+        The resources of the first round; "exhaust" lets the last round have all resources.
     aggressive_elimination : bool, default=False
         As in scikit-learn.
     scoring : "auto", str, callable or None, default="auto"
@@ -69,7 +69,7 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
     Attributes
     ----------
     n_resources_, n_candidates_ : list of int
-        Of each round.
+        The resources of a candidate, and the candidates, of each round.
     n_remaining_candidates_, n_iterations_, n_possible_iterations_, n_required_iterations_ : int
     min_resources_, max_resources_ : int
     {attributes}
@@ -128,16 +128,16 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
     param_distributions : dict or list of dicts
         Names of parameters and what to draw from, as of a RandomizedSearchCV.
     n_candidates : int or "exhaust", default="exhaust"
-        Candidates to draw; "exhaust" so that the last round gets as much as there is.
+        Candidates to draw; "exhaust" lets the last round have all resources.
     factor : float, default=3
         One in `factor` candidates of a round goes on, with `factor` times the resources.
     resource : str, default="n_samples"
         What grows from round to round: rows, or a whole-number parameter of the estimator, such as
         ``"epochs"``.
     max_resources : int or "auto", default="auto"
-        The most of it that a candidate may get; "auto" is all rows.
+        The most resources that a candidate may get; "auto" is all rows.
     min_resources : int, "exhaust" or "smallest", default="smallest"
-        Of the first round; "smallest" is a few rows for each class and fold.
+        The resources of the first round; "smallest" is a few rows for each class and fold.
     aggressive_elimination : bool, default=False
         As in scikit-learn.
     scoring : "auto", str, callable or None, default="auto"
@@ -150,7 +150,7 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
     Attributes
     ----------
     n_resources_, n_candidates_ : list of int
-        Of each round.
+        The resources of a candidate, and the candidates, of each round.
     n_remaining_candidates_, n_iterations_, n_possible_iterations_, n_required_iterations_ : int
     min_resources_, max_resources_ : int
     {attributes}

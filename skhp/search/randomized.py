@@ -22,7 +22,7 @@ class RandomizedSearchCV(SearchAdditions, model_selection.RandomizedSearchCV):
     param_distributions : dict or list of dicts
         Names of parameters and what to draw from: lists of values, distributions with a method
         ``rvs``, as SciPy's, Optuna's distributions, or, as in scikit-optimize, dimensions and
-        bounds such as ``(1e-5, 1e-1, "log-uniform")``. Of a list, one dict is drawn first.
+        bounds such as ``(1e-5, 1e-1, "log-uniform")``. From a list, one dict is drawn first.
     n_iter : int, default=10
         Candidates to draw.
     random_state : int, RandomState instance or None, default=None

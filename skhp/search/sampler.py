@@ -31,7 +31,7 @@ class Sampler(Protocol):
     def ask(self, n: int) -> Sequence[Mapping[str, Any]] | None:
         """The candidates of the next `n` trials, each a dict for ``set_params``.
 
-        They may be fewer, where some trials are no candidates; None ends the search.
+        There may be fewer, where some trials are not candidates; None ends the search.
         """
 
     def tell(self, scores: np.ndarray, worst: float) -> None:
@@ -80,12 +80,12 @@ class _SamplingLoop(BaseSearchCV):
                 worst = np.fmin.reduce(scores, initial=worst)
                 sampler.tell(scores, float(worst))
         if not n_asked:
-            who = f"The sampler of {type(self).__name__} gave no candidate"
+            source = f"The sampler of {type(self).__name__} gave no candidate"
             if callable(self.search_spaces):
-                who = "The function given as search_spaces raised TrialPruned"
+                source = "The function given as search_spaces raised TrialPruned"
             raise InvalidParameterError(
-                f"{who} in each of {n_trials} trials, so there is nothing to score: let it suggest "
-                "other values."
+                f"{source} in each of {n_trials} trials, so there is nothing to score: let it "
+                "suggest other values."
             )
         if failure is not None and not n_finished:
             raise failure

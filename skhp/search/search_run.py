@@ -38,7 +38,7 @@ RUN = "_run"
 
 
 class SearchRun:
-    """One `fit` of a search; its time runs from here."""
+    """One `fit` of a search; its time budget runs from here."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What skhp's searchers have beyond the classes of scikit-learn that they are based on."""
+"""What skhp's searchers add to the classes of scikit-learn that they are based on."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class SearchAdditions:
 
     @property
     def target_summary(self) -> TargetSummary | None:
-        """What the target of the last fit was like, in a few numbers."""
+        """A summary of the target of the last fit, in a few numbers."""
         return self._target_summary
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
@@ -119,8 +119,8 @@ class SearchAdditions:
         Parameters
         ----------
         *observers : skhp.search.observer.SearchObserver
-            Told of each round of candidates, and of each fit, unless joblib runs it on a backend
-            that is not its own.
+            Each is told of each round of candidates, and of each fit, unless joblib runs the fit
+            on a backend that is not joblib's own.
 
         Returns
         -------
@@ -140,9 +140,10 @@ class SearchAdditions:
         Parameters
         ----------
         path : str or path
-            Of the page.
+            Path of the page.
         X : array-like of shape (n_samples, n_features), default=None
-            Rows that the search has not seen, for scores, confusion, threshold and probabilities.
+            Rows that the search has not seen: the page then has scores, confusion, threshold and
+            probabilities.
         y : array-like of shape (n_samples,), default=None
 
         Returns

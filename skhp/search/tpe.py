@@ -84,9 +84,9 @@ class TPESearchCV(SampledSearchCV):
 
         Or a function of a trial that returns the parameters of a candidate, as
         ``lambda trial: {"neurons": trial.suggest_int("neurons", 2, 64)}``. It may suggest some
-        beside certain values of others only; those that a candidate has none of are masked in
-        `cv_results_`. A trial in which it raises ``optuna.TrialPruned`` is no candidate, and counts
-        in `n_iter`. A journal belongs to the function, too.
+        parameters only beside certain values of others; a parameter that a candidate does not have
+        is masked in `cv_results_`. A trial in which it raises ``optuna.TrialPruned`` is not a
+        candidate, but counts in `n_iter`. A journal belongs to the function, too.
     sampler_kwargs : dict or None, default=None
         Parameters of ``optuna.samplers.TPESampler``.
     n_iter : int, default=50

@@ -95,8 +95,8 @@ def _range(name: str, low: Any, high: Any, *, log: bool, integer: bool) -> Range
         )
     if log and low <= 0:
         raise InvalidParameterError(
-            f"{received} reaches 0 or below, where there is no logarithm. Start it above 0, as at "
-            "1e-6, or take the prior 'uniform'."
+            f"{received} reaches 0 or below, where the logarithm is not defined. Start it above "
+            "0, as at 1e-6, or take the prior 'uniform'."
         )
     return Range(number(low), number(high), log=log, integer=integer)
 
