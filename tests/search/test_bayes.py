@@ -90,8 +90,8 @@ def test_a_batch_that_fails_does_not_end_the_search():
     # Candidates in batches of one: several of the first fail by themselves.
     estimator = Scored(limit=1e-2)
     with pytest.warns(FitFailedWarning, match="too fast"):
-        found = search(estimator=estimator, n_points=1).fit(X, Y)
-    assert 0 < len(found.cv_results_["params"]) < 16
+        found = search(estimator=estimator, n_iter=24, n_points=1, optimizer_kwargs=None).fit(X, Y)
+    assert 0 < len(found.cv_results_["params"]) < 24
     assert found.best_score_ > -0.5
 
 
