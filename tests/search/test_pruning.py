@@ -222,7 +222,7 @@ class TestRefused:
             ({"rung": (3,)}, "'rung'.*'rungs'"),
             ({"rungs": (9, 4)}, "rise"),
             ({"rungs": ()}, "rise"),
-            ({"rungs": 4}, "rise"),
+            ({"rungs": 4}, "increasing"),
             ({"rungs": (0, 4)}, "rise"),
             ({"rungs": (2.5,)}, "rise"),
             ({"factor": 1}, "above 1"),
