@@ -149,7 +149,9 @@ def evaluation(
         training=False,
         until_logits=key.metric_takes == "logits",
     )
-    outputs = _for_metric(key, outputs) * rows.metric_scale[:, None, None, :]
+    outputs = _for_metric(key, outputs)
+    # Logarithms of probabilities are of float64.
+    outputs *= tf.cast(rows.metric_scale, outputs.dtype)[:, None, None, :]
     value = tf.cast(metric(rows.metric_target, outputs, rows.metric_weight), tf.float32)
     return loss, value, means
 
