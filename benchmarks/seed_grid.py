@@ -263,13 +263,13 @@ class parts_of_time:  # noqa: N801
 
     def __enter__(self) -> dict[str, float]:
         from skhp.population import parallel_call as calls
-        from skhp.population.cohorts import planned_cohort
-        from skhp.population.requests import planner
+        from skhp.population import planner
+        from skhp.population.cohorts import running_cohort
 
         self._spent: dict[str, float] = dict.fromkeys(
             ("planning", "packing", "tracing", "first calls", "training", "scoring"), 0.0
         )
-        whole = planned_cohort.PlannedCohort
+        whole = running_cohort.RunningCohort
         self._originals = (whole.train, planner.Planner.plan, calls._run_adopting)
         train, plan, run_adopting = self._originals
         self._begin, self._end = float("inf"), 0.0
@@ -301,10 +301,10 @@ class parts_of_time:  # noqa: N801
 
     def __exit__(self, *error: object) -> None:
         from skhp.population import parallel_call as calls
-        from skhp.population.cohorts import planned_cohort
-        from skhp.population.requests import planner
+        from skhp.population import planner
+        from skhp.population.cohorts import running_cohort
 
-        whole = planned_cohort.PlannedCohort
+        whole = running_cohort.RunningCohort
         whole.train, planner.Planner.plan, calls._run_adopting = self._originals
         self._spent["training (wall)"] = self._end - self._begin
 

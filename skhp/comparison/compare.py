@@ -23,7 +23,7 @@ from skhp.comparison.outer_fits import repeat_seeds
 from skhp.comparison.outer_splits import grouped_splits, outer_splits, refuse_inner_folds
 from skhp.comparison.result import Comparison
 from skhp.exceptions import SettingsError
-from skhp.search.checks.columns import refuse_unusable_columns
+from skhp.search.checks.search_input import refuse_unusable_columns
 from skhp.shared.class_targets import class_labels, one_hot_labels
 from skhp.shared.terminal import bar_of_comparison
 from skhp.shared.unusable_data import refuse_several_inputs, refuse_unclear_labels

@@ -19,8 +19,8 @@ from skhp.comparison.scores import FoldScorer, FoldScores, ObservedScorer, undef
 from skhp.compat.scikit_learn import split_rows
 from skhp.population.backend import PopulationBackend, active_population
 from skhp.population.joint_fits import fit_together
-from skhp.population.progress import PrintedProgress, ProgressObserver
-from skhp.population.requests.requested_fits import SharedRows
+from skhp.population.report import PrintedProgress, ProgressObserver
+from skhp.population.requested_fits import SharedRows
 from skhp.shared.terminal import OnProgress, TrainingCount
 
 _LARGEST_SEED = 2**31 - 1

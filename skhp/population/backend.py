@@ -22,12 +22,17 @@ from skhp.compat.joblib import (
 from skhp.population.cohorts.pruning import Pruning
 from skhp.population.joint_training import PopulationTrainer
 from skhp.population.options import PopulationOptions, options_of
-from skhp.population.parallel_call import CollectedTask, ParallelCall, work_off
-from skhp.population.progress import PrintedProgress, ProgressObserver, SilentProgress
-from skhp.population.requests.task_journal import JournalledCall, TaskJournal
+from skhp.population.parallel_call import (
+    CollectedTask,
+    JournalledCall,
+    ParallelCall,
+    TaskJournal,
+    work_off,
+)
+from skhp.population.report import PrintedProgress, ProgressObserver, SilentProgress
 
 # joblib submits "2*n_jobs" tasks before it asks for results: with this number, all of a search.
-# It is the n_jobs of a call that names none, too, so that it can be told from every other.
+# A call that names no n_jobs has this number, too, which tells it from every other call.
 EVERY_TASK = 250_000
 
 
@@ -51,20 +56,8 @@ class _EveryTask(int):
 class PopulationBackend(ParallelBackendBase):
     """Collects the tasks of a joblib.Parallel call and trains their networks together.
 
-    Parameters
-    ----------
-    nesting_level, inner_max_num_threads
-        As joblib gives them.
-    train_population : callable, default=None
-        Trains the fits; None is skhp's own, `train_population`.
-    journal : TaskJournal, default=None
-        Keeps the results of the tasks.
-    pruning : Pruning, default=None
-        How candidates are ended on the way.
-    joins : bool, default=True
-        Whether fits are trained together; without, this is a journal alone.
-    **options
-        Of `PopulationOptions`.
+    `joins=False` leaves the fits apart: the backend then only keeps a journal. `options` are those
+    of `PopulationOptions`.
     """
 
     default_n_jobs = EVERY_TASK
@@ -88,7 +81,7 @@ class PopulationBackend(ParallelBackendBase):
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self.options = options_of(options)
         self._train_population = train_population
-        # Not for nested backends: the tasks within a task are none of its own.
+        # A nested backend gets no journal: tasks within a task are not tasks of the search.
         self._journalled = JournalledCall(journal)
         self._pruning = pruning
         self._joins = joins
@@ -103,8 +96,8 @@ class PopulationBackend(ParallelBackendBase):
         return self._train_population or trained_by_cohorts
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # It travels only as the nested backend of a task for a worker process, which has its own
-        # share of the machine and should not train populations with all of it.
+        # The backend travels only as the nested backend of a task in a worker process. A worker has
+        # a share of the machine and should not train populations with all of it.
         return SequentialBackend, (self.nesting_level,)
 
     def configure(
@@ -118,7 +111,7 @@ class PopulationBackend(ParallelBackendBase):
         """Take the settings of a call; the number of workers is always that of all tasks."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
-        # joblib prints it at the begin of each line.
+        # joblib prints this number at the begin of each line.
         if n_jobs == EVERY_TASK and parallel is not None:
             show_n_jobs(parallel, self.options.n_jobs)
         n_jobs = EVERY_TASK if n_jobs is None else n_jobs
@@ -132,14 +125,14 @@ class PopulationBackend(ParallelBackendBase):
         return _EveryTask(self._workers)
 
     def terminate(self) -> None:
-        """Forget the settings of a call, and say what could not be trained together."""
+        """Forget the settings of a call, and log which fits could not be trained together."""
         if self._open:
             self._open.pop().reported.end()
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """How many tasks a call has at a time: all of them.
 
-        Outside of a call, code asks this to cut its own work into so many pieces.
+        Outside of a call, code asks for this number to cut its own work into pieces.
         """
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
@@ -161,16 +154,16 @@ class PopulationBackend(ParallelBackendBase):
         parallel = call_of(callback, self.parallel)
         report = _report_nothing if callback is None else callback
         self._collected.append((self._calls[parallel], CollectedTask(func, report)))
-        # joblib keeps what is returned until it has the results, and needs it for nothing else.
+        # joblib keeps the return value until it has the results, and never reads it.
         return None
 
     def retrieve_result_callback(self, out: Any) -> Any:
-        """The results of a task, which were reported as they are."""
+        """The results of a task, as they were reported."""
         return out
 
     @contextlib.contextmanager
     def retrieval_context(self) -> Iterator[None]:
-        """Work off what was collected, which may bring further tasks of a long list."""
+        """Run the collected tasks; joblib may submit more of them meanwhile."""
         while self._collected:
             call = self._collected[0][0]
             tasks = deque(task for owner, task in self._collected if owner is call)
@@ -197,8 +190,8 @@ def population(
     The same as `joblib.parallel_config(backend="skhp", ...)`. Everything of scikit-learn that fits
     candidates or folds by joblib joins: its searches, `cross_validate`, `cross_val_predict`,
     `learning_curve`, `validation_curve`, `permutation_test_score`, and BayesSearchCV of
-    scikit-optimize. Where Keras has to train more than half of the networks of a call one by one,
-    the logger ``skhp`` warns of it at the end of the call, and says why.
+    scikit-optimize. Where fewer than half of the networks of a call could train together, the
+    logger ``skhp`` warns of it at the end of the call, and says why.
 
     Parameters
     ----------
@@ -262,8 +255,8 @@ def _call(
         processes = options.backend or "loky"
         workers = {
             "n_jobs": options.n_jobs,
-            # Such tasks write into arrays that they share, or spend their time without the lock
-            # of the interpreter.
+            # Tasks that ask for threads write into arrays that they share, or release the lock of
+            # the interpreter.
             "backend": "threading" if require or prefer == "threads" else processes,
         } | {
             name: memmapping[name]
@@ -276,7 +269,7 @@ def _call(
 
 
 def _with_n_jobs(options: PopulationOptions, n_jobs: int | None) -> PopulationOptions:
-    # An n_jobs of 1 says nothing: it is what BayesSearchCV passes where its user named none.
+    # An n_jobs of 1 is not a choice: BayesSearchCV passes it where its user named no number.
     if n_jobs in (None, 1, EVERY_TASK):
         return options
     return dataclasses.replace(options, n_jobs=n_jobs)
@@ -287,7 +280,7 @@ def _workers_of(n_jobs: int) -> int:
 
 
 def _report_nothing(results: Any) -> None:
-    """Stands in for a callback that is not there."""
+    """Stands in for a missing callback."""
 
 
 def trained_by_cohorts(*arguments: Any) -> Iterator[tuple[int, Any]]:

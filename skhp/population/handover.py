@@ -26,25 +26,19 @@ class LiveResult:
         self._events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
 
     def epochs_done(self, count: int) -> None:
-        """Tell whoever waits of so many epochs more."""
+        """Tell the task that waits that `count` more epochs are done."""
         self._events.put(("epochs", count))
 
     def finish(self, result: Any) -> None:
-        """Tell the result, or the exception that came instead."""
+        """Hand over the result, or the exception that came instead."""
         self._events.put(("result", result))
 
     def abandon(self) -> None:
-        """Tell that there will be no result."""
+        """End the wait: there will be no result."""
         self._events.put(("result", Abandoned()))
 
     def wait(self, epoch: Callable[[], None]) -> Any:
-        """The result; `epoch` is called for each epoch as it is done.
-
-        Raises
-        ------
-        Exception
-            What came instead of the result.
-        """
+        """The result, or raise what came instead; `epoch` is called after each epoch."""
         while True:
             kind, value = self._events.get()
             if kind == "epochs":
@@ -58,11 +52,10 @@ class LiveResult:
 
 @dataclass(frozen=True, eq=False)
 class AdoptableFit:
-    """A fit that was prepared by `estimator`, trained in a population, and waits to be asked for.
+    """A fit that `estimator` prepared and a population trained; its `fit` will ask for the result.
 
-    `X`, `y` and `fit_params` are what the fit was prepared with. `failure_is_scored` tells that an
-    error of the fit counts as a failed candidate, and ends nothing else. `live` is the result of a
-    training that is still under way; `result` is None then.
+    `failure_is_scored` tells that an error of the fit becomes the score of a failed candidate.
+    While the training is under way, `live` stands in for `result`, which is None.
     """
 
     estimator: Any
@@ -75,7 +68,7 @@ class AdoptableFit:
     live: LiveResult | None = None
 
     def awaited(self, epoch: Callable[[], None]) -> Any:
-        """The result; `epoch` is called for each epoch of a training that is under way."""
+        """The result; `epoch` is called after each epoch of a training that is still under way."""
         return self.result if self.live is None else self.live.wait(epoch)
 
 
@@ -95,16 +88,7 @@ def adopting(fits: Sequence[AdoptableFit]) -> Iterator[None]:
 def adoptable_fit(
     estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]
 ) -> AdoptableFit | None:
-    """The trained fit of an equal estimator on equal rows, or None where there is none.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Compared by class and parameters.
-    X, y : array-like
-    fit_params : mapping
-        What else was passed to `fit`.
-    """
+    """The trained fit of an equal estimator (class, parameters) on equal rows, if there is one."""
     for fit in _adoptable.get():
         if (
             equal(estimator, fit.estimator)
@@ -121,10 +105,7 @@ _preparations: ContextVar[dict[Hashable, Any] | None] = ContextVar("preparations
 
 @contextlib.contextmanager
 def shared_preparation() -> Iterator[None]:
-    """Let the fits that are prepared inside share what they make of the same rows.
-
-    Rows are the same where they are the same objects, which are kept alive meanwhile.
-    """
+    """Let fits that are prepared inside share what they make of rows that are the same objects."""
     token = _preparations.set({})
     try:
         yield
@@ -138,16 +119,9 @@ def prepared_once(
     prepare: Callable[[], T],
     parameters: Mapping[str, Any] = MappingProxyType({}),
 ) -> T:
-    """What `prepare` returns, computed once for a key and these objects where that is shared.
+    """What `prepare` returns, computed once for the key, row objects and parameters.
 
-    Parameters
-    ----------
-    key : hashable
-        What the result depends on besides the rows and the parameters.
-    rows : sequence of objects
-    prepare : callable
-    parameters : mapping
-        Compared by value: their representations may leave out what they differ in.
+    Parameters are compared by value: their representations may leave out a difference.
     """
     shared = _preparations.get()
     if shared is None:

@@ -11,15 +11,14 @@ from skhp.population.backend import active_population, trained_by_cohorts
 from skhp.population.handover import shared_preparation
 from skhp.population.joint_training import JoiningTask, Member, train_and_run
 from skhp.population.options import PopulationOptions
-from skhp.population.progress import PrintedProgress, ProgressObserver, SilentProgress
-from skhp.population.report import ReportedCall
-from skhp.population.requests.planner import Plan, PlannedFit, Planner
+from skhp.population.planner import Plan, PlannedFit, Planner
+from skhp.population.report import PrintedProgress, ProgressObserver, ReportedCall, SilentProgress
 
 OnFitted = Callable[[int, Any, float], Any]
 
 
 class _Fit(JoiningTask):
-    """The fit of one estimator, of which the exception is kept."""
+    """The fit of one estimator; its outcome is the fitted estimator or the exception."""
 
     def __init__(
         self,
@@ -55,9 +54,9 @@ class _Fit(JoiningTask):
         self.take(outcome)
 
     def take(self, outcome: Any) -> None:
-        """Note what stands in the list; neither estimator nor rows are needed any more."""
+        """Keep the outcome for the list, and free the estimator and the rows."""
         self.outcome = outcome
-        self._reported.count(self.n_together, self._refusals)
+        self._reported.count(self.results.values(), self._refusals)
         self._request, self.fits = None, []
         self.results.clear()
 
@@ -74,9 +73,9 @@ def fit_together(
 ) -> list[Any]:
     """Fit estimators, and train the networks among them as one population.
 
-    Each estimator ends up as its own `fit` would have left it. Estimators of skhp, by themselves or
-    as the last step of a pipeline, are trained together; all others are fitted one after another.
-    Where Keras has to train more than half of them, a line of the logger ``skhp`` says why.
+    Each estimator is left as its own `fit` would leave it. Estimators of skhp, alone or as the last
+    step of a pipeline, are trained together; all others are fitted one after another.
+    Where fewer than half of them could train together, the logger ``skhp`` warns and says why.
     Fits share what is made of their rows where `X` and `y` are the same objects.
 
     Within a `skhp.population`, what is None here is as it is there.
@@ -114,8 +113,8 @@ def fit_together(
     Raises
     ------
     ValueError
-        If an estimator is given twice and there is no `on_fitted` that takes it in between, one of
-        `fits` is not such a tuple, or `fit_others` returns more or less than it was asked for.
+        If an estimator is given twice without an `on_fitted` that takes it in between, if one of
+        `fits` is not such a tuple, or if `fit_others` does not return one result for each number.
     InvalidParameterError
         If an option has a value that it cannot have.
 
@@ -129,7 +128,7 @@ def fit_together(
     >>> [network.n_iter_ for network in fit_together((network, X, y) for network in networks)]
     [5, 5, 5]
 
-    Of a thousand fits, the scores alone are kept:
+    Keep only the score of each fit:
 
     >>> def score(number, fitted, seconds):
     ...     if isinstance(fitted, Exception):

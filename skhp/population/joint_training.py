@@ -1,21 +1,86 @@
-"""Trains the fits of several tasks together, and runs each task when its fits are trained."""
+"""Trains the fits of several tasks together, and runs each task when its fits are trained.
+
+scikit-learn's progress bar learns of epochs from the estimator, within its `fit`. So the tasks of a
+search with a progress bar start before the training, each in its own thread, and their fits report
+each epoch as soon as the cohort has trained it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
+from skhp.compat.scikit_learn import context_only_shows_progress
 from skhp.population.cohorts.pruning import Contest
 from skhp.population.handover import AdoptableFit, LiveResult, adopting
 from skhp.population.options import PopulationOptions
-from skhp.population.progress import ProgressObserver
-from skhp.population.requests.live_tasks import MOST_LIVE_TASKS, LiveProgress, LiveTask
-from skhp.population.requests.pipeline_steps import AnsweringMemory, FittedStep, give_warnings
-from skhp.population.requests.planner import PlannedFit
+from skhp.population.pipeline_steps import AnsweringMemory, FittedStep, give_warnings
+from skhp.population.planner import PlannedFit
+from skhp.population.report import PopulationProgress, ProgressObserver
+
+# Each live task has a thread; nobody can read more progress bars than this.
+MOST_LIVE_TASKS = 1000
+
+
+class LiveTask:
+    """A task that runs in a thread; each of its fits waits for its live result."""
+
+    def __init__(
+        self, run: Callable[[Mapping[Any, LiveResult]], Any], lives: Mapping[Any, LiveResult]
+    ) -> None:
+        self._lives = lives
+        self._run = run
+        self._done: Future[Any] = Future()
+        self._thread = threading.Thread(target=self._work, name="skhp-live-task", daemon=True)
+
+    def start(self) -> None:
+        """Start the task."""
+        self._thread.start()
+
+    def finished(self) -> Any:
+        """Return what the task returns, or raise its error."""
+        self._thread.join()
+        return self._done.result()
+
+    def abandon(self) -> None:
+        """End the task where it waits."""
+        for live in self._lives.values():
+            live.abandon()
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            self._done.set_result(self._run(self._lives))
+        except BaseException as error:
+            # `finished` raises it again.
+            self._done.set_exception(error)
+
+
+class LiveProgress:
+    """Tells live tasks the epochs of their members (by number), and another observer the rest."""
+
+    def __init__(self, others: ProgressObserver, lives: Mapping[int, LiveResult]) -> None:
+        self._others = others
+        self._lives = lives
+
+    def advanced(self, progress: PopulationProgress) -> None:
+        """Hand progress on."""
+        for member, epochs in progress.new_epochs.items():
+            if member in self._lives:
+                self._lives[member].epochs_done(epochs)
+        self._others.advanced(progress)
+
+
+def shows_progress(keywords: Mapping[str, Any]) -> bool:
+    """Whether a task has a progress bar, and no callback that would look into the fit."""
+    return context_only_shows_progress(keywords.get("callback_ctx"))
+
 
 PopulationTrainer = Callable[
     [Sequence[Any], PopulationOptions, ProgressObserver, Contest | None],
@@ -24,13 +89,9 @@ PopulationTrainer = Callable[
 
 
 class JoiningTask(ABC):
-    """Code that fits estimators, and the fits in it that can be trained before it runs.
+    """Code that fits estimators, and those of its fits that a population trains.
 
-    Parameters
-    ----------
-    fits : sequence of PlannedFit
-    shows_progress : bool, default=False
-        Whether it runs while its fits are trained, to show their epochs.
+    It runs when these fits are trained, or during their training where it shows progress.
     """
 
     def __init__(self, fits: Sequence[PlannedFit], shows_progress: bool = False) -> None:
@@ -40,16 +101,11 @@ class JoiningTask(ABC):
 
     @abstractmethod
     def run(self, trained: Mapping[PlannedFit, Any]) -> Any:
-        """Run the code, whose fits find their results; `trained` are those that are done before."""
+        """Run the code, whose fits find their results; `trained` are the results known by now."""
 
     @abstractmethod
     def report(self, outcome: Any) -> None:
         """Take what `run` returned."""
-
-    @property
-    def n_together(self) -> int:
-        """How many of its fits a population has trained."""
-        return sum(not isinstance(result, Exception) for result in self.results.values())
 
     @property
     def is_trained(self) -> bool:
@@ -58,7 +114,7 @@ class JoiningTask(ABC):
 
 
 class Member(NamedTuple):
-    """A fit that is a member of a population, and the task that it belongs to."""
+    """A member of a population: its fit, and the task that asks for it."""
 
     task: JoiningTask
     fit: PlannedFit
@@ -74,28 +130,18 @@ def train_and_run(
 ) -> None:
     """Train a population, and run and report each task as soon as its fits are trained.
 
-    Parameters
-    ----------
-    population : sequence of FitTask
-    members : dict of int to Member
-        By the numbers in `population`; a number that is missing is of a fit that is known already.
-        Emptied, so that no fitted estimator lives longer than its task.
-    options : PopulationOptions
-    progress : ProgressObserver
-    train : callable
-        As `skhp.population.cohorts.population_training.train_population`.
-    contest : Contest, default=None
-        How members are ended on the way.
+    `members` have the numbers of their fits in `population`; other fits are known already. Each
+    member is removed when it is done, so that no fitted estimator outlives its task.
     """
     live_tasks, lives = _live_tasks(members)
     finished = train(population, options, LiveProgress(progress, lives), contest)
     with contextlib.ExitStack() as stack:
         if live_tasks:
-            # Threads that leave this context in another order than they entered it, as scikit-learn
-            # has tasks do, would leave other filters behind.
+            # The threads of scikit-learn's tasks leave their own such contexts in any order, and
+            # would leave wrong warning filters behind.
             stack.enter_context(warnings.catch_warnings())
         if hasattr(finished, "close"):
-            # Cohorts in training are ended whatever ends this loop.
+            # Whatever ends this loop also ends the cohorts in training.
             stack.callback(finished.close)
         for live_task in live_tasks.values():
             live_task.start()
@@ -115,7 +161,7 @@ def train_and_run(
 def _live_tasks(
     members: Mapping[int, Member],
 ) -> tuple[dict[JoiningTask, LiveTask], dict[int, LiveResult]]:
-    """The tasks to start before the training, and what their fits wait for."""
+    """The tasks to start before the training, and the live results that their fits wait for."""
     lives = {index: LiveResult() for index, member in members.items() if member.task.shows_progress}
     if len(lives) > MOST_LIVE_TASKS:
         return {}, {}
@@ -173,6 +219,6 @@ def _with_memory(pipeline: Any, memory: AnsweringMemory) -> Iterator[None]:
     try:
         yield
     finally:
-        # A candidate may have set another.
+        # The candidate may have set another memory.
         if pipeline.memory is memory:
             pipeline.memory = users_own

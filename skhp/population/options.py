@@ -16,25 +16,7 @@ from skhp.shared.nearest_name import nearest_name
 
 @dataclass(frozen=True)
 class PopulationOptions:
-    """Options of the joblib backend "skhp".
-
-    Parameters
-    ----------
-    n_jobs : int or None, default=None
-        Threads that train cohorts at the same time; -1 is one for each core. None is the same for
-        cohorts, and keeps tasks that cannot join one after another in the calling thread; with a
-        number they run in that many workers.
-    backend : str or None, default=None
-        joblib's backend for tasks that cannot join, used where `n_jobs` is not 1. None is "loky".
-        Cohorts are always trained by threads of this process.
-    memory_limit : int, str or None, default=None
-        The most memory that the cohorts in training may take, in bytes or as "500MB" or "1GiB".
-        None leaves it to skhp.
-    chunk : int or None, default=None
-        Epochs trained between two looks at progress and Ctrl-C. None leaves it to skhp.
-    verbose : int, default=0
-        Above 0, one line of progress after each chunk goes to standard error.
-    """
+    """Options of the joblib backend "skhp", as `skhp.population` documents them."""
 
     n_jobs: int | None = None
     backend: str | None = None
@@ -45,7 +27,7 @@ class PopulationOptions:
     def __post_init__(self) -> None:
         if self.n_jobs is not None and (not _is_integer(self.n_jobs) or self.n_jobs == 0):
             raise InvalidParameterError(
-                f"n_jobs={self.n_jobs!r} is no number of jobs: give an integer other than 0, "
+                f"n_jobs={self.n_jobs!r} is not a number of jobs: give an integer other than 0, "
                 "-1 for every core, or None."
             )
         if self.backend is not None and (
@@ -58,23 +40,23 @@ class PopulationOptions:
         object.__setattr__(self, "memory_limit", _bytes_of(self.memory_limit))
         if self.chunk is not None and (not _is_integer(self.chunk) or self.chunk < 1):
             raise InvalidParameterError(
-                f"chunk={self.chunk!r} is no number of epochs: give an integer of at least 1, "
+                f"chunk={self.chunk!r} is not a number of epochs: give an integer of at least 1, "
                 "or None."
             )
         if not isinstance(self.verbose, Integral) or self.verbose < 0:
             raise InvalidParameterError(
-                f"verbose={self.verbose!r} is no verbosity: give an integer of at least 0."
+                f"verbose={self.verbose!r} is not a verbosity: give an integer of at least 0."
             )
 
 
 def options_of(given: Mapping[str, Any]) -> PopulationOptions:
-    """Options from names and values, with a clear error for a name that is none."""
+    """Options from names and values, with a clear error for an unknown name."""
     known = [field.name for field in dataclasses.fields(PopulationOptions)]
     for name in given:
         if name not in known:
             raise InvalidParameterError(
-                f'{name!r} is no option of the joblib backend "{BACKEND_NAME}"; its options are '
-                f"{', '.join(known)}.{nearest_name(name, known)}"
+                f'{name!r} is not an option of the joblib backend "{BACKEND_NAME}"; its options '
+                f"are {', '.join(known)}.{nearest_name(name, known)}"
             )
     return PopulationOptions(**given)
 
@@ -89,7 +71,7 @@ def _bytes_of(limit: object) -> int | None:
     size = bytes_of(limit)
     if size is None:
         raise InvalidParameterError(
-            f"memory_limit={limit!r} is no amount of memory: give a number of bytes of at least 1, "
-            'a text such as "500MB" or "1GiB", or None.'
+            f"memory_limit={limit!r} is not an amount of memory: give a number of bytes, 1 "
+            'or more, a text such as "500MB" or "1GiB", or None.'
         )
     return size

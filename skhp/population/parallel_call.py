@@ -1,37 +1,84 @@
-"""Works off the tasks of one joblib.Parallel call: trains their fits together, then runs them."""
+"""Runs the tasks of one joblib.Parallel call: trains their fits together, or recalls results."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol
 
 import joblib
 
 from skhp.compat.joblib import tasks_of
 from skhp.population.cohorts.pruning import Entry, Pruning, contest_of
 from skhp.population.handover import shared_preparation
-from skhp.population.joint_training import JoiningTask, Member, PopulationTrainer, train_and_run
+from skhp.population.joint_training import (
+    JoiningTask,
+    Member,
+    PopulationTrainer,
+    shows_progress,
+    train_and_run,
+)
 from skhp.population.options import PopulationOptions
-from skhp.population.progress import ProgressObserver
-from skhp.population.report import ReportedCall
-from skhp.population.requests.live_tasks import shows_progress
-from skhp.population.requests.planner import Plan, PlannedFit, Planner
-from skhp.population.requests.task_journal import JournalledCall, as_finished
+from skhp.population.planner import Plan, PlannedFit, Planner
+from skhp.population.report import ProgressObserver, ReportedCall
+
+
+class Recalled(NamedTuple):
+    """The result of a task that ran before, and the epochs of its fit where they are known.
+
+    By `rung_scores` the fit was ranked where candidates were pruned.
+    """
+
+    result: Any
+    epochs: int | None
+    rung_scores: tuple[float, ...] = ()
+
+
+class TaskJournal(Protocol):
+    """Keeps the results of tasks, which need not run again."""
+
+    def recalled(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recalled | None:
+        """The result of a task, if it is known."""
+
+    def finished(
+        self, keywords: Mapping[str, Any], result: Any, rung_scores: Sequence[float]
+    ) -> None:
+        """Take the result of a task, known by its keyword arguments, as soon as it has run."""
+
+
+@dataclass(frozen=True, eq=False)
+class JournalledCall:
+    """The journal of a call, if it has one."""
+
+    journal: TaskJournal | None
+
+    def recalled(self, batch: Any) -> Recalled | None:
+        """The result of a batch, if it is one task with a known result."""
+        if self.journal is None or len(batch.items) != 1:
+            return None
+        _, arguments, keywords = batch.items[0]
+        return self.journal.recalled(arguments, keywords)
+
+    def keep(self, batch: Any, results: Any, rung_scores: Sequence[float] = ()) -> None:
+        """Keep the results of a batch."""
+        if self.journal is not None:
+            for item, result in zip(batch.items, results, strict=True):
+                self.journal.finished(item[2], result, rung_scores)
+
+
+def as_finished(fit: PlannedFit, recalled: Recalled) -> Any:
+    """The fit of a known task, which is not trained again but keeps its place in a cohort.
+
+    So the other members of the cohort train in the same program with the same bits.
+    """
+    epochs = fit.task.plan.epochs if recalled.epochs is None else recalled.epochs
+    return replace(fit.task, finished_after=epochs)
 
 
 @dataclass(frozen=True, eq=False)
 class CollectedTask:
-    """A batch of tasks as joblib submits it, most often of one task, and whom to tell its results.
-
-    Parameters
-    ----------
-    batch : joblib's batch
-        Called, it runs the tasks; its `items` are their functions, arguments and keywords.
-    report : callable
-        Takes the list of results.
-    """
+    """A batch of tasks, most often one, as joblib submits it, and what takes their results."""
 
     batch: Any
     report: Callable[[Any], None]
@@ -41,19 +88,8 @@ class CollectedTask:
 class ParallelCall:
     """What a joblib.Parallel call asks of its backend.
 
-    Parameters
-    ----------
-    options : PopulationOptions
-    workers : dict or None
-        Arguments of the joblib.Parallel that runs tasks which cannot join. None runs them one
-        after another.
-    progress : ProgressObserver
-    journalled : JournalledCall
-    pruning : Pruning or None
-        How candidates are ended on the way, whose tasks say which candidates they are of.
-    joins : bool
-        Whether fits are trained together.
-    reported : ReportedCall
+    `workers` are the arguments of the joblib.Parallel for tasks that cannot join; None runs them
+    one after another.
     """
 
     options: PopulationOptions
@@ -85,24 +121,17 @@ class _JoiningBatch(JoiningTask):
         return results
 
     def report(self, outcome: Any) -> None:
-        """Tell joblib and the journal the results."""
+        """Hand the results to joblib and the journal."""
         last = next(reversed(self.results.values()), None)
-        self._call.reported.count(self.n_together)
+        self._call.reported.count(self.results.values())
         _report(self._collected, self._plans, outcome, self._call, getattr(last, "rung_scores", ()))
 
 
 def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationTrainer) -> None:
-    """Run every task and report its results; the fits that can join are trained before, together.
+    """Train the fits that can join together, then run every task and report its results.
 
-    An exception of a task is raised, as joblib's sequential backend does.
-
-    Parameters
-    ----------
-    tasks : deque of CollectedTask
-        Emptied, so that no fitted estimator lives longer than its task.
-    call : ParallelCall
-    train : callable
-        As `skhp.population.cohorts.population_training.train_population`.
+    An exception of a task is raised, as by joblib's sequential backend. Tasks are removed from
+    `tasks`, so that no fitted estimator outlives its task.
     """
     known = [call.journalled.recalled(task.batch) for task in tasks]
     planner = Planner()
@@ -157,12 +186,12 @@ def _report(
     call: ParallelCall,
     rung_scores: Sequence[float] = (),
 ) -> None:
-    call.reported.count(0, [refusal for plan in plans for refusal in plan.refusals])
+    call.reported.count((), [refusal for plan in plans for refusal in plan.refusals])
     call.journalled.keep(task.batch, results, rung_scores)
     task.report(results)
 
 
 def _add_training_time(result: Any, trained: Sequence[Any]) -> None:
-    """Count the training that was done before the task into the time that scikit-learn measured."""
+    """Add the seconds of the training to the time of the fit that scikit-learn measured."""
     if isinstance(result, dict) and "fit_time" in result:
         result["fit_time"] += sum(getattr(one, "seconds", 0.0) for one in trained)

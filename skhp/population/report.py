@@ -1,26 +1,27 @@
-"""Tells what a population could not train together."""
+"""What a population tells: its progress, and which fits it could not train together."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Self
+from textwrap import shorten
+from typing import Any, Protocol, Self
 
+from skhp.compat.joblib import short_format_time
 from skhp.exceptions import CannotJoinError
-
-__all__ = ["PopulationReport", "ReportedCall", "collected_report"]
 
 
 @dataclass(frozen=True)
 class PopulationReport:
-    """How the networks of skhp were trained that a population was asked to train.
+    """How skhp's networks were trained that a population was asked to train.
 
-    Fits of other estimators are not counted, nor are fits that a journal answered, and fits that
-    failed before their training.
+    Not counted are fits of other estimators, fits that a journal answered, and fits that failed
+    before their training.
 
     Parameters
     ----------
@@ -28,6 +29,9 @@ class PopulationReport:
         Fits that were trained together.
     by_keras : mapping of str to int, default={}
         Fits that Keras trained one by one, by the reason, the most frequent first.
+    alone : mapping of str to int, default={}
+        Fits that skhp trained alone because the training of their cohort failed, by the error, the
+        most frequent first.
 
     Examples
     --------
@@ -37,9 +41,11 @@ class PopulationReport:
 
     n_together: int = 0
     by_keras: Mapping[str, int] = field(default_factory=dict)
+    alone: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "by_keras", dict(Counter(self.by_keras).most_common()))
+        for name in ("by_keras", "alone"):
+            object.__setattr__(self, name, dict(Counter(getattr(self, name)).most_common()))
 
     @property
     def n_by_keras(self) -> int:
@@ -49,22 +55,33 @@ class PopulationReport:
     @property
     def n_fits(self) -> int:
         """All fits that are counted."""
-        return self.n_together + self.n_by_keras
+        return self.n_together + self.n_by_keras + self.n_alone
+
+    @property
+    def n_alone(self) -> int:
+        """Fits that skhp trained alone, whatever the error of their cohort was."""
+        return sum(self.alone.values())
 
     def __add__(self, other: Self) -> Self:
         return type(self)(
-            self.n_together + other.n_together, Counter(self.by_keras) + Counter(other.by_keras)
+            self.n_together + other.n_together,
+            Counter(self.by_keras) + Counter(other.by_keras),
+            Counter(self.alone) + Counter(other.alone),
         )
 
     def __str__(self) -> str:
         text = f"{self.n_together} of {self.n_fits} fits trained together"
-        if not self.by_keras:
-            return text
-        reasons = [
-            reason if len(self.by_keras) == 1 else f"{reason}, {count} fits"
-            for reason, count in self.by_keras.items()
-        ]
-        return f"{text}; {self.n_by_keras} by Keras: {'; '.join(reasons)}"
+        if self.by_keras:
+            text += f"; {self.n_by_keras} by Keras: {_listed(self.by_keras)}"
+        if self.alone:
+            text += f"; {self.n_alone} alone, as their cohort failed: {_listed(self.alone)}"
+        return text
+
+
+def _listed(reasons: Mapping[str, int]) -> str:
+    if len(reasons) == 1:
+        return next(iter(reasons))
+    return "; ".join(f"{reason}, {count} fits" for reason, count in reasons.items())
 
 
 @dataclass
@@ -94,16 +111,94 @@ class ReportedCall:
     def __init__(self) -> None:
         self._n_together = 0
         self._by_keras: Counter[str] = Counter()
+        self._alone: Counter[str] = Counter()
 
-    def count(self, n_together: int, refusals: Iterable[CannotJoinError] = ()) -> None:
-        """Count fits that are done: those that were trained together, and those that Keras did."""
-        self._n_together += n_together
+    def count(self, results: Iterable[Any] = (), refusals: Iterable[CannotJoinError] = ()) -> None:
+        """Count fits that are done: members of cohorts by their results, and refused fits."""
+        for result in results:
+            if isinstance(result, Exception):
+                self._alone[_first_line(result)] += 1
+            else:
+                self._n_together += 1
         self._by_keras.update(refusal.reason for refusal in refusals)
 
     def end(self) -> None:
-        """Say it aloud where most fits were not trained together."""
-        report = PopulationReport(self._n_together, self._by_keras)
-        if 2 * report.n_by_keras > report.n_fits:
+        """Log a warning where most fits were not trained together."""
+        report = PopulationReport(self._n_together, self._by_keras, self._alone)
+        if 2 * report.n_together < report.n_fits:
             logging.getLogger("skhp").warning("%s", report)
         if (collected := _collected.get()) is not None:
             collected.total += report
+
+
+@dataclass(frozen=True)
+class PopulationProgress:
+    """How far the training of a population is.
+
+    Parameters
+    ----------
+    members, cohorts : int
+        Members of the population, and the cohorts they train in.
+    epochs_done : int
+        Epochs of all members together.
+    still_training : int
+        Members whose training has not ended.
+    seconds : float
+        Since the training of the population began.
+    new_epochs : mapping of int to int
+        Epochs since the last progress of each member that ran any, by its number.
+    """
+
+    members: int
+    cohorts: int
+    epochs_done: int
+    still_training: int
+    seconds: float
+    new_epochs: Mapping[int, int] = field(default_factory=dict)
+
+
+class ProgressObserver(Protocol):
+    """Is told of progress; its method may be called from any thread."""
+
+    def advanced(self, progress: PopulationProgress) -> None:
+        """Take notice of progress."""
+
+
+class SilentProgress:
+    """Says nothing."""
+
+    def advanced(self, progress: PopulationProgress) -> None:
+        """Say nothing."""
+
+
+class PrintedProgress:
+    """Prints progress as joblib prints its own; `source` names the call, in brackets."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    def advanced(self, progress: PopulationProgress) -> None:
+        """Print one line, by a single call so that lines of two threads do not mix."""
+        sys.stderr.write(f"[{self._source}]: {progress_line(progress)}\n")
+
+
+def progress_line(progress: PopulationProgress) -> str:
+    """One line about progress.
+
+    Examples
+    --------
+    >>> progress_line(PopulationProgress(100, 3, 1200, 20, 3.5))
+    'Trained  80 out of 100 in 3 cohorts | epochs: 1200 | elapsed:    3.5s'
+    """
+    done = progress.members - progress.still_training
+    cohorts = "1 cohort" if progress.cohorts == 1 else f"{progress.cohorts} cohorts"
+    return (
+        f"Trained {done:{len(str(progress.members))}d} out of {progress.members} in {cohorts} "
+        f"| epochs: {progress.epochs_done} | elapsed: {short_format_time(progress.seconds)}"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    """The type of an error and the begin of its message, the same for each member of a cohort."""
+    message = shorten(next(iter(str(error).splitlines()), ""), 100, placeholder="...")
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

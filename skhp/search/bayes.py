@@ -20,7 +20,7 @@ from skhp.compat.scikit_optimize import (
 )
 from skhp.search.sampler import SampledSearchCV, Sampler
 from skhp.search.settings import SequentialSettings, with_settings
-from skhp.search.space.spaces import SkoptSpace, for_bayes
+from skhp.search.space.bayesian_space import SkoptSpace, for_bayes
 
 
 @with_settings(ordered_as=skopt.BayesSearchCV, n_jobs=1)
@@ -101,7 +101,7 @@ class BayesSearchCV(SampledSearchCV, skopt.BayesSearchCV):
         return super().fit(X, y, **{**(self.fit_params or {}), **params})
 
     def _get_routed_params_for_fit(self, params: dict[str, Any]) -> Any:
-        # scikit-optimize 0.10.2 passes groups=None where nobody gave groups, which scikit-learn
+        # scikit-optimize 0.10.2 passes groups=None where no groups were given, which scikit-learn
         # refuses where metadata is routed.
         given = {name: value for name, value in params.items() if value is not None}
         return super()._get_routed_params_for_fit(given)
@@ -124,16 +124,7 @@ class BayesSearchCV(SampledSearchCV, skopt.BayesSearchCV):
 
 
 class SurrogateSampler:
-    """Asks scikit-optimize's model of the scores.
-
-    Parameters
-    ----------
-    space : dict of str to Dimension
-    options : mapping
-        Parameters of ``skopt.Optimizer``.
-    callbacks : sequence of callable
-        Each is called with the result so far, and ends the search by returning True.
-    """
+    """Asks scikit-optimize's model of the scores; a callback that returns True ends the search."""
 
     def __init__(
         self, space: SkoptSpace, options: Mapping[str, Any], callbacks: Sequence[Any] = ()
@@ -151,11 +142,11 @@ class SurrogateSampler:
         self._ended = False
 
     def ask(self, n: int) -> list[dict[str, Any]] | None:
-        """Points of the space where the model expects something of them."""
+        """The points at which the model expects good scores."""
         if self._ended:
             return None
         with warnings.catch_warnings():
-            # Of few values, some are asked for again; they are not trained again.
+            # In a small space, some points are asked for again; they are not trained again.
             warnings.filterwarnings("ignore", message=ASKED_AGAIN)
             self._points = self.optimizer.ask(n_points=n)
         return [
@@ -164,9 +155,9 @@ class SurrogateSampler:
         ]
 
     def tell(self, scores: np.ndarray, worst: float) -> None:
-        """What failed is as bad as the worst that did not, so that the search keeps away."""
+        """Tell the model the scores; a failed candidate counts as the worst of all."""
         if np.isnan(worst):
-            # Until it is told of a score, it would ask for the same points again.
+            # Until the optimizer is told a score, it would ask for the same points again.
             forget_asked_points(self.optimizer)
         else:
             losses = -np.where(np.isnan(scores), worst, scores)
@@ -175,6 +166,6 @@ class SurrogateSampler:
 
 
 def _as_python_number(value: Any, dimension: Dimension) -> Any:
-    """A number of a range as scikit-optimize's own search has it; a choice is what it was."""
+    """A number of a range as a Python number, as in scikit-optimize's search; a choice as it is."""
     is_choice = isinstance(dimension, Categorical)
     return value.item() if isinstance(value, np.generic) and not is_choice else value

@@ -14,44 +14,25 @@ from skhp.shared.class_targets import class_labels
 from skhp.shared.nearest_name import nearest_name
 from skhp.shared.pipelines import last_step, last_step_prefix
 
-# As scikit-learn's and skhp's own estimators call it: to stop at all, and after how many rounds
-# without an improvement.
+# The names in scikit-learn and skhp of the switch, and of the number of rounds without an
+# improvement.
 _SWITCH = "early_stopping"
 _ROUNDS = ("patience", "n_iter_no_change")
 _DEFAULT_ROUNDS = 10
 _HELD_OUT = "validation_fraction"
 _HELD_OUT_BY_DEFAULT = 0.1
 _FEWEST_HELD_OUT = 5
-# Of the wrappers of Keras models: the last rows, which are watched in place of a drawn share, and
-# where Keras' own callback may be.
+# Wrapped Keras models hold out their last rows by this, and may have Keras' own callback in these.
 _LAST_ROWS = "validation_split"
 _CALLBACKS = ("callbacks", "fit__callbacks")
 _CALLBACK = "EarlyStopping"
 
 
 def with_early_stopping(estimator: Any, setting: Any, y: Any = None, n_folds: int = 5) -> Any:
-    """A copy of an estimator that stops early; the estimator itself where nothing changes.
+    """A copy of an estimator that stops early, as `setting` asks; itself where nothing changes.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Estimators within it, as in a pipeline, are found by their parameters.
-    setting : "auto", bool, int or dict
-        As the parameter `early_stopping` of a searcher.
-    y : array-like, default=None
-        What "auto" looks at, to leave those estimators alone that would have too few rows to stop
-        by.
-    n_folds : int, default=5
-
-    Returns
-    -------
-    estimator
-
-    Raises
-    ------
-    InvalidParameterError
-        If nothing in the estimator can stop early and `setting` demands it, or if a dict names a
-        parameter that nothing has.
+    "auto" leaves out an estimator with too few rows of `y` to stop by. Where nothing in the
+    estimator can stop early, "auto" changes nothing, and other settings are refused.
     """
     if setting is False:
         return estimator
@@ -77,15 +58,7 @@ def with_early_stopping(estimator: Any, setting: Any, y: Any = None, n_folds: in
 
 
 def switched_off(parameters: Mapping[str, Any], owner: str) -> dict[str, Any]:
-    """What an estimator's parameters have to be for it to train all of its epochs.
-
-    Parameters
-    ----------
-    parameters : mapping
-        Of the outermost estimator, deep.
-    owner : str
-        Prefix of the estimator that is to train; "" for the outermost.
-    """
+    """The parameters by which the estimator with the prefix `owner` trains all of its epochs."""
     if owner not in _owners(parameters):
         return {}
     if f"{owner}{_SWITCH}" in parameters:
@@ -124,12 +97,12 @@ def _is_early_stopping(callback: Any) -> bool:
 
 
 def _owners(parameters: Mapping[str, Any]) -> list[str]:
-    """Prefixes of the estimators that can stop early, "" for the outermost."""
+    """The prefixes of the estimators that can stop early, "" for the outermost."""
     prefixes = []
     for name in parameters:
         prefix, _, last = name.rpartition("__")
         if prefix and not hasattr(parameters.get(prefix), "get_params"):
-            # An argument of a build function, say.
+            # The prefix is not an estimator; it may be an argument of a build function.
             continue
         prefix += "__" if prefix else ""
         is_rounds = last == "n_iter_no_change" and f"{prefix}{_SWITCH}" not in parameters
@@ -174,7 +147,7 @@ def _given(
 def _has_rows_enough(
     estimator: Any, parameters: Mapping[str, Any], owner: str, y: Any, n_folds: int
 ) -> bool:
-    """Whether the rows held out of a training fold can tell better from worse."""
+    """Whether enough rows of a training fold are held out to compare epochs."""
     if parameters.get(f"{owner}{_SWITCH}") is True:
         return True
     if y is None:
@@ -186,31 +159,20 @@ def _has_rows_enough(
     if not is_classifier(estimator) or target.ndim != 1:
         return held_out >= _FEWEST_HELD_OUT
     _, counts = np.unique(target, return_counts=True)
-    # A class of one row in a fold cannot be on both sides.
+    # A class of one row in a fold cannot be both trained on and held out.
     return held_out >= max(_FEWEST_HELD_OUT, 2 * len(counts)) and counts.min() >= 4
 
-
-# Where a search keeps the best epochs of each candidate, by folds, until it ends.
-EPOCHS_TO_TRAIN = "_epochs_to_train"
 
 _EPOCHS = ("epochs", "max_iter")
 
 
 def refuse_refit_epochs(estimator: Any) -> None:
-    """Raise InvalidParameterError if an estimator could not be trained for so many epochs."""
+    """Raise InvalidParameterError if `for_median` could not be applied to an estimator."""
     for_median(estimator, np.array([1.0]))
 
 
 def for_median(estimator: Any, epochs: np.ndarray) -> Any:
-    """A copy of an estimator that trains for the median of some numbers of epochs.
-
-    Parameters
-    ----------
-    estimator : estimator
-        What trains is its last step, where it is a pipeline.
-    epochs : ndarray of float
-        NaN where a fold does not tell.
-    """
+    """A copy of an estimator whose last step trains for the median of `epochs` (NaN if unknown)."""
     parameters = estimator.get_params(deep=True)
     prefix, last = last_step_prefix(estimator), last_step(estimator)
     off = switched_off(parameters, prefix)
@@ -223,39 +185,13 @@ def for_median(estimator: Any, epochs: np.ndarray) -> Any:
     if stops_by_callback(parameters, prefix):
         raise InvalidParameterError(
             f"refit_epochs='median' trains on all rows, and the callback EarlyStopping of "
-            f"{type(last).__name__} would end that, too: set early_stopping=True in its place, or "
-            "leave refit_epochs out."
+            f"{type(last).__name__} would stop that training, too: set early_stopping=True in "
+            "its place, or leave refit_epochs out."
         )
     if not np.isfinite(epochs).any():
         raise InvalidParameterError(
-            f"refit_epochs='median', but no {type(last).__name__} told after how many epochs it "
-            "was best: leave refit_epochs out."
+            f"refit_epochs='median', but no {type(last).__name__} told its best "
+            "epoch: leave refit_epochs out."
         )
     median = max(1, round(float(np.nanmedian(epochs))))
     return clone(estimator).set_params(**off, **{name: median})
-
-
-class RefittedEstimator:
-    """The attribute `best_estimator_`, which scikit-learn sets before it refits it.
-
-    There is no other moment at which a search could still change what is refitted.
-    """
-
-    def __get__(self, search: Any, of: type | None = None) -> Any:
-        if search is None:
-            return self
-        try:
-            return vars(search)["best_estimator_"]
-        except KeyError:
-            raise AttributeError(
-                f"{type(search).__name__} has no best_estimator_ before it has refitted one."
-            ) from None
-
-    def __set__(self, search: Any, estimator: Any) -> None:
-        epochs = vars(search).get(EPOCHS_TO_TRAIN)
-        if search.refit_epochs is not None and epochs is not None:
-            estimator = for_median(estimator, epochs[search.best_index_])
-        vars(search)["best_estimator_"] = estimator
-
-    def __delete__(self, search: Any) -> None:
-        del vars(search)["best_estimator_"]

@@ -49,8 +49,8 @@ class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
 
     def _translations(self, y: Any) -> dict[str, Any]:
         refuse_ranges_in_grid(self.param_grid)
-        # An empty grid is a single candidate; what is no grid at all, scikit-learn says first.
-        # Values in a tuple are as good as in a list.
+        # scikit-learn refuses what is not a grid. An empty grid is a single candidate, and a tuple
+        # of values is as good as a list.
         if grids := [
             {name: list(values) for name, values in grid.items()}
             for grid in model_selection.ParameterGrid(self.param_grid).param_grid

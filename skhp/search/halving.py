@@ -1,4 +1,4 @@
-"""Many candidates with few resources, ever fewer with ever more."""
+"""Searches that begin with many candidates and few resources, and halve the candidates."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from skhp.search.checks.parameters import refuse_unknown_names
 from skhp.search.searcher import SearchAdditions
 from skhp.search.settings import HalvingSettings, with_settings
 from skhp.search.space.foreign_spaces import refuse_ranges_in_grid
-from skhp.search.space.spaces import for_random
+from skhp.search.space.space_reading import for_random
 from skhp.shared.class_targets import class_labels
 
 
 class HalvingAdditions(SearchAdditions):
     """What both halving searches add."""
 
-    # scikit-learn's constructors set it, though it is not one of their parameters.
+    # scikit-learn's constructors set this attribute, which is not one of their parameters.
     pre_dispatch = "2*n_jobs"
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, and refit the best candidate on all rows; see `SearchAdditions.fit`."""
         shape = getattr(X, "shape", ())
         if shape and shape[0] == 1:
-            # scikit-learn speaks of its min_resources_ there.
+            # scikit-learn's own message is about min_resources_.
             raise ValueError(
                 f"Got n_samples=1: {type(self).__name__} needs rows to train on and rows to score."
             )
@@ -49,14 +49,14 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
     param_grid : dict or list of dicts
         Names of parameters and the values to try; each dict of a list is a grid of its own.
     factor : float, default=3
-        Of each round's candidates, one in so many goes on, with so many times the resources.
+        One in `factor` candidates of a round goes on, with `factor` times the resources.
     resource : str, default="n_samples"
         What grows from round to round: rows, or a whole-number parameter of the estimator, such as
         ``"epochs"``.
     max_resources : int or "auto", default="auto"
-        The most of it that a candidate may get; "auto" is all rows.
+        The most resources that a candidate may get; "auto" is all rows.
     min_resources : int, "exhaust" or "smallest", default="exhaust"
-        Of the first round; "exhaust" so that the last round gets as much as there is.
+        The resources of the first round; "exhaust" lets the last round have all resources.
     aggressive_elimination : bool, default=False
         As in scikit-learn.
     scoring : "auto", str, callable or None, default="auto"
@@ -69,7 +69,7 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
     Attributes
     ----------
     n_resources_, n_candidates_ : list of int
-        Of each round.
+        The resources of a candidate, and the candidates, of each round.
     n_remaining_candidates_, n_iterations_, n_possible_iterations_, n_required_iterations_ : int
     min_resources_, max_resources_ : int
     {attributes}
@@ -103,7 +103,7 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
 
     def _translations(self, y: Any) -> dict[str, Any]:
         refuse_ranges_in_grid(self.param_grid)
-        # What is no grid at all, scikit-learn says first.
+        # scikit-learn refuses what is not a grid.
         grids = model_selection.ParameterGrid(self.param_grid).param_grid
         if not grids:
             raise InvalidParameterError(
@@ -128,16 +128,16 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
     param_distributions : dict or list of dicts
         Names of parameters and what to draw from, as of a RandomizedSearchCV.
     n_candidates : int or "exhaust", default="exhaust"
-        Candidates to draw; "exhaust" so that the last round gets as much as there is.
+        Candidates to draw; "exhaust" lets the last round have all resources.
     factor : float, default=3
-        Of each round's candidates, one in so many goes on, with so many times the resources.
+        One in `factor` candidates of a round goes on, with `factor` times the resources.
     resource : str, default="n_samples"
         What grows from round to round: rows, or a whole-number parameter of the estimator, such as
         ``"epochs"``.
     max_resources : int or "auto", default="auto"
-        The most of it that a candidate may get; "auto" is all rows.
+        The most resources that a candidate may get; "auto" is all rows.
     min_resources : int, "exhaust" or "smallest", default="smallest"
-        Of the first round; "smallest" is a few rows for each class and fold.
+        The resources of the first round; "smallest" is a few rows for each class and fold.
     aggressive_elimination : bool, default=False
         As in scikit-learn.
     scoring : "auto", str, callable or None, default="auto"
@@ -150,7 +150,7 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
     Attributes
     ----------
     n_resources_, n_candidates_ : list of int
-        Of each round.
+        The resources of a candidate, and the candidates, of each round.
     n_remaining_candidates_, n_iterations_, n_possible_iterations_, n_required_iterations_ : int
     min_resources_, max_resources_ : int
     {attributes}

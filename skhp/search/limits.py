@@ -1,37 +1,36 @@
-"""Ends a search before its last candidate: by time, for want of improvement, by Ctrl-C."""
+"""Ends a search, or some of its candidates, early: by time, scores, Ctrl-C, or pruning."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
 
+from skhp.exceptions import InvalidParameterError
+from skhp.population.cohorts.pruning import Pruning
+from skhp.population.requested_fits import may_join
 from skhp.search.observer import Candidates, SearchEnds, SearchObserver
+from skhp.shared.nearest_name import nearest_name
+from skhp.shared.pipelines import last_step
 
 StopReason = Literal["completed", "time_budget", "no_improvement", "interrupted"]
 
-# Candidates of a first round, when nothing is known of how long one takes, and of any.
+# The most candidates of the first round, whose time is not known before, and of each round.
 _FIRST_ROUND = 8
 _LARGEST_ROUND = 256
-# A round may take this share of the time that is left, since it is not broken off.
+# A round is not broken off, so it may take this share of the time that is left.
 _SHARE_OF_ROUND = 0.25
 
 
 class Limits(SearchObserver):
     """When a search ends early; its time runs from here.
 
-    Parameters
-    ----------
-    seconds : float, default=None
-        Bounds the time of the search.
-    patience : int, default=None
-        Bounds the candidates without a better `metric`.
-    metric : str, default="mean_test_score"
-        The name of a column of the results.
-    keeps_finished : bool, default=False
-        Whether Ctrl-C leaves the finished candidates.
+    `patience` is the number of candidates without a better `metric`, a column of the results;
+    `keeps_finished` keeps the finished candidates at Ctrl-C.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Limits(SearchObserver):
         return self._seconds is not None or self._patience is not None or self._keeps_finished
 
     def largest_round(self) -> int | None:
-        """As many as fit the time that is left; raises `SearchEnds` where a limit is reached."""
+        """The number of candidates that fit the time left; raises `SearchEnds` at a limit."""
         self._obey()
         size = _LARGEST_ROUND
         if self._patience is not None:
@@ -66,7 +65,7 @@ class Limits(SearchObserver):
         return size
 
     def round_begins(self, candidates: Candidates, more_results: Mapping[str, Any]) -> None:
-        """Look at the clock."""
+        """Note the time, and the number of candidates."""
         self._round_began, self._candidates = time.perf_counter(), max(len(candidates), 1)
 
     def round_ends(self, results: Mapping[str, Any]) -> None:
@@ -75,7 +74,7 @@ class Limits(SearchObserver):
         self._seconds_a_candidate = (time.perf_counter() - self._round_began) / self._candidates
 
     def round_is_interrupted(self) -> None:
-        """End the search with what is finished, where that is wanted and there is anything."""
+        """End the search with the finished candidates, if they are to be kept and there are any."""
         if self._keeps_finished and self._results is not None:
             self._end("interrupted")
 
@@ -98,3 +97,71 @@ class Limits(SearchObserver):
 
     def _seconds_left(self) -> float:
         return (self._seconds or 0.0) - (time.perf_counter() - self._began)
+
+
+# Scores on the held-out rows do not compare between networks that differ in one of these.
+_APART = ("callbacks", "class_weight", "loss", "monitor", "scale_target")
+_KEYS = ("factor", "rungs")
+
+
+def pruning_of(setting: Any, estimator: Any, population: bool) -> Pruning | None:
+    """The pruning that the parameter `prune` asks for, or InvalidParameterError."""
+    if setting is None:
+        return None
+    if not population:
+        raise InvalidParameterError(
+            f"prune={setting!r} ranks candidates that train together: set population=True, or "
+            "leave prune out."
+        )
+    if not may_join(estimator):
+        raise InvalidParameterError(
+            f"prune={setting!r} ends candidates between epochs of a population, and "
+            f"{_named(estimator)} is not one of skhp's networks, nor a pipeline that ends in one: "
+            "leave prune out."
+        )
+    given = {} if setting == "halving" else dict(setting)
+    for name in given:
+        if name not in _KEYS:
+            raise InvalidParameterError(
+                f"prune has {name!r}.{nearest_name(str(name), _KEYS)} "
+                f"Give a dict of {' and '.join(map(repr, _KEYS))}."
+            )
+    return Pruning(
+        rungs=_rungs(given.get("rungs")), factor=_factor(given.get("factor", 3)), apart=_APART
+    )
+
+
+def _named(estimator: Any) -> str:
+    name, last = type(estimator).__name__, last_step(estimator)
+    return name if last is estimator else f"{name}, whose last step is a {type(last).__name__},"
+
+
+def pruned_are_last(results: dict[str, Any], metric: str) -> dict[str, Any]:
+    """Results in which no pruned candidate is the best."""
+    pruned = np.isfinite(results["pruned_at_epoch"])
+    ranks, means = results[f"rank_test_{metric}"], results[f"mean_test_{metric}"]
+    return results | {
+        f"rank_test_{metric}": np.where(pruned, ranks + len(ranks), ranks),
+        f"mean_test_{metric}": np.where(pruned, -np.inf, means),
+    }
+
+
+def _rungs(given: Any) -> tuple[int, ...] | None:
+    if given is None:
+        return None
+    rungs = tuple(given) if not isinstance(given, (str, Mapping, Real)) else ()
+    whole = all(isinstance(rung, Integral) and not isinstance(rung, bool) for rung in rungs)
+    if not rungs or not whole or rungs[0] < 1 or any(b <= a for a, b in pairwise(rungs)):
+        raise InvalidParameterError(
+            f"prune has rungs={given!r}: give increasing numbers of epochs, such as (10, 30)."
+        )
+    return tuple(int(rung) for rung in rungs)
+
+
+def _factor(given: Any) -> float:
+    if isinstance(given, bool) or not isinstance(given, Real) or not float(given) > 1:
+        raise InvalidParameterError(
+            f"prune has factor={given!r}: give a number above 1; with 3, one in three candidates "
+            "goes on at each rung."
+        )
+    return float(given)

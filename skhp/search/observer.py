@@ -1,26 +1,26 @@
-"""Who is told how a search goes: round begins, fit finished, round ends."""
+"""Tells observers how a search goes: a round begins, a fit is finished, a round ends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from skhp.population.requests.task_journal import Recalled
+from skhp.population.parallel_call import Recalled
 
 __all__ = ["ObservedRounds", "ObservedTasks", "SearchEnds", "SearchObserver"]
 
-# What scikit-learn tells the tasks of a search, and no other tasks: the fold, and how many.
+# The keyword by which scikit-learn tells a task its fold; only tasks of a search have it.
 PART_OF_SEARCH = "split_progress"
 
 Candidates = Sequence[Mapping[str, Any]]
 
 
 class SearchEnds(Exception):  # noqa: N818
-    """Leaves the loops of a search; what was finished stays."""
+    """Ends a search; the candidates that are finished stay."""
 
 
 class SearchObserver:
-    """Is told how a search goes; a subclass has the methods of what it wants to know.
+    """Is told how a search goes; a subclass overrides the methods that it needs.
 
     Each method may raise `SearchEnds`, but for `fit_finished`.
     """
@@ -30,32 +30,25 @@ class SearchObserver:
         return None
 
     def round_begins(self, candidates: Candidates, more_results: Mapping[str, Any]) -> None:
-        """Told before candidates are evaluated, and what a halving search adds to their results."""
+        """Called before a round, with its candidates and the columns that a halving search adds."""
 
     def fit_finished(
         self, keywords: Mapping[str, Any], result: Mapping[str, Any], rung_scores: Sequence[float]
     ) -> None:
-        """Told of each fit that was scored, or found in a journal.
+        """Called after each fit that was scored, or found in a journal.
 
         `keywords` and `result` are those of scikit-learn's task.
         """
 
     def round_ends(self, results: Mapping[str, Any]) -> None:
-        """Told of the results of all rounds so far."""
+        """Called after a round, with the results of all rounds so far."""
 
     def round_is_interrupted(self) -> None:
-        """Told of Ctrl-C within a round."""
+        """Called where Ctrl-C interrupts a round."""
 
 
 class ObservedRounds:
-    """scikit-learn's `evaluate_candidates`, which observers are told of, and may part into rounds.
-
-    Parameters
-    ----------
-    evaluate : callable
-        scikit-learn's own.
-    observers : sequence of SearchObserver
-    """
+    """scikit-learn's `evaluate_candidates`, in rounds whose size and end observers decide."""
 
     def __init__(self, evaluate: Callable[..., Any], observers: Sequence[SearchObserver]) -> None:
         self._evaluate = evaluate
@@ -102,14 +95,7 @@ class ObservedRounds:
 
 
 class ObservedTasks:
-    """Tells observers of the fits of a search; the journal of its tasks, as a population has one.
-
-    Parameters
-    ----------
-    observers : sequence of SearchObserver
-    recall : callable or None
-        Finds the result of a task that ran before.
-    """
+    """A `TaskJournal` that tells observers of each fit; `recall` finds known results."""
 
     def __init__(
         self,
@@ -121,7 +107,7 @@ class ObservedTasks:
 
     def recalled(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recalled | None:
         """The result of a task, if it is known."""
-        # A model of the scores may run tasks of its own.
+        # The model by which a search finds candidates may run tasks of its own.
         if self._recall is None or PART_OF_SEARCH not in keywords:
             return None
         recalled = self._recall(arguments, keywords)
@@ -132,21 +118,21 @@ class ObservedTasks:
     def finished(
         self, keywords: Mapping[str, Any], result: Any, rung_scores: Sequence[float]
     ) -> None:
-        """Told of each task that has run, as soon as it has."""
+        """Tell the observers of a task that has run."""
         if PART_OF_SEARCH in keywords:
             for observer in self._observers:
                 observer.fit_finished(keywords, result, rung_scores)
 
 
 class _RoundsContext:
-    """A callback context that numbers the tasks of each round on from those of earlier rounds."""
+    """A callback context that numbers the tasks of a round on from those of earlier rounds."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
         self._before = self._issued = 0
 
     def begin_round(self) -> None:
-        """From now on, tasks are those of another round."""
+        """Count the tasks from here on as those of another round."""
         self._before = self._issued
 
     def subcontext(self, task_name: str = "", task_id: Any = None, **keywords: Any) -> Any:

@@ -9,7 +9,7 @@ from sklearn import model_selection
 from skhp.search.checks.parameters import refuse_unknown_names
 from skhp.search.searcher import SearchAdditions
 from skhp.search.settings import SequentialSettings, with_settings
-from skhp.search.space.spaces import for_random
+from skhp.search.space.space_reading import for_random
 
 
 @with_settings(ordered_as=model_selection.RandomizedSearchCV)
@@ -22,7 +22,7 @@ class RandomizedSearchCV(SearchAdditions, model_selection.RandomizedSearchCV):
     param_distributions : dict or list of dicts
         Names of parameters and what to draw from: lists of values, distributions with a method
         ``rvs``, as SciPy's, Optuna's distributions, or, as in scikit-optimize, dimensions and
-        bounds such as ``(1e-5, 1e-1, "log-uniform")``. Of a list, one dict is drawn first.
+        bounds such as ``(1e-5, 1e-1, "log-uniform")``. From a list, one dict is drawn first.
     n_iter : int, default=10
         Candidates to draw.
     random_state : int, RandomState instance or None, default=None

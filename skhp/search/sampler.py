@@ -31,7 +31,7 @@ class Sampler(Protocol):
     def ask(self, n: int) -> Sequence[Mapping[str, Any]] | None:
         """The candidates of the next `n` trials, each a dict for ``set_params``.
 
-        They may be fewer, where some trials are no candidates; None ends the search.
+        There may be fewer, where some trials are not candidates; None ends the search.
         """
 
     def tell(self, scores: np.ndarray, worst: float) -> None:
@@ -47,7 +47,7 @@ class Sampler(Protocol):
 
 
 class _SamplingLoop(BaseSearchCV):
-    """The search itself, without what skhp's searchers have in common."""
+    """The loop of the search, without what skhp's searchers have in common."""
 
     def _run_search(self, evaluate_candidates: Any) -> None:
         if isinstance(self.scoring, list | tuple | set | dict) and not isinstance(self.refit, str):
@@ -68,7 +68,7 @@ class _SamplingLoop(BaseSearchCV):
                 try:
                     results = evaluate_candidates(candidates)
                 except ValueError as error:
-                    # scikit-learn has no type of its own for this.
+                    # scikit-learn has no exception type for a batch in which all fits failed.
                     if self.error_score == "raise" or "fits failed" not in str(error):
                         raise
                     failure = error
@@ -80,12 +80,12 @@ class _SamplingLoop(BaseSearchCV):
                 worst = np.fmin.reduce(scores, initial=worst)
                 sampler.tell(scores, float(worst))
         if not n_asked:
-            who = f"The sampler of {type(self).__name__} gave no candidate"
+            source = f"The sampler of {type(self).__name__} gave no candidate"
             if callable(self.search_spaces):
-                who = "The function given as search_spaces raised TrialPruned"
+                source = "The function given as search_spaces raised TrialPruned"
             raise InvalidParameterError(
-                f"{who} in each of {n_trials} trials, so there is nothing to score: let it suggest "
-                "other values."
+                f"{source} in each of {n_trials} trials, so there is nothing to score: let it "
+                "suggest other values."
             )
         if failure is not None and not n_finished:
             raise failure
@@ -158,7 +158,7 @@ def _searched_score(results: Mapping[str, Any], refit: Any) -> Any:
 
 
 def _unknown_aim(refit: Any, metrics: list[str]) -> InvalidParameterError:
-    """The error of a search among several metrics that does not know which to search by."""
+    """The error of a search with several metrics and no name of the one to search by."""
     return InvalidParameterError(
         f"With several metrics, refit={refit!r} must be the name of the one to search by: one of "
         f"{metrics}."

@@ -1,4 +1,4 @@
-"""What skhp's searchers have beyond the classes of scikit-learn that they are based on."""
+"""What skhp's searchers add to the classes of scikit-learn that they are based on."""
 
 from __future__ import annotations
 
@@ -9,67 +9,47 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-import joblib
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags
 
-from skhp.compat.joblib import NAME_OF_OWN_BACKEND, get_active_backend
 from skhp.compat.scikit_learn import MultimetricScorer, validate_parameter_constraints
-from skhp.exceptions import InvalidParameterError
-from skhp.population.backend import PopulationBackend
-from skhp.population.cohorts.pruning import Pruning
 from skhp.population.report import PopulationReport, collected_report
-from skhp.search.checks.columns import refuse_unusable_columns
 from skhp.search.checks.folds import SomeFolds
-from skhp.search.checks.search_input import check_search
-from skhp.search.default_scoring import default_scoring, scoring_of_classes
+from skhp.search.checks.search_input import check_search, refuse_unusable_columns
 from skhp.search.early_stopping import (
-    EPOCHS_TO_TRAIN,
-    RefittedEstimator,
-    refuse_refit_epochs,
     with_early_stopping,
 )
-from skhp.search.journal.journal import JournalledSearch
-from skhp.search.limits import Limits, StopReason
-from skhp.search.observer import ObservedRounds, ObservedTasks, SearchEnds, SearchObserver
-from skhp.search.pruning_setting import pruned_are_last, pruning_of
-from skhp.search.scored_fits import (
+from skhp.search.limits import StopReason, pruned_are_last
+from skhp.search.observer import ObservedRounds, SearchEnds, SearchObserver
+from skhp.search.scores import (
     RecordingMultimetricScorer,
     RecordingScorer,
+    default_scoring,
     epochs_to_train,
     pruned_at_epoch,
+    scoring_of_classes,
     training_columns,
 )
+from skhp.search.search_run import RUN, RefittedEstimator, SearchRun
 from skhp.search.space.foreign_spaces import refuse_foreign_space
-from skhp.shared.amounts import seconds_of_budget
 from skhp.shared.class_targets import TargetSummary, class_labels, one_hot_labels, target_summary
 from skhp.shared.unusable_data import refuse_several_inputs, refuse_unclear_labels
 
-# What decides a score besides the data, the folds, the estimator and the scoring.
-_DECIDING = (
-    *("return_train_score", "error_score", "random_state"),
-    *("factor", "resource", "min_resources", "max_resources", "aggressive_elimination"),
-)
-
-
-# What the searchers call what they search.
+# The parameters in which the searchers take their search space.
 _SPACES = ("param_grid", "param_distributions", "search_spaces")
 
-# What a search keeps for itself until it ends.
-_WHILE_SEARCHING = frozenset(
-    {"_watching", "_observers", "_limits", "_journalled", "_pruning", EPOCHS_TO_TRAIN}
-)
+# Attributes that a search has until it ends.
+_WHILE_SEARCHING = frozenset({"_watching", RUN})
 
 
 class SearchAdditions:
     """Stands before a class of scikit-learn's among the bases of a searcher.
 
-    While scikit-learn searches, a few parameters of the searcher say for it what those that were
-    given mean; afterwards they are what they were. A copy would leave them alone, but callbacks are
-    told of the searcher itself.
+    While scikit-learn searches, a few parameters of the searcher hold what the given ones mean to
+    scikit-learn; afterwards they are as they were given. A copy of the searcher would leave them
+    alone, but callbacks are told of the searcher itself.
     """
 
     estimator: Any
@@ -88,17 +68,13 @@ class SearchAdditions:
     population_report_: PopulationReport
     _target_summary: TargetSummary | None = None
     _watching: tuple[SearchObserver, ...] = ()
-    _observers: list[SearchObserver]
-    _limits: Limits
-    _journalled: JournalledSearch | None
-    _pruning: Pruning | None
-    _epochs_to_train: np.ndarray
+    _run: SearchRun
 
     best_estimator_ = RefittedEstimator()
 
     @property
     def target_summary(self) -> TargetSummary | None:
-        """What the target of the last fit was like, in a few numbers."""
+        """A summary of the target of the last fit, in a few numbers."""
         return self._target_summary
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
@@ -126,7 +102,7 @@ class SearchAdditions:
         refuse_several_inputs(X, y)
         refuse_unusable_columns(self.estimator, _space_of(self), X, y)
         vars(self).pop("population_report_", None)
-        with self._translated(y), collected_report() as report, self._backend():
+        with self._translated(y), collected_report() as report, self._run.backend():
             try:
                 super().fit(X, y, **params)  # type: ignore[misc]
             finally:
@@ -142,8 +118,8 @@ class SearchAdditions:
         Parameters
         ----------
         *observers : skhp.search.observer.SearchObserver
-            Told of each round of candidates, and of each fit, unless joblib runs it on a backend
-            that is not its own.
+            Each is told of each round of candidates, and of each fit, unless joblib runs the fit
+            on a backend that is not joblib's own.
 
         Returns
         -------
@@ -163,28 +139,29 @@ class SearchAdditions:
         Parameters
         ----------
         path : str or path
-            Of the page.
+            Path of the page.
         X : array-like of shape (n_samples, n_features), default=None
-            Rows that the search has not seen, for scores, confusion, threshold and probabilities.
+            Rows that the search has not seen: the page then has scores, confusion, threshold and
+            probabilities.
         y : array-like of shape (n_samples,), default=None
 
         Returns
         -------
         Path
         """
-        # Not at the top of the file: few searches are reported, and only that takes matplotlib.
+        # Imported here, as only a report needs matplotlib.
         from skhp.inspection.report.search_report import write_report
 
         return write_report(self, path, X, y)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A search travels with each of its tasks to other processes, where nobody observes it.
+        # A search travels with each of its tasks to other processes, where it is not observed.
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
         return {name: value for name, value in state.items() if name not in _WHILE_SEARCHING}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
-        # Whether several targets are fine is up to the estimator; scikit-learn forgets to ask it.
+        # The estimator decides whether it takes several targets; scikit-learn does not ask it.
         of_estimator = get_tags(self.estimator).target_tags
         tags.target_tags.single_output = of_estimator.single_output
         tags.target_tags.multi_output = of_estimator.multi_output
@@ -192,43 +169,27 @@ class SearchAdditions:
 
     @contextlib.contextmanager
     def _translated(self, y: Any) -> Iterator[None]:
-        """Parameters as scikit-learn is to read them."""
+        """Set the parameters as scikit-learn is to read them, and put them back."""
         translated = self._translations(y)
-        self._pruning = pruning_of(self.prune, translated["estimator"], self.population)
-        if self.refit and self.refit_epochs is not None:
-            refuse_refit_epochs(translated["estimator"])
-        self._limits = Limits(
-            seconds=seconds_of_budget(self.time_budget),
-            patience=getattr(self, "stop_after", None),
-            metric=f"mean_test_{self.refit if isinstance(self.refit, str) else 'score'}",
-            keeps_finished=self.on_interrupt == "partial",
+        self._run = SearchRun(
+            self,
+            translated["estimator"],
+            translated.get("scoring", self.scoring),
+            translated["cv"],
+            self._watching,
         )
-        self._journalled = None
-        if self.journal is not None:
-            self._journalled = JournalledSearch(
-                self.journal,
-                translated["estimator"],
-                translated.get("scoring", self.scoring),
-                translated["cv"],
-                {name: getattr(self, name, None) for name in _DECIDING}
-                | ({} if self._pruning is None else {"prune": self.prune})
-                | self._deciding_function(),
-            )
-        first = (self._limits, self._journalled)
-        self._observers = [*(one for one in first if one), *self._watching]
         given = {name: getattr(self, name) for name in translated}
         vars(self).update(translated)
         try:
             yield
         finally:
             vars(self).update(given)
-            if self._journalled is not None:
-                self._journalled.close()
+            self._run.close()
             for name in _WHILE_SEARCHING & vars(self).keys():
                 delattr(self, name)
 
     def _translations(self, y: Any) -> dict[str, Any]:
-        """The parameters that scikit-learn is to read otherwise than they were given."""
+        """The parameters that scikit-learn is to read in another form than they were given."""
         for_classes = is_classifier(self.estimator)
         if for_classes:
             refuse_unclear_labels(y)
@@ -245,47 +206,15 @@ class SearchAdditions:
         check_search(self, translations.get("scoring", self.scoring), folds, y)
         return translations
 
-    def _deciding_function(self) -> dict[str, Any]:
-        """The function by which candidates are found, where there is one."""
-        space = getattr(self, "search_spaces", None)
-        return {"search_spaces": space} if callable(space) else {}
-
     def _forget_recording(self) -> None:
         scorer = getattr(self, "scorer_", None)
         if isinstance(scorer, RecordingScorer):
             self.scorer_ = scorer.scorer
 
-    @contextlib.contextmanager
-    def _backend(self) -> Iterator[None]:
-        active, n_jobs = get_active_backend()
-        name = type(active).__name__
-        # Who chose another backend, such as a cluster's, or a population with options, wants that.
-        if name not in NAME_OF_OWN_BACKEND:
-            for parameter in ("journal", "prune"):
-                if (given := getattr(self, parameter)) is not None:
-                    raise InvalidParameterError(
-                        f"{parameter}={given!r} cannot be had under joblib's backend {name}: run "
-                        f"the search outside of joblib.parallel_config, or leave {parameter} out."
-                    )
-            yield
-        elif not self.population and self._journalled is None and not self._watching:
-            yield
-        else:
-            recall = None if self._journalled is None else self._journalled.recalled
-            backend = PopulationBackend(
-                joins=self.population,
-                journal=ObservedTasks(self._observers, recall),
-                pruning=self._pruning,
-                n_jobs=n_jobs,
-                backend=NAME_OF_OWN_BACKEND[name],
-            )
-            with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
-                yield
-
     def _get_scorers(self) -> tuple[Any, str]:
         given = self.scoring
         if _is_auto(given):
-            # Asked before `fit`, for what metadata the scorer takes.
+            # scikit-learn asks before `fit` which metadata the scorer takes.
             self.scoring = None
         try:
             scorers, name = super()._get_scorers()  # type: ignore[misc]
@@ -303,12 +232,12 @@ class SearchAdditions:
         run = super()._run_search  # type: ignore[misc]
         takes_context = "callback_ctx" in inspect.signature(run).parameters
         context = {"callback_ctx": callback_ctx} if takes_context else {}
-        if self._observers:
-            evaluate_candidates = ObservedRounds(evaluate_candidates, self._observers)
+        if self._run.observers:
+            evaluate_candidates = ObservedRounds(evaluate_candidates, self._run.observers)
         with contextlib.suppress(SearchEnds):
             run(evaluate_candidates, **context)
-        if self._limits:
-            self.search_stop_reason_ = self._limits.reason
+        if self._run.limits:
+            self.search_stop_reason_ = self._run.limits.reason
 
     def _format_results(
         self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None
@@ -317,9 +246,9 @@ class SearchAdditions:
             candidate_params, n_splits, out, more_results
         )
         scores = [one["test_scores"] for one in out]
-        self._epochs_to_train = epochs_to_train(scores, n_splits)
+        self._run.epochs_to_train = epochs_to_train(scores, n_splits)
         results |= training_columns(scores, n_splits)
-        if self._pruning is not None:
+        if self._run.pruning is not None:
             results["pruned_at_epoch"] = pruned_at_epoch(scores, n_splits)
         return results
 

@@ -22,8 +22,6 @@ from sklearn.metrics import get_scorer_names
 from skhp.compat.scikit_learn import Interval, StrOptions, constrain
 from skhp.shared.nearest_name import nearest_name
 
-__all__ = ["HalvingSettings", "SearchSettings", "SequentialSettings", "with_settings"]
-
 Searcher = TypeVar("Searcher", bound=type)
 
 _SCORERS = StrOptions({"auto", *get_scorer_names()})
@@ -52,7 +50,7 @@ class CommonSettings(TypedDict, total=False):
     # Its items are checked where it is read, by `pruning_of`.
     prune: Annotated[Any, Setting(None, [StrOptions({"halving"}), dict, None])]
     refit_epochs: Annotated[str | None, Setting(None, [StrOptions({"median"}), None])]
-    # Checked where it is read, by `seconds_of_budget`.
+    # `time_budget` is checked where it is read, by `seconds_of_budget`.
     time_budget: Annotated[Any, Setting(None, "no_validation")]
     on_interrupt: Annotated[str, Setting("raise", [StrOptions({"raise", "partial"})])]
     journal: Annotated[Any, Setting(None, [str, os.PathLike, None])]
@@ -107,20 +105,21 @@ early_stopping : "auto", bool, int or dict
     stop by; True demands it; an int is the patience; a dict sets those parameters
     (``{"patience": 5, "monitor": "val_f1"}``); False leaves the estimator as it is.
 prune : "halving", dict or None
-    End candidates on the way, while all of them train together: after so many epochs, the rungs,
-    all candidates wait for one another and are ranked by what early stopping watches, in the mean
-    over the folds; one in `factor` goes on from where it is, and the others stay what they are,
-    and are scored, but never best. "halving" has its rungs at a third of the most epochs, at a
-    ninth and so on; a dict sets ``{"rungs": (10, 30), "factor": 3}``. Candidates that differ in
-    ``loss``, ``monitor``, ``class_weight``, ``scale_target`` or ``callbacks`` are ranked apart.
+    End candidates on the way, while all of them train together: after some numbers of epochs, the
+    rungs, all candidates wait for one another and are ranked by the score that early stopping
+    watches, in the mean over the folds; one in `factor` goes on from where it is, and the others
+    end there, and are scored, but are never the best. "halving" has its rungs at a third of the
+    most epochs, at a ninth and so on; a dict sets ``{"rungs": (10, 30), "factor": 3}``.
+    Candidates that differ in ``loss``, ``monitor``, ``class_weight``, ``scale_target`` or
+    ``callbacks`` are ranked apart.
 refit_epochs : "median" or None
     "median" trains the best candidate on all rows, without holding some out to stop by, for the
     median best epoch of its folds; None by the same rule as the candidates.
 time_budget : float, str, datetime.timedelta or None
-    Seconds, or a text such as "10min": what is finished by then counts, and at least one round of
-    candidates always is.
+    Seconds, or a text such as "10min": the candidates that are finished by then count; at least
+    one round of candidates is always finished.
 on_interrupt : {"raise", "partial"}
-    What Ctrl-C does: end `fit` by the exception, or leave the search with the candidates that were
+    What Ctrl-C does: end `fit` by the exception, or end the search with the candidates that are
     finished.
 journal : str, path or None
     An SQLite file, made if it is missing, into which each candidate goes on each fold as soon as
@@ -140,7 +139,7 @@ scoring : "auto", str, callable, list, tuple, dict or None
 pre_dispatch : int or str
     As in scikit-learn.
 stop_after : int or None
-    End the search after so many candidates without a better mean score.
+    End the search after this number of candidates without a better mean score.
 """
 
 _ATTRIBUTES = """
@@ -154,7 +153,7 @@ best_score_ : float
 best_params_ : dict
 best_index_ : int
 scorer_ : callable or dict
-    What was scored by.
+    The scorer, or a dict of scorers.
 n_splits_ : int
 refit_time_ : float
 multimetric_ : bool
@@ -162,28 +161,23 @@ search_stop_reason_ : {"completed", "time_budget", "no_improvement", "interrupte
     Why the search ended, where it had a limit: `time_budget`, `stop_after` or
     ``on_interrupt="partial"``.
 population_report_ : PopulationReport
-    How many fits of skhp's networks were trained together (`n_together`), and how many Keras
-    trained one by one (`by_keras`, a dict from each reason to its number of fits). Where Keras
-    trained more than half, the logger ``skhp`` warns of it. Fits that the journal answered are not
-    counted, and a search in which no fit was counted does not have the attribute.
+    How many fits of skhp's networks were trained together (`n_together`), how many Keras trained
+    one by one (`by_keras`, a dict from each reason to its number of fits), and how many skhp
+    trained alone, as the training of their cohort failed (`alone`, a dict from each error). Where
+    fewer than half were trained together, the logger ``skhp`` warns of it. Fits that the journal
+    answered are not counted, and a search in which no fit was counted does not have the attribute.
 """
 
 
 def with_settings(
     *, ordered_as: type | None = None, **defaults: Any
 ) -> Callable[[Searcher], Searcher]:
-    """A decorator that makes the constructor of a searcher whole.
+    """A decorator that completes the constructor and the docstring of a searcher.
 
     The class writes a constructor with its own parameters and ``**settings: Unpack[...]``, whose
-    body does nothing: each argument becomes an attribute, as scikit-learn asks of constructors. Its
-    docstring has what is its own; a setting that it documents itself is documented so.
-
-    Parameters
-    ----------
-    ordered_as : type, default=None
-        A class whose parameters come first, in its order, and by position where it takes them so.
-    **defaults
-        Where a setting has another default than in other searchers.
+    body does nothing: each argument becomes an attribute, as scikit-learn asks of constructors. A
+    setting that the class documents itself keeps that text. Parameters of `ordered_as` come first,
+    in its order; `defaults` replace those of the settings.
     """
 
     def completed(searcher: Searcher) -> Searcher:

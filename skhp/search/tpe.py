@@ -1,4 +1,4 @@
-"""Candidates asked from a tree-structured Parzen estimator."""
+"""Candidates asked from a tree-structured Parzen estimator, by Optuna."""
 
 from __future__ import annotations
 
@@ -10,17 +10,62 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skhp.exceptions import InvalidParameterError
+from skhp.search.checks.parameters import (
+    refuse_bad_combinations,
+    refuse_bad_values,
+    refuse_unknown_names,
+)
 from skhp.search.checks.search_input import is_finite
-from skhp.search.defined_by_run import defined_by_run
 from skhp.search.sampler import SampledSearchCV, Sampler
 from skhp.search.settings import SequentialSettings, with_settings
+from skhp.search.space.dimensions import (
+    HIGHEST_QUANTILE,
+    LOWEST_QUANTILE,
+    Choices,
+    Distribution,
+    Range,
+)
+from skhp.search.space.foreign_spaces import SteppedNumbers
 from skhp.search.space.layer_sizes import LayerSizes
-from skhp.search.space.spaces import for_tpe, understood
+from skhp.search.space.space_reading import (
+    Dimension,
+    SearchSpace,
+    refuse_without_quantiles,
+    understood,
+    without_counts,
+)
+from skhp.shared.equality import equal
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-__all__ = ["TPESearchCV"]
+
+def defined_by_run(
+    space: Callable[[Trial], Any], estimator: Any, *, checks_values: bool
+) -> Callable[[Trial], dict[str, Any]]:
+    """The user's function from a trial to a candidate, which is checked before it is trained.
+
+    `checks_values` has the values checked, too; unknown names always end the search.
+    """
+
+    def suggest(trial: Trial) -> dict[str, Any]:
+        suggested = space(trial)
+        if not isinstance(suggested, Mapping):
+            raise InvalidParameterError(
+                f"The function given as search_spaces returned {suggested!r} for a trial. It must "
+                "return a dict from names of parameters to values, as "
+                "{'neurons': trial.suggest_int('neurons', 2, 64)}."
+            )
+        if suggested:
+            refuse_unknown_names(estimator, {name: [value] for name, value in suggested.items()})
+            alternative = [(name, [value], Choices((value,))) for name, value in suggested.items()]
+            if checks_values:
+                refuse_bad_values(estimator, [alternative])
+                refuse_bad_combinations(estimator, [alternative])
+        return dict(suggested)
+
+    return suggest
 
 
 @with_settings()
@@ -39,9 +84,9 @@ class TPESearchCV(SampledSearchCV):
 
         Or a function of a trial that returns the parameters of a candidate, as
         ``lambda trial: {"neurons": trial.suggest_int("neurons", 2, 64)}``. It may suggest some
-        beside certain values of others only; those that a candidate has none of are masked in
-        `cv_results_`. A trial in which it raises ``optuna.TrialPruned`` is no candidate, and counts
-        in `n_iter`. A journal belongs to the function, too.
+        parameters only beside certain values of others; a parameter that a candidate does not have
+        is masked in `cv_results_`. A trial in which it raises ``optuna.TrialPruned`` is not a
+        candidate, but counts in `n_iter`. A journal belongs to the function, too.
     sampler_kwargs : dict or None, default=None
         Parameters of ``optuna.samplers.TPESampler``.
     n_iter : int, default=50
@@ -100,9 +145,9 @@ class TPESearchCV(SampledSearchCV):
         options = {
             "seed": int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
             "multivariate": True,
-            # Trials of the batch that are not yet told count as bad ones nearby.
+            # Trials without a score yet count as bad, so that the trials of a batch keep apart.
             "constant_liar": True,
-            # Learns together about what is suggested together: the parameters of an alternative.
+            # The parameters of an alternative are learnt about together.
             "group": _is_conditional(self.search_spaces) and given.get("multivariate", True),
             **given,
         }
@@ -112,15 +157,7 @@ class TPESearchCV(SampledSearchCV):
 
 
 class ParzenSampler:
-    """Asks Optuna's tree-structured Parzen estimator.
-
-    Parameters
-    ----------
-    suggest : callable
-        From a trial of Optuna to a candidate; may raise ``optuna.TrialPruned``.
-    options : mapping
-        Parameters of ``optuna.samplers.TPESampler``.
-    """
+    """Asks Optuna's tree-structured Parzen estimator, whose trials `suggest` makes candidates."""
 
     def __init__(
         self, suggest: Callable[[Trial], dict[str, Any]], options: Mapping[str, Any]
@@ -142,9 +179,9 @@ class ParzenSampler:
             )
 
     def ask(self, n: int) -> list[dict[str, Any]]:
-        """What trials of the study suggest; nothing for those that the user's function prunes."""
+        """The candidates that trials suggest, without trials that the user's function prunes."""
         self._asked, candidates = [], []
-        # All of them, before the first suggests anything.
+        # All trials are asked for before the first one suggests a value.
         for trial in [self.study.ask() for _ in range(n)]:
             try:
                 candidates.append(self._suggest(trial))
@@ -154,7 +191,7 @@ class ParzenSampler:
         return candidates
 
     def tell(self, scores: np.ndarray, worst: float) -> None:
-        """What failed is told to have failed: nothing is learnt of it."""
+        """Tell the study the scores, or that a candidate failed, from which it learns nothing."""
         for trial, score in zip(self._asked, scores.tolist(), strict=True):
             if np.isnan(score):
                 self.study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
@@ -163,7 +200,7 @@ class ParzenSampler:
 
 
 def _is_conditional(space: Any) -> bool:
-    """Whether some parameters are suggested beside some values of others only."""
+    """Whether some parameters are suggested only beside certain values of others."""
     if callable(space):
         return True
     alternatives = understood(space)
@@ -180,3 +217,68 @@ def _quiet(logging: Any) -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(verbosity)
+
+
+SUB_SPACE = "sub-space"
+
+
+def for_tpe(space: SearchSpace) -> Callable[[Trial], dict[str, Any]]:
+    """A function that lets a trial of Optuna suggest parameters.
+
+    Where there are alternatives, the trial first chooses one and then within it. A parameter that
+    is the same in all of them is learnt about in all of them; others have a name of their own in
+    each, so that nothing is learnt about them from where they mean something else. What has one
+    value only is not suggested.
+    """
+    without_counts(space)
+    alternatives = understood(space)
+    for known in alternatives:
+        for name, dimension in known.items():
+            refuse_without_quantiles(name, dimension)
+    shared = {
+        name
+        for name, dimension in alternatives[0].items()
+        if all(equal(dimension, known.get(name)) for known in alternatives)
+    }
+
+    def suggest(trial: Trial) -> dict[str, Any]:
+        chosen = 0
+        if len(alternatives) > 1:
+            chosen = trial.suggest_categorical(SUB_SPACE, range(len(alternatives)))
+        return {
+            name: _suggestion(
+                trial, name if name in shared else f"{SUB_SPACE} {chosen}: {name}", dimension
+            )
+            for name, dimension in alternatives[chosen].items()
+        }
+
+    return suggest
+
+
+def _suggestion(trial: Trial, name: str, dimension: Dimension) -> Any:
+    if isinstance(dimension, LayerSizes):
+        return dimension.suggested(trial, name)
+    if isinstance(dimension, Range):
+        if dimension.integer:
+            return trial.suggest_int(
+                name, int(dimension.low), int(dimension.high), log=dimension.log
+            )
+        return trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
+    if isinstance(dimension, Choices) and len(dimension.values) == 1:
+        return dimension.values[0]
+    if isinstance(dimension, Choices) and dimension.weights is None:
+        # Optuna takes values of few types, so it chooses a position in the list.
+        place = trial.suggest_categorical(name, range(len(dimension.values)))
+        return dimension.values[place]
+    stepped = dimension.frozen if isinstance(dimension, Distribution) else None
+    if isinstance(stepped, SteppedNumbers):
+        low, high, step = stepped.low, stepped.high, stepped.step
+        if stepped.is_whole:
+            return trial.suggest_int(name, int(low), int(high), step=int(step))
+        return trial.suggest_float(name, low, high, step=step)
+    # Optuna has no priors, so it suggests a quantile of the distribution.
+    if isinstance(dimension, Distribution):
+        quantile = trial.suggest_float(name, LOWEST_QUANTILE, HIGHEST_QUANTILE)
+    else:
+        quantile = trial.suggest_float(name, 0.0, 1.0)
+    return dimension.at_quantile(quantile)

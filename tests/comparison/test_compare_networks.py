@@ -20,7 +20,7 @@ from skhp.comparison.outer_fits import OuterFit, score_fits
 from skhp.comparison.outer_splits import OuterSplit
 from skhp.comparison.scores import FoldScorer
 from skhp.population.backend import PopulationBackend
-from skhp.population.progress import PopulationProgress
+from skhp.population.report import PopulationProgress
 from skhp.shared.terminal import TrainingCount
 
 QUICK = {"n_repeats": 2, "n_seeds": 1, "cv": 3, "baseline": "dummy"}

@@ -19,7 +19,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
 from skhp.population.backend import PopulationBackend, population
-from skhp.population.progress import PopulationProgress
+from skhp.population.report import PopulationProgress
 from tests.population.closed_form import (
     ClosedFormClassifier,
     CountingScaler,

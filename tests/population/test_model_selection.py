@@ -28,7 +28,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhp.population.requests.planner import Planner
+from skhp.population.planner import Planner
 from tests.population.closed_form import ClosedFormClassifier, population_of
 
 ALPHAS = [0.01, 1.0, 100.0, 1e4]
@@ -268,7 +268,7 @@ def test_a_fit_is_planned_with_the_configuration_of_its_caller(data):
     for wanted in (True, False):
         configuration = sklearn.get_config() | {"assume_finite": wanted}
         task[0].with_config_and_warning_filters(configuration, warnings.filters)
-        assert len(Planner().plan(*task)) == 1
+        assert len(Planner().plan(*task).fits) == 1
     assert asked == [True, False]
 
 

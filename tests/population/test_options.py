@@ -63,7 +63,8 @@ def test_options_that_make_sense():
 
 def test_an_unknown_option_is_named_with_the_nearest():
     with pytest.raises(
-        InvalidParameterError, match=r"'memory_limits' is no option.*Did you mean 'memory_limit'"
+        InvalidParameterError,
+        match=r"'memory_limits' is not an option.*Did you mean 'memory_limit'",
     ):
         options_of({"memory_limits": 3})
 

@@ -22,6 +22,7 @@ from skhp import (
 )
 from skhp.population import fit_together
 from skhp.population.report import PopulationReport
+from skhp.training.cohort.cohort import Cohort
 
 X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
 Y = (X[:, 0] > 0).astype(int)
@@ -106,6 +107,43 @@ def test_fits_that_are_given_together(lines, checkpoint):
     assert lines() == [f"1 of 3 fits trained together; 2 by Keras: {CALLBACKS}"]
     fit_together([(network(), X, Y), (network(callbacks=checkpoint), X, Y)])
     assert len(lines()) == 1
+
+
+@pytest.fixture
+def only_adam_trains(monkeypatch):
+    """Cohorts of other optimizers fail; a lone fit trains by another door."""
+
+    def failing(members, *settings):
+        if members[0].update.rule != "adam":
+            raise ArithmeticError("this cohort fails\nfor a long reason")
+        return Cohort(members, *settings)
+
+    monkeypatch.setattr("skhp.population.cohorts.running_cohort.Cohort", failing)
+
+
+FAILED = "ArithmeticError: this cohort fails"
+
+
+def test_members_whose_cohort_failed_are_counted(lines, only_adam_trains, checkpoint):
+    grid = [{"optimizer": ["adam", "sgd", "rmsprop"]}, {"callbacks": [checkpoint]}]
+    search = GridSearchCV(network(), grid, cv=2, early_stopping=False).fit(X, Y)
+    report = search.population_report_
+    assert report == PopulationReport(2, {CALLBACKS: 2}, {FAILED: 4})
+    assert (report.n_alone, report.n_fits) == (4, 8)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert lines() == [
+        f"2 of 8 fits trained together; 2 by Keras: {CALLBACKS}; "
+        f"4 alone, as their cohort failed: {FAILED}"
+    ]
+
+
+def test_members_given_together_whose_cohort_failed(lines, only_adam_trains):
+    fitted = fit_together([(network(optimizer=rule), X, Y) for rule in ("adam", "sgd")])
+    assert [one.n_iter_ for one in fitted] == [1, 1]
+    # Half is not more than half.
+    assert lines() == []
+    fit_together([(network(optimizer="sgd"), X, Y)])
+    assert lines() == [f"0 of 1 fits trained together; 1 alone, as their cohort failed: {FAILED}"]
 
 
 def test_wrapped_models_have_reasons_without_numbers_of_keras(lines):
@@ -206,6 +244,9 @@ def test_reports_add_up_and_travel():
     assert list((one + other).by_keras) == ["b", "a"]
     assert pickle.loads(pickle.dumps(one)) == one
     assert str(PopulationReport(4)) == "4 of 4 fits trained together"
+    failed = PopulationReport(0, {}, {"c": 1}) + PopulationReport(1, {}, {"d": 2})
+    assert failed == PopulationReport(1, {}, {"d": 2, "c": 1})
+    assert str(failed).endswith("3 alone, as their cohort failed: d, 2 fits; c, 1 fits")
 
 
 @pytest.mark.parametrize(

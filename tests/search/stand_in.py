@@ -10,7 +10,7 @@ import sklearn.model_selection
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import _search, _search_successive_halving
 
-from skhp import search
+import skhp
 from skhp.search.searcher import SearchAdditions
 
 _MODULE_OF = {
@@ -23,7 +23,7 @@ _searches = {}
 
 
 def _like_scikit_learns(name):
-    ours = getattr(search, name)
+    ours = getattr(skhp, name)
 
     class StandIn(ours):
         def fit(self, X, y=None, **params):

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score
 
 from skhp import GridSearchCV
-from skhp.search.default_scoring import default_scoring
+from skhp.search.scores import default_scoring
 
 TARGETS = {
     "numbers": [0, 0, 0, 1, 1],

@@ -81,7 +81,7 @@ def test_an_observer_is_of_one_fit_and_no_part_of_the_search():
     told = len(notes.told)
     search.fit(X, Y)
     assert len(notes.told) == told
-    assert not [name for name in vars(search) if name in ("_observers", "_watching", "_journalled")]
+    assert not [name for name in vars(search) if name in ("_run", "_watching")]
 
 
 def test_an_observer_may_end_the_search():

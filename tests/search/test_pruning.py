@@ -22,7 +22,7 @@ from skhp import (
     KerasMLPRegressor,
     RandomizedSearchCV,
 )
-from skhp.population.cohorts.planned_cohort import CohortWatch
+from skhp.population.cohorts.running_cohort import MemberProgress
 from skhp.shared.pipelines import last_step
 from tests.search.journals import forget
 
@@ -93,13 +93,13 @@ class TestAgainstSearchesWithoutPruning:
 
     def test_nothing_is_trained_twice(self, monkeypatch):
         epochs = {}
-        advanced = CohortWatch.advanced
+        advanced = MemberProgress.advanced
 
         def counted(watch, progress):
             epochs[watch] = sum(progress.epochs_of_members)
             advanced(watch, progress)
 
-        monkeypatch.setattr(CohortWatch, "advanced", counted)
+        monkeypatch.setattr(MemberProgress, "advanced", counted)
         results = search().cv_results_
         assert sum(epochs.values()) == 3 * results["mean_n_iter"].sum()
 
@@ -220,11 +220,11 @@ class TestRefused:
         ("prune", "message"),
         [
             ({"rung": (3,)}, "'rung'.*'rungs'"),
-            ({"rungs": (9, 4)}, "rise"),
-            ({"rungs": ()}, "rise"),
-            ({"rungs": 4}, "rise"),
-            ({"rungs": (0, 4)}, "rise"),
-            ({"rungs": (2.5,)}, "rise"),
+            ({"rungs": (9, 4)}, "increasing"),
+            ({"rungs": ()}, "increasing"),
+            ({"rungs": 4}, "increasing"),
+            ({"rungs": (0, 4)}, "increasing"),
+            ({"rungs": (2.5,)}, "increasing"),
             ({"factor": 1}, "above 1"),
             ({"factor": "3"}, "above 1"),
             ("thirds", "prune"),

@@ -9,7 +9,7 @@ from sklearn.exceptions import FitFailedWarning
 
 from skhp import InvalidParameterError
 from skhp.search.sampler import SampledSearchCV
-from skhp.search.space.spaces import understood
+from skhp.search.space.space_reading import understood
 
 X, Y = np.zeros((8, 1)), np.arange(8) % 2
 SPACE = {"rate": (1e-4, 1e2, "log-uniform"), "width": (1, 9)}

@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from benchmarks.samplers import HELD_OUT, SPACES, KnownScore, best_regret
 from skhp.exceptions import InvalidParameterError
-from skhp.search.space.spaces import for_random
+from skhp.search.space.space_reading import for_random
 from skhp.search.tpe import TPESearchCV
 
 X, y = make_classification(60, 4, random_state=0)
@@ -128,13 +128,13 @@ def test_a_seed_repeats_the_search():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(SPACES))
-def test_it_beats_random_search_in_eight_of_ten_seeds(name):
+def test_it_beats_random_search_in_four_of_five_seeds(name):
     wins = [
         best_regret("TPESearchCV", SPACES[name], seed)
         < best_regret("RandomizedSearchCV", SPACES[name], seed)
-        for seed in range(10)
+        for seed in range(5)
     ]
-    assert sum(wins) >= 8
+    assert sum(wins) >= 4
 
 
 @pytest.mark.parametrize("name", [*SPACES, *HELD_OUT])
@@ -150,11 +150,11 @@ def test_the_optimum_of_a_space_is_known(name):
 def test_it_beats_random_search_on_a_known_optimum(alternatives):
     space = [{**HILL, "kind": [kind]} for kind in HILL["kind"]] if alternatives else HILL
     ours, drawn = [], []
-    for seed in range(10):
-        search = TPESearchCV(Hill(), space, n_iter=60, cv=2, random_state=seed, refit=False)
+    for seed in range(5):
+        search = TPESearchCV(Hill(), space, n_iter=40, cv=2, random_state=seed, refit=False)
         search.fit(X[:4], [0, 1, 0, 1])
         ours.append(max(search.cv_results_["mean_test_score"]))
-        candidates = ParameterSampler(for_random(space), 60, random_state=seed)
+        candidates = ParameterSampler(for_random(space), 40, random_state=seed)
         drawn.append(max(Hill(**params).score(X, y) for params in candidates))
     # Both below the optimum, which is 0.
     assert np.median(ours) > np.median(drawn) / 2

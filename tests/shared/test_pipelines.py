@@ -11,7 +11,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skhp
-from skhp.search.scored_fits import training_of
+from skhp.search.scores import training_of
 from skhp.shared.pipelines import (
     is_pipeline,
     last_step,

@@ -35,7 +35,7 @@ from skhp.scoring import (
     rare_precision_scorer,
     rare_recall_scorer,
 )
-from skhp.search.default_scoring import default_scoring
+from skhp.search.scores import default_scoring
 from skhp.shared.class_targets import rare_class_of, rarest_class, rarest_position, target_summary
 from skhp.tables.target import encode_target
 from skhp.training.cohort.compiled_programs import programs

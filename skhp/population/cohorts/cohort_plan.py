@@ -7,17 +7,20 @@ number of workers: so the same population gives the same bits.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import math
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from skhp.networks.network import Network, flattened, unflattened
 from skhp.training.cohort.compiled_programs import BUILD_SECONDS, STEP_SECONDS
-from skhp.training.fit_task import FitTask
+from skhp.training.fit_task import FitResult, FitTask
+from skhp.training.trained_network import MemberWeights
 from skhp.training.training_rows import epoch_parts, steps_in_epoch
 
 # Members of a cohort: enough to fill the vector units, few enough that a cohort fits into a core's
@@ -36,19 +39,10 @@ class CohortPlan:
 
 
 def plan_cohorts(tasks: Sequence[FitTask], memory_limit: int | None = None) -> list[CohortPlan]:
-    """Part a population into cohorts.
+    """Part a population into cohorts; those that may train longest come first.
 
-    Parameters
-    ----------
-    tasks : sequence of FitTask
-    memory_limit : int, default=None
-        Bytes that one cohort may take, beside the limits of its members; a single member may take
-        more.
-
-    Returns
-    -------
-    list of CohortPlan
-        Those that may take longest first.
+    `memory_limit` is the most bytes of a cohort, unless a single member takes more; members may
+    have limits, too.
     """
     groups: dict[Hashable, list[int]] = {}
     for number, task in enumerate(tasks):
@@ -118,16 +112,13 @@ def _room(tasks: Sequence[FitTask], members: Sequence[int], memory_limit: int | 
 
 
 def _pieces(items: Sequence[Any], most: int) -> list[Sequence[Any]]:
-    """Cut into as few pieces as can be, of about the same length."""
+    """Cut into the fewest pieces of about the same length."""
     length = math.ceil(len(items) / math.ceil(len(items) / most))
     return [items[start : start + length] for start in range(0, len(items), length)]
 
 
 def _by_batch_size(tasks: Sequence[FitTask], members: Sequence[int]) -> list[list[int]]:
-    """Part members where walking through an epoch together costs more than another program.
-
-    Neighbouring batch sizes are joined for as long as that saves time.
-    """
+    """Part members by batch size; neighbouring sizes are joined for as long as that saves time."""
     by_size: dict[int, list[int]] = {}
     for number in members:
         by_size.setdefault(tasks[number].batch_size, []).append(number)
@@ -160,7 +151,7 @@ def _expected_steps(task: FitTask) -> int:
 
 
 def _member_order(task: FitTask) -> tuple[Any, ...]:
-    """Members that are likely to end at the same time next to each other: by learning rate."""
+    """A key that sorts members by learning rate first: neighbours are likely to end together."""
     plan = task.plan
     return (
         task.rate,
@@ -188,3 +179,111 @@ def _digest(task: FitTask) -> bytes:
     if task.validation is not None:
         digest.update(task.validation.X.tobytes())
     return digest.digest()
+
+
+@dataclass(frozen=True, eq=False)
+class SharedStructure:
+    """A fit (`own`) moved to a wider structure (`task`) in which it trains the same."""
+
+    task: FitTask
+    own: FitTask
+
+    def result(self, trained: FitResult) -> FitResult:
+        """The result in the shapes of the fit's own structure."""
+        wide, narrow = self.task.network, self.own.network
+        if wide.weight_shapes == narrow.weight_shapes:
+            return trained
+        return replace(
+            trained, trained=_in_shapes(trained.trained, wide, narrow.weight_shapes, _cut)
+        )
+
+
+def share_structures(
+    tasks: Sequence[FitTask], pays: Callable[[Sequence[FitTask], Sequence[FitTask]], bool]
+) -> list[SharedStructure]:
+    """Let members of nearly the same structure share one, in the order of `tasks`.
+
+    ``pays(own, shared)`` tells whether these members train faster in the shared structure.
+    """
+    shared = [SharedStructure(task, task) for task in tasks]
+    for members in _alike(tasks):
+        own = [tasks[number] for number in members]
+        if len({task.network for task in own}) == 1:
+            continue
+        structure = own[0].network.widened([task.network for task in own[1:]])
+        if structure is None:
+            continue
+        moved = [_in_structure(task, structure) for task in own]
+        if pays(own, moved):
+            for number, task in zip(members, moved, strict=True):
+                shared[number] = SharedStructure(task, tasks[number])
+    return shared
+
+
+def _alike(tasks: Sequence[FitTask]) -> list[list[int]]:
+    """Members that may share a structure: those with dropout in the same places, or in none."""
+    kin: dict[Any, dict[Any, list[int]]] = {}
+    for number, task in enumerate(tasks):
+        key = task.network.kin, task.shares_batches, *task.objective
+        by_places = kin.setdefault(key, {})
+        by_places.setdefault(task.network.dropout_places, []).append(number)
+    alike: list[list[int]] = []
+    for by_places in kin.values():
+        without = by_places.pop((), [])
+        if by_places:
+            most = max(by_places, key=lambda places: (len(by_places[places]), places))
+            by_places[most] = sorted([*by_places[most], *without])
+        else:
+            by_places[()] = without
+        alike += by_places.values()
+    return alike
+
+
+def _in_structure(task: FitTask, structure: Network) -> FitTask:
+    numbers = task.numbers
+    if len(numbers.dropout) < len(structure.noise_shapes):
+        numbers = replace(numbers, dropout=(0.0,) * len(structure.noise_shapes))
+    return replace(
+        task,
+        network=structure,
+        numbers=numbers,
+        start=_widened_start(task.start, task.network, structure),
+    )
+
+
+@functools.lru_cache(1024)
+def _widened_start(start: MemberWeights, network: Network, structure: Network) -> MemberWeights:
+    # Cached: equal members keep one object as their start, by which they are recognised as equal.
+    return _in_shapes(start, network, structure.weight_shapes, _pad)
+
+
+def _in_shapes(
+    member: MemberWeights,
+    network: Network,
+    shapes: Sequence[tuple[int, ...]],
+    change: Callable[[np.ndarray, tuple[int, ...]], np.ndarray],
+) -> MemberWeights:
+    n_weights = sum(math.prod(shape) for shape in network.weight_shapes)
+
+    def changed(vector: np.ndarray) -> np.ndarray:
+        if len(vector) != n_weights:
+            # A slot of one number for the whole member has no shapes.
+            return vector
+        arrays = unflattened(vector, network.weight_shapes)
+        return flattened([change(*pair) for pair in zip(arrays, shapes, strict=True)])
+
+    return replace(
+        member,
+        weights=changed(member.weights),
+        slots=tuple(changed(slot) for slot in member.slots),
+    )
+
+
+def _pad(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return np.pad(
+        array, [(0, wide - narrow) for narrow, wide in zip(array.shape, shape, strict=True)]
+    )
+
+
+def _cut(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return array[tuple(slice(size) for size in shape)]

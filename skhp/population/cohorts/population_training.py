@@ -1,25 +1,32 @@
-"""Trains the cohorts of a population, several at once, and hands out members as they are done."""
+"""Trains the cohorts of a population, several at once, and yields members as they are done."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 
 import joblib
 
 from skhp.population.cohorts.cohort_plan import (
     CohortPlan,
+    SharedStructure,
     bytes_of_member,
     plan_cohorts,
     seconds_of,
+    share_structures,
 )
-from skhp.population.cohorts.planned_cohort import Cores, PlannedCohort, PopulationWatch
-from skhp.population.cohorts.pruning import Contest, Results, trained_by_rungs
-from skhp.population.cohorts.shared_structures import SharedStructure, share_structures
+from skhp.population.cohorts.pruning import Contest
+from skhp.population.cohorts.running_cohort import Cores, OverallProgress, RunningCohort
 from skhp.population.options import PopulationOptions
-from skhp.population.progress import ProgressObserver
+from skhp.population.report import ProgressObserver
 from skhp.training.cohort.packed_members import with_shared_outputs
 from skhp.training.fit_task import FitResult, FitTask
+
+# How long the calling thread sleeps before it looks for Ctrl-C again.
+_SECONDS_ASLEEP = 0.05
+
+Results = list[tuple[int, FitResult | Exception]]
 
 
 def train_population(
@@ -28,25 +35,13 @@ def train_population(
     progress: ProgressObserver,
     contest: Contest | None = None,
 ) -> Iterator[tuple[int, FitResult | Exception]]:
-    """Train all members of a population.
+    """Train a population; yields the number of each member and its result when its cohort is done.
 
-    Parameters
-    ----------
-    tasks : sequence of FitTask
-    options : PopulationOptions
-    progress : ProgressObserver
-        Is told of each chunk of each cohort.
-    contest : Contest, default=None
-        Which members are ranked, and ended, on the way. All cohorts stay in memory then.
-
-    Yields
-    ------
-    number, result : int, FitResult or Exception
-        A member that was to be trained, by its number in `tasks`, as soon as its cohort is done; an
-        exception where the cohort could not be trained.
+    The result is an exception where the cohort could not be trained. With a contest, members are
+    ranked and ended on the way, and all cohorts stay in memory.
     """
     limit = options.memory_limit
-    # Half of it, so that two cohorts may train at once.
+    # A cohort takes at most half of the limit, so that two cohorts can train at once.
     shared = share_structures(tasks, lambda own, moved: seconds_of(moved) < seconds_of(own))
     tasks = [structure.task for structure in shared]
     plans = [
@@ -56,21 +51,21 @@ def train_population(
         or any(tasks[number].finished_after is None for number in plan.members)
     ]
     to_train = sum(task.finished_after is None for task in tasks)
-    watch = PopulationWatch(to_train, len(plans), progress)
+    overall = OverallProgress(to_train, len(plans), progress)
     workers = _workers(tasks, plans, options)
     cores = Cores(workers)
     executor = ThreadPoolExecutor(workers, "skhp-cohort")
     cohorts = [
-        PlannedCohort(plan, [tasks[n] for n in plan.members], options.chunk, watch, cores)
+        RunningCohort(plan, [tasks[n] for n in plan.members], options.chunk, overall, cores)
         for plan in plans
     ]
     try:
         for results in trained_by_rungs(cohorts, contest, executor):
-            # Who gets the members scores them, one after the other.
+            # The caller scores these members one after another.
             with cores.lent():
                 yield from _of_own_structures(results, shared)
     finally:
-        watch.cancelled.set()
+        overall.cancelled.set()
         cores.close()
         executor.shutdown(wait=True, cancel_futures=True)
 
@@ -78,7 +73,7 @@ def train_population(
 def _of_own_structures(
     results: Results, shared: Sequence[SharedStructure]
 ) -> Iterator[tuple[int, FitResult | Exception]]:
-    """Results of members that were to be trained, in structures of their own."""
+    """The results of members that were to be trained, each in its own structure."""
     trained = {}
     for number, result in results:
         if shared[number].own.finished_after is not None:
@@ -102,3 +97,86 @@ def _workers(
         )
         workers = min(workers, int(options.memory_limit) // max(largest, 1))
     return max(1, workers)
+
+
+def trained_by_rungs(
+    cohorts: Sequence[RunningCohort], contest: Contest | None, executor: Executor
+) -> Iterator[Results]:
+    """Train cohorts to the end; yields the results of members that have ended.
+
+    Those are the members of a cohort that is done, and the members that were pruned at a rung while
+    the others train on.
+    """
+    cohorts = list(cohorts)
+    standings = None if contest is None else _Standings(contest)
+    pruned: Results = []
+    for rung in (*(() if contest is None else contest.rungs), None):
+        waiting = {executor.submit(cohort.train, rung): cohort for cohort in cohorts}
+        if pruned:
+            yield pruned
+        for future, cohort in _as_done(waiting):
+            error = future.exception()
+            if error is not None:
+                if not isinstance(error, Exception):
+                    raise error
+                cohorts.remove(cohort)
+                yield [(number, error) for number in cohort.members]
+            elif rung is None:
+                yield _ended(cohort, standings)
+        if rung is not None and standings is not None:
+            pruned = standings.end_of_rung(cohorts)
+
+
+def _as_done(waiting: dict[Future, RunningCohort]) -> Iterator[tuple[Future, RunningCohort]]:
+    while waiting:
+        done, _ = wait(waiting, _SECONDS_ASLEEP, FIRST_COMPLETED)
+        # Cohorts that are done at once come in the order of the plan.
+        for future in [future for future in waiting if future in done]:
+            yield future, waiting.pop(future)
+
+
+def _ended(cohort: RunningCohort, standings: _Standings | None) -> Results:
+    results = cohort.results(cohort.members)
+    cohort.forget()
+    if standings is None:
+        return list(results.items())
+    return [
+        (number, standings.with_scores(number, result))
+        for number, result in results.items()
+        if number not in standings.losers
+    ]
+
+
+class _Standings:
+    """The scores of the members at the rungs so far, and the members that have lost."""
+
+    def __init__(self, contest: Contest) -> None:
+        self.losers: set[int] = set()
+        self._contest = contest
+        self._scores: dict[int, tuple[float, ...]] = {}
+        self._rungs_done = 0
+
+    def end_of_rung(self, cohorts: Sequence[RunningCohort]) -> Results:
+        """Rank the members in the contest, end those that lose, and return their results."""
+        scores: dict[int, float] = {}
+        for cohort in cohorts:
+            scores |= cohort.held_out_scores()
+        for number, known in self._contest.known.items():
+            if len(known) > self._rungs_done:
+                scores[number] = known[self._rungs_done]
+        self._rungs_done += 1
+        scores = {number: score for number, score in scores.items() if number not in self.losers}
+        for number, score in scores.items():
+            self._scores[number] = (*self._scores.get(number, ()), score)
+        losers = self._contest.pruned(scores)
+        self.losers |= losers
+        ended: Results = []
+        for cohort in cohorts:
+            cohort.prune(losers)
+            lost = cohort.results(number for number in cohort.members if number in losers)
+            ended += [(number, self.with_scores(number, result)) for number, result in lost.items()]
+        return ended
+
+    def with_scores(self, number: int, result: FitResult) -> FitResult:
+        """A result with the scores that it was ranked by."""
+        return replace(result, rung_scores=self._scores.get(number, ()))

@@ -1,4 +1,4 @@
-"""Folds that are drawn once, however often a search asks for them."""
+"""The folds of a search: drawn once, at least one, and not more than the rows of a class."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from sklearn.utils.multiclass import type_of_target
 from skhp.exceptions import InvalidParameterError
 from skhp.shared.class_targets import class_labels
 
-__all__ = ["SomeFolds", "refuse_rare_classes"]
-
 _STRATIFIED = (
     RepeatedStratifiedKFold,
     StratifiedGroupKFold,
@@ -28,27 +26,9 @@ _STRATIFIED = (
 
 
 class FixedFolds:
-    """A splitter that gives the folds of its first call again and again.
+    """A splitter that draws its folds once, at its first call.
 
-    Without it, a splitter that shuffles has the candidates of every round of a search compared on
-    other rows.
-
-    Parameters
-    ----------
-    splitter : cross validator
-
-    Attributes
-    ----------
-    folds : list of (train, test) or None
-        As they were drawn; None before that.
-
-    Examples
-    --------
-    >>> from sklearn.model_selection import ShuffleSplit
-    >>> folds = FixedFolds(ShuffleSplit(3))
-    >>> first, again = (list(folds.split(range(10))) for _ in range(2))
-    >>> all((one[0] == other[0]).all() for one, other in zip(first, again))
-    True
+    Otherwise a splitter that shuffles would compare the candidates of each round on other rows.
     """
 
     def __init__(self, splitter: Any) -> None:
@@ -58,7 +38,7 @@ class FixedFolds:
     def split(self, X: Any, y: Any = None, **parameters: Any) -> Iterator[tuple[Any, Any]]:
         """Training and test rows of each fold, as indices."""
         if self.folds is None:
-            # To stratify, scikit-learn's own want labels.
+            # scikit-learn's own stratified splitters take labels and not one-hot rows.
             target = class_labels(y) if isinstance(self.splitter, _STRATIFIED) else y
             self.folds = list(self.splitter.split(X, target, **parameters))
         return iter(self.folds)
@@ -75,20 +55,13 @@ class FixedFolds:
 
 
 class SomeFolds(FixedFolds):
-    """Folds that are drawn once; none at all are refused.
-
-    One fold is a deliberate hold-out, which scikit-learn's searchers take, too.
-
-    Parameters
-    ----------
-    splitter : cross validator
-    """
+    """Folds that are drawn once, and refused if there are none; one fold is a hold-out."""
 
     def get_n_splits(self, X: Any = None, y: Any = None, **parameters: Any) -> int:
         """Number of folds."""
         count = super().get_n_splits(X, y, **parameters)
         if count == 0:
-            # In part as scikit-learn says it, whose users may look for that.
+            # The middle is scikit-learn's own text, for which users may search.
             raise InvalidParameterError(
                 f"cv={self.splitter!r} yields no fold, and a search needs 1 at least. No fits were "
                 "performed. Was the CV iterator empty? Were there no candidates? A generator can "
@@ -98,24 +71,13 @@ class SomeFolds(FixedFolds):
 
 
 def refuse_rare_classes(splitter: Any, y: Any) -> None:
-    """Raise if stratified folds are more than the rows of a class.
-
-    Parameters
-    ----------
-    splitter : cross validator
-    y : array-like or None
-
-    Raises
-    ------
-    InvalidParameterError
-        Names every such class, with its rows.
-    """
+    """Raise if there are more stratified folds than rows of a class, and name these classes."""
     n_folds = _stratified_folds(splitter)
     y = class_labels(y)
     if y is None or not n_folds or type_of_target(y) not in ("binary", "multiclass"):
         return
     target = np.asarray(y).ravel()
-    # Of fewer rows than folds, scikit-learn speaks.
+    # scikit-learn refuses fewer rows than folds.
     if len(target) < n_folds:
         return
     labels, counts = np.unique(target, return_counts=True)
@@ -136,7 +98,7 @@ def refuse_rare_classes(splitter: Any, y: Any) -> None:
 
 
 def _stratified_folds(splitter: Any) -> int:
-    """Folds among which the rows of a class are dealt out; 0 where they are not."""
+    """The number of folds among which the rows of a class are divided; 0 where they are not."""
     if isinstance(splitter, StratifiedKFold | StratifiedGroupKFold):
         return int(splitter.get_n_splits())
     if isinstance(splitter, RepeatedStratifiedKFold):

@@ -1,4 +1,4 @@
-"""The estimators that a search may put in place."""
+"""Refuses names, values and combinations of a search space that the estimator does not take."""
 
 from __future__ import annotations
 
@@ -20,36 +20,17 @@ from skhp.compat.scikit_learn import (
     validate_parameter_constraints,
 )
 from skhp.exceptions import InvalidParameterError
-from skhp.search.space.dimension_reading import Dimension
 from skhp.search.space.dimensions import Choices, Range
 from skhp.search.space.foreign_spaces import SteppedNumbers
 from skhp.search.space.layer_sizes import LayerSizes
-from skhp.search.space.spaces import SearchSpace, understood
+from skhp.search.space.space_reading import Dimension, SearchSpace, understood
 from skhp.shared.nearest_name import nearest_name
-
-__all__ = [
-    "known_values",
-    "owners_of",
-    "refuse_bad_combinations",
-    "refuse_bad_values",
-    "refuse_unknown_names",
-    "with_choices",
-]
 
 
 def with_choices(estimator: Any, dimensions: Mapping[str, Dimension]) -> Iterator[Any]:
     """Copies of an estimator with every combination of some choices, from the outside inwards.
 
-    A combination that the estimator does not take is left out. What is no choice stays as it is.
-
-    Parameters
-    ----------
-    estimator : estimator
-    dimensions : mapping of str to Dimension
-
-    Yields
-    ------
-    estimator
+    A combination that the estimator does not take is left out; only choices are set.
     """
     choices = {
         name: dimension.values
@@ -72,19 +53,8 @@ def refuse_bad_values(
 ) -> None:
     """Raise unless the constraints of the estimator let every value of the space pass.
 
-    Of a range both ends are tried. An estimator without constraints, as others than scikit-learn
-    write them, is not asked.
-
-    Parameters
-    ----------
-    estimator : estimator
-    alternatives : iterable of sequence of (str, object, Dimension)
-        Of each sub-space, names of parameters, what the user wrote, and what that stands for.
-
-    Raises
-    ------
-    InvalidParameterError
-        Lists every value that is refused, with what is expected.
+    Both ends of a range are tried. `alternatives` are the sub-spaces: of each parameter the name,
+    the value as the user wrote it, and its dimension.
     """
     if sklearn.get_config()["skip_parameter_validation"]:
         return
@@ -108,7 +78,7 @@ def refuse_bad_values(
 
 
 def owners_of(estimator: Any, owner_name: str, dimensions: dict[str, Dimension]) -> Iterator[Any]:
-    """The estimators that a parameter may belong to, among those that are searched themselves."""
+    """The estimators that a parameter may belong to, also those that the search puts in place."""
     if not owner_name:
         yield estimator
         return
@@ -122,7 +92,7 @@ def owners_of(estimator: Any, owner_name: str, dimensions: dict[str, Dimension])
 
 
 def known_values(written: Any, dimension: Dimension) -> Iterator[Any]:
-    """Values that the search may try, as far as they can be told."""
+    """Values that the search may try, as far as they are known."""
     if isinstance(dimension, Choices):
         yield from dimension.values
         return
@@ -142,8 +112,8 @@ def known_values(written: Any, dimension: Dimension) -> Iterator[Any]:
         return
     for end, other in ((low, high), (high, low)):
         if math.isfinite(end):
-            # Of real numbers a distribution hardly ever draws the end itself, which may be open:
-            # uniform(0, 4) is fine for what must be above 0.
+            # A distribution of real numbers hardly ever draws its end, which may be open:
+            # uniform(0, 4) is fine for a parameter that must be above 0.
             inner = math.nextafter(end, other) if is_drawn and not discrete else end
             yield int(inner) if discrete else inner
 
@@ -170,18 +140,6 @@ def refuse_unknown_names(estimator: Any, space: SearchSpace) -> None:
 
     A name may belong to an estimator that the same sub-space puts in place:
     ``{"classifier": [SVC()], "classifier__C": (1, 10)}``.
-
-    Parameters
-    ----------
-    estimator : estimator
-    space : dict or list of dict
-        As `skhp.search.space.spaces` describes it.
-
-    Raises
-    ------
-    InvalidParameterError
-        Lists every unknown name, with the nearest known one, or whatever else is wrong in the
-        space.
     """
     known = estimator.get_params(deep=True)
     mistakes = []
@@ -200,7 +158,7 @@ def refuse_unknown_names(estimator: Any, space: SearchSpace) -> None:
 
 
 def _is_taken(estimator: Any, name: str, dimensions: Mapping[str, Dimension]) -> bool:
-    """Whether the estimator takes a name that it does not list, as routed parameters are."""
+    """Whether the estimator takes a name that it does not list, such as a routed parameter."""
     parts = name.split("__")
     outer = ["__".join(parts[:end]) for end in range(1, len(parts))]
     changed = clone(estimator)
@@ -221,10 +179,10 @@ def _any_value(dimension: Dimension) -> Any:
     return dimension.rvs(random_state=0)
 
 
-# What an estimator says of its own parameters before a fit; raises a ValueError or a TypeError.
+# The method by which an estimator refuses its own parameters (ValueError or TypeError).
 _CHECK = "_check_combination"
 
-# Combinations that are tried for each estimator within a sub-space.
+# The most combinations that are tried for each estimator within a sub-space.
 _MOST_LOOKED_AT = 5000
 
 
@@ -233,19 +191,8 @@ def refuse_bad_combinations(
 ) -> None:
     """Raise unless the estimator itself lets every combination of the values pass.
 
-    An estimator says so by a method ``_check_combination(self)``, which raises where parameters
-    that are set do not go together. Of a range both ends are tried.
-
-    Parameters
-    ----------
-    estimator : estimator
-    alternatives : iterable of sequence of (str, object, Dimension)
-        Of each sub-space, names of parameters, what the user wrote, and what that stands for.
-
-    Raises
-    ------
-    InvalidParameterError
-        Names the first combination of each kind, and how many there are.
+    An estimator refuses a combination by a method ``_check_combination(self)``. Both ends of a
+    range are tried. The error names the first combination of each kind, and how many there are.
     """
     mistakes: list[str] = []
     for parameters in alternatives:
@@ -281,7 +228,7 @@ def _mistakes(owner: Any, owner_name: str, searched: Mapping[str, list[Any]]) ->
         try:
             getattr(changed, _CHECK)()
         except (ValueError, TypeError) as error:
-            # Other values beside the same mistake are the same mistake.
+            # The same mistake beside other values counts as one mistake.
             named = [name for name in values if re.search(rf"\b{re.escape(name)}\b", str(error))]
             kind = re.sub(r"[-+.\d]+", "", str(error))
             prefix = f"{owner_name}__" if owner_name else ""

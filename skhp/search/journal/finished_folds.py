@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 from skhp.search.identity.value_descriptions import hashed
-from skhp.search.scored_fits import ScoredFit, Training
+from skhp.search.scores import ScoredFit, Training
 
 APPLICATION = 0x736B6870  # "skhp"
 FORMAT = 2

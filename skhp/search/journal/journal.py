@@ -17,7 +17,7 @@ from skhp.exceptions import (
     JournalMismatchError,
     JournalWarning,
 )
-from skhp.population.requests.task_journal import Recalled
+from skhp.population.parallel_call import Recalled
 from skhp.search.checks.folds import FixedFolds
 from skhp.search.identity.code_descriptions import UndescribableError
 from skhp.search.identity.descriptions import parameters_text

@@ -10,20 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
-__all__ = ["Choices", "Distribution", "Range"]
-
 
 @dataclass(frozen=True)
 class Choices:
-    """One of some values, by equal chances unless there are weights.
-
-    Parameters
-    ----------
-    values : tuple
-        One or more, of any type.
-    weights : tuple of float or None, default=None
-        Chance of each value.
-    """
+    """One of some values, by equal chances unless there are weights."""
 
     values: tuple[Any, ...]
     weights: tuple[float, ...] | None = None
@@ -36,23 +26,14 @@ class Choices:
         """The value below which this share of the chances lies, in the order of the values."""
         weights = np.ones(len(self.values)) if self.weights is None else np.array(self.weights)
         cumulative = np.cumsum(weights) / weights.sum()
-        # A quantile of 1 belongs to the last value that has a chance.
+        # The quantile 1 belongs to the last value with a weight above 0.
         last = int(np.flatnonzero(weights)[-1])
         return self.values[min(int(np.searchsorted(cumulative, quantile, side="right")), last)]
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included, drawn evenly or evenly in the logarithm.
-
-    Parameters
-    ----------
-    low, high : float or int
-        Finite, `low` below `high`, and above 0 where `log`.
-    log : bool, default=False
-    integer : bool, default=False
-        Whole numbers only.
-    """
+    """Numbers from `low` to `high`, both included, drawn evenly or evenly in the logarithm."""
 
     low: float
     high: float
@@ -85,21 +66,15 @@ class Range:
 
     @property
     def _ends(self) -> tuple[float, float]:
-        # Half a unit more at both ends, so that the first and the last whole number are not drawn
-        # less often than their logarithms deserve.
+        # Half a unit more at both ends, so that rounding draws the first and the last whole number
+        # as often as the others.
         margin = 0.5 if self.integer else 0.0
         return self.low - margin, self.high + margin
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """Anything else that draws by ``rvs(random_state=)``, as SciPy's frozen distributions do.
-
-    Parameters
-    ----------
-    frozen : object
-        Has ``rvs``; Bayesian and TPE searches need its quantiles too, ``ppf``.
-    """
+    """Anything else that draws by ``rvs(random_state=)``; some searches need ``ppf``, too."""
 
     frozen: Any
 
@@ -114,7 +89,7 @@ class Distribution:
     def at_quantiles(self, quantiles: ArrayLike) -> list[float | int]:
         """The values at many quantiles."""
         values = np.asarray(self.frozen.ppf(np.asarray(quantiles)), dtype=float).tolist()
-        # Of SciPy's distributions, those of separate values have a probability mass function.
+        # Only SciPy's discrete distributions have a probability mass function.
         has_mass = hasattr(getattr(self.frozen, "dist", self.frozen), "pmf")
         if has_mass or getattr(self.frozen, "is_whole", False):
             return [int(value) if value.is_integer() else value for value in values]
@@ -124,3 +99,7 @@ class Distribution:
     def has_quantiles(self) -> bool:
         """Whether the distribution has quantiles and their inverse."""
         return hasattr(self.frozen, "ppf") and hasattr(self.frozen, "cdf")
+
+
+# Not 0 to 1: an optimizer often asks at the ends, where an unbounded distribution is infinite.
+LOWEST_QUANTILE, HIGHEST_QUANTILE = 1e-3, 1 - 1e-3

@@ -1,4 +1,4 @@
-"""Search spaces in the words of other libraries: Optuna's are read, hyperopt's refused by name."""
+"""Search spaces of other libraries: Optuna's are read, hyperopt's are refused with the mend."""
 
 from __future__ import annotations
 
@@ -14,27 +14,12 @@ from sklearn.utils import check_random_state
 from skhp.exceptions import InvalidParameterError
 from skhp.search.space.dimensions import Choices, Distribution, Range
 
-__all__ = [
-    "SteppedNumbers",
-    "is_optuna_distribution",
-    "read_optuna",
-    "refuse_foreign_space",
-    "refuse_hyperopt",
-    "refuse_ranges_in_grid",
-]
-
 _FEW = 20
 
 
 @dataclass(frozen=True)
 class SteppedNumbers:
-    """Numbers at equal steps from `low` to `high`, by equal chances, as SciPy's distributions.
-
-    Parameters
-    ----------
-    low, high, step : int or float
-        `high` is `low` plus a whole number of steps.
-    """
+    """A distribution like SciPy's of numbers at equal steps from `low` to `high`."""
 
     low: float
     high: float
@@ -71,19 +56,13 @@ def is_optuna_distribution(value: Any) -> bool:
 
 
 def read_optuna(value: Any) -> Choices | Range | Distribution:
-    """What a distribution of ``optuna.distributions`` stands for.
-
-    Raises
-    ------
-    InvalidParameterError
-        If it is of an unknown kind.
-    """
+    """What a distribution of ``optuna.distributions`` stands for."""
     if hasattr(value, "choices"):
         return Choices(tuple(value.choices))
     if not all(hasattr(value, name) for name in ("low", "high", "log", "step")):
         raise InvalidParameterError(
-            f"{value!r} of Optuna is not known: give an IntDistribution, FloatDistribution or "
-            "CategoricalDistribution."
+            f"{value!r} of Optuna is not a known distribution: give an IntDistribution, "
+            "FloatDistribution or CategoricalDistribution."
         )
     integer = type(value.low) is int
     if value.low == value.high:
@@ -94,13 +73,7 @@ def read_optuna(value: Any) -> Choices | Range | Distribution:
 
 
 def refuse_foreign_space(space: Any, *, takes_function: bool) -> None:
-    """Raise if a space is of hyperopt, or a function where the search takes none.
-
-    Raises
-    ------
-    InvalidParameterError
-        Says what to write instead.
-    """
+    """Raise if a space is of hyperopt, or a function where the search takes none."""
     refuse_hyperopt(space)
     if callable(space) and not takes_function:
         raise InvalidParameterError(
@@ -110,20 +83,7 @@ def refuse_foreign_space(space: Any, *, takes_function: bool) -> None:
 
 
 def refuse_hyperopt(value: Any, name: str = "") -> None:
-    """Raise if a value is an expression of hyperopt, or holds one.
-
-    Parameters
-    ----------
-    value : object
-        A space, or what a parameter of it may be.
-    name : str, default=""
-        Of the parameter.
-
-    Raises
-    ------
-    InvalidParameterError
-        Says what to write instead.
-    """
+    """Raise if a value is an expression of hyperopt, or holds one."""
     if _is_hyperopt(value):
         place = f"{name} is" if name else "The search space is"
         raise InvalidParameterError(
@@ -137,17 +97,7 @@ def refuse_hyperopt(value: Any, name: str = "") -> None:
 
 
 def refuse_ranges_in_grid(grid: Any) -> None:
-    """Raise if a grid holds a distribution, or bounds with a prior, where values are listed.
-
-    Parameters
-    ----------
-    grid : dict or list of dict
-
-    Raises
-    ------
-    InvalidParameterError
-        Lists every such parameter.
-    """
+    """Raise if a grid holds a distribution, or bounds with a prior, where values are listed."""
     mistakes = []
     for one in grid if isinstance(grid, list | tuple) else [grid]:
         for name, value in one.items() if isinstance(one, Mapping) else ():

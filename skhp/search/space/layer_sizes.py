@@ -18,7 +18,6 @@ from skhp.shared.nearest_name import nearest_name
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-__all__ = ["LayerSizes"]
 
 Stack = tuple[int, ...]
 

@@ -16,28 +16,15 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-__all__ = ["LinearCheck", "check_linear"]
-
 MOST_FOLDS = 5
 NEIGHBOURS = 10
 
 
 @dataclass(frozen=True)
 class LinearCheck:
-    """Cross-validated scores of a linear model and of the best of some that are not linear.
+    """Mean test scores of a linear model and of the best nonlinear one.
 
-    Parameters
-    ----------
-    metric : str
-        Its name in the field.
-    n_rows, n_folds : int
-        What the scores are from.
-    linear_score, other_score : float
-        Mean test scores.
-    other_name : str
-        Which model was the best of the others.
-    standard_error : float
-        Of the mean difference between the two, over the folds.
+    `standard_error` is that of their mean difference over the folds.
     """
 
     metric: str
@@ -55,20 +42,7 @@ class LinearCheck:
 
 
 def check_linear(X: ArrayLike, y: ArrayLike, *, classification: bool) -> LinearCheck | None:
-    """Compare a linear model to gradient boosting and nearest neighbours by cross validation.
-
-    Parameters
-    ----------
-    X : {array-like, sparse matrix} of shape (n_rows, n_columns)
-        Numbers.
-    y : array-like of shape (n_rows,) or (n_rows, n_targets)
-    classification : bool
-
-    Returns
-    -------
-    LinearCheck or None
-        None if there are too few rows, in all or of a class, to compare.
-    """
+    """Cross-validate a linear model, boosting and neighbours; None if rows are too few for that."""
     X = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
     y = np.asarray(y)
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
@@ -86,7 +60,7 @@ def check_linear(X: ArrayLike, y: ArrayLike, *, classification: bool) -> LinearC
     n_neighbors = min(NEIGHBOURS, len(y) // 2)
     linear, others = _models(n_neighbors, classification=classification, single=y.ndim == 1)
     with warnings.catch_warnings():
-        # A rough score is all that is asked for.
+        # A rough score is enough.
         warnings.simplefilter("ignore", ConvergenceWarning)
         linear_scores = cross_val_score(linear, X, y, cv=folds, scoring=scoring)
         scores = {

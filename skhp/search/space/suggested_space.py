@@ -16,12 +16,10 @@ from skhp.shared.class_targets import class_labels
 from skhp.shared.nearest_name import nearest_name
 from skhp.shared.pipelines import last_step, last_step_prefix, steps_before
 
-__all__ = ["Level", "SuggestedSpace", "suggest_search_space"]
-
 Level = Literal["quick", "normal", "thorough"]
 
 ROWS_OF_THE_CHECK = 2000
-# Wider layers than this cost more than tables repay.
+# Wider layers cost more time than they gain on tables.
 MOST_NEURONS = 512
 ROWS_PER_INPUT = 10
 FOLDS = 5
@@ -48,7 +46,7 @@ _ENOUGH_ROWS: dict[str, _Grid] = {
     "normal": _Grid(_rates(1e-1, 1e-5, 5), (16, 64), (_FEW, _TWO_THIRDS, _TWICE)),
     "thorough": _Grid(_rates(1e-1, 1e-5, 9), (16, 32, 64), (_FEW, 0.5, _TWO_THIRDS, _ALL, _TWICE)),
 }
-# Twice the inputs would overfit most where rows are few.
+# Twice the inputs as neurons overfit where rows are few.
 _FEW_ROWS: dict[str, _Grid] = {
     "quick": _Grid(_rates(1e-2, 1e-4, 3), (32,), (_TWO_THIRDS,), (0.0, 0.2)),
     "normal": _Grid(_rates(1e-1, 1e-5, 5), (32,), (_FEW, _TWO_THIRDS), (0.0, 0.2), (0.0, 1e-3)),
@@ -142,7 +140,7 @@ def suggest_search_space(
         sample_X, sample_y = _sample(X, y, stratified=is_classifier(network))
         for _, step in steps_before(estimator):
             if hasattr(step, "fit_resample"):
-                # The check of a linear model is on the rows as they are.
+                # The linear check takes the rows without resampling.
                 continue
             sample_X = clone(step).fit_transform(sample_X, sample_y)
         check = check_linear(sample_X, sample_y, classification=is_classifier(network))
@@ -215,7 +213,7 @@ def _hidden_layers_entry(check: LinearCheck | None, level: Level) -> _Entry:
         f"{check.standard_error:.3f}, {check.n_folds} folds of {check.n_rows} rows)."
     )
     if check.is_enough:
-        # 0 layers have no neurons, so each number of neurons repeats the same network there.
+        # Without a hidden layer, each number of neurons is the same network.
         values = [0, 1] if level == "quick" else [0, 1, 2]
         return _Entry(values, f"None may be enough: {compared}")
     return _Entry([1, 2], f"One or two, as a linear model is not enough: {compared}")
@@ -229,7 +227,7 @@ def _neurons_entry(grid: _Grid, n_inputs: int) -> _Entry:
         _ALL: "all",
         _TWICE: "twice",
     }
-    # Rounded down as neurons="auto" is, though 2 * n_inputs // 3 is no float.
+    # Rounded down as neurons="auto" is; the float of 2 / 3 may be just below a whole number.
     wanted = [max(2, int(share * n_inputs + 1e-9)) for share in grid.neurons]
     sizes = sorted({min(size, MOST_NEURONS) for size in wanted})
     shares = [names[share] for share in grid.neurons]

@@ -12,7 +12,7 @@ import pytest
 import skhp.population.cohorts.population_training
 from skhp.population.cohorts.population_training import train_population
 from skhp.population.options import PopulationOptions
-from skhp.population.progress import SilentProgress
+from skhp.population.report import SilentProgress
 from skhp.training.cohort.cohort import Cohort, train_cohort
 from tests.training.fits import example, training_rows, validation_rows
 
@@ -107,7 +107,7 @@ class TestFailures:
                 raise ArithmeticError("this cohort fails")
             return Cohort(members, *settings)
 
-        monkeypatch.setattr("skhp.population.cohorts.planned_cohort.Cohort", failing)
+        monkeypatch.setattr("skhp.population.cohorts.running_cohort.Cohort", failing)
         results = dict(trained(tasks))
         assert sorted(results) == list(range(len(tasks)))
         for number, task in enumerate(tasks):
@@ -121,7 +121,7 @@ class TestFailures:
         def leaving(members, *settings):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("skhp.population.cohorts.planned_cohort.Cohort", leaving)
+        monkeypatch.setattr("skhp.population.cohorts.running_cohort.Cohort", leaving)
         with pytest.raises(KeyboardInterrupt):
             trained(tasks)
         assert threads_of_cohorts() == []
@@ -172,7 +172,7 @@ class TestWorkers:
                     running.discard(id(members))
             return Cohort(members, *settings)
 
-        monkeypatch.setattr("skhp.population.cohorts.planned_cohort.Cohort", counted)
+        monkeypatch.setattr("skhp.population.cohorts.running_cohort.Cohort", counted)
         some = [tasks[0], tasks[4], tasks[8]]
         assert len({task.program for task in some}) == 3
         assert len(trained(some, **options)) == 3
@@ -226,7 +226,7 @@ class TestClosing:
                 closed.wait(60)
             return Cohort(members, *settings)
 
-        monkeypatch.setattr("skhp.population.cohorts.planned_cohort.Cohort", counted)
+        monkeypatch.setattr("skhp.population.cohorts.running_cohort.Cohort", counted)
         monkeypatch.setattr(
             skhp.population.cohorts.population_training, "ThreadPoolExecutor", Executor
         )

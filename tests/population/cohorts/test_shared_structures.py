@@ -5,13 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from skhp.networks.description import ACTIVATIONS
 from skhp.networks.layers import zero_at_zero
-from skhp.population.cohorts.cohort_plan import seconds_of
+from skhp.networks.layers.activation import ACTIVATIONS
+from skhp.population.cohorts.cohort_plan import seconds_of, share_structures
 from skhp.population.cohorts.population_training import train_population
-from skhp.population.cohorts.shared_structures import share_structures
 from skhp.population.options import PopulationOptions
-from skhp.population.progress import SilentProgress
+from skhp.population.report import SilentProgress
 from skhp.training.cohort.cohort import train_cohort
 from tests.training.fits import example, training_rows, validation_rows
 

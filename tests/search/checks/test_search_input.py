@@ -33,8 +33,8 @@ from skhp import InvalidParameterError, KerasMLPClassifier, KerasMLPRegressor
 from skhp.compat.scikit_learn import constraints_of, response_methods_of
 from skhp.search.checks.folds import SomeFolds, refuse_rare_classes
 from skhp.search.checks.parameters import refuse_bad_values, with_choices
-from skhp.search.checks.scorer_needs import refuse_unanswerable_scorers
-from skhp.search.space.spaces import understood
+from skhp.search.checks.search_input import refuse_unanswerable_scorers
+from skhp.search.space.space_reading import understood
 
 SEARCHERS = {
     "GridSearchCV": {},

@@ -76,7 +76,7 @@ def trained(monkeypatch):
         numbers.append(sum(task.finished_after is None for task in tasks))
         return Cohort(tasks, *settings)
 
-    monkeypatch.setattr("skhp.population.cohorts.planned_cohort.Cohort", counted)
+    monkeypatch.setattr("skhp.population.cohorts.running_cohort.Cohort", counted)
     return numbers
 
 

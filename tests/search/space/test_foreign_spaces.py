@@ -16,9 +16,11 @@ from sklearn.preprocessing import StandardScaler
 import skhp
 from skhp import InvalidParameterError, JournalMismatchError
 from skhp.search.checks.parameters import refuse_bad_combinations
+from skhp.search.space.bayesian_space import for_bayes
 from skhp.search.space.dimensions import Choices, Distribution, Range
 from skhp.search.space.foreign_spaces import SteppedNumbers, read_optuna
-from skhp.search.space.spaces import for_bayes, for_random, for_tpe
+from skhp.search.space.space_reading import for_random
+from skhp.search.tpe import for_tpe
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = np.arange(60) % 2
@@ -157,7 +159,7 @@ class TestOptuna:
         class OwnDistribution(optuna.distributions.BaseDistribution):
             pass
 
-        with refused("width of Optuna is not known"):
+        with refused("width of Optuna is not a known"):
             search("RandomizedSearchCV", {"width": object.__new__(_of_optuna(OwnDistribution))})
 
 

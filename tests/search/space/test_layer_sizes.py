@@ -20,8 +20,9 @@ from skhp import KerasMLPClassifier, LayerSizes
 from skhp.exceptions import InvalidParameterError
 from skhp.search.identity.descriptions import described
 from skhp.search.identity.value_descriptions import text_of
-from skhp.search.space.skopt_dimensions import Stacks
-from skhp.search.space.spaces import for_bayes, for_random, for_tpe
+from skhp.search.space.bayesian_space import Stacks, for_bayes
+from skhp.search.space.space_reading import for_random
+from skhp.search.tpe import for_tpe
 
 SHAPES = ["any", "funnel", "equal"]
 # Of a right program, one in ten thousand draws looks worse; of a wrong one, all of them.

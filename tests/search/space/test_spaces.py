@@ -23,8 +23,10 @@ from skopt.space import Categorical, Integer, Real
 
 from skhp.exceptions import InvalidParameterError
 from skhp.search.checks.parameters import refuse_unknown_names
+from skhp.search.space.bayesian_space import for_bayes
 from skhp.search.space.dimensions import Choices, Distribution, Range
-from skhp.search.space.spaces import for_bayes, for_random, for_tpe, understood
+from skhp.search.space.space_reading import for_random, understood
+from skhp.search.tpe import for_tpe
 
 SEEDS = range(3)
 N_DRAWS = 2000
@@ -421,7 +423,7 @@ def test_what_is_the_same_in_all_alternatives_is_learnt_about_in_all():
         ({"x": []}, r"x=\[\] is empty"),
         ({"x": ()}, r"x=\(\) is empty"),
         ({"x": np.array([])}, r"x=.*is empty"),
-        ({"x": 5}, r"x=5 is nothing that can be searched.*\[5\]"),
+        ({"x": 5}, r"x=5 cannot be searched.*\[5\]"),
         ({"x": None}, "x=None is nothing"),
         ({"x": "relu"}, r"x='relu' is nothing.*\['relu'\]"),
         ({"x": {1, 2}}, "is nothing"),
@@ -514,7 +516,7 @@ def test_records_are_frozen_and_picklable():
 
 def test_importing_needs_neither_tensorflow_nor_optuna():
     code = (
-        "import sys, skhp.search.space.spaces, skhp.search.space.suggested_space\n"
+        "import sys, skhp.search.space.bayesian_space, skhp.search.space.suggested_space\n"
         "import skhp.search.checks.parameters\n"
         "print([name for name in ('tensorflow', 'keras', 'optuna') if name in sys.modules])"
     )

@@ -17,9 +17,11 @@ from sklearn.svm import SVC
 from skhp import KerasClassifier, KerasMLPClassifier, KerasMLPRegressor, KerasRegressor
 from skhp.exceptions import InvalidParameterError
 from skhp.search.space import suggested_space
+from skhp.search.space.bayesian_space import for_bayes
 from skhp.search.space.linear_check import LinearCheck, check_linear
-from skhp.search.space.spaces import for_bayes, for_random, for_tpe
+from skhp.search.space.space_reading import for_random
 from skhp.search.space.suggested_space import SuggestedSpace, suggest_search_space
+from skhp.search.tpe import for_tpe
 
 LEVELS = ["quick", "normal", "thorough"]
 

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhp import GridSearchCV, KerasMLPClassifier
-from skhp.search.scored_fits import RecordingScorer, ScoredFit, Training
+from skhp.search.scores import RecordingScorer, ScoredFit, Training
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(150, 4))

@@ -1,4 +1,4 @@
-"""The rows that tasks train on, cut once for all tasks that train on them."""
+"""The fits that a task of scikit-learn asks for; tasks share the rows of a fold."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from skhp.shared.pipelines import last_step
 class SharedRows:
     """Cuts rows so that equal cuts are the identical object.
 
-    Estimators prepare an object once and know it again by its identity, so a fold that a hundred
-    candidates train on is prepared once.
+    Estimators recognise an object that they have prepared, so a fold that a hundred candidates
+    train on is prepared once.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class SharedRows:
         return X_train, self._once("targets", y, train, lambda: rows_of(y, indices))
 
     def cut_parameters(self, X: Any, fit_params: Mapping[str, Any], train: Any) -> dict[str, Any]:
-        """The rows `train` of those parameters of `fit` that have a row for each row of X."""
+        """The rows `train` of each parameter of `fit` that has as many rows as X."""
         indices = np.asarray(train)
 
         def cut_one(name: str, value: Any) -> Any:
@@ -64,12 +64,12 @@ class SharedRows:
     def _once(self, kind: str, values: Any, train: Any, cut: Callable[[], Any]) -> Any:
         key = (kind, id(values), self._number(train))
         if key not in self._cuts:
-            # The values are kept so that no other object gets their identity.
+            # The values are kept alive, so that no other object gets the same `id`.
             self._cuts[key] = (values, cut())
         return self._cuts[key][1]
 
     def _number(self, train: Any) -> int:
-        """A number that equal indices share; indices seen before are not read again."""
+        """A number that equal indices share; an object of indices is read once."""
         if id(train) not in self._number_by_identity:
             indices = np.asarray(train)
             number = self._number_of.setdefault(
@@ -84,7 +84,7 @@ PREPARES_FITS = "__skhp_fit_task__"
 
 @dataclass(frozen=True, eq=False)
 class RequestedFit:
-    """One fit: what is to be fitted, and on which rows."""
+    """One fit: the estimator, and the rows that it trains on."""
 
     estimator: Any
     X: Any
@@ -95,17 +95,7 @@ class RequestedFit:
 
 @dataclass(frozen=True, eq=False)
 class RequestingTask:
-    """A call of a function that fits estimators which may join a population.
-
-    Parameters
-    ----------
-    kind : str
-        The name of the function.
-    arguments : mapping
-        By the names of its parameters.
-    configuration : mapping
-        scikit-learn's, of the caller.
-    """
+    """A call of a function whose fits may join a population; `kind` is the function's name."""
 
     kind: str
     arguments: Mapping[str, Any]
@@ -113,7 +103,7 @@ class RequestingTask:
 
     @property
     def returns_estimator(self) -> bool:
-        """Whether what is fitted outlives the task."""
+        """Whether the fitted estimator outlives the task."""
         return bool(self.arguments.get("return_estimator"))
 
     @property
@@ -128,7 +118,7 @@ class RequestingTask:
 
     @property
     def estimator(self) -> Any:
-        """The estimator of the task, which the task itself will fit."""
+        """The estimator that the task itself will fit."""
         return self.arguments["estimator"]
 
 
@@ -137,8 +127,8 @@ def requesting_task(
 ) -> RequestingTask | None:
     """Recognise a task whose fits may join; None for every other task.
 
-    This looks at every task of every search, also of those that have nothing to do with skhp, so
-    it looks at the cheapest first.
+    Every task of every search comes here, even without an estimator of skhp, so the cheapest tests
+    are the first.
     """
     called = getattr(function, "function", function)
     kind = getattr(called, "__name__", None)
@@ -166,7 +156,7 @@ def may_join(estimator: Any) -> bool:
 
 
 def splits_alike_again(splitter: Any) -> bool:
-    """Whether `split` gives the same folds a second time, without a trace of the first."""
+    """Whether a second call of `split` gives the same folds."""
     if type(splitter).__module__ != SPLITTERS_MODULE:
         return False
     if not hasattr(splitter, "random_state"):
@@ -192,7 +182,7 @@ def _one_fit(arguments: Mapping[str, Any]) -> Iterator[RequestedFit]:
 
 
 def _fit_for_each_split(arguments: Mapping[str, Any]) -> Iterator[RequestedFit]:
-    # A splitter that shuffles anew would have the task train on other rows than these.
+    # If the splitter shuffles anew, the task itself trains on other rows than these.
     if not splits_alike_again(arguments["cv"]):
         return
     X, y = arguments["X"], arguments["y"]

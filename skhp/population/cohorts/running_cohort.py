@@ -1,4 +1,4 @@
-"""Adds up the progress of the cohorts of a population, and ends them where nobody waits."""
+"""A cohort that trains in a thread of its own: its core, its progress, and its end."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from skhp.population.cohorts.cohort_plan import CohortPlan
-from skhp.population.progress import PopulationProgress, ProgressObserver
+from skhp.population.report import PopulationProgress, ProgressObserver
 from skhp.training.cohort.cohort import Cohort, CohortProgress
 from skhp.training.fit_task import FitResult, FitTask
 
 
-class PopulationWatch:
-    """Adds up the progress of all cohorts, from their threads, and can end them."""
+class OverallProgress:
+    """Adds up the progress of all cohorts, whose threads report to it; `cancelled` ends them."""
 
     def __init__(self, members: int, cohorts: int, progress: ProgressObserver) -> None:
         self.cancelled = threading.Event()
@@ -24,7 +24,7 @@ class PopulationWatch:
         self._lock = threading.Lock()
 
     def advanced(self, new_epochs: dict[int, int], ended: int) -> None:
-        """These members ran so many epochs, and so many members ended."""
+        """Report the new epochs of each member, and the number of members that have ended."""
         with self._lock:
             self._epochs += sum(new_epochs.values())
             self._ended += ended
@@ -40,18 +40,18 @@ class PopulationWatch:
             )
 
 
-class CohortWatch:
-    """The progress of one cohort, whose members have these numbers; so many of them train."""
+class MemberProgress:
+    """The progress of one cohort: the numbers of its members, and how many of them train."""
 
-    def __init__(self, watch: PopulationWatch, members: Sequence[int], running: int) -> None:
-        self._watch = watch
+    def __init__(self, overall: OverallProgress, members: Sequence[int], running: int) -> None:
+        self._overall = overall
         self._members = members
         self._running = running
         self._epochs = (0,) * len(members)
 
     def advanced(self, progress: CohortProgress) -> None:
-        """Called by the cohort after each chunk."""
-        if self._watch.cancelled.is_set():
+        """Take the progress of the cohort after a chunk."""
+        if self._overall.cancelled.is_set():
             raise Cancelled
         epochs = progress.epochs_of_members
         new_epochs = {
@@ -60,19 +60,19 @@ class CohortWatch:
             if now > before
         }
         running = min(self._running, progress.running)
-        self._watch.advanced(new_epochs, self._running - running)
+        self._overall.advanced(new_epochs, self._running - running)
         self._running, self._epochs = running, epochs
 
 
 class Cancelled(Exception):  # noqa: N818
-    """Ends a cohort that nobody waits for any more."""
+    """Ends a cohort whose results nobody needs any more."""
 
 
 class Cores:
-    """Lets so many cohorts train at once, and one less while their caller has work to do.
+    """Bounds the number of cohorts that train at once; the caller can borrow one core to score.
 
-    Scoring thousands of members takes as long as training them, and is done in one thread: sharing
-    its core with a cohort makes both of them slower.
+    To score thousands of members takes as long as their training, and happens in one thread. If it
+    shared its core with a cohort, both would be slower.
     """
 
     def __init__(self, workers: int) -> None:
@@ -83,7 +83,7 @@ class Cores:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """For a cohort, as soon as one is free."""
+        """A core for a cohort, as soon as one is free."""
         with self._changed:
             self._changed.wait_for(lambda: self._free > 0 or self._closed)
             if self._closed:
@@ -96,7 +96,7 @@ class Cores:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """For the caller, from the next cohort on that would start."""
+        """A core for the caller: the next cohort that would start waits."""
         if not self._lends:
             yield
             return
@@ -119,26 +119,15 @@ class Cores:
             self._changed.notify_all()
 
 
-class PlannedCohort:
-    """Members that train together, as soon as there is a core for them.
-
-    Parameters
-    ----------
-    plan : CohortPlan
-    tasks : sequence of FitTask
-        Of the members of the plan.
-    chunk : int or None
-        Epochs between two looks at the clock.
-    watch : PopulationWatch
-    cores : Cores
-    """
+class RunningCohort:
+    """Members that train together as soon as a core is free; `tasks` are those of the plan."""
 
     def __init__(
         self,
         plan: CohortPlan,
         tasks: Sequence[FitTask],
         chunk: int | None,
-        watch: PopulationWatch,
+        overall: OverallProgress,
         cores: Cores,
     ) -> None:
         self.members = plan.members
@@ -147,18 +136,18 @@ class PlannedCohort:
         self._settings = chunk, plan.candidates
         self._cores = cores
         running = sum(task.finished_after is None for task in tasks)
-        self._watch = CohortWatch(watch, plan.members, running)
+        self._progress = MemberProgress(overall, plan.members, running)
         self._cohort: Cohort | None = None
 
     def train(self, until: int | None) -> None:
-        """Train until the members have run so many epochs, or to the end."""
+        """Train until the members have run `until` epochs, or to the end."""
         with self._cores.one():
             if self._cohort is None:
                 self._cohort = Cohort(self.tasks, *self._settings)
-            self._cohort.run(self._watch, until)
+            self._cohort.run(self._progress, until)
 
     def held_out_scores(self) -> dict[int, float]:
-        """What the members were watched by so far; those that failed are worst."""
+        """The best score of each member on its held-out rows so far; -inf for a failed member."""
         if self._cohort is None:
             return {}
         return {
@@ -167,16 +156,16 @@ class PlannedCohort:
         }
 
     def prune(self, numbers: Collection[int]) -> None:
-        """End members of the population that are among these."""
+        """End those members of the cohort that have these numbers in the population."""
         if self._cohort is not None:
             self._cohort.prune([self._place[n] for n in self.members if n in numbers])
 
     def results(self, numbers: Iterable[int]) -> dict[int, FitResult]:
-        """What these members of the population leave, as they stand now."""
+        """The results of these members of the population, as they stand now."""
         if self._cohort is None:
             return {}
         return {number: self._cohort.result(self._place[number]) for number in numbers}
 
     def forget(self) -> None:
-        """Let go of the tensors."""
+        """Free the tensors."""
         self._cohort = None

@@ -1,29 +1,37 @@
-"""Dimensions that scikit-optimize lacks: exact choices, quantiles, and stacks of layers."""
+"""A search space in dimensions of scikit-optimize, and those dimensions that it lacks."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
-from skopt.space import Categorical, Dimension, Real
+from skopt.space import Categorical, Integer, Real
+from skopt.space import Dimension as SkoptDimension
 
 from skhp.compat.scikit_optimize import categories_at
-from skhp.search.space.dimensions import Distribution
+from skhp.exceptions import InvalidParameterError
+from skhp.search.space.dimensions import (
+    HIGHEST_QUANTILE,
+    LOWEST_QUANTILE,
+    Choices,
+    Distribution,
+    Range,
+)
 from skhp.search.space.layer_sizes import LayerSizes
-
-__all__ = ["HIGHEST_QUANTILE", "LOWEST_QUANTILE", "ExactCategorical", "Quantiles", "Stacks"]
-
-# Not 0 to 1: an optimizer often asks at the ends, where an unbounded distribution is infinite.
-LOWEST_QUANTILE, HIGHEST_QUANTILE = 1e-3, 1 - 1e-3
+from skhp.search.space.space_reading import (
+    Dimension,
+    SearchSpace,
+    read_alternatives,
+    refuse_without_quantiles,
+    understood,
+)
 
 
 class ExactCategorical(Categorical):
-    """Categories that come back as they were given.
-
-    scikit-optimize passes them through an array, which makes arrays of tuples.
-    """
+    """Categories that keep their type; scikit-optimize (0.10.2) makes arrays of tuples."""
 
     def inverse_transform(self, Xt: ArrayLike) -> list[Any]:
         """The categories of transformed points."""
@@ -31,13 +39,7 @@ class ExactCategorical(Categorical):
 
 
 class Quantiles(Real):
-    """Numbers searched by their quantiles in a distribution, from the 0.001th to the 0.999th.
-
-    Parameters
-    ----------
-    distribution : Distribution
-        With quantiles.
-    """
+    """Numbers searched by their quantiles in a distribution, from the 0.001th to the 0.999th."""
 
     def __init__(self, distribution: Distribution) -> None:
         super().__init__(
@@ -74,15 +76,11 @@ class Quantiles(Real):
         return f"Quantiles({self.distribution.frozen!r})"
 
 
-class Stacks(Dimension):
+class Stacks(SkoptDimension):
     """Stacks of layers, searched by their number of layers and the size of each.
 
-    Sizes of layers that a stack does not have are in the middle, whatever was asked for, so that
-    nothing is learnt about them.
-
-    Parameters
-    ----------
-    sizes : LayerSizes
+    The size of a layer that a stack does not have is always in the middle, so that nothing is
+    learnt about it.
     """
 
     def __init__(self, sizes: LayerSizes) -> None:
@@ -142,3 +140,72 @@ class Stacks(Dimension):
 
     def __repr__(self) -> str:
         return f"Stacks({self.sizes!r})"
+
+
+SkoptSpace = dict[str, SkoptDimension]
+
+
+def for_bayes(space: SearchSpace) -> list[SkoptSpace | tuple[SkoptSpace, int]]:
+    """The space in dimensions of scikit-optimize.
+
+    A distribution that is not a range is searched by its quantiles. The dimensions are new, as an
+    ``skopt.Optimizer`` changes its dimensions; its points are values that ``set_params`` takes.
+    """
+    converted: list[SkoptSpace | tuple[SkoptSpace, int]] = []
+    mistakes = []
+    for (alternative, count), known in zip(
+        read_alternatives(space), understood(space), strict=True
+    ):
+        if not known:
+            mistakes.append(
+                "A Bayesian search has nothing to learn in an empty sub-space. Leave it out, or "
+                "name a parameter with one value, as {'dropout': [0.0]}."
+            )
+        dimensions = {}
+        for name, value in alternative.items():
+            try:
+                dimensions[name] = _skopt_dimension(name, value, known[name])
+            except InvalidParameterError as error:
+                mistakes.append(str(error))
+        converted.append(dimensions if count is None else (dimensions, count))
+    if mistakes:
+        raise InvalidParameterError("\n".join(mistakes))
+    return converted
+
+
+def _skopt_dimension(name: str, value: Any, dimension: Dimension) -> SkoptDimension:
+    refuse_without_quantiles(name, dimension)
+    if isinstance(dimension, LayerSizes):
+        stacks = Stacks(dimension)
+        return ExactCategorical([stacks.bounds[0]]) if stacks.is_constant else stacks
+    if isinstance(dimension, Choices):
+        return _categorical(name, value, dimension)
+    if isinstance(value, SkoptDimension):
+        return copy.copy(value)
+    if isinstance(dimension, Range):
+        prior = "log-uniform" if dimension.log else "uniform"
+        if dimension.integer:
+            return Integer(int(dimension.low), int(dimension.high), prior, dtype=int)
+        return Real(dimension.low, dimension.high, prior)
+    lowest = dimension.at_quantile(LOWEST_QUANTILE)
+    if lowest == dimension.at_quantile(HIGHEST_QUANTILE):
+        return ExactCategorical([lowest])
+    return Quantiles(dimension)
+
+
+def _categorical(name: str, value: Any, choices: Choices) -> SkoptDimension:
+    try:
+        distinct = len(set(choices.values)) == len(choices.values)
+    except TypeError:
+        raise InvalidParameterError(
+            f"{name}: a Bayesian search needs choices that can be hashed, and one of "
+            f"{list(choices.values)!r} cannot. Write lists among them as tuples."
+        ) from None
+    if not distinct:
+        raise InvalidParameterError(
+            f"{name}: {list(choices.values)!r} holds equal values, which a Bayesian search cannot "
+            "tell apart. Name each once; True equals 1, and 1.0 equals 1."
+        )
+    transform = value.transform_ if isinstance(value, Categorical) else None
+    prior = None if choices.weights is None else list(choices.weights)
+    return ExactCategorical(choices.values, prior=prior, transform=transform)

@@ -11,14 +11,14 @@ import sklearn
 from sklearn.base import clone
 
 from skhp.exceptions import CannotJoinError
-from skhp.population.requests.pipeline_steps import (
+from skhp.population.pipeline_steps import (
     FittedStep,
     RecordingMemory,
     SharedSteps,
     raise_where_warnings_are_errors,
     recorded_warnings,
 )
-from skhp.population.requests.requested_fits import (
+from skhp.population.requested_fits import (
     RequestedFit,
     RequestingTask,
     SharedRows,
@@ -38,7 +38,7 @@ class PipelineSteps(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PlannedFit:
-    """A fit that is prepared: `task` is what the estimator made of the rows.
+    """A prepared fit: `task` is what the estimator made of the rows.
 
     `pipelines` lead to the estimator, the outermost first.
     """
@@ -55,30 +55,21 @@ class PlannedFit:
 
 
 class Plan(NamedTuple):
-    """The fits of a task that join a population; none where they do not.
-
-    `refusals` are of the fits that Keras will train instead, one for each.
-    """
+    """The fits of a task that join a population, and a refusal for each fit that Keras trains."""
 
     fits: Sequence[PlannedFit] = ()
     refusals: Sequence[CannotJoinError] = ()
 
 
 class Planner:
-    """Plans the tasks of one call; what several of them need is done once."""
+    """Plans the tasks of one call; work that several tasks need is done once."""
 
     def __init__(self) -> None:
         self._rows = SharedRows()
         self._steps = SharedSteps()
 
     def plan(self, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Plan:
-        """The fits of a task, prepared, or why Keras will train them.
-
-        Parameters
-        ----------
-        function, arguments, keywords
-            The task as joblib has it.
-        """
+        """The prepared fits of a task as joblib has it, or why Keras will train them."""
         task = requesting_task(function, arguments, keywords)
         if task is None:
             return Plan()
@@ -86,12 +77,12 @@ class Planner:
             with sklearn.config_context(**task.configuration):
                 return self._plan(task)
         except Exception:
-            # The task will meet the same where scikit-learn expects it: `error_score` decides.
+            # The task will raise the same where scikit-learn expects it: `error_score` decides.
             return Plan()
 
     def _plan(self, task: RequestingTask) -> Plan:
         if task.parameters is not None:
-            # The task does the same again, so this leaves no trace on its estimator.
+            # The task sets the same parameters again, so this changes nothing for it.
             task.estimator.set_params(**clone(task.parameters, safe=False))
         if not may_join(task.estimator):
             return Plan()
@@ -102,7 +93,7 @@ class Planner:
             return _trained_by_keras(task.estimator, refusal, len(fits))
 
     def plan_fit(self, estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Plan:
-        """One fit on all of these rows, prepared, or why Keras will train it."""
+        """The prepared fit on all of these rows, or why Keras will train it."""
         if not may_join(estimator):
             return Plan()
         try:
@@ -110,7 +101,7 @@ class Planner:
         except CannotJoinError as refusal:
             return _trained_by_keras(estimator, refusal, 1)
         except Exception:
-            # The fit itself will meet the same, and raise it.
+            # The fit itself will raise the same.
             return Plan()
 
     def _cut_and_prepare(self, fit: RequestedFit, requesting: RequestingTask) -> PlannedFit:
@@ -144,7 +135,7 @@ class Planner:
             estimator = estimator.steps[-1][1]
         with recorded_warnings() as recorded:
             task = estimator.__skhp_fit_task__(X, y, **fit_params)
-        # Such a warning must arise within the task, as the error of this one fit.
+        # Such a warning must arise within the task, as an error of this fit alone.
         raise_where_warnings_are_errors(recorded)
         return PlannedFit(
             estimator,
@@ -160,13 +151,13 @@ class Planner:
 
 
 def _trained_by_keras(estimator: Any, refusal: CannotJoinError, n_fits: int) -> Plan:
-    # With this engine the fit raises the refusal, and nobody trains it.
+    # With engine="population" the fit raises the refusal, and Keras does not train it.
     fails = getattr(last_step(estimator), "engine", None) == "population"
     return Plan(refusals=[] if fails else [refusal] * n_fits)
 
 
 class _LastStep:
-    """Takes the place of the last step of a pipeline, and keeps what `fit` gets."""
+    """Takes the place of the last step of a pipeline, and keeps the arguments of its `fit`."""
 
     def __init__(self, estimator: Any) -> None:
         self._estimator = estimator
@@ -184,20 +175,20 @@ class _LastStep:
 def _reach_last_step(
     pipeline: Any, memory: RecordingMemory | None, X: Any, y: Any, fit_params: Mapping[str, Any]
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """Fit a pipeline up to its last step: what the last step would be fitted with."""
+    """Fit a pipeline up to its last step, and return the arguments of the last step's fit."""
     *earlier, (name, final) = pipeline.steps
     last = _LastStep(final)
     if memory is None:
-        # Who has no memory fits the very steps that it is given.
+        # A pipeline without a memory fits its steps themselves and not clones of them.
         earlier = [(its_name, clone(step, safe=False)) for its_name, step in earlier]
     parameters = pipeline.get_params(deep=False) | {"steps": [*earlier, (name, last)]}
     quiet = {"verbose": False} if memory is None else {"verbose": False, "memory": memory}
     parameters |= {name: value for name, value in quiet.items() if name in parameters}
-    # A new pipeline has none of the callbacks of the user, who would hear of this fit twice.
+    # A new pipeline does not have the callbacks of the user, which would see this fit twice.
     try:
         type(pipeline)(**parameters).fit(X, y, **fit_params)
     except Exception:
-        # What a pipeline does after its last step is up to the task itself.
+        # What a pipeline does after its last step is left to the task.
         if not last.is_reached:
             raise
     return last.X, last.y, last.fit_params

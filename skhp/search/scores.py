@@ -1,4 +1,4 @@
-"""Scores that remember how the fit that they are of was trained."""
+"""How a search scores: F1 of the rarest class by default, and each score with its training."""
 
 from __future__ import annotations
 
@@ -9,14 +9,69 @@ from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
+import sklearn
+from sklearn.base import is_classifier
+from sklearn.metrics import f1_score, get_scorer, get_scorer_names, make_scorer
+from sklearn.utils.multiclass import type_of_target
 
-from skhp.compat.scikit_learn import MultimetricScorer
+from skhp.compat.scikit_learn import MultimetricScorer, metric_of
 from skhp.search.early_stopping import can_stop_early
+from skhp.shared.class_targets import ClassScorer, one_hot_labels, rarest_class
 from skhp.shared.pipelines import trained_within
 
 
+def scoring_of_classes(scoring: Any) -> Any:
+    """Scoring in which scikit-learn's metrics see labels in place of one-hot rows.
+
+    The user's own functions see the rows; a name that scikit-learn does not know is left for it to
+    refuse.
+    """
+    if isinstance(scoring, list | tuple | set) and all(isinstance(one, str) for one in scoring):
+        scoring = {name: name for name in scoring}
+    if isinstance(scoring, dict):
+        return {name: scoring_of_classes(one) for name, one in scoring.items()}
+    if isinstance(scoring, str) and scoring in get_scorer_names():
+        return ClassScorer(get_scorer(scoring))
+    return ClassScorer(scoring) if _is_of_scikit_learn(metric_of(scoring)) else scoring
+
+
+def _is_of_scikit_learn(metric: Any) -> bool:
+    return inspect.isroutine(metric) and metric.__module__.partition(".")[0] == "sklearn"
+
+
+def default_scoring(estimator: Any, y: Any) -> Any:
+    """The scorer that ``scoring="auto"`` stands for.
+
+    F1 of the rarest class where a classifier tells two classes apart (of the last label in order
+    where both are as frequent); macro F1 for more classes; None, the estimator's own score, for
+    everything else.
+    """
+    if y is None or not is_classifier(estimator):
+        return None
+    labels = one_hot_labels(y)
+    if labels is not None:
+        return ClassScorer(default_scoring(estimator, labels))
+    kind = type_of_target(y)
+    if kind not in ("binary", "multiclass"):
+        return None
+    # A candidate that never predicts the rare class has an F1 of 0, without a warning for each.
+    if kind == "multiclass" or len(np.unique(np.asarray(y))) != 2:
+        return _without_weights(make_scorer(f1_score, average="macro", zero_division=0.0))
+    return _without_weights(make_scorer(f1_score, pos_label=rarest_class(y), zero_division=0.0))
+
+
+def _without_weights(scorer: Any) -> Any:
+    """The scorer, which declares that it takes no sample weights where metadata is routed.
+
+    Without routing, a search passes no weights to a scorer.
+    """
+    if sklearn.get_config()["enable_metadata_routing"]:
+        return scorer.set_score_request(sample_weight=False)
+    return scorer
+
+
 class Training(NamedTuple):
-    """What a fitted estimator says of its training; None where it does not say."""
+    """What a fitted estimator tells about its training; None where it does not tell."""
 
     n_iter: float | None
     best_epoch: float | None
@@ -28,12 +83,12 @@ _UNTOLD = Training(None, None, None, None)
 
 
 class ScoredFit(float):
-    """A score, and the training of what was scored."""
+    """A score that remembers the training of the estimator that it is of."""
 
     training: Training
 
     def __new__(cls, score: float, training: Training) -> ScoredFit:
-        """A score is a number like any other."""
+        """Create a score, which is a plain number otherwise."""
         scored = super().__new__(cls, score)
         scored.training = training
         return scored
@@ -43,17 +98,11 @@ class ScoredFit(float):
 
 
 class RecordingScorer:
-    """A scorer whose scores are `ScoredFit`.
-
-    Parameters
-    ----------
-    scorer : callable
-        As scikit-learn's scorers; what it returns besides numbers is handed on as it is.
-    """
+    """A scorer whose numbers are `ScoredFit`; other return values stay as they are."""
 
     def __init__(self, scorer: Any) -> None:
         self.scorer = scorer
-        # scikit-learn looks whether a function takes sample weights.
+        # scikit-learn reads from the signature whether a scorer takes sample weights.
         self.__signature__ = inspect.signature(scorer)
 
     def __call__(self, estimator: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -78,18 +127,9 @@ class RecordingMultimetricScorer(MultimetricScorer):
 
 
 def training_columns(scores: Sequence[Any], n_splits: int) -> dict[str, np.ndarray]:
-    """Columns of `cv_results_` on the training of each candidate.
+    """Columns of `cv_results_` about training, from the score (or dict of scores) of each fit.
 
-    Parameters
-    ----------
-    scores : sequence
-        Of each fit, candidate by candidate: a number or a dict of numbers.
-    n_splits : int
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_candidates,)
-        Only the columns that some fit has a value for; NaN, or "", where a candidate has none.
+    A column is there if any fit has a value for it; a candidate without one has NaN or "".
     """
     trainings = [_training_of_scores(score) for score in scores]
     columns = {}
@@ -115,18 +155,18 @@ def training_columns(scores: Sequence[Any], n_splits: int) -> dict[str, np.ndarr
 
 
 def pruned_at_epoch(scores: Sequence[Any], n_splits: int) -> np.ndarray:
-    """Of each candidate: the epochs after which it was pruned; NaN if it was not."""
+    """The epochs after which each candidate was pruned; NaN if it was not."""
     trainings = [_training_of_scores(score) for score in scores]
     epochs = [
         training.n_iter if training.stop_reason == "pruned" and training.n_iter else np.nan
         for training in trainings
     ]
-    # The folds that were still in training all ended at one rung.
+    # All folds that were still in training ended at one rung.
     return np.fmax.reduce(np.reshape(np.array(epochs, float), (-1, n_splits)), axis=1)
 
 
 def epochs_to_train(scores: Sequence[Any], n_splits: int) -> np.ndarray:
-    """Of each candidate and fold: its best epoch, or its last one where it keeps that."""
+    """The best epoch of each candidate on each fold, or the last epoch where no epoch is best."""
     trainings = [_training_of_scores(score) for score in scores]
     told = [t.n_iter if t.best_epoch is None else t.best_epoch for t in trainings]
     epochs = [np.nan if number is None else number for number in told]
@@ -134,7 +174,7 @@ def epochs_to_train(scores: Sequence[Any], n_splits: int) -> np.ndarray:
 
 
 def training_of(estimator: Any) -> Training:
-    """What a fitted estimator, or the one that a pipeline or a wrapper trained, says of it."""
+    """What a fitted estimator tells about its training, also within a pipeline or a wrapper."""
     estimator = trained_within(estimator)
     if not can_stop_early(estimator):
         return _UNTOLD
@@ -151,7 +191,7 @@ def training_of(estimator: Any) -> Training:
 
 
 def _best_epoch(estimator: Any) -> Any:
-    # scikit-learn's own networks keep the weights of the best epoch, and tell the score of each.
+    # scikit-learn's own networks keep the weights of the best epoch, and the score of each epoch.
     scores = getattr(estimator, "validation_scores_", None)
     if scores is not None and len(scores):
         return int(np.argmax(scores)) + 1
@@ -159,7 +199,7 @@ def _best_epoch(estimator: Any) -> Any:
 
 
 def _stopping_score(estimator: Any, best_epoch: Any) -> float | None:
-    """The score that early stopping kept the weights for, where it is one and no loss."""
+    """The score for which early stopping kept the weights; None where it watched a loss."""
     monitor = getattr(estimator, "monitor", None)
     values = (getattr(estimator, "history_", None) or {}).get(monitor, ())
     if monitor in (None, "loss", "val_loss") or not best_epoch or len(values) < best_epoch:
@@ -187,7 +227,7 @@ def _first(scores: Any) -> float:
 
 
 def _number(value: Any) -> float | None:
-    # Some estimators count for each class; what took longest tells how long it took.
+    # Some estimators count iterations for each class; the most tells how long the fit took.
     if isinstance(value, (np.ndarray, list, tuple)) and len(value):
         value = np.max(value)
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skhp import KerasMLPClassifier
 from skhp.population.cohorts import pruning as rungs
-from skhp.population.cohorts.planned_cohort import PlannedCohort
+from skhp.population.cohorts.running_cohort import RunningCohort
 from skhp.population.handover import Abandoned, LiveResult
 
 callback = pytest.importorskip("sklearn.callback")
@@ -100,8 +100,8 @@ def test_epochs_are_heard_of_before_the_cohort_is_done(table, heard, monkeypatch
                 before_the_end.append(count)
             time.sleep(0.01)
 
-    train = PlannedCohort.train
-    monkeypatch.setattr(PlannedCohort, "train", watched)
+    train = RunningCohort.train
+    monkeypatch.setattr(RunningCohort, "train", watched)
     searched(table, network(), GRID, "skhp")
     assert before_the_end
     fit_ends = [event for event in heard if event[0].endswith("end") and event[2] == "fit"]

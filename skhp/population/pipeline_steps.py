@@ -1,4 +1,4 @@
-"""Warnings of a preparation, kept for the place where the fit would have given them."""
+"""The steps of pipelines before their networks: fitted once for all tasks that need them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from skhp.shared.equality import equal
 
 @contextlib.contextmanager
 def recorded_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    """Keep every warning, and show none."""
+    """Record every warning, and show none."""
     with warnings.catch_warnings(record=True) as recorded:
         warnings.simplefilter("always")
         yield recorded
 
 
 def give_warnings(recorded: Sequence[warnings.WarningMessage]) -> None:
-    """Give warnings again, from the lines that gave them first."""
+    """Give recorded warnings again, from the lines that gave them first."""
     for warning in recorded:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
@@ -38,9 +38,9 @@ def raise_where_warnings_are_errors(recorded: Sequence[warnings.WarningMessage])
 
 @dataclass(frozen=True, eq=False)
 class FittedStep:
-    """A transformer as a pipeline asked for it, and what came of fitting it.
+    """A transformer as a pipeline asked for it, and the result of fitting it.
 
-    `outputs` are the rows, and of a sampler the targets.
+    `outputs` are the transformed rows; a sampler adds the targets.
     """
 
     transformer: Any
@@ -70,13 +70,13 @@ class SharedSteps:
     def fit(
         self, transformer: Any, X: Any, y: Any, params: Any, fit_transform: Callable[..., Any]
     ) -> FittedStep:
-        """The fitted step, now or before."""
-        # The steps keep X and y, so that no other object gets their identity.
+        """The step, fitted now or earlier."""
+        # The steps keep X and y alive, so that no other object gets the same `id`.
         steps = self._fitted.setdefault((id(X), id(y)), [])
         for step in steps:
             if equal(transformer, step.transformer) and equal(params, step.params):
                 return step
-        # A transformer may write into its rows. In a task of its own that harms nobody.
+        # A transformer may write into its rows, which other tasks share.
         rows = X.copy() if hasattr(X, "copy") else X
         with recorded_warnings() as recorded:
             *outputs, fitted = fit_transform(clone(transformer), rows, y)
@@ -86,14 +86,7 @@ class SharedSteps:
 
 
 class RecordingMemory:
-    """The memory of a pipeline that is planned: fits by way of the user's own memory.
-
-    Parameters
-    ----------
-    shared : SharedSteps
-    memory : None, str or joblib.Memory
-        The user's.
-    """
+    """The memory of a pipeline that is planned: fits by the user's own memory, and keeps steps."""
 
     location = None
 
@@ -125,13 +118,9 @@ class RecordingMemory:
 
 
 class AnsweringMemory:
-    """The memory of a pipeline that runs: answers with what was fitted before.
+    """The memory of a pipeline that runs: answers with the steps that the planner fitted.
 
-    Parameters
-    ----------
-    steps : sequence of FittedStep
-    copies : bool
-        Whether each answer is a copy, for pipelines that outlive their task.
+    `copies` has each answer copied, for pipelines that outlive their task.
     """
 
     location = None
@@ -149,10 +138,10 @@ class AnsweringMemory:
             for step in self._steps:
                 if step.answers(transformer, X, y, keywords.get("params")):
                     fitted = copy.deepcopy(step.fitted) if self._copies else step.fitted
-                    # The function also reports to callbacks, and prints where the user wants it.
+                    # `function` also reports to callbacks, and prints if the pipeline is verbose.
                     function(FittedTransformer(fitted, step), X, y, *arguments, **keywords)
                     return *step.outputs, fitted
-            # The transformer may be one that other tasks share.
+            # Other tasks may share the transformer.
             return function(clone(transformer), X, y, *arguments, **keywords)
 
         return fit_transform
@@ -166,17 +155,17 @@ class FittedTransformer:
         self._step = step
 
     def fit_transform(self, X: Any, y: Any = None, **params: Any) -> Any:
-        """Give what the fit gave: its warnings and the transformed rows."""
+        """Give the warnings of the fit, and return the transformed rows."""
         give_warnings(self._step.warnings)
         return self._step.outputs[0]
 
     def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, ...]:
-        """Give what the fit of a sampler gave: its warnings, the rows and their targets."""
+        """Give the warnings of the fit of a sampler, and return the rows and their targets."""
         give_warnings(self._step.warnings)
         return self._step.outputs
 
     def __getattr__(self, name: str) -> Any:
         if name == "_fitted":
-            # A copy in the making has no attributes yet.
+            # A copy that is not yet complete has no attributes.
             raise AttributeError(name)
         return getattr(self._fitted, name)

@@ -1,1 +1,0 @@
-"""What scikit-learn asks for: the fits of its tasks, planned before the tasks run."""

@@ -1,0 +1,132 @@
+"""What a search works with during one `fit`: its limits, journal, pruning and observers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import joblib
+import numpy as np
+
+from skhp.compat.joblib import NAME_OF_OWN_BACKEND, get_active_backend
+from skhp.exceptions import InvalidParameterError
+from skhp.population.backend import PopulationBackend
+from skhp.search.checks.folds import FixedFolds
+from skhp.search.early_stopping import for_median, refuse_refit_epochs
+from skhp.search.journal.journal import JournalledSearch
+from skhp.search.limits import Limits, pruning_of
+from skhp.search.observer import ObservedTasks, SearchObserver
+from skhp.shared.amounts import seconds_of_budget
+
+# The parameters that decide a score besides the data, the folds, the estimator and the scoring.
+_DECIDING = (
+    *("return_train_score", "error_score", "random_state"),
+    *("factor", "resource", "min_resources", "max_resources", "aggressive_elimination"),
+)
+
+# The attribute of a search that holds its run until the search ends.
+RUN = "_run"
+
+
+class SearchRun:
+    """One `fit` of a search; its time budget runs from here."""
+
+    def __init__(
+        self,
+        search: Any,
+        estimator: Any,
+        scoring: Any,
+        folds: FixedFolds,
+        watching: Sequence[SearchObserver],
+    ) -> None:
+        self._search = search
+        self._watching = watching
+        self.pruning = pruning_of(search.prune, estimator, search.population)
+        if search.refit and search.refit_epochs is not None:
+            refuse_refit_epochs(estimator)
+        self.limits = Limits(
+            seconds=seconds_of_budget(search.time_budget),
+            patience=getattr(search, "stop_after", None),
+            metric=f"mean_test_{search.refit if isinstance(search.refit, str) else 'score'}",
+            keeps_finished=search.on_interrupt == "partial",
+        )
+        self.journalled = None
+        if search.journal is not None:
+            self.journalled = JournalledSearch(
+                search.journal, estimator, scoring, folds, self._deciding()
+            )
+        first = (self.limits, self.journalled)
+        self.observers = [*(one for one in first if one), *watching]
+        # The best epoch of each candidate on each fold, once the folds are scored.
+        self.epochs_to_train: np.ndarray | None = None
+
+    def _deciding(self) -> dict[str, Any]:
+        search = self._search
+        settings = {name: getattr(search, name, None) for name in _DECIDING}
+        if self.pruning is not None:
+            settings["prune"] = search.prune
+        if callable(space := getattr(search, "search_spaces", None)):
+            settings["search_spaces"] = space
+        return settings
+
+    @contextlib.contextmanager
+    def backend(self) -> Iterator[None]:
+        """Have joblib collect the fits, where a population, a journal or an observer needs them."""
+        active, n_jobs = get_active_backend()
+        name = type(active).__name__
+        # A user who chose another backend, such as that of a cluster or a population with its own
+        # options, keeps it.
+        joins = self._search.population
+        if name not in NAME_OF_OWN_BACKEND:
+            for parameter in ("journal", "prune"):
+                if (given := getattr(self._search, parameter)) is not None:
+                    raise InvalidParameterError(
+                        f"{parameter}={given!r} cannot be had under joblib's backend {name}: run "
+                        f"the search outside of joblib.parallel_config, or leave {parameter} out."
+                    )
+            yield
+        elif not joins and self.journalled is None and not self._watching:
+            yield
+        else:
+            recall = None if self.journalled is None else self.journalled.recalled
+            backend = PopulationBackend(
+                joins=joins,
+                journal=ObservedTasks(self.observers, recall),
+                pruning=self.pruning,
+                n_jobs=n_jobs,
+                backend=NAME_OF_OWN_BACKEND[name],
+            )
+            with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
+                yield
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self.journalled is not None:
+            self.journalled.close()
+
+
+class RefittedEstimator:
+    """The attribute `best_estimator_`, which scikit-learn sets right before it refits it.
+
+    A search has no other moment at which it could change what is refitted.
+    """
+
+    def __get__(self, search: Any, of: type | None = None) -> Any:
+        if search is None:
+            return self
+        try:
+            return vars(search)["best_estimator_"]
+        except KeyError:
+            raise AttributeError(
+                f"{type(search).__name__} has no best_estimator_ before it has refitted one."
+            ) from None
+
+    def __set__(self, search: Any, estimator: Any) -> None:
+        run = vars(search).get(RUN)
+        if search.refit_epochs is not None and run is not None and run.epochs_to_train is not None:
+            estimator = for_median(estimator, run.epochs_to_train[search.best_index_])
+        vars(search)["best_estimator_"] = estimator
+
+    def __delete__(self, search: Any) -> None:
+        del vars(search)["best_estimator_"]
