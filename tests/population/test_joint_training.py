@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhp import KerasMLPClassifier
-from skhp.population.cohorts import pruning as rungs
+from skhp.population.cohorts import population_training as rungs
 from skhp.population.cohorts.running_cohort import RunningCohort
 from skhp.population.handover import Abandoned, LiveResult
 
