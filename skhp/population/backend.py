@@ -184,6 +184,7 @@ def population(
     memory_limit: int | str | None = None,
     chunk: int | None = None,
     verbose: int = 0,
+    executor: Callable[[int], Any] | None = None,
 ) -> Iterator[None]:
     """Train the networks of every search and cross-validation in this context together.
 
@@ -207,6 +208,9 @@ def population(
         Epochs trained between two looks at progress and Ctrl-C.
     verbose : int, default=0
         Above 0, one line of progress after each chunk goes to standard error.
+    executor : callable, default=None
+        Makes what trains the cohorts, from the number of workers; see
+        `skhp.population.cohorts.executor.CohortExecutor`. None is threads of this process.
 
     Examples
     --------
@@ -219,7 +223,7 @@ def population(
     >>> len(scores)
     5
     """
-    options = PopulationOptions(n_jobs, backend, memory_limit, chunk, verbose)
+    options = PopulationOptions(n_jobs, backend, memory_limit, chunk, verbose, executor)
     population = PopulationBackend(**dataclasses.asdict(options))
     # n_jobs is named, even as None, so that one of an outer context does not count here.
     with joblib.parallel_config(backend=population, n_jobs=n_jobs):

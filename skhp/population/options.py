@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -23,6 +23,7 @@ class PopulationOptions:
     memory_limit: int | str | None = None
     chunk: int | None = None
     verbose: int = 0
+    executor: Callable[[int], Any] | None = None
 
     def __post_init__(self) -> None:
         if self.n_jobs is not None and (not _is_integer(self.n_jobs) or self.n_jobs == 0):
@@ -46,6 +47,11 @@ class PopulationOptions:
         if not isinstance(self.verbose, Integral) or self.verbose < 0:
             raise InvalidParameterError(
                 f"verbose={self.verbose!r} is not a verbosity: give an integer of at least 0."
+            )
+        if self.executor is not None and not callable(self.executor):
+            raise InvalidParameterError(
+                f"executor={self.executor!r} cannot make an executor: give a class, or a function "
+                "of the number of workers, or None for threads."
             )
 
 

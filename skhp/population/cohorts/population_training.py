@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 
 import joblib
@@ -16,8 +16,9 @@ from skhp.population.cohorts.cohort_plan import (
     seconds_of,
     share_structures,
 )
+from skhp.population.cohorts.executor import CohortExecutor, CohortThreads
 from skhp.population.cohorts.pruning import Contest
-from skhp.population.cohorts.running_cohort import Cores, OverallProgress, RunningCohort
+from skhp.population.cohorts.running_cohort import OverallProgress, RunningCohort
 from skhp.population.options import PopulationOptions
 from skhp.population.report import ProgressObserver
 from skhp.training.cohort.packed_members import with_shared_outputs
@@ -52,22 +53,19 @@ def train_population(
     ]
     to_train = sum(task.finished_after is None for task in tasks)
     overall = OverallProgress(to_train, len(plans), progress)
-    workers = _workers(tasks, plans, options)
-    cores = Cores(workers)
-    executor = ThreadPoolExecutor(workers, "skhp-cohort")
     cohorts = [
-        RunningCohort(plan, [tasks[n] for n in plan.members], options.chunk, overall, cores)
+        RunningCohort(plan, [tasks[n] for n in plan.members], options.chunk, overall)
         for plan in plans
     ]
+    executor = (options.executor or CohortThreads)(_workers(tasks, plans, options))
     try:
         for results in trained_by_rungs(cohorts, contest, executor):
             # The caller scores these members one after another.
-            with cores.lent():
+            with executor.lent():
                 yield from _of_own_structures(results, shared)
     finally:
         overall.cancelled.set()
-        cores.close()
-        executor.shutdown(wait=True, cancel_futures=True)
+        executor.close()
 
 
 def _of_own_structures(
@@ -100,7 +98,7 @@ def _workers(
 
 
 def trained_by_rungs(
-    cohorts: Sequence[RunningCohort], contest: Contest | None, executor: Executor
+    cohorts: Sequence[RunningCohort], contest: Contest | None, executor: CohortExecutor
 ) -> Iterator[Results]:
     """Train cohorts to the end; yields the results of members that have ended.
 
@@ -111,7 +109,7 @@ def trained_by_rungs(
     standings = None if contest is None else _Standings(contest)
     pruned: Results = []
     for rung in (*(() if contest is None else contest.rungs), None):
-        waiting = {executor.submit(cohort.train, rung): cohort for cohort in cohorts}
+        waiting = {executor.submit(cohort, rung): cohort for cohort in cohorts}
         if pruned:
             yield pruned
         for future, cohort in _as_done(waiting):

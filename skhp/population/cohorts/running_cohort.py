@@ -1,11 +1,10 @@
-"""A cohort that trains in a thread of its own: its core, its progress, and its end."""
+"""A cohort in training: its progress, and its end."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 
 from skhp.population.cohorts.cohort_plan import CohortPlan
 from skhp.population.report import PopulationProgress, ProgressObserver
@@ -68,59 +67,8 @@ class Cancelled(Exception):  # noqa: N818
     """Ends a cohort whose results nobody needs any more."""
 
 
-class Cores:
-    """Bounds the number of cohorts that train at once; the caller can borrow one core to score.
-
-    To score thousands of members takes as long as their training, and happens in one thread. If it
-    shared its core with a cohort, both would be slower.
-    """
-
-    def __init__(self, workers: int) -> None:
-        self._free = workers
-        self._lends = workers > 1
-        self._closed = False
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """A core for a cohort, as soon as one is free."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._free > 0 or self._closed)
-            if self._closed:
-                raise Cancelled
-            self._free -= 1
-        try:
-            yield
-        finally:
-            self._give_back()
-
-    @contextmanager
-    def lent(self) -> Iterator[None]:
-        """A core for the caller: the next cohort that would start waits."""
-        if not self._lends:
-            yield
-            return
-        with self._changed:
-            self._free -= 1
-        try:
-            yield
-        finally:
-            self._give_back()
-
-    def close(self) -> None:
-        """Let no further cohort start."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def _give_back(self) -> None:
-        with self._changed:
-            self._free += 1
-            self._changed.notify_all()
-
-
 class RunningCohort:
-    """Members that train together as soon as a core is free; `tasks` are those of the plan."""
+    """Members that train together; `tasks` are those of the plan."""
 
     def __init__(
         self,
@@ -128,23 +76,20 @@ class RunningCohort:
         tasks: Sequence[FitTask],
         chunk: int | None,
         overall: OverallProgress,
-        cores: Cores,
     ) -> None:
         self.members = plan.members
         self.tasks = tasks
         self._place = {number: place for place, number in enumerate(plan.members)}
         self._settings = chunk, plan.candidates
-        self._cores = cores
         running = sum(task.finished_after is None for task in tasks)
         self._progress = MemberProgress(overall, plan.members, running)
         self._cohort: Cohort | None = None
 
     def train(self, until: int | None) -> None:
         """Train until the members have run `until` epochs, or to the end."""
-        with self._cores.one():
-            if self._cohort is None:
-                self._cohort = Cohort(self.tasks, *self._settings)
-            self._cohort.run(self._progress, until)
+        if self._cohort is None:
+            self._cohort = Cohort(self.tasks, *self._settings)
+        self._cohort.run(self._progress, until)
 
     def held_out_scores(self) -> dict[int, float]:
         """The best score of each member on its held-out rows so far; -inf for a failed member."""

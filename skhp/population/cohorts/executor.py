@@ -1,0 +1,99 @@
+"""What runs the training of cohorts: threads of this process, or an executor of your own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from skhp.population.cohorts.running_cohort import Cancelled, RunningCohort
+
+
+class CohortExecutor(Protocol):
+    """Runs the training of cohorts, several at once.
+
+    An executor is made for each call of a population, from its number of workers:
+    ``skhp.population(executor=MyExecutor)``.
+    """
+
+    def submit(self, cohort: RunningCohort, until: int | None) -> Future[None]:
+        """Have ``cohort.train(until)`` run.
+
+        Parameters
+        ----------
+        cohort : RunningCohort
+            Trains in one place at a time; a cohort that is pruned on the way is submitted again.
+        until : int or None
+            The epoch to stop at; None is the end of the training.
+
+        Returns
+        -------
+        Future
+            With the exception that the training raised, if it did.
+        """
+        ...
+
+    def lent(self) -> AbstractContextManager[None]:
+        """A context in which the caller scores members, and needs one of the workers for itself."""
+        ...
+
+    def close(self) -> None:
+        """Start no further cohort, and wait for those that run: they are told to end."""
+        ...
+
+
+class CohortThreads:
+    """Trains cohorts in threads; the caller can borrow a thread's core to score members.
+
+    To score thousands of members takes as long as their training, and happens in one thread. If it
+    shared its core with a cohort, both would be slower.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._threads = ThreadPoolExecutor(workers, "skhp-cohort")
+        self._free = workers
+        self._lends = workers > 1
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def submit(self, cohort: RunningCohort, until: int | None) -> Future[None]:
+        """Train a cohort as soon as a core is free."""
+        return self._threads.submit(self._train, cohort, until)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """A core for the caller: the next cohort that would start waits."""
+        if not self._lends:
+            yield
+            return
+        with self._changed:
+            self._free -= 1
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    def close(self) -> None:
+        """Let no further cohort start, and wait for those that run."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _train(self, cohort: RunningCohort, until: int | None) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._free > 0 or self._closed)
+            if self._closed:
+                raise Cancelled
+            self._free -= 1
+        try:
+            cohort.train(until)
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        with self._changed:
+            self._free += 1
+            self._changed.notify_all()
