@@ -28,7 +28,8 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.shared.class_targets import as_classes, class_counts, rare_class_of, rarest_position
+from skhp.shared.class_targets import as_classes
+from skhp.shared.rarest_class import class_counts, rare_class_of, rarest_position
 
 __all__ = [
     "rare_average_precision_scorer",

@@ -21,8 +21,8 @@ from sklearn.metrics import (
 
 from skhp.comparison.scores import SCORINGS, scoring_name
 from skhp.exceptions import SettingsError
-from skhp.shared.class_targets import rarest_class
 from skhp.shared.nearest_name import nearest_name
+from skhp.shared.rarest_class import rarest_class
 
 Scoring = str | Any | Sequence[str] | Mapping[str, Any] | None
 

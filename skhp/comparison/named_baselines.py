@@ -27,8 +27,8 @@ from skhp.comparison.metric_scorers import rarer_of_two
 from skhp.comparison.outer_splits import OuterSplits
 from skhp.comparison.scores import Scorer, undefined_scores_are_zero
 from skhp.exceptions import SettingsError
-from skhp.shared.class_targets import rarest_position
 from skhp.shared.nearest_name import nearest_name
+from skhp.shared.rarest_class import rarest_position
 from skhp.tables.preparation import make_preparation
 
 # From "no input matters" to hardly any penalty, for scaled inputs and hundreds of rows or more.

@@ -18,7 +18,7 @@ from sklearn.model_selection import (
 )
 
 from skhp.exceptions import SettingsError
-from skhp.shared.class_targets import class_counts, rarest_position
+from skhp.shared.rarest_class import class_counts, rarest_position
 
 
 class OuterSplit(NamedTuple):

@@ -16,8 +16,9 @@ from sklearn.utils.multiclass import type_of_target
 
 from skhp.compat.scikit_learn import MultimetricScorer, metric_of
 from skhp.search.early_stopping import can_stop_early
-from skhp.shared.class_targets import ClassScorer, one_hot_labels, rarest_class
+from skhp.shared.class_targets import ClassScorer, one_hot_labels
 from skhp.shared.pipelines import trained_within
+from skhp.shared.rarest_class import rarest_class
 
 
 def scoring_of_classes(scoring: Any) -> Any:

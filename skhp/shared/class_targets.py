@@ -1,12 +1,7 @@
-"""Targets of classes: labels or one-hot rows, the rarest class, and scores of labels.
+"""Targets of classes: labels or one-hot rows, scores of labels, and a summary of a target.
 
 Rows that each hold a single 1, as `keras.utils.to_categorical` and `pandas.get_dummies` make them,
 stand for classes wherever skhp looks at classes; the classes are the numbers of the columns.
-
-The rarest class is the one with the fewest rows, whatever these weigh. If several classes have as
-few rows, it is the last one in the order of the labels, as scikit-learn's ``pos_label=1`` is the
-last of 0 and 1. A fit counts the rows that it is given, those that it holds out included; rows of
-weight zero do not count.
 """
 
 from __future__ import annotations
@@ -18,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import get_tags
 
-from skhp.shared.pipelines import deciding_step
+from skhp.shared.rarest_class import class_counts, rarest_position
 
 
 def one_hot_labels(y: Any) -> np.ndarray | None:
@@ -186,55 +180,6 @@ class _SaysLabels(BaseEstimator):
             said = np.full(len(predicted), -1)
         is_clear = (predicted == 1).sum(axis=1) == 1
         return np.where(is_clear, (predicted == 1).argmax(axis=1), said.astype(np.intp))
-
-
-def rarest_position(counts: ArrayLike) -> int:
-    """The position of the rarest class, from the number of rows of each class.
-
-    Examples
-    --------
-    >>> rarest_position([5, 2, 9]), rarest_position([4, 4])
-    (1, 1)
-    """
-    counts = np.asarray(counts)
-    return int(np.flatnonzero(counts == counts.min())[-1])
-
-
-def class_counts(y: ArrayLike, classes: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The labels in their order, and the number of rows of each.
-
-    Examples
-    --------
-    >>> class_counts(np.array([0, 0, 2]), classes=[0, 1, 2])
-    (array([0, 1, 2]), array([2, 0, 1]))
-    """
-    labels, counts = np.unique(np.asarray(y).ravel(), return_counts=True)
-    if classes is None:
-        return labels, counts
-    every = np.union1d(labels, np.asarray(classes))
-    of_every = np.zeros(len(every), counts.dtype)
-    of_every[np.searchsorted(every, labels)] = counts
-    return every, of_every
-
-
-def rarest_class(y: ArrayLike, classes: ArrayLike | None = None) -> Any:
-    """The label of the rarest class.
-
-    Examples
-    --------
-    >>> rarest_class(["sick", "well", "well"]), rarest_class([0, 1]), rarest_class([1], [0, 1])
-    ('sick', 1, 0)
-    """
-    labels, counts = class_counts(y, classes)
-    return labels.tolist()[rarest_position(counts)]
-
-
-def rare_class_of(classifier: Any) -> Any | None:
-    """The class that a fitted classifier of skhp learnt to be the rarest; None for all others.
-
-    A pipeline tells that of its last step, a search that of its best estimator.
-    """
-    return getattr(deciding_step(classifier), "rare_class_", None)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.exceptions import TableError
-from skhp.shared.class_targets import class_labels, rarest_position
+from skhp.shared.class_targets import class_labels
 from skhp.shared.pipelines import last_step
+from skhp.shared.rarest_class import rarest_position
 from skhp.tables.columns import describe_type
 
 # One for the test set; of the other three, each fold scores on one, and of the two that are left

@@ -36,7 +36,8 @@ from skhp.scoring import (
     rare_recall_scorer,
 )
 from skhp.search.scores import default_scoring
-from skhp.shared.class_targets import rare_class_of, rarest_class, rarest_position, target_summary
+from skhp.shared.class_targets import target_summary
+from skhp.shared.rarest_class import rare_class_of, rarest_class, rarest_position
 from skhp.tables.target import encode_target
 from skhp.training.cohort.compiled_programs import programs
 

@@ -22,7 +22,7 @@ from skhp.estimators.keras_model.wrapped_rows import CheckedFit, HeldOutLabels
 from skhp.estimators.threshold import DecidesByThreshold, Threshold
 from skhp.exceptions import InvalidParameterError
 from skhp.objectives.numbered_loss import NumberedLoss
-from skhp.shared.class_targets import class_counts, rarest_position
+from skhp.shared.rarest_class import class_counts, rarest_position
 
 
 class LabelDecisions(DecidesByThreshold, LabelWrapper):

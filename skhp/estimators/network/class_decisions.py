@@ -15,7 +15,8 @@ from skhp.estimators.network.prepared_fit import PreparedFit
 from skhp.estimators.tables import WeightedTable
 from skhp.estimators.threshold import DecidesByThreshold, Threshold
 from skhp.exceptions import InvalidParameterError
-from skhp.shared.class_targets import class_counts, one_hot_labels, one_hot_rows, rarest_position
+from skhp.shared.class_targets import one_hot_labels, one_hot_rows
+from skhp.shared.rarest_class import class_counts, rarest_position
 from skhp.shared.unusable_data import refuse_unclear_labels
 from skhp.training.trained_network import TrainedNetwork
 

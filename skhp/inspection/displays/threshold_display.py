@@ -12,8 +12,9 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from skhp.exceptions import InvalidParameterError
 from skhp.inspection.displays.axes import drawing_area
 from skhp.inspection.value_text import public_name
-from skhp.shared.class_targets import class_labels, rare_class_of, rarest_class
+from skhp.shared.class_targets import class_labels
 from skhp.shared.pipelines import deciding_step
+from skhp.shared.rarest_class import rare_class_of, rarest_class
 
 _USUAL_THRESHOLD = 0.5
 

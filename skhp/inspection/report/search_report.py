@@ -35,7 +35,8 @@ from skhp.inspection.report.tables import (
 from skhp.inspection.search_results import SearchResults, search_results
 from skhp.inspection.training_history import fitted_network, training_history
 from skhp.inspection.value_text import public_name
-from skhp.shared.class_targets import TargetSummary, class_labels, rare_class_of, rarest_class
+from skhp.shared.class_targets import TargetSummary, class_labels
+from skhp.shared.rarest_class import rare_class_of, rarest_class
 
 _PACKAGES = ("skhp", "scikit-learn", "keras", "tensorflow", "numpy", "scipy", "scikit-optimize")
 
