@@ -9,9 +9,8 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from inspect import Parameter
 from numbers import Integral
 from typing import Annotated, Any, NamedTuple, TypedDict, TypeVar, get_args, get_type_hints
@@ -20,6 +19,7 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 
 from skhp.compat.scikit_learn import Interval, StrOptions, constrain
+from skhp.shared.documented_parameters import completed_docstring
 from skhp.shared.nearest_name import nearest_name
 
 Searcher = TypeVar("Searcher", bound=type)
@@ -208,7 +208,11 @@ def with_settings(
         )
         # Python started by -OO has no docstrings.
         if searcher.__doc__ is not None:
-            searcher.__doc__ = _documented(searcher.__doc__, signature)
+            docstring = completed_docstring(searcher.__doc__, signature, _PARAMETERS)
+            scoring = textwrap.indent(_SCORING.strip(), "    ")
+            searcher.__doc__ = docstring.replace("    {scoring}", scoring).replace(
+                "{attributes}", _ATTRIBUTES.strip()
+            )
         return searcher
 
     return completed
@@ -236,34 +240,3 @@ def _signature(
         key=lambda one: (one.kind, order.index(one.name) if one.name in first else len(order))
     )
     return signature.replace(parameters=[signature.parameters["self"], *parameters])
-
-
-def _documented(docstring: str, signature: inspect.Signature) -> str:
-    """A docstring whose parameters are all there, in the order of the signature."""
-    head, mark, rest = inspect.cleandoc(docstring).partition("Parameters\n----------\n")
-    if not mark:
-        return docstring
-    own, section, others = re.split(r"(\n\n(?=\w+\n-+\n)|\Z)", rest, maxsplit=1)
-    entries = dict(_entries(own))
-    for name, entry in _entries(_PARAMETERS):
-        if name in signature.parameters:
-            kind, _, text = entry.partition("\n")
-            default = _text(signature.parameters[name].default)
-            entries.setdefault(name, f"{kind}, default={default}\n{text}")
-    parameters = "\n".join(entries[name] for name in signature.parameters if name in entries)
-    parameters = parameters.replace("    {scoring}", textwrap.indent(_SCORING.strip(), "    "))
-    others = others.replace("{attributes}", _ATTRIBUTES.strip())
-    return f"{head}{mark}{parameters}{section}{others}\n"
-
-
-def _entries(section: str) -> Iterator[tuple[str, str]]:
-    """Each parameter of a section of a docstring, by its name."""
-    for entry in re.split(r"\n(?=\w+ : )", section.strip()):
-        yield entry.partition(" : ")[0], entry
-
-
-def _text(default: Any) -> str:
-    """A default as the documentation writes it."""
-    if isinstance(default, str):
-        return f'"{default}"'
-    return "np.nan" if default is np.nan else repr(default)
