@@ -308,8 +308,8 @@ def test_constant_targets_are_explained_wholly_or_not_at_all(compiled):
 
 
 @MODES
-def test_a_row_in_the_middle_of_two_classes_is_of_the_first(compiled):
-    accuracy = values("accuracy", compiled, [[0]], [[[[0.0]], [[-0.0]]]], [[1]])
+def test_a_row_in_the_middle_is_of_the_rare_one_of_two_classes_and_else_of_the_first(compiled):
+    accuracy = values("accuracy", compiled, [[1]], [[[[0.0]], [[-0.0]]]], [[1]])
     assert accuracy.tolist() == [[1, 1]]
     for first, outputs in ((0, [2.0, 2.0, 1.0]), (1, [1.0, 2.0, 2.0]), (0, [3.0, 3.0, 3.0])):
         assert values("accuracy", compiled, [[first]], [[[outputs]]], [[1]]) == 1
