@@ -262,15 +262,14 @@ class parts_of_time:  # noqa: N801
     """Where the time of a population goes, read off the functions that it passes through."""
 
     def __enter__(self) -> dict[str, float]:
-        from skhp.population import parallel_call as calls
-        from skhp.population import planner
+        from skhp.population import joint_training, planner
         from skhp.population.cohorts import running_cohort
 
         self._spent: dict[str, float] = dict.fromkeys(
             ("planning", "packing", "tracing", "first calls", "training", "scoring"), 0.0
         )
         whole = running_cohort.RunningCohort
-        self._originals = (whole.train, planner.Planner.plan, calls._run_adopting)
+        self._originals = (whole.train, planner.Planner.plan, joint_training._run_adopting)
         train, plan, run_adopting = self._originals
         self._begin, self._end = float("inf"), 0.0
 
@@ -296,16 +295,15 @@ class parts_of_time:  # noqa: N801
 
         whole.train = timed_train
         planner.Planner.plan = timed("planning", plan)
-        calls._run_adopting = timed("scoring", run_adopting)
+        joint_training._run_adopting = timed("scoring", run_adopting)
         return self._spent
 
     def __exit__(self, *error: object) -> None:
-        from skhp.population import parallel_call as calls
-        from skhp.population import planner
+        from skhp.population import joint_training, planner
         from skhp.population.cohorts import running_cohort
 
         whole = running_cohort.RunningCohort
-        whole.train, planner.Planner.plan, calls._run_adopting = self._originals
+        whole.train, planner.Planner.plan, joint_training._run_adopting = self._originals
         self._spent["training (wall)"] = self._end - self._begin
 
 
