@@ -57,8 +57,8 @@ def test_an_option_that_makes_no_sense_is_refused(name, value, mend):
 
 def test_options_that_make_sense():
     options = PopulationOptions(n_jobs=-1, backend="threading", chunk=3, verbose=True)
-    assert dataclasses.astuple(options) == (-1, "threading", None, 3, 1)
-    assert PopulationOptions() == PopulationOptions(None, None, None, None, 0)
+    assert dataclasses.astuple(options) == (-1, "threading", None, 3, 1, None)
+    assert PopulationOptions() == PopulationOptions(None, None, None, None, 0, None)
 
 
 def test_an_unknown_option_is_named_with_the_nearest():

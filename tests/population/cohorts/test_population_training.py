@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-import skhp.population.cohorts.population_training
 from skhp.population.cohorts.population_training import train_population
 from skhp.population.options import PopulationOptions
 from skhp.population.report import SilentProgress
@@ -227,9 +226,7 @@ class TestClosing:
             return Cohort(members, *settings)
 
         monkeypatch.setattr("skhp.population.cohorts.running_cohort.Cohort", counted)
-        monkeypatch.setattr(
-            skhp.population.cohorts.population_training, "ThreadPoolExecutor", Executor
-        )
+        monkeypatch.setattr("skhp.population.cohorts.executor.ThreadPoolExecutor", Executor)
         some = [tasks[0], tasks[4], tasks[7], tasks[8]]
         results = train_population(some, population(n_jobs=1), SilentProgress())
         next(results)
