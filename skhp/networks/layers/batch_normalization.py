@@ -86,8 +86,7 @@ class BatchNormalizationDescription(LayerDescription):
 @reads(keras.layers.BatchNormalization)
 def read_batch_normalization(layer: keras.layers.BatchNormalization) -> Sequence[Layer]:
     """Batch normalisation with a scale and an offset."""
-    # Keras 3.13 does not know renormalisation yet.
-    if not (layer.scale and layer.center) or getattr(layer, "renorm", False):
+    if not (layer.scale and layer.center) or layer.renorm:
         raise no_batched_form(layer)
     units = int(layer.gamma.shape[0])
     return (BatchNormalizationLayer(units, float(layer.momentum), float(layer.epsilon)),)
