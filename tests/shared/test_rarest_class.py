@@ -270,6 +270,35 @@ def test_a_wrapped_model_watches_the_rarest_class_in_both_engines(outputs, name)
         assert kept == pytest.approx(max(expected))
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("engine", ["population", "keras"])
+def test_labels_in_a_column_are_watched_as_they_are_in_a_row(engine, n_classes):
+    y = TABLES["first of two"].y if n_classes == 2 else np.arange(len(X)) % 3
+
+    def with_outputs(meta):
+        last = keras.layers.Dense(n_classes, activation="softmax")
+        return keras.Sequential([keras.Input((meta["n_features_in_"],)), last])
+
+    fits = [
+        wrapper(
+            loss="sparse_categorical_crossentropy",
+            monitor="val_f1",
+            early_stopping=True,
+            epochs=3,
+            optimizer__learning_rate=0.1,
+            warm_start=True,
+            engine=engine,
+        ).set_params(model=with_outputs)
+        for _ in range(2)
+    ]
+    for target, fitted in zip((y, y[:, None]), fits, strict=True):
+        fitted.fit(X, target).fit(X, target)
+    row, column = (fitted.history_["val_f1"] for fitted in fits)
+    assert len(row) == 3
+    assert max(row) > 0
+    assert column == row
+
+
 def test_which_class_is_rare_is_no_part_of_the_program():
     fits = [
         (network(monitor="val_f1", epochs=3), X, y, {"X_val": X[:80], "y_val": y[:80]})

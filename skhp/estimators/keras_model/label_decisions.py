@@ -140,15 +140,18 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         super()._count_classes(y, used)
         self._refuse_threshold()
         self._forget_threshold()
-        if self._has_two_classes():
+        self.__dict__.pop("_rarest", None)
+        # The loss and the monitor are about it where labels are a column, too.
+        if self.target_type_ == "binary" and self._encodes_labels():
             known = self._known_classes()
             classes, counts = class_counts(y[used], y if known is None else known)
             self._rarest = rarest_position(counts)
-            self.rare_class_ = classes[self._rarest]
+            if self._has_two_classes():
+                self.rare_class_ = classes[self._rarest]
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
         compiled = super()._get_compile_kwargs()
-        if hasattr(self, "rare_class_") and isinstance(compiled.get("loss"), NumberedLoss):
+        if "_rarest" in vars(self) and isinstance(compiled.get("loss"), NumberedLoss):
             compiled["loss"] = compiled["loss"].about(self._rarest)
         return compiled
 
@@ -173,7 +176,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
 
     def _watched_rows(self, checked: CheckedFit, held_out: Any) -> WatchedRows:
         labels, weight = self._held_out_labels(checked, f"monitor={self.monitor!r}")
-        target, sign = np.searchsorted(self.classes_, labels), 1.0
+        target, sign = np.searchsorted(self.classes_, np.ravel(labels)), 1.0
         if len(self.classes_) == 2:
             target, sign = (target == self._rarest).astype(int), 1.0 if self._rarest else -1.0
         return WatchedRows(
@@ -196,7 +199,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         )
 
     def _forget_threshold(self) -> None:
-        for name in ("rare_class_", "_rarest", "_threshold"):
+        for name in ("rare_class_", "_threshold"):
             self.__dict__.pop(name, None)
 
     def _has_two_classes(self) -> bool:
