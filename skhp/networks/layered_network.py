@@ -51,6 +51,11 @@ class LayeredNetwork:
         """Whether a batch may be taken in parts whose gradients are added up."""
         return not any(layer.rows_meet for layer in self.layers)
 
+    @property
+    def compiles(self) -> bool:
+        """Whether XLA can compile all of its layers."""
+        return all(layer.compiles for layer in self.layers)
+
     @functools.cached_property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of what comes out for one row."""

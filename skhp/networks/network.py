@@ -60,6 +60,10 @@ class Network(Protocol):
         """Whether a batch may be taken in parts whose gradients are added up."""
 
     @property
+    def compiles(self) -> bool:
+        """Whether XLA can compile its programs; if not, they run as plain graphs."""
+
+    @property
     def varies_loss(self) -> bool:
         """Whether the numbers of a loss may differ from member to member."""
 

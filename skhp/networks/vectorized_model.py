@@ -38,6 +38,7 @@ class VectorizedModel:
 
     state_shapes = ()
     shares_batches = True
+    compiles = True
     varies_loss = False
 
     @property

@@ -58,6 +58,8 @@ class Layer:
         Whether units that are added with zero weights put out zeros here.
     rows_meet : bool
         Whether the rows of a batch have an influence on one another in training.
+    compiles : bool
+        Whether XLA can compile it; a kernel of TensorFlow's own may have no form there.
     """
 
     weight_shapes: Shapes = ()
@@ -65,6 +67,7 @@ class Layer:
     noise_shape: tuple[int, ...] | None = None
     keeps_zeros: bool = False
     rows_meet: bool = False
+    compiles: bool = True
 
     def apply(
         self,

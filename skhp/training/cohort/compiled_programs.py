@@ -101,6 +101,8 @@ _COMPILE_SECONDS = 1.0
 
 def pays_to_compile(tasks: Sequence[FitTask], places: int) -> bool:
     """Whether XLA's compilation costs less than it saves in a cohort with this number of places."""
+    if not tasks[0].network.compiles:
+        return False
     steps = max(_steps_of_epoch(task) * task.plan.epochs for task in tasks)
     rows = min(max(task.batch_size for task in tasks), max(len(t.rows.X) for t in tasks))
     of_members = places * n_weights(tasks[0]) * (1 + rows / 8) * _PLAIN_WEIGHT_SECONDS
