@@ -197,7 +197,7 @@ def _calendar_step(places: Any) -> Any:
     starts = np.linspace(0, len(places) - 3, min(_PARTS, len(places) - 2)).astype(int)
     found = (_frequency(places[start : start + 3]) for start in starts)
     counts = Counter(step for step in found if step is not None)
-    if counts and pd.offsets.Day() in counts and (places.dayofweek < 5).all():
+    if counts and pd.offsets.Day() in counts and (places.day_of_week < 5).all():
         return pd.offsets.BusinessDay()
     return counts.most_common(1)[0][0] if counts else None
 
