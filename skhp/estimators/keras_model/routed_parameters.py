@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import warnings
 from collections.abc import Iterable
@@ -211,6 +212,8 @@ def _is_estimator(value: Any) -> bool:
     return hasattr(value, "get_params") and not isinstance(value, type)
 
 
+# scikit-learn asks for the parameters several times a fit, and signatures take long to read.
+@functools.lru_cache(256)
 def constructor_names(estimator_class: type, inherited: bool) -> tuple[str, ...]:
     """Names in the signature of a constructor, and of those that it passes the rest on to.
 
