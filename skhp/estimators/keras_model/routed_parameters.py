@@ -214,7 +214,7 @@ def _is_estimator(value: Any) -> bool:
 
 # scikit-learn asks for the parameters several times a fit, and signatures take long to read.
 @functools.lru_cache(256)
-def constructor_names(estimator_class: type, inherited: bool) -> tuple[str, ...]:
+def constructor_names(estimator_class: Any, inherited: bool) -> tuple[str, ...]:
     """Names in the signature of a constructor, and of those that it passes the rest on to.
 
     `inherited` adds those of all its ancestors.
