@@ -108,7 +108,7 @@ def _balanced_accuracy(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor)
 
 
 def _averaged_hits(true: float, predicted: float) -> EpochMetric:
-    """The share of hits of the rarer of two classes; with more, the mean over all that occur."""
+    """The share of hits of the rarer of two classes; with more, the mean over those that occur."""
 
     def score(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         sums = _class_sums(target, outputs, weight)
@@ -149,7 +149,7 @@ def _ranking(score: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor) -> _Ran
         tf.reshape(row, [n_streams, n_candidates * n_rows]),
         batch_dims=1,
     )
-    # Rows with the same score are one step of a curve, as their order must not matter.
+    # Rows with the same score are one step of a curve: their order must not matter.
     sums = _sums_by_segment(tf.reshape(weights, [*score.shape, 2]), tie, n_rows)
     so_far = tf.cumsum(sums, axis=2)
     return _Ranking(sums[..., 0], sums[..., 1], so_far[..., 0], so_far[..., 1])

@@ -32,8 +32,8 @@ class FocalLoss(NumberedLoss):
     Parameters
     ----------
     gamma : float, default=2.0
-        0 or more. 0 is the crossentropy; with a greater number, rows count less of which the
-        network is sure.
+        0 or more. 0 is the crossentropy; the greater it is, the less a row counts that the network
+        is sure of.
     alpha : float or None, default=None
         The weight of the positive class, between 0 and 1; the other class weighs ``1 - alpha``.
         Only for two classes with one output. None weighs both classes by 1.

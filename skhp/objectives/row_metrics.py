@@ -157,7 +157,7 @@ def row_metrics(
 
 
 def metric_names(compiled: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The names of all metrics that a model is compiled with; None if Keras chooses a name."""
+    """The names of all metrics that a model is compiled with; None if Keras chooses one of them."""
     names: list[str] = []
     counts: Counter[str] = Counter()
     for argument in ("metrics", "weighted_metrics"):
@@ -179,7 +179,7 @@ def _flat(given: Any) -> Iterator[Any]:
 
 
 def _unique(name: str, weighted: bool, counts: Counter[str]) -> str:
-    """The unique name that Keras makes of a name."""
+    """The name that Keras gives to a metric of this name, so that it is unique."""
     if weighted and counts[name]:
         name = f"weighted_{name}"
     counts[name] += 1

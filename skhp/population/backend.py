@@ -189,11 +189,11 @@ def population(
 ) -> Iterator[None]:
     """Train the networks of every search and cross-validation in this context together.
 
-    The same as `joblib.parallel_config(backend="skhp", ...)`. It serves all that fits candidates or
-    folds through joblib: scikit-learn's searches, `cross_validate`, `cross_val_predict`,
-    `learning_curve`, `validation_curve` and `permutation_test_score`, and scikit-optimize's
-    BayesSearchCV. If fewer than half of the networks of a call could train together, the logger
-    ``skhp`` warns at the end of the call and says why.
+    The same as `joblib.parallel_config(backend="skhp", ...)`. It works with the searches of
+    scikit-learn, its `cross_validate`, `cross_val_predict`, `learning_curve`, `validation_curve`
+    and `permutation_test_score`, and with scikit-optimize's BayesSearchCV. If fewer than half of
+    the networks of a call could train together, the logger ``skhp`` warns at the end of the call
+    and says why.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def population(
     """
     options = PopulationOptions(n_jobs, backend, memory_limit, chunk, verbose, executor)
     population = PopulationBackend(**dataclasses.asdict(options))
-    # Without an n_jobs, even None, joblib would take the n_jobs of an outer context.
+    # n_jobs is passed even if it is None, or joblib would take that of an outer context.
     with joblib.parallel_config(backend=population, n_jobs=n_jobs):
         yield
 

@@ -20,7 +20,7 @@ class Abandoned(BaseException):
 
 
 class LiveResult:
-    """Hands on each epoch of a training under way as soon as it is done, and then the result."""
+    """Reports each epoch of a training under way as soon as it is done, and then the result."""
 
     def __init__(self) -> None:
         self._events: SimpleQueue[tuple[str, Any]] = SimpleQueue()

@@ -100,8 +100,9 @@ def fit_together(
         Called in this thread as ``on_fitted(number, fitted, seconds)`` as soon as an estimator is
         fitted. `number` is the place of the fit in `fits`, `fitted` the estimator or the exception
         that its fit raised, and `seconds` the time of the fit and of its training in the
-        population. The returned list holds its result in place of the estimator, so that thousands
-        of fitted estimators need not be kept. An exception that it raises ends all fits.
+        population. The list that is returned holds what `on_fitted` returns, not the estimator, so
+        that thousands of fitted estimators need not be kept. An exception that it raises ends all
+        fits.
     fit_others : callable or None, default=None
         Called once before the training, with the numbers of the fits that cannot join the
         population, if there are any. It may fit them elsewhere, for example in other processes, and

@@ -130,7 +130,7 @@ def train_and_run(
 ) -> None:
     """Train a population, and run and report each task as soon as its fits are trained.
 
-    The keys of `members` are the places of their fits in `population`, whose other fits have known
+    The keys of `members` are the places of their fits in `population`; all other fits have known
     results. Each member is removed when it is done, so that no fitted estimator outlives its task.
     """
     live_tasks, lives = _live_tasks(members)

@@ -166,6 +166,6 @@ class FittedTransformer:
 
     def __getattr__(self, name: str) -> Any:
         if name == "_fitted":
-            # `copy` asks an instance that has no attributes yet.
+            # `copy` asks for attributes before the instance has any.
             raise AttributeError(name)
         return getattr(self._fitted, name)

@@ -46,8 +46,8 @@ class BayesSearchCV(SampledSearchCV, skopt.BayesSearchCV):
         Parameters for each `fit` of the search. The ``**params`` of the search's own `fit` override
         them.
     n_points : int, default=8
-        The number of candidates that are asked for and trained at a time; the model chooses them
-        apart from each other.
+        The number of candidates that are asked for and trained at a time; they are chosen so that
+        they differ from each other.
     iid : object, default="deprecated"
         As in scikit-optimize.
     refit : bool or str, default=True

@@ -87,7 +87,7 @@ def _blocks(
     for number in members:
         streams.setdefault(tasks[number].stream, []).append(number)
     room = _room(tasks, members, memory_limit)
-    # If the members suffice, there are at least two cohorts, for the cores of the machine.
+    # With enough members, there are at least two cohorts, as a machine has several cores.
     most = min(room, max(_FEW_MEMBERS, math.ceil(len(members) / 2)))
     all_streams = list(streams.values())
     plans = []
@@ -183,7 +183,7 @@ def _digest(task: FitTask) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class SharedStructure:
-    """A fit (`own`), and the equal fit (`task`) in a wider structure that trains in its place."""
+    """A fit (`own`), and an equal fit in a wider structure (`task`), which trains in its place."""
 
     task: FitTask
     own: FitTask

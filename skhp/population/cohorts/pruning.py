@@ -22,8 +22,9 @@ class Pruning:
     """How candidates are pruned while they train.
 
     `rungs` are the numbers of epochs after which candidates are ranked, and one in `factor` goes
-    on. None divides the most epochs of a fit by `factor`, by its square and so on. Candidates that
-    differ in a parameter named in `apart` are ranked separately: their scores are not comparable.
+    on. If None, they are the most epochs of a fit divided by `factor`, by its square and so on.
+    Candidates that differ in a parameter named in `apart` are ranked separately, as their scores
+    are not comparable.
     """
 
     rungs: tuple[int, ...] | None = None

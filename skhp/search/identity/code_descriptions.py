@@ -221,7 +221,7 @@ def _imported(scope: dict[str, Any], name: ImportedNames) -> Any:
 
 
 def _followed(name: str, value: Any, attributes: list[str]) -> tuple[str, Any]:
-    """The name and value of a chain of attributes, as far as it leads through user's modules."""
+    """The end of a chain of attributes, as far as it leads through the user's modules."""
     for attribute in attributes:
         if not isinstance(value, types.ModuleType) or origin_of_loaded(value) is not None:
             break

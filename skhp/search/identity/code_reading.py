@@ -25,7 +25,8 @@ _STANDARD_LIBRARY = tuple(
     os.path.join(os.path.realpath(sysconfig.get_path(name)), "")
     for name in ("stdlib", "platstdlib")
 )
-# A program is the user's code, wherever its file lies: `python -m pytest` runs the user's tests.
+# A module that runs as a program counts as the user's code: `python -m pytest` runs the user's
+# tests.
 _PROGRAMS = ("__main__", "__mp_main__")
 _IS_WRITTEN_IN_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
@@ -50,7 +51,7 @@ def origin_of_module(name: Any, file: Any = None) -> str | None:
 
 
 def origin_of_class(kind: type) -> str | None:
-    """The origin of a class; None only if it is written in Python, as others have no code here."""
+    """The origin of a class; never None if it is not written in Python, and so has no code."""
     origin = origin_of_module(kind.__module__)
     return origin if kind.__flags__ & _IS_WRITTEN_IN_PYTHON else origin or _RECORDED
 

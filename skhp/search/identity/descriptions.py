@@ -73,8 +73,8 @@ class Describer:
     """Walks through one value, and then through the code that it has met on the way.
 
     `own` maps the names of the user's functions, classes and globals that were met to digests.
-    `paused` holds the attributes of another walk, which pauses to sort the parts of a value: this
-    walk then only makes the sort key of a part, and does not go through code.
+    `paused` holds the attributes of another walk, which pauses to sort the parts of a value: the
+    new walk only makes the sort key of a part, and does not go through code.
     """
 
     def __init__(self, paused: dict[str, Any] | None = None) -> None:

@@ -77,7 +77,7 @@ def name_in_each_process(value: Any) -> str | None:
 
 
 def is_for_people(value: Any) -> bool:
-    """Whether a value only writes for people; it gives nothing to the code, so its class is all."""
+    """Whether a value only writes for people, so that its class alone describes it."""
     packages = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
     # A progress bar can wrap an iterable, which it gives to the code.
     return bool(_FOR_PEOPLE & packages) and getattr(value, "iterable", None) is None
@@ -263,9 +263,10 @@ def _own_parts(value: Any) -> Iterator[Any]:
 
 
 def _own_attributes(value: Any) -> dict[str, Any]:
-    """The attributes that the user's code sets on an object, as Keras 3.15 saves only defaults.
+    """The attributes that the user's code sets on an object.
 
-    `_own_parts` finds attributes that are objects of Keras.
+    Keras 3.15 saves the defaults of a model's arguments in place of their values. `_own_parts`
+    finds attributes that are objects of Keras.
     """
     names = {
         step.argval
