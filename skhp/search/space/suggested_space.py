@@ -1,4 +1,4 @@
-"""A search space by the rules of thumb of the field."""
+"""Suggests a search space by the rules of thumb of the field."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from skhp.shared.pipelines import last_step, last_step_prefix, steps_before
 Level = Literal["quick", "normal", "thorough"]
 
 ROWS_OF_THE_CHECK = 2000
-# Wider layers cost more time than they gain on tables.
+# On tables, wider layers take more time than they are worth.
 MOST_NEURONS = 512
 ROWS_PER_INPUT = 10
 FOLDS = 5
 
 
 class _Grid(NamedTuple):
-    """How fine a level searches; `neurons` are shares of the inputs."""
+    """The values that a level searches; `neurons` are multiples of the number of inputs."""
 
     learning_rates: tuple[float, ...]
     batch_sizes: tuple[int, ...]
@@ -46,7 +46,7 @@ _ENOUGH_ROWS: dict[str, _Grid] = {
     "normal": _Grid(_rates(1e-1, 1e-5, 5), (16, 64), (_FEW, _TWO_THIRDS, _TWICE)),
     "thorough": _Grid(_rates(1e-1, 1e-5, 9), (16, 32, 64), (_FEW, 0.5, _TWO_THIRDS, _ALL, _TWICE)),
 }
-# Twice the inputs as neurons overfit where rows are few.
+# With few rows, twice as many neurons as inputs overfit.
 _FEW_ROWS: dict[str, _Grid] = {
     "quick": _Grid(_rates(1e-2, 1e-4, 3), (32,), (_TWO_THIRDS,), (0.0, 0.2)),
     "normal": _Grid(_rates(1e-1, 1e-5, 5), (32,), (_FEW, _TWO_THIRDS), (0.0, 0.2), (0.0, 1e-3)),
@@ -66,13 +66,13 @@ _ANY_NETWORK: dict[str, _Grid] = {
 
 
 class SuggestedSpace(dict[str, list[Any]]):
-    """A search space, as an ordinary dict from names to lists, that can say why.
+    """A search space, as a dict from names to lists of values, that can explain its values.
 
     Parameters
     ----------
     values : mapping of str to list
     reasons : mapping of str to str
-        A sentence for each name.
+        For each name, a sentence that explains its values.
     """
 
     def __init__(self, values: Mapping[str, list[Any]], reasons: Mapping[str, str]) -> None:
@@ -80,29 +80,31 @@ class SuggestedSpace(dict[str, list[Any]]):
         self._reasons = dict(reasons)
 
     def why(self) -> dict[str, str]:
-        """One sentence for each parameter, with the numbers that its values come from."""
+        """For each parameter, a sentence with the numbers that its values come from."""
         return dict(self._reasons)
 
 
 def suggest_search_space(
     estimator: Any, X: ArrayLike, y: ArrayLike, level: Level = "normal"
 ) -> SuggestedSpace:
-    """A grid to search, by the rules of thumb of the field and the size of the data.
+    """Suggest a grid to search, by the rules of thumb of the field and the size of the data.
 
-    Hidden layers 1 or 2, and 0 too where a cross-validated linear model is as good as others on
-    2,000 rows; neurons around two thirds of the inputs, up to twice as many; batches around 32
-    rows; learning rates on a logarithmic scale; dropout and l2 where rows are few for the inputs.
+    The grid has 1 or 2 hidden layers, and also 0 if a cross-validated linear model is as good as
+    others on 2,000 rows; around two thirds as many neurons as inputs, up to twice as many; batches
+    of around 32 rows; learning rates on a logarithmic scale; and dropout and l2 if there are few
+    rows for the number of inputs.
 
     Parameters
     ----------
     estimator : KerasMLPClassifier, KerasMLPRegressor, KerasClassifier or KerasRegressor
-        Or a pipeline that ends in one. For any Keras model only the learning rate and the batch
-        size are known.
+        The estimator to search over, or a pipeline that ends in one of these. For KerasClassifier
+        and KerasRegressor, the grid has only learning rates and batch sizes.
     X : array-like of shape (n_rows, n_columns)
     y : array-like of shape (n_rows,) or (n_rows, n_targets)
     level : {"quick", "normal", "thorough"}, default="normal"
-        How many points the grid has, unless numbers coincide because inputs or rows are very few:
-        12; 60 to 120; 270 to 810. For any Keras model 10, 54 and 102.
+        The size of the grid: 12 points, 60 to 120, or 270 to 810; for KerasClassifier and
+        KerasRegressor, 10, 54 or 102. Grids are smaller if values coincide because there are very
+        few inputs or rows.
 
     Returns
     -------
@@ -112,7 +114,9 @@ def suggest_search_space(
     Raises
     ------
     InvalidParameterError
-        For another level or another estimator.
+        If `level` or the kind of `estimator` is not one of the above.
+    ValueError
+        If `X` and `y` have different numbers of rows.
 
     Examples
     --------
@@ -140,7 +144,7 @@ def suggest_search_space(
         sample_X, sample_y = _sample(X, y, stratified=is_classifier(network))
         for _, step in steps_before(estimator):
             if hasattr(step, "fit_resample"):
-                # The linear check takes the rows without resampling.
+                # The linear check uses the rows without resampling.
                 continue
             sample_X = clone(step).fit_transform(sample_X, sample_y)
         check = check_linear(sample_X, sample_y, classification=is_classifier(network))
@@ -215,7 +219,7 @@ def _hidden_layers_entry(check: LinearCheck | None, level: Level) -> _Entry:
     if check.is_enough:
         # Without a hidden layer, each number of neurons is the same network.
         values = [0, 1] if level == "quick" else [0, 1, 2]
-        return _Entry(values, f"None may be enough: {compared}")
+        return _Entry(values, f"A hidden layer may not be needed: {compared}")
     return _Entry([1, 2], f"One or two, as a linear model is not enough: {compared}")
 
 
@@ -227,13 +231,13 @@ def _neurons_entry(grid: _Grid, n_inputs: int) -> _Entry:
         _ALL: "all",
         _TWICE: "twice",
     }
-    # Rounded down as neurons="auto" is; the float of 2 / 3 may be just below a whole number.
+    # Rounded down, as with neurons="auto"; a product with the float 2 / 3 may be just too small.
     wanted = [max(2, int(share * n_inputs + 1e-9)) for share in grid.neurons]
     sizes = sorted({min(size, MOST_NEURONS) for size in wanted})
     shares = [names[share] for share in grid.neurons]
     listed = f"{', '.join(shares[:-1])} and {shares[-1]}" if len(shares) > 1 else shares[0]
-    bounds = ", but 2 at least" if min(wanted) == 2 else ""
-    bounds += f", but {MOST_NEURONS} at most" if max(wanted) > MOST_NEURONS else ""
+    bounds = ", but at least 2" if min(wanted) == 2 else ""
+    bounds += f", but at most {MOST_NEURONS}" if max(wanted) > MOST_NEURONS else ""
     return _Entry(sizes, f"{listed.capitalize()} the {n_inputs} inputs{bounds}.")
 
 
@@ -248,11 +252,11 @@ def _batch_size_entry(grid: _Grid, n_rows: int, known: Mapping[str, Any]) -> _En
     most = _training_rows(n_rows, known)
     sizes = sorted({min(size, most) for size in grid.batch_sizes})
     return _Entry(
-        sizes, f"Around 32, and not above the {most} rows to train on in each of {FOLDS} folds."
+        sizes, f"Around 32, but at most the {most} rows to train on in each of {FOLDS} folds."
     )
 
 
 def _training_rows(n_rows: int, known: Mapping[str, Any]) -> int:
-    """Rows that a network learns from in a fold, without those it holds out to stop early."""
+    """The rows that a network learns from in a fold, without those held out to stop early."""
     held_out = known.get("validation_fraction", 0.0) if known.get("early_stopping") else 0.0
     return max(1, int(n_rows * (1 - 1 / FOLDS) * (1 - held_out)))
