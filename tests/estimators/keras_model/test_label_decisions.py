@@ -363,7 +363,7 @@ class TestRefused:
             softmax.fit(X, RARE, validation_data=Rows())
 
     def test_in_parts(self):
-        with pytest.raises(InvalidParameterError, match=r"partial_fit has none .* begin with fit"):
+        with pytest.raises(InvalidParameterError, match=r"partial_fit holds none .* begin with fit"):
             classifier().partial_fit(X, RARE, classes=[0, 1])
         with pytest.raises(InvalidParameterError, match=r"initialize has none .* begin with fit"):
             classifier().initialize(X, RARE)
