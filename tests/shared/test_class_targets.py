@@ -172,7 +172,7 @@ class TestEstimators:
 
     @pytest.mark.parametrize("make", [network, perceptron])
     def test_other_names_of_classes_are_refused(self, make):
-        with pytest.raises(ValueError, match="numbers of its columns"):
+        with pytest.raises(ValueError, match="its classes are the column numbers"):
             make().partial_fit(X, np.eye(3)[SPECIES], classes=["a", "b", "c"])
 
     def test_a_perceptron_has_one_label_a_row(self):
