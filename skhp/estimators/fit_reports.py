@@ -1,4 +1,4 @@
-"""Reports the epochs of a fit to scikit-learn's callbacks, and logs why Keras trains it alone."""
+"""Reports a fit's epochs to scikit-learn's callbacks, and logs why a fit cannot join others."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class EpochTasks:
 
 
 def callbacks_reason(callbacks: Any) -> str:
-    """The reason for which a fit with callbacks of Keras cannot join, with their classes."""
+    """The reason why a fit with callbacks of Keras cannot join, which lists their classes."""
     listed = callbacks if isinstance(callbacks, Iterable) else [callbacks]
     kinds = [one if isinstance(one, type) else type(one) for one in listed]
     return f"callbacks run in Python ({', '.join(dict.fromkeys(kind.__name__ for kind in kinds))})"

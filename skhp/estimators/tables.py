@@ -66,7 +66,7 @@ def _precision() -> type[np.floating]:
 def overflow_to_infinity() -> np.errstate:
     """Let values that overflow become infinite without a warning: scikit-learn then refuses them.
 
-    NumPy would warn of the overflow, and in scikit-learn's check of a sum of both infinities.
+    NumPy would warn of the overflow, and of the sum of both infinities in scikit-learn's check.
     """
     return np.errstate(over="ignore", invalid="ignore")
 

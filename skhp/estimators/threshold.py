@@ -1,4 +1,4 @@
-"""The threshold on the probability of the rarer of two classes from which on it is predicted."""
+"""The decision threshold on the probability of the rarer of two classes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Threshold:
         weight: np.ndarray | None,
         rare: int,
     ) -> Self:
-        """The threshold with the greatest F1 of the rare class; `probabilities` are of both."""
+        """The threshold with the greatest F1 of the rare class; `probabilities` has two columns."""
         return cls(best_threshold(probabilities[:, rare], is_rare, weight), rare)
 
     def positions(self, probabilities: np.ndarray) -> np.ndarray:
@@ -47,7 +47,7 @@ class DecidesByThreshold:
 
     @property
     def threshold_(self) -> float:
-        """The least probability with which `predict` returns `rare_class_`, of two classes."""
+        """The least probability of `rare_class_` with which `predict` returns it."""
         if "_threshold" not in vars(self):
             raise AttributeError(
                 f"{type(self).__name__} has no threshold_ before it is fitted on two classes."

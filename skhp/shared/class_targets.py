@@ -56,7 +56,7 @@ def class_labels(y: Any) -> Any:
 
 
 def one_hot_rows(labels: np.ndarray, n_classes: int, dtype: Any) -> np.ndarray:
-    """One-hot rows of a dtype for class numbers; whole numbers take the place of objects."""
+    """One-hot rows for class numbers, of the given dtype, or of integers in place of objects."""
     kind = np.int64 if np.dtype(dtype).kind == "O" else dtype
     return np.eye(n_classes, dtype=kind)[np.asarray(labels, np.intp)]
 
@@ -100,7 +100,7 @@ class ClassScorer:
 
 
 def as_classes(estimator: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
-    """Arguments for a scorer of labels: of a one-hot `y`, target and predictions become labels."""
+    """Arguments for a scorer of labels; if `y` is one-hot, it and predictions become labels."""
     labels = one_hot_labels(y)
     if labels is None:
         return estimator, X, y

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-# Nothing else is imported above, as these modules take no time.
+# Only modules that take no time are imported above.
 
 
 EXIT_INTERRUPTED = 130
@@ -25,7 +25,7 @@ _standard_error: list[int] = []
 def end_command_on_ctrl_c() -> None:
     """Let Ctrl-C end the process at once, if it is the command and does not ignore Ctrl-C.
 
-    A command in the background ignores Ctrl-C, which is not changed.
+    Shells make a command in the background ignore Ctrl-C, which is left unchanged.
     """
     if (
         is_command(getattr(sys, "argv", []), sys.orig_argv)
@@ -52,7 +52,7 @@ def let_ctrl_c_kill() -> None:
 
 
 def is_command(argv: list[str], original: list[str]) -> bool:
-    """Whether the arguments start the command; Python sets "-m" while it looks for ``-m skhp``.
+    """Whether the arguments start the command; while Python looks for skhp, the first is "-m".
 
     Examples
     --------

@@ -70,7 +70,7 @@ def columns_without_numbers(X: Any) -> list[str]:
 
 
 def refuse_columns_without_numbers(X: Any, taker: str) -> None:
-    """Raise ValueError if columns hold text or dates; `taker` is who takes numbers only."""
+    """Raise ValueError if columns hold text or dates; `taker` is named as taking numbers only."""
     columns = columns_without_numbers(X)
     if columns:
         more = f"; and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""

@@ -207,8 +207,8 @@ class LabelWrapper(KerasWrapper):
         if labels is None or y.shape[1] != self._one_hot_columns:
             raise ValueError(
                 f"{type(self).__name__} was fitted on a y of {self._one_hot_columns} columns, in "
-                "which each row holds a single 1 for its class; this y has other rows, and the "
-                f"shape {np.shape(y)}."
+                "which each row holds a single 1 for its class; this y has other rows, of shape "
+                f"{np.shape(y)}."
             )
         return labels
 

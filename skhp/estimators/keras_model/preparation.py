@@ -34,7 +34,7 @@ from skhp.training.training_rows import (
 )
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 
-# With these rules, one update by the sum of two gradients equals two updates by one of them each.
+# With these rules, one update by a sum of two gradients equals two updates by one gradient each.
 _LINEAR_RULES = frozenset({"sgd", "momentum", "nesterov", "sgd_weight_decay"})
 
 

@@ -69,7 +69,7 @@ class PartedRows(NamedTuple):
 
 
 def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:
-    """Split rows: the first ones are to train on, the others, if there are any, to validate on."""
+    """Split rows into the first, to train on, and the rest, if there is any, to validate on."""
     if n_training == len(keras.tree.flatten(X)[0]):
         return PartedRows(X, y, weight, None)
 
@@ -209,7 +209,7 @@ class RepairedWrapper(ModelWrapper):
     def _held_out_last(
         self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, used: np.ndarray
     ) -> tuple[np.ndarray, int]:
-        """An order of the rows, training rows before held-out and unused ones; how many train."""
+        """Indices of training, held-out and unused rows in turn, and the number of the first."""
         rows = np.flatnonzero(used)
         _, groups = row_groups(X[rows])
         kept, held_out = validation_split(

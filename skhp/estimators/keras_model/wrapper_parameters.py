@@ -24,8 +24,8 @@ warm_start : bool
     Whether a further `fit` continues with the fitted model.
 random_state : int, RandomState instance or None
     Determines the initial weights, the noise of layers and the order of the rows. With an int,
-    every fit gives the same result to the bit, even beside fits in other threads. No global
-    random generator is read or changed.
+    every fit on the same data gives the same result to the bit, even beside fits in other
+    threads. No global random generator is read or changed.
 optimizer : str, class or instance of keras.optimizers.Optimizer
     Parameters with a prefix set its arguments: ``optimizer__learning_rate=0.01``.
 metrics : list of str, function, class or instance of keras.metrics.Metric

@@ -51,7 +51,7 @@ class KerasMLPClassifier(MultilayerPerceptron, NetworkClassifier):
         Class labels.
     history_ : dict of str to list of float
         ``"loss"``, ``"val_loss"`` and the monitored metric, with one value per epoch. ``"loss"`` is
-        the mean over the batches of an epoch, each with the weights of that moment.
+        the mean over the batches of an epoch, during which the network changes.
     model_ : keras.Model
         The trained network.
     rare_class_ : label

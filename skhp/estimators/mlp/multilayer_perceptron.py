@@ -63,18 +63,18 @@ engine : {"auto", "population", "keras"}
     `callbacks`, with which "population" raises a `CannotJoinError`. Both give the same weights up
     to rounding, except with dropout, for which they draw different noise.
 max_memory : int, str or None
-    The most memory that the training may take, in bytes or as "500MB" or "4GiB". Each weight is
-    reckoned at 48 bytes and each layer at about 3.5 MB. A network that needs more is refused
-    before the training, and a population trains only as many members at once as the limit
-    allows. None sets no limit.
+    The most memory that the training may take, in bytes or as "500MB" or "4GiB". The estimate is
+    48 bytes per weight and about 3.5 MB per layer. A network that needs more is refused before
+    the training, and a population trains only as many members at once as the limit allows. None
+    sets no limit.
 callbacks : keras.callbacks.Callback, list of them or None
-    Callbacks for Keras' ``fit``, as classes or as instances, which are copied shallowly. Their
+    Callbacks for Keras' ``fit``: classes, or instances, of which a fit uses shallow copies. Their
     logs hold ``val_loss`` and the monitored metric.
 warm_start : bool
     Whether to start from the weights of the last fit, with a new optimizer.
 random_state : int, RandomState instance or None
     Determines the held-out rows, the initial weights, the order of the rows and the dropout
-    noise. With an int, every fit gives the same result to the bit.
+    noise. With an int, every fit on the same data gives the same result to the bit.
 verbose : int
     As in Keras: 0 is silent, 1 a progress bar, 2 one line per epoch.
 """
@@ -142,7 +142,7 @@ class MultilayerPerceptron(NetworkEstimator):
         layer_sizes(self.hidden_layers, self.neurons, n_inputs=1)
 
     def _refuse_too_many_layers(self, n_inputs: int, n_outputs: int, least: str = "") -> None:
-        """Refuse a network that is too large, before its description, as large, is made."""
+        """Refuse a network that is too large before making its description, which is as large."""
         if self.max_memory is None:
             return
         size = multilayer_perceptron_size(

@@ -34,16 +34,16 @@ class KerasMLPRegressor(MultilayerPerceptron, NetworkRegressor):
         names for these losses, such as "mse", are accepted, too; so are its classes and instances.
     scale_target : bool, default=True
         Whether to scale each target to mean 0 and deviation 1 over the training rows, and scale
-        predictions back. Losses, including the error from which on "huber" and "log_cosh" are
-        linear, are then in units of the deviation; metrics are in the unit of `y`. The first call
-        of `partial_fit`, or the first `fit` of a warm start, fixes the scale for all later calls.
+        predictions back. Losses, and the errors that "huber" and "log_cosh" treat as large, are
+        then in units of the deviation; metrics are in the unit of `y`. The first call of
+        `partial_fit`, or the first `fit` of a warm start, fixes the scale for all later calls.
 
     Attributes
     ----------
     history_ : dict of str to list of float
         ``"loss"``, ``"val_loss"`` and the monitored metric, with one value per epoch. ``"loss"`` is
-        the mean over the batches of an epoch, each with the weights of that moment. Losses are of
-        the scaled target, metrics in the unit of `y`.
+        the mean over the batches of an epoch, during which the network changes. Losses are of the
+        scaled target, metrics in the unit of `y`.
     model_ : keras.Model
         The trained network. If targets are scaled, its last layer converts outputs to the unit of
         `y`.

@@ -125,8 +125,8 @@ class ClassDecisions(DecidesByThreshold, NetworkEstimator):
         if self._one_hot is not None and (labels is None or y.shape[1] != self._one_hot.n_columns):
             raise ValueError(
                 f"{type(self).__name__} was fitted on a y of {self._one_hot.n_columns} columns, "
-                "in which each row holds a single 1 for its class; this y has other rows, and the "
-                f"shape {y.shape}."
+                "in which each row holds a single 1 for its class; this y has other rows, of shape "
+                f"{y.shape}."
             )
         if self._one_hot is None and y.ndim == 2 and y.shape[1] > 1:
             raise ValueError(

@@ -113,7 +113,7 @@ class NetworkClassifier(ClassifierMixin, ClassDecisions):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,), or (n_samples, n_classes) of one-hot rows
         classes : array-like of shape (n_classes,), default=None
             All classes; needed in the first call unless `y` holds them all.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -114,9 +114,9 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
         return [f"{type(self).__name__} has loss={self.loss!r}. {reason}"]
 
     def _check_combination(self) -> None:
-        """Raise an error if parameters are wrong, alone or combined; has one line per mistake.
+        """Raise an error, with one line per mistake, if parameters are wrong alone or combined.
 
-        Rows are not needed, so a search can check all candidates before it trains any.
+        No rows are needed, so that a search can check all candidates before it trains any.
         """
         if not sklearn.get_config()["skip_parameter_validation"]:
             self._validate_params()
