@@ -91,7 +91,7 @@ def _same_names(
             continue
         yield (
             f"{name}={chosen[name]!r} does not reach the build function, whose argument {name!r} "
-            f"would keep its default, {default!r}. For the function, write model__{name}, instead "
+            f"would keep its default, {default!r}. Write model__{name} for the function, instead "
             f"of {name} or beside it."
         )
 
