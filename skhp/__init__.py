@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from skhp.shared.interruption import end_command_on_ctrl_c
 
-# Before the imports that take time; that of joblib takes most of it.
+# Called before the slow imports, of which joblib's is the slowest.
 end_command_on_ctrl_c()
 
 import importlib  # noqa: E402

@@ -1,4 +1,4 @@
-"""From the fit of a custom model to a member of a cohort, and from its result back to the model."""
+"""Makes the fit of a custom model a member of a cohort, and writes its result into the model."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from skhp.training.training_rows import (
 )
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 
-# These rules take the sum of two gradients as they take one gradient after the other.
+# With these rules, one update by a sum of two gradients equals two updates by one gradient each.
 _LINEAR_RULES = frozenset({"sgd", "momentum", "nesterov", "sgd_weight_decay"})
 
 
-# Losses that compare the numbers of classes with an output for each.
+# Losses that compare class numbers with one output per class.
 _OF_CLASS_NUMBERS = (keras.losses.SparseCategoricalCrossentropy, NumberedLoss)
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedModel:
-    """What an estimator needs to take over the result of a fit: the model, and what it learnt.
+    """What an estimator needs to take over the result of a fit.
 
-    `learnt` holds the attributes that preparing the fit would have left on the estimator,
-    `held_out` the labels that a threshold is to be tuned on, `callbacks` those that take part.
+    `learnt` holds the attributes that preparing the fit sets on an estimator, `held_out` the labels
+    to tune a threshold on, `callbacks` the callbacks of the fit.
     """
 
     model: keras.Model
@@ -78,13 +78,13 @@ def custom_fit_task(
     update = update_of(model.optimizer)
     if network.has_sparse_gradient and update.rule not in _LINEAR_RULES:
         raise CannotJoinError(
-            f"Keras' {type(model.optimizer).__name__} takes the rows of an Embedding one by one, "
-            "also where a batch has the same row twice. Use SGD, or let Keras train the model."
+            f"Keras' {type(model.optimizer).__name__} updates the rows of an Embedding one by one, "
+            "even if a batch has the same row twice. Use SGD, or let Keras train the model."
         )
     training, batch_size = _training_rows(model, X, y, rows.weight, arguments["batch_size"])
     validation = _validation_rows(model, loss, rows.validation, arguments["validation_batch_size"])
     if metrics and validation is not None and np.ndim(rows.validation[1]) != rows.y.ndim:
-        raise CannotJoinError("targets to validate with differ in shape from those to train on.")
+        raise CannotJoinError("validation targets differ in shape from training targets.")
     stopping = planned_stopping(
         arguments["callbacks"], metrics, held_out=rows.validation is not None
     )
@@ -122,7 +122,7 @@ def custom_fit_task(
 
 
 def write_weights(model: keras.Model, network: Any, trained: MemberWeights) -> None:
-    """Let a Keras model, and its optimizer, be where a member of a cohort is."""
+    """Write the weights and the optimizer's state of a member into a Keras model."""
     values = unflattened(trained.weights, network.weight_shapes)
     values += unflattened(trained.state, network.state_shapes)
     variables = [*model.trainable_variables, *model.non_trainable_weights]
@@ -132,7 +132,7 @@ def write_weights(model: keras.Model, network: Any, trained: MemberWeights) -> N
 
 
 class WeightsInModel:
-    """Writes the weights of each epoch into a model before it tells an observer of the epoch."""
+    """Writes the weights of each epoch into a model before an observer is told of its end."""
 
     def __init__(self, observer: EpochObserver, write: Callable[[], None]) -> None:
         self._observer = observer
@@ -143,7 +143,7 @@ class WeightsInModel:
         self._observer.epoch_begins()
 
     def epoch_ends(self) -> bool:
-        """Write the weights, tell the observer, and obey."""
+        """Write the weights, tell the observer, and return its answer."""
         self._write()
         return self._observer.epoch_ends()
 
@@ -168,7 +168,7 @@ def _loss(model: keras.Model) -> RowLoss:
 
 
 def compiled_metrics(model: keras.Model) -> tuple[str, ...] | None:
-    """Names of the metrics that a model is compiled with; None where that is not known."""
+    """Names of the metrics that a model is compiled with; None if they are not known."""
     try:
         return metric_names(_compiled(model))
     except CannotJoinError:
@@ -176,9 +176,9 @@ def compiled_metrics(model: keras.Model) -> tuple[str, ...] | None:
 
 
 def _compiled(model: keras.Model) -> dict[str, Any]:
-    """What a model is compiled with, as Keras writes it down."""
+    """The configuration that a model is compiled with, or a `CannotJoinError`."""
     try:
-        # Keras warns of functions without a name, of which nothing is loaded here.
+        # Keras warns that functions without a name cannot be loaded, which is not done here.
         with warnings.catch_warnings(action="ignore"):
             compiled = model.get_compile_config()
     except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
@@ -195,7 +195,7 @@ def _network(model: keras.Model, X: np.ndarray, y: np.ndarray, loss: RowLoss) ->
         network: Any = layered_network(model)
     except CannotJoinError:
         network = None
-    # Weights that no layer is known to have, as of LoRA, or that are frozen.
+    # The weights may differ from those of the layers, for example with LoRA, or be frozen.
     if network is None or not (
         _shapes(model.trainable_variables) == network.weight_shapes
         and _shapes(model.non_trainable_weights) == network.state_shapes
@@ -222,7 +222,7 @@ def _start(model: keras.Model, rule: Any) -> MemberWeights:
     )
 
 
-# What its rows have to be
+# The rows of the fit
 
 
 def _as_input(model: keras.Model, X: Any) -> np.ndarray:
@@ -234,7 +234,7 @@ def _as_input(model: keras.Model, X: Any) -> np.ndarray:
         for size, given in zip(expected.shape[1:], X.shape[1:], strict=True)
     ):
         raise CannotJoinError(
-            f"rows of the shape {X.shape[1:]} are not those that the model takes, "
+            f"the rows have the shape {X.shape[1:]}, and the model takes rows of the shape "
             f"{tuple(expected.shape[1:])}."
         )
     return X.astype(expected.dtype, copy=False)
@@ -249,7 +249,7 @@ def _as_target(model: keras.Model, loss: RowLoss, y: Any) -> np.ndarray:
         expected = {(1,)} if not issubclass(loss.kind, NumberedLoss) else {(1,), *expected}
     if column.shape[1:] not in expected:
         raise CannotJoinError(
-            f"targets of the shape {y.shape[1:]} are not those that the loss compares, "
+            f"the targets have the shape {y.shape[1:]}, and the loss takes targets of the shape "
             f"{' or '.join(map(str, sorted(expected)))}."
         )
     return column.astype(np.float32)
@@ -258,11 +258,11 @@ def _as_target(model: keras.Model, loss: RowLoss, y: Any) -> np.ndarray:
 def _training_rows(
     model: keras.Model, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, batch_size: int
 ) -> tuple[TrainingRows, int]:
-    """Rows with weights of mean one, and the size of the batches."""
+    """Rows with weights of mean one, and the batch size."""
     given = np.ones(len(X)) if weight is None else weight.astype(np.float64)
     rows = TrainingRows(X, y, given)
     if batch_size >= len(X) and X.ndim == 2 and is_row_wise(model):
-        # So that a row of weight two gives the very bits that the row given twice does.
+        # A row of weight two then gives the same bits as the row given twice.
         distinct = distinct_rows(rows)
         if len(distinct.X) < len(X) or (given != given[0]).any():
             rows = distinct
@@ -274,14 +274,14 @@ def _training_rows(
 def _validation_rows(
     model: keras.Model, loss: RowLoss, rows: Any, batch_size: int
 ) -> ValidationRows | None:
-    """Rows whose weighted sum of losses is what Keras makes of the means of their batches."""
+    """Rows weighted so that their loss is the one that Keras computes batch by batch."""
     if rows is None:
         return None
     X, y = _as_input(model, rows[0]), _as_target(model, loss, rows[1])
     if not loss.shares_batches and len(X) > batch_size:
         raise CannotJoinError(
-            f"the loss {loss.kind.__name__} of validation rows in batches is not that of all of "
-            f"them: give validation_batch_size={len(X)} or more."
+            f"the loss {loss.kind.__name__} over batches of validation rows is not the loss over "
+            f"all of them: give validation_batch_size={len(X)} or more."
         )
     weight = np.ones(len(X)) if len(rows) == 2 else np.asarray(rows[2], np.float64)
     if weight.shape != (len(X),):
@@ -297,7 +297,7 @@ def _validation_rows(
 
 
 def _digest(*records: Any) -> bytes:
-    """Equal for records of equal arrays."""
+    """A digest that is equal for records of equal arrays."""
     digest = hashlib.blake2b(digest_size=16)
     for record in records:
         for value in () if record is None else vars(record).values():
