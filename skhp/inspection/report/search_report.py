@@ -18,7 +18,7 @@ from sklearn.metrics import PredictionErrorDisplay, brier_score_loss
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.exceptions import InvalidParameterError
-from skhp.inspection.diagnosis.diagnose import diagnose
+from skhp.inspection.diagnose import diagnose
 from skhp.inspection.displays.history_display import HistoryDisplay
 from skhp.inspection.displays.search_display import SearchDisplay, size_of_coordinates
 from skhp.inspection.displays.search_history_display import SearchHistoryDisplay

@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 from scipy import stats
 
-from skhp.inspection.diagnosis.examined_fit import Finding
 from skhp.inspection.displays.axes import scale_of
+from skhp.inspection.examined_fit import Finding
 from skhp.inspection.search_results import SearchResults
 from skhp.inspection.value_text import is_number, number_text
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from skhp.inspection.diagnosis.examined_fit import (
+from skhp.inspection.examined_fit import (
     ExaminedFit,
     Finding,
     falling_share,

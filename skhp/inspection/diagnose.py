@@ -7,10 +7,10 @@ from typing import Any
 from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
 
-from skhp.inspection.diagnosis.examined_fit import Diagnosis, ExaminedFit, Finding, examined_fit
-from skhp.inspection.diagnosis.fit_rules import findings_of_fit
-from skhp.inspection.diagnosis.search_rules import findings_of_search
+from skhp.inspection.examined_fit import Diagnosis, ExaminedFit, Finding, examined_fit
+from skhp.inspection.fit_rules import findings_of_fit
 from skhp.inspection.search_results import search_results
+from skhp.inspection.search_rules import findings_of_search
 from skhp.inspection.training_history import fitted_network
 from skhp.inspection.value_text import public_name
 
