@@ -84,9 +84,9 @@ def compare(
         - "gradient_boosting": scikit-learn's histogram gradient boosting;
         - "dummy": the dummy of the tables.
 
-        The linear ones scale and impute their inputs (a sparse table is not centred) and do not
-        warn of their own convergence. All but the dummy one-hot encode what is not a number. An
-        estimator has the name of its class, or its key in a dict such as
+        The linear baselines scale and impute their inputs (a sparse table is not centred) and do
+        not warn of their own convergence. All but the dummy one-hot encode what is not a number. A
+        baseline that is an estimator is named after its class, or by its key in a dict such as
         ``{"forest": RandomForestClassifier()}``.
     cv : int, splitter or iterable, default=5
         A number of shuffled folds, stratified for classifiers. A splitter that shuffles gets a new

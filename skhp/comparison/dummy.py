@@ -53,8 +53,8 @@ def constant_answers(
 ) -> dict[str, Any]:
     """The estimators that always answer the same, by what they answer.
 
-    With more than two classes, only the most frequent one is answered, which is the best answer to
-    every named metric; `each_class` answers each of them.
+    With more than two classes, only the most frequent one is tried, which is the best answer to
+    every named metric; with `each_class`, all of them are tried.
     """
     if not for_classes:
         return {"the mean": DummyRegressor(), "the median": DummyRegressor(strategy="median")}

@@ -62,9 +62,9 @@ class Findings:
         """A sentence on what an estimator gains over the baseline, and how sure that is.
 
         It says "Gain" or "Loss" only where the corrected test, with Holm's adjustment for several
-        estimators, finds the difference clear. Otherwise it says how large a clear difference is at
-        this number of rows, and about how many rows would show the one found. Where the estimator
-        or the baseline is not better than the dummy, it says that, too.
+        estimators, finds the difference clear. Otherwise it says which difference this number of
+        rows could show, and about how many rows would show the difference that was found. Where the
+        estimator or the baseline is not better than the dummy, it says that, too.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class Findings:
 
 
 def _known(given: Any, labels: Mapping[str, str], key: Callable[[str], str], kind: str) -> str:
-    """The name that `given` is, or whose label it is, or that has the same `key`."""
+    """Find a name by itself, by its label, or by another spelling with the same `key`."""
     if isinstance(given, str):
         if given in labels:
             return given

@@ -58,7 +58,7 @@ def _seed_names(estimator: Any) -> list[str]:
     )
 
 
-# The training rows of each fit are a copy in memory.
+# Each fit keeps a copy of its training rows in memory.
 _MOST_CELLS_TOGETHER = 50_000_000
 
 

@@ -16,7 +16,7 @@ class ComparisonDisplay:
 
     Made by `Comparison.plot` or `from_comparison`, like scikit-learn's displays.
 
-    Errors and losses are drawn as positive numbers: left of the line is better.
+    For errors and losses, left of the line is better.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ class Comparison(Findings):
     """Scores of estimators and of a baseline on the same splits, as `skhp.compare` returns them.
 
     ``print(comparison)`` shows all of it in 80 columns, and a notebook shows it as tables. Both
-    show errors and losses as positive numbers. In the data frames they are negative, as scores of
-    scikit-learn are: greater is better.
+    show errors and losses as positive numbers. The data frames hold them negated, as scikit-learn's
+    scorers return them, so that greater is better.
 
     The row "dummy" has the best answer that ignores the inputs, for each metric: always the same
     class, the frequencies of the classes, or for regressors the mean or the median.

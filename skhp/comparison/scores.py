@@ -121,7 +121,7 @@ def natural_score(name: str, score: float) -> float:
 
 
 def natural_name(name: str) -> str:
-    """The name of a scorer beside its natural score: without "neg_"."""
+    """The name to print beside a natural score, without "neg_"."""
     return name.removeprefix("neg_").replace("_", " ") if name.startswith("neg_") else name
 
 

@@ -156,7 +156,8 @@ def underfitting(fit: ExaminedFit) -> Finding | None:
     if share < _NOTHING_LEARNT:
         return None
     parameter = fit.own_name("neurons")
-    advice = f"try {fit.larger_network}; if that changes nothing, the columns tell nothing"
+    useless = "the columns do not tell the target"
+    advice = f"try {fit.larger_network}; if that changes nothing, {useless}"
     for penalty, much in (("l2", _MUCH_L2), ("dropout", _MUCH_DROPOUT)):
         name = fit.own_name(penalty)
         value: Any = fit.parameters.get(name)

@@ -77,7 +77,7 @@ class SearchResults:
     scores: np.ndarray  # (n_candidates, n_folds); NaN where a fit failed, greater is better
     seconds: np.ndarray  # all fits of each candidate together
     pruned: np.ndarray  # which candidates ended early, and so cannot be the best
-    rounds: np.ndarray  # of halving; scores compare within a round only; else 0
+    rounds: np.ndarray  # the round of a halving search, in which scores compare; else 0
 
     @property
     def means(self) -> np.ndarray:
@@ -91,10 +91,7 @@ class SearchResults:
 
     @property
     def best(self) -> int | None:
-        """The first of the best candidates, in a halving search of the last round.
-
-        None if all failed.
-        """
+        """The first of the best candidates, of halving in the last round; None if all failed."""
         means = np.where(self.pruned | (self.rounds < self.rounds.max()), np.nan, self.means)
         return int(np.nanargmax(means)) if np.isfinite(means).any() else None
 

@@ -57,7 +57,7 @@ def greater_is_better(metric: str) -> bool | None:
 def layers_of(estimator: Any) -> Iterator[Any]:
     """An estimator and those nested in it, down to the one that was trained.
 
-    Searches, pipelines, and wrappers that transform a target or choose a threshold hold another.
+    Searches, pipelines and wrappers (of a target's transformation or a threshold) hold another one.
     """
     while True:
         yield estimator

@@ -61,7 +61,7 @@ def number_text(value: float) -> str:
 
 
 def decimals_of(numbers: np.ndarray, digits: int) -> int:
-    """The number of decimals with which the largest number has these significant digits."""
+    """The number of decimals at which the largest number has `digits` significant digits."""
     finite = np.abs(numbers[np.isfinite(numbers)])
     largest = float(finite.max()) if finite.size else 0.0
     return digits if largest == 0 else int(np.clip(digits - 1 - np.floor(np.log10(largest)), 0, 8))

@@ -149,7 +149,7 @@ def render_files(paths: Sequence[Path]) -> str:
 
 
 def first_free(path: Path) -> Path:
-    """The path with the first ending of -2, -3 and so on that does not exist."""
+    """The first of name-2, name-3 and so on that does not exist in the folder of a path."""
     path = path if path.name else path.absolute()
     others = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(2))
     return next(other for other in others if not os.path.lexists(other))
@@ -257,7 +257,7 @@ def pipeline_path(page: Path) -> Path:
 
 
 def write_page(study: Study, path: Path, overwrite: bool = False) -> Path:
-    """Write the report of the search, judged by the test rows, and the pipeline; return its path.
+    """Write the page, with scores on the test rows, and the pipeline; return the page's path.
 
     Without `overwrite`, a page that exists by now stays, and the new one goes to the first free one
     of name-2, name-3 and so on. If the system refuses, an OutputError is raised.

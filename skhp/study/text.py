@@ -176,7 +176,7 @@ def _missing_sentence(table: Table) -> str:
 
 
 class ScoreOnTestRows(NamedTuple):
-    """A score on the test rows, positive for losses too; NaN as deviation of a single repeat."""
+    """A score on the test rows, losses positive; the deviation of a single repeat is NaN."""
 
     title: str
     field: str

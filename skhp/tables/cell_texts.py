@@ -190,7 +190,7 @@ def refuse_lost_digits(
 
 def _loses_digits(value: object) -> bool:
     text = str(value).strip()
-    # Python takes long to read an int of so many digits, and a float cannot hold it.
+    # Python takes long to read such an int, and a float cannot hold it.
     return _WHOLE.fullmatch(text) is not None and (
         len(text) > _MOST_DIGITS or int(float(text)) != int(text)
     )

@@ -63,7 +63,7 @@ def _faults(column: pd.Series, codes: np.ndarray) -> Iterator[str]:
 
 
 def _class_decides_missing(is_known: np.ndarray, codes: np.ndarray) -> bool:
-    """Whether the class of a row decides, beyond chance, if its cell is missing."""
+    """Whether the class of a row tells, beyond chance, that its cell is missing."""
     all_rows, known = np.bincount(codes), np.bincount(codes[is_known], minlength=codes.max() + 1)
     if is_known.all() or not is_known.any():
         return False

@@ -28,8 +28,8 @@ class Imputation:
 class PlainCategories(TransformerMixin, BaseEstimator):
     """Categories of any type of pandas as plain objects, spelled as they were learned.
 
-    In the columns `merged`, spellings of one label, such as other blanks or case, are one category;
-    the texts `missing` mean a missing value.
+    In the columns `merged`, texts that differ only in spelling, such as in blanks or case, are one
+    category; the texts `missing` mean a missing value.
     """
 
     def __init__(self, merged: Sequence[str] = (), missing: Sequence[str] = ()) -> None:

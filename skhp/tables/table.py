@@ -44,7 +44,7 @@ class Table:
 
 
 def digits_table() -> Table:
-    """scikit-learn's handwritten digits, with "is it an 8?" as target, which 10% are."""
+    """scikit-learn's handwritten digits with the target "is it an 8?", true of 10%."""
     digits = load_digits(as_frame=True)
     is_an_8 = digits.target.eq(8).map({True: "yes", False: "no"})
     target = encode_target(is_an_8, "is it an 8?")

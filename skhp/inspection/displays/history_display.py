@@ -43,7 +43,7 @@ class HistoryDisplay:
         The curve of the training rows, then that of the validation rows, if recorded.
     best_epoch_line_ : matplotlib Line2D or None
         At the best epoch; for several fits, at the median of their best epochs. The best epoch is
-        the one whose weights were kept. If nothing chose it, it is the best epoch of the validation
+        the one whose weights were kept or, if no epoch was chosen, the best one of the validation
         curve that is drawn.
     bands_ : list of matplotlib PolyCollection
         One for each line; empty for a single fit.

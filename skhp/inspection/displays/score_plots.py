@@ -166,7 +166,7 @@ _READABLE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5
 _VALUE_LETTER = 0.07
 _NAME_LETTER = 0.085
 _VALUE_HEIGHT = 0.19
-# Of more values than this, only some are written, so that the lines between them can be seen.
+# With more values, only some are written, so that the lines between them can be seen.
 _FEW_VALUES = 8
 
 

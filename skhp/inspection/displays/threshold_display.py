@@ -23,7 +23,7 @@ class ThresholdDisplay:
     """Precision, recall and F1 of a class over the threshold of its probability.
 
     It is recommended to create a display by :meth:`from_estimator` or :meth:`from_predictions`. Try
-    a threshold that you choose by the picture on other rows than the picture was drawn for.
+    a threshold that you choose by the picture on rows that it was not drawn for.
 
     Parameters
     ----------

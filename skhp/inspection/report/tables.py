@@ -164,7 +164,7 @@ def _innermost(search: Any) -> Any:
 def _explanations(
     search: Any, results: SearchResults, network: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    """For settings of the search whose value does not show their effect, the effect in words."""
+    """The effect, in words, of settings of the search whose value does not show it."""
     if isinstance(search.scoring, str | None) and value_text(search.scoring).strip("'") != (
         results.metric_title
     ):
