@@ -35,12 +35,12 @@ if TYPE_CHECKING:
         NonFiniteLossWarning,
         RareClassWarning,
     )
-    from skhp.inspection.diagnosis.diagnose import diagnose
-    from skhp.inspection.diagnosis.examined_fit import Diagnosis, Finding
+    from skhp.inspection.diagnose import diagnose
     from skhp.inspection.displays.history_display import HistoryDisplay
     from skhp.inspection.displays.search_display import SearchDisplay
     from skhp.inspection.displays.search_history_display import SearchHistoryDisplay
     from skhp.inspection.displays.threshold_display import ThresholdDisplay
+    from skhp.inspection.examined_fit import Diagnosis, Finding
     from skhp.search.bayes import BayesSearchCV
     from skhp.search.grid import GridSearchCV
     from skhp.search.halving import HalvingGridSearchCV, HalvingRandomSearchCV
@@ -92,8 +92,8 @@ _MODULE_OF = {
     "CannotJoinError": "skhp.exceptions",
     "Comparison": "skhp.comparison.result",
     "ComparisonDisplay": "skhp.comparison.result",
-    "Diagnosis": "skhp.inspection.diagnosis.examined_fit",
-    "Finding": "skhp.inspection.diagnosis.examined_fit",
+    "Diagnosis": "skhp.inspection.examined_fit",
+    "Finding": "skhp.inspection.examined_fit",
     "GridSearchCV": "skhp.search.grid",
     "HalvingGridSearchCV": "skhp.search.halving",
     "HalvingRandomSearchCV": "skhp.search.halving",
@@ -117,7 +117,7 @@ _MODULE_OF = {
     "TPESearchCV": "skhp.search.tpe",
     "ThresholdDisplay": "skhp.inspection.displays.threshold_display",
     "compare": "skhp.comparison.compare",
-    "diagnose": "skhp.inspection.diagnosis.diagnose",
+    "diagnose": "skhp.inspection.diagnose",
     "suggest_search_space": "skhp.search.space.suggested_space",
 }
 
