@@ -123,7 +123,7 @@ def test_a_table_becomes_a_page(tmp_path, monkeypatch, capsys):
         (["-o", "no/where.html"], "no directory .*no'", "make it, or choose another --out"),
         (["-o", ""], "the path is empty", "give the path"),
         (["-o", "x" * 300], "cannot be written to .File name too long", "choose another --out"),
-        (["-o", "./t.csv"], "'t.csv' is read", "choose another --out"),
+        (["-o", "./t.csv"], "'t.csv' is an input", "choose another --out"),
         (["-o", "j", "--journal", "j"], "'j' is an input or the journal", "choose another --out"),
         (["--target", "stat"], "no column 'stat'", "Did you mean 'state'"),
         (["--folds", "1"], "folds is 1", "at least 2"),
