@@ -127,7 +127,7 @@ class LayeredNetwork:
         layers = self.layers
         if until_logits and isinstance(layers[-1], ActivationLayer):
             layers = layers[:-1]
-        shared, values = True, x[:, None]
+        shared, values = True, tf.expand_dims(x, 1)
         after: list[Tensor] = []
         for layer in layers:
             drops = layer.noise_shape is not None
@@ -192,8 +192,10 @@ def layered_network(model: keras.Model) -> LayeredNetwork:
 
 def _sums(loss: RowSums, outputs: Tensor, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     _, y, *weights_of_rows = rows
-    y = tf.repeat(y[:, None], outputs.shape[1], axis=1)
-    return loss(y, outputs, *(weight[:, None] for weight in weights_of_rows))
+    # TensorFlow's `repeat` takes 20 operations for this, and each takes a while to trace.
+    copies = (1, outputs.shape[1], *(1,) * (y.shape.rank - 1))
+    y = tf.tile(tf.expand_dims(y, 1), copies)
+    return loss(y, outputs, *(tf.expand_dims(weight, 1) for weight in weights_of_rows))
 
 
 def _parts(tensor: Tensor, shapes: Shapes) -> Iterator[Tensor]:
