@@ -128,6 +128,10 @@ class Layer:
         """What a training step over this number of rows costs for one member."""
         return weighted_cost(self.weight_shapes, 1, rows)
 
+    def turns(self, input_shape: tuple[int, ...]) -> int:
+        """How often operations have to wait for others, beyond those of one layer of vectors."""
+        return 0
+
     def without_width(self) -> Layer:
         """Equal for layers that differ in the number of their units alone."""
         return self
