@@ -58,7 +58,13 @@ def refuse_ragged(X: Any) -> None:
 
 
 def _refuse_dimensions(name: str, X: Any, tokens: bool) -> None:
-    shape = np.shape(X) if not hasattr(X, "shape") else tuple(X.shape)
+    try:
+        shape = tuple(X.shape) if hasattr(X, "shape") else np.asarray(X).shape
+    except ValueError as error:
+        raise ValueError(
+            f"X cannot be made an array of series: {error}. Expected the shape (n_samples, steps, "
+            "channels), with the same number of channels in each step."
+        ) from None
     if tokens and len(shape) > 2:
         raise ValueError(
             f"X has the shape {shape}, but with embedding_dim set {name} takes whole numbers of "
