@@ -168,7 +168,7 @@ def test_other_rows_than_in_fit_are_refused():
             fitted.predict(rows)
     tokens = classifier(epochs=1).fit(TOKENS, LABELS)
     with pytest.raises(
-        ValueError, match=r"the token 9 in row 0, step 0, .* seen in fit, of size 9"
+        ValueError, match=r"the token 9 in row 0, .* seen in fit, of size 9"
     ):
         tokens.predict([[9, 0, 0, 0, 0, 0, 0]])
     with pytest.raises(ValueError, match="the token 9"):
