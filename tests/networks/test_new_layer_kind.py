@@ -281,9 +281,15 @@ def test_rows_may_have_any_number_of_axes(engine, regression):
         assert folded.model_.input_shape == (None, folded.height, 4 // folded.height)
 
 
-@pytest.mark.parametrize(
-    "kind", [DenseDescription(1), DropoutDescription(0.5), BatchNormalizationDescription()]
-)
-def test_layers_of_vectors_refuse_other_rows(kind):
+def test_a_layer_of_vectors_refuses_other_rows():
+    kind = BatchNormalizationDescription()
     with pytest.raises(InvalidParameterError, match=r"rows of the shape \(2, 3\): put a layer"):
         network_size(NetworkDescription((2, 3), (kind,), "regression"))
+
+
+def test_dense_layers_and_dropout_take_each_step_of_a_series():
+    layers = (DropoutDescription(0.5), DenseDescription(4), DenseDescription(1))
+    network = network_of(NetworkDescription((2, 3), layers, "regression"))
+    assert network.weight_shapes == ((3, 4), (4,), (4, 1), (1,))
+    assert network.noise_shapes == ((2, 3),)
+    assert network.output_shape == (2, 1)

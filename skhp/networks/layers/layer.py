@@ -171,7 +171,7 @@ class _Reading(NamedTuple):
     takes_mask: bool = False
 
 
-_READINGS: dict[type, _Reading] = {keras.layers.InputLayer: _Reading(lambda layer: ())}
+_READERS: dict[type, _Reading] = {keras.layers.InputLayer: _Reading(lambda layer: ())}
 
 
 def reads(
@@ -188,7 +188,7 @@ def reads(
     """
 
     def register(reader: LayerReader) -> LayerReader:
-        _READINGS[kind] = _Reading(reader, takes_mask)
+        _READERS[kind] = _Reading(reader, takes_mask)
         if rates is not None:
             DROPOUT_RATES[kind] = rates
         return reader
@@ -202,7 +202,7 @@ def read_layer(layer: keras.layers.Layer, masked: bool = False) -> Sequence[Laye
         raise CannotJoinError(f"the layer {layer.name!r} is frozen (trainable=False).")
     if getattr(layer, "activity_regularizer", None) is not None:
         raise CannotJoinError(f"the layer {layer.name!r} has an activity regulariser.")
-    reading = _READINGS.get(type(layer))
+    reading = _READERS.get(type(layer))
     if reading is None:
         raise no_batched_form(layer)
     if masked and not reading.takes_mask:
