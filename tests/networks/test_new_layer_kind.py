@@ -282,7 +282,7 @@ def test_rows_may_have_any_number_of_axes(engine, regression):
 
 
 @pytest.mark.parametrize(
-    "kind", [DenseDescription(1), DropoutDescription(0.5), BatchNormalizationDescription()]
+    "kind", [DenseDescription(1), DropoutDescription(0.5)]
 )
 def test_layers_of_vectors_refuse_other_rows(kind):
     with pytest.raises(InvalidParameterError, match=r"rows of the shape \(2, 3\): put a layer"):

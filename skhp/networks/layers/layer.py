@@ -60,6 +60,11 @@ class Layer:
         Whether the rows of a batch have an influence on one another in training.
     compiles : bool
         Whether XLA can compile it; a kernel of TensorFlow's own may have no form there.
+    keeps_order : bool
+        Whether larger values of a channel come out as larger ones, so that a maximum may be taken
+        before it.
+    takes_maximum : bool
+        Whether it is the maximum over places of a channel.
     """
 
     weight_shapes: Shapes = ()
@@ -68,6 +73,8 @@ class Layer:
     keeps_zeros: bool = False
     rows_meet: bool = False
     compiles: bool = True
+    keeps_order: bool = False
+    takes_maximum: bool = False
 
     def apply(
         self,
