@@ -189,12 +189,19 @@ class NetworkNumbers:
     l2: tuple[float, ...]
 
 
+# The dropout rate of each noise that the layers of a class of Keras have.
+DROPOUT_RATES: dict[type, Callable[[Any], tuple[float, ...]]] = {}
+
+
 def network_numbers(model: keras.Model) -> NetworkNumbers:
     """Dropout rates and penalties of a Keras model."""
     penalties = [_penalty(variable.regularizer) for variable in model.trainable_variables]
     return NetworkNumbers(
         dropout=tuple(
-            float(layer.rate) for layer in model.layers if type(layer) is keras.layers.Dropout
+            rate
+            for layer in model.layers
+            if type(layer) in DROPOUT_RATES
+            for rate in DROPOUT_RATES[type(layer)](layer)
         ),
         l1=tuple(l1 for l1, _ in penalties),
         l2=tuple(l2 for _, l2 in penalties),

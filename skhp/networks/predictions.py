@@ -46,7 +46,7 @@ def logits(model: keras.Model, X: np.ndarray) -> np.ndarray:
         padded = np.pad(block, [(0, -len(block) % _TILE), *[(0, 0)] * (block.ndim - 1)])
         values = keras.ops.convert_to_tensor(padded)
         for layer in layers[: last + 1]:
-            values = layer(values, training=False)
+            values = layer(values)
         blocks.append(keras.ops.convert_to_numpy(values)[: len(block)])
     return np.concatenate(blocks).astype(np.float64)
 

@@ -171,9 +171,7 @@ def test_outputs_gradients_and_states_are_those_of_keras(build):
 
 
 def test_padding_rows_have_no_part_in_the_moments_of_images():
-    network = layered_network(
-        images(conv(), LAYERS.BatchNormalization, conv(2, size=1), *HEAD)()
-    )
+    network = layered_network(images(conv(), LAYERS.BatchNormalization, conv(2, size=1), *HEAD)())
     weights, state = members(network)
     x = np.random.default_rng(0).normal(size=(STREAMS, ROWS, *IMAGE)).astype(np.float32)
     padded = np.concatenate([x, np.full((STREAMS, 2, *IMAGE), 7, np.float32)], axis=1)
@@ -209,7 +207,10 @@ def test_padding_rows_have_no_part_in_the_moments_of_images():
         (images(lambda: LAYERS.SeparableConv2D(2, 3), *HEAD), "no batched form"),
         (images(lambda: LAYERS.Conv2DTranspose(2, 3), *HEAD), "no batched form"),
         (images(conv(trainable=False), *HEAD), "frozen"),
-        (images(conv(), LAYERS.GlobalMaxPooling2D, shape=(None, None, 1)), "no fixed shape"),
+        (
+            images(conv(), LAYERS.GlobalMaxPooling2D, shape=(None, None, 1)),
+            "no length of their own",
+        ),
     ],
 )
 def test_what_has_no_exact_form_is_refused(build, reason):

@@ -105,9 +105,7 @@ class ConvolutionLayer(Layer):
         convolved = tf.stack(
             [
                 self._convolved(rows, own)
-                for of_stream, kernels in zip(
-                    tf.unstack(values), tf.unstack(kernel), strict=True
-                )
+                for of_stream, kernels in zip(tf.unstack(values), tf.unstack(kernel), strict=True)
                 for rows, own in zip(
                     tf.unstack(of_stream) * (candidates // values.shape[1]),
                     tf.unstack(kernels),
