@@ -42,7 +42,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skhp import KerasClassifier, KerasMLPClassifier, KerasMLPRegressor, KerasRegressor
+from skhp import (
+    KerasClassifier,
+    KerasCNNClassifier,
+    KerasCNNRegressor,
+    KerasMLPClassifier,
+    KerasMLPRegressor,
+    KerasRegressor,
+)
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
 # Batches of all rows without an inner split: the setting in which a whole-number sample weight is
@@ -69,6 +76,15 @@ CLASSIFIERS = [
         verbose=0,
     ),
     STOPPING,
+    KerasCNNClassifier(
+        hidden_layers=1,
+        filters=4,
+        neurons=8,
+        learning_rate=0.03,
+        epochs=40,
+        batch_size="full",
+        early_stopping=False,
+    ),
 ]
 REGRESSORS = [
     KerasMLPRegressor(
@@ -81,6 +97,15 @@ REGRESSORS = [
         epochs=120,
         batch_size=-1,
         verbose=0,
+    ),
+    KerasCNNRegressor(
+        hidden_layers=1,
+        filters=4,
+        neurons=8,
+        learning_rate=0.03,
+        epochs=120,
+        batch_size="full",
+        early_stopping=False,
     ),
 ]
 ESTIMATORS = CLASSIFIERS + REGRESSORS

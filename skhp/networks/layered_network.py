@@ -87,9 +87,13 @@ class LayeredNetwork:
         return self.input_shape, tuple(kept), self.output_shape
 
     @property
-    def dropout_places(self) -> tuple[int, ...]:
-        """Where in the stack its layers with dropout are."""
-        return tuple(k for k, layer in enumerate(self.layers) if layer.noise_shape is not None)
+    def dropout_places(self) -> tuple[tuple[int, str], ...]:
+        """Where in the stack its layers with noise are, and what they are but for their width."""
+        return tuple(
+            (place, repr(layer.without_width()))
+            for place, layer in enumerate(self.layers)
+            if layer.noise_shape is not None
+        )
 
     @property
     def _can_widen(self) -> bool:

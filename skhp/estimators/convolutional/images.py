@@ -33,7 +33,8 @@ def checked_images(
     """
     name = type(estimator).__name__
     refuse_ragged_images(X, name)
-    dimensions = len(X.shape) if hasattr(X, "shape") else np.ndim(X)
+    given = tuple(X.shape) if hasattr(X, "shape") else np.asarray(X).shape
+    dimensions = len(given)
     if dimensions <= 2:
         rows = checked_features(estimator, X, first=expected is None)
         shape = image_shape or (1, rows.shape[1], 1)
@@ -45,7 +46,6 @@ def checked_images(
             )
         images = rows.reshape(len(rows), *shape)
     else:
-        given = tuple(np.shape(X))
         if dimensions not in (3, 4):
             raise ValueError(
                 f"X has {dimensions} dimensions, in the shape {given}, but {name} takes images of "
@@ -71,7 +71,7 @@ def checked_images(
         images = rows.reshape(len(rows), *shape)
     if expected is not None and images.shape[1:] != expected:
         raise ValueError(
-            f"X has the shape {np.shape(X)}, which is read as images of the shape "
+            f"X has the shape {given}, which is read as images of the shape "
             f"{images.shape[1:]} (height, width, channels), but {name} is expecting images of the "
             f"shape {expected}, as in fit. Give images as in fit, or set image_shape and fit anew."
         )
