@@ -37,3 +37,17 @@ def test_rare_classes(capsys, tmp_path, monkeypatch):
     assert re.search(r"F1 of network is [\d.]+ higher .* over 30 repeats", verdict)
     assert (tmp_path / "history.svg").stat().st_size > 1000
     assert names["brier"]["calibrated"] < names["brier"]["as trained"]
+
+
+@pytest.mark.slow
+def test_series(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run_page("series.md")
+    assert names["error"] < 0.8 * names["last_value"]
+    assert names["error"] < 0.8 * names["ridge"]
+    # The large network learns the rows by heart, and the small one with dropout does not.
+    assert names["of_large"][1] > 5 * names["of_large"][0]
+    assert names["of_dropped"][1] < 2 * names["of_dropped"][0]
+    assert names["of_dropped"][1] < names["of_large"][1]
+    assert (tmp_path / "series.svg").stat().st_size > 1000
+    assert len(names["future"]) == 5
