@@ -186,7 +186,7 @@ def with_metric_rows(
     """Rows held out, with what a metric of ours is computed of, or a `CannotJoinError`."""
     if validation is None:
         raise CannotJoinError("the rows held out are something that only Keras reads.")
-    weight = np.ones(len(validation.X)) if watched.weight is None else watched.weight
+    weight = np.ones(validation.n_rows) if watched.weight is None else watched.weight
     given = validation.metric_weight
     if any(metric.weighted for metric in metrics) and not (
         given is not None and np.allclose(given * weight.sum(), weight * given.sum())

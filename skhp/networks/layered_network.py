@@ -119,6 +119,7 @@ class LayeredNetwork:
         noise: Sequence[Tensor] = (),
         dropout: Sequence[Tensor] = (),
         until_logits: bool = False,
+        running: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """As `Network.outputs`; `until_logits` leaves the last activation out."""
         own_weights = _parts(weights, self.weight_shapes)
@@ -152,6 +153,7 @@ class LayeredNetwork:
         present: Tensor,
         noise: Sequence[Tensor],
         dropout: Sequence[Tensor],
+        running: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
         """As `Network.loss_gradient`."""
         with tf.GradientTape() as tape:
@@ -171,7 +173,13 @@ class LayeredNetwork:
         return tape.gradient(total, weights), sums, state
 
     def row_sums(
-        self, weights: Tensor, state: Tensor, rows: tuple[Tensor, ...], *, loss: RowSums
+        self,
+        weights: Tensor,
+        state: Tensor,
+        rows: tuple[Tensor, ...],
+        *,
+        loss: RowSums,
+        running: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """As `Network.row_sums`."""
         outputs, _ = self.outputs(weights, state, rows[0], training=False)

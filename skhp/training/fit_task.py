@@ -116,7 +116,7 @@ class FitTask:
     def batch_size(self) -> int:
         """Rows in a batch; `WHOLE_BATCH` for all rows, so that those of every fold are the same."""
         size = self.plan.batch_size
-        return WHOLE_BATCH if size >= len(self.rows.X) else size
+        return WHOLE_BATCH if size >= self.rows.n_rows else size
 
     @property
     def shares_batches(self) -> bool:
@@ -136,9 +136,7 @@ class FitTask:
             self.loss,
             self.row_metrics,
             self.update.rule,
-            self.rows.X.dtype,
-            self.rows.y.dtype,
-            self.rows.y.shape[1:],
+            self.rows.form,
             None if validation is None else plan.metric and (plan.metric.name, plan.metric.takes),
             plan.watched,
             plan.greater_is_better,

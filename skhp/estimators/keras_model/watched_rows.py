@@ -23,7 +23,6 @@ from skhp.estimators.early_stopping import (
 )
 from skhp.estimators.keras_model.arguments import predicts_in_its_own_way, rows_at_once
 from skhp.estimators.keras_model.model_wrapper import metric_name
-from skhp.estimators.keras_model.preparation import compiled_metrics
 from skhp.estimators.keras_model.wrapped_rows import (
     CheckedFit,
     PartedRows,
@@ -34,6 +33,7 @@ from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.predictions import model_outputs
 from skhp.objectives.metrics import Metric
 from skhp.training.keras_fit import as_model_inputs
+from skhp.training.model_objective import compiled_metrics
 
 
 class WatchedWrapper(RepairedWrapper):
