@@ -75,9 +75,11 @@ class FusedLSTM(keras.layers.LSTM):
         by_step = tf.transpose(sequences, (1, 0, 2))
         if self.go_backwards:
             by_step = by_step[::-1]
+        state, memory = initial_state
         states, memories = lstm_series(
             by_step,
-            *initial_state,
+            state,
+            memory,
             tf.convert_to_tensor(cell.kernel),
             tf.convert_to_tensor(cell.recurrent_kernel),
             tf.convert_to_tensor(cell.bias),

@@ -35,7 +35,9 @@ def network_of_model(model: keras.Model, x: Any) -> Network:
         twin = model_twin(model, x)
     except Exception as error:
         raise refusal(model, error) from None
-    return VectorizedModel(twin) if vectorizes(model, twin) else CalledNetwork(twin)
+    if vectorizes(model, twin):
+        return VectorizedModel(twin.key_without_rates, twin)
+    return CalledNetwork(twin)
 
 
 def state_of_model(model: keras.Model, network: Network) -> np.ndarray:

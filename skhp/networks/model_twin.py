@@ -44,6 +44,8 @@ class ModelTwin:
 
     Attributes
     ----------
+    key_without_rates : hashable
+        Equal for models that differ in nothing but which of their Dropout layers drop nothing.
     rows_meet : bool
         Whether outputs for prediction depend on the other rows of a batch.
     sparse : tuple of bool
@@ -55,6 +57,7 @@ class ModelTwin:
     """
 
     key: Hashable
+    key_without_rates: Hashable = field(compare=False)
     model: keras.Model = field(compare=False, repr=False)
     rows_meet: bool = field(compare=False)
     sparse: tuple[bool, ...] = field(compare=False)
@@ -112,6 +115,13 @@ def configuration_key(configuration: Any, custom: dict[str, Any], x: Any) -> Has
     named = tuple((name, custom[name]) for name in sorted(custom) if f'"{name}"' in text)
     rows = keras.tree.map_structure(lambda array: (array.dtype.str, array.shape[1:]), x)
     return text, named, repr(rows)
+
+
+def _key_without_rates(configuration: Any, custom: dict[str, Any], x: Any) -> Hashable:
+    alike = copy.deepcopy(configuration)
+    for entry in _entries(alike, MemberDropout.__name__):
+        entry["config"]["rate"] = 0.5
+    return configuration_key(alike, custom, x)
 
 
 def quiet_seeds() -> Any:
@@ -243,6 +253,7 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
     first = keras.tree.map_structure(lambda values: values[:1], outputs)
     return ModelTwin(
         key,
+        _key_without_rates(configuration, custom_objects(model), x),
         twin,
         rows_meet=not _close(alone, first),
         sparse=tuple(isinstance(gradient, tf.IndexedSlices) for gradient in gradients),

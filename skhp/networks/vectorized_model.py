@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -75,12 +75,13 @@ def vectorizes(model: keras.Model, twin: ModelTwin) -> bool:
 
 @dataclass(frozen=True)
 class VectorizedModel:
-    """A model as one function of weights and rows; two with equal twins can share a program.
+    """A model as one function of weights and rows; two with equal keys can share a program.
 
     It is a `skhp.networks.Network`.
     """
 
-    twin: ModelTwin
+    key: Hashable
+    twin: ModelTwin = field(compare=False)
 
     state_shapes = ()
     shares_batches = True

@@ -110,6 +110,10 @@ class SumOfLosses:
         """What the loss of a batch is divided by, the same for all."""
         return next(loss.divisor for loss in self.losses if loss is not None)
 
+    def parted(self) -> tuple[SumOfLosses, tuple[float, ...]]:
+        """The loss itself, as none of its numbers may differ."""
+        return self, ()
+
     def total(
         self, y: Any, outputs: Any, weight: Tensor, numbers: tuple[Tensor, ...] = ()
     ) -> Tensor:

@@ -237,7 +237,11 @@ def steady(rate):
 
 CASES = {
     "perceptron": Case(lambda: stack(L.Dense(5, activation="relu"), L.Dense(1)), way="layered"),
+    "weighted loss": Case(
+        lambda: stack(L.Dense(1)), compiled={"loss_weights": [0.5]}, way="layered"
+    ),
     "skip": Case(lambda: skip(), way="vectorized"),
+    "nothing left": Case(lambda: stack(L.Dropout(1.0), L.Dense(1))),
     "text by convolution": Case(
         text_by_convolution, (12,), tokens=20, loss="binary_crossentropy", targets="binary"
     ),

@@ -17,7 +17,7 @@ from skhp.exceptions import CannotJoinError
 from skhp.networks.called_network import CalledNetwork
 from skhp.networks.model_network import network_of_model, set_state_of_model, state_of_model
 from skhp.networks.network import Network, flattened, network_numbers, unflattened
-from skhp.objectives.losses import RowLoss
+from skhp.objectives.losses import RowLoss, SumOfLosses
 from skhp.population.handover import prepared_once
 from skhp.training.fit_task import EpochObserver, FitTask, TrainingPlan
 from skhp.training.model_objective import ModelObjective, objective_of
@@ -61,7 +61,8 @@ def custom_fit_task(
     refuse_model(model)
     X = _as_input(model, rows.X)
     objective = objective_of(model, X, rows.y)
-    y, metrics, loss = objective.targets(rows.y), objective.metrics, objective.loss
+    y, metrics = objective.targets(rows.y), objective.metrics
+    loss: RowLoss | SumOfLosses = objective.loss
     network = network_of_model(model, X)
     loss_numbers: tuple[float, ...] = ()
     if network.varies_loss:
