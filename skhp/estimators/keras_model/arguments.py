@@ -175,10 +175,20 @@ def refuse_learning_rate(model: keras.Model) -> None:
         )
 
 
-def refuse_one_table(model: keras.Model, inputs: Any) -> None:
-    """Raise if a model of several inputs is to be given one table."""
+def refuse_inputs(model: keras.Model, inputs: Any) -> None:
+    """Raise if a model is to be given other inputs than it has."""
     # A model that is built by its first batch has none yet.
     names = [given.name for given in getattr(model, "inputs", None) or ()]
+    if names and isinstance(inputs, dict) and set(names) != set(inputs):
+        raise ValueError(
+            f"The model has the inputs {', '.join(sorted(names))}, and is given "
+            f"{', '.join(sorted(inputs))}. Name each keras.Input, as keras.Input((4,), "
+            'name="numbers"), and give the same names.'
+        )
+    if names and isinstance(inputs, tuple) and len(inputs) != len(names):
+        raise ValueError(
+            f"The model has {len(names)} inputs, {', '.join(names)}, and is given {len(inputs)}."
+        )
     if len(names) > 1 and isinstance(inputs, np.ndarray):
         raise ValueError(
             f"The model has {len(names)} inputs, {', '.join(names)}, and X is one table. "

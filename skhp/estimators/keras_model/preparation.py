@@ -285,6 +285,7 @@ def _digest(*records: Any) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for record in records:
         for value in () if record is None else vars(record).values():
+            digest.update(repr(sorted(value)).encode() if isinstance(value, dict) else b"")
             for part in keras.tree.flatten(value):
                 array = np.ascontiguousarray(part) if part is not None else np.zeros(0)
                 digest.update(f"{array.dtype.str}{array.shape}".encode())

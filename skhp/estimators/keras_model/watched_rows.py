@@ -137,7 +137,7 @@ class WatchedWrapper(RepairedWrapper):
             # Not of the form that the estimator was fitted on: encoded by the user already.
             X, _ = self._validate_data(X)
             targets = as_model_inputs(y)
-        return as_model_inputs(self.feature_encoder_.transform(X)), targets, *weight
+        return self._model_inputs(X), targets, *weight
 
     def _note_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Keep those that the user gave."""

@@ -13,6 +13,7 @@ from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS
 from skhp.estimators.keras_model.routed_parameters import RoutedParametersMixin
 from skhp.estimators.parameters import keeps_parameters
+from skhp.estimators.several_inputs import InputColumns
 
 Model: TypeAlias = keras.Model | Callable[..., keras.Model] | None
 
@@ -61,10 +62,16 @@ min_delta : float
 engine : {"auto", "population", "keras"}
     What trains the model: the compiled program that trains whole populations, and a lone fit as
     a cohort of one, or Keras' own ``fit``. "auto" takes Keras where the model cannot join a
-    population (it has callbacks other than EarlyStopping, layers that TensorFlow cannot
-    vectorise, metrics that are not means over rows, ...), and logs why at level INFO of the
+    population (it has callbacks other than EarlyStopping, a `train_step` of its own, metrics that
+    are not means over rows, ...), and logs why at level INFO of the
     logger "skhp"; "population" raises a `CannotJoinError` there.
-    Weights agree to rounding, but for dropout, whose noise the two draw differently.
+    Weights agree to rounding, but for dropout between layers that a population knows as its own,
+    whose noise the two draw differently.
+input_columns : dict or None
+    For a model of several inputs, the columns of a table that make each of them, by the names of
+    the inputs: ``{"numbers": ["age", "height"], "kinds": ["city"]}``. Columns are names or
+    positions, counted from 0. So folds, searches and pipelines cut one table. A dict or list of
+    arrays can be given to `fit` as `X`, too, without this parameter.
 **kwargs : dict
     Parameters of the build function, and parameters with a prefix that tells where they go:
     ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
@@ -121,6 +128,7 @@ _CONSTRAINTS: dict[str, Any] = {
     "class_weight": [dict, list, StrOptions({"balanced"}), None],
     "random_state": ["random_state"],
     "run_eagerly": ["boolean"],
+    "input_columns": [dict, None],
     "warm_start": ["boolean"],
 }
 
@@ -155,5 +163,6 @@ class WrapperParameters(RoutedParametersMixin):
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
         engine: str = "auto",
+        input_columns: InputColumns | None = None,
         **kwargs: Any,
     ) -> None: ...
