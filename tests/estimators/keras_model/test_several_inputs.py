@@ -83,7 +83,7 @@ def test_a_search_over_a_pipeline_cuts_the_table():
     network = estimator(input_columns={"numbers": [0, 1, 2], "kinds": [3, 4]})
     grid = {"kerasclassifier__units": [2, 3], "kerasclassifier__epochs": [1, 2]}
     search = skhp.GridSearchCV(
-        make_pipeline(prepared, network), grid, cv=KFold(2), error_score="raise"
+        make_pipeline(prepared, network), grid, cv=KFold(2), scoring="accuracy"
     )
     search.fit(texts, y)
     assert search.population_report_.n_together == 8
