@@ -85,8 +85,7 @@ class CalledNetwork:
             raise ValueError("A CalledNetwork does not know its logits; ask for its outputs.")
 
         def called(member: _Member) -> Any:
-            outputs, after = self._called(member, member.of_stream(x), training)
-            return outputs, after
+            return self._called(member, member.of_stream(x), training)[:2]
 
         return self._for_members(called, _Members(weights, state, dropout, present, running))
 
@@ -101,6 +100,7 @@ class CalledNetwork:
         noise: Sequence[Tensor],
         dropout: Sequence[Tensor],
         running: Tensor | None = None,
+        divisor: Tensor | None = None,
     ) -> tuple[Tensor | RowwiseGradient, tuple[Tensor, ...], Tensor]:
         """As `Network.loss_gradient`."""
 
@@ -108,10 +108,13 @@ class CalledNetwork:
             x, y, *weights_of_rows = member.of_stream(rows)
             with tf.GradientTape() as tape:
                 tape.watch(member.weights)
-                outputs, after = self._called(member, x, True)
-                sums = loss(y, outputs, *weights_of_rows)
-            parts = tape.gradient(sums[0], member.weights)
-            return self._flat_gradient(parts), sums, after
+                outputs, after, added = self._called(member, x, True)
+                total, *counted = loss(y, outputs, *weights_of_rows)
+                if self.twin.adds_losses and divisor is not None:
+                    # It is divided with the sum over the rows.
+                    total += added * divisor[member.stream]
+            parts = tape.gradient(total, member.weights)
+            return self._flat_gradient(parts), (total, *counted), after
 
         return self._for_members(gradient, _Members(weights, state, dropout, present, running))
 
@@ -128,7 +131,9 @@ class CalledNetwork:
 
         def sums(member: _Member) -> Any:
             x, y, *weights_of_rows = member.of_stream(rows)
-            return loss(y, self._called(member, x, False)[0], *weights_of_rows)
+            outputs, _, added = self._called(member, x, False)
+            total, *counted = loss(y, outputs, *weights_of_rows)
+            return total + added, *counted
 
         return self._for_members(sums, _Members(weights, state, (), None, running))
 
@@ -136,17 +141,15 @@ class CalledNetwork:
         with self.twin.lock:
             return members.mapped(lambda number: function(members.member(number, self)))
 
-    def _called(self, member: _Member, x: Any, training: bool) -> tuple[Any, Tensor]:
-        """Outputs and the state after."""
+    def _called(self, member: _Member, x: Any, training: bool) -> tuple[Any, Tensor, Tensor]:
+        """Outputs, the state after, and the sum of the losses that the model adds."""
         variables = self.twin.model.non_trainable_variables
         held = [
             decoded_in_graph(variable, value)
             for variable, value in zip(variables, member.state, strict=True)
         ]
         with member_dropout(member.dropout):
-            outputs, after = self.twin.model.stateless_call(
-                member.weights, held, x, training=training
-            )
+            outputs, after, added = self.twin.called(member.weights, held, x, training)
         moved = [
             # A variable that nothing was assigned to is still the tensor that was given.
             before if value is given else encoded_in_graph(variable, value)
@@ -154,7 +157,7 @@ class CalledNetwork:
                 variables, member.state, held, after, strict=True
             )
         ]
-        return outputs, _flat(moved)
+        return outputs, _flat(moved), added
 
     def _flat_gradient(self, parts: Sequence[Any]) -> Tensor | RowwiseGradient:
         # Weights that play no part have no gradient.

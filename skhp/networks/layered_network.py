@@ -154,6 +154,7 @@ class LayeredNetwork:
         noise: Sequence[Tensor],
         dropout: Sequence[Tensor],
         running: Tensor | None = None,
+        divisor: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
         """As `Network.loss_gradient`."""
         with tf.GradientTape() as tape:

@@ -47,7 +47,10 @@ class ModelTwin:
     key_without_rates : hashable
         Equal for models that differ in nothing but which of their Dropout layers drop nothing.
     rows_meet : bool
-        Whether outputs for prediction depend on the other rows of a batch.
+        Whether outputs for prediction depend on the other rows of a batch, or losses that the model
+        adds are not a mean over rows.
+    adds_losses : bool
+        Whether the model adds losses to the one that it is compiled with.
     sparse : tuple of bool
         For each trainable weight, whether Keras' optimizers get its gradient row by row.
     idle : bool
@@ -60,6 +63,7 @@ class ModelTwin:
     key_without_rates: Hashable = field(compare=False)
     model: keras.Model = field(compare=False, repr=False)
     rows_meet: bool = field(compare=False)
+    adds_losses: bool = field(compare=False)
     sparse: tuple[bool, ...] = field(compare=False)
     idle: bool = field(compare=False)
     uses_dropout_twice: bool = field(compare=False)
@@ -75,6 +79,13 @@ class ModelTwin:
     def state_shapes(self) -> Shapes:
         """Shapes of all other variables, as a member carries them."""
         return tuple(map(encoded_shape, self.model.non_trainable_variables))
+
+    def called(
+        self, weights: Sequence[Any], held: Sequence[Any], x: Any, training: bool
+    ) -> tuple[Any, Sequence[Any], Any]:
+        """Outputs, the other variables after, and the sum of the losses that the model adds."""
+        outputs, after, losses = called_statelessly(self.model, weights, held, x, training)
+        return outputs, after, tf.add_n(losses) if losses else tf.constant(0.0)
 
     def cost(self, rows: int) -> Cost:
         """The cost of its weights at each step of a series or pixel of an image."""
@@ -230,14 +241,16 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
 
     def call(called: keras.Model, rows: Any, training: bool) -> tuple[Any, Any, Any]:
         with member_dropout(rates):
-            return called.stateless_call(weights, held, rows, training=training, return_losses=True)
+            return called_statelessly(called, weights, held, rows, training)
 
     outputs, _, losses = call(model, rows, False)
-    if len(losses) != sum(v.regularizer is not None for v in model.trainable_variables):
-        raise refused(model, "adds losses of its own")
     if any(mask_of(output) is not None for output in keras.tree.flatten(outputs)):
         raise refused(model, "has outputs with a mask, by which Keras weighs them")
-    if not _close(call(twin, rows, False)[0], outputs):
+    outputs_of_twin, _, added = call(twin, rows, False)
+    n_penalties = sum(v.regularizer is not None for v in model.trainable_variables)
+    if len(losses) != len(added) + n_penalties:
+        raise refused(model, "adds losses that its configuration does not describe")
+    if not _close(outputs_of_twin, outputs):
         raise refused(model, "is not what its configuration describes")
     trained = call(model, rows, True)[:2]
     with tf.GradientTape() as tape:
@@ -249,13 +262,19 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
     gradients = tape.gradient(total, weights)
     if custom_objects(twin) or _has_lambda(twin):
         _refuse_side_effects(model, lambda rows: call(twin, rows, True)[:2], rows)
-    alone = call(twin, few_rows(x, 1), False)[0]
+    n_rows = len(keras.tree.flatten(rows)[0])
+    alone = [call(twin, _row(rows, k), False) for k in range(n_rows if added else 1)]
     first = keras.tree.map_structure(lambda values: values[:1], outputs)
+    rows_meet = not _close(alone[0][0], first)
+    if added:
+        means = np.mean([[float(loss) for loss in one[2]] for one in alone], axis=0)
+        rows_meet |= not _close(list(means), [float(loss) for loss in added])
     return ModelTwin(
         key,
         _key_without_rates(configuration, custom_objects(model), x),
         twin,
-        rows_meet=not _close(alone, first),
+        rows_meet=rows_meet,
+        adds_losses=bool(added),
         sparse=tuple(isinstance(gradient, tf.IndexedSlices) for gradient in gradients),
         idle=any(gradient is None for gradient in gradients),
         uses_dropout_twice=any(
@@ -263,6 +282,28 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
             for entry in _entries(configuration, MemberDropout.__name__)
         ),
     )
+
+
+def called_statelessly(
+    model: keras.Model, weights: Sequence[Any], held: Sequence[Any], x: Any, training: bool
+) -> tuple[Any, Any, Any]:
+    """Outputs, the other variables after, and all losses beside that of the compilation."""
+    # What such a layer has adapted to are variables of which it makes its constants once.
+    adapted = [part for part in parts_of(model) if isinstance(part, keras.layers.Normalization)]
+    before = [(layer.mean, layer.variance) for layer in adapted]
+    values = list(zip(model.non_trainable_variables, held, strict=True))
+    try:
+        with keras.StatelessScope(values):
+            for layer in adapted:
+                layer.finalize_state()
+        return model.stateless_call(weights, held, x, training=training, return_losses=True)
+    finally:
+        for layer, (mean, variance) in zip(adapted, before, strict=True):
+            layer.mean, layer.variance = mean, variance
+
+
+def _row(rows: Any, number: int) -> Any:
+    return keras.tree.map_structure(lambda array: array[number : number + 1], rows)
 
 
 def _forms(variables: Sequence[keras.Variable]) -> list[tuple[Any, ...]]:

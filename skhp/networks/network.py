@@ -150,6 +150,7 @@ class Network(Protocol):
         noise: Sequence[Tensor],
         dropout: Sequence[Tensor],
         running: Tensor | None = None,
+        divisor: Tensor | None = None,
     ) -> tuple[Tensor | RowwiseGradient, tuple[Tensor, ...], Tensor]:
         """How the loss of each member over the rows of its stream depends on its weights.
 
@@ -164,6 +165,8 @@ class Network(Protocol):
             ``loss(y, outputs, *weights)`` returns sums over the rows: first the loss, then what
             else is to be counted. There may be further axes before the axis of the rows, the same
             in all arguments.
+        divisor : tensor of shape (streams,)
+            What the sums are divided by afterwards, for networks that add a loss of their own.
 
         Returns
         -------

@@ -62,7 +62,7 @@ def _normalised(item: Any, names: dict[str, str], batch_shape: list[int | None] 
                 kept[key] = names.get(value, value)
             elif key in ("batch_shape", "build_input_shape") and batch_shape is not None:
                 kept[key] = batch_shape
-            elif key.endswith("_regularizer"):
+            elif key.endswith("_regularizer") and key != "activity_regularizer":
                 kept[key] = None
             elif key.endswith("_initializer"):
                 kept[key] = "zeros"

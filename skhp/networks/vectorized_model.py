@@ -65,7 +65,7 @@ def vectorizes(model: keras.Model, twin: ModelTwin) -> bool:
         and not model.non_trainable_weights
         and all(type(layer) in _VECTORIZED_LAYERS for layer in model.layers)
         and all(_is_of_arithmetic(operation) for operation in getattr(model, "operations", ()))
-        and not (twin.uses_dropout_twice or twin.rows_meet)
+        and not (twin.uses_dropout_twice or twin.rows_meet or twin.adds_losses)
         and all(
             layer.noise_shape is None and layer.seed is None and layer.rate < 1
             for layer in own_dropout(model)
@@ -150,6 +150,7 @@ class VectorizedModel:
         noise: Sequence[Tensor],
         dropout: Sequence[Tensor],
         running: Tensor | None = None,
+        divisor: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
         """As `Network.loss_gradient`.
 

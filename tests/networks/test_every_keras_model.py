@@ -354,6 +354,28 @@ CASES = {
         ),
         (4, 4, 1),
     ),
+    "penalty on outputs": Case(
+        lambda: stack(
+            L.Dense(3, activity_regularizer="l2", kernel_regularizer="l1"),
+            L.ActivityRegularization(l1=0.1),
+            L.Dense(1),
+        )
+    ),
+    "adapted": Case(lambda: adapted()),
+    "looked up": Case(
+        lambda: stack(
+            L.IntegerLookup(vocabulary=[1, 2, 3], output_mode="multi_hot"),
+            L.Dense(1),
+            shape=(6,),
+            dtype="int64",
+        ),
+        (6,),
+        tokens=5,
+    ),
+    "a cell of its own": Case(
+        lambda: stack(L.RNN([L.GRUCell(2), L.LSTMCell(2, dropout=0.2)]), L.Dense(1), shape=(5, 2)),
+        (5, 2),
+    ),
     "shared embedding": Case(shared_embedding, (6,), tokens=9),
     "lambda": Case(lambda: stack(L.Lambda(lambda x: x * 3.0), L.Dense(1))),
     "mean over rows": Case(lambda: stack(L.Dense(3), L.UnitNormalization(axis=0), L.Dense(1))),
@@ -372,6 +394,13 @@ CASES = {
     },
     "embedding with a penalty": Case(embedding_with(keras.regularizers.L2(0.1)), (5,), tokens=4),
 }
+
+
+def adapted():
+    """keras.io: structured data, whose features are normalised within the model."""
+    normalization = L.Normalization()
+    normalization.adapt(np.random.default_rng(7).normal(3.0, 2.0, size=(30, 4)))
+    return stack(normalization, L.Dense(3, activation="tanh"), L.Dense(1))
 
 
 def skip():

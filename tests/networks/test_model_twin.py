@@ -72,10 +72,6 @@ def with_a_mask():
 REFUSED = {
     "noise without a seed": (lambda: stack(Unseeded(), LAYERS.Dense(1)), "reads variables"),
     "noise of TensorFlow": (lambda: stack(OfTensorFlow(), LAYERS.Dense(1)), "RandomUniform"),
-    "penalty on outputs": (
-        lambda: stack(LAYERS.Dense(2, activity_regularizer="l2"), LAYERS.Dense(1)),
-        "losses of its own",
-    ),
     "outputs with a mask": (with_a_mask, "outputs with a mask"),
     "another configuration": (lambda: stack(Forgetful(3.0), LAYERS.Dense(1)), "configuration"),
     "python within": (

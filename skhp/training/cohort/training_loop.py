@@ -223,7 +223,13 @@ def _gradient(
         noise=noise,
         dropout=numbers.dropout,
         running=running,
+        divisor=_divisor(key, rows),
     )
+
+
+def _divisor(key: ProgramKey, rows: CohortRows) -> Tensor:
+    total = tf.reduce_sum(rows.divisor, axis=1)
+    return tf.ones_like(total) if key.loss.divisor == "nothing" else total
 
 
 def _mean_over_batch(
