@@ -1,4 +1,4 @@
-"""A search space by the rules of thumb of the field."""
+"""Suggests a search space by the rules of thumb of the field."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from skhp.shared.pipelines import last_step, last_step_prefix, steps_before
 Level = Literal["quick", "normal", "thorough"]
 
 ROWS_OF_THE_CHECK = 2000
-# Wider layers cost more time than they gain on tables.
+# On tables, wider layers take more time than they are worth.
 MOST_NEURONS = 512
 ROWS_PER_INPUT = 10
 FOLDS = 5
 
 
 class _Grid(NamedTuple):
-    """How fine a level searches; `neurons` are shares of the inputs."""
+    """The values that a level searches; `neurons` are multiples of the number of inputs."""
 
     learning_rates: tuple[float, ...]
     batch_sizes: tuple[int, ...]
@@ -46,7 +46,7 @@ _ENOUGH_ROWS: dict[str, _Grid] = {
     "normal": _Grid(_rates(1e-1, 1e-5, 5), (16, 64), (_FEW, _TWO_THIRDS, _TWICE)),
     "thorough": _Grid(_rates(1e-1, 1e-5, 9), (16, 32, 64), (_FEW, 0.5, _TWO_THIRDS, _ALL, _TWICE)),
 }
-# Twice the inputs as neurons overfit where rows are few.
+# With few rows, twice as many neurons as inputs overfit.
 _FEW_ROWS: dict[str, _Grid] = {
     "quick": _Grid(_rates(1e-2, 1e-4, 3), (32,), (_TWO_THIRDS,), (0.0, 0.2)),
     "normal": _Grid(_rates(1e-1, 1e-5, 5), (32,), (_FEW, _TWO_THIRDS), (0.0, 0.2), (0.0, 1e-3)),
@@ -66,13 +66,13 @@ _ANY_NETWORK: dict[str, _Grid] = {
 
 
 class SuggestedSpace(dict[str, list[Any]]):
-    """A search space, as an ordinary dict from names to lists, that can say why.
+    """A search space, as a dict from names to lists of values, that can explain its values.
 
     Parameters
     ----------
     values : mapping of str to list
     reasons : mapping of str to str
-        A sentence for each name.
+        For each name, a sentence that explains its values.
     """
 
     def __init__(self, values: Mapping[str, list[Any]], reasons: Mapping[str, str]) -> None:
@@ -80,29 +80,33 @@ class SuggestedSpace(dict[str, list[Any]]):
         self._reasons = dict(reasons)
 
     def why(self) -> dict[str, str]:
-        """One sentence for each parameter, with the numbers that its values come from."""
+        """For each parameter, a sentence with the numbers that its values come from."""
         return dict(self._reasons)
 
 
 def suggest_search_space(
     estimator: Any, X: ArrayLike, y: ArrayLike, level: Level = "normal"
 ) -> SuggestedSpace:
-    """A grid to search, by the rules of thumb of the field and the size of the data.
+    """Suggest a grid to search, by the rules of thumb of the field and the size of the data.
 
     Hidden layers 1 or 2, and 0 too where a cross-validated linear model is as good as others on
     2,000 rows; neurons around two thirds of the inputs, up to twice as many; batches around 32
     rows; learning rates on a logarithmic scale; dropout and l2 where rows are few for the inputs.
+    For recurrent networks 1 or 2 layers, 16 to 128 neurons, and windows of a quarter of the steps
+    up to all of them.
 
     Parameters
     ----------
-    estimator : KerasMLPClassifier, KerasMLPRegressor, KerasClassifier or KerasRegressor
-        Or a pipeline that ends in one. For any Keras model only the learning rate and the batch
-        size are known.
-    X : array-like of shape (n_rows, n_columns)
+    estimator : a network of skhp
+        A KerasMLPClassifier, KerasMLPRegressor, KerasRNNClassifier, KerasRNNRegressor,
+        KerasClassifier or KerasRegressor, or a pipeline that ends in one. For any Keras model only
+        the learning rate and the batch size are known.
+    X : array-like of shape (n_rows, n_columns), or of series (n_rows, n_steps, n_channels)
     y : array-like of shape (n_rows,) or (n_rows, n_targets)
     level : {"quick", "normal", "thorough"}, default="normal"
         How many points the grid has, unless numbers coincide because inputs or rows are very few:
-        12; 60 to 120; 270 to 810. For any Keras model 10, 54 and 102.
+        12; 60 to 120; 270 to 810. For recurrent networks 12, 80 and 810; for any Keras model 10,
+        54 and 102.
 
     Returns
     -------
@@ -112,7 +116,9 @@ def suggest_search_space(
     Raises
     ------
     InvalidParameterError
-        For another level or another estimator.
+        If `level` or the kind of `estimator` is not one of the above.
+    ValueError
+        If `X` and `y` have different numbers of rows.
 
     Examples
     --------
@@ -137,14 +143,12 @@ def suggest_search_space(
     n_rows = len(y)  # type: ignore[arg-type]
     known = network.get_params(deep=False)
     if {"hidden_layers", "neurons", "learning_rate", "batch_size", "dropout", "l2"} <= set(known):
-        sample_X, sample_y = _sample(X, y, stratified=is_classifier(network))
-        for _, step in steps_before(estimator):
-            if hasattr(step, "fit_resample"):
-                # The linear check takes the rows without resampling.
-                continue
-            sample_X = clone(step).fit_transform(sample_X, sample_y)
+        sample_X, sample_y = _prepared_sample(estimator, X, y)
         check = check_linear(sample_X, sample_y, classification=is_classifier(network))
         entries = _mlp_entries(np.shape(sample_X)[1], n_rows, known, check, level)
+    elif {"cell", "neurons", "learning_rate", "batch_size", "dropout", "time_steps"} <= set(known):
+        sample_X, _ = _prepared_sample(estimator, X, y)
+        entries = _recurrent_entries(np.shape(sample_X)[1], n_rows, known, level)
     elif {"model", "optimizer", "batch_size"} <= set(known):
         grid = _ANY_NETWORK[level]
         entries = {
@@ -154,8 +158,9 @@ def suggest_search_space(
     else:
         raise InvalidParameterError(
             f"Nothing is known about the parameters of {type(network).__name__}. Expected a "
-            "KerasMLPClassifier, KerasMLPRegressor, KerasClassifier or KerasRegressor, or a "
-            "pipeline that ends in one; write the space of other estimators as a dict."
+            "KerasMLPClassifier, KerasMLPRegressor, KerasRNNClassifier, KerasRNNRegressor, "
+            "KerasClassifier or KerasRegressor, or a pipeline that ends in one; write the space of "
+            "other estimators as a dict."
         )
     return SuggestedSpace(
         {prefix + name: values for name, (values, _) in entries.items()},
@@ -166,6 +171,17 @@ def suggest_search_space(
 class _Entry(NamedTuple):
     values: list[Any]
     reason: str
+
+
+def _prepared_sample(estimator: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
+    """Some rows as the last step of a pipeline gets them."""
+    sample_X, sample_y = _sample(X, y, stratified=is_classifier(last_step(estimator)))
+    for _, step in steps_before(estimator):
+        if hasattr(step, "fit_resample"):
+            # The linear check takes the rows without resampling.
+            continue
+        sample_X = clone(step).fit_transform(sample_X, sample_y)
+    return sample_X, sample_y
 
 
 def _sample(X: ArrayLike, y: ArrayLike, *, stratified: bool) -> tuple[Any, Any]:
@@ -204,6 +220,54 @@ def _mlp_entries(
     return entries
 
 
+class _RecurrentGrid(NamedTuple):
+    """How fine a level searches recurrent networks; `windows` are shares of the steps."""
+
+    grid: _Grid
+    layers: tuple[int, ...]
+    neurons: tuple[int, ...]
+    windows: tuple[float, ...]
+    dropout: tuple[float, ...]
+
+
+_RECURRENT: dict[str, _RecurrentGrid] = {
+    "quick": _RecurrentGrid(_Grid(_rates(1e-2, 1e-4, 3), (32,)), (1,), (16, 64), (0.5, 1.0), ()),
+    "normal": _RecurrentGrid(
+        _Grid(_rates(1e-1, 1e-5, 5), (32,)), (1, 2), (16, 64), (0.5, 1.0), (0.0, 0.2)
+    ),
+    "thorough": _RecurrentGrid(
+        _Grid(_rates(1e-1, 1e-5, 5), (16, 32, 64)),
+        (1, 2),
+        (16, 32, 128),
+        (0.25, 0.5, 1.0),
+        (0.0, 0.2, 0.4),
+    ),
+}
+
+
+def _recurrent_entries(
+    n_steps: int, n_rows: int, known: Mapping[str, Any], level: Level
+) -> dict[str, _Entry]:
+    grid, layers, neurons, shares, dropout = _RECURRENT[level]
+    windows = sorted({max(1, int(share * n_steps)) for share in shares})
+    units = f"{', '.join(map(str, neurons[:-1]))} and {neurons[-1]}"
+    entries = {
+        "neurons": _Entry(list(neurons), f"{units} units, a small network to a large one."),
+        "time_steps": _Entry(
+            list(windows), f"The last {windows[0]} up to all {n_steps} steps of a row."
+        ),
+        "learning_rate": _learning_rate_entry(grid),
+        "batch_size": _batch_size_entry(grid, n_rows, known),
+    }
+    if len(layers) > 1:
+        entries["hidden_layers"] = _Entry(list(layers), "One layer, or a second on top of it.")
+    if dropout:
+        entries["dropout"] = _Entry(
+            list(dropout), "None, and what keeps a network from overfitting."
+        )
+    return entries
+
+
 def _hidden_layers_entry(check: LinearCheck | None, level: Level) -> _Entry:
     if check is None:
         return _Entry([1, 2], "Too few rows to say whether a linear model is enough.")
@@ -215,7 +279,7 @@ def _hidden_layers_entry(check: LinearCheck | None, level: Level) -> _Entry:
     if check.is_enough:
         # Without a hidden layer, each number of neurons is the same network.
         values = [0, 1] if level == "quick" else [0, 1, 2]
-        return _Entry(values, f"None may be enough: {compared}")
+        return _Entry(values, f"A hidden layer may not be needed: {compared}")
     return _Entry([1, 2], f"One or two, as a linear model is not enough: {compared}")
 
 
@@ -227,13 +291,13 @@ def _neurons_entry(grid: _Grid, n_inputs: int) -> _Entry:
         _ALL: "all",
         _TWICE: "twice",
     }
-    # Rounded down as neurons="auto" is; the float of 2 / 3 may be just below a whole number.
+    # Rounded down, as with neurons="auto"; a product with the float 2 / 3 may be just too small.
     wanted = [max(2, int(share * n_inputs + 1e-9)) for share in grid.neurons]
     sizes = sorted({min(size, MOST_NEURONS) for size in wanted})
     shares = [names[share] for share in grid.neurons]
     listed = f"{', '.join(shares[:-1])} and {shares[-1]}" if len(shares) > 1 else shares[0]
-    bounds = ", but 2 at least" if min(wanted) == 2 else ""
-    bounds += f", but {MOST_NEURONS} at most" if max(wanted) > MOST_NEURONS else ""
+    bounds = ", but at least 2" if min(wanted) == 2 else ""
+    bounds += f", but at most {MOST_NEURONS}" if max(wanted) > MOST_NEURONS else ""
     return _Entry(sizes, f"{listed.capitalize()} the {n_inputs} inputs{bounds}.")
 
 
@@ -248,11 +312,11 @@ def _batch_size_entry(grid: _Grid, n_rows: int, known: Mapping[str, Any]) -> _En
     most = _training_rows(n_rows, known)
     sizes = sorted({min(size, most) for size in grid.batch_sizes})
     return _Entry(
-        sizes, f"Around 32, and not above the {most} rows to train on in each of {FOLDS} folds."
+        sizes, f"Around 32, but at most the {most} rows to train on in each of {FOLDS} folds."
     )
 
 
 def _training_rows(n_rows: int, known: Mapping[str, Any]) -> int:
-    """Rows that a network learns from in a fold, without those it holds out to stop early."""
+    """The rows that a network learns from in a fold, without those held out to stop early."""
     held_out = known.get("validation_fraction", 0.0) if known.get("early_stopping") else 0.0
     return max(1, int(n_rows * (1 - 1 / FOLDS) * (1 - held_out)))

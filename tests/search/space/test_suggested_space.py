@@ -110,7 +110,7 @@ def test_the_space_of_an_example():
         "learning_rate": [0.1, 0.01, 0.001, 0.0001, 1e-05],
         "batch_size": [16, 64],
     }
-    assert space.why()["neurons"] == "A quarter, two thirds and twice the 9 inputs, but 2 at least."
+    assert space.why()["neurons"] == "A quarter, two thirds and twice the 9 inputs, but at least 2."
 
 
 @pytest.mark.parametrize("level", LEVELS)
