@@ -44,6 +44,8 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from skhp import (
     KerasClassifier,
+    KerasCNNClassifier,
+    KerasCNNRegressor,
     KerasMLPClassifier,
     KerasMLPRegressor,
     KerasRegressor,
@@ -79,6 +81,15 @@ CLASSIFIERS = [
     KerasRNNClassifier(
         neurons=8, learning_rate=0.1, epochs=40, batch_size="full", early_stopping=False
     ),
+    KerasCNNClassifier(
+        hidden_layers=1,
+        filters=4,
+        neurons=8,
+        learning_rate=0.03,
+        epochs=40,
+        batch_size="full",
+        early_stopping=False,
+    ),
 ]
 REGRESSORS = [
     KerasMLPRegressor(
@@ -94,6 +105,15 @@ REGRESSORS = [
     ),
     KerasRNNRegressor(
         neurons=8, learning_rate=0.1, epochs=120, batch_size="full", early_stopping=False
+    ),
+    KerasCNNRegressor(
+        hidden_layers=1,
+        filters=4,
+        neurons=8,
+        learning_rate=0.03,
+        epochs=120,
+        batch_size="full",
+        early_stopping=False,
     ),
 ]
 ESTIMATORS = CLASSIFIERS + REGRESSORS

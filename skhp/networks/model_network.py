@@ -27,7 +27,8 @@ def network_of_model(model: keras.Model, x: Any) -> Network:
         else:
             # The weights may differ from those of the layers, for example with LoRA, or be frozen.
             if (
-                _shapes(model.trainable_variables) == layered.weight_shapes
+                len(layered.output_shape) == 1
+                and _shapes(model.trainable_variables) == layered.weight_shapes
                 and _shapes(model.non_trainable_weights) == layered.state_shapes
             ):
                 return layered

@@ -91,8 +91,11 @@ class Network(Protocol):
         """Equal for networks that `widened` can bring into one structure."""
 
     @property
-    def dropout_places(self) -> tuple[int, ...]:
-        """Which of its layers have dropout; kin without any may join kin with it."""
+    def dropout_places(self) -> tuple[Any, ...]:
+        """Which of its layers have dropout, and of what kind; kin without any may join kin with it.
+
+        Of networks of one kind they have an order.
+        """
 
     def widened(self, others: Sequence[Any]) -> Network | None:
         """The structure that has room for this network and its kin; None where there is none."""

@@ -3,66 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
 from sklearn.utils import check_consistent_length, resample
 
 from skhp.exceptions import InvalidParameterError
-from skhp.search.space.linear_check import LinearCheck, check_linear
+from skhp.search.space.entries import (
+    Entry,
+    KindOfNetwork,
+    Level,
+    Table,
+    batch_size_entry,
+    learning_rate_entry,
+    rates,
+)
+from skhp.search.space.image_space import CONVOLUTIONAL
+from skhp.search.space.perceptron_space import PERCEPTRON
+from skhp.search.space.recurrent_space import RECURRENT
 from skhp.shared.class_targets import class_labels
 from skhp.shared.nearest_name import nearest_name
 from skhp.shared.pipelines import last_step, last_step_prefix, steps_before
 
-Level = Literal["quick", "normal", "thorough"]
-
 ROWS_OF_THE_CHECK = 2000
-# On tables, wider layers take more time than they are worth.
-MOST_NEURONS = 512
-ROWS_PER_INPUT = 10
-FOLDS = 5
 
-
-class _Grid(NamedTuple):
-    """The values that a level searches; `neurons` are multiples of the number of inputs."""
-
-    learning_rates: tuple[float, ...]
-    batch_sizes: tuple[int, ...]
-    neurons: tuple[float, ...] = ()
-    dropout: tuple[float, ...] = ()
-    l2: tuple[float, ...] = ()
-
-
-def _rates(highest: float, lowest: float, count: int) -> tuple[float, ...]:
-    exponents = np.linspace(np.log10(highest), np.log10(lowest), count)
-    return tuple(float(f"{10**exponent:.2g}") for exponent in exponents)
-
-
-_FEW, _TWO_THIRDS, _ALL, _TWICE = 1 / 4, 2 / 3, 1.0, 2.0
-_ENOUGH_ROWS: dict[str, _Grid] = {
-    "quick": _Grid(_rates(1e-2, 1e-4, 3), (32,), (_TWO_THIRDS, _TWICE)),
-    "normal": _Grid(_rates(1e-1, 1e-5, 5), (16, 64), (_FEW, _TWO_THIRDS, _TWICE)),
-    "thorough": _Grid(_rates(1e-1, 1e-5, 9), (16, 32, 64), (_FEW, 0.5, _TWO_THIRDS, _ALL, _TWICE)),
+_RATES_OF_ANY = {"quick": 5, "normal": 9, "thorough": 17}
+_BATCHES_OF_ANY = {
+    "quick": (16, 64),
+    "normal": (8, 16, 32, 64, 128, 256),
+    "thorough": (8, 16, 32, 64, 128, 256),
 }
-# With few rows, twice as many neurons as inputs overfit.
-_FEW_ROWS: dict[str, _Grid] = {
-    "quick": _Grid(_rates(1e-2, 1e-4, 3), (32,), (_TWO_THIRDS,), (0.0, 0.2)),
-    "normal": _Grid(_rates(1e-1, 1e-5, 5), (32,), (_FEW, _TWO_THIRDS), (0.0, 0.2), (0.0, 1e-3)),
-    "thorough": _Grid(
-        _rates(1e-1, 1e-5, 5),
-        (16, 64),
-        (_FEW, _TWO_THIRDS, _ALL),
-        (0.0, 0.2, 0.4),
-        (0.0, 1e-4, 1e-2),
-    ),
-}
-_ANY_NETWORK: dict[str, _Grid] = {
-    "quick": _Grid(_rates(1e-1, 1e-5, 5), (16, 64)),
-    "normal": _Grid(_rates(1e-1, 1e-5, 9), (8, 16, 32, 64, 128, 256)),
-    "thorough": _Grid(_rates(1e-1, 1e-5, 17), (8, 16, 32, 64, 128, 256)),
-}
+
+
+def _entries_of_any(table: Table, known: Mapping[str, Any], level: Level) -> dict[str, Entry]:
+    return {
+        "optimizer__learning_rate": learning_rate_entry(rates(1e-1, 1e-5, _RATES_OF_ANY[level])),
+        "batch_size": batch_size_entry(_BATCHES_OF_ANY[level], table.n_rows, known),
+    }
+
+
+# The first kind whose parameters an estimator has is what the estimator is.
+_KINDS = (
+    CONVOLUTIONAL,
+    PERCEPTRON,
+    RECURRENT,
+    KindOfNetwork(frozenset({"model", "optimizer", "batch_size"}), _entries_of_any),
+)
 
 
 class SuggestedSpace(dict[str, list[Any]]):
@@ -93,15 +80,16 @@ def suggest_search_space(
     2,000 rows; neurons around two thirds of the inputs, up to twice as many; batches around 32
     rows; learning rates on a logarithmic scale; dropout and l2 where rows are few for the inputs.
     For recurrent networks 1 or 2 layers, 16 to 128 neurons, and windows of a quarter of the steps
-    up to all of them.
+    up to all of them. For images 1 to 3 blocks, as long as there is an image left to halve, and 8
+    to 32 filters.
 
     Parameters
     ----------
     estimator : a network of skhp
-        A KerasMLPClassifier, KerasMLPRegressor, KerasRNNClassifier, KerasRNNRegressor,
-        KerasClassifier or KerasRegressor, or a pipeline that ends in one. For any Keras model only
-        the learning rate and the batch size are known.
-    X : array-like of shape (n_rows, n_columns), or of series (n_rows, n_steps, n_channels)
+        A KerasMLPClassifier, KerasRNNClassifier, KerasCNNClassifier, KerasClassifier or one of
+        their regressors, or a pipeline that ends in one. For any Keras model only the learning
+        rate and the batch size are known.
+    X : array-like of shape (n_rows, n_columns), or of series or images
     y : array-like of shape (n_rows,) or (n_rows, n_targets)
     level : {"quick", "normal", "thorough"}, default="normal"
         How many points the grid has, unless numbers coincide because inputs or rows are very few:
@@ -131,46 +119,31 @@ def suggest_search_space(
     >>> space.why()["neurons"]
     'Two thirds and twice the 30 inputs.'
     """
-    if level not in _ENOUGH_ROWS:
+    if level not in _RATES_OF_ANY:
         raise InvalidParameterError(
             f"level={level!r} must be 'quick', 'normal' or 'thorough'."
-            f"{nearest_name(level, _ENOUGH_ROWS)}"
+            f"{nearest_name(level, _RATES_OF_ANY)}"
         )
     check_consistent_length(X, y)
     prefix, network = last_step_prefix(estimator), last_step(estimator)
     if is_classifier(network):
         y = class_labels(y)
-    n_rows = len(y)  # type: ignore[arg-type]
     known = network.get_params(deep=False)
-    if {"hidden_layers", "neurons", "learning_rate", "batch_size", "dropout", "l2"} <= set(known):
-        sample_X, sample_y = _prepared_sample(estimator, X, y)
-        check = check_linear(sample_X, sample_y, classification=is_classifier(network))
-        entries = _mlp_entries(np.shape(sample_X)[1], n_rows, known, check, level)
-    elif {"cell", "neurons", "learning_rate", "batch_size", "dropout", "time_steps"} <= set(known):
-        sample_X, _ = _prepared_sample(estimator, X, y)
-        entries = _recurrent_entries(np.shape(sample_X)[1], n_rows, known, level)
-    elif {"model", "optimizer", "batch_size"} <= set(known):
-        grid = _ANY_NETWORK[level]
-        entries = {
-            "optimizer__learning_rate": _learning_rate_entry(grid),
-            "batch_size": _batch_size_entry(grid, n_rows, known),
-        }
-    else:
+    kind = next((kind for kind in _KINDS if kind.parameters <= set(known)), None)
+    if kind is None:
         raise InvalidParameterError(
             f"Nothing is known about the parameters of {type(network).__name__}. Expected a "
-            "KerasMLPClassifier, KerasMLPRegressor, KerasRNNClassifier, KerasRNNRegressor, "
-            "KerasClassifier or KerasRegressor, or a pipeline that ends in one; write the space of "
-            "other estimators as a dict."
+            "KerasMLPClassifier, KerasRNNClassifier, KerasCNNClassifier, KerasClassifier or one of "
+            "their regressors, or a pipeline that ends in one; write the space of other estimators "
+            "as a dict."
         )
+    n_rows = len(y)  # type: ignore[arg-type]
+    table = Table(lambda: _prepared_sample(estimator, X, y), n_rows, is_classifier(network))
+    entries = kind.entries(table, known, level)
     return SuggestedSpace(
         {prefix + name: values for name, (values, _) in entries.items()},
         {prefix + name: reason for name, (_, reason) in entries.items()},
     )
-
-
-class _Entry(NamedTuple):
-    values: list[Any]
-    reason: str
 
 
 def _prepared_sample(estimator: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
@@ -178,7 +151,7 @@ def _prepared_sample(estimator: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any, A
     sample_X, sample_y = _sample(X, y, stratified=is_classifier(last_step(estimator)))
     for _, step in steps_before(estimator):
         if hasattr(step, "fit_resample"):
-            # The linear check takes the rows without resampling.
+            # The rows are looked at without resampling.
             continue
         sample_X = clone(step).fit_transform(sample_X, sample_y)
     return sample_X, sample_y
@@ -196,127 +169,3 @@ def _sample(X: ArrayLike, y: ArrayLike, *, stratified: bool) -> tuple[Any, Any]:
         random_state=0,
         stratify=y if stratified else None,
     )
-
-
-def _mlp_entries(
-    n_inputs: int, n_rows: int, known: Mapping[str, Any], check: LinearCheck | None, level: Level
-) -> dict[str, _Entry]:
-    few = _training_rows(n_rows, known) < ROWS_PER_INPUT * n_inputs
-    grid = (_FEW_ROWS if few else _ENOUGH_ROWS)[level]
-    entries = {
-        "hidden_layers": _hidden_layers_entry(check, level),
-        "neurons": _neurons_entry(grid, n_inputs),
-        "learning_rate": _learning_rate_entry(grid),
-        "batch_size": _batch_size_entry(grid, n_rows, known),
-    }
-    if grid.dropout or grid.l2:
-        reason = (
-            f"{_training_rows(n_rows, known)} rows to train on in each of {FOLDS} folds are fewer "
-            f"than {ROWS_PER_INPUT} for each of the {n_inputs} inputs."
-        )
-        for name, values in (("dropout", grid.dropout), ("l2", grid.l2)):
-            if values:
-                entries[name] = _Entry(list(values), reason)
-    return entries
-
-
-class _RecurrentGrid(NamedTuple):
-    """How fine a level searches recurrent networks; `windows` are shares of the steps."""
-
-    grid: _Grid
-    layers: tuple[int, ...]
-    neurons: tuple[int, ...]
-    windows: tuple[float, ...]
-    dropout: tuple[float, ...]
-
-
-_RECURRENT: dict[str, _RecurrentGrid] = {
-    "quick": _RecurrentGrid(_Grid(_rates(1e-2, 1e-4, 3), (32,)), (1,), (16, 64), (0.5, 1.0), ()),
-    "normal": _RecurrentGrid(
-        _Grid(_rates(1e-1, 1e-5, 5), (32,)), (1, 2), (16, 64), (0.5, 1.0), (0.0, 0.2)
-    ),
-    "thorough": _RecurrentGrid(
-        _Grid(_rates(1e-1, 1e-5, 5), (16, 32, 64)),
-        (1, 2),
-        (16, 32, 128),
-        (0.25, 0.5, 1.0),
-        (0.0, 0.2, 0.4),
-    ),
-}
-
-
-def _recurrent_entries(
-    n_steps: int, n_rows: int, known: Mapping[str, Any], level: Level
-) -> dict[str, _Entry]:
-    grid, layers, neurons, shares, dropout = _RECURRENT[level]
-    windows = sorted({max(1, int(share * n_steps)) for share in shares})
-    units = f"{', '.join(map(str, neurons[:-1]))} and {neurons[-1]}"
-    entries = {
-        "neurons": _Entry(list(neurons), f"{units} units, a small network to a large one."),
-        "time_steps": _Entry(
-            list(windows), f"The last {windows[0]} up to all {n_steps} steps of a row."
-        ),
-        "learning_rate": _learning_rate_entry(grid),
-        "batch_size": _batch_size_entry(grid, n_rows, known),
-    }
-    if len(layers) > 1:
-        entries["hidden_layers"] = _Entry(list(layers), "One layer, or a second on top of it.")
-    if dropout:
-        entries["dropout"] = _Entry(
-            list(dropout), "None, and what keeps a network from overfitting."
-        )
-    return entries
-
-
-def _hidden_layers_entry(check: LinearCheck | None, level: Level) -> _Entry:
-    if check is None:
-        return _Entry([1, 2], "Too few rows to say whether a linear model is enough.")
-    compared = (
-        f"the {check.metric} of a linear model is {check.linear_score:.3f} and that of "
-        f"{check.other_name} {check.other_score:.3f} (standard error of the difference "
-        f"{check.standard_error:.3f}, {check.n_folds} folds of {check.n_rows} rows)."
-    )
-    if check.is_enough:
-        # Without a hidden layer, each number of neurons is the same network.
-        values = [0, 1] if level == "quick" else [0, 1, 2]
-        return _Entry(values, f"A hidden layer may not be needed: {compared}")
-    return _Entry([1, 2], f"One or two, as a linear model is not enough: {compared}")
-
-
-def _neurons_entry(grid: _Grid, n_inputs: int) -> _Entry:
-    names = {
-        _FEW: "a quarter",
-        0.5: "half",
-        _TWO_THIRDS: "two thirds",
-        _ALL: "all",
-        _TWICE: "twice",
-    }
-    # Rounded down, as with neurons="auto"; a product with the float 2 / 3 may be just too small.
-    wanted = [max(2, int(share * n_inputs + 1e-9)) for share in grid.neurons]
-    sizes = sorted({min(size, MOST_NEURONS) for size in wanted})
-    shares = [names[share] for share in grid.neurons]
-    listed = f"{', '.join(shares[:-1])} and {shares[-1]}" if len(shares) > 1 else shares[0]
-    bounds = ", but at least 2" if min(wanted) == 2 else ""
-    bounds += f", but at most {MOST_NEURONS}" if max(wanted) > MOST_NEURONS else ""
-    return _Entry(sizes, f"{listed.capitalize()} the {n_inputs} inputs{bounds}.")
-
-
-def _learning_rate_entry(grid: _Grid) -> _Entry:
-    rates = list(grid.learning_rates)
-    return _Entry(
-        rates, f"{len(rates)} steps from {rates[0]:g} to {rates[-1]:g}, even in the logarithm."
-    )
-
-
-def _batch_size_entry(grid: _Grid, n_rows: int, known: Mapping[str, Any]) -> _Entry:
-    most = _training_rows(n_rows, known)
-    sizes = sorted({min(size, most) for size in grid.batch_sizes})
-    return _Entry(
-        sizes, f"Around 32, but at most the {most} rows to train on in each of {FOLDS} folds."
-    )
-
-
-def _training_rows(n_rows: int, known: Mapping[str, Any]) -> int:
-    """The rows that a network learns from in a fold, without those held out to stop early."""
-    held_out = known.get("validation_fraction", 0.0) if known.get("early_stopping") else 0.0
-    return max(1, int(n_rows * (1 - 1 / FOLDS) * (1 - held_out)))
