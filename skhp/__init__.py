@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from skhp.shared.interruption import end_command_on_ctrl_c
 
-# Before the imports that take time; that of joblib takes most of it.
+# Called before the slow imports, of which joblib's is the slowest.
 end_command_on_ctrl_c()
 
 import importlib  # noqa: E402
@@ -20,10 +20,14 @@ from skhp.population.registration import register_backend  # noqa: E402
 if TYPE_CHECKING:
     from skhp.comparison.compare import compare
     from skhp.comparison.result import Comparison, ComparisonDisplay
+    from skhp.estimators.convolutional.classifier import KerasCNNClassifier
+    from skhp.estimators.convolutional.regressor import KerasCNNRegressor
     from skhp.estimators.keras_model.classifier import KerasClassifier
     from skhp.estimators.keras_model.regressor import KerasRegressor
     from skhp.estimators.mlp.classifier import KerasMLPClassifier
     from skhp.estimators.mlp.regressor import KerasMLPRegressor
+    from skhp.estimators.recurrent.classifier import KerasRNNClassifier
+    from skhp.estimators.recurrent.regressor import KerasRNNRegressor
     from skhp.exceptions import (
         CannotJoinError,
         InvalidParameterError,
@@ -35,12 +39,12 @@ if TYPE_CHECKING:
         NonFiniteLossWarning,
         RareClassWarning,
     )
-    from skhp.inspection.diagnosis.diagnose import diagnose
-    from skhp.inspection.diagnosis.examined_fit import Diagnosis, Finding
+    from skhp.inspection.diagnose import diagnose
     from skhp.inspection.displays.history_display import HistoryDisplay
     from skhp.inspection.displays.search_display import SearchDisplay
     from skhp.inspection.displays.search_history_display import SearchHistoryDisplay
     from skhp.inspection.displays.threshold_display import ThresholdDisplay
+    from skhp.inspection.examined_fit import Diagnosis, Finding
     from skhp.search.bayes import BayesSearchCV
     from skhp.search.grid import GridSearchCV
     from skhp.search.halving import HalvingGridSearchCV, HalvingRandomSearchCV
@@ -67,9 +71,13 @@ __all__ = [
     "JournalError",
     "JournalMismatchError",
     "JournalWarning",
+    "KerasCNNClassifier",
+    "KerasCNNRegressor",
     "KerasClassifier",
     "KerasMLPClassifier",
     "KerasMLPRegressor",
+    "KerasRNNClassifier",
+    "KerasRNNRegressor",
     "KerasRegressor",
     "LayerSizes",
     "NonFiniteLossError",
@@ -92,8 +100,8 @@ _MODULE_OF = {
     "CannotJoinError": "skhp.exceptions",
     "Comparison": "skhp.comparison.result",
     "ComparisonDisplay": "skhp.comparison.result",
-    "Diagnosis": "skhp.inspection.diagnosis.examined_fit",
-    "Finding": "skhp.inspection.diagnosis.examined_fit",
+    "Diagnosis": "skhp.inspection.examined_fit",
+    "Finding": "skhp.inspection.examined_fit",
     "GridSearchCV": "skhp.search.grid",
     "HalvingGridSearchCV": "skhp.search.halving",
     "HalvingRandomSearchCV": "skhp.search.halving",
@@ -103,9 +111,13 @@ _MODULE_OF = {
     "JournalError": "skhp.exceptions",
     "JournalMismatchError": "skhp.exceptions",
     "JournalWarning": "skhp.exceptions",
+    "KerasCNNClassifier": "skhp.estimators.convolutional.classifier",
+    "KerasCNNRegressor": "skhp.estimators.convolutional.regressor",
     "KerasClassifier": "skhp.estimators.keras_model.classifier",
     "KerasMLPClassifier": "skhp.estimators.mlp.classifier",
     "KerasMLPRegressor": "skhp.estimators.mlp.regressor",
+    "KerasRNNClassifier": "skhp.estimators.recurrent.classifier",
+    "KerasRNNRegressor": "skhp.estimators.recurrent.regressor",
     "KerasRegressor": "skhp.estimators.keras_model.regressor",
     "LayerSizes": "skhp.search.space.layer_sizes",
     "NonFiniteLossError": "skhp.exceptions",
@@ -117,7 +129,7 @@ _MODULE_OF = {
     "TPESearchCV": "skhp.search.tpe",
     "ThresholdDisplay": "skhp.inspection.displays.threshold_display",
     "compare": "skhp.comparison.compare",
-    "diagnose": "skhp.inspection.diagnosis.diagnose",
+    "diagnose": "skhp.inspection.diagnose",
     "suggest_search_space": "skhp.search.space.suggested_space",
 }
 

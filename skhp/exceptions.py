@@ -1,8 +1,8 @@
 """Errors and warnings of skhp.
 
-Each is also a type that scikit-learn's users already catch: a mistaken parameter is a
-``ValueError`` and a ``TypeError``, as scikit-learn's own is; a training that went wrong is a
-``ConvergenceWarning``.
+Each derives from a type that users of scikit-learn already catch: the error about a parameter from
+``ValueError`` and ``TypeError``, like scikit-learn's own, and the warning about a failed training
+from ``ConvergenceWarning``.
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ __all__ = [
 class CannotJoinError(ValueError):
     """A fit cannot be trained in a cohort; the message says why.
 
-    With ``engine="population"`` it reaches the user; otherwise Keras trains the network instead.
+    With ``engine="population"`` the error reaches the user; otherwise skhp catches it, and Keras
+    trains the network by itself.
 
     Parameters
     ----------
     message : str
+        Why the fit cannot be trained in a cohort.
     reason : str or None, default=None
-        The same in a few words, by which fits are counted; None takes the first sentence.
+        The message in a few words, for grouping fits by cause. None takes its first sentence.
     """
 
     def __init__(self, message: str, reason: str | None = None) -> None:
@@ -42,7 +44,7 @@ class CannotJoinError(ValueError):
 
     @property
     def reason(self) -> str:
-        """Why, in a few words: equal for fits that cannot join for the same reason."""
+        """The cause in a few words, equal for all fits that cannot join because of it."""
         text = self._reason or re.split(r"\.\s", str(self), maxsplit=1)[0].removesuffix(".")
         # Keras numbers the names of models and layers, and objects have addresses.
         return re.sub(r"_\d+\b| at 0x[0-9a-f]+", "", text)
@@ -65,7 +67,7 @@ class JournalMismatchError(JournalError):
 
 
 class JournalDamagedError(JournalError):
-    """A file is not a journal, or not a whole one; it is left as it is."""
+    """A file is not a journal or is damaged; skhp does not change the file."""
 
 
 class JournalWarning(UserWarning):
@@ -84,7 +86,8 @@ class NonFiniteLossError(FloatingPointError):
     """The loss of a candidate became NaN or infinite while a population was trained.
 
     A search under the backend "skhp" gives such a candidate its `error_score`, so that it can never
-    win. A fit by itself warns with a `NonFiniteLossWarning` and keeps the last finite weights.
+    win. A fit outside a population issues a `NonFiniteLossWarning` instead, and keeps the last
+    finite weights.
     """
 
 

@@ -1,11 +1,11 @@
-"""Scorers of the rarest class, for every `scoring` of scikit-learn.
+"""Scorers of the rarest class, for any `scoring` parameter of scikit-learn.
 
-The rarest class is the one that the classifier itself learnt to be the rarest, where it tells so
-by `rare_class_`, as skhp's networks do. For other classifiers it is the rarest among the rows that
-are scored, where a class that the classifier knows and that has no row counts, too; of two that are
-as frequent it is the last in order. In stratified folds both are the rarest class of all rows. For
-more than two classes the scores are the mean over the classes. A score that is undefined, as the
-precision of a class that is never predicted, is 0, without a warning.
+The rarest class is the classifier's `rare_class_`, which skhp's networks set to the rarest class of
+the rows that they were fitted on. For other classifiers it is the rarest class of the scored rows:
+a class that the classifier knows is the rarest if it has no row, and of equally rare classes the
+last in sorted order is taken. In stratified folds both rules give the rarest class of all rows.
+With more than two classes, a score is the mean over all classes. An undefined score, such as the
+precision of a class that is never predicted, is 0 without a warning.
 
 Examples
 --------
@@ -47,44 +47,146 @@ def rare_f1_scorer(
     Parameters
     ----------
     estimator : classifier
-        Fitted.
+        A fitted classifier.
     X : array-like of shape (n_samples, ...)
-    y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
-        Labels of any type, or rows that each hold a single 1.
+        Rows to score on.
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Labels of any type, or rows of zeros that each hold a single 1.
     sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows. None weighs all rows equally.
 
     Returns
     -------
-    float
+    score : float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If `y` does not hold classes.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skhp.scoring import rare_f1_scorer
+    >>> X, y = [[0], [1], [2]], ["sick", "well", "well"]
+    >>> rare_f1_scorer(DummyClassifier(strategy="constant", constant="sick").fit(X, y), X, y)
+    0.5
     """
-    return _of_predictions(f1_score, estimator, X, y, sample_weight)
+    return _score_predictions(f1_score, estimator, X, y, sample_weight)
 
 
 def rare_precision_scorer(
     estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Precision of the rarest class; parameters as of :func:`rare_f1_scorer`."""
-    return _of_predictions(precision_score, estimator, X, y, sample_weight)
+    """Precision of the rarest class.
+
+    Parameters
+    ----------
+    estimator : classifier
+        A fitted classifier.
+    X : array-like of shape (n_samples, ...)
+        Rows to score on.
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Labels of any type, or rows of zeros that each hold a single 1.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows. None weighs all rows equally.
+
+    Returns
+    -------
+    score : float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If `y` does not hold classes.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skhp.scoring import rare_precision_scorer
+    >>> X, y = [[0], [1], [2], [3]], ["sick", "well", "well", "well"]
+    >>> rare_precision_scorer(DummyClassifier(strategy="constant", constant="sick").fit(X, y), X, y)
+    0.25
+    """
+    return _score_predictions(precision_score, estimator, X, y, sample_weight)
 
 
 def rare_recall_scorer(
     estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Recall of the rarest class; parameters as of :func:`rare_f1_scorer`."""
-    return _of_predictions(recall_score, estimator, X, y, sample_weight)
+    """Recall of the rarest class.
+
+    Parameters
+    ----------
+    estimator : classifier
+        A fitted classifier.
+    X : array-like of shape (n_samples, ...)
+        Rows to score on.
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Labels of any type, or rows of zeros that each hold a single 1.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows. None weighs all rows equally.
+
+    Returns
+    -------
+    score : float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If `y` does not hold classes.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skhp.scoring import rare_recall_scorer
+    >>> X, y = [[0], [1], [2]], ["sick", "well", "well"]
+    >>> rare_recall_scorer(DummyClassifier(strategy="constant", constant="sick").fit(X, y), X, y)
+    1.0
+    """
+    return _score_predictions(recall_score, estimator, X, y, sample_weight)
 
 
 def rare_average_precision_scorer(
     estimator: Any, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Average precision of the rarest class, which no threshold has a part in.
+    """Average precision of the rarest class, which does not depend on a threshold.
 
-    Parameters as of :func:`rare_f1_scorer`; the estimator needs ``predict_proba`` or
-    ``decision_function``.
+    Parameters
+    ----------
+    estimator : classifier
+        A fitted classifier with ``predict_proba`` or ``decision_function``.
+    X : array-like of shape (n_samples, ...)
+        Rows to score on.
+    y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        Labels of any type, or rows of zeros that each hold a single 1.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows. None weighs all rows equally.
+
+    Returns
+    -------
+    score : float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If `y` does not hold classes.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skhp.scoring import rare_average_precision_scorer
+    >>> X, y = [[0], [1], [2]], ["sick", "well", "well"]
+    >>> rare_average_precision_scorer(LogisticRegression().fit(X, y), X, y)
+    1.0
     """
     rare = rare_class_of(estimator)
-    estimator, X, y = _of_labels(estimator, X, y)
-    counted = _counted(estimator, y, rare)
+    estimator, X, y = _with_labels(estimator, X, y)
+    scored = _scored_classes(estimator, y, rare)
     known = np.asarray(estimator.classes_)
     if hasattr(estimator, "predict_proba"):
         scores = np.asarray(estimator.predict_proba(X))
@@ -100,22 +202,22 @@ def rare_average_precision_scorer(
                 )
                 if (known == label).any() and (y == label).any()
                 else 0.0
-                for label in (np.unique(y) if counted is None else counted)
+                for label in (np.unique(y) if scored is None else scored)
             ]
         )
     )
 
 
-def _of_predictions(
+def _score_predictions(
     score: Callable[..., float], estimator: Any, X: Any, y: ArrayLike, sample_weight: Any
 ) -> float:
     rare = rare_class_of(estimator)
-    estimator, X, y = _of_labels(estimator, X, y)
+    estimator, X, y = _with_labels(estimator, X, y)
     return float(
         score(
             y,
             estimator.predict(X),
-            labels=_counted(estimator, y, rare),
+            labels=_scored_classes(estimator, y, rare),
             average="macro",
             sample_weight=sample_weight,
             zero_division=0.0,
@@ -123,19 +225,19 @@ def _of_predictions(
     )
 
 
-def _of_labels(estimator: Any, X: Any, y: ArrayLike) -> tuple[Any, Any, np.ndarray]:
+def _with_labels(estimator: Any, X: Any, y: ArrayLike) -> tuple[Any, Any, np.ndarray]:
     estimator, X, y = as_classes(estimator, X, y)
     kind = type_of_target(y)
     if kind not in ("binary", "multiclass"):
         raise ValueError(
-            f"y is {kind}, of shape {np.shape(y)}, and the rarest class is one of classes: give "
-            "one label for each row, or rows that each hold a single 1."
+            f"y is {kind}, of shape {np.shape(y)}, and so has no rarest class: give one label for "
+            "each row, or rows that each hold a single 1."
         )
     return estimator, X, np.asarray(y).ravel()
 
 
-def _counted(estimator: Any, y: np.ndarray, rare: Any) -> list[Any] | None:
-    """The one class that is scored; None for more than two classes, which are all scored."""
+def _scored_classes(estimator: Any, y: np.ndarray, rare: Any) -> list[Any] | None:
+    """A list of the rarest class alone, or None to score all of more than two classes."""
     known = getattr(estimator, "classes_", None)
     classes, counts = class_counts(y, None if isinstance(known, list) else known)
     if len(classes) > 2:

@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "estimators": GROUND | {"compat", "objectives", "networks", "training", "population"},
     "losses": {"objectives"},
     "scoring": GROUND,
+    "sequences": GROUND | {"compat"},
     "inspection": GROUND,
     "search": GROUND | {"compat", "population", "inspection"},
     "tables": GROUND,

@@ -42,7 +42,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skhp import KerasClassifier, KerasMLPClassifier, KerasMLPRegressor, KerasRegressor
+from skhp import (
+    KerasClassifier,
+    KerasCNNClassifier,
+    KerasCNNRegressor,
+    KerasMLPClassifier,
+    KerasMLPRegressor,
+    KerasRegressor,
+    KerasRNNClassifier,
+    KerasRNNRegressor,
+)
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
 # Batches of all rows without an inner split: the setting in which a whole-number sample weight is
@@ -69,6 +78,18 @@ CLASSIFIERS = [
         verbose=0,
     ),
     STOPPING,
+    KerasRNNClassifier(
+        neurons=8, learning_rate=0.1, epochs=40, batch_size="full", early_stopping=False
+    ),
+    KerasCNNClassifier(
+        hidden_layers=1,
+        filters=4,
+        neurons=8,
+        learning_rate=0.03,
+        epochs=40,
+        batch_size="full",
+        early_stopping=False,
+    ),
 ]
 REGRESSORS = [
     KerasMLPRegressor(
@@ -81,6 +102,18 @@ REGRESSORS = [
         epochs=120,
         batch_size=-1,
         verbose=0,
+    ),
+    KerasRNNRegressor(
+        neurons=8, learning_rate=0.1, epochs=120, batch_size="full", early_stopping=False
+    ),
+    KerasCNNRegressor(
+        hidden_layers=1,
+        filters=4,
+        neurons=8,
+        learning_rate=0.03,
+        epochs=120,
+        batch_size="full",
+        early_stopping=False,
     ),
 ]
 ESTIMATORS = CLASSIFIERS + REGRESSORS
@@ -210,8 +243,15 @@ class TestReproducibility:
         assert seen == [alone.random() for _ in seen]
 
 
-def _predict_elsewhere(pickled, X, queue):
-    queue.put(_outputs(pickle.loads(pickled), X))
+@pytest.fixture(scope="module")
+def another_process():
+    """One spawned process for all that has to be unpickled elsewhere: to import takes longest."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        yield pool
+
+
+def _unpickled_outputs(pickled, X):
+    return _outputs(pickle.loads(pickled), X)
 
 
 @estimators
@@ -239,16 +279,9 @@ class TestCopies:
         assert (_outputs(copied, data[0]) != before).any()
 
     @pytest.mark.slow
-    def test_a_spawned_process_predicts_the_same(self, fitted, data):
-        context = multiprocessing.get_context("spawn")
-        queue = context.Queue()
-        process = context.Process(
-            target=_predict_elsewhere, args=(pickle.dumps(fitted), data[0], queue)
-        )
-        process.start()
-        outputs = queue.get(timeout=120)
-        process.join()
-        np.testing.assert_array_equal(outputs, _outputs(fitted, data[0]))
+    def test_a_spawned_process_predicts_the_same(self, fitted, data, another_process):
+        given = another_process.apply_async(_unpickled_outputs, (pickle.dumps(fitted), data[0]))
+        np.testing.assert_array_equal(given.get(timeout=120), _outputs(fitted, data[0]))
 
 
 @estimators

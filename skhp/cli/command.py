@@ -28,11 +28,11 @@ _EXIT_BAD_INPUT = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments, by default those of the process; the exit code.
+    """Run the command with `argv`, by default the arguments of the process; return the exit code.
 
-    The code is 0 for success; 1 where standard output takes no text; 2 for what the user can mend,
-    and 130 after Ctrl-C. One line on standard error tells why, unless a reader such as ``head`` has
-    had enough. Any other error is a bug and leaves as an exception.
+    The code is 0 for success, 1 if standard output takes no text, 2 for a mistake that the user can
+    mend, and 130 after Ctrl-C. One line on standard error says why, unless a reader such as
+    ``head`` has closed the pipe. Any other error is a bug and is raised.
     """
     given = sys.argv[1:] if argv is None else argv
     command = f"skhp {given[0]}" if given and given[0] in COMMANDS else "skhp"
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(given: Sequence[str], written: list[Path]) -> ValueError | None:
-    """Run the command; what the user can mend is returned."""
+    """Run the command; an error that the user can mend is returned."""
     try:
         arguments = _parse(given)
     except UsageError as error:
@@ -85,7 +85,7 @@ def _parse(given: Sequence[str]) -> argparse.Namespace:
     parser = make_parser()
     said = io.StringIO()
     try:
-        # argparse ignores each error of standard output when it prints its help.
+        # argparse ignores errors of standard output when it prints its help.
         with contextlib.redirect_stdout(said):
             arguments, unknown = parser.parse_known_args(given)
     except SystemExit:
@@ -151,7 +151,7 @@ def _print_report(report: str, written: Sequence[Path]) -> None:
     try:
         print_out(report)
     except PrintError:
-        # Without files, this is the only place of what was found.
+        # Without files, the report is printed nowhere else.
         if not written:
             say(report)
         raise
@@ -161,7 +161,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     from skhp.search.journal.file import JournalPlace
 
     if arguments.journal is not None:
-        # This comes first, as Python cannot compare some of the paths that it refuses.
+        # This check comes first: the next ones cannot compare some of the paths that it refuses.
         JournalPlace.of(arguments.journal)
     from skhp.study.study import Settings
 

@@ -23,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; it raises a `UsageError` where argparse leaves the process."""
+    """The parser of all commands; it raises a `UsageError` where argparse would exit."""
     parser = _Parser(
         prog="skhp",
         description="Keras networks as scikit-learn estimators.",
@@ -52,15 +52,15 @@ def make_parser() -> argparse.ArgumentParser:
         type=_path,
         default=Path("skhp-tune"),
         metavar="DIR",
-        help="where the fitted pipeline, the search results and the training curves are left "
-        "(default: skhp-tune)",
+        help="folder for the fitted pipeline, the search results, the training curves and the "
+        "report (default: skhp-tune)",
     )
     report = commands.add_parser(
         "report",
-        help="the same, written as a page to keep and to hand on",
+        help="do what tune does, and write it as a page",
         description=(
             "Do what `skhp tune` does, and write the report of the search of the network: the "
-            "verdict, that against the logistic regression too, a diagnosis, pictures, the "
+            "verdict, the comparison to the logistic regression, a diagnosis, pictures, the "
             "candidates and the settings, in one file of HTML. It needs matplotlib (extra plot)."
         ),
     )
@@ -71,7 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=_path,
         default=Path("report.html"),
         metavar="FILE",
-        help="the page, beside which the fitted pipeline is left as FILE with the ending .joblib "
+        help="the page; the fitted pipeline is written beside it, with the ending .joblib "
         "(default: report.html)",
     )
     return parser
@@ -99,21 +99,20 @@ def _add_study(command: argparse.ArgumentParser) -> None:
         "--candidates",
         type=int,
         metavar="N",
-        help="draws of a random, bayes or tpe search (default: 10, 32 and 32)",
+        help="candidates of a random, bayes or tpe search (default: 10, 32 and 32)",
     )
     command.add_argument(
         "--journal",
         type=_path,
         metavar="FILE",
-        help="keep each fit of the search in FILE as it finishes; the same command goes on from "
-        "there",
+        help="keep each finished fit of the search in FILE; the same command continues from there",
     )
     command.add_argument(
         "--time-budget",
         type=_seconds,
         metavar="TIME",
-        help="seconds, or a time such as 5min or 1h, after which the search ends with what is "
-        "finished",
+        help="end the search after these seconds, or after a time such as 5min or 1h, with the "
+        "candidates that are finished",
     )
     command.add_argument(
         "--scoring",
@@ -125,8 +124,8 @@ def _add_study(command: argparse.ArgumentParser) -> None:
     for name, default, text in (
         ("folds", 5, "folds of the cross validation"),
         ("repeats", 30, "trainings of the winner, each with a seed of its own"),
-        ("verdict-repeats", 10, "repeats of 5 folds of the table over which the verdict is found"),
-        ("seed", 0, "of the split, the folds, the draws and the first training"),
+        ("verdict-repeats", 10, "repeats of 5 folds of the table for the verdict"),
+        ("seed", 0, "seed of the split, the folds, the draws and the first training"),
     ):
         command.add_argument(
             f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: {default})"
@@ -139,8 +138,8 @@ def _add_study(command: argparse.ArgumentParser) -> None:
     )
     for name, value, text in (
         ("drop", "COLUMN", "leave this column out"),
-        ("categories", "COLUMN", "this column is categories, though of numbers"),
-        ("numbers", "COLUMN", "this column is numbers, though with leading zeros"),
+        ("categories", "COLUMN", "this column holds categories, even if they are numbers"),
+        ("numbers", "COLUMN", "this column holds numbers, even with leading zeros"),
         ("missing", "TEXT", "this text in a cell means that its value is missing"),
         (
             "merge-labels",
@@ -148,7 +147,7 @@ def _add_study(command: argparse.ArgumentParser) -> None:
             "labels of this column that differ only in blanks, case or a final full stop are the "
             "same",
         ),
-        ("keep-labels", "COLUMN", "labels of this column are others, however alike they look"),
+        ("keep-labels", "COLUMN", "labels of this column differ, even if they look alike"),
     ):
         command.add_argument(
             f"--{name}",
@@ -160,13 +159,13 @@ def _add_study(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace what an earlier run has left at --out (default: refuse to); other files are "
+        help="replace the files of an earlier run at --out (default: refuse to); other files are "
         "left alone",
     )
 
 
 def _path(text: str) -> Path:
-    # Python takes an empty path, which an unset variable of the shell gives, for this folder.
+    # An unset variable of the shell gives an empty path, which Python takes for this folder.
     if not text:
         raise argparse.ArgumentTypeError("the path is empty: give the path of a file or folder")
     if "\0" in text:
@@ -192,11 +191,13 @@ def _add_journal(commands: Any) -> None:
         "journal",
         help="print what the journal of a search holds",
         description=(
-            "Print of which search a journal is, how much is finished, and the best candidates by "
-            "mean score. The file is only read, also where a search is writing it."
+            "Print which search a journal belongs to, how much of it is finished, and the best "
+            "candidates by mean score. The file is only read, even while a search writes to it."
         ),
     )
-    journal.add_argument("file", type=_path, metavar="FILE", help="what `journal=` was set to")
+    journal.add_argument(
+        "file", type=_path, metavar="FILE", help="the file that `journal=` was set to"
+    )
     journal.add_argument(
         "--best", type=int, default=10, metavar="N", help="candidates to list (default: 10)"
     )

@@ -20,8 +20,8 @@ class PrintError(Exception):
 
 @contextlib.contextmanager
 def streams_of_a_command() -> Iterator[None]:
-    """Let neither a closed descriptor nor text that is left in a buffer disturb a command."""
-    # Otherwise the next file that is opened would become standard output or standard error.
+    """Protect a command from closed descriptors, and from text left in a buffer at its end."""
+    # Otherwise the next file that is opened would take the place of standard output or error.
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -93,7 +93,7 @@ def _flush(stream: TextIO) -> None:
 
 
 def _settle(stream: TextIO) -> None:
-    """Empty the buffer, if need be into `os.devnull`: Python would try again when it ends."""
+    """Empty the buffer, if need be into `os.devnull`, or Python would try again when it ends."""
     try:
         _flush(stream)
     except OSError:

@@ -1,4 +1,4 @@
-"""The function `compare`: what it is given is checked, and handed to `compared`."""
+"""The function `compare`, which checks its arguments and hands them to `compared`."""
 
 from __future__ import annotations
 
@@ -45,72 +45,76 @@ def compare(
     n_jobs: int | None = None,
     verbose: int | Literal["auto"] = "auto",
 ) -> Comparison:
-    """Set estimators beside a baseline: the same splits, many times, each time with other seeds.
+    """Compare estimators to a baseline on the same splits, repeated with other folds and seeds.
 
     All estimators are fitted to the training rows of the same splits and scored on the test rows.
-    A searcher tunes within the training rows, so no test row has a say in what it chooses. Networks
-    of all splits and repeats train together as one population; those of a searcher of skhp do so
-    in each of its searches.
+    A searcher tunes within the training rows, so the test rows do not influence what it chooses.
+    The networks of all splits and repeats train together as one population; a searcher of skhp
+    trains one population for each of its searches.
 
-    The interval and the p-value of a difference are those of the corrected resampled t-test of
-    Nadeau and Bengio, since training sets overlap. Where several estimators are compared, Holm's
-    adjustment of their p-values, for each metric by itself, decides what the verdict calls a
-    difference; the intervals are not adjusted. The interval of a mean is cut off at 0 and 1 where
-    its metric, such as F1, cannot be elsewhere; that of a difference never is.
+    The interval and the p-value of a difference come from the corrected resampled t-test of Nadeau
+    and Bengio, which allows for the overlap of training sets. Where several estimators are
+    compared, the verdict goes by p-values that Holm's method adjusts, each metric by itself; the
+    intervals are not adjusted. The interval of a mean ends at 0 and 1 where the metric does, as F1
+    does; the interval of a difference is not cut off.
 
-    In every table stands a dummy, too: the best answer that looks at no input, such as always the
-    rare class for F1, or the mean for R2. What is not better than that is said not to be. It is
-    none of the estimators that p-values are adjusted for.
+    Every table has a row for the dummy: the best answer that ignores the inputs, such as always the
+    rare class for F1, or the mean for R2. The verdict says which estimators are not better than the
+    dummy. Holm's method does not count the dummy.
 
-    Of two classes, it is also told how far the probabilities of the rarer one can be trusted: their
-    Brier score on the same test rows, for the estimators that predict such.
+    For two classes, the Brier score on the same test rows says how far the probabilities of the
+    rarer class can be trusted; estimators without probabilities have none.
 
     Parameters
     ----------
     estimators : mapping of str to estimator
         Classifiers or regressors, pipelines and searchers included; none is changed. Each
-        parameter `random_state`, also of what is within them, gets another number for each fit.
+        parameter `random_state`, nested ones included, gets a new number for each fit.
     X : array-like of shape (n_rows, ...)
+        The inputs.
     y : array-like of shape (n_rows,), or (n_rows, n_classes) of zeros and ones
-        Labels of any type, or numbers. Rows that each hold a single 1 are classes, the numbers of
-        the columns.
+        Labels of any type, or numbers. In rows of zeros with a single 1, the column of the 1 is the
+        class.
     baseline : str, estimator or dict, default=None
-        None is "logistic" for classes and "ridge" for numbers. All named ones scale their inputs
-        (a sparse table without centring it), impute, one-hot encode what is not a number, and do
-        not warn of their own convergence:
+        An estimator, the name of one of the `estimators`, or one of the names below. None means
+        "logistic" for classifiers and "ridge" for regressors.
 
         - "logistic": logistic regression with lasso, its strength tuned by F1 in each split;
-        - "ridge", "lasso": linear regression with such a penalty, tuned in each split;
-        - "gradient_boosting": scikit-learn's histogram-based one;
+        - "ridge", "lasso": linear regression with this penalty, its strength tuned in each split;
+        - "gradient_boosting": scikit-learn's histogram gradient boosting;
         - "dummy": the dummy of the tables.
 
-        The name of one of the `estimators` makes it the baseline of the others. An estimator is
-        used as it is, under the name of its class, or its own in a dict such as
+        The linear baselines scale and impute their inputs (a sparse table is not centred) and do
+        not warn of their own convergence. All but the dummy one-hot encode what is not a number. A
+        baseline that is an estimator is named after its class, or by its key in a dict such as
         ``{"forest": RandomForestClassifier()}``.
     cv : int, splitter or iterable, default=5
-        A number is that of shuffled folds, stratified for classes. A splitter that shuffles is
-        given another `random_state` in each repeat. With splits that are always the same, repeats
-        differ in the seeds of the estimators alone, and the test is that of their mean.
+        A number of shuffled folds, stratified for classifiers. A splitter that shuffles gets a new
+        `random_state` in each repeat. Where all repeats have the same splits, they differ in the
+        seeds of the estimators alone, and their mean is tested.
     groups : array-like of shape (n_rows,), default=None
-        Rows that belong together, such as those of a patient: no split has a group among both its
-        training and its test rows. What tunes in folds of its own, "logistic" included, is refused
-        then, as it would ignore the groups; so do the rows that networks hold out to stop early.
+        The group of each row, such as the patient: no split has a group among both its training
+        and its test rows. An estimator that tunes in folds of its own, "logistic" included, would
+        ignore the groups and is refused. A network that holds out rows to stop early ignores the
+        groups, too, but is not refused.
     n_repeats : int, default=30
+        Number of times that the rows are split into folds.
     scoring : str, callable, list of str or dict, default=None
-        Names of metrics, scorers by name, or a scorer; None is precision, recall and F1 of the
-        rarer class (for more than two, their means over the classes), and for regressors R2 and
-        mean absolute error.
+        The name of a metric or a list of names, a scorer, or a dict of names and scorers. None
+        means precision, recall and F1 of the rarer of two classes (with more classes, their means
+        over the classes), and R2 and mean absolute error for regressors.
     n_seeds : int, default=10
-        Seeds tried on the splits of the first repeat, the seed of that repeat included, to see what
-        the seed alone does; 1 leaves that out.
+        Number of seeds tried on the splits of the first repeat, its own seed included, to see what
+        the seed alone changes; 1 leaves that out.
     random_state : int, RandomState or None, default=0
-        Of the splits and the seeds.
+        The splits and the seeds are drawn from it.
     n_jobs : int, default=None
-        As for `skhp.population`: threads that train networks, and workers for all other fits.
+        Number of threads that train networks, and of workers for all other fits, as for
+        `skhp.population`.
     verbose : int or "auto", default="auto"
-        1 shows a bar on standard error: fits that are scored, epochs that are trained; 0 shows
-        nothing, and 2 and more the lines of joblib and of the population. "auto" is 1 in a terminal
-        and in a notebook, otherwise 0.
+        0 shows nothing. 1 shows a bar on standard error with the fits scored and the epochs
+        trained. 2 and more show the lines of joblib and of the population instead. "auto" is 1 in
+        a terminal and in a notebook, otherwise 0.
 
     Returns
     -------
@@ -119,7 +123,8 @@ def compare(
     Raises
     ------
     SettingsError
-        If something cannot be used; nothing was fitted. An error of a fit is raised as it is.
+        If an argument cannot be used; then nothing was fitted. An error within a fit is raised
+        unchanged.
 
     Examples
     --------
@@ -253,8 +258,8 @@ def _classes(y: Any) -> np.ndarray:
     kind = type_of_target(y)
     if kind not in ("binary", "multiclass"):
         raise SettingsError(
-            f"y is {kind}, and classifiers are compared by one class for each row: give classes, "
-            "or compare regressors."
+            f"y is {kind}, and classifiers need one class for each row: give classes, or compare "
+            "regressors."
         )
     classes = np.asarray(y).ravel()
     if len(np.unique(classes)) < 2:

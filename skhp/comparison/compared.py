@@ -30,7 +30,7 @@ from skhp.tables.target import Target
 
 _FOLDS = 5
 
-# The sums of equal terms in another order differ by less than this.
+# Sums of the same terms in another order differ by less than this.
 _ROUNDING = 1e-10
 
 
@@ -55,10 +55,10 @@ def compared(
 ) -> Comparison:
     """Fit and score the estimators, and compare them to the baseline.
 
-    The baseline is one of the `estimators`, unless it is the dummy. `target` is `y` as an array,
-    and `class_names` are what its classes are called where it holds the codes 0, 1, and so on.
+    The baseline is one of the `estimators`, unless it is the dummy. `target` is `y` as an array.
+    Where it holds the codes 0, 1 and so on, `class_names` are the names of its classes.
     """
-    # Rows can be cut out of a sparse table in some formats only; indexable chooses one of them.
+    # Not every sparse format lets rows be selected; indexable converts to one that does.
     X, y = indexable(X, y)
     labels = np.unique(target) if for_classes else None
     rare = rarer_of_two(target) if for_classes else None
@@ -133,10 +133,10 @@ def compared_on_the_table(
     seed: int,
     on_progress: OnProgress | None = None,
 ) -> Comparison:
-    """Compare classifiers of skhp over repeated splits of a whole table, by its labels.
+    """Compare classifiers on repeated splits of a whole table.
 
-    There are five folds, or as many as the rarest class has rows. The baseline does not warn of its
-    convergence. The first metric is the score that both were tuned by.
+    There are five folds, or as many as the rarest class has rows. The first metric is the score
+    that the classifiers were `tuned_by`. The baseline does not warn of its convergence.
     """
     seeds = repeat_seeds(seed, n_repeats)
     n_folds = min(_FOLDS, int(np.bincount(target.codes).min()))

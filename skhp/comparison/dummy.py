@@ -22,19 +22,19 @@ DUMMY = "dummy"
 
 # With more classes than this, only the most frequent one is tried as the constant answer.
 _MOST_CLASSES = 10
-_OF_PROBABILITIES = ("neg_log_loss", "neg_brier_score", "average_precision", "d2_", "roc_auc")
+_BY_PROBABILITIES = ("neg_log_loss", "neg_brier_score", "average_precision", "d2_", "roc_auc")
 _FREQUENCIES = "the frequencies of the classes"
 
 
 class Dummy(NamedTuple):
-    """The scores of the best constant answer to each metric, and what the answer is."""
+    """The best constant answer to each metric, in words, and its scores."""
 
     scores: RepeatedScores
     answers: dict[str, str]
 
 
 class Always(DummyClassifier):
-    """Predict one class always, even if the training rows hold no row of it."""
+    """Predict the same class for every row, even a class without training rows."""
 
     def __init__(self, *, constant: Any = None) -> None:
         super().__init__(strategy="constant", constant=constant)
@@ -53,8 +53,8 @@ def constant_answers(
 ) -> dict[str, Any]:
     """The estimators that always answer the same, by what they answer.
 
-    With more than two classes, only `each_class` tries all of them: every named metric is greatest
-    for the most frequent class.
+    With more than two classes, only the most frequent one is tried, which is the best answer to
+    every named metric; with `each_class`, all of them are tried.
     """
     if not for_classes:
         return {"the mean": DummyRegressor(), "the median": DummyRegressor(strategy="median")}
@@ -63,7 +63,7 @@ def constant_answers(
     if len(order) > (_MOST_CLASSES if each_class else 2):
         order = order[:1]
     named = {label: label if class_names is None else class_names[label] for label in order}
-    # The most frequent class, with the best constant probabilities.
+    # This one also predicts the best constant probabilities.
     answers: dict[str, Any] = {f"always {named[order[0]]!r}": DummyClassifier(strategy="prior")}
     return answers | {f"always {named[label]!r}": Always(constant=label) for label in order[1:]}
 
@@ -77,9 +77,9 @@ def dummy_scores(
     for_classes: bool,
     class_names: Sequence[Any] | None = None,
 ) -> Dummy:
-    """Score the constant answers on all splits and take, for each metric, the best of them.
+    """Score the constant answers on all splits and take the best one for each metric.
 
-    The confusion is that of the best answer to the metric `main`.
+    The confusion matrix is that of the best answer to the metric `main`.
     """
     each_class = not set(scorer.metrics) <= set(SCORINGS)
     by_answer = {
@@ -102,7 +102,7 @@ def dummy_scores(
         for r, row in enumerate(first)
     )
     by_frequency = {
-        metric: _FREQUENCIES if metric.startswith(_OF_PROBABILITIES) else answer
+        metric: _FREQUENCIES if metric.startswith(_BY_PROBABILITIES) else answer
         for metric, answer in answers.items()
     }
     return Dummy(RepeatedScores(of_repeats, ()), by_frequency if for_classes else answers)
@@ -126,7 +126,7 @@ def _best(metric: str, by_answer: Mapping[str, tuple[tuple[FoldScores, ...], ...
         answer: float(np.mean([one.scores[metric] for row in rows for one in row]))
         for answer, rows in by_answer.items()
     }
-    # The first of equal answers stays, and NaN is never greater.
+    # The first of equal answers is the best, and any number is better than NaN.
     best, highest = next(iter(means)), nan
     for answer, mean in means.items():
         if mean > highest + 1e-12 or (isnan(highest) and not isnan(mean)):

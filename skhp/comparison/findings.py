@@ -22,7 +22,7 @@ from skhp.shared.nearest_name import nearest_name
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Findings:
-    """The fields of a `Comparison` and what follows from them; not how they are shown."""
+    """The fields of a `Comparison` and its verdict, but not how they are shown."""
 
     frame: pd.DataFrame
     scores: pd.DataFrame
@@ -51,28 +51,29 @@ class Findings:
 
     @property
     def natural_frame(self) -> pd.DataFrame:
-        """The frame with errors and losses as a reader knows them: not negative."""
+        """The frame with errors and losses as positive numbers."""
         return natural_frame(self.frame, self.lower_is_better)
 
     def title(self, metric: str) -> str:
-        """What a metric is called where it is printed."""
+        """The name of a metric where it is printed."""
         return metric_title(metric, metric in self.lower_is_better)
 
     def verdict(self, name: str | None = None, metric: str | None = None) -> str:
         """A sentence on what an estimator gains over the baseline, and how sure that is.
 
         It says "Gain" or "Loss" only where the corrected test, with Holm's adjustment for several
-        estimators, finds the difference clear. Otherwise it says how large a difference would have
-        to be to be clear in this number of rows, and about how many rows would show the one found.
-        Where the estimator or the baseline is not better than the dummy, it says that, too.
+        estimators, finds the difference clear. Otherwise it says which difference this number of
+        rows could show, and about how many rows would show the difference that was found. Where the
+        estimator or the baseline is not better than the dummy, it says that, too.
 
         Parameters
         ----------
         name : str, default=None
             One of the estimators; None gives a line for each of them.
         metric : str, default=None
-            As it was given to `compare` or as it is printed, in any case: "r2" or "R2",
-            "neg_log_loss" or "log loss". None is F1 if that is among the metrics, else the first.
+            The name that was given to `compare` or the one that is printed, such as "neg_log_loss"
+            or "log loss"; capitals do not matter. None is F1 if that is among the metrics, else the
+            first metric.
 
         Returns
         -------
@@ -121,14 +122,14 @@ class Findings:
         for one, what in ((self.baseline, "the baseline"), (self.dummy, "the dummy")):
             if name == one and one not in self.names:
                 raise SettingsError(
-                    f"{name!r} is {what}, beside which the others are set: give one of "
+                    f"{name!r} is {what}, which the others are compared to: give one of "
                     f"{', '.join(map(repr, self.names))}."
                 )
         return _known(name, {one: one for one in self.names}, str.casefold, "estimator")
 
 
 def _known(given: Any, labels: Mapping[str, str], key: Callable[[str], str], kind: str) -> str:
-    """The name that is given as it stands, by its label, or by a spelling with the same key."""
+    """Find a name by itself, by its label, or by another spelling with the same `key`."""
     if isinstance(given, str):
         if given in labels:
             return given

@@ -1,4 +1,4 @@
-"""The scorer that each name of a metric means, for classes and for numbers."""
+"""From the `scoring` of a comparison to a scorer for each metric."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _REGRESSION_SCORINGS = tuple(
     if name in ("r2", "explained_variance", "d2_absolute_error_score", "neg_max_error")
     or name.startswith(("neg_mean_", "neg_median_", "neg_root_"))
 )
-# Metrics for classes whose values can be below 0 begin with one of these.
-_ELSEWHERE = ("neg_", "d2_", "matthews_")
-_OF_PREDICTIONS = {
+# The metrics of classifiers that can be below 0 begin with one of these.
+_PREFIXES_BELOW_0 = ("neg_", "d2_", "matthews_")
+_OF_ONE_CLASS = {
     "f1": f1_score,
     "jaccard": jaccard_score,
     "precision": precision_score,
@@ -55,9 +55,9 @@ def metric_scorers(
 ) -> dict[str, Any]:
     """The scorer of each metric.
 
-    None is precision, recall and F1 of classes, R2 and mean absolute error of numbers. Precision
-    and its kin are those of the rarer class of two, whatever the labels are, and the mean over the
-    classes for more.
+    `scoring=None` means precision, recall and F1 for classifiers, R2 and mean absolute error for
+    regressors. With two classes, precision and similar metrics are those of the rarer class; with
+    more, they are means over the classes.
     """
     by_name = _by_name(scoring, for_classes)
     return {
@@ -70,17 +70,14 @@ def metric_scorers(
 
 
 def metrics_from_0_to_1(scoring: Scoring, metrics: Iterable[str]) -> frozenset[str]:
-    """The metrics that are known to lie between 0 and 1; a scorer of the user is not known to."""
-    known = {name for name in SCORINGS if not name.startswith(_ELSEWHERE)}
+    """The metrics that are known to lie between 0 and 1; a user's own scorer is not among them."""
+    known = {name for name in SCORINGS if not name.startswith(_PREFIXES_BELOW_0)}
     scorers = scoring if isinstance(scoring, Mapping) else {}
     return frozenset(name for name in metrics if scorers.get(name, name) in known)
 
 
 def lower_is_better(scorers: Mapping[str, Any]) -> frozenset[str]:
-    """The metrics that scikit-learn gives the other sign, so that greater is better.
-
-    The sign of a function of the user is not known.
-    """
+    """The metrics whose scorers negate an error or a loss; a user's function is not among them."""
     # The text of a scorer is the only public place that tells its sign.
     return frozenset(
         name for name, scorer in scorers.items() if "greater_is_better=False" in repr(scorer)
@@ -100,7 +97,8 @@ def _by_name(scoring: Scoring, for_classes: bool) -> dict[str, Any]:
         names = sorted(scoring) if isinstance(scoring, set | frozenset) else list(scoring)
         if callables := [name for name in names if not isinstance(name, str)]:
             raise SettingsError(
-                f"scoring names no metric by {callables[0]!r}: give a dict of names and scorers."
+                f"scoring is a list that holds {callables[0]!r}, which is not a name: give a dict "
+                "of names and scorers."
             )
         by_name = {name: name for name in names}
     else:
@@ -111,8 +109,8 @@ def _by_name(scoring: Scoring, for_classes: bool) -> dict[str, Any]:
     for name, given in by_name.items():
         if not isinstance(name, str) or not (isinstance(given, str) or callable(given)):
             raise SettingsError(
-                f"scoring has the entry {name!r}: {given!r}, where a name and a scorer, or the "
-                "name of one, are expected."
+                f"scoring maps {name!r} to {given!r}: map each name to a scorer, or to the name of "
+                "a scorer."
             )
     if not by_name:
         raise SettingsError("scoring names no metric: give at least one, such as 'f1'.")
@@ -132,8 +130,8 @@ def _scorer_of(name: str, y: np.ndarray, for_classes: bool) -> Any:
     rare = rarer_of_two(y)
     if rare is None:
         return get_scorer(known)
-    if known in _OF_PREDICTIONS:
-        return make_scorer(_OF_PREDICTIONS[known], pos_label=rare, zero_division=0.0)
+    if known in _OF_ONE_CLASS:
+        return make_scorer(_OF_ONE_CLASS[known], pos_label=rare, zero_division=0.0)
     if known == "average_precision":
         either = ("decision_function", "predict_proba")
         return make_scorer(average_precision_score, response_method=either, pos_label=rare)

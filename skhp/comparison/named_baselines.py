@@ -31,15 +31,15 @@ from skhp.shared.nearest_name import nearest_name
 from skhp.shared.rarest_class import rarest_position
 from skhp.tables.preparation import make_preparation
 
-# From "no input matters" to hardly any penalty, for scaled inputs and hundreds of rows or more.
+# From a penalty that lets no input matter to hardly any, for scaled inputs and hundreds of rows.
 BASELINE_C = np.logspace(-3, 1, 9)
 
 
 class QuietSearch(GridSearchCV):
     """A search that does not warn of the convergence of its candidates.
 
-    The user cannot change these candidates: a strength at which the solver does not converge is
-    judged by its score, as each other is.
+    The user cannot change these candidates, and a penalty at which the solver does not converge is
+    judged by its score like any other.
     """
 
     def fit(self, X: Any, y: Any = None, **parameters: Any) -> Self:
@@ -50,7 +50,7 @@ class QuietSearch(GridSearchCV):
 
 @contextmanager
 def without_convergence_warnings() -> Iterator[None]:
-    """Silence the convergence warnings of the linear models that are baselines."""
+    """Silence the convergence warnings of the linear baselines."""
     with warnings.catch_warnings():
         # The words are matched, because a network may warn by the same class of something else.
         for words in ("Liblinear failed", "The max_iter was reached", "Objective did not"):
@@ -61,15 +61,15 @@ def without_convergence_warnings() -> Iterator[None]:
 def make_lasso(n_classes: int, seed: int = 0) -> LogisticRegression:
     """Logistic regression with an l1 penalty, for scaled inputs."""
     if n_classes == 2:
-        # Measured on five tables: the lower objective in a tenth of saga's time. It penalises the
-        # intercept as well, which a large intercept_scaling makes next to nothing.
+        # On five tables, liblinear reached a lower objective than saga in a tenth of the time. It
+        # penalises the intercept as well; a large intercept_scaling makes that negligible.
         lasso = LogisticRegression(solver="liblinear", intercept_scaling=100, random_state=seed)
     else:
-        # The only solver of the multinomial lasso. With the default tol it takes thousands of
-        # passes without a better F1.
+        # saga is the only solver of the multinomial lasso. With the default tol it takes thousands
+        # of passes without a better F1.
         lasso = LogisticRegression(solver="saga", tol=1e-3, max_iter=5000, random_state=seed)
-    # Up to scikit-learn 1.7 penalty says which penalty it is; since 1.8 that is deprecated, and
-    # l1_ratio says it alone.
+    # Up to scikit-learn 1.7 the parameter penalty chooses the penalty; since 1.8 it is deprecated,
+    # and l1_ratio alone chooses.
     by_penalty = lasso.get_params().get("penalty") == "l2"
     return lasso.set_params(**({"penalty": "l1"} if by_penalty else {"l1_ratio": 1.0}))
 
@@ -114,22 +114,22 @@ _LASSO_ALPHAS = np.logspace(-4, 0, 9)
 
 
 def given_baseline(estimators: Mapping[str, Any], baseline: Any) -> tuple[str, Any, dict[str, Any]]:
-    """The name of the baseline, the baseline, and the estimators to set beside it.
+    """The name of the baseline, the baseline, and the estimators to compare to it.
 
-    A baseline that is a name in `BASELINES` stays that name. A name that nothing has is refused,
-    and so is a baseline that leaves nothing to compare.
+    A baseline that is a name in `BASELINES` stays that name. An unknown name is refused, and so is
+    a baseline that leaves no estimator to compare.
     """
     others = dict(estimators)
     if isinstance(baseline, Mapping):
         if len(baseline) != 1 or not isinstance(next(iter(baseline)), str):
             raise SettingsError(
-                f"baseline names {len(baseline)} estimators by {list(baseline)}: give one name and "
-                "its estimator, such as {'forest': RandomForestClassifier()}."
+                f"baseline is a dict with the keys {list(baseline)}: give one name and its "
+                "estimator, such as {'forest': RandomForestClassifier()}."
             )
         ((name, baseline),) = baseline.items()
         if isinstance(baseline, str) and (baseline not in BASELINES or baseline == DUMMY):
             raise SettingsError(
-                f"baseline names {name!r} the text {baseline!r}: give an estimator in its place."
+                f"baseline maps {name!r} to the text {baseline!r}: give an estimator in its place."
             )
         return name, baseline, _without(others, name, baseline)
     if isinstance(baseline, str):
@@ -150,7 +150,7 @@ def given_baseline(estimators: Mapping[str, Any], baseline: Any) -> tuple[str, A
 
 
 def _without(others: dict[str, Any], name: str, baseline: Any) -> dict[str, Any]:
-    """The estimators but the baseline itself; another one of its name is refused."""
+    """The estimators without the baseline; another estimator with its name is refused."""
     if name in others and others[name] is not baseline:
         raise SettingsError(
             f"an estimator is named {name!r}, as the baseline is: give it another name."
@@ -158,7 +158,7 @@ def _without(others: dict[str, Any], name: str, baseline: Any) -> dict[str, Any]
     left = {one: estimator for one, estimator in others.items() if one != name}
     if not left:
         raise SettingsError(
-            f"there is no estimator to compare beside the baseline {name!r}: give another one."
+            f"there is no estimator to compare to the baseline {name!r}: give another one."
         )
     return left
 
@@ -172,14 +172,14 @@ def _own_name(estimator: Any) -> str:
 
 
 def named_baseline(name: str, X: Any, y: np.ndarray, splits: OuterSplits, for_classes: bool) -> Any:
-    """The baseline of a name, not fitted; its fit tunes the strength of its penalty."""
+    """The baseline with a name, not fitted; its fit tunes the strength of its penalty."""
     known = _FOR_CLASSES if for_classes else _FOR_NUMBERS
     if name not in known:
-        these, those = (
+        given, meant = (
             ("regressors", "classes") if name == "logistic" else ("classifiers", "numbers")
         )
         raise SettingsError(
-            f"baseline={name!r} is for {those}, and the estimators are {these}: give one of "
+            f"baseline={name!r} is for {meant}, and the estimators are {given}: give one of "
             f"{', '.join(map(repr, known))}, or an estimator."
         )
     if name == "gradient_boosting":
@@ -196,7 +196,7 @@ def _gradient_boosting(X: Any, for_classes: bool) -> Any:
     booster = HistGradientBoostingClassifier if for_classes else HistGradientBoostingRegressor
     if _has_categories(X):
         return make_pipeline(_scaling(X), booster())
-    return booster()
+    return make_pipeline(_flattening(), booster()) if np.ndim(X) > 2 else booster()
 
 
 def _tuned_linear(name: str, X: Any, splits: OuterSplits) -> QuietSearch:
@@ -209,7 +209,7 @@ def _tuned_linear(name: str, X: Any, splits: OuterSplits) -> QuietSearch:
     linear, alphas = (
         (Ridge(), _RIDGE_ALPHAS) if name == "ridge" else (Lasso(max_iter=5000), _LASSO_ALPHAS)
     )
-    # With a target of deviation 1, the strengths mean the same for every table.
+    # With a target of standard deviation 1, the strengths mean the same for every table.
     scaled = TransformedTargetRegressor(linear, transformer=StandardScaler())
     return QuietSearch(
         Pipeline([("preparation", _scaling(X)), ("baseline", scaled)]),
@@ -246,27 +246,38 @@ def _scaling(X: Any) -> TransformerMixin:
     """Impute, encode and scale; a sparse table is not centred and stays sparse."""
     if issparse(X):
         return make_pipeline(SimpleImputer(strategy="median"), MaxAbsScaler())
+    if np.ndim(X) > 2:
+        return make_pipeline(_flattening(), StandardScaler())
     if not _has_categories(X):
         return make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
         )
     if isinstance(X, pd.DataFrame):
-        return make_preparation(*_sorted_positions(X))
-    numbers, categories = _sorted_positions(pd.DataFrame(X).infer_objects())
+        return make_preparation(*_positions_by_kind(X))
+    numbers, categories = _positions_by_kind(pd.DataFrame(X).infer_objects())
     return make_pipeline(FunctionTransformer(pd.DataFrame), make_preparation(numbers, categories))
+
+
+def _flattening() -> FunctionTransformer:
+    """Makes one row of columns of each series or image."""
+    return FunctionTransformer(_flattened)
+
+
+def _flattened(X: Any) -> np.ndarray:
+    return np.reshape(X, (len(X), -1))
 
 
 def _has_categories(X: Any) -> bool:
     """Whether a column holds other values than numbers."""
     if isinstance(X, pd.DataFrame):
-        return bool(_sorted_positions(X)[1])
+        return bool(_positions_by_kind(X)[1])
     dtype = getattr(X, "dtype", None)
     if dtype is None or dtype.kind not in "OUS" or np.ndim(X) != 2:
         return False
-    return bool(_sorted_positions(pd.DataFrame(X).infer_objects())[1])
+    return bool(_positions_by_kind(pd.DataFrame(X).infer_objects())[1])
 
 
-def _sorted_positions(X: pd.DataFrame) -> tuple[list[Any], list[Any]]:
+def _positions_by_kind(X: pd.DataFrame) -> tuple[list[Any], list[Any]]:
     """Positions of the columns of numbers and of all others."""
     are_numbers = [
         types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype) for dtype in X.dtypes

@@ -32,7 +32,7 @@ def repeat_seeds(random_state: Any, n_repeats: int) -> list[int]:
 
 
 def fit_seed(*numbers: int) -> int:
-    """The seed of a fit, drawn from the numbers of its repeat, its fold and its seed."""
+    """The seed of a fit, drawn from numbers that tell it from other fits, such as its fold."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0]) % _LARGEST_SEED
 
 
@@ -42,7 +42,7 @@ def has_seed(estimator: Any) -> bool:
 
 
 def seeded(estimator: Any, seed: int) -> Any:
-    """A clone, in which every parameter `random_state` has a number drawn from a seed."""
+    """A clone in which every parameter `random_state` is a number drawn from `seed`."""
     names = _seed_names(estimator)
     draws = np.random.RandomState(seed).randint(_LARGEST_SEED, size=len(names))
     values = dict(zip(names, draws.tolist(), strict=True))
@@ -58,7 +58,7 @@ def _seed_names(estimator: Any) -> list[str]:
     )
 
 
-# Each fit has other rows, so that every network has a copy of its own in memory.
+# Each fit keeps a copy of its training rows in memory.
 _MOST_CELLS_TOGETHER = 50_000_000
 
 
@@ -79,11 +79,11 @@ def score_fits(
     count: TrainingCount | None = None,
     verbose: int = 0,
 ) -> list[FoldScores]:
-    """Fit and score, large tables in several turns; an error of a fit is raised.
+    """Fit and score, large tables in several turns; an error within a fit is raised.
 
     `n_jobs` workers fit what cannot join the population of the networks. Where a population is
-    switched on already, `n_jobs=None` leaves it as it is. `count` is told of each fit that is
-    scored in this process, and of the others when all fits are scored.
+    active already, `n_jobs=None` uses it. `count` hears of a fit as soon as this process has scored
+    it, and of the fits of other processes at the end of each turn.
     """
     n_cells = math.prod(getattr(X, "shape", (len(y),)))
     together = max(1, _MOST_CELLS_TOGETHER // max(1, n_cells))
@@ -155,10 +155,10 @@ def _population(n_jobs: int | None) -> contextlib.AbstractContextManager[Any]:
 
 
 class RepeatedScores(NamedTuple):
-    """The scores of an estimator: a row for each repeat, in it one for each fold.
+    """The scores of an estimator: a row for each repeat, with an entry for each fold.
 
-    `of_seeds` has a row for each seed, all on the splits of one repeat; none if the estimator takes
-    no seed.
+    `of_seeds` has a row for each seed, all on the splits of the first repeat, or no row if the
+    estimator takes no seed.
     """
 
     of_repeats: tuple[tuple[FoldScores, ...], ...]
@@ -181,7 +181,7 @@ def repeated_scores(
 ) -> dict[str, RepeatedScores]:
     """Fit and score all estimators together.
 
-    `n_seeds` are tried on the splits of the first repeat, the seed of that repeat included.
+    `n_seeds` seeds, that of the first repeat included, are tried on the splits of this repeat.
     """
     # Where all repeats have the same splits, each repeat is another seed already.
     n_known = 1 if splits.drawn_anew else len(seeds)

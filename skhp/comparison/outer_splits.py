@@ -22,7 +22,7 @@ from skhp.shared.rarest_class import class_counts, rarest_position
 
 
 class OuterSplit(NamedTuple):
-    """Positions of the rows to tune and train on, and of those to score on."""
+    """Positions of the rows to tune and train on, and of the rows to score on."""
 
     train: np.ndarray
     test: np.ndarray
@@ -55,7 +55,7 @@ def outer_splits(
 ) -> OuterSplits:
     """Split the rows once for each seed.
 
-    A number means that number of shuffled folds. A splitter that shuffles gets each seed as its
+    A number `cv` is the number of shuffled folds. A splitter that shuffles gets each seed as its
     `random_state`; any other, and an iterable of pairs, gives the same splits in every repeat.
     """
     if isinstance(cv, Integral) and not isinstance(cv, bool):
@@ -83,7 +83,7 @@ def _folds(n_folds: int, y: np.ndarray, stratified: bool) -> KFold | StratifiedK
         )
     if len(y) < n_folds:
         raise SettingsError(
-            f"cv={n_folds} needs as many rows, and there are {len(y)}: give fewer folds."
+            f"cv={n_folds} needs {n_folds} rows or more, and there are {len(y)}: give fewer folds."
         )
     if not stratified:
         return KFold(n_folds, shuffle=True)
@@ -114,7 +114,7 @@ def _split(splitter: Any, X: Any, y: np.ndarray) -> tuple[OuterSplit, ...]:
 def grouped_splits(
     cv: Any, X: Any, y: np.ndarray, groups: np.ndarray, seeds: Sequence[int], stratified: bool
 ) -> OuterSplits:
-    """Split as `outer_splits` does; a split with a group on both sides is a SettingsError."""
+    """Split as `outer_splits` does, but refuse a split that has a group on both sides."""
     if isinstance(cv, int | np.integer) and not isinstance(cv, bool):
         if not 2 <= cv <= len(np.unique(groups)):
             raise SettingsError(
@@ -122,7 +122,7 @@ def grouped_splits(
                 "more, and no more folds than groups."
             )
         cv = (StratifiedGroupKFold if stratified else GroupKFold)(int(cv), shuffle=True)
-    # A value without `split` is a list of pairs, or is refused.
+    # A value without `split` is a list of pairs, or `outer_splits` refuses it.
     if isinstance(cv, str) or not hasattr(cv, "split"):
         cv = outer_splits(cv, X, y, [0], stratified).of_repeats[0]
     drawn_anew = shuffles_by_seed(cv)
@@ -149,6 +149,6 @@ def refuse_inner_folds(estimators: Mapping[str, Any]) -> None:
         if any(parameter.rpartition("__")[2] == "cv" for parameter in estimator.get_params()):
             raise SettingsError(
                 f"{name!r} splits its training rows into folds of its own, which would tear the "
-                "groups apart: give an estimator whose parameters are set (as the baseline, "
-                "'dummy', 'gradient_boosting' or such an estimator), or leave out groups."
+                "groups apart: give an estimator that does not tune (the baselines 'dummy' and "
+                "'gradient_boosting' do not), or leave out groups."
             )

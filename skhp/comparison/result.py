@@ -14,20 +14,21 @@ from skhp.inspection.displays.axes import drawing_area
 class ComparisonDisplay:
     """Differences to a baseline with their 95% intervals, beside a line at no difference.
 
-    Made by `Comparison.plot` or `from_comparison`, in the way of scikit-learn's displays.
+    Made by `Comparison.plot` or `from_comparison`, like scikit-learn's displays.
 
-    Errors and losses are drawn as a reader knows them: left of the line is better.
+    For errors and losses, left of the line is better.
 
     Parameters
     ----------
     comparison : Comparison
+        The comparison to draw.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        What was drawn into.
+        The axes that were drawn into.
     figure_ : matplotlib Figure
-        Its figure.
+        The figure of the axes.
     """
 
     def __init__(self, comparison: Findings) -> None:
@@ -82,7 +83,7 @@ class ComparisonDisplay:
                 if not places:
                     continue
                 middle, low, high = (
-                    # matplotlib turns a Series of one value into a number, at which pandas 2 warns.
+                    # matplotlib turns a Series of one value into a number; pandas 2 warns of that.
                     shown.iloc[places][column].to_numpy()
                     for column in ("difference", "difference_low", "difference_high")
                 )
@@ -109,53 +110,54 @@ class ComparisonDisplay:
 class Comparison(Findings):
     """Scores of estimators and of a baseline on the same splits, as `skhp.compare` returns them.
 
-    ``print(comparison)`` shows all of it in 80 columns, and a notebook shows it as tables. There,
-    errors and losses have the sign that a reader knows; in the data frames they have that of
-    scikit-learn's scorers, of which greater is better.
+    ``print(comparison)`` shows all of it in 80 columns, and a notebook shows it as tables. Both
+    show errors and losses as positive numbers. The data frames hold them negated, as scikit-learn's
+    scorers return them, so that greater is better.
 
-    Beside the estimators stands the row "dummy": of the answers that look at no input (always the
-    one class or the other, the frequencies of the classes; for numbers the mean or the median) the
-    best one for each metric.
+    The row "dummy" has the best answer that ignores the inputs, for each metric: always the same
+    class, the frequencies of the classes, or for regressors the mean or the median.
 
     Parameters
     ----------
     frame : DataFrame
         A row for each estimator and metric, indexed by both. Columns:
 
-        - mean, and low and high, its 95% interval, which ends at 0 and 1 where the metric does;
-        - std, the standard deviation of the mean over the folds from repeat to repeat: what other
+        - mean, low, high: the mean and its 95% interval, which ends at 0 and 1 where the metric
+          does;
+        - std: the standard deviation, over the repeats, of the mean over the folds: what other
           folds and other seeds do together;
-        - difference to the baseline, difference_low and difference_high, its 95% interval, and
-          p_value, by the corrected resampled t-test (NaN for the baseline);
-        - p_value_adjusted, by Holm's method for the number of estimators, each metric by itself; it
-          does not count the dummy, which has none;
-        - dummy_difference, dummy_difference_low, dummy_difference_high and dummy_p_value, the same
+        - difference, difference_low, difference_high, p_value: the difference to the baseline, its
+          95% interval and its p-value by the corrected resampled t-test (NaN for the baseline);
+        - p_value_adjusted: the p-value by Holm's method for the number of estimators, each metric
+          by itself (NaN for the dummy, which does not count);
+        - dummy_difference, dummy_difference_low, dummy_difference_high, dummy_p_value: the same
           for the difference to the dummy;
-        - seed_std, the standard deviation of the mean over the same folds from seed to seed; 0 for
-          an estimator that takes none, NaN if one seed was tried only;
-        - brier, the mean Brier score of the probabilities of the rare class, 0 at best (the same in
+        - seed_std: the standard deviation, over seeds on the same splits, of the mean over the
+          folds; 0 for an estimator without a seed, NaN if only one seed was tried;
+        - brier: the mean Brier score of the probabilities of the rare class, 0 at best (the same in
           all rows of an estimator; NaN without probabilities, and unless there are two classes);
-        - seconds of one fit, tuning included.
+        - seconds: the mean time of one fit, tuning included.
     scores : DataFrame
         A row for each repeat, fold, estimator and metric.
     seed_scores : DataFrame
-        The same for each seed on the splits of one repeat.
+        A row for each seed, fold, estimator and metric, on the splits of the first repeat.
     confusion : DataFrame or None
-        Of each estimator, how many rows of each class were given which class: summed over the
-        folds, mean over the repeats. None for regressors.
+        For each estimator, the rows of each class by predicted class, summed over the folds, mean
+        over the repeats. None for regressors.
     baseline : str
-        Its name.
+        The name of the baseline.
     rare_class : label or None
-        The class whose precision, recall and F1 are meant; None unless there are two classes.
+        The class of precision, recall and F1; None unless there are two classes.
     n_repeats, n_folds : int
+        Number of repeats, and of splits in each repeat.
     drawn_anew : bool
-        Whether each repeat had splits of its own, not another seed alone.
+        Whether each repeat had new splits, not only new seeds.
     n_rows : int or None
-        Rows of the table.
+        Number of rows of the table.
     dummy : str or None
         The name of the row of the dummy.
     dummy_scores : mapping of str to DummyScore
-        What the dummy answers to each metric.
+        The answer of the dummy to each metric, and its score.
     lower_is_better : frozenset of str
         The metrics that are errors or losses.
     """

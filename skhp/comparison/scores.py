@@ -48,8 +48,8 @@ SCORINGS = tuple(
     if name in get_scorer_names()
 )
 
-# Defined by scikit-learn for two classes; the mean over the classes is the same idea for more.
-_OF_MORE_CLASSES = {
+# scikit-learn defines these for two classes; their mean over the classes serves for more.
+_MEAN_OVER_CLASSES = {
     "f1": "f1_macro",
     "jaccard": "jaccard_macro",
     "precision": "precision_macro",
@@ -63,8 +63,8 @@ class Scores:
     """Scores on a test set.
 
     `precision`, `recall`, `f1` and the four counts are those of the rare class against all others;
-    `f1_macro` is the mean F1 of all classes, `score` what the scorer of the search says. A
-    precision or recall of nothing is 0.
+    `f1_macro` is the mean F1 of all classes, `score` the value of the scorer of the search. An
+    undefined precision or recall is 0.
     """
 
     precision: float
@@ -103,32 +103,32 @@ def score_classifier(
 
 
 def scoring_name(name: str, n_classes: int) -> str:
-    """The scorer of scikit-learn that a name means for a number of classes.
+    """The name of scikit-learn's scorer for a number of classes.
 
-    A metric that is defined for two classes becomes the mean over the classes for more.
+    With more than two, a metric that is defined for two classes becomes the mean over the classes.
     """
     if name not in SCORINGS:
         raise SettingsError(
             f"unknown scoring {name!r}.{nearest_name(name, SCORINGS)} "
             f"Use one of {', '.join(SCORINGS)}."
         )
-    return name if n_classes == 2 else _OF_MORE_CLASSES.get(name, name)
+    return name if n_classes == 2 else _MEAN_OVER_CLASSES.get(name, name)
 
 
 def natural_score(name: str, score: float) -> float:
-    """The score of a named scorer with the sign that a reader knows: a loss is not negative."""
+    """The score of a named scorer, with errors and losses as positive numbers."""
     return -score if name.startswith("neg_") else score
 
 
 def natural_name(name: str) -> str:
-    """What a named scorer is called beside its natural score."""
+    """The name to print beside a natural score, without "neg_"."""
     return name.removeprefix("neg_").replace("_", " ") if name.startswith("neg_") else name
 
 
 class ObservedScorer:
     """A scorer that calls `observe` with each classifier and its score.
 
-    Its text, which the journal of a search keeps, is that of the scorer.
+    It has the repr of the scorer, because the journal of a search keeps the repr.
     """
 
     def __init__(self, scorer: Callable[..., Any], observe: Callable[[Any, Any], None]) -> None:
@@ -152,7 +152,7 @@ class ObservedScorer:
 
 @contextmanager
 def undefined_scores_are_zero() -> Iterator[None]:
-    """Silence the warning that a score is undefined, such as a precision of no predictions."""
+    """Silence the warning that a score is undefined, such as precision without predictions."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         yield
@@ -181,8 +181,8 @@ class FoldScores(NamedTuple):
 class FoldScorer:
     """Scores by `metrics`, the confusion of `labels` and the Brier score of the class `rare`.
 
-    Without labels there is no confusion, without a rare class no Brier score. Unless it `raises`,
-    a metric that raises an error has the score NaN.
+    Without labels there is no confusion, without a rare class no Brier score. With `raises` False,
+    a metric that fails has the score NaN.
     """
 
     metrics: Mapping[str, Any]
@@ -228,7 +228,7 @@ class FoldScorer:
         if self.rare is None or not hasattr(estimator, "predict_proba"):
             return nan
         # A class that the training rows did not hold has a probability of 0.
-        of_rare = np.asarray(estimator.classes_) == self.rare
-        probability = np.asarray(estimator.predict_proba(X))[:, of_rare].sum(axis=1)
+        is_rare_column = np.asarray(estimator.classes_) == self.rare
+        probability = np.asarray(estimator.predict_proba(X))[:, is_rare_column].sum(axis=1)
         is_rare = np.asarray(y).ravel() == self.rare
         return float(np.mean((probability - is_rare) ** 2))

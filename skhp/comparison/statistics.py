@@ -13,12 +13,12 @@ from scipy.stats import t as student
 from skhp.comparison.outer_fits import RepeatedScores
 from skhp.comparison.scores import FoldScores
 
-# Rounding of equal sums leaves this much; without the limit it would be significant.
+# Values that are this close are equal but for rounding, which a test would find significant.
 _ROUNDING = 1e-10
 
 
 class CorrectedTTest(NamedTuple):
-    """A mean, its 95% interval, and the p-value of its being 0 (two-sided)."""
+    """A mean, its 95% interval, and the two-sided p-value for a true mean of 0."""
 
     mean: float
     low: float
@@ -30,7 +30,7 @@ def corrected_t_test(values: Iterable[float], test_per_train: float) -> Correcte
     """Test whether the mean of values from resampled splits is 0.
 
     The training sets of resampled splits overlap, so that the scores are not independent draws, and
-    the usual variance of the mean, s2 / n, is far too small. The corrected one is
+    the usual variance of the mean, s2 / n, is far too small. The corrected variance is
     s2 * (1 / n + n_test / n_train).
 
     A single value has no interval and no p-value: they are NaN.
@@ -48,33 +48,31 @@ def corrected_t_test(values: Iterable[float], test_per_train: float) -> Correcte
 
 
 def least_clear_difference(test: CorrectedTTest, n_values: int, n_tests: int = 1) -> float:
-    """The least mean that a test of such values would have found to be other than 0.
+    """The least mean that the test would have found to differ from 0, at the same spread.
 
-    Where several tests are looked at together, the smallest of all p-values has to be below 0.05
-    / `n_tests`, as Holm's and Bonferroni's methods ask for.
+    With several tests, the smallest p-value has to be below 0.05 / `n_tests`, as Holm's and
+    Bonferroni's methods ask.
     """
     one, several = (float(student.ppf(1 - 0.025 / n, n_values - 1)) for n in (1, n_tests))
     return (test.high - test.low) / 2 * several / one
 
 
 def rows_needed(n_rows: int, difference: float, least_clear: float) -> float:
-    """About how many rows a table needs for a difference to be clear that a smaller one has shown.
+    """About how many rows a table needs until a difference that was found in `n_rows` is clear.
 
     The variance of a mean over splits, and so the square of the least clear difference, shrinks
-    as 1 / rows: its part 1 / n vanishes with repeats, what remains is that of the scores of test
-    sets (Nadeau and Bengio), whose size grows with the table. This is the usual rule for the size
-    of a sample, n = (t * s / difference) ** 2, for a difference that stays as it was found.
+    as 1 / rows: its part 1 / n vanishes with repeats, and the rest is the variance of the scores
+    of test sets (Nadeau and Bengio), whose size grows with the table. This is the usual rule for
+    the size of a sample, n = (t * s / difference) ** 2, if the difference stays the same.
     """
     return n_rows * (least_clear / difference) ** 2
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """P-values that can be held against one level, however many there are of them.
+    """P-values adjusted by Holm's method for their number.
 
-    The smallest of m is multiplied by m, the next by m - 1, and so on; none is less than the one
-    before it, nor more than 1.
-
-    NaN stays, and is not counted as a test.
+    The smallest of m is multiplied by m, the next by m - 1, and so on; no result is less than the
+    one before it, or more than 1. NaN stays NaN and does not count as a test.
     """
     adjusted = np.array(p_values, dtype=float)
     tests = np.flatnonzero(~np.isnan(adjusted))
@@ -95,10 +93,9 @@ def comparison_frame(
 ) -> pd.DataFrame:
     """One row for each estimator and metric.
 
-    Where splits are not `drawn_anew`, a repeat is another seed alone, and says nothing about
-    other rows: the mean of the repeats is tested. The intervals of means end at 0 and 1
-    where the metric does. All are tested against the dummy, too, which is none of those that the
-    p-values are adjusted for.
+    Where the splits are not `drawn_anew`, repeats differ in their seeds alone and say nothing about
+    other rows, so their mean is tested. The intervals of the metrics `from_0_to_1` end at 0 and 1.
+    All estimators are tested against the dummy as well; Holm's method does not count the dummy.
     """
 
     def tested(of_splits: np.ndarray) -> CorrectedTTest:
@@ -113,7 +110,7 @@ def comparison_frame(
             of_splits = _by_fold(of_repeats, metric)
             mean, low, high, _ = tested(of_splits)
             if metric in from_0_to_1:
-                # Such as 1.02, which a t-test knows nothing against; NaN stays.
+                # A t-test knows no bounds and may give 1.02; NaN stays NaN.
                 low, high = float(np.maximum(low, 0.0)), float(np.minimum(high, 1.0))
             difference, over_dummy = (
                 CorrectedTTest(nan, nan, nan, nan)
@@ -141,14 +138,14 @@ def comparison_frame(
             }
     index = pd.MultiIndex.from_tuples(rows, names=["estimator", "metric"])
     frame = pd.DataFrame(list(rows.values()), index=index)
-    # The dummy is a check, and not a further chance for an estimator to be called better.
+    # The dummy is a check, not one more chance for an estimator to be better than the baseline.
     counted = frame["p_value"].where(index.get_level_values("estimator") != dummy)
     frame["p_value_adjusted"] = counted.groupby(level="metric").transform(holm)
     return frame
 
 
 def natural_frame(frame: pd.DataFrame, lower_is_better: Collection[str]) -> pd.DataFrame:
-    """The same numbers as a reader knows them: errors and losses are not negative."""
+    """A copy of the frame in which errors and losses are positive."""
     natural = frame.copy()
     turned = natural.index.get_level_values("metric").isin(list(lower_is_better))
     natural.loc[turned, ["mean", "difference"]] *= -1
@@ -170,16 +167,12 @@ def _spread_of_rows(scores: np.ndarray) -> float:
     means = scores.mean(axis=1)
     if len(means) < 2:
         return nan
-    # Equal rows have no spread, not that of rounding.
+    # Equal rows have a spread of exactly 0, which rounding would miss.
     return 0.0 if np.ptp(scores, axis=0).max() == 0 else float(means.std(ddof=1))
 
 
 def long_scores(scores: Mapping[str, Sequence[Sequence[FoldScores]]], counted: str) -> pd.DataFrame:
-    """A row for each score.
-
-    The column `counted` numbers the rows of scores of an estimator, each of which holds a score for
-    each fold.
-    """
+    """A row for each score; the column named `counted` has the number of the repeat or seed."""
     cells = [
         (number, fold, name, metric, score)
         for name, rows in scores.items()
@@ -195,7 +188,7 @@ def confusion_counts(
     labels: np.ndarray,
     class_names: Sequence[Any] | None = None,
 ) -> pd.DataFrame:
-    """How many rows of each class were given which class, summed over folds, mean over repeats."""
+    """Rows of each class by predicted class, summed over folds, mean over repeats."""
     names = labels.tolist() if class_names is None else list(class_names)
     classes = pd.Index(names, name="predicted")
     frames = {

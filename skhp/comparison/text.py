@@ -16,7 +16,7 @@ from skhp.shared.terminal import as_text, text_table
 
 
 class PrintedTable(NamedTuple):
-    """Headings, rows, and how many of the columns at the left are names."""
+    """Headings, rows, and the number of columns at the left that hold names."""
 
     headings: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
@@ -24,7 +24,7 @@ class PrintedTable(NamedTuple):
 
 
 def render_comparison(comparison: Findings) -> str:
-    """Scores, differences to the baseline, confusion and the verdict."""
+    """Text of the scores, the differences to the baseline, the confusion and the verdict."""
     parts: list[RenderableType] = [_title(comparison), ""]
     parts += [" ".join(notes(comparison)), "", text_table(*score_table(comparison)), ""]
     parts += ["Difference to the baseline:", "", text_table(*_differences(comparison)), ""]
@@ -36,7 +36,7 @@ def render_comparison(comparison: Findings) -> str:
 
 
 def html_of_comparison(comparison: Findings) -> str:
-    """The same as HTML, the verdict first."""
+    """HTML of what `render_comparison` prints, the verdict first."""
     verdicts = comparison.verdict().splitlines()
     parts = [_paragraph(f"<strong>{html.escape(_title(comparison))}</strong>")]
     parts += [_paragraph(html.escape(verdict)) for verdict in verdicts]
@@ -51,7 +51,7 @@ def html_of_comparison(comparison: Findings) -> str:
 
 
 def notes(comparison: Findings) -> list[str]:
-    """What the numbers are means of, which of them are better if lower, and who the dummy is."""
+    """Sentences on what the means are of, which metrics are better if lower, and the dummy."""
     found = [_meaning(comparison)]
     lower = [
         comparison.title(name) for name in comparison.metrics if name in comparison.lower_is_better

@@ -12,16 +12,15 @@ from skhp.comparison.statistics import CorrectedTTest, least_clear_difference, r
 
 _LEVEL = 0.05
 _TITLES = {"f1": "F1", "roc_auc": "ROC AUC", "r2": "R2", "neg_brier_score": "Brier score"}
-# A difference that this many times the rows would not make clear is as good as none.
+# A difference counts as none if even this multiple of the rows would not make it clear.
 _MOST_TIMES_THE_ROWS = 100
 
 
 @dataclass(frozen=True)
 class DummyScore:
-    """What the best constant answer reaches in a metric.
+    """The best constant answer to a metric, such as "always 'sick'", and its score.
 
-    `answer` says what it is, as "always 'sick'"; `score` is as a reader knows it, and `is_perfect`
-    tells that nothing can be better.
+    `score` is positive for errors and losses, too; `is_perfect` means that no score is better.
     """
 
     answer: str
@@ -45,12 +44,10 @@ def verdict_sentence(
 ) -> str:
     """What an estimator gains over the baseline, how sure that is, and how much a seed moves it.
 
-    Only a difference that the corrected test calls clear is a gain or a loss.
-
-    Of several estimators, a difference is clear only if it is so by the p-value that Holm's method
-    adjusts for their number. `n_values` is how many differences were tested, where that is not one
-    for each split. With `n_rows` it is told how many rows would be needed. What does not beat the
-    dummy has no gain.
+    Only a difference that the corrected test calls clear is a gain or a loss; with several
+    estimators, the p-value that Holm's method adjusts has to be clear as well. `n_values` is the
+    number of differences that were tested, if not one for each split. With `n_rows`, the sentence
+    says how many rows would be needed. An estimator that does not beat the dummy has no gain.
     """
     title, difference = metric_title(metric, lower_is_better), row["difference"]
     low, high = row["difference_low"], row["difference_high"]
@@ -93,7 +90,7 @@ def verdict_sentence(
 
 
 def _more_rows(difference: float, least: float, n_rows: int | None) -> str:
-    """How large a difference has to be for these rows, and how many rows this one needs."""
+    """How large a difference these rows can show, and how many rows the one found needs."""
     if n_rows is None:
         return ""
     these = f" These {n_rows:,} rows can show a difference of about {decimal(least)}"
@@ -101,9 +98,9 @@ def _more_rows(difference: float, least: float, n_rows: int | None) -> str:
     if needed > n_rows * _MOST_TIMES_THE_ROWS:
         return f"{these}; this one is so near to 0 that more rows are of no use."
     if needed <= n_rows:
-        # Holm's method asks less of the second of several than of the first.
+        # Holm's method asks less of the second p-value than of the smallest.
         return f"{these}."
-    # The estimate is not better than its first two digits.
+    # Only the first two digits of the estimate can be trusted.
     step = 10 ** max(0, floor(log10(needed)) - 1)
     about = -(-int(needed) // step) * step
     return f"{these}; to show this one, about {about:,} would be needed."
@@ -112,7 +109,7 @@ def _more_rows(difference: float, least: float, n_rows: int | None) -> str:
 def dummy_sentences(
     dummy: DummyScore, rows: Mapping[str, Any], metric: str, lower_is_better: bool = False
 ) -> str:
-    """Which of the estimators are not better than a constant answer; nothing if all are."""
+    """Sentences that name the estimators that are not better than the dummy, or an empty text."""
     title = metric_title(metric, lower_is_better)
     said = f"the dummy ({dummy.answer}, {title} {decimal(dummy.score)})"
     if dummy.is_perfect:
@@ -156,13 +153,13 @@ def metric_title(metric: str, lower_is_better: bool = False) -> str:
 
 
 def metric_key(name: str) -> str:
-    """A key that is the same for the label and the scorer's name of a metric, in any case."""
+    """A key that the label and the scorer's name of a metric share, whatever their capitals."""
     plain = re.sub(r"[\W_]+", "", name.lower().replace("\u00b2", "2"))
     return re.sub(r"^neg(ative)?", "", plain) or plain
 
 
 def decimal(value: float, signed: bool = False) -> str:
-    """A number of three decimals, or of four digits where it is large."""
+    """A number with three decimals, or with four digits where it is large."""
     if isnan(value):
         return "-"
     sign = "+" if signed else ""
@@ -171,7 +168,7 @@ def decimal(value: float, signed: bool = False) -> str:
 
 
 def p_value_text(p_value: float) -> str:
-    """A p-value of three decimals."""
+    """A p-value with three decimals."""
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
@@ -180,7 +177,7 @@ def _amount(difference: float, lower_is_better: bool) -> str:
         return "equal to"
     word = "higher" if difference > 0 else "lower"
     if lower_is_better:
-        # A reader need not know which way an error is better.
+        # Not every reader knows that a lower error is better.
         word += " (worse)" if difference > 0 else " (better)"
     return f"{decimal(abs(difference))} {word} than"
 
@@ -189,5 +186,5 @@ def _luck(seed_std: float) -> str:
     if isnan(seed_std):
         return ""
     if seed_std == 0:
-        return "; its seed has no part in it"
+        return "; its seed has no effect"
     return f"; another seed alone moves it by about {decimal(seed_std)}"

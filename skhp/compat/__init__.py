@@ -1,1 +1,1 @@
-"""The private names and the faults of other libraries that skhp has to know, one file a library."""
+"""Private names and faults of other libraries that skhp depends on, one file per library."""

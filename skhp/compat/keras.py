@@ -1,4 +1,4 @@
-"""The names of Keras that are not public, each with the reason for its use.
+"""Private names of Keras, each with the reason for its use.
 
 No other file of skhp uses a private name of Keras. A test fails when one of them disappears.
 """
@@ -38,11 +38,11 @@ def seeds_in_use() -> bool:
 
 
 class DefaultSeeds:
-    """The random numbers that Keras takes where it was given no seed, from a private generator.
+    """A private generator for the random numbers that Keras draws when it was given no seed.
 
-    While they are in use, every initializer, layer and random operation of Keras without a seed
+    While it is in use, every initializer, layer and random operation of Keras without a seed
     follows `seed`. Python's, NumPy's and TensorFlow's global generators are neither read nor
-    changed, and other threads notice nothing.
+    changed, and other threads are not affected.
     """
 
     def __init__(self, seed: int, required: bool = True) -> None:
@@ -80,7 +80,7 @@ class DefaultSeeds:
 
 
 class _RandomModule:
-    """Python's module ``random``, but for the whole numbers of a thread with private seeds."""
+    """Python's module ``random``, except that `randint` uses the private seeds of its thread."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(random, name)
@@ -90,7 +90,7 @@ class _RandomModule:
 
 
 def _divert_default_seeds() -> None:
-    # Done once and never undone: swapping it for the time of a fit would show in other threads.
+    # Done once and never undone: a swap for the time of a fit would affect other threads.
     if not isinstance(_SEEDS_MODULE.python_random, _RandomModule):
         _SEEDS_MODULE.python_random = _RandomModule()
 

@@ -1,7 +1,8 @@
 """Import TensorFlow without the log lines that it writes while it is loaded.
 
-Unless ``TF_CPP_MIN_LOG_LEVEL`` is set, it is set to 3. To see TensorFlow's messages again, set that
-variable to less (``TF_CPP_MIN_LOG_LEVEL=0``) or import TensorFlow before the first estimator.
+Unless ``TF_CPP_MIN_LOG_LEVEL`` is set, it is set to 3. To see TensorFlow's messages again, set the
+variable to a lower number (``TF_CPP_MIN_LOG_LEVEL=0``) or import TensorFlow before the first
+estimator.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ _LOG_LINE = re.compile(
 
 
 def import_tensorflow_quietly() -> None:
-    """Import TensorFlow and Keras; with no wish of the user for their log, keep it from stderr."""
-    # A process that a quiet one starts inherits its level, and is to be quiet as well.
+    """Import TensorFlow and Keras, and keep their log off stderr unless the user wants it."""
+    # A child process inherits the level of a quiet parent, and has to be quiet, too.
     wished_otherwise = os.environ.get(LOG_LEVEL_VARIABLE, _QUIET) != _QUIET
     if "tensorflow" in sys.modules or wished_otherwise:
         importlib.import_module("keras")

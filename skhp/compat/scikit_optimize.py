@@ -1,4 +1,4 @@
-"""The names of scikit-optimize that are not documented, and its faults that skhp mends."""
+"""Undocumented names of scikit-optimize, and repairs of its faults."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from skopt.learning import GradientBoostingQuantileRegressor
 # Calls the callbacks of a search, and tells whether one of them ends it.
 from skopt.utils import eval_callbacks as eval_callbacks
 
-# How the warning begins that a point was asked for again. scikit-optimize has no class for it.
+# The start of the warning that a point was asked for again, which has no class of its own.
 ASKED_AGAIN = "The objective has been evaluated at point"
 
-# As scikit-optimize builds it for "GBRT".
+# The number of trees that scikit-optimize takes for "GBRT".
 _TREES = 30
 
 
 class BoostedSurrogate(GradientBoostingQuantileRegressor):
-    """Quantiles of the score by boosted trees.
+    """Boosted trees that predict quantiles of the score.
 
-    scikit-optimize 0.10.2 calls `numpy.in1d` where the spread is asked for, which NumPy 2.4 has no
-    longer; and its mixin comes last among the bases, so scikit-learn takes it for no regressor.
+    For the spread, scikit-optimize 0.10.2 calls `numpy.in1d`, which NumPy 2.4 has removed. Its
+    mixin comes last among the bases, so scikit-learn does not see it as a regressor.
     """
 
     def __sklearn_tags__(self) -> Any:
@@ -35,7 +35,7 @@ class BoostedSurrogate(GradientBoostingQuantileRegressor):
     def predict(
         self, X: ArrayLike, return_std: bool = False, return_quantiles: bool = False
     ) -> Any:
-        """Median of the score; with its spread, or all quantiles, where asked for."""
+        """The median of the score; on request with its spread, or all quantiles instead."""
         if not return_std:
             return super().predict(X, return_quantiles=return_quantiles)
         of_quantile = dict(
@@ -45,23 +45,23 @@ class BoostedSurrogate(GradientBoostingQuantileRegressor):
 
 
 def boosted_surrogate() -> BoostedSurrogate:
-    """What ``base_estimator="GBRT"`` stands for."""
+    """The surrogate that ``base_estimator="GBRT"`` stands for."""
     trees = GradientBoostingRegressor(n_estimators=_TREES, loss="quantile")
     return BoostedSurrogate(base_estimator=trees)
 
 
 def forget_asked_points(optimizer: Any) -> None:
-    """Let an optimizer that was told no score ask for other points.
+    """Make an optimizer ask for other points, although it was not told the scores of the last.
 
-    scikit-optimize 0.10.2 keeps what it asked for in `cache_` until it is told of a score, and
-    asks for the same points again.
+    scikit-optimize 0.10.2 keeps the points in `cache_` until it is told a score, and asks for the
+    same points again.
     """
     optimizer.cache_ = {}
 
 
 def categories_at(dimension: Any, transformed: ArrayLike) -> list[Any]:
-    """The categories of transformed points, as the transformer of a dimension has them.
+    """The categories of transformed points, as the objects that the dimension was given.
 
-    `Categorical.inverse_transform` passes them through an array, which makes arrays of tuples.
+    `Categorical.inverse_transform` passes them through an array, which turns tuples into arrays.
     """
     return list(dimension.transformer.inverse_transform(transformed))

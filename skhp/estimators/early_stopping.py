@@ -1,4 +1,4 @@
-"""When a fit ends before its last epoch: by its parameters, or by Keras' own callback."""
+"""Early stopping, by the parameters of an estimator or by Keras' own callback."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ EARLY_STOPPING_CONSTRAINTS: dict[str, Any] = {
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
 }
 
-# The attributes of Keras' EarlyStopping. A callback that the user gave more, as an `on_epoch_end`,
-# does something that Keras alone can do.
-_OWN_ATTRIBUTES = frozenset({*vars(keras.callbacks.EarlyStopping()), "best_epoch"})
+# A callback to which the user added attributes, such as an `on_epoch_end`, does something that only
+# Keras can run.
+_EARLY_STOPPING_ATTRIBUTES = frozenset({*vars(keras.callbacks.EarlyStopping()), "best_epoch"})
 
 
 def monitors(metrics: Iterable[str], familiar: Iterable[str]) -> set[str]:
-    """The names that can be monitored: of the loss and of our metrics, Keras' names among them."""
+    """The names that can be monitored: the loss, our metrics, and Keras' names for these."""
     return {"val_loss", *(f"val_{name}" for name in metrics), *familiar}
 
 
 def monitored_metric(
     monitor: str, metrics: Mapping[str, Metric], familiar: Mapping[str, str]
 ) -> Metric | None:
-    """The metric that is monitored, under the user's name for it; None for the loss."""
+    """The monitored metric, logged under the user's name for it; None for the loss."""
     given = monitor.removeprefix("val_")
     metric = metrics.get(familiar.get(monitor, given))
     return None if metric is None else replace(metric, logged_as=given)
 
 
 class Monitors(StrOptions):
-    """What the wrapper of a model can monitor, as far as it is known before the model is built."""
+    """A constraint on `monitor` that can be checked before a wrapped model is built."""
 
     def __init__(self, options: set[str]) -> None:
         super().__init__(options)
 
     def is_satisfied_by(self, val: Any) -> bool:
-        """Whether it is one of the options, or may be a metric that the model is compiled with."""
+        """Whether `val` is an option, or may be a metric that the model is compiled with."""
         return isinstance(val, str) and (val in self.options or val.startswith("val_"))
 
     def __str__(self) -> str:
@@ -63,12 +63,12 @@ class Monitors(StrOptions):
 
 @dataclass(frozen=True, eq=False)
 class WatchedRows:
-    """The rows held out, of which a metric of ours is computed after each epoch.
+    """Held-out rows on which a metric of ours is computed after each epoch.
 
-    `weight` is the weight that the user gave each row. `outputs` predicts the rows, as numbers or
-    probabilities; `own_form` is the form in which the model itself returns them, and None if only
-    Keras knows it. For two classes, `target` is 1 for the rare one, and `sign` is -1 where the
-    log-odds of the model are those of the other one.
+    `weight` holds the user's sample weights. `outputs` returns predictions for the rows, numbers or
+    probabilities; `own_form` is the form of the model's own outputs, or None if only Keras knows
+    it. For two classes, `target` is 1 for the rarer one, and `sign` is -1 if the model's log-odds
+    are those of the other one.
     """
 
     target: np.ndarray
@@ -81,8 +81,8 @@ class WatchedRows:
 class EarlyStoppingByParameters(keras.callbacks.EarlyStopping):
     """The early stopping that the parameters of an estimator ask for.
 
-    A `metric`, with the `rows` that it is computed of, is watched where the monitor is neither the
-    loss nor a metric that the model is compiled with.
+    `metric` and the `rows` to compute it on are given if the monitor is neither the loss nor a
+    metric of the compiled model.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class EarlyStoppingByParameters(keras.callbacks.EarlyStopping):
         self.rows = rows
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Add the metric to the logs, for itself and all later callbacks, and watch it."""
+        """Add the metric to the logs, where later callbacks find it, too, and watch it."""
         logs = {} if logs is None else logs
         if self.metric is not None and self.rows is not None:
             outputs = np.asarray(self.rows.outputs())
@@ -118,7 +118,7 @@ class EarlyStoppingByParameters(keras.callbacks.EarlyStopping):
 
 
 def unread_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> list[str]:
-    """Names of the callbacks that run in Python, as nothing else knows what they do."""
+    """Class names of the callbacks that Keras must run in Python, since their effect is unknown."""
     return [type(callback).__name__ for callback in callbacks if not _is_understood(callback)]
 
 
@@ -126,7 +126,7 @@ def _is_understood(callback: keras.callbacks.Callback) -> bool:
     if type(callback) is EarlyStoppingByParameters:
         return True
     return type(callback) is keras.callbacks.EarlyStopping and vars(callback).keys() <= (
-        _OWN_ATTRIBUTES
+        _EARLY_STOPPING_ATTRIBUTES
     )
 
 
@@ -136,7 +136,7 @@ def planned_stopping(
     *,
     held_out: bool,
 ) -> dict[str, Any]:
-    """Fields of a `TrainingPlan` that do what one callback would do, or a `CannotJoinError`."""
+    """Fields of a `TrainingPlan` with the callback's effect; `CannotJoinError` if none have it."""
     if not callbacks:
         return {}
     if len(callbacks) > 1:
@@ -162,8 +162,8 @@ def planned_stopping(
     if metric is not None:
         if callback.rows.own_form is None:
             raise CannotJoinError(
-                f"monitor={callback.monitor!r} is computed of probabilities, which the loss of the "
-                "model makes of its outputs in a way that only Keras knows."
+                f"monitor={callback.monitor!r} needs probabilities, and only Keras knows how the "
+                "loss of the model computes them from the outputs."
             )
         return {**fields, "metric": replace(metric, takes=callback.rows.own_form)}
     name = str(callback.monitor)
@@ -171,7 +171,7 @@ def planned_stopping(
     if name.removeprefix("val_") not in named or (name.startswith("val_") and not held_out):
         names = [*named, *(f"val_{name}" for name in named if held_out)]
         raise CannotJoinError(
-            f"EarlyStopping watches {name!r}, which the training does not tell: it tells "
+            f"EarlyStopping watches {name!r}, which the training does not log: it logs "
             f"{', '.join(names)}."
         )
     greater = _greater_is_better(callback, named[name.removeprefix("val_")])
@@ -183,15 +183,15 @@ def planned_stopping(
 def with_metric_rows(
     validation: ValidationRows | None, watched: WatchedRows, metrics: Sequence[EpochMetric]
 ) -> ValidationRows:
-    """Rows held out, with what a metric of ours is computed of, or a `CannotJoinError`."""
+    """Held-out rows with the target and weights for our metric, or a `CannotJoinError`."""
     if validation is None:
-        raise CannotJoinError("the rows held out are something that only Keras reads.")
+        raise CannotJoinError("the held-out rows have a form that only Keras reads.")
     weight = np.ones(validation.n_rows) if watched.weight is None else watched.weight
     given = validation.metric_weight
     if any(metric.weighted for metric in metrics) and not (
         given is not None and np.allclose(given * weight.sum(), weight * given.sum())
     ):
-        raise CannotJoinError("weighted_metrics count class weights, and the monitor does not.")
+        raise CannotJoinError("weighted_metrics use class weights, and the monitor does not.")
     return replace(
         validation,
         metric_target=watched.target,
@@ -206,7 +206,7 @@ def _whole(count: float) -> int:
 
 def _greater_is_better(callback: keras.callbacks.EarlyStopping, metric: EpochMetric | None) -> bool:
     if callback.monitor_op is not None:
-        # The callback has stopped a fit before, and keeps the direction that it had then.
+        # The callback was used in an earlier fit, and Keras keeps its direction from then.
         if callback.monitor_op not in (keras.ops.less, keras.ops.greater):
             raise CannotJoinError("EarlyStopping has a monitor_op that only Keras calls.")
         return callback.monitor_op == keras.ops.greater
@@ -215,8 +215,8 @@ def _greater_is_better(callback: keras.callbacks.EarlyStopping, metric: EpochMet
     direction = "down" if metric is None else _direction(metric)
     if direction is None:
         raise CannotJoinError(
-            f"Keras does not say whether {callback.monitor!r} should be great or small; give "
-            "EarlyStopping its mode."
+            f"Keras does not say whether a greater {callback.monitor!r} is better or worse; set "
+            "the mode of EarlyStopping."
         )
     return direction == "up"
 
@@ -234,7 +234,7 @@ def replayed(
     plan: TrainingPlan,
     outcome: TrainingOutcome,
 ) -> None:
-    """Leave callbacks as they would be if Keras had trained the model, and let them speak."""
+    """Bring callbacks into the state that a fit by Keras would leave, and let them print."""
     for callback in callbacks:
         if isinstance(callback, EarlyStoppingByParameters):
             continue
@@ -242,7 +242,7 @@ def replayed(
         callback.set_params({"verbose": plan.verbose, "epochs": plan.first_epoch + plan.epochs})
         callback.on_train_begin()
         if callback.monitor_op is None:
-            # A model that Keras has not trained has no metrics to ask for a direction.
+            # Keras reads the direction from a model's metrics, which exist only after its own fit.
             greater = plan.greater_is_better
             callback.monitor_op = keras.ops.greater if greater else keras.ops.less
             callback.min_delta *= 1 if greater else -1
@@ -257,7 +257,7 @@ def replayed(
 
 
 def kept_epoch(callbacks: Collection[keras.callbacks.Callback], first_epoch: int, last: int) -> int:
-    """The epoch of a fit by Keras, counted from 1, whose weights were kept; `last` by default."""
+    """The epoch whose weights a fit by Keras kept, counted from 1; `last` by default."""
     for callback in callbacks:
         if isinstance(callback, keras.callbacks.EarlyStopping) and callback.best_weights:
             return min(int(callback.best_epoch) + 1 - first_epoch, last)

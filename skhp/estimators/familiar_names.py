@@ -1,4 +1,4 @@
-"""Names that users of Keras type, and what is said where one does not fit."""
+"""Names that users know from Keras and scikit-learn, and suggestions for those we do not take."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from skhp.objectives.losses import why_not
 from skhp.shared.nearest_name import nearest_name
 from skhp.training.rate_schedules import OPTIMIZERS
 
-# As Keras' log calls the metrics that are compiled under these names.
+# From the names under which Keras logs its metrics to ours.
 CLASSIFICATION_MONITORS = {
     "val_acc": "accuracy",
     "val_binary_accuracy": "accuracy",
@@ -34,17 +34,17 @@ OPTIMIZER_ALIASES = {
 
 _OTHER_OPTIMIZERS = {"adadelta", "adamax", "ftrl", "lion", "lamb", "muon", "adafactor"}
 _ACTIVATIONS = {"logistic": "sigmoid", "identity": "linear", "leakyrelu": "leaky_relu"}
-_OVER_UNITS = {"softmax", "log_softmax", "sparsemax", "glu"}
+_ACROSS_UNITS = {"softmax", "log_softmax", "sparsemax", "glu"}
 _OF_SCIKIT_LEARN = {"log_loss": "crossentropy"}
 
 
 def own_optimizer(name: str) -> str:
-    """The name of an optimizer here."""
+    """Our name of an optimizer."""
     return OPTIMIZER_ALIASES.get(name, name)
 
 
 def suggestion(name: str, value: Any, options: list[str], *, of_classes: bool) -> str:
-    """A sentence that leads from a refused value of a parameter to the value that was meant."""
+    """A sentence that suggests what was meant by a refused value of a parameter."""
     said = {"optimizer": _optimizer, "activation": _activation}.get(name, lambda _: "")(value)
     if name == "loss":
         said = _loss(value, of_classes)
@@ -66,8 +66,8 @@ def _optimizer(value: Any) -> str:
             return f"Write {small!r}."
         if small in _OTHER_OPTIMIZERS:
             return (
-                "It is not an optimizer that the multilayer perceptrons know: KerasClassifier and "
-                "KerasRegressor take a network of yours with any."
+                "The multilayer perceptrons do not know this optimizer; KerasClassifier and "
+                "KerasRegressor take a network of your own with any optimizer."
             )
         return ""
     kind = getattr(value, "__name__", type(value).__name__)
@@ -87,10 +87,10 @@ def _activation(value: Any) -> str:
         return "Write 'linear'."
     if isinstance(value, str):
         small = value.lower()
-        if small in _OVER_UNITS:
+        if small in _ACROSS_UNITS:
             return (
-                "It is over all units of a layer and not one by one; the last layer of a "
-                "classifier has its own."
+                "It acts across all units of a layer, not on each unit; the last layer of a "
+                "classifier has an activation of its own."
             )
         return f"Write {_ACTIVATIONS[small]!r}." if small in _ACTIVATIONS else ""
     kind = getattr(value, "__name__", type(value).__name__).lower()
@@ -100,7 +100,6 @@ def _activation(value: Any) -> str:
 def _monitor(value: Any, options: list[str]) -> str:
     if isinstance(value, str) and f"val_{value}" in options:
         return (
-            f"What is watched are the rows held out, and not those that are trained on: write "
-            f"'val_{value}'."
+            f"Early stopping watches the held-out rows, not the training rows: write 'val_{value}'."
         )
     return ""

@@ -1,4 +1,4 @@
-"""What a fit tells: its epochs to scikit-learn's callbacks, and why Keras trains it to the log."""
+"""Reports a fit's epochs to scikit-learn's callbacks, and logs why a fit cannot join others."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from skhp.training.fit_task import FitResult
 
 
 class EpochTasks:
-    """Reports a fit and each of its epochs to the callbacks set on an estimator.
+    """The `EpochObserver` that reports a fit and its epochs to the callbacks set on an estimator.
 
-    It is the `EpochObserver` of a training: one task an epoch; a callback that returns True from
-    ``on_fit_task_end`` ends the training. Without callbacks, or before scikit-learn 1.9, it does
-    nothing. `fitted_attributes` returns, after an epoch, the attributes that make a copy of the
-    estimator predict as if the fit had stopped there; it is called only for callbacks that ask.
+    Each epoch is one task; a callback ends the training by returning True from
+    ``on_fit_task_end``. Without callbacks, or before scikit-learn 1.9, nothing is reported. Called
+    after an epoch, `fitted_attributes` returns the attributes with which a copy of the estimator
+    predicts as if the fit had stopped there; only callbacks that need them cause the call.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class EpochTasks:
 
     @property
     def observed(self) -> bool:
-        """Whether there is anybody to report to."""
+        """Whether there are callbacks to report to."""
         return self._context is not None
 
     def fit_begins(self) -> None:
-        """Report the fit itself."""
+        """Report the start of the fit."""
         if self._context is not None:
             self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
@@ -57,7 +57,7 @@ class EpochTasks:
         self._end(self._context)
 
     def epoch_begins(self) -> None:
-        """Report an epoch."""
+        """Report the start of an epoch."""
         if self._context is not None:
             self._epoch = self._context.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._data)
@@ -67,7 +67,7 @@ class EpochTasks:
         return self._end(getattr(self, "_epoch", None))
 
     def awaited(self, adopted: AdoptableFit) -> FitResult:
-        """The result of a population, with its epochs reported, as they are done or afterwards."""
+        """Wait for the result of a population; report its epochs as they end, or afterwards."""
         reported = 0
 
         def epoch() -> None:
@@ -92,14 +92,14 @@ class EpochTasks:
 
 
 def callbacks_reason(callbacks: Any) -> str:
-    """That there are callbacks of Keras, and which kinds of them."""
+    """The reason why a fit with callbacks of Keras cannot join, which lists their classes."""
     listed = callbacks if isinstance(callbacks, Iterable) else [callbacks]
     kinds = [one if isinstance(one, type) else type(one) for one in listed]
     return f"callbacks run in Python ({', '.join(dict.fromkeys(kind.__name__ for kind in kinds))})"
 
 
 def log_refusal(estimator_name: str, refusal: CannotJoinError) -> None:
-    """Tell, once for each reason, that Keras trains a model by itself."""
+    """Log, once for each reason, that Keras trains a model by itself."""
     _log_once(estimator_name, refusal.reason)
 
 

@@ -1,4 +1,4 @@
-"""Parameters of an estimator: every mistake is found at once, and named."""
+"""Checks of an estimator's parameters, which report every mistake at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skhp.shared.nearest_name import nearest_name
 
 
 class NamesIn(Set):
-    """The names in a registry, as it is when somebody looks, and some more."""
+    """A live view of the names in a registry, and of some more names."""
 
     def __init__(self, registry: Mapping[str, Any], *more: str) -> None:
         self._registry, self._more = registry, more
@@ -37,10 +37,10 @@ class NamesIn(Set):
 
 
 def keeps_parameters(init: Callable[..., None]) -> Callable[..., None]:
-    """Let a constructor, whose body is empty, keep each argument as the attribute of its name.
+    """Make a constructor with an empty body store each argument in the attribute of its name.
 
-    An unknown name is refused with the one that was meant. A constructor that takes further
-    keywords gives them to the method `_add_extra`.
+    The error about an unknown name suggests the nearest known one. The ``**keywords`` of a
+    constructor go to the method `_add_extra`, as one dictionary.
     """
     signature = inspect.signature(init)
     _, *parameters = signature.parameters.values()
@@ -83,11 +83,11 @@ class NamedParametersMixin:
         Raises
         ------
         InvalidParameterError
-            If a name is unknown; nothing is set then.
+            If a name is unknown; then no parameter is set.
         """
         own = self.get_params(deep=False)  # type: ignore[attr-defined]
         known = list(own)
-        # Those of a loss that is set by the same call count, too.
+        # A loss that is set by this very call makes the names of its parameters known.
         for name, value in {**own, **params}.items():
             if hasattr(value, "get_params") and not isinstance(value, type):
                 known += [f"{name}__{inner}" for inner in value.get_params()]
@@ -115,7 +115,7 @@ class NamedParametersMixin:
             raise InvalidParameterError("\n".join(mistakes))
 
     def _suggestion(self, name: str, value: Any, options: list[str]) -> str:
-        """A sentence that leads from a refused value of a parameter to what was meant."""
+        """A sentence that suggests what was meant by a refused value."""
         return nearest_name(value, options)
 
     def _further_mistakes(self) -> list[str]:

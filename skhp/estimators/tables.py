@@ -1,4 +1,4 @@
-"""Arrays that Keras can take, of any number of dimensions, from what the user gave."""
+"""Checks the user's data, and converts them to arrays that Keras can take."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ _WHOLE_NUMBERS = [np.dtype(f"{sign}int{bits}") for bits in (8, 16, 32, 64) for s
 
 
 def checked_rows(estimator: BaseEstimator, X: Any, *, first: bool = False) -> np.ndarray:
-    """Validated rows; `first` notes the number and the names of the columns.
+    """Validated rows; `first` records the number and the names of the columns.
 
-    Whole numbers stay as they are, for embeddings and encoders; all else becomes float, of the
-    precision that Keras uses.
+    Whole numbers keep their dtype, for embeddings and encoders; all else gets Keras' float dtype.
     """
     refuse_columns_without_numbers(X, type(estimator).__name__)
     with overflow_to_infinity():
@@ -35,7 +34,7 @@ def checked_rows(estimator: BaseEstimator, X: Any, *, first: bool = False) -> np
 def checked_arrays(
     estimator: BaseEstimator, X: Any, y: Any, *, first: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Validated rows and their targets, which stay of the type they are."""
+    """Validated rows and their targets; the targets keep their dtype."""
     refuse_columns_without_numbers(X, type(estimator).__name__)
     with overflow_to_infinity():
         checked, y = validate_data(estimator, X, y, reset=first, multi_output=True, **_options())
@@ -65,9 +64,9 @@ def _precision() -> type[np.floating]:
 
 
 def overflow_to_infinity() -> np.errstate:
-    """Let values that overflow the precision become infinite: scikit-learn refuses those by name.
+    """Let values that overflow become infinite without a warning: scikit-learn then refuses them.
 
-    NumPy would warn of the overflow, and of infinities of both signs in the sum that finds them.
+    NumPy would warn of the overflow, and of the sum of both infinities in scikit-learn's check.
     """
     return np.errstate(over="ignore", invalid="ignore")
 
@@ -79,12 +78,12 @@ def dense(array: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class EncodedTarget:
-    """A target as the network takes it.
+    """A target in the form that the network takes.
 
-    `values` is what the loss compares with; `labels` holds the class numbers, or is None for
-    regression; `class_weight` has one entry a row. `scale` holds the unit of each target of a
-    regression, in units of the user, or is None where nothing was scaled. `rare` is the number of
-    the rare class of two, which a full-epoch metric is about; None for all other targets.
+    The loss compares the outputs with `values`. `labels` holds class numbers, or is None for
+    regression; `class_weight` has one entry per row. `scale` holds the divisor of each regression
+    target, or is None if they were not scaled. `rare` is the number of the rarer of two classes,
+    which full-epoch metrics take as positive; it is None for all other targets.
     """
 
     values: np.ndarray
@@ -97,7 +96,7 @@ class EncodedTarget:
 
     @property
     def metric_target(self) -> np.ndarray:
-        """What a full-epoch metric compares with."""
+        """The target that full-epoch metrics compare with."""
         if self.labels is None:
             return self.values
         return self.labels if self.rare is None else (self.labels == self.rare).astype(np.intp)
@@ -112,7 +111,7 @@ class WeightedTable:
     sample_weight: np.ndarray
 
     def rows(self, index: np.ndarray) -> Self:
-        """The table of some of the rows."""
+        """The table of the rows at the positions `index`."""
         target = self.target
         return replace(
             self,
@@ -127,7 +126,7 @@ class WeightedTable:
         )
 
     def without_zero_weights(self) -> Self:
-        """The table without the rows that nothing can be learnt from."""
+        """The table without the rows whose weight is zero."""
         used = self._weight > 0
         if not used.any():
             raise ValueError(
@@ -139,9 +138,9 @@ class WeightedTable:
     def distinct(self) -> Self:
         """The table with every distinct row once, in a fixed order, with the sum of its weights.
 
-        Where all rows are taken together, as in a batch of them all or in a validation, this is
-        the same data; a weight, that many copies and any order then give identical bits. A table
-        of distinct rows without weights is left as it is.
+        Sums over all rows, as in a full batch or a validation, then have the same bits whatever
+        the order of the rows, and whether a row has a weight or is repeated. A table of distinct
+        rows that all weigh 1 is returned unchanged.
         """
         first, group = row_groups(self.X, self.target.values)
         if len(first) == len(self.X) and (self.sample_weight == 1).all():
@@ -153,7 +152,7 @@ class WeightedTable:
         return TrainingRows(self.X, self.target.values, self._loss_weight())
 
     def for_validation(self) -> ValidationRows:
-        """The table as rows to be watched on."""
+        """The table as rows to validate on."""
         return ValidationRows(
             self.X,
             self.target.values,
@@ -169,12 +168,12 @@ class WeightedTable:
         return self.sample_weight * self.target.class_weight
 
     def _loss_weight(self) -> np.ndarray:
-        # Only ratios count in a weighted mean; in float32 the numbers themselves might be lost.
+        # A weighted mean depends on ratios alone; float32 might not hold the numbers themselves.
         return (self._weight / self._weight.max()).astype(np.float32)
 
 
 def checked_features(estimator: BaseEstimator, X: ArrayLike, *, first: bool = False) -> np.ndarray:
-    """Rows as float32, with the columns that the estimator was fitted on; `first` notes those."""
+    """Validated rows as float32; `first` records the number and the names of the columns."""
     refuse_columns_without_numbers(X, type(estimator).__name__)
     with overflow_to_infinity():
         return dense(
@@ -183,7 +182,7 @@ def checked_features(estimator: BaseEstimator, X: ArrayLike, *, first: bool = Fa
 
 
 def checked_target(estimator: BaseEstimator, y: ArrayLike, X: np.ndarray) -> np.ndarray:
-    """The target of rows that are checked, which stays of the type it is."""
+    """The validated target of rows that are already checked; it keeps its dtype."""
     checked = check_array(
         y,
         accept_sparse="csr",
@@ -197,7 +196,7 @@ def checked_target(estimator: BaseEstimator, y: ArrayLike, X: np.ndarray) -> np.
 
 
 def checked_weight(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
-    """Weights of the rows, as float64, none of them negative."""
+    """Weights of the rows as float64; negative ones are refused."""
     return check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
 
@@ -206,7 +205,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, eq=False)
 class TargetScale:
-    """Mean and deviation of each of several targets, each an array of shape (n_targets,)."""
+    """Mean and deviation of each target, in two arrays of shape (n_targets,)."""
 
     mean: np.ndarray
     scale: np.ndarray
@@ -218,22 +217,22 @@ class TargetScale:
 
     @classmethod
     def of(cls, table: WeightedTable) -> TargetScale:
-        """Weighted mean and deviation of the targets of some rows; 1 for a target that is constant.
+        """Weighted mean and deviation of a table's targets; a constant target has deviation 1.
 
-        The same rows in any order, or with their weights as copies, give the same bits.
+        The bits depend neither on the order of rows nor on whether a row is weighted or repeated.
         """
         pairs = [_mean_and_deviation(y, table.sample_weight) for y in table.target.values.T]
         mean, scale = (np.array(numbers) for numbers in zip(*pairs, strict=True))
         return cls(mean, scale)
 
     def scaled(self, table: WeightedTable) -> WeightedTable:
-        """The table with its targets as a network learns them."""
+        """The table with its targets scaled, as a network learns them."""
         values = (table.target.values - self.mean) / self.scale
         if np.abs(values).max() > _LARGEST:
             raise ValueError(
-                f"y holds {np.abs(table.target.values).max():g}, which is too large for the "
-                f"float32 that networks compute in beside a target_scale_ of {self.scale.tolist()} "
-                "that the first rows had. Give rows like the others, or scale_target=False."
+                f"y holds {np.abs(table.target.values).max():g}; divided by the target_scale_ "
+                f"{self.scale.tolist()} of the first rows it is too large for the float32 that "
+                "networks compute in. Give rows of a similar size, or scale_target=False."
             )
         target = replace(table.target, values=values.astype(np.float32), scale=self.scale)
         return replace(table, target=target)
@@ -244,11 +243,11 @@ class TargetScale:
 
 
 def _mean_and_deviation(y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    # In the order of the values, each once: whatever order and copies the rows come in.
+    # Each value once and in order, so that the bits depend on neither the order nor the copies.
     values, group = np.unique(y, return_inverse=True)
     weights = np.bincount(group, weight)
     shares = weights / weights.sum()
-    # From the middle, and in shares of the spread: neither an offset nor the size costs a digit.
+    # Relative to the middle and the spread, so that a large offset or size costs no digits.
     middle = values[len(values) // 2]
     spread = values[-1] - values[0]
     if spread == 0:

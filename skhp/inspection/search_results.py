@@ -70,14 +70,14 @@ class SearchResults:
     """Candidates in the order in which they were tried."""
 
     name: str
-    metric: str  # as the columns of the results are named by it
-    metric_title: str  # what it is, such as "f1" or "accuracy"
-    # The parameters that differ between candidates; NOT_SET where a candidate has none.
+    metric: str  # its name in the columns of the results
+    metric_title: str  # its name for a reader, such as "f1" or "accuracy"
+    # The parameters that differ between candidates; NOT_SET where a candidate has no value.
     values: dict[str, list[Any]]
     scores: np.ndarray  # (n_candidates, n_folds); NaN where a fit failed, greater is better
-    seconds: np.ndarray  # of the fits of each candidate
+    seconds: np.ndarray  # all fits of each candidate together
     pruned: np.ndarray  # which candidates ended early, and so cannot be the best
-    rounds: np.ndarray  # of a halving search, whose scores compare within a round only; else 0
+    rounds: np.ndarray  # the round of a halving search, in which scores compare; else 0
 
     @property
     def means(self) -> np.ndarray:
@@ -91,16 +91,13 @@ class SearchResults:
 
     @property
     def best(self) -> int | None:
-        """The first of the best candidates; None if all failed.
-
-        In a halving search it is one of the last round.
-        """
+        """The first of the best candidates, of halving in the last round; None if all failed."""
         means = np.where(self.pruned | (self.rounds < self.rounds.max()), np.nan, self.means)
         return int(np.nanargmax(means)) if np.isfinite(means).any() else None
 
     @property
     def short_names(self) -> dict[str, str]:
-        """Names of the parameters without the steps before them, where that leaves no doubt."""
+        """Names of the parameters, without the steps before them where the rest is unique."""
         endings = Counter(ending for name in self.values for ending in _endings(name))
         return {
             name: next((ending for ending in _endings(name) if endings[ending] == 1), name)
@@ -108,7 +105,7 @@ class SearchResults:
         }
 
     def last_rounds(self) -> SearchResults:
-        """Each candidate once, as it was in its last round."""
+        """Each candidate once, with its scores of its last round."""
         if not self.rounds.any():
             return self
         keys = [tuple(map(value_key, row)) for row in zip(*self.values.values(), strict=True)]
@@ -116,7 +113,7 @@ class SearchResults:
         return self.taken(np.array(last))
 
     def taken(self, places: np.ndarray) -> SearchResults:
-        """Some of the candidates."""
+        """The results of some of the candidates."""
         return replace(
             self,
             values={name: [of[place] for place in places] for name, of in self.values.items()},

@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from skhp.inspection.value_text import public_name
 from skhp.shared.pipelines import held_within
 
-# Parts of the names of losses and metrics by which Keras and scikit-learn say their direction.
+# Parts of the names of losses and metrics, in Keras and scikit-learn, that tell their direction.
 _LESS_IS_BETTER = (
     *("loss", "error", "crossentropy", "hinge", "divergence", "deviance", "poisson"),
     *("cosh", "huber", "brier", "mse", "mae", "mape", "msle", "rmse"),
@@ -29,10 +29,10 @@ class TrainingHistory:
     """The curves of one fit."""
 
     name: str
-    curves: Mapping[str, tuple[float, ...]]  # a value an epoch; "val_..." of the rows held out
-    # Counted from 1; None where the estimator does not say, or where nothing chose the last epoch.
+    curves: Mapping[str, tuple[float, ...]]  # a value an epoch; "val_..." for the rows held out
+    # Counted from 1; None if it is unknown, or if the last epoch was kept only because it was last.
     kept_epoch: int | None = None
-    watched: str | None = None  # the curve that the training was watched by, such as "val_f1"
+    watched: str | None = None  # the curve that early stopping watched, such as "val_f1"
 
     @property
     def n_epochs(self) -> int:
@@ -40,7 +40,7 @@ class TrainingHistory:
         return max(map(len, self.curves.values()), default=0)
 
     def best_epoch(self, metric: str = "loss") -> int | None:
-        """The epoch that was kept, or else the best one of the rows held out by a metric."""
+        """The epoch that was kept, or else the epoch with the best metric of the rows held out."""
         if self.kept_epoch is not None:
             return self.kept_epoch
         return _best_epoch_of(self.curves.get(f"val_{metric}", ()), greater_is_better(metric))
@@ -55,10 +55,9 @@ def greater_is_better(metric: str) -> bool | None:
 
 
 def layers_of(estimator: Any) -> Iterator[Any]:
-    """An estimator and what it holds, down to the one that was trained.
+    """An estimator and those nested in it, down to the one that was trained.
 
-    That is the best one of a search, the last step of a pipeline, what a target was transformed or
-    a threshold was chosen for.
+    Searches, pipelines and wrappers (of a target's transformation or a threshold) hold another one.
     """
     while True:
         yield estimator
@@ -68,8 +67,8 @@ def layers_of(estimator: Any) -> Iterator[Any]:
         elif hasattr(estimator, "cv_results_") or hasattr(estimator, "refit"):
             if not hasattr(estimator, "best_estimator_"):
                 raise NotFittedError(
-                    f"{public_name(estimator)} has no best_estimator_, whose training could be "
-                    "looked at. Fit it, with refit=True."
+                    f"{public_name(estimator)} has no best_estimator_ to look at. Fit it, with "
+                    "refit=True."
                 )
             estimator = estimator.best_estimator_
         else:
@@ -89,10 +88,10 @@ def training_history(estimator: Any) -> TrainingHistory:
     history = getattr(network, "history_", None)
     if isinstance(history, Mapping) and any(len(values) for values in history.values()):
         curves = {key: tuple(map(float, values)) for key, values in history.items()}
-        by_callbacks = _of_keras_callbacks(network, name, curves)
+        by_callbacks = _history_of_wrapped_model(network, name, curves)
         is_told = hasattr(network, "best_epoch_")
         if is_told and (getattr(network, "early_stopping", False) or not by_callbacks.watched):
-            return _of_own_network(network, name, curves)
+            return _history_of_own_network(network, name, curves)
         return by_callbacks
     losses = getattr(network, "loss_curve_", None)
     if losses is None:
@@ -104,20 +103,20 @@ def training_history(estimator: Any) -> TrainingHistory:
     scores = getattr(network, "validation_scores_", None)
     if scores is None:
         return TrainingHistory(name, curves)
-    # What scikit-learn's networks score themselves by.
+    # scikit-learn's networks record this score of the rows held out.
     watched = "val_accuracy" if is_classifier(network) else "val_r2"
     curves[watched] = tuple(map(float, scores))
     return TrainingHistory(name, curves, int(np.argmax(scores)) + 1, watched)
 
 
-def _of_own_network(
+def _history_of_own_network(
     network: Any, name: str, curves: Mapping[str, tuple[float, ...]]
 ) -> TrainingHistory:
     kept = int(network.best_epoch_)
     monitor = _recorded_name(getattr(network, "monitor", "val_loss"), curves)
     if getattr(network, "early_stopping", False) and monitor is not None:
         return TrainingHistory(name, curves, kept, monitor)
-    # The last epoch was not chosen. An earlier one was the last with a finite loss.
+    # Nothing chose the last epoch. An earlier one was kept as the last with a finite loss.
     return TrainingHistory(name, curves, None if kept == len(curves["loss"]) else kept)
 
 
@@ -129,11 +128,11 @@ def _recorded_name(monitor: str, curves: Mapping[str, tuple[float, ...]]) -> str
     return metrics[0] if len(metrics) == 1 and monitor != "val_loss" else None
 
 
-def _of_keras_callbacks(
+def _history_of_wrapped_model(
     network: Any, name: str, curves: Mapping[str, tuple[float, ...]]
 ) -> TrainingHistory:
-    """A wrapped model: Keras' EarlyStopping says what was watched, and may keep the best."""
-    # Those that took part in the fit are not pickled; those that were given are.
+    """What Keras' EarlyStopping watched, and which epoch it kept."""
+    # The callbacks that took part in the fit are not pickled; the parameter is.
     given = getattr(network, "callbacks_", None) or getattr(network, "callbacks", None)
     callbacks: Any = list(given.values()) if isinstance(given, Mapping) else given
     callbacks = callbacks if isinstance(callbacks, Sequence) else [callbacks]

@@ -25,13 +25,13 @@ def public_name(estimator: object) -> str:
     return next(name for name in names if not name.startswith("_"))
 
 
-# What a longer sequence holds is told by its first and last elements and their number.
+# A longer sequence is shown by its first and last elements and their number.
 _MOST_ELEMENTS = 12
 _FIRST_ELEMENTS = 3
 _ADDRESS = re.compile(r"\s+at 0x[0-9a-fA-F]+")
 _PLAIN_OBJECT = re.compile(r"<(?:function |bound method )?([^<> ]+)(?: object)?>")
-# Libraries whose estimators print line breaks, and numbers as NumPy writes them.
-_PRINTED_ANEW = ("sklearn", "scikeras", "skhp")
+# Libraries whose own texts of estimators hold line breaks, and numbers as NumPy writes them.
+_PRINTED_HERE = ("sklearn", "scikeras", "skhp")
 
 
 class _NotSet(Enum):
@@ -48,12 +48,12 @@ def value_text(value: Any) -> str:
 
 
 def value_key(value: Any) -> str:
-    """A text that differs wherever two values do: of equal numbers, or equal objects, the same."""
+    """A text that is the same for equal values, and differs for values that differ."""
     return _text(value, True, ())
 
 
 def number_text(value: float) -> str:
-    """A number as it was typed where that is short, and else with four digits that count."""
+    """A number as it was typed if that is short, otherwise with four significant digits."""
     typed = f"{value:.6g}"
     if float(typed) == value or not np.isfinite(value):
         return typed
@@ -61,14 +61,14 @@ def number_text(value: float) -> str:
 
 
 def decimals_of(numbers: np.ndarray, digits: int) -> int:
-    """How many decimals give the largest of some numbers this number of significant digits."""
+    """The number of decimals at which the largest number has `digits` significant digits."""
     finite = np.abs(numbers[np.isfinite(numbers)])
     largest = float(finite.max()) if finite.size else 0.0
     return digits if largest == 0 else int(np.clip(digits - 1 - np.floor(np.log10(largest)), 0, 8))
 
 
 def short_texts(values: Sequence[Any], most: int = 24) -> dict[str, str]:
-    """Labels for an axis or a legend: short, and as different as the values are."""
+    """Labels for an axis or a legend by the keys of the values: short, and each used once."""
     labels: dict[str, str] = {}
     taken: dict[str, int] = {}
     for value in values:
@@ -113,7 +113,7 @@ def _text(value: Any, exact: bool, above: tuple[int, ...]) -> str:
 
 
 def _real_text(value: Real, exact: bool) -> str:
-    # The shortest text of a number of 32 bits is shorter than that of the same number of 64.
+    # By its text, a float32 of 0.1 is 0.1 and not 0.10000000149.
     number = float(str(value)) if isinstance(value, np.floating) else float(value)
     if not exact:
         return number_text(number)
@@ -170,7 +170,7 @@ def _elements_text(value: Any, exact: bool, above: tuple[int, ...]) -> str:
 def _is_estimator(value: Any) -> bool:
     printed_by = getattr(type(value).__repr__, "__module__", "") or ""
     return callable(getattr(value, "get_params", None)) and (
-        printed_by.partition(".")[0] in _PRINTED_ANEW or type(value).__repr__ is object.__repr__
+        printed_by.partition(".")[0] in _PRINTED_HERE or type(value).__repr__ is object.__repr__
     )
 
 
@@ -193,10 +193,10 @@ def _last_name(match: re.Match[str]) -> str:
 
 
 def _configuration(value: Any) -> dict[str, Any] | None:
-    """What an object of Keras says of itself, without the name that Keras numbers it by."""
+    """The configuration of an object of Keras, without its name, which Keras numbers."""
     try:
         configuration = value.get_config()
-    except Exception:  # A class of the user's own may have none, in many ways.
+    except Exception:  # A class of the user's own may raise any error here.
         return None
     if not isinstance(configuration, dict):
         return None
@@ -204,7 +204,7 @@ def _configuration(value: Any) -> dict[str, Any] | None:
 
 
 def _changed(value: Any, settings: Mapping[str, Any], above: tuple[int, ...]) -> dict[str, Any]:
-    """Those arguments of the constructor that are not the default."""
+    """The arguments of the constructor that differ from their defaults."""
     try:
         arguments = inspect.signature(type(value)).parameters
     except (TypeError, ValueError):
@@ -214,7 +214,7 @@ def _changed(value: Any, settings: Mapping[str, Any], above: tuple[int, ...]) ->
     for name, setting in settings.items():
         if name in arguments:
             default = arguments[name].default
-            # Texts are compared, because numbers of 32 bits differ from those of the constructor.
+            # Texts are compared, because a float32 differs from the default as Python holds it.
             is_default = default is not inspect.Parameter.empty and (
                 setting is default or _text(setting, False, above) == value_text(default)
             )

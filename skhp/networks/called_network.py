@@ -36,6 +36,7 @@ class CalledNetwork:
     # Each call costs, so a batch is one call. Its rows may meet, too.
     shares_batches = False
     compiles = False
+    turns = 1
     varies_loss = False
     dropout_places = ()
 

@@ -9,6 +9,7 @@ of 1.4 s and compiled in two thirds of the time.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,11 @@ class LayeredNetwork:
     layers: tuple[Layer, ...]
 
     varies_loss = True
-    has_sparse_gradient = False
+
+    @property
+    def has_sparse_gradient(self) -> bool:
+        """Whether Keras' optimizers get a gradient row by row, as they do from an Embedding."""
+        return any(layer.has_sparse_gradient for layer in self.layers)
 
     @functools.cached_property
     def weight_shapes(self) -> Shapes:
@@ -43,8 +48,8 @@ class LayeredNetwork:
 
     @functools.cached_property
     def noise_shapes(self) -> Shapes:
-        """For each layer with dropout, the shape of the noise that it needs for one row."""
-        return tuple(layer.noise_shape for layer in self.layers if layer.noise_shape is not None)
+        """The shape of each noise that a layer needs for one row."""
+        return tuple(shape for layer in self.layers for shape in layer.noise_shapes)
 
     @property
     def shares_batches(self) -> bool:
@@ -57,12 +62,30 @@ class LayeredNetwork:
         return all(layer.compiles for layer in self.layers)
 
     @functools.cached_property
+    def turns(self) -> int:
+        """Once for the stack, and the turns of loops within its layers."""
+        shape, turns = self.input_shape, 1
+        for layer in self.layers:
+            turns += layer.turns(shape)
+            shape = layer.output_shape(shape)
+        return turns
+
+    @functools.cached_property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of what comes out for one row."""
-        shape = self.input_shape
+        return self._shapes[-1]
+
+    @functools.cached_property
+    def most_outputs(self) -> int:
+        """The most numbers that come into or out of a layer for one row."""
+        return max(math.prod(shape) for shape in self._shapes)
+
+    @functools.cached_property
+    def _shapes(self) -> Shapes:
+        shapes = [self.input_shape]
         for layer in self.layers:
-            shape = layer.output_shape(shape)
-        return shape
+            shapes.append(layer.output_shape(shapes[-1]))
+        return tuple(shapes)
 
     @functools.cached_property
     def kin(self) -> Hashable:
@@ -73,9 +96,13 @@ class LayeredNetwork:
         return self.input_shape, tuple(kept), self.output_shape
 
     @property
-    def dropout_places(self) -> tuple[int, ...]:
-        """Where in the stack its layers with dropout are."""
-        return tuple(k for k, layer in enumerate(self.layers) if layer.noise_shape is not None)
+    def dropout_places(self) -> tuple[tuple[int, str], ...]:
+        """Where in the stack its layers with noise are, and what they are but for their width."""
+        return tuple(
+            (place, repr(layer.without_width()))
+            for place, layer in enumerate(self.layers)
+            if layer.noise_shape is not None
+        )
 
     @property
     def _can_widen(self) -> bool:
@@ -124,23 +151,33 @@ class LayeredNetwork:
         """As `Network.outputs`; `until_logits` leaves the last activation out."""
         own_weights = _parts(weights, self.weight_shapes)
         own_state = _parts(state, self.state_shapes)
-        noises = iter(zip(noise, dropout, strict=True))
+        noises, rates = iter(noise), iter(dropout)
         layers = self.layers
         if until_logits and isinstance(layers[-1], ActivationLayer):
             layers = layers[:-1]
-        shared, values = True, x[:, None]
+        shared, values, mask = True, tf.expand_dims(x, 1), None
         after: list[Tensor] = []
-        for layer in layers:
-            drops = layer.noise_shape is not None
-            drawn, rate = next(noises) if drops and training else (None, None)
+        for layer in _maxima_first(layers):
+            count = len(layer.noise_shapes) if training else 0
+            context = LayerContext(
+                training,
+                shared,
+                present,
+                [next(noises) for _ in range(count)],
+                [next(rates) for _ in range(count)],
+                mask,
+            )
+            mask = layer.mask_after(values, mask)
             values, moved = layer.apply(
                 values,
                 [next(own_weights) for _ in layer.weight_shapes],
                 [next(own_state) for _ in layer.state_shapes],
-                LayerContext(training, shared, present, drawn, rate),
+                context,
             )
             after += moved
-            shared = shared and not (layer.weight_shapes or layer.state_shapes or drops)
+            shared = shared and not (
+                layer.weight_shapes or layer.state_shapes or layer.noise_shapes
+            )
         return values, _flat(after) if training and after else state
 
     def loss_gradient(
@@ -187,22 +224,50 @@ class LayeredNetwork:
         return _sums(loss, outputs, rows)
 
 
-def layered_network(model: keras.Model) -> LayeredNetwork:
-    """The structure of a Keras model that is a stack of layers that we know."""
+def layered_network(
+    model: keras.Model, shape_of_row: tuple[int, ...] | None = None
+) -> LayeredNetwork:
+    """The structure of a Keras model that is a stack of layers that we know.
+
+    `shape_of_row` is needed where the model takes series of any length.
+    """
     if type(model) is not keras.Sequential:
         raise CannotJoinError(f"{type(model).__name__} is not a keras.Sequential.")
-    if len(model.input_shape) != 2:
-        raise CannotJoinError(f"the rows of the model {model.name!r} are not vectors.")
-    layers = [own for layer in model.layers for own in read_layer(layer)]
+    shape = tuple(model.input_shape[1:]) if shape_of_row is None else shape_of_row
+    if None in shape:
+        raise CannotJoinError(f"the rows of the model {model.name!r} have no length of their own.")
+    layers: list[Layer] = []
+    masked = False
+    for layer in model.layers:
+        for own in read_layer(layer, masked):
+            layers.append(own)
+            masked = own.is_masked_after(masked)
     if not any(layer.weight_shapes for layer in layers):
         raise CannotJoinError(f"the model {model.name!r} has no weights.")
-    return LayeredNetwork(tuple(model.input_shape[1:]), tuple(layers))
+    return LayeredNetwork(shape, tuple(layers))
+
+
+def _maxima_first(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers with each maximum before the biases and activations that keep the order.
+
+    The outputs and gradients stay the same. Measured with images of 28 x 28 pixels, a training step
+    takes a quarter less, as biases and activations see a quarter of the pixels.
+    """
+    ordered: list[Layer] = []
+    for layer in layers:
+        place = len(ordered)
+        while layer.takes_maximum and place and ordered[place - 1].keeps_order:
+            place -= 1
+        ordered.insert(place, layer)
+    return ordered
 
 
 def _sums(loss: RowSums, outputs: Tensor, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     _, y, *weights_of_rows = rows
-    y = tf.repeat(y[:, None], outputs.shape[1], axis=1)
-    return loss(y, outputs, *(weight[:, None] for weight in weights_of_rows))
+    # TensorFlow's `repeat` takes 20 operations for this, and each takes a while to trace.
+    copies = (1, outputs.shape[1], *(1,) * (y.shape.rank - 1))
+    y = tf.tile(tf.expand_dims(y, 1), copies)
+    return loss(y, outputs, *(tf.expand_dims(weight, 1) for weight in weights_of_rows))
 
 
 def _parts(tensor: Tensor, shapes: Shapes) -> Iterator[Tensor]:

@@ -19,15 +19,16 @@ from skhp.networks.vectorized_model import VectorizedModel, vectorizes
 
 def network_of_model(model: keras.Model, x: Any) -> Network:
     """A model as a network, by the way that costs least; `x` are rows that it takes."""
-    if isinstance(x, np.ndarray) and x.ndim == 2:
+    if isinstance(x, np.ndarray) and x.ndim >= 2:
         try:
-            layered = layered_network(model)
+            layered = layered_network(model, x.shape[1:])
         except CannotJoinError:
             pass
         else:
-            # Weights that no layer is known to have, as of LoRA, or that are frozen.
+            # The weights may differ from those of the layers, for example with LoRA, or be frozen.
             if (
-                _shapes(model.trainable_variables) == layered.weight_shapes
+                len(layered.output_shape) == 1
+                and _shapes(model.trainable_variables) == layered.weight_shapes
                 and _shapes(model.non_trainable_weights) == layered.state_shapes
             ):
                 return layered

@@ -86,6 +86,7 @@ class VectorizedModel:
     state_shapes = ()
     shares_batches = True
     compiles = True
+    turns = 1
     varies_loss = False
     has_sparse_gradient = False
     dropout_places = ()

@@ -1,4 +1,4 @@
-"""What a training aims at: losses, and the metrics that it is watched by."""
+"""The losses that a training minimises, and the metrics that it is judged by."""
 
 from skhp.compat.quiet_tensorflow import import_tensorflow_quietly
 

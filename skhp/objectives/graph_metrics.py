@@ -1,8 +1,8 @@
 """The metrics of `metrics.py` inside a compiled program, for many members at once.
 
-All sums are in float64, and so are the values: a float32 sum of fractional weights drifts with the
-number of rows, and two networks that differ in one pair of 10^10 would have the same area under
-the ROC curve. Whole weights are counted without any error.
+All sums and values are in float64: a float32 sum of fractional weights drifts with the number of
+rows, and two networks that differ in one of 10^10 pairs of rows would have the same area under the
+ROC curve. Sums of whole weights are exact.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ EpochMetric = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def epoch_metric(name: str) -> EpochMetric | None:
-    """The metric of this name for S streams of N rows and C candidates; None if there is none.
+    """The metric of this name for S streams of N rows and C candidates; None if it is not known.
 
-    The target has shape (S, N) for classes and (S, N, O) for numbers; with two classes, 1 is the
-    rare one. Outputs, (S, C, N, O), are those before the last activation; weights, (S, N). The
-    values, float64 of (S, C), are NaN where an output is not finite or rows are missing.
+    The target has the shape (S, N) in a classification, with 1 as the rare one of two classes, and
+    (S, N, O) in a regression. The outputs, (S, C, N, O), are the values before the last activation;
+    the weights have the shape (S, N). The metric returns float64 values of the shape (S, C), NaN
+    where an output is not finite or where too few rows have a weight.
     """
     return _METRICS.get(name)
 
 
 def _over_counted_rows(score: EpochMetric, least_rows: int = 1) -> EpochMetric:
-    """The score of clean float64 numbers: rows that do not count are zeros of weight zero."""
+    """A metric that gives `score` float64 numbers, and zeros in place of rows without a weight."""
 
     def metric(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         counted = weight > 0
@@ -48,7 +49,7 @@ def _over_counted_rows(score: EpochMetric, least_rows: int = 1) -> EpochMetric:
 
 
 def _sums_by_segment(values: tf.Tensor, segment: tf.Tensor, n_segments: int) -> tf.Tensor:
-    """Sums over the rows of each segment, [S, C, n_segments, ...], of each member by itself."""
+    """The sum over the rows of each segment, for each member: [S, C, n_segments, ...]."""
     n_members = segment.shape[0] * segment.shape[1]
     first = tf.reshape(tf.range(n_members) * n_segments, [*segment.shape[:2], 1])
     sums = tf.math.unsorted_segment_sum(values, segment + first, n_members * n_segments)
@@ -56,14 +57,14 @@ def _sums_by_segment(values: tf.Tensor, segment: tf.Tensor, n_segments: int) -> 
 
 
 def _weighted_mean(values: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """The mean over the last axis; where a weight is a bool, over the values of True."""
+    """The mean over the last axis; with a boolean weight, over the values where it is True."""
     weight = tf.cast(weight, values.dtype)
     total = tf.reduce_sum(weight * values, axis=-1)
     return tf.math.divide_no_nan(total, tf.reduce_sum(weight, axis=-1))
 
 
 class _ClassSums(NamedTuple):
-    """Weights by class, each of shape [S, C, n_classes]: of hits, of predictions, of truth."""
+    """Sums of weights for each class, [S, C, n_classes]: of hits, of predicted and of true rows."""
 
     hit: tf.Tensor
     predicted: tf.Tensor
@@ -74,7 +75,7 @@ def _predicted(outputs: tf.Tensor) -> tf.Tensor:
     n_outputs = outputs.shape[-1]
     if n_outputs == 1:
         return tf.cast(outputs[..., 0] >= 0, tf.int32)
-    # The first of equal outputs wins, as in NumPy; tf.argmax does not promise it.
+    # The first of equal outputs wins, as in NumPy; tf.argmax does not promise this.
     largest = outputs == tf.reduce_max(outputs, axis=-1, keepdims=True)
     return tf.reduce_min(tf.where(largest, tf.range(n_outputs), n_outputs), axis=-1)
 
@@ -96,7 +97,7 @@ def _accuracy(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Te
 
 
 def _share_of_hits(sums: _ClassSums, true: float, predicted: float) -> tf.Tensor:
-    """Hits among the true rows, the predicted ones, or both together: [S, C, n_classes]."""
+    """The share of hits in the true rows, the predicted rows, or both: [S, C, n_classes]."""
     among = true * sums.true + predicted * sums.predicted
     return tf.math.divide_no_nan((true + predicted) * sums.hit, among)
 
@@ -107,7 +108,7 @@ def _balanced_accuracy(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor)
 
 
 def _averaged_hits(true: float, predicted: float) -> EpochMetric:
-    """The share for the rare class of two; else the mean over true or predicted classes."""
+    """The share of hits of the rarer of two classes; with more, the mean over those that occur."""
 
     def score(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         sums = _class_sums(target, outputs, weight)
@@ -120,7 +121,7 @@ def _averaged_hits(true: float, predicted: float) -> EpochMetric:
 
 
 class _Ranking(NamedTuple):
-    """Weights by distinct score from the highest down, so far or alone: [S, C, N], then zeros."""
+    """Sums of weights at each distinct score, and so far, highest first: [S, C, N], then zeros."""
 
     positive: tf.Tensor
     negative: tf.Tensor
@@ -130,10 +131,10 @@ class _Ranking(NamedTuple):
 
 _Area = Callable[[_Ranking], tf.Tensor]
 
-# Beyond these a float64 probability is 0 or 1, and the rows tie.
+# Beyond these log odds, a float64 probability is 0 or 1, and the rows tie.
 _LOG_ODDS_OF_ZERO, _LOG_ODDS_OF_ONE = -745.2, 37.4
-# The last bits of an exponential depend on where a number stands in its tensor; log odds are
-# rounded to parts of this size, so that equal rows tie.
+# The last bits of an exponential depend on the place of the number in its tensor. Log odds are
+# rounded to multiples of this number, so that equal rows tie.
 _PART = 2.0**-34
 
 
@@ -148,14 +149,14 @@ def _ranking(score: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor) -> _Ran
         tf.reshape(row, [n_streams, n_candidates * n_rows]),
         batch_dims=1,
     )
-    # Rows of one score are one step of a curve: their own order must not matter.
+    # Rows with the same score are one step of a curve: their order must not matter.
     sums = _sums_by_segment(tf.reshape(weights, [*score.shape, 2]), tie, n_rows)
     so_far = tf.cumsum(sums, axis=2)
     return _Ranking(sums[..., 0], sums[..., 1], so_far[..., 0], so_far[..., 1])
 
 
 def _area_under_roc(ranking: _Ranking) -> tf.Tensor:
-    """The share of pairs of a positive and a negative row in order; a tie is half a pair."""
+    """The share of pairs of a positive and a negative row in the right order; a tie counts half."""
     above = ranking.positive_so_far - ranking.positive / 2
     pairs = ranking.positive_so_far[..., -1] * ranking.negative_so_far[..., -1]
     return tf.reduce_sum(ranking.negative * above, axis=-1) / pairs
@@ -180,7 +181,7 @@ def _area_of_class(
 def _area_of_each_class(
     area: _Area, target: tf.Tensor, score: tf.Tensor, weight: tf.Tensor
 ) -> tf.Tensor:
-    """The area of each class against the rest, [S, C, n_classes], by its column of the scores."""
+    """The area of each class against the rest, from its column of the scores: [S, C, n_classes]."""
     # One class after the other, in a loop of the graph: only one ranking is in memory, and the
     # program to compile is the same for any number of classes.
     areas = tf.map_fn(
@@ -193,17 +194,17 @@ def _area_of_each_class(
 
 
 def _is_present(target: tf.Tensor, weight: tf.Tensor, n_classes: int) -> tf.Tensor:
-    """Whether a stream has a row of a class, [S, 1, n_classes]."""
+    """Whether a stream has a row of a class: [S, 1, n_classes]."""
     return _sums_by_segment(weight[:, None], target[:, None], n_classes) > 0
 
 
 def _log_odds(outputs: tf.Tensor) -> tf.Tensor:
-    """Numbers, [S, C, N, O], that rank the rows as their probabilities do."""
+    """Numbers that rank the rows as their probabilities do: [S, C, N, O]."""
     log_odds = outputs
     if outputs.shape[-1] > 1:
         below_largest = outputs - tf.reduce_max(outputs, axis=-1, keepdims=True)
         powers = tf.exp(below_largest)
-        # The sum of all powers less one would be 0 if the network is sure of that class.
+        # The sum of all powers minus the power of a class is 0 if the network is sure of the class.
         others = tf.cumsum(powers, axis=-1, exclusive=True)
         others += tf.cumsum(powers, axis=-1, exclusive=True, reverse=True)
         log_odds = tf.round((below_largest - tf.math.log(others)) / _PART) * _PART
@@ -231,7 +232,7 @@ def _average_precision(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor)
 
 
 def _mean_over_targets(of_target: EpochMetric) -> EpochMetric:
-    """The mean over targets of a score of y [S, 1, O, N], outputs [S, C, O, N] and weights."""
+    """The mean over targets; `of_target` scores y [S, 1, O, N] and outputs [S, C, O, N]."""
 
     def score(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         # The rows come last: TensorFlow sums over an inner axis in an order that depends on where
@@ -258,7 +259,7 @@ def _root_squared_error(y: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> 
 def _r2(y: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     residual = _squared_error(y, outputs, weight)
     variance = _squared_error(y, _weighted_mean(y, weight)[..., None], weight)
-    # The mean of equal numbers can miss them by a last bit, so that no variance is zero.
+    # The mean of equal numbers can differ from them in the last bit: their variance is then not 0.
     highest = tf.reduce_max(tf.where(weight > 0, y, y.dtype.min), axis=-1)
     is_constant = highest == tf.reduce_min(tf.where(weight > 0, y, y.dtype.max), axis=-1)
     of_constant = tf.cast(residual == 0, y.dtype)

@@ -56,13 +56,13 @@ class RowLoss:
 
     @property
     def shares_batches(self) -> bool:
-        """Whether a batch may be taken in parts, which are added up."""
+        """Whether the loss of a batch is the sum of the losses of its parts."""
         return not takes_whole_batches(self.kind)
 
     def total(
         self, y: Tensor, outputs: Tensor, weight: Tensor, numbers: tuple[Tensor, ...] = ()
     ) -> Tensor:
-        """Loss of all rows together; the last axis of `outputs` is that of its units."""
+        """The loss of all rows together; the last axis of `outputs` is for the output units."""
         if takes_whole_batches(self.kind):
             settings = dict(self.settings)
             numbers = numbers or self.kind(**settings).numbers_of_member()
@@ -84,7 +84,7 @@ class RowLoss:
         return self.kind(**dict(self.settings), reduction=None).call(y, outputs)
 
     def parted(self) -> tuple[RowLoss, tuple[float, ...]]:
-        """The part that members need to have in common, and the numbers that may differ."""
+        """The loss without the numbers that may differ between members, and these numbers."""
         if not issubclass(self.kind, NumberedLoss):
             return self, ()
         settings = dict(self.settings)
@@ -131,17 +131,17 @@ class SumOfLosses:
 
 
 def takes_whole_batches(kind: type[keras.losses.Loss]) -> bool:
-    """Whether a loss is one number for a batch, which cannot be taken in parts."""
+    """Whether a loss is one number for a batch, and not a sum over the parts of the batch."""
     return issubclass(kind, NumberedLoss) and kind.takes_whole_batches()
 
 
 def weighted_sum(values: Tensor, weight: Tensor) -> Tensor:
-    """Sum over the last axis, in which what has no weight does not count, whatever its value."""
+    """Sum over the last axis; a value without a weight does not count, even if it is not finite."""
     return tf.reduce_sum(tf.where(weight > 0.0, values * weight, 0.0), axis=-1)
 
 
 def row_loss(loss: keras.losses.Loss) -> RowLoss:
-    """The loss of each row for a loss of Keras."""
+    """The loss for a compiled program that equals this loss of Keras."""
     known = type(loss) in ROW_WISE_LOSSES or type(loss) in NAMED_LOSSES.values()
     if not known or loss.reduction not in _DIVISOR_OF:
         name = getattr(loss, "name", loss)
@@ -153,7 +153,7 @@ def row_loss(loss: keras.losses.Loss) -> RowLoss:
             if name not in ("name", "reduction", "dtype")
         )
     )
-    # A loss that is one number for a batch is divided by nothing.
+    # A loss that is one number for a batch is not divided.
     divisor = "nothing" if takes_whole_batches(type(loss)) else _DIVISOR_OF[loss.reduction]
     return RowLoss(type(loss), settings, divisor)
 
@@ -178,7 +178,7 @@ REGRESSION_LOSSES = tuple(_REGRESSION_CLASSES)
 
 @dataclass(frozen=True)
 class NetworkLoss:
-    """The loss of a network: its name, and the parameters of a loss that has some."""
+    """The loss of a network: its name, and its parameters if it has any."""
 
     name: str
     settings: tuple[tuple[str, Any], ...] = ()
@@ -197,15 +197,15 @@ def keras_loss(loss: str | NetworkLoss, output: OutputKind) -> keras.losses.Loss
     return loss_class(reduction=_REDUCTION)
 
 
-# By their names without underscores and in small letters, as Keras' functions and classes differ in
-# nothing else.
-_OF_CLASSES = {
+# The keys are names of Keras in small letters and without underscores, as the names of its
+# functions and classes differ only in these.
+_CLASSIFICATION_NAMES = {
     "binarycrossentropy": "crossentropy",
     "categoricalcrossentropy": "crossentropy",
     "sparsecategoricalcrossentropy": "crossentropy",
     "binaryfocalcrossentropy": "focal",
 }
-_OF_NUMBERS = {
+_REGRESSION_NAMES = {
     "meansquarederror": "squared_error",
     "meanabsoluteerror": "absolute_error",
     "huber": "huber",
@@ -230,18 +230,18 @@ _LOGARITHM = (
 _WHY_NOT_NUMBERS = {
     "meanabsolutepercentageerror": f"is relative to the target, which is scaled here: {_LOGARITHM}",
     "meansquaredlogarithmicerror": (
-        f"is of the logarithm of the target, which is scaled here: {_LOGARITHM}"
+        f"takes the logarithm of the target, which is scaled here: {_LOGARITHM}"
     ),
     "poisson": (
-        "is of a target and outputs above 0, and the output of this network is any number: "
+        "needs a target and outputs above 0, but the output of this network may be any number: "
         f"{_LOGARITHM}, or give KerasRegressor a network whose output is above 0"
     ),
 }
-# These settings change nothing: a network decides its last activation and its sums itself.
+# These settings have no effect: a network chooses its last activation and its sums itself.
 _WITHOUT_EFFECT = ("name", "dtype", "axis", "from_logits", "reduction")
 MEANS_OVER_ROWS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
-# These are strings in the spellings that Keras takes.
+# Strings, in the spellings that Keras takes.
 CLASSIFICATION_ALIASES = (
     *("binary_crossentropy", "BinaryCrossentropy", "bce", "BCE"),
     *("categorical_crossentropy", "CategoricalCrossentropy"),
@@ -256,7 +256,7 @@ REGRESSION_ALIASES = (
 
 
 def own_loss(given: Any) -> Any:
-    """The name of a loss here, or its instance where it has parameters; others as they are given.
+    """Translate Keras' loss into the name or the instance of skhp's; return others unchanged.
 
     Examples
     --------
@@ -271,30 +271,32 @@ def own_loss(given: Any) -> Any:
         return FocalLoss(
             config["gamma"], config["alpha"] if _balances(config) else None, positive=1
         )
-    return _OF_CLASSES.get(name) or _OF_NUMBERS.get(name) or given
+    return _CLASSIFICATION_NAMES.get(name) or _REGRESSION_NAMES.get(name) or given
 
 
 def is_for_two_classes(given: Any) -> bool:
-    """Whether a loss as Keras names it is one for two classes."""
+    """Whether a loss of Keras is only for two classes."""
     return _plain_name(given) in _FOR_TWO_CLASSES
 
 
 def why_not(given: Any, *, of_classes: bool) -> str:
-    """Why an estimator does not take a loss of Keras, in a sentence; "" if it takes it."""
+    """A sentence that says why an estimator does not take a loss of Keras; "" if it does."""
     if isinstance(given, NumberedLoss):
         return "" if of_classes else _of_the_other_kind(of_classes)
     name = _plain_name(given)
     if name is None:
         return "" if isinstance(given, str) else _not_known(given)
-    known, others = (_OF_CLASSES, _OF_NUMBERS) if of_classes else (_OF_NUMBERS, _OF_CLASSES)
+    known, others = _CLASSIFICATION_NAMES, _REGRESSION_NAMES
+    if not of_classes:
+        known, others = others, known
     if name in known:
-        return _settings_that_count(given, name)
+        return _refused_setting(given, name)
     if name in others:
         return _of_the_other_kind(of_classes)
     if not of_classes and name in _WHY_NOT_NUMBERS:
         return f"It {_WHY_NOT_NUMBERS[name]}."
     if of_classes and name == "categoricalfocalcrossentropy":
-        return "Write 'focal', which is it without the factor alpha."
+        return "Write 'focal', which is the same loss without the factor alpha."
     return _not_known(given)
 
 
@@ -314,15 +316,15 @@ def _not_known(given: Any) -> str:
     )
 
 
-def _settings_that_count(given: Any, name: str) -> str:
+def _refused_setting(given: Any, name: str) -> str:
     """A sentence about a setting of a known loss that would have no effect; "" if there is none."""
     if not isinstance(given, keras.losses.Loss):
         return ""
     config = given.get_config()
     if config.get("reduction") not in MEANS_OVER_ROWS:
         return (
-            f"It has reduction={config.get('reduction')!r}, and the loss of a batch is the "
-            "weighted mean over its rows here: leave reduction out."
+            f"It has reduction={config.get('reduction')!r}, but here the loss of a batch is the "
+            "weighted mean over its rows: leave reduction out."
         )
     if name == "huber":
         # Keras 3.15 forgets the delta of a Huber that is copied, as a search copies it.
@@ -340,7 +342,7 @@ def _balances(config: dict[str, Any]) -> bool:
 
 
 def _plain_name(given: Any) -> str | None:
-    """The name of one of Keras' losses in plain letters; None for anything else."""
+    """The name of Keras' loss in small letters without underscores; None for anything else."""
     if isinstance(given, NumberedLoss):
         return None
     if isinstance(given, str):

@@ -13,8 +13,8 @@ from sklearn import metrics
 # (labels or targets, outputs of the network, weights of the rows or None) -> value
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]
 
-# A metric makes its outputs of the values before the last activation, of the numbers that a network
-# predicts, of its probabilities, or of its logits if it has no last activation.
+# What a metric computes its outputs from: the values before the last activation, the numbers that a
+# network predicts, its probabilities, or the logits of a network without a last activation.
 OutputForm: TypeAlias = Literal["logits", "numbers", "probabilities", "own logits"]
 
 # The log-odds of 0 and of 1 are infinite, so probabilities stay between these numbers.
@@ -25,12 +25,12 @@ LEAST_PROBABILITY, MOST_PROBABILITY = 1e-300, 1 - 2.0**-53
 class Metric:
     """A full-epoch metric: its name, its direction and how to compute it from outputs.
 
-    The outputs are those before the last activation: one column for two classes, one a class for
-    more, one a target for regression. Labels are whole numbers from 0 up. With two
-    classes, 1 is the rare class, and the outputs are its log-odds. With fewer than
-    `least_rows` rows the metric has no value. Where targets are in a unit of twice the size, it is
-    ``2 ** power_of_unit`` times as small. A history calls it by `logged_as`, where that is given.
-    `takes` says what the outputs are made of.
+    The outputs are the values before the last activation: one column for two classes, otherwise one
+    for each class, or one for each target of a regression. Labels are whole numbers from 0 up. With
+    two classes, 1 is the rare class, and the outputs are its log-odds. With fewer than `least_rows`
+    rows, the metric has no value. If the targets are halved, it is divided by
+    ``2 ** power_of_unit``. `logged_as` is its name in a history, if this differs from `name`.
+    `takes` says what the outputs are computed from.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Metric:
 
     @property
     def key(self) -> str:
-        """Its name in a history."""
+        """The key of the metric in a history."""
         return f"val_{self.logged_as or self.name}"
 
     def outputs(self, predicted: np.ndarray) -> np.ndarray:
@@ -64,7 +64,7 @@ def _predicted(outputs: np.ndarray) -> np.ndarray:
 
 
 def _averaged(function: Callable[..., float]) -> Score:
-    """The score of the rare class of two; the mean over the classes if there are more."""
+    """The score of the rare one of two classes; with more classes, the mean over all of them."""
 
     def score(y: np.ndarray, outputs: np.ndarray, weight: np.ndarray | None) -> float:
         average = "binary" if outputs.shape[1] == 1 else "macro"

@@ -1,4 +1,4 @@
-"""The base of skhp's own losses for classes, and the names that they have as `loss`."""
+"""The base of skhp's own losses for classifiers, and their names as values of `loss`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from skhp.shared.nearest_name import nearest_name
 
 
 class NumberedLoss(keras.losses.Loss):
-    """A loss for classes whose parameters are numbers that may differ from member to member.
+    """A loss for classifiers with numbers as parameters, which may differ from member to member.
 
-    A subclass names its parameters, computes the loss of rows or of a batch from numbers, and has
-    a name by :func:`named_loss`. A program of a population is built once for all numbers.
+    A subclass lists its parameters, computes the loss of rows or of a batch from numbers, and gets
+    a name by :func:`named_loss`. A compiled program serves members with any of these numbers.
 
     Attributes
     ----------
     parameters : tuple of str
-        Names of the parameters of the constructor, which are attributes.
+        Names of the constructor's parameters, which are also attributes.
     of_program : tuple of str
-        Those of them that a program is built for, such as a kind of average.
+        The parameters that are fixed in a compiled program, such as a kind of average.
     positive : {0, 1} or None
         Which of two classes it is about, where it is about one; None is the rarest where skhp's
         estimators compile it.
@@ -32,30 +32,30 @@ class NumberedLoss(keras.losses.Loss):
     of_program: ClassVar[tuple[str, ...]] = ()
     positive: int | None = None
 
-    # Either of the two is there: `of_rows(y, outputs, numbers)`, the loss of each row, or
-    # `of_batch(y, outputs, weight, numbers, **settings)`, one number for a batch that cannot be
-    # taken in parts. `y` and `outputs` have the shape (..., rows, units), `weight` (..., rows), and
-    # each of the numbers the shape of the leading axes.
+    # A subclass has one of the two: `of_rows(y, outputs, numbers)` is the loss of each row, and
+    # `of_batch(y, outputs, weight, numbers, **settings)` is one number for a whole batch. `y` and
+    # `outputs` have the shape (..., rows, units), `weight` (..., rows), and each of the numbers the
+    # shape of the leading axes.
     of_rows: ClassVar[Callable[..., Any]]
     of_batch: ClassVar[Callable[..., Any]]
 
     @classmethod
     def takes_whole_batches(cls) -> bool:
-        """Whether it is one number for a batch, and not a mean over rows."""
+        """Whether the loss is one number for a batch, and not a mean over rows."""
         return hasattr(cls, "of_batch")
 
     def numbers_of_member(self) -> tuple[float, ...]:
-        """The numbers that differ from member to member, in the order in which they are taken.
+        """The numbers that may differ from member to member, as `of_rows` or `of_batch` takes them.
 
         Raises
         ------
         InvalidParameterError
-            If a parameter has a value that it cannot have.
+            If a parameter has an invalid value.
         """
         raise NotImplementedError
 
     def about(self, rare: int) -> Self:
-        """The loss about the rare one of two classes, unless it has a positive class already."""
+        """The same loss with `rare` as its positive class, unless it has one already."""
         if self.positive is not None or "positive" not in self.parameters:
             return self
         return type(self).from_config({**self.get_config(), "positive": rare})
@@ -66,7 +66,7 @@ class NumberedLoss(keras.losses.Loss):
         Parameters
         ----------
         deep : bool, default=True
-            Changes nothing.
+            Has no effect.
 
         Returns
         -------
@@ -95,7 +95,7 @@ class NumberedLoss(keras.losses.Loss):
         return self
 
     def get_config(self) -> dict[str, Any]:
-        """What Keras saves."""
+        """The configuration that Keras saves."""
         return {**super().get_config(), **self.get_params()}
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ NAMED_LOSSES: dict[str, type[NumberedLoss]] = {}
 
 
 def named_loss(name: str) -> Callable[[Kind], Kind]:
-    """Let estimators know a loss by this name: a decorator of its class."""
+    """Decorate the class of a loss to let estimators know the loss by this name."""
 
     def registered(kind: Kind) -> Kind:
         NAMED_LOSSES[name] = kind
@@ -125,5 +125,5 @@ def named_loss(name: str) -> Callable[[Kind], Kind]:
 
 
 def name_of_loss(kind: type[NumberedLoss]) -> str:
-    """The name of a loss of ours."""
+    """The name of one of skhp's own losses."""
     return next(name for name, known in NAMED_LOSSES.items() if known is kind)

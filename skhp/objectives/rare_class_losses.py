@@ -1,7 +1,7 @@
-"""Losses for rare classes, whose numbers are parameters as scikit-learn knows them.
+"""Losses for rare classes, with parameters that a search of scikit-learn can set.
 
-They are losses of Keras, for any model, and the trainer of populations takes their numbers from
-member to member, so that a search over them needs one program.
+They are losses of Keras, for any model. The members of a cohort may have different numbers as
+parameters, so that a search over these needs one compiled program.
 """
 
 from __future__ import annotations
@@ -32,15 +32,22 @@ class FocalLoss(NumberedLoss):
     Parameters
     ----------
     gamma : float, default=2.0
-        From 0, the crossentropy, up.
+        0 or more. 0 is the crossentropy; the greater it is, the less a row counts that the network
+        is sure of.
     alpha : float or None, default=None
-        Between 0 and 1, for two classes with one output: weight of the positive class, while the
-        other one weighs ``1 - alpha``. None weighs both by 1.
+        The weight of the positive class, between 0 and 1; the other class weighs ``1 - alpha``.
+        Only for two classes with one output. None weighs both classes by 1.
     positive : {0, 1} or None, default=None
-        The positive class. None is the rarest class of the training rows where skhp's estimators
-        compile the loss, and 1 elsewhere, as in Keras' ``BinaryFocalCrossentropy``.
+        The positive class. None is the rarest class of the training rows if an estimator of skhp
+        compiles the loss, and otherwise 1, as in Keras' ``BinaryFocalCrossentropy``.
     reduction, name, dtype
-        As of any loss of Keras.
+        As for any loss of Keras.
+
+    Raises
+    ------
+    InvalidParameterError
+        When the loss is computed, if `gamma` or `alpha` is out of its range, or if `alpha` is given
+        and there are several outputs.
 
     References
     ----------
@@ -99,14 +106,14 @@ class FocalLoss(NumberedLoss):
         """Loss of each row; `numbers` have the shape of the leading axes."""
         gamma, weight_of_0, weight_of_1 = (_for_rows(number) for number in numbers)
         if outputs.shape[-1] > 1:
-            of_class = tf.reduce_sum(_one_hot(y, outputs) * outputs, axis=-1)
+            probability = tf.reduce_sum(_one_hot(y, outputs) * outputs, axis=-1)
             weight = weight_of_1
         else:
             y = tf.cast(y, outputs.dtype)[..., 0]
-            of_class = y * outputs[..., 0] + (1.0 - y) * (1.0 - outputs[..., 0])
+            probability = y * outputs[..., 0] + (1.0 - y) * (1.0 - outputs[..., 0])
             weight = y * weight_of_1 + (1.0 - y) * weight_of_0
-        of_class = tf.clip_by_value(of_class, _LEAST, 1.0 - _LEAST)
-        return -weight * tf.pow(1.0 - of_class, gamma) * tf.math.log(of_class)
+        probability = tf.clip_by_value(probability, _LEAST, 1.0 - _LEAST)
+        return -weight * tf.pow(1.0 - probability, gamma) * tf.math.log(probability)
 
 
 @named_loss("soft_f1")
@@ -114,25 +121,30 @@ class FocalLoss(NumberedLoss):
 class SoftF1(NumberedLoss):
     """One minus the F1 of a batch, with probabilities in place of predictions.
 
-    True positives are the sum of the probabilities of positive rows, and so on. The loss is not a
-    mean over rows: the gradient of a row depends on its batch, and a batch without a positive row
-    has an F1 of 0 whatever is predicted and teaches nothing. So batches have to be large for a rare
-    class; skhp's networks warn if most batches would hold no row of it. A network that was trained
-    by it puts out probabilities near 0 and 1, which say little of how sure it is (see
-    ``CalibratedClassifierCV``).
+    The true positives, for example, are the sum of the probabilities of the positive rows. The loss
+    is not a mean over rows: the gradient of a row depends on its batch. A batch without a positive
+    row has an F1 of 0 for any prediction, and teaches nothing. A rare class therefore needs large
+    batches; skhp's networks warn if most batches would hold no row of it. A network trained with
+    this loss predicts probabilities near 0 and 1, which say little about how sure it is;
+    ``CalibratedClassifierCV`` calibrates them.
 
     Parameters
     ----------
     beta : float, default=1.0
-        Above 1, recall counts for more than precision, as in scikit-learn's ``fbeta_score``.
+        Above 0. Above 1, recall counts more than precision, as in scikit-learn's ``fbeta_score``.
     average : {"binary", "macro"}, default="binary"
-        For two classes with one output: of the positive class, or the mean of both. With more
-        outputs it is always the mean over the classes.
+        For two classes with one output: the F1 of the positive class, or the mean of both classes.
+        With more outputs, the loss always takes the mean over the classes.
     positive : {0, 1} or None, default=None
-        The positive class. None is the rarest class of the training rows where skhp's estimators
-        compile the loss, and 1 elsewhere.
+        The positive class. None is the rarest class of the training rows if an estimator of skhp
+        compiles the loss, and otherwise 1.
     reduction, name, dtype
-        As of any loss of Keras.
+        As for any loss of Keras.
+
+    Raises
+    ------
+    InvalidParameterError
+        When the loss is computed, if `beta` or `average` has an invalid value.
 
     Examples
     --------
@@ -183,7 +195,7 @@ class SoftF1(NumberedLoss):
         )
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Loss of a batch whose rows all weigh the same."""
+        """Loss of a batch of rows with equal weights."""
         return self(y_true, y_pred)
 
     @staticmethod
@@ -196,7 +208,7 @@ class SoftF1(NumberedLoss):
         average: str,
         positive: int | None,
     ) -> Tensor:
-        """Loss of a batch for each of the leading axes, whose shape `numbers` have."""
+        """Loss of the batch at each place of the leading axes; `numbers` have their shape."""
         (beta,) = numbers
         y, outputs = _of_classes(y, outputs, average, positive)
         # A row of weight zero must not count even where its value is not finite.
@@ -213,7 +225,7 @@ class SoftF1(NumberedLoss):
 def _of_classes(
     y: Tensor, outputs: Tensor, average: str, positive: int | None
 ) -> tuple[Tensor, Tensor]:
-    """Zeros and ones, and probabilities, with a last axis of the classes that count."""
+    """Targets of 0 and 1, and probabilities; the last axis has the classes that count."""
     if outputs.shape[-1] > 1:
         return _one_hot(y, outputs), outputs
     y = tf.cast(y, outputs.dtype)
@@ -227,7 +239,7 @@ def _as_column(y: Tensor, outputs: Tensor) -> Tensor:
 
 
 def _one_hot(y: Tensor, outputs: Tensor) -> Tensor:
-    """Class numbers, or what is one-hot already, as one number for each output."""
+    """One-hot targets, from class numbers or from targets that are one-hot already."""
     if y.shape.rank == outputs.shape.rank and y.shape[-1] == outputs.shape[-1]:
         return tf.cast(y, outputs.dtype)
     if y.shape.rank == outputs.shape.rank:
@@ -236,5 +248,5 @@ def _one_hot(y: Tensor, outputs: Tensor) -> Tensor:
 
 
 def _for_rows(number: Any) -> Tensor:
-    """A number of each member, for its rows or its classes."""
+    """A number of each member, with a last axis for its rows or classes."""
     return tf.cast(tf.convert_to_tensor(number), tf.float32)[..., None]

@@ -1,4 +1,4 @@
-"""Metrics of a compiled model that are means over rows, as a compiled program counts them."""
+"""Keras' metrics that are means over rows, for a compiled program."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ Tensor: TypeAlias = Any
 
 _LEAST = float(np.finfo(np.float32).tiny)
 
-# What a metric compares a row of outputs with: as many numbers, a row that marks one of several
-# classes, or the number of a class. Where the targets are a vector and not a column, Keras brings
-# them into the shape of the outputs for some metrics only; others compare each row with all rows.
+# What a metric compares a row of outputs with: an equal number of numbers, a row that marks one of
+# several classes, or the number of a class. If the targets are a vector and not a column, Keras
+# reshapes them for some metrics only; the others ("numbers in columns") would compare each row with
+# all rows.
 TargetForm = Literal["numbers", "numbers in columns", "marked class", "class number"]
 
 
@@ -31,11 +32,11 @@ class _Definition(NamedTuple):
     is_root: bool = False
 
 
-# TensorFlow cannot vectorise Keras' own operations for these.
+# These functions replace operations of Keras that TensorFlow cannot vectorise.
 
 
 def _most_probable(values: Tensor) -> Tensor:
-    # To Keras a negative zero is less than zero.
+    # Keras takes a negative zero to be less than zero.
     is_negative_zero = tf.equal(values, 0.0) & (1.0 / values < 0.0)
     ordered = tf.where(is_negative_zero, -_LEAST, values)
     return tf.argmax(ordered, axis=-1, output_type=tf.int32)
@@ -70,7 +71,7 @@ def _equal(y: Tensor, outputs: Tensor) -> Tensor:
 
 
 def _cosine_similarity(y: Tensor, outputs: Tensor) -> Tensor:
-    # The loss of this name is its negative.
+    # Keras' loss of this name is the negative of the metric.
     return -keras.losses.cosine_similarity(y, outputs)
 
 
@@ -111,7 +112,7 @@ _DEFINITIONS: dict[type[keras.metrics.Metric], _Definition] = {
 
 _NUMBER_SHAPES = ((), (1,))
 
-# Settings that leave a metric as it is here, where there is one row of outputs for each row.
+# Settings that do not change a metric with one row of outputs for each row of targets.
 _WITHOUT_EFFECT = {"dtype": "float32", "axis": -1, "ignore_class": None}
 
 
@@ -119,7 +120,7 @@ _WITHOUT_EFFECT = {"dtype": "float32", "axis": -1, "ignore_class": None}
 class RowMetric:
     """A metric of Keras that is a mean over rows: its name in the history, class and settings.
 
-    `weighted` tells whether rows count by their weights, or each of them once.
+    `weighted` tells whether rows count by their weights, or each row counts once.
     """
 
     name: str
@@ -128,7 +129,7 @@ class RowMetric:
     weighted: bool
 
     def of_rows(self, y: Tensor, outputs: Tensor) -> Tensor:
-        """Value of each row; the last axis of `outputs` is that of its units."""
+        """Value of each row; the last axis of `outputs` is for the output units."""
         values = _DEFINITIONS[self.kind].of_rows(y, outputs, **dict(self.settings))
         if len(values.shape) == len(outputs.shape):
             return tf.reduce_mean(values, axis=-1)
@@ -171,7 +172,7 @@ EpochMetric: TypeAlias = RowMetric | LossOfOutput
 def row_metrics(
     compiled: Mapping[str, Any], target_shape: Sequence[int], n_outputs: int
 ) -> tuple[RowMetric, ...]:
-    """The metrics that a model is compiled with, in Keras' order and by its names."""
+    """The metrics that a model is compiled with, in Keras' order and by Keras' names."""
     found: list[RowMetric] = []
     counts: Counter[str] = Counter()
     for argument in ("metrics", "weighted_metrics"):
@@ -181,12 +182,12 @@ def row_metrics(
             found.append(RowMetric(_unique(name, weighted, counts), kind, settings, weighted))
     if len({metric.name for metric in found} - {"loss"}) < len(found):
         names = ", ".join(metric.name for metric in found)
-        raise CannotJoinError(f"two values of the history have one name, among loss, {names}.")
+        raise CannotJoinError(f"two values of the history share a name, among loss, {names}.")
     return tuple(found)
 
 
 def metric_names(compiled: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The names of all metrics that a model is compiled with; None if Keras makes up others."""
+    """The names of all metrics that a model is compiled with; None if Keras chooses one of them."""
     names: list[str] = []
     counts: Counter[str] = Counter()
     for argument in ("metrics", "weighted_metrics"):
@@ -208,7 +209,7 @@ def _flat(given: Any) -> Iterator[Any]:
 
 
 def _unique(name: str, weighted: bool, counts: Counter[str]) -> str:
-    """A name as Keras makes it unique."""
+    """The name that Keras gives to a metric of this name, so that it is unique."""
     if weighted and counts[name]:
         name = f"weighted_{name}"
     counts[name] += 1
@@ -221,7 +222,7 @@ def _resolved(
     """Name, class and settings of a metric as the configuration of a model has it."""
     config: dict[str, Any] = {}
     if isinstance(given, str):
-        name, kind = given, _class_named(given, target_shape, n_outputs)
+        name, kind = given, _class_for_targets(given, target_shape, n_outputs)
     else:
         kind, config = _class_and_config(given)
         name = config.get("name", "")
@@ -247,7 +248,7 @@ def _resolved(
     return name, kind, tuple(sorted(settings.items()))
 
 
-def _class_named(
+def _class_for_targets(
     name: str, target_shape: tuple[int, ...], n_outputs: int
 ) -> type[keras.metrics.Metric] | None:
     if name.lower() in ("accuracy", "acc"):
@@ -270,7 +271,7 @@ def _class_and_config(given: Any) -> tuple[type | None, dict[str, Any]]:
     """Class and settings of a metric as Keras serialises it; no class if it is not Keras' own."""
     own = isinstance(given, dict) and given.get("module") == "keras.metrics"
     if not own or not isinstance(given.get("config"), dict):
-        # Functions are refused, too: Keras serialises the user's like its own of the same name.
+        # Functions are refused, too: Keras does not tell a user's from its own of the same name.
         return None, {}
     return getattr(keras.metrics, str(given.get("class_name")), None), given["config"]
 

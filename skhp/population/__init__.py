@@ -1,8 +1,8 @@
-"""The joblib backend "skhp", and `fit_together`: fits that are trained together.
+"""Fits that are trained together, through the joblib backend "skhp" or `fit_together`.
 
-Import its parts by their full names, `skhp.population.backend` and so on: this package loads
-nothing by itself, so that `import skhp` stays light. Called, it is a context that switches the
-backend on, :func:`skhp.population.backend.population`.
+Import the modules by their full names, such as `skhp.population.backend`: the package itself loads
+none of them, so that `import skhp` stays light. To call the package, ``skhp.population()``, opens a
+context in which the backend is active: see :func:`skhp.population.backend.population`.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -31,15 +31,16 @@ from skhp.population.parallel_call import (
 )
 from skhp.population.report import PrintedProgress, ProgressObserver, SilentProgress
 
-# joblib submits "2*n_jobs" tasks before it asks for results: with this number, all of a search.
-# A call that names no n_jobs has this number, too, which tells it from every other call.
+# joblib submits "2*n_jobs" tasks before it asks for results: with this n_jobs, it submits all tasks
+# of a search. A call whose user gives no n_jobs has this number, too, and is recognised by it.
 EVERY_TASK = 250_000
 
 
 class _EveryTask(int):
     """`EVERY_TASK`, printed as the number of threads that train cohorts.
 
-    joblib (1.5, 1.6) prints the number of tasks that it may submit at a time as workers.
+    joblib (1.5, 1.6) prints the number of tasks that it may submit at a time as the number of
+    workers.
     """
 
     workers: int
@@ -56,13 +57,13 @@ class _EveryTask(int):
 class PopulationBackend(ParallelBackendBase):
     """Collects the tasks of a joblib.Parallel call and trains their networks together.
 
-    `joins=False` leaves the fits apart: the backend then only keeps a journal. `options` are those
-    of `PopulationOptions`.
+    With `joins=False`, each fit trains alone, and the backend only keeps a journal. `options` are
+    the fields of `PopulationOptions`.
     """
 
     default_n_jobs = EVERY_TASK
     supports_retrieve_callback = True
-    # All tasks are done before joblib begins to wait for one.
+    # joblib begins to wait for a task only when all tasks are done.
     supports_timeout = False
     supports_sharedmem = True
     uses_threads = True
@@ -92,12 +93,12 @@ class PopulationBackend(ParallelBackendBase):
 
     @property
     def trainer(self) -> PopulationTrainer:
-        """What trains the fits of a call."""
+        """The function that trains the fits of a call."""
         return self._train_population or trained_by_cohorts
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The backend travels only as the nested backend of a task in a worker process. A worker has
-        # a share of the machine and should not train populations with all of it.
+        # The backend is pickled only as the nested backend of a task for a worker process. A worker
+        # has a share of the machine, and should not train populations with all of it.
         return SequentialBackend, (self.nesting_level,)
 
     def configure(
@@ -108,10 +109,10 @@ class PopulationBackend(ParallelBackendBase):
         require: str | None = None,
         **memmapping: Any,
     ) -> int:
-        """Take the settings of a call; the number of workers is always that of all tasks."""
+        """Take the settings of a call; the result makes joblib submit all tasks at once."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
-        # joblib prints this number at the begin of each line.
+        # joblib prints its n_jobs at the beginning of each line.
         if n_jobs == EVERY_TASK and parallel is not None:
             show_n_jobs(parallel, self.options.n_jobs)
         n_jobs = EVERY_TASK if n_jobs is None else n_jobs
@@ -125,14 +126,14 @@ class PopulationBackend(ParallelBackendBase):
         return _EveryTask(self._workers)
 
     def terminate(self) -> None:
-        """Forget the settings of a call, and log which fits could not be trained together."""
+        """Forget the settings of a call, and warn if too few of its fits trained together."""
         if self._open:
             self._open.pop().reported.end()
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """How many tasks a call has at a time: all of them.
+        """The number of tasks that a call has at a time: all of them.
 
-        Outside of a call, code asks for this number to cut its own work into pieces.
+        Outside of a call it is the number of workers, into which other code divides its work.
         """
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
@@ -172,7 +173,7 @@ class PopulationBackend(ParallelBackendBase):
         yield
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Drop the tasks that wait."""
+        """Drop the waiting tasks."""
         self._collected.clear()
 
 
@@ -188,29 +189,38 @@ def population(
 ) -> Iterator[None]:
     """Train the networks of every search and cross-validation in this context together.
 
-    The same as `joblib.parallel_config(backend="skhp", ...)`. Everything of scikit-learn that fits
-    candidates or folds by joblib joins: its searches, `cross_validate`, `cross_val_predict`,
-    `learning_curve`, `validation_curve`, `permutation_test_score`, and BayesSearchCV of
-    scikit-optimize. Where fewer than half of the networks of a call could train together, the
-    logger ``skhp`` warns of it at the end of the call, and says why.
+    The same as `joblib.parallel_config(backend="skhp", ...)`. It works with the searches of
+    scikit-learn, its `cross_validate`, `cross_val_predict`, `learning_curve`, `validation_curve`
+    and `permutation_test_score`, and with scikit-optimize's BayesSearchCV. If fewer than half of
+    the networks of a call could train together, the logger ``skhp`` warns at the end of the call
+    and says why.
 
     Parameters
     ----------
     n_jobs : int or None, default=None
-        Threads that train cohorts at the same time, and workers for tasks that cannot join; -1
-        is one for each core. None is the same for cohorts, and runs tasks that cannot join one
-        after another. A number above 1, or below 0, given to a search itself takes its place.
+        The number of threads that train cohorts at the same time, and of workers for the tasks
+        that cannot join; -1 is one for each core. None is one thread for each core, and runs the
+        tasks that cannot join one after another. An `n_jobs` above 1 or below 0 that is given to a
+        search itself replaces this one.
     backend : str or None, default=None
         joblib's backend for tasks that cannot join; None is "loky".
     memory_limit : int, str or None, default=None
-        The most memory that the cohorts in training may take: bytes, "500MB", "1GiB".
+        The most memory that the cohorts in training may take: a number of bytes, or a text such as
+        "500MB" or "1GiB". None is no limit.
     chunk : int or None, default=None
-        Epochs trained between two looks at progress and Ctrl-C.
+        Epochs trained between two looks at progress and Ctrl-C. None chooses a number by the time
+        that an epoch takes.
     verbose : int, default=0
         Above 0, one line of progress after each chunk goes to standard error.
-    executor : callable, default=None
-        Makes what trains the cohorts, from the number of workers; see
-        `skhp.population.cohorts.executor.CohortExecutor`. None is threads of this process.
+    executor : callable or None, default=None
+        Called with the number of workers; returns the executor that trains the cohorts, a
+        `skhp.population.cohorts.executor.CohortExecutor`. None trains them in threads of this
+        process.
+
+    Raises
+    ------
+    InvalidParameterError
+        If an option has an invalid value.
 
     Examples
     --------
@@ -225,13 +235,13 @@ def population(
     """
     options = PopulationOptions(n_jobs, backend, memory_limit, chunk, verbose, executor)
     population = PopulationBackend(**dataclasses.asdict(options))
-    # n_jobs is named, even as None, so that one of an outer context does not count here.
+    # n_jobs is passed even if it is None, or joblib would take that of an outer context.
     with joblib.parallel_config(backend=population, n_jobs=n_jobs):
         yield
 
 
 class ActivePopulation(NamedTuple):
-    """What a population that is switched on trains by."""
+    """The trainer and the options of a population that is switched on."""
 
     trainer: PopulationTrainer
     options: PopulationOptions
@@ -259,8 +269,7 @@ def _call(
         processes = options.backend or "loky"
         workers = {
             "n_jobs": options.n_jobs,
-            # Tasks that ask for threads write into arrays that they share, or release the lock of
-            # the interpreter.
+            # Tasks that ask for threads write into shared arrays or release the interpreter's lock.
             "backend": "threading" if require or prefer == "threads" else processes,
         } | {
             name: memmapping[name]
@@ -273,7 +282,7 @@ def _call(
 
 
 def _with_n_jobs(options: PopulationOptions, n_jobs: int | None) -> PopulationOptions:
-    # An n_jobs of 1 is not a choice: BayesSearchCV passes it where its user named no number.
+    # n_jobs=1 is not taken as a choice: scikit-optimize's BayesSearchCV passes it by default.
     if n_jobs in (None, 1, EVERY_TASK):
         return options
     return dataclasses.replace(options, n_jobs=n_jobs)

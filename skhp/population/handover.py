@@ -16,21 +16,21 @@ T = TypeVar("T")
 
 
 class Abandoned(BaseException):
-    """Ends a fit that waits for a training which was broken off; no `except Exception` stops it."""
+    """Ends a fit that waits for an abandoned training; `except Exception` does not catch it."""
 
 
 class LiveResult:
-    """The result of a training under way: first its epochs as they are done, then the result."""
+    """Reports each epoch of a training under way as soon as it is done, and then the result."""
 
     def __init__(self) -> None:
         self._events: SimpleQueue[tuple[str, Any]] = SimpleQueue()
 
     def epochs_done(self, count: int) -> None:
-        """Tell the task that waits that `count` more epochs are done."""
+        """Tell the waiting task that `count` more epochs are done."""
         self._events.put(("epochs", count))
 
     def finish(self, result: Any) -> None:
-        """Hand over the result, or the exception that came instead."""
+        """Hand over the result, or the exception of a training that failed."""
         self._events.put(("result", result))
 
     def abandon(self) -> None:
@@ -38,7 +38,7 @@ class LiveResult:
         self._events.put(("result", Abandoned()))
 
     def wait(self, epoch: Callable[[], None]) -> Any:
-        """The result, or raise what came instead; `epoch` is called after each epoch."""
+        """Return the result or raise the exception; call `epoch` after each epoch."""
         while True:
             kind, value = self._events.get()
             if kind == "epochs":
@@ -52,10 +52,10 @@ class LiveResult:
 
 @dataclass(frozen=True, eq=False)
 class AdoptableFit:
-    """A fit that `estimator` prepared and a population trained; its `fit` will ask for the result.
+    """A fit that `estimator` prepared and a population trained; `estimator.fit` takes the result.
 
-    `failure_is_scored` tells that an error of the fit becomes the score of a failed candidate.
-    While the training is under way, `live` stands in for `result`, which is None.
+    With `failure_is_scored`, the search turns an error of the fit into the score of a failed
+    candidate. While the training is under way, `result` is None and `live` will give it.
     """
 
     estimator: Any
@@ -105,7 +105,7 @@ _preparations: ContextVar[dict[Hashable, Any] | None] = ContextVar("preparations
 
 @contextlib.contextmanager
 def shared_preparation() -> Iterator[None]:
-    """Let fits that are prepared inside share what they make of rows that are the same objects."""
+    """Within this context, fits of the same row objects share the preparation of these rows."""
     token = _preparations.set({})
     try:
         yield
@@ -119,9 +119,9 @@ def prepared_once(
     prepare: Callable[[], T],
     parameters: Mapping[str, Any] = MappingProxyType({}),
 ) -> T:
-    """What `prepare` returns, computed once for the key, row objects and parameters.
+    """The result of `prepare`, computed once for each key, row objects and parameters.
 
-    Parameters are compared by value: their representations may leave out a difference.
+    Parameters are compared by value: different values may have the same representation.
     """
     shared = _preparations.get()
     if shared is None:

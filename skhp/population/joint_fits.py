@@ -73,50 +73,55 @@ def fit_together(
 ) -> list[Any]:
     """Fit estimators, and train the networks among them as one population.
 
-    Each estimator is left as its own `fit` would leave it. Estimators of skhp, alone or as the last
+    Each estimator ends as its own `fit` would leave it. Estimators of skhp, alone or as the last
     step of a pipeline, are trained together; all others are fitted one after another.
-    Where fewer than half of them could train together, the logger ``skhp`` warns and says why.
-    Fits share what is made of their rows where `X` and `y` are the same objects.
+    If fewer than half of the networks could train together, the logger ``skhp`` warns and says why.
+    Fits whose `X` and `y` are the same objects share the preparation of these rows.
 
-    Within a `skhp.population`, what is None here is as it is there.
+    Within a `skhp.population` context, an option that is None here has its value from there.
 
     Parameters
     ----------
     fits : iterable of tuples (estimator, X, y) or (estimator, X, y, fit_params)
-        Estimators are fitted themselves, and not a copy of them; `fit_params` is a mapping of what
-        else `fit` takes.
+        The estimators themselves are fitted, not copies of them; `fit_params` is a mapping of
+        further arguments of `fit`.
     n_jobs : int or None, default=None
-        Threads that train cohorts at the same time; None and -1 are one for each core.
+        The number of threads that train cohorts at the same time; None and -1 are one for each
+        core.
     memory_limit : int, str or None, default=None
-        The most memory that the cohorts in training may take: bytes, "500MB", "1GiB".
+        The most memory that the cohorts in training may take: a number of bytes, or a text such as
+        "500MB" or "1GiB". None is no limit.
     chunk : int or None, default=None
-        Epochs trained between two looks at progress and Ctrl-C.
-    progress : ProgressObserver, default=None
-        Is told of each chunk of each cohort.
-    on_fitted : callable, default=None
+        Epochs trained between two looks at progress and Ctrl-C. None chooses a number by the time
+        that an epoch takes.
+    progress : ProgressObserver or None, default=None
+        Its method `advanced` is called after each chunk of each cohort.
+    on_fitted : callable or None, default=None
         Called in this thread as ``on_fitted(number, fitted, seconds)`` as soon as an estimator is
-        fitted: with the number of the fit in `fits`, the fitted estimator or the exception that its
-        fit raised, and the seconds of the fit, its training in the population included. What it
-        returns takes the place of the estimator in the list, so that thousands of fitted estimators
-        need not be kept; an exception that it raises ends all fits.
-    fit_others : callable, default=None
-        Called once, before the training, with the numbers of the fits that cannot join the
-        population, if there are such: to fit them elsewhere, as in other processes. What it returns
-        for each of them stands in the list, and `on_fitted` is not called. None fits them here.
+        fitted. `number` is the place of the fit in `fits`, `fitted` the estimator or the exception
+        that its fit raised, and `seconds` the time of the fit and of its training in the
+        population. The list that is returned holds what `on_fitted` returns, not the estimator, so
+        that thousands of fitted estimators need not be kept. An exception that it raises ends all
+        fits.
+    fit_others : callable or None, default=None
+        Called once before the training, with the numbers of the fits that cannot join the
+        population, if there are any. It may fit them elsewhere, for example in other processes, and
+        returns one result for each number, which the returned list then holds; `on_fitted` is not
+        called for these fits. None fits them here.
 
     Returns
     -------
     list of fitted estimators or exceptions
-        In the order of `fits`; where a fit raised an exception, that exception. What `on_fitted`
-        and `fit_others` return stands in place of these.
+        One for each fit, in the order of `fits`: the estimator, or the exception that its fit
+        raised, or the result of `on_fitted` or `fit_others` in their place.
 
     Raises
     ------
     ValueError
-        If an estimator is given twice without an `on_fitted` that takes it in between, if one of
-        `fits` is not such a tuple, or if `fit_others` does not return one result for each number.
+        If an estimator is given twice without an `on_fitted`, if one of `fits` is not a tuple as
+        above, or if `fit_others` does not return one result for each number.
     InvalidParameterError
-        If an option has a value that it cannot have.
+        If an option has an invalid value.
 
     Examples
     --------
@@ -153,7 +158,7 @@ def fit_together(
     tasks: list[_Fit] = []
     reported = ReportedCall()
     with shared_preparation():
-        for number, request in enumerate(_requests(fits, twice=on_fitted is not None)):
+        for number, request in enumerate(_requests(fits, may_repeat=on_fitted is not None)):
             tasks.append(_Fit(number, request, planner.plan_fit(*request), on_fitted, reported))
             for fit in tasks[-1].fits:
                 members[len(population)] = Member(tasks[-1], fit)
@@ -185,7 +190,7 @@ def _fit_others(
 
 
 def _requests(
-    fits: Iterable[tuple[Any, ...]], twice: bool
+    fits: Iterable[tuple[Any, ...]], may_repeat: bool
 ) -> list[tuple[Any, Any, Any, Mapping[str, Any]]]:
     requests: list[tuple[Any, Any, Any, Mapping[str, Any]]] = []
     seen: set[int] = set()
@@ -196,10 +201,10 @@ def _requests(
                 "(estimator, X, y, fit_params)."
             )
         estimator, X, y, *rest = fit
-        if id(estimator) in seen and not twice:
+        if id(estimator) in seen and not may_repeat:
             raise ValueError(
-                f"fit {number} of fit_together is of an estimator that an earlier one fits, too: "
-                "give a clone of it (sklearn.base.clone)."
+                f"fit {number} of fit_together has the same estimator as an earlier fit: give a "
+                "clone of it (sklearn.base.clone)."
             )
         seen.add(id(estimator))
         requests.append((estimator, X, y, dict(rest[0] or {}) if rest else {}))

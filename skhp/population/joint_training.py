@@ -1,6 +1,6 @@
 """Trains the fits of several tasks together, and runs each task when its fits are trained.
 
-scikit-learn's progress bar learns of epochs from the estimator, within its `fit`. So the tasks of a
+An estimator tells scikit-learn's progress bar of epochs within its `fit`. Therefore the tasks of a
 search with a progress bar start before the training, each in its own thread, and their fits report
 each epoch as soon as the cohort has trained it.
 """
@@ -24,7 +24,7 @@ from skhp.population.pipeline_steps import AnsweringMemory, FittedStep, give_war
 from skhp.population.planner import PlannedFit
 from skhp.population.report import PopulationProgress, ProgressObserver
 
-# Each live task has a thread; nobody can read more progress bars than this.
+# Each live task has its own thread, and nobody can read more progress bars than this.
 MOST_LIVE_TASKS = 1000
 
 
@@ -63,10 +63,10 @@ class LiveTask:
 
 
 class LiveProgress:
-    """Tells live tasks the epochs of their members (by number), and another observer the rest."""
+    """Tells each live task the new epochs of its members, and another observer all progress."""
 
-    def __init__(self, others: ProgressObserver, lives: Mapping[int, LiveResult]) -> None:
-        self._others = others
+    def __init__(self, observer: ProgressObserver, lives: Mapping[int, LiveResult]) -> None:
+        self._observer = observer
         self._lives = lives
 
     def advanced(self, progress: PopulationProgress) -> None:
@@ -74,7 +74,7 @@ class LiveProgress:
         for member, epochs in progress.new_epochs.items():
             if member in self._lives:
                 self._lives[member].epochs_done(epochs)
-        self._others.advanced(progress)
+        self._observer.advanced(progress)
 
 
 def shows_progress(keywords: Mapping[str, Any]) -> bool:
@@ -89,9 +89,9 @@ PopulationTrainer = Callable[
 
 
 class JoiningTask(ABC):
-    """Code that fits estimators, and those of its fits that a population trains.
+    """Code that fits estimators, and the fits among them that a population trains.
 
-    It runs when these fits are trained, or during their training where it shows progress.
+    It runs after the training of these fits, or during it if the task shows progress.
     """
 
     def __init__(self, fits: Sequence[PlannedFit], shows_progress: bool = False) -> None:
@@ -101,7 +101,7 @@ class JoiningTask(ABC):
 
     @abstractmethod
     def run(self, trained: Mapping[PlannedFit, Any]) -> Any:
-        """Run the code, whose fits find their results; `trained` are the results known by now."""
+        """Run the code, whose fits find their results; `trained` are the results that are known."""
 
     @abstractmethod
     def report(self, outcome: Any) -> None:
@@ -130,15 +130,15 @@ def train_and_run(
 ) -> None:
     """Train a population, and run and report each task as soon as its fits are trained.
 
-    `members` have the numbers of their fits in `population`; other fits are known already. Each
-    member is removed when it is done, so that no fitted estimator outlives its task.
+    The keys of `members` are the places of their fits in `population`; all other fits have known
+    results. Each member is removed when it is done, so that no fitted estimator outlives its task.
     """
     live_tasks, lives = _live_tasks(members)
     finished = train(population, options, LiveProgress(progress, lives), contest)
     with contextlib.ExitStack() as stack:
         if live_tasks:
-            # The threads of scikit-learn's tasks leave their own such contexts in any order, and
-            # would leave wrong warning filters behind.
+            # scikit-learn's tasks enter and leave `catch_warnings` in their threads, in any order,
+            # which would leave wrong warning filters behind.
             stack.enter_context(warnings.catch_warnings())
         if hasattr(finished, "close"):
             # Whatever ends this loop also ends the cohorts in training.

@@ -50,8 +50,8 @@ class PopulationOptions:
             )
         if self.executor is not None and not callable(self.executor):
             raise InvalidParameterError(
-                f"executor={self.executor!r} cannot make an executor: give a class, or a function "
-                "of the number of workers, or None for threads."
+                f"executor={self.executor!r} cannot be called: give a class or a function that "
+                "makes an executor from the number of workers, or None for threads."
             )
 
 

@@ -1,4 +1,4 @@
-"""Runs the tasks of one joblib.Parallel call: trains their fits together, or recalls results."""
+"""Runs the tasks of one joblib.Parallel call: trains their fits together, or uses known results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from skhp.population.report import ProgressObserver, ReportedCall
 class Recalled(NamedTuple):
     """The result of a task that ran before, and the epochs of its fit where they are known.
 
-    By `rung_scores` the fit was ranked where candidates were pruned.
+    In a search that prunes candidates, `rung_scores` are the scores that ranked the fit.
     """
 
     result: Any
@@ -36,7 +36,7 @@ class Recalled(NamedTuple):
 
 
 class TaskJournal(Protocol):
-    """Keeps the results of tasks, which need not run again."""
+    """Keeps the results of tasks, so that they need not run again."""
 
     def recalled(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recalled | None:
         """The result of a task, if it is known."""
@@ -44,7 +44,7 @@ class TaskJournal(Protocol):
     def finished(
         self, keywords: Mapping[str, Any], result: Any, rung_scores: Sequence[float]
     ) -> None:
-        """Take the result of a task, known by its keyword arguments, as soon as it has run."""
+        """Keep the result of a task that has run; its keyword arguments identify the task."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +68,9 @@ class JournalledCall:
 
 
 def as_finished(fit: PlannedFit, recalled: Recalled) -> Any:
-    """The fit of a known task, which is not trained again but keeps its place in a cohort.
+    """The fit of a task with a known result: it does not train again, but has a place in a cohort.
 
-    So the other members of the cohort train in the same program with the same bits.
+    The other members of the cohort thus train in the same program, with the same bits.
     """
     epochs = fit.task.plan.epochs if recalled.epochs is None else recalled.epochs
     return replace(fit.task, finished_after=epochs)
@@ -78,7 +78,7 @@ def as_finished(fit: PlannedFit, recalled: Recalled) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class CollectedTask:
-    """A batch of tasks, most often one, as joblib submits it, and what takes their results."""
+    """A batch of tasks, most often one, as joblib submits it; `report` takes their results."""
 
     batch: Any
     report: Callable[[Any], None]
@@ -86,10 +86,10 @@ class CollectedTask:
 
 @dataclass(frozen=True, eq=False)
 class ParallelCall:
-    """What a joblib.Parallel call asks of its backend.
+    """The settings of one joblib.Parallel call.
 
-    `workers` are the arguments of the joblib.Parallel for tasks that cannot join; None runs them
-    one after another.
+    `workers` are the arguments of another joblib.Parallel, for tasks that cannot join; None runs
+    these one after another.
     """
 
     options: PopulationOptions
@@ -102,7 +102,7 @@ class ParallelCall:
 
 
 class _JoiningBatch(JoiningTask):
-    """A batch of joblib that trains its fits before it runs."""
+    """A batch of joblib whose fits are trained before it runs."""
 
     def __init__(self, collected: CollectedTask, plans: list[Plan], call: ParallelCall) -> None:
         super().__init__(
@@ -130,8 +130,8 @@ class _JoiningBatch(JoiningTask):
 def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationTrainer) -> None:
     """Train the fits that can join together, then run every task and report its results.
 
-    An exception of a task is raised, as by joblib's sequential backend. Tasks are removed from
-    `tasks`, so that no fitted estimator outlives its task.
+    An exception of a task ends the call, as with joblib's sequential backend. Tasks are removed
+    from `tasks`, so that no fitted estimator outlives its task.
     """
     known = [call.journalled.recalled(task.batch) for task in tasks]
     planner = Planner()

@@ -1,4 +1,4 @@
-"""The steps of pipelines before their networks: fitted once for all tasks that need them."""
+"""Fits the steps of a pipeline before its network, once for all tasks that need them."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def give_warnings(recorded: Sequence[warnings.WarningMessage]) -> None:
 
 
 def raise_where_warnings_are_errors(recorded: Sequence[warnings.WarningMessage]) -> None:
-    """Raise the first of the warnings that the filters in force make an error."""
+    """Raise the first warning that the warning filters turn into an error."""
     with warnings.catch_warnings(record=True):
         give_warnings(recorded)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedStep:
-    """A transformer as a pipeline asked for it, and the result of fitting it.
+    """A transformer and the arguments of its fit, and the result of this fit.
 
-    `outputs` are the transformed rows; a sampler adds the targets.
+    `outputs` are the transformed rows; with a sampler, they are the rows and their targets.
     """
 
     transformer: Any
@@ -62,7 +62,7 @@ class FittedStep:
 
 
 class SharedSteps:
-    """Every transformer fitted for some task, each setting once on the same rows."""
+    """Fits the transformers of all tasks, an equal transformer on the same rows only once."""
 
     def __init__(self) -> None:
         self._fitted: dict[tuple[int, int], list[FittedStep]] = {}
@@ -86,7 +86,7 @@ class SharedSteps:
 
 
 class RecordingMemory:
-    """The memory of a pipeline that is planned: fits by the user's own memory, and keeps steps."""
+    """The memory of a pipeline that is planned: fits through the user's memory, and keeps steps."""
 
     location = None
 
@@ -120,7 +120,7 @@ class RecordingMemory:
 class AnsweringMemory:
     """The memory of a pipeline that runs: answers with the steps that the planner fitted.
 
-    `copies` has each answer copied, for pipelines that outlive their task.
+    With `copies`, each answer is a copy, for pipelines that outlive their task.
     """
 
     location = None
@@ -148,7 +148,7 @@ class AnsweringMemory:
 
 
 class FittedTransformer:
-    """Stands in for a transformer while a pipeline fits it: it has been fitted before."""
+    """Stands in for a transformer that was fitted before, while a pipeline fits it again."""
 
     def __init__(self, fitted: Any, step: FittedStep) -> None:
         self._fitted = fitted
@@ -166,6 +166,6 @@ class FittedTransformer:
 
     def __getattr__(self, name: str) -> Any:
         if name == "_fitted":
-            # A copy that is not yet complete has no attributes.
+            # `copy` asks for attributes before the instance has any.
             raise AttributeError(name)
         return getattr(self._fitted, name)

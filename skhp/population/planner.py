@@ -30,7 +30,7 @@ from skhp.shared.pipelines import is_pipeline, last_step
 
 
 class PipelineSteps(NamedTuple):
-    """A pipeline of a task, and its earlier steps fitted."""
+    """A pipeline of a task, and its fitted steps before the last one."""
 
     pipeline: Any
     steps: Sequence[FittedStep]
@@ -38,9 +38,9 @@ class PipelineSteps(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PlannedFit:
-    """A prepared fit: `task` is what the estimator made of the rows.
+    """A prepared fit; `task` is the `FitTask` that the estimator made of the rows.
 
-    `pipelines` lead to the estimator, the outermost first.
+    `pipelines` are the pipelines around the estimator, the outermost first.
     """
 
     estimator: Any
@@ -69,7 +69,7 @@ class Planner:
         self._steps = SharedSteps()
 
     def plan(self, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Plan:
-        """The prepared fits of a task as joblib has it, or why Keras will train them."""
+        """Prepare the fits of a task that joblib submits, or tell why Keras will train them."""
         task = requesting_task(function, arguments, keywords)
         if task is None:
             return Plan()
@@ -77,12 +77,12 @@ class Planner:
             with sklearn.config_context(**task.configuration):
                 return self._plan(task)
         except Exception:
-            # The task will raise the same where scikit-learn expects it: `error_score` decides.
+            # The task itself will raise the error again, where `error_score` decides about it.
             return Plan()
 
     def _plan(self, task: RequestingTask) -> Plan:
         if task.parameters is not None:
-            # The task sets the same parameters again, so this changes nothing for it.
+            # The task will set the same parameters again, so this changes nothing for it.
             task.estimator.set_params(**clone(task.parameters, safe=False))
         if not may_join(task.estimator):
             return Plan()
@@ -93,7 +93,7 @@ class Planner:
             return _trained_by_keras(task.estimator, refusal, len(fits))
 
     def plan_fit(self, estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> Plan:
-        """The prepared fit on all of these rows, or why Keras will train it."""
+        """Prepare the fit on all of these rows, or tell why Keras will train it."""
         if not may_join(estimator):
             return Plan()
         try:
@@ -101,7 +101,7 @@ class Planner:
         except CannotJoinError as refusal:
             return _trained_by_keras(estimator, refusal, 1)
         except Exception:
-            # The fit itself will raise the same.
+            # The fit itself will raise the error again.
             return Plan()
 
     def _cut_and_prepare(self, fit: RequestedFit, requesting: RequestingTask) -> PlannedFit:
@@ -135,7 +135,7 @@ class Planner:
             estimator = estimator.steps[-1][1]
         with recorded_warnings() as recorded:
             task = estimator.__skhp_fit_task__(X, y, **fit_params)
-        # Such a warning must arise within the task, as an error of this fit alone.
+        # A fit with a warning that is an error is not planned: its own task will raise the error.
         raise_where_warnings_are_errors(recorded)
         return PlannedFit(
             estimator,
@@ -179,16 +179,16 @@ def _reach_last_step(
     *earlier, (name, final) = pipeline.steps
     last = _LastStep(final)
     if memory is None:
-        # A pipeline without a memory fits its steps themselves and not clones of them.
+        # A pipeline without a memory fits its own steps, not clones of them.
         earlier = [(its_name, clone(step, safe=False)) for its_name, step in earlier]
     parameters = pipeline.get_params(deep=False) | {"steps": [*earlier, (name, last)]}
     quiet = {"verbose": False} if memory is None else {"verbose": False, "memory": memory}
     parameters |= {name: value for name, value in quiet.items() if name in parameters}
-    # A new pipeline does not have the callbacks of the user, which would see this fit twice.
+    # This new pipeline is without the user's callbacks, which would see the fit twice.
     try:
         type(pipeline)(**parameters).fit(X, y, **fit_params)
     except Exception:
-        # What a pipeline does after its last step is left to the task.
+        # An error after the last step is left to the task.
         if not last.is_reached:
             raise
     return last.X, last.y, last.fit_params

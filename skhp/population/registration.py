@@ -1,4 +1,4 @@
-"""Lets `skhp.population` be what its name says twice: a package, and a context to train in."""
+"""Makes `skhp.population` both a package and a function that opens a context to train in."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from skhp.compat.joblib import BACKEND_NAME
 class CallablePackage(types.ModuleType):
     """A package that opens a population when it is called.
 
-    Python sets a package as an attribute of its parent whenever a part of it is imported, so a
-    function `skhp.population` would be replaced by the package sooner or later.
+    A function `skhp.population` would not last: when a module of the package is imported, Python
+    sets the package as the attribute `population` of `skhp`.
     """
 
     def __call__(self, *arguments: Any, **options: Any) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""What a population tells: its progress, and which fits it could not train together."""
+"""What a population reports: its progress, and which fits it could not train together."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from skhp.exceptions import CannotJoinError
 
 @dataclass(frozen=True)
 class PopulationReport:
-    """How skhp's networks were trained that a population was asked to train.
+    """How a population trained the networks of skhp that it was given.
 
-    Not counted are fits of other estimators, fits that a journal answered, and fits that failed
-    before their training.
+    It does not count fits of other estimators, fits whose results a journal knew, and fits that
+    failed before their training.
 
     Parameters
     ----------
     n_together : int, default=0
-        Fits that were trained together.
+        The number of fits that were trained together.
     by_keras : mapping of str to int, default={}
-        Fits that Keras trained one by one, by the reason, the most frequent first.
+        The number of fits that Keras trained one by one for each reason, the most frequent reason
+        first.
     alone : mapping of str to int, default={}
-        Fits that skhp trained alone because the training of their cohort failed, by the error, the
-        most frequent first.
+        The number of fits that skhp trained alone because the training of their cohort failed, for
+        each error, the most frequent error first.
 
     Examples
     --------
@@ -49,17 +50,17 @@ class PopulationReport:
 
     @property
     def n_by_keras(self) -> int:
-        """Fits that Keras trained, for whatever reason."""
+        """The number of fits that Keras trained, for any reason."""
         return sum(self.by_keras.values())
 
     @property
     def n_fits(self) -> int:
-        """All fits that are counted."""
+        """The number of all fits in this report."""
         return self.n_together + self.n_by_keras + self.n_alone
 
     @property
     def n_alone(self) -> int:
-        """Fits that skhp trained alone, whatever the error of their cohort was."""
+        """The number of fits that skhp trained alone, after any error of their cohort."""
         return sum(self.alone.values())
 
     def __add__(self, other: Self) -> Self:
@@ -96,7 +97,7 @@ _collected: ContextVar[CollectedReport | None] = ContextVar("collected", default
 
 @contextlib.contextmanager
 def collected_report() -> Iterator[CollectedReport]:
-    """Adds up the reports of the calls that end in this context, which is one of this thread."""
+    """Within this context, which holds for one thread, add up the reports of calls that end."""
     collected = CollectedReport()
     token = _collected.set(collected)
     try:
@@ -114,7 +115,7 @@ class ReportedCall:
         self._alone: Counter[str] = Counter()
 
     def count(self, results: Iterable[Any] = (), refusals: Iterable[CannotJoinError] = ()) -> None:
-        """Count fits that are done: members of cohorts by their results, and refused fits."""
+        """Count fits that are done: the results of members of cohorts, and refused fits."""
         for result in results:
             if isinstance(result, Exception):
                 self._alone[_first_line(result)] += 1
@@ -123,7 +124,7 @@ class ReportedCall:
         self._by_keras.update(refusal.reason for refusal in refusals)
 
     def end(self) -> None:
-        """Log a warning where most fits were not trained together."""
+        """Log a warning if fewer than half of the fits were trained together."""
         report = PopulationReport(self._n_together, self._by_keras, self._alone)
         if 2 * report.n_together < report.n_fits:
             logging.getLogger("skhp").warning("%s", report)
@@ -138,15 +139,15 @@ class PopulationProgress:
     Parameters
     ----------
     members, cohorts : int
-        Members of the population, and the cohorts they train in.
+        The number of members of the population, and of the cohorts that they train in.
     epochs_done : int
-        Epochs of all members together.
+        The sum of the epochs that all members have run.
     still_training : int
-        Members whose training has not ended.
+        The number of members whose training has not ended.
     seconds : float
-        Since the training of the population began.
-    new_epochs : mapping of int to int
-        Epochs since the last progress of each member that ran any, by its number.
+        The seconds since the training of the population began.
+    new_epochs : mapping of int to int, default={}
+        Maps the number of each member that trained since the last report to its new epochs.
     """
 
     members: int
@@ -158,17 +159,17 @@ class PopulationProgress:
 
 
 class ProgressObserver(Protocol):
-    """Is told of progress; its method may be called from any thread."""
+    """Receives progress; its method may be called from any thread."""
 
     def advanced(self, progress: PopulationProgress) -> None:
-        """Take notice of progress."""
+        """Receive progress."""
 
 
 class SilentProgress:
-    """Says nothing."""
+    """Prints nothing."""
 
     def advanced(self, progress: PopulationProgress) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 class PrintedProgress:
@@ -199,6 +200,6 @@ def progress_line(progress: PopulationProgress) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    """The type of an error and the begin of its message, the same for each member of a cohort."""
+    """The type of an error and the beginning of its message, equal for each member of a cohort."""
     message = shorten(next(iter(str(error).splitlines()), ""), 100, placeholder="...")
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -26,10 +26,10 @@ from skhp.shared.pipelines import last_step
 
 
 class SharedRows:
-    """Cuts rows so that equal cuts are the identical object.
+    """Cuts rows, and returns the same object for equal cuts.
 
-    Estimators recognise an object that they have prepared, so a fold that a hundred candidates
-    train on is prepared once.
+    Estimators recognise an object that they have prepared, so that the fold of a hundred candidates
+    is prepared once.
     """
 
     def __init__(self) -> None:
@@ -40,8 +40,8 @@ class SharedRows:
     def cut(self, estimator: Any, X: Any, y: Any, train: Any) -> tuple[Any, Any]:
         """The rows `train` of X and y."""
         indices = np.asarray(train)
-        pairwise = "square" if get_tags(estimator).input_tags.pairwise else "rows"
-        X_train = self._once(pairwise, X, train, lambda: split_rows(estimator, X, None, indices)[0])
+        kind = "square" if get_tags(estimator).input_tags.pairwise else "rows"
+        X_train = self._once(kind, X, train, lambda: split_rows(estimator, X, None, indices)[0])
         if y is None:
             return X_train, None
         return X_train, self._once("targets", y, train, lambda: rows_of(y, indices))
@@ -69,7 +69,7 @@ class SharedRows:
         return self._cuts[key][1]
 
     def _number(self, train: Any) -> int:
-        """A number that equal indices share; an object of indices is read once."""
+        """A number that equal indices share; each index object is read once."""
         if id(train) not in self._number_by_identity:
             indices = np.asarray(train)
             number = self._number_of.setdefault(
@@ -127,8 +127,8 @@ def requesting_task(
 ) -> RequestingTask | None:
     """Recognise a task whose fits may join; None for every other task.
 
-    Every task of every search comes here, even without an estimator of skhp, so the cheapest tests
-    are the first.
+    Every task of every search comes here, even without an estimator of skhp, so the cheapest checks
+    come first.
     """
     called = getattr(function, "function", function)
     kind = getattr(called, "__name__", None)

@@ -1,1 +1,1 @@
-"""Searchers of hyperparameters on those of scikit-learn, and what these lack."""
+"""Searchers of hyperparameters that extend those of scikit-learn."""

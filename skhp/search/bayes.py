@@ -1,4 +1,4 @@
-"""Candidates asked from a model of the scores so far, by scikit-optimize."""
+"""A search that asks scikit-optimize's model of the scores so far for candidates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from skhp.search.space.bayesian_space import SkoptSpace, for_bayes
 
 @with_settings(ordered_as=skopt.BayesSearchCV, n_jobs=1)
 class BayesSearchCV(SampledSearchCV, skopt.BayesSearchCV):
-    """scikit-optimize's BayesSearchCV, for rare classes, with early stopping, as a population.
+    """scikit-optimize's BayesSearchCV for rare classes, joint training and early stopping.
 
     A candidate that fails does not end the search, and the folds are the same in each iteration.
 
@@ -33,25 +33,27 @@ class BayesSearchCV(SampledSearchCV, skopt.BayesSearchCV):
     ----------
     estimator : estimator
     search_spaces : dict or list of dict
-        Names of parameters, and lists of values, bounds such as ``(1e-5, 1e-1, "log-uniform")``,
-        distributions of ``scipy.stats`` or ``optuna.distributions``, or dimensions of
-        ``skopt.space``. The dicts of a list are searched one after the other; a pair
-        ``(dict, n_iter)`` has a number of candidates of its own.
+        Maps names of parameters to lists of values, bounds such as
+        ``(1e-5, 1e-1, "log-uniform")``, distributions of ``scipy.stats`` or
+        ``optuna.distributions``, or dimensions of ``skopt.space``. The dicts of a list are searched
+        one after another; a pair ``(dict, n_iter)`` gives the dict its own number of candidates.
     optimizer_kwargs : dict or None, default=None
-        Parameters of ``skopt.Optimizer``: ``{"base_estimator": "RF"}`` models the scores by trees;
-        "GP" (by default), "ET" and "GBRT" are others.
+        Parameters of ``skopt.Optimizer``. Its ``base_estimator`` is the model of the scores: "GP"
+        by default, "RF", "ET" or "GBRT".
     n_iter : int, default=50
-        Candidates for each search space.
+        The number of candidates for each search space.
     fit_params : dict or None, default=None
-        Parameters for each `fit` of the search, as its own ``**params``, which come first.
+        Parameters for each `fit` of the search. The ``**params`` of the search's own `fit` override
+        them.
     n_points : int, default=8
-        Candidates that are asked for and trained at a time; those of a batch keep apart.
+        The number of candidates that are asked for and trained at a time; they are chosen so that
+        they differ from each other.
     iid : object, default="deprecated"
         As in scikit-optimize.
     refit : bool or str, default=True
         As in scikit-learn.
     random_state : int, RandomState instance or None, default=None
-        Decides the candidates.
+        Determines the candidates.
     error_score : "raise" or number, default=np.nan
         As in scikit-learn, but a batch in which all fits failed does not end the search.
 
@@ -97,12 +99,12 @@ class BayesSearchCV(SampledSearchCV, skopt.BayesSearchCV):
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Search, and refit the best candidate on all rows; see `SearchAdditions.fit`."""
-        # scikit-optimize 0.10.2 keeps `fit_params` and never looks at them.
+        # scikit-optimize 0.10.2 keeps `fit_params` and never uses them.
         return super().fit(X, y, **{**(self.fit_params or {}), **params})
 
     def _get_routed_params_for_fit(self, params: dict[str, Any]) -> Any:
-        # scikit-optimize 0.10.2 passes groups=None where no groups were given, which scikit-learn
-        # refuses where metadata is routed.
+        # scikit-optimize 0.10.2 passes groups=None if no groups are given, and scikit-learn refuses
+        # this if metadata is routed.
         given = {name: value for name, value in params.items() if value is not None}
         return super()._get_routed_params_for_fit(given)
 
@@ -146,7 +148,7 @@ class SurrogateSampler:
         if self._ended:
             return None
         with warnings.catch_warnings():
-            # In a small space, some points are asked for again; they are not trained again.
+            # In a small space, the model asks for some points again; they are not trained again.
             warnings.filterwarnings("ignore", message=ASKED_AGAIN)
             self._points = self.optimizer.ask(n_points=n)
         return [
@@ -166,6 +168,6 @@ class SurrogateSampler:
 
 
 def _as_python_number(value: Any, dimension: Dimension) -> Any:
-    """A number of a range as a Python number, as in scikit-optimize's search; a choice as it is."""
+    """A number from a range as a Python number, as in scikit-optimize; a choice unchanged."""
     is_choice = isinstance(dimension, Categorical)
     return value.item() if isinstance(value, np.generic) and not is_choice else value

@@ -1,4 +1,4 @@
-"""Switches early stopping on, wherever in an estimator there is a parameter for it."""
+"""Switches early stopping on, in each part of an estimator that has a parameter for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skhp.shared.class_targets import class_labels
 from skhp.shared.nearest_name import nearest_name
 from skhp.shared.pipelines import last_step, last_step_prefix
 
-# The names in scikit-learn and skhp of the switch, and of the number of rounds without an
+# The names that scikit-learn and skhp give to the switch, and to the number of rounds without an
 # improvement.
 _SWITCH = "early_stopping"
 _ROUNDS = ("patience", "n_iter_no_change")
@@ -22,17 +22,18 @@ _DEFAULT_ROUNDS = 10
 _HELD_OUT = "validation_fraction"
 _HELD_OUT_BY_DEFAULT = 0.1
 _FEWEST_HELD_OUT = 5
-# Wrapped Keras models hold out their last rows by this, and may have Keras' own callback in these.
+# Wrapped Keras models hold out their last rows by `_LAST_ROWS`, and `_CALLBACKS` may contain Keras'
+# own callback.
 _LAST_ROWS = "validation_split"
 _CALLBACKS = ("callbacks", "fit__callbacks")
 _CALLBACK = "EarlyStopping"
 
 
 def with_early_stopping(estimator: Any, setting: Any, y: Any = None, n_folds: int = 5) -> Any:
-    """A copy of an estimator that stops early, as `setting` asks; itself where nothing changes.
+    """A copy of the estimator that stops early as `setting` says; itself if nothing changes.
 
-    "auto" leaves out an estimator with too few rows of `y` to stop by. Where nothing in the
-    estimator can stop early, "auto" changes nothing, and other settings are refused.
+    "auto" leaves out each part with too few rows of `y` to stop by. If nothing in the estimator can
+    stop early, "auto" changes nothing, and other settings raise an error.
     """
     if setting is False:
         return estimator
@@ -49,16 +50,16 @@ def with_early_stopping(estimator: Any, setting: Any, y: Any = None, n_folds: in
     for owner in owners:
         if setting == "auto" and stops_by_callback(parameters, owner):
             continue
-        if setting != "auto" or _has_rows_enough(estimator, parameters, owner, y, n_folds):
+        if setting != "auto" or _has_enough_rows(estimator, parameters, owner, y, n_folds):
             changes |= _switched_on(parameters, owner, setting)
     if isinstance(setting, Mapping):
-        changes |= _given(parameters, owners, setting)
+        changes |= _set_by_dict(parameters, owners, setting)
     changes = {name: value for name, value in changes.items() if parameters[name] is not value}
     return clone(estimator).set_params(**changes) if changes else estimator
 
 
 def switched_off(parameters: Mapping[str, Any], owner: str) -> dict[str, Any]:
-    """The parameters by which the estimator with the prefix `owner` trains all of its epochs."""
+    """The parameters with which the estimator with the prefix `owner` trains for all its epochs."""
     if owner not in _owners(parameters):
         return {}
     if f"{owner}{_SWITCH}" in parameters:
@@ -123,7 +124,7 @@ def _switched_on(parameters: Mapping[str, Any], owner: str, setting: Any) -> dic
     return changes
 
 
-def _given(
+def _set_by_dict(
     parameters: Mapping[str, Any], owners: list[str], setting: Mapping[str, Any]
 ) -> dict[str, Any]:
     changes: dict[str, Any] = {}
@@ -137,14 +138,14 @@ def _given(
                 if full.startswith(owner) and "__" not in full.removeprefix(owner)
             )
             raise InvalidParameterError(
-                f"early_stopping has {name!r}, which no estimator that can stop early has as a "
-                f"parameter.{nearest_name(name, known)}"
+                f"early_stopping has {name!r}, which is not a parameter of any estimator that can "
+                f"stop early.{nearest_name(name, known)}"
             )
         changes |= dict.fromkeys(targets, value)
     return changes
 
 
-def _has_rows_enough(
+def _has_enough_rows(
     estimator: Any, parameters: Mapping[str, Any], owner: str, y: Any, n_folds: int
 ) -> bool:
     """Whether enough rows of a training fold are held out to compare epochs."""
@@ -186,11 +187,11 @@ def for_median(estimator: Any, epochs: np.ndarray) -> Any:
         raise InvalidParameterError(
             f"refit_epochs='median' trains on all rows, and the callback EarlyStopping of "
             f"{type(last).__name__} would stop that training, too: set early_stopping=True in "
-            "its place, or leave refit_epochs out."
+            "place of the callback, or leave refit_epochs out."
         )
     if not np.isfinite(epochs).any():
         raise InvalidParameterError(
-            f"refit_epochs='median', but no {type(last).__name__} told its best "
+            f"refit_epochs='median', but no fit of {type(last).__name__} reported its best "
             "epoch: leave refit_epochs out."
         )
     median = max(1, round(float(np.nanmedian(epochs))))

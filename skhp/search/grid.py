@@ -1,4 +1,4 @@
-"""Every combination of the values of a grid."""
+"""A search over every combination of the values of a grid."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from skhp.search.space.foreign_spaces import refuse_ranges_in_grid
 
 @with_settings(ordered_as=model_selection.GridSearchCV)
 class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
-    """scikit-learn's GridSearchCV, for rare classes and with early stopping, as a population.
+    """scikit-learn's GridSearchCV for rare classes, joint training and early stopping.
 
     Parameters
     ----------
     estimator : estimator
     param_grid : dict or list of dicts
-        Names of parameters and the values to try; each dict of a list is a grid of its own.
+        Maps names of parameters to the values to try; each dict of a list is a separate grid.
 
     Attributes
     ----------
@@ -49,8 +49,8 @@ class GridSearchCV(SearchAdditions, model_selection.GridSearchCV):
 
     def _translations(self, y: Any) -> dict[str, Any]:
         refuse_ranges_in_grid(self.param_grid)
-        # scikit-learn refuses what is not a grid. An empty grid is a single candidate, and a tuple
-        # of values is as good as a list.
+        # scikit-learn's ParameterGrid refuses what is not a grid. An empty grid is a single
+        # candidate, and a tuple of values means the same as a list.
         if grids := [
             {name: list(values) for name, values in grid.items()}
             for grid in model_selection.ParameterGrid(self.param_grid).param_grid

@@ -1,4 +1,4 @@
-"""Searches that begin with many candidates and few resources, and halve the candidates."""
+"""Searches that begin with many candidates and few resources, and keep the best of each round."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from skhp.shared.class_targets import class_labels
 
 
 class HalvingAdditions(SearchAdditions):
-    """What both halving searches add."""
+    """What skhp adds to both halving searches."""
 
     # scikit-learn's constructors set this attribute, which is not one of their parameters.
     pre_dispatch = "2*n_jobs"
@@ -27,36 +27,36 @@ class HalvingAdditions(SearchAdditions):
         """Search, and refit the best candidate on all rows; see `SearchAdditions.fit`."""
         shape = getattr(X, "shape", ())
         if shape and shape[0] == 1:
-            # scikit-learn's own message is about min_resources_.
+            # scikit-learn's own message speaks of min_resources_.
             raise ValueError(
                 f"Got n_samples=1: {type(self).__name__} needs rows to train on and rows to score."
             )
         return super().fit(X, y, **params)
 
     def _check_input_parameters(self, X: Any, y: Any, split_params: Any) -> None:
-        # scikit-learn counts the classes in a target of one dimension.
+        # scikit-learn counts classes only in a target of one dimension.
         labels = class_labels(y) if is_classifier(self.estimator) else y
         super()._check_input_parameters(X, labels, split_params)  # type: ignore[misc]
 
 
 @with_settings(ordered_as=model_selection.HalvingGridSearchCV, cv=5, return_train_score=True)
 class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV):
-    """scikit-learn's HalvingGridSearchCV, for rare classes, with early stopping, as a population.
+    """scikit-learn's HalvingGridSearchCV for rare classes, joint training and early stopping.
 
     Parameters
     ----------
     estimator : estimator
     param_grid : dict or list of dicts
-        Names of parameters and the values to try; each dict of a list is a grid of its own.
+        Maps names of parameters to the values to try; each dict of a list is a separate grid.
     factor : float, default=3
-        One in `factor` candidates of a round goes on, with `factor` times the resources.
+        One in `factor` candidates goes on to the next round, with `factor` times the resources.
     resource : str, default="n_samples"
-        What grows from round to round: rows, or a whole-number parameter of the estimator, such as
-        ``"epochs"``.
+        The resource that grows from round to round: the rows, or an integer parameter of the
+        estimator, such as ``"epochs"``.
     max_resources : int or "auto", default="auto"
         The most resources that a candidate may get; "auto" is all rows.
     min_resources : int, "exhaust" or "smallest", default="exhaust"
-        The resources of the first round; "exhaust" lets the last round have all resources.
+        The resources of the first round; with "exhaust", the last round has all resources.
     aggressive_elimination : bool, default=False
         As in scikit-learn.
     scoring : "auto", str, callable or None, default="auto"
@@ -64,12 +64,12 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
     refit : bool or callable, default=True
         As in scikit-learn.
     random_state : int, RandomState instance or None, default=None
-        Decides the rows of each round.
+        Determines the rows of each round.
 
     Attributes
     ----------
     n_resources_, n_candidates_ : list of int
-        The resources of a candidate, and the candidates, of each round.
+        For each round, the resources of a candidate and the number of candidates.
     n_remaining_candidates_, n_iterations_, n_possible_iterations_, n_required_iterations_ : int
     min_resources_, max_resources_ : int
     {attributes}
@@ -103,14 +103,14 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
 
     def _translations(self, y: Any) -> dict[str, Any]:
         refuse_ranges_in_grid(self.param_grid)
-        # scikit-learn refuses what is not a grid.
+        # scikit-learn's ParameterGrid refuses what is not a grid.
         grids = model_selection.ParameterGrid(self.param_grid).param_grid
         if not grids:
             raise InvalidParameterError(
-                f"param_grid={self.param_grid!r} has no candidate. Name one parameter at least, "
+                f"param_grid={self.param_grid!r} has no candidate. Name at least one parameter, "
                 "with its values."
             )
-        # An empty grid is a single candidate; values in a tuple are as good as in a list.
+        # An empty grid is a single candidate, and a tuple of values means the same as a list.
         if named := [
             {name: list(values) for name, values in grid.items()} for grid in grids if grid
         ]:
@@ -120,20 +120,20 @@ class HalvingGridSearchCV(HalvingAdditions, model_selection.HalvingGridSearchCV)
 
 @with_settings(ordered_as=model_selection.HalvingRandomSearchCV, cv=5, return_train_score=True)
 class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearchCV):
-    """scikit-learn's HalvingRandomSearchCV, for rare classes, with early stopping, as a population.
+    """scikit-learn's HalvingRandomSearchCV for rare classes, joint training and early stopping.
 
     Parameters
     ----------
     estimator : estimator
     param_distributions : dict or list of dicts
-        Names of parameters and what to draw from, as of a RandomizedSearchCV.
+        Maps names of parameters to what to draw from, as in RandomizedSearchCV.
     n_candidates : int or "exhaust", default="exhaust"
-        Candidates to draw; "exhaust" lets the last round have all resources.
+        The number of candidates to draw; with "exhaust", the last round has all resources.
     factor : float, default=3
-        One in `factor` candidates of a round goes on, with `factor` times the resources.
+        One in `factor` candidates goes on to the next round, with `factor` times the resources.
     resource : str, default="n_samples"
-        What grows from round to round: rows, or a whole-number parameter of the estimator, such as
-        ``"epochs"``.
+        The resource that grows from round to round: the rows, or an integer parameter of the
+        estimator, such as ``"epochs"``.
     max_resources : int or "auto", default="auto"
         The most resources that a candidate may get; "auto" is all rows.
     min_resources : int, "exhaust" or "smallest", default="smallest"
@@ -145,12 +145,12 @@ class HalvingRandomSearchCV(HalvingAdditions, model_selection.HalvingRandomSearc
     refit : bool or callable, default=True
         As in scikit-learn.
     random_state : int, RandomState instance or None, default=None
-        Decides the rows of each round, and the draws.
+        Determines the candidates that are drawn, and the rows of each round.
 
     Attributes
     ----------
     n_resources_, n_candidates_ : list of int
-        The resources of a candidate, and the candidates, of each round.
+        For each round, the resources of a candidate and the number of candidates.
     n_remaining_candidates_, n_iterations_, n_possible_iterations_, n_required_iterations_ : int
     min_resources_, max_resources_ : int
     {attributes}

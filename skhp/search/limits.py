@@ -19,18 +19,18 @@ from skhp.shared.pipelines import last_step
 
 StopReason = Literal["completed", "time_budget", "no_improvement", "interrupted"]
 
-# The most candidates of the first round, whose time is not known before, and of each round.
+# The most candidates of the first round, whose time is not known before, and of any round.
 _FIRST_ROUND = 8
 _LARGEST_ROUND = 256
-# A round is not broken off, so it may take this share of the time that is left.
+# A round is not broken off, so it is planned to take only this share of the time that is left.
 _SHARE_OF_ROUND = 0.25
 
 
 class Limits(SearchObserver):
-    """When a search ends early; its time runs from here.
+    """Decides when a search ends early; its time starts when the object is created.
 
-    `patience` is the number of candidates without a better `metric`, a column of the results;
-    `keeps_finished` keeps the finished candidates at Ctrl-C.
+    The search ends after `seconds`, or after `patience` candidates without a better `metric`, which
+    is a column of the results. With `keeps_finished`, Ctrl-C keeps the finished candidates.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Limits(SearchObserver):
         return (self._seconds or 0.0) - (time.perf_counter() - self._began)
 
 
-# Scores on the held-out rows do not compare between networks that differ in one of these.
+# Networks that differ in one of these parameters have no comparable scores on held-out rows.
 _APART = ("callbacks", "class_weight", "loss", "monitor", "scale_target")
 _KEYS = ("factor", "rungs")
 

@@ -16,17 +16,17 @@ Candidates = Sequence[Mapping[str, Any]]
 
 
 class SearchEnds(Exception):  # noqa: N818
-    """Ends a search; the candidates that are finished stay."""
+    """Ends a search, which keeps the finished candidates."""
 
 
 class SearchObserver:
     """Is told how a search goes; a subclass overrides the methods that it needs.
 
-    Each method may raise `SearchEnds`, but for `fit_finished`.
+    Each method except `fit_finished` may raise `SearchEnds`.
     """
 
     def largest_round(self) -> int | None:
-        """How many candidates the next round may have; None for any number."""
+        """The most candidates that the next round may have; None for any number."""
         return None
 
     def round_begins(self, candidates: Candidates, more_results: Mapping[str, Any]) -> None:
@@ -44,11 +44,11 @@ class SearchObserver:
         """Called after a round, with the results of all rounds so far."""
 
     def round_is_interrupted(self) -> None:
-        """Called where Ctrl-C interrupts a round."""
+        """Called when Ctrl-C interrupts a round."""
 
 
 class ObservedRounds:
-    """scikit-learn's `evaluate_candidates`, in rounds whose size and end observers decide."""
+    """scikit-learn's `evaluate_candidates`, in rounds; observers decide their size and the end."""
 
     def __init__(self, evaluate: Callable[..., Any], observers: Sequence[SearchObserver]) -> None:
         self._evaluate = evaluate
@@ -61,7 +61,7 @@ class ObservedRounds:
         more_results: Mapping[str, Sequence[Any]] | None = None,
         callback_ctx: Any = None,
     ) -> Any:
-        """As `evaluate_candidates`; returns the results of all rounds."""
+        """Evaluate candidates, and return the results of all rounds."""
         candidates = list(candidate_params)
         context = None if callback_ctx is None else _RoundsContext(callback_ctx)
         start = 0
@@ -107,7 +107,7 @@ class ObservedTasks:
 
     def recalled(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recalled | None:
         """The result of a task, if it is known."""
-        # The model by which a search finds candidates may run tasks of its own.
+        # The model that suggests candidates may run tasks of its own.
         if self._recall is None or PART_OF_SEARCH not in keywords:
             return None
         recalled = self._recall(arguments, keywords)
@@ -125,18 +125,18 @@ class ObservedTasks:
 
 
 class _RoundsContext:
-    """A callback context that numbers the tasks of a round on from those of earlier rounds."""
+    """A callback context that continues the numbers of tasks from one round to the next."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
         self._before = self._issued = 0
 
     def begin_round(self) -> None:
-        """Count the tasks from here on as those of another round."""
+        """Count the following tasks as those of another round."""
         self._before = self._issued
 
     def subcontext(self, task_name: str = "", task_id: Any = None, **keywords: Any) -> Any:
-        """As scikit-learn's, which counts the tasks of every round from 0."""
+        """The context of a task, which scikit-learn counts from 0 in every round."""
         self._issued = max(self._issued, self._before + task_id + 1)
         return self._context.subcontext(
             task_name=task_name, task_id=self._before + task_id, **keywords

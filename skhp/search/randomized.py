@@ -1,4 +1,4 @@
-"""Candidates drawn at random."""
+"""A search over candidates that are drawn at random."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from skhp.search.space.space_reading import for_random
 
 @with_settings(ordered_as=model_selection.RandomizedSearchCV)
 class RandomizedSearchCV(SearchAdditions, model_selection.RandomizedSearchCV):
-    """scikit-learn's RandomizedSearchCV, for rare classes, with early stopping, as a population.
+    """scikit-learn's RandomizedSearchCV for rare classes, joint training and early stopping.
 
     Parameters
     ----------
     estimator : estimator
     param_distributions : dict or list of dicts
-        Names of parameters and what to draw from: lists of values, distributions with a method
-        ``rvs``, as SciPy's, Optuna's distributions, or, as in scikit-optimize, dimensions and
-        bounds such as ``(1e-5, 1e-1, "log-uniform")``. From a list, one dict is drawn first.
+        Maps names of parameters to what to draw from: lists of values, distributions with a method
+        ``rvs`` (such as SciPy's), Optuna's distributions, scikit-optimize's dimensions, or bounds
+        such as ``(1e-5, 1e-1, "log-uniform")``. For each candidate, one dict of a list is drawn
+        first.
     n_iter : int, default=10
-        Candidates to draw.
+        The number of candidates to draw.
     random_state : int, RandomState instance or None, default=None
-        Decides the draws.
+        Determines the candidates that are drawn.
 
     Attributes
     ----------

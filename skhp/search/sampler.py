@@ -26,12 +26,12 @@ BaseSearchCV: Any = GridSearchCV.__base__
 
 
 class Sampler(Protocol):
-    """A strategy: which candidates to try, in view of the scores of those before."""
+    """A strategy that chooses candidates by the scores of earlier ones."""
 
     def ask(self, n: int) -> Sequence[Mapping[str, Any]] | None:
         """The candidates of the next `n` trials, each a dict for ``set_params``.
 
-        There may be fewer, where some trials are not candidates; None ends the search.
+        There may be fewer than `n`, if some trials give no candidate; None ends the search.
         """
 
     def tell(self, scores: np.ndarray, worst: float) -> None:
@@ -40,9 +40,10 @@ class Sampler(Protocol):
         Parameters
         ----------
         scores : ndarray of shape (n_candidates,)
-            Means over the folds, of which greater is better; NaN where a candidate failed.
+            The mean score of each candidate over the folds, where greater is better; NaN if the
+            candidate failed.
         worst : float
-            The lowest score so far, these included; NaN where no candidate had any.
+            The lowest score so far, including these; NaN if no candidate has a score.
         """
 
 
@@ -51,7 +52,7 @@ class _SamplingLoop(BaseSearchCV):
 
     def _run_search(self, evaluate_candidates: Any) -> None:
         if isinstance(self.scoring, list | tuple | set | dict) and not isinstance(self.refit, str):
-            raise _unknown_aim(self.refit, list(self.scoring))
+            raise _unnamed_metric(self.refit, list(self.scoring))
         failure: ValueError | None = None
         n_trials = n_asked = n_finished = 0
         for sampler, n_iter in self._samplers():
@@ -93,21 +94,21 @@ class _SamplingLoop(BaseSearchCV):
 
 @with_settings()
 class SampledSearchCV(SearchAdditions, _SamplingLoop):
-    """Base of the searches that learn from scores: a strategy is a subclass with `_samplers`.
+    """Base of the searches that learn from scores; a subclass gives the samplers by `_samplers`.
 
     Parameters
     ----------
     estimator : estimator
     search_spaces : dict or list of dict
-        Names of parameters, and lists of values, bounds such as ``(1e-5, 1e-1, "log-uniform")``,
-        distributions of ``scipy.stats`` or ``optuna.distributions``, or dimensions of
-        ``skopt.space``.
+        Maps names of parameters to lists of values, bounds such as
+        ``(1e-5, 1e-1, "log-uniform")``, distributions of ``scipy.stats`` or
+        ``optuna.distributions``, or dimensions of ``skopt.space``.
     n_iter : int, default=50
-        Candidates in all.
+        The number of all candidates.
     n_points : int, default=8
-        Candidates that are asked for and trained at a time.
+        The number of candidates that are asked for and trained at a time.
     random_state : int, RandomState instance or None, default=None
-        Decides the candidates.
+        Determines the candidates.
     error_score : "raise" or number, default=np.nan
         As in scikit-learn, but a batch in which all fits failed does not end the search.
 
@@ -136,7 +137,7 @@ class SampledSearchCV(SearchAdditions, _SamplingLoop):
 
     @abstractmethod
     def _samplers(self) -> Iterable[tuple[Sampler, int]]:
-        """New samplers, to be asked one after the other, and the number of trials of each."""
+        """New samplers, which are asked one after another, each with its number of trials."""
 
     def _translations(self, y: Any) -> dict[str, Any]:
         if not callable(self.search_spaces):
@@ -153,12 +154,12 @@ def _searched_score(results: Mapping[str, Any], refit: Any) -> Any:
         metrics = [
             key.removeprefix("mean_test_") for key in results if key.startswith("mean_test_")
         ]
-        raise _unknown_aim(refit, metrics)
+        raise _unnamed_metric(refit, metrics)
     return results[name]
 
 
-def _unknown_aim(refit: Any, metrics: list[str]) -> InvalidParameterError:
-    """The error of a search with several metrics and no name of the one to search by."""
+def _unnamed_metric(refit: Any, metrics: list[str]) -> InvalidParameterError:
+    """The error for a search with several metrics whose `refit` does not name one of them."""
     return InvalidParameterError(
         f"With several metrics, refit={refit!r} must be the name of the one to search by: one of "
         f"{metrics}."

@@ -1,4 +1,4 @@
-"""How a search scores: F1 of the rarest class by default, and each score with its training."""
+"""The scores of a search: the default scorer, and scores that remember the training."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from skhp.shared.rarest_class import rarest_class
 
 
 def scoring_of_classes(scoring: Any) -> Any:
-    """Scoring in which scikit-learn's metrics see labels in place of one-hot rows.
+    """Scoring in which scikit-learn's metrics get labels in place of one-hot rows.
 
-    The user's own functions see the rows; a name that scikit-learn does not know is left for it to
-    refuse.
+    The user's own functions get the rows. A name that scikit-learn does not know stays, and
+    scikit-learn will refuse it.
     """
     if isinstance(scoring, list | tuple | set) and all(isinstance(one, str) for one in scoring):
         scoring = {name: name for name in scoring}
@@ -43,8 +43,8 @@ def _is_of_scikit_learn(metric: Any) -> bool:
 def default_scoring(estimator: Any, y: Any) -> Any:
     """The scorer that ``scoring="auto"`` stands for.
 
-    F1 of the rarest class where a classifier tells two classes apart (of the last label in order
-    where both are as frequent); macro F1 for more classes; None, the estimator's own score, for
+    It is F1 of the rarer class for a classifier of two classes (of the last label in order if both
+    are equally frequent), macro F1 for more classes, and None, the estimator's own score, for
     everything else.
     """
     if y is None or not is_classifier(estimator):
@@ -55,14 +55,14 @@ def default_scoring(estimator: Any, y: Any) -> Any:
     kind = type_of_target(y)
     if kind not in ("binary", "multiclass"):
         return None
-    # A candidate that never predicts the rare class has an F1 of 0, without a warning for each.
+    # A candidate that never predicts the rare class has an F1 of 0, and gives no warning.
     if kind == "multiclass" or len(np.unique(np.asarray(y))) != 2:
         return _without_weights(make_scorer(f1_score, average="macro", zero_division=0.0))
     return _without_weights(make_scorer(f1_score, pos_label=rarest_class(y), zero_division=0.0))
 
 
 def _without_weights(scorer: Any) -> Any:
-    """The scorer, which declares that it takes no sample weights where metadata is routed.
+    """The scorer, which with metadata routing declares that it takes no sample weights.
 
     Without routing, a search passes no weights to a scorer.
     """
@@ -72,7 +72,7 @@ def _without_weights(scorer: Any) -> Any:
 
 
 class Training(NamedTuple):
-    """What a fitted estimator tells about its training; None where it does not tell."""
+    """What a fitted estimator reports about its training; None is for what it does not report."""
 
     n_iter: float | None
     best_epoch: float | None
@@ -80,16 +80,16 @@ class Training(NamedTuple):
     stopping_score: float | None
 
 
-_UNTOLD = Training(None, None, None, None)
+_UNREPORTED = Training(None, None, None, None)
 
 
 class ScoredFit(float):
-    """A score that remembers the training of the estimator that it is of."""
+    """A score with what the scored estimator reports about its training."""
 
     training: Training
 
     def __new__(cls, score: float, training: Training) -> ScoredFit:
-        """Create a score, which is a plain number otherwise."""
+        """Create a score, which is otherwise a plain number."""
         scored = super().__new__(cls, score)
         scored.training = training
         return scored
@@ -162,12 +162,12 @@ def pruned_at_epoch(scores: Sequence[Any], n_splits: int) -> np.ndarray:
         training.n_iter if training.stop_reason == "pruned" and training.n_iter else np.nan
         for training in trainings
     ]
-    # All folds that were still in training ended at one rung.
+    # All folds of a candidate that still trained were pruned at the same rung.
     return np.fmax.reduce(np.reshape(np.array(epochs, float), (-1, n_splits)), axis=1)
 
 
 def epochs_to_train(scores: Sequence[Any], n_splits: int) -> np.ndarray:
-    """The best epoch of each candidate on each fold, or the last epoch where no epoch is best."""
+    """The best epoch of each candidate on each fold, or the last epoch if no best one is known."""
     trainings = [_training_of_scores(score) for score in scores]
     told = [t.n_iter if t.best_epoch is None else t.best_epoch for t in trainings]
     epochs = [np.nan if number is None else number for number in told]
@@ -175,10 +175,10 @@ def epochs_to_train(scores: Sequence[Any], n_splits: int) -> np.ndarray:
 
 
 def training_of(estimator: Any) -> Training:
-    """What a fitted estimator tells about its training, also within a pipeline or a wrapper."""
+    """What a fitted estimator reports about its training, also within a pipeline or a wrapper."""
     estimator = trained_within(estimator)
     if not can_stop_early(estimator):
-        return _UNTOLD
+        return _UNREPORTED
     best_epoch = _best_epoch(estimator)
     stop_reason = getattr(estimator, "stop_reason_", None)
     history = getattr(estimator, "history_", None) or {}
@@ -200,7 +200,7 @@ def _best_epoch(estimator: Any) -> Any:
 
 
 def _stopping_score(estimator: Any, best_epoch: Any) -> float | None:
-    """The score for which early stopping kept the weights; None where it watched a loss."""
+    """The score of the epoch whose weights early stopping kept; None if it monitored a loss."""
     monitor = getattr(estimator, "monitor", None)
     values = (getattr(estimator, "history_", None) or {}).get(monitor, ())
     if monitor in (None, "loss", "val_loss") or not best_epoch or len(values) < best_epoch:
@@ -220,7 +220,7 @@ def _recorded(scores: Any, estimator: Any) -> Any:
 def _training_of_scores(scores: Any) -> Training:
     if isinstance(scores, Mapping):
         scores = next(iter(scores.values()), None)
-    return scores.training if isinstance(scores, ScoredFit) else _UNTOLD
+    return scores.training if isinstance(scores, ScoredFit) else _UNREPORTED
 
 
 def _first(scores: Any) -> float:
@@ -228,7 +228,7 @@ def _first(scores: Any) -> float:
 
 
 def _number(value: Any) -> float | None:
-    # Some estimators count iterations for each class; the most tells how long the fit took.
+    # Some estimators count iterations for each class; the largest number tells how long they train.
     if isinstance(value, (np.ndarray, list, tuple)) and len(value):
         value = np.max(value)
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None

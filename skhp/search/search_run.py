@@ -1,4 +1,4 @@
-"""What a search works with during one `fit`: its limits, journal, pruning and observers."""
+"""One `fit` of a search, with its limits, journal, pruning and observers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from skhp.search.limits import Limits, pruning_of
 from skhp.search.observer import ObservedTasks, SearchObserver
 from skhp.shared.amounts import seconds_of_budget
 
-# The parameters that decide a score besides the data, the folds, the estimator and the scoring.
-_DECIDING = (
+# The parameters that affect the results, besides the data, folds, estimator and scoring.
+_SETTINGS_OF_RESULTS = (
     *("return_train_score", "error_score", "random_state"),
     *("factor", "resource", "min_resources", "max_resources", "aggressive_elimination"),
 )
@@ -30,7 +30,7 @@ RUN = "_run"
 
 
 class SearchRun:
-    """One `fit` of a search; its time budget runs from here."""
+    """One `fit` of a search; its time budget starts when the object is created."""
 
     def __init__(
         self,
@@ -54,16 +54,16 @@ class SearchRun:
         self.journalled = None
         if search.journal is not None:
             self.journalled = JournalledSearch(
-                search.journal, estimator, scoring, folds, self._deciding()
+                search.journal, estimator, scoring, folds, self._settings()
             )
         first = (self.limits, self.journalled)
         self.observers = [*(one for one in first if one), *watching]
         # The best epoch of each candidate on each fold, once the folds are scored.
         self.epochs_to_train: np.ndarray | None = None
 
-    def _deciding(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         search = self._search
-        settings = {name: getattr(search, name, None) for name in _DECIDING}
+        settings = {name: getattr(search, name, None) for name in _SETTINGS_OF_RESULTS}
         if self.pruning is not None:
             settings["prune"] = search.prune
         if callable(space := getattr(search, "search_spaces", None)):
@@ -72,7 +72,7 @@ class SearchRun:
 
     @contextlib.contextmanager
     def backend(self) -> Iterator[None]:
-        """Have joblib collect the fits, where a population, a journal or an observer needs them."""
+        """Have joblib collect the fits, if a population, a journal or an observer needs this."""
         active, n_jobs = get_active_backend()
         name = type(active).__name__
         # A user who chose another backend, such as that of a cluster or a population with its own
@@ -82,7 +82,7 @@ class SearchRun:
             for parameter in ("journal", "prune"):
                 if (given := getattr(self._search, parameter)) is not None:
                     raise InvalidParameterError(
-                        f"{parameter}={given!r} cannot be had under joblib's backend {name}: run "
+                        f"{parameter}={given!r} does not work with joblib's backend {name}: run "
                         f"the search outside of joblib.parallel_config, or leave {parameter} out."
                     )
             yield
@@ -107,9 +107,9 @@ class SearchRun:
 
 
 class RefittedEstimator:
-    """The attribute `best_estimator_`, which scikit-learn sets right before it refits it.
+    """The attribute `best_estimator_`, which scikit-learn sets right before the refit.
 
-    A search has no other moment at which it could change what is refitted.
+    Only at this moment can a search change the estimator that is refitted.
     """
 
     def __get__(self, search: Any, of: type | None = None) -> Any:

@@ -40,16 +40,16 @@ from skhp.shared.unusable_data import refuse_several_inputs, refuse_unclear_labe
 # The parameters in which the searchers take their search space.
 _SPACES = ("param_grid", "param_distributions", "search_spaces")
 
-# Attributes that a search has until it ends.
+# Attributes that a search has only until it ends.
 _WHILE_SEARCHING = frozenset({"_watching", RUN})
 
 
 class SearchAdditions:
-    """Stands before a class of scikit-learn's among the bases of a searcher.
+    """Precedes a class of scikit-learn among the bases of a searcher.
 
-    While scikit-learn searches, a few parameters of the searcher hold what the given ones mean to
-    scikit-learn; afterwards they are as they were given. A copy of the searcher would leave them
-    alone, but callbacks are told of the searcher itself.
+    While scikit-learn searches, a few parameters of the searcher have values that are translated
+    for scikit-learn; afterwards they have the user's values again. They are not set on a copy of
+    the searcher, because callbacks must receive the searcher itself.
     """
 
     estimator: Any
@@ -118,8 +118,8 @@ class SearchAdditions:
         Parameters
         ----------
         *observers : skhp.search.observer.SearchObserver
-            Each is told of each round of candidates, and of each fit, unless joblib runs the fit
-            on a backend that is not joblib's own.
+            Each observer is told of each round of candidates. It is also told of each fit, unless
+            joblib runs the fits on a backend that is not joblib's own.
 
         Returns
         -------
@@ -141,9 +141,10 @@ class SearchAdditions:
         path : str or path
             Path of the page.
         X : array-like of shape (n_samples, n_features), default=None
-            Rows that the search has not seen: the page then has scores, confusion, threshold and
-            probabilities.
+            Rows that the search has not seen. With these, the page also has scores, confusion,
+            threshold and probabilities.
         y : array-like of shape (n_samples,), default=None
+            The targets of these rows.
 
         Returns
         -------
@@ -155,7 +156,7 @@ class SearchAdditions:
         return write_report(self, path, X, y)
 
     def __getstate__(self) -> dict[str, Any]:
-        # A search travels with each of its tasks to other processes, where it is not observed.
+        # A search is pickled with its tasks for other processes, where it has no observers.
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
         return {name: value for name, value in state.items() if name not in _WHILE_SEARCHING}
 
@@ -169,7 +170,7 @@ class SearchAdditions:
 
     @contextlib.contextmanager
     def _translated(self, y: Any) -> Iterator[None]:
-        """Set the parameters as scikit-learn is to read them, and put them back."""
+        """Within this context, give parameters the values that scikit-learn can read."""
         translated = self._translations(y)
         self._run = SearchRun(
             self,
@@ -189,7 +190,7 @@ class SearchAdditions:
                 delattr(self, name)
 
     def _translations(self, y: Any) -> dict[str, Any]:
-        """The parameters that scikit-learn is to read in another form than they were given."""
+        """The values of those parameters that scikit-learn needs in another form."""
         for_classes = is_classifier(self.estimator)
         if for_classes:
             refuse_unclear_labels(y)

@@ -1,7 +1,7 @@
 """The parameters that searchers have in common, each written once.
 
 A searcher names one of the dictionaries below as the type of its further keywords, and
-`with_settings` makes its signature, docstring and constraints whole.
+`with_settings` completes its signature, docstring and constraints.
 """
 
 from __future__ import annotations
@@ -71,26 +71,26 @@ class SearchSettings(CommonSettings, total=False):
 
 
 class SequentialSettings(SearchSettings, total=False):
-    """Settings of searchers that take candidates one after another, and could go on for ever."""
+    """Settings of searchers that could try any number of candidates, one after another."""
 
     stop_after: Annotated[int | None, Setting(None, [_FROM_ONE_UP, None])]
 
 
 _SCORING = """
-"auto" is the F1 of the rarest class for two classes, whatever their labels, macro F1 for more, and
-the estimator's own score for everything else. Anything else is as in scikit-learn; None is the
-estimator's own score. Rows that each hold a single 1 are classes: metrics of scikit-learn score
-them as the labels that they stand for, and folds are stratified by these.
+"auto" is the F1 of the rarer class for two classes (with any labels), macro F1 for more classes,
+and the estimator's own score for any other target. None is the estimator's own score; other values
+are as in scikit-learn. Target rows that each hold a single 1 are one-hot classes: scikit-learn's
+metrics score them as the labels that they stand for, and folds are stratified by these labels.
 """
 
-# Each with its default left out, which is that of the signature.
+# The defaults are left out here, and added from the signature.
 _PARAMETERS = """
 n_jobs : int
     As in scikit-learn. Networks that train as a population need no more than the default.
 refit : bool, str or callable
     As in scikit-learn.
 cv : int, cross-validation generator or iterable
-    As in scikit-learn; the folds are drawn once for a `fit`. One fold, as of
+    As in scikit-learn, but the folds are drawn once for each `fit`. A single fold, such as that of
     ``ShuffleSplit(n_splits=1)``, is a hold-out.
 verbose : int
     As in scikit-learn.
@@ -99,40 +99,41 @@ error_score : "raise" or number
 return_train_score : bool
     As in scikit-learn.
 early_stopping : "auto", bool, int or dict
-    Have the candidates, and the best one that is refitted, stop early by rows of their own
-    training fold. "auto" does so for every estimator that has such parameters, skhp's and
-    scikit-learn's own, also within pipelines, if it has rows enough and no callback of Keras to
-    stop by; True demands it; an int is the patience; a dict sets those parameters
-    (``{"patience": 5, "monitor": "val_f1"}``); False leaves the estimator as it is.
+    Whether the candidates and the refitted best one stop early, by held-out rows of their own
+    training fold. "auto" switches this on in each estimator of skhp or scikit-learn that has
+    parameters for it, also within pipelines, unless it has too few rows or a callback of Keras that
+    stops it. True switches it on in any case, and raises an error if nothing can stop early. An int
+    also sets the patience, and a dict sets any parameters of the estimators that stop early
+    (``{"patience": 5, "monitor": "val_f1"}``). False leaves the estimator unchanged.
 prune : "halving", dict or None
-    End candidates on the way, while all of them train together: after some numbers of epochs, the
-    rungs, all candidates wait for one another and are ranked by the score that early stopping
-    watches, in the mean over the folds; one in `factor` goes on from where it is, and the others
-    end there, and are scored, but are never the best. "halving" has its rungs at a third of the
-    most epochs, at a ninth and so on; a dict sets ``{"rungs": (10, 30), "factor": 3}``.
-    Candidates that differ in ``loss``, ``monitor``, ``class_weight``, ``scale_target`` or
-    ``callbacks`` are ranked apart.
+    Whether to end poor candidates early, while all candidates train together. After certain numbers
+    of epochs, the rungs, all candidates are ranked by the score that early stopping monitors, as
+    the mean over the folds. One in `factor` goes on; the others end there and are scored, but are
+    never the best. "halving" has rungs at a third of the most epochs, at a ninth and so on; a dict
+    sets ``{"rungs": (10, 30), "factor": 3}``. Candidates that differ in ``loss``, ``monitor``,
+    ``class_weight``, ``scale_target`` or ``callbacks`` are ranked separately.
 refit_epochs : "median" or None
-    "median" trains the best candidate on all rows, without holding some out to stop by, for the
-    median best epoch of its folds; None by the same rule as the candidates.
+    "median" trains the best candidate on all rows, none held out, for the median of the best epochs
+    of its folds. None refits it by the same rule as the candidates.
 time_budget : float, str, datetime.timedelta or None
-    Seconds, or a text such as "10min": the candidates that are finished by then count; at least
+    Seconds, or a text such as "10min". Only candidates that are finished by then count; at least
     one round of candidates is always finished.
 on_interrupt : {"raise", "partial"}
-    What Ctrl-C does: end `fit` by the exception, or end the search with the candidates that are
+    Whether Ctrl-C ends `fit` by an exception, or ends the search with the candidates that are
     finished.
 journal : str, path or None
-    An SQLite file, made if it is missing, into which each candidate goes on each fold as soon as
-    it is scored. The same search again goes on from there, after whatever ended it; a search on
-    other data, folds, or with another estimator or scoring is refused. Functions and classes of
-    your own count with all that their code reads, as it is when the search begins: globals,
-    helpers, modules beside the program; installed packages count by their versions; files and
-    environment variables that code reads do not count. ``FILE-wal`` and ``FILE-shm`` belong to
-    the file while it is in use, and stay beside it after a kill: move or delete all three
-    together. ``skhp journal FILE`` shows what is in it, and pandas can read it.
+    An SQLite file, created if it is missing, that keeps the result of each candidate on each fold
+    as soon as it is scored. The same search, started again, goes on from there, whatever ended it;
+    a search with other data, folds, estimator or scoring is refused. Your own functions and classes
+    are compared by their code and by all that it reads when the search begins: globals, functions,
+    modules beside the program, and environment variables that it names. Installed packages are
+    compared by their versions; the content of files that code reads is not compared. ``FILE-wal``
+    and ``FILE-shm`` belong to the file while it is in use, and remain beside it if the process is
+    killed: move or delete all three together. ``skhp journal FILE`` shows its content, and pandas
+    can read it.
 population : bool
-    Train the networks of all candidates and folds together where they can join, as under
-    :func:`skhp.population`. A joblib backend that is not joblib's own is left in place.
+    Whether to train together the networks of all candidates and folds that can join, as within
+    :func:`skhp.population`. A joblib backend of another library is left in place.
 scoring : "auto", str, callable, list, tuple, dict or None
     {scoring}
     With several metrics, `refit` names the one to search by.
@@ -144,10 +145,10 @@ stop_after : int or None
 
 _ATTRIBUTES = """
 cv_results_ : dict of numpy arrays
-    As in scikit-learn, and, where the fits tell, ``mean_n_iter``, ``mean_best_epoch``,
-    ``stop_reason`` (the most frequent of the folds) and ``mean_stopping_gap``: by how much the
-    score that early stopping watched, where it watched one, exceeds the score of the test fold.
-    With `prune`, ``pruned_at_epoch``, NaN for candidates that were not.
+    As in scikit-learn. If the fits report them, also ``mean_n_iter``, ``mean_best_epoch``,
+    ``stop_reason`` (the most frequent one of the folds) and ``mean_stopping_gap``: by how much the
+    score that early stopping monitored, if it monitored one, exceeds the score of the test fold.
+    With `prune`, also ``pruned_at_epoch``, which is NaN for candidates that were not pruned.
 best_estimator_ : estimator
 best_score_ : float
 best_params_ : dict
@@ -158,14 +159,15 @@ n_splits_ : int
 refit_time_ : float
 multimetric_ : bool
 search_stop_reason_ : {"completed", "time_budget", "no_improvement", "interrupted"}
-    Why the search ended, where it had a limit: `time_budget`, `stop_after` or
-    ``on_interrupt="partial"``.
+    Why the search ended. Only a search with `time_budget`, `stop_after` or
+    ``on_interrupt="partial"`` has this attribute.
 population_report_ : PopulationReport
     How many fits of skhp's networks were trained together (`n_together`), how many Keras trained
     one by one (`by_keras`, a dict from each reason to its number of fits), and how many skhp
-    trained alone, as the training of their cohort failed (`alone`, a dict from each error). Where
-    fewer than half were trained together, the logger ``skhp`` warns of it. Fits that the journal
-    answered are not counted, and a search in which no fit was counted does not have the attribute.
+    trained alone because the training of their cohort failed (`alone`, a dict from each error to
+    its number of fits). If fewer than half were trained together, the logger ``skhp`` warns. Fits
+    whose results the journal knew are not counted, and a search without a counted fit does not have
+    this attribute.
 """
 
 
@@ -174,10 +176,10 @@ def with_settings(
 ) -> Callable[[Searcher], Searcher]:
     """A decorator that completes the constructor and the docstring of a searcher.
 
-    The class writes a constructor with its own parameters and ``**settings: Unpack[...]``, whose
-    body does nothing: each argument becomes an attribute, as scikit-learn asks of constructors. A
-    setting that the class documents itself keeps that text. Parameters of `ordered_as` come first,
-    in its order; `defaults` replace those of the settings.
+    The class has a constructor with its own parameters and ``**settings: Unpack[...]``, and without
+    a body: each argument becomes an attribute, as scikit-learn asks of constructors. A setting that
+    the class documents itself keeps that text. The parameters of `ordered_as` come first, in its
+    order; `defaults` replace the defaults of the settings.
     """
 
     def completed(searcher: Searcher) -> Searcher:

@@ -1,4 +1,4 @@
-"""Candidates asked from a tree-structured Parzen estimator, by Optuna."""
+"""A search that asks Optuna's tree-structured Parzen estimator for candidates."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 def defined_by_run(
     space: Callable[[Trial], Any], estimator: Any, *, checks_values: bool
 ) -> Callable[[Trial], dict[str, Any]]:
-    """The user's function from a trial to a candidate, which is checked before it is trained.
+    """A function that gets a candidate for a trial from the user's function, and checks it.
 
-    `checks_values` has the values checked, too; unknown names always end the search.
+    With `checks_values`, it also checks the values; an unknown name always ends the search.
     """
 
     def suggest(trial: Trial) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def defined_by_run(
         if not isinstance(suggested, Mapping):
             raise InvalidParameterError(
                 f"The function given as search_spaces returned {suggested!r} for a trial. It must "
-                "return a dict from names of parameters to values, as "
+                "return a dict from names of parameters to values, such as "
                 "{'neurons': trial.suggest_int('neurons', 2, 64)}."
             )
         if suggested:
@@ -78,30 +78,32 @@ class TPESearchCV(SampledSearchCV):
     ----------
     estimator : estimator
     search_spaces : dict, list of dict or callable
-        Names of parameters, and lists of values, bounds such as ``(1e-5, 1e-1, "log-uniform")``,
-        distributions of ``scipy.stats`` or ``optuna.distributions``, or dimensions of
-        ``skopt.space``. The dicts of a list are alternatives, and learnt about one by one.
+        Maps names of parameters to lists of values, bounds such as
+        ``(1e-5, 1e-1, "log-uniform")``, distributions of ``scipy.stats`` or
+        ``optuna.distributions``, or dimensions of ``skopt.space``. The dicts of a list are
+        alternatives: each candidate comes from one of them.
 
-        Or a function of a trial that returns the parameters of a candidate, as
+        A function takes a trial and returns the parameters of a candidate, for example
         ``lambda trial: {"neurons": trial.suggest_int("neurons", 2, 64)}``. It may suggest some
-        parameters only beside certain values of others; a parameter that a candidate does not have
-        is masked in `cv_results_`. A trial in which it raises ``optuna.TrialPruned`` is not a
-        candidate, but counts in `n_iter`. A journal belongs to the function, too.
+        parameters only for certain values of others; a parameter that a candidate does not have is
+        masked in `cv_results_`. A trial in which it raises ``optuna.TrialPruned`` gives no
+        candidate, but counts in `n_iter`. A journal refuses a search with another function.
     sampler_kwargs : dict or None, default=None
         Parameters of ``optuna.samplers.TPESampler``.
     n_iter : int, default=50
-        Candidates in all.
+        The number of trials.
     n_points : int, default=8
-        Candidates that are asked for and trained at a time; those of a batch keep apart.
+        The number of candidates that are asked for and trained at a time; they are chosen so that
+        they differ from each other.
     random_state : int, RandomState instance or None, default=None
-        Decides the candidates, unless `sampler_kwargs` has a ``seed``.
+        Determines the candidates, unless `sampler_kwargs` has a ``seed``.
     error_score : "raise" or number, default=np.nan
         As in scikit-learn, but a batch in which all fits failed does not end the search.
 
     Attributes
     ----------
     study_ : optuna.study.Study
-        A trial for each candidate, also for those of a batch in which all fits failed, which are
+        The study, with a trial for each candidate, even if all fits of its batch failed and it is
         not among the results.
     {attributes}
 
@@ -145,9 +147,9 @@ class TPESearchCV(SampledSearchCV):
         options = {
             "seed": int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
             "multivariate": True,
-            # Trials without a score yet count as bad, so that the trials of a batch keep apart.
+            # Trials without a score yet count as bad, so that the trials of a batch are not alike.
             "constant_liar": True,
-            # The parameters of an alternative are learnt about together.
+            # With this, the sampler models the parameters of an alternative jointly.
             "group": _is_conditional(self.search_spaces) and given.get("multivariate", True),
             **given,
         }
@@ -157,7 +159,7 @@ class TPESearchCV(SampledSearchCV):
 
 
 class ParzenSampler:
-    """Asks Optuna's tree-structured Parzen estimator, whose trials `suggest` makes candidates."""
+    """Asks Optuna's tree-structured Parzen estimator; `suggest` makes candidates of its trials."""
 
     def __init__(
         self, suggest: Callable[[Trial], dict[str, Any]], options: Mapping[str, Any]
@@ -179,7 +181,7 @@ class ParzenSampler:
             )
 
     def ask(self, n: int) -> list[dict[str, Any]]:
-        """The candidates that trials suggest, without trials that the user's function prunes."""
+        """The candidates of new trials, without trials that the user's function prunes."""
         self._asked, candidates = [], []
         # All trials are asked for before the first one suggests a value.
         for trial in [self.study.ask() for _ in range(n)]:
@@ -191,7 +193,7 @@ class ParzenSampler:
         return candidates
 
     def tell(self, scores: np.ndarray, worst: float) -> None:
-        """Tell the study the scores, or that a candidate failed, from which it learns nothing."""
+        """Tell the study the scores; it learns nothing from a candidate that failed."""
         for trial, score in zip(self._asked, scores.tolist(), strict=True):
             if np.isnan(score):
                 self.study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
@@ -200,7 +202,7 @@ class ParzenSampler:
 
 
 def _is_conditional(space: Any) -> bool:
-    """Whether some parameters are suggested only beside certain values of others."""
+    """Whether some parameters are suggested only for certain values of others."""
     if callable(space):
         return True
     alternatives = understood(space)
@@ -225,10 +227,10 @@ SUB_SPACE = "sub-space"
 def for_tpe(space: SearchSpace) -> Callable[[Trial], dict[str, Any]]:
     """A function that lets a trial of Optuna suggest parameters.
 
-    Where there are alternatives, the trial first chooses one and then within it. A parameter that
-    is the same in all of them is learnt about in all of them; others have a name of their own in
-    each, so that nothing is learnt about them from where they mean something else. What has one
-    value only is not suggested.
+    The trial first chooses one of several alternatives, and then its parameters. A parameter that
+    is equal in all alternatives has one name, so that Optuna learns about it from all of them. Any
+    other has a separate name in each alternative, where it may mean something else. A parameter
+    with a single value is not suggested.
     """
     without_counts(space)
     alternatives = understood(space)

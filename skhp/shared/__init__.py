@@ -1,1 +1,1 @@
-"""What every other part of skhp may use, without TensorFlow: classes, pipelines, names, amounts."""
+"""Helpers for every other part of skhp, without TensorFlow: classes, pipelines, names, amounts."""

@@ -33,7 +33,7 @@ def bytes_of(given: object) -> int | None:
 
 
 def as_text(size: int) -> str:
-    """A number of bytes in words.
+    """A number of bytes as text, with a unit and rounded up.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def as_text(size: int) -> str:
         return f"{size} bytes"
     power = min((len(str(size)) - 1) // 3, len(_POWERS) - 1)
     unit = {power: name for name, power in _POWERS.items()}[power]
-    # Whole numbers of Python have any size; a float would overflow.
+    # Divided as whole numbers, since a float could overflow.
     return f"{-(-size // 1000**power):,} {unit}B"
 
 
@@ -53,7 +53,7 @@ _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(sec|min|s|m|h|d)\s*")
 
 
 def seconds_of_budget(budget: Any) -> float | None:
-    """Seconds of a time budget.
+    """Seconds of a time budget; None for no budget.
 
     Examples
     --------

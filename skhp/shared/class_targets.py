@@ -1,7 +1,7 @@
-"""Targets of classes: labels or one-hot rows, scores of labels, and a summary of a target.
+"""Targets of classes, as labels or one-hot rows: conversions, scores and summaries.
 
 Rows that each hold a single 1, as `keras.utils.to_categorical` and `pandas.get_dummies` make them,
-stand for classes wherever skhp looks at classes; the classes are the numbers of the columns.
+stand for classes wherever skhp looks at classes; the classes are the column numbers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from skhp.shared.rarest_class import class_counts, rarest_position
 
 
 def one_hot_labels(y: Any) -> np.ndarray | None:
-    """The number of the column that holds the 1, of each row; None where `y` is not one-hot.
+    """The column number of the 1 in each row; None if `y` is not one-hot.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def one_hot_labels(y: Any) -> np.ndarray | None:
     try:
         rows = np.asarray(y)
         if rows.dtype.kind == "O":
-            # Columns of pandas that can hold missing values, as "Int64", come as objects.
+            # Nullable columns of pandas, such as "Int64", become objects.
             rows = rows.astype(np.float64)
     except (TypeError, ValueError):
         return None
@@ -50,24 +50,24 @@ def one_hot_labels(y: Any) -> np.ndarray | None:
 
 
 def class_labels(y: Any) -> Any:
-    """The labels that one-hot rows stand for; every other target as it is."""
+    """The labels that one-hot rows stand for; any other target is returned unchanged."""
     labels = one_hot_labels(y)
     return y if labels is None else labels
 
 
 def one_hot_rows(labels: np.ndarray, n_classes: int, dtype: Any) -> np.ndarray:
-    """The rows that numbers of classes stand for, of whole numbers where `dtype` is of objects."""
+    """One-hot rows for class numbers, of the given dtype, or of integers in place of objects."""
     kind = np.int64 if np.dtype(dtype).kind == "O" else dtype
     return np.eye(n_classes, dtype=kind)[np.asarray(labels, np.intp)]
 
 
 def one_hot_classes(n_columns: int, given: Any = None) -> np.ndarray:
-    """The classes of one-hot rows, the numbers of their columns; others are refused."""
+    """The classes of one-hot rows, which are the column numbers; other classes are refused."""
     columns = np.arange(n_columns)
     if given is not None and not np.array_equal(np.unique(np.asarray(given)), columns):
         raise ValueError(
-            f"classes={np.unique(np.asarray(given))} are given, and y is one-hot, whose classes "
-            f"are the numbers of its columns, {columns}: give these, or leave classes out."
+            f"classes={np.unique(np.asarray(given))} do not fit y, which is one-hot: its classes "
+            f"are the column numbers {columns}. Give these, or leave classes out."
         )
     return columns
 
@@ -100,15 +100,15 @@ class ClassScorer:
 
 
 def as_classes(estimator: Any, X: Any, y: Any) -> tuple[Any, Any, Any]:
-    """The arguments for a scorer of labels: if `y` is one-hot, labels on both sides."""
+    """Arguments for a scorer of labels; if `y` is one-hot, it and predictions become labels."""
     labels = one_hot_labels(y)
     if labels is None:
         return estimator, X, y
-    return _SaysLabels(estimator, np.shape(y)[1]), X, labels
+    return _PredictsLabels(estimator, np.shape(y)[1]), X, labels
 
 
-class _SaysLabels(BaseEstimator):
-    """A fitted classifier whose predictions are labels, also where its own are rows."""
+class _PredictsLabels(BaseEstimator):
+    """Makes a fitted classifier predict labels, even if it predicts one-hot rows itself."""
 
     def __init__(self, estimator: Any, n_classes: int) -> None:
         self.estimator = estimator
@@ -154,7 +154,7 @@ class _SaysLabels(BaseEstimator):
     def _of_classes(self, name: str, outputs: Any) -> np.ndarray:
         """Outputs in the shape that a classifier of labels returns."""
         if isinstance(outputs, list):
-            # Each entry has the probabilities of 0 and 1 for a column; of one if it is constant.
+            # Each entry has the probabilities of 0 and 1 in a column, or of its only value.
             known = [np.asarray(classes) for classes in self.estimator.classes_]
             outputs = np.column_stack(
                 [
@@ -176,7 +176,7 @@ class _SaysLabels(BaseEstimator):
                 said = outputs > 0 if outputs.ndim == 1 else outputs.argmax(axis=1)
                 break
         else:
-            # This is not a class, so it counts as wrong whatever the row is.
+            # -1 is not a class, so it counts as wrong for every row.
             said = np.full(len(predicted), -1)
         is_clear = (predicted == 1).sum(axis=1) == 1
         return np.where(is_clear, (predicted == 1).argmax(axis=1), said.astype(np.intp))
@@ -184,7 +184,7 @@ class _SaysLabels(BaseEstimator):
 
 @dataclass(frozen=True)
 class TargetSummary:
-    """Numbers about a target, in place of the target."""
+    """Statistics of a target, kept in place of it."""
 
     n_rows: int
     rarest: int | None
@@ -206,7 +206,7 @@ def target_summary(y: Any) -> TargetSummary | None:
     try:
         array = np.asarray(y)
     except ValueError:
-        # An estimator of the user's may take targets of several shapes.
+        # A user's estimator may take targets of several shapes.
         return None
     if array.ndim not in (1, 2) or not array.size:
         return None

@@ -1,4 +1,4 @@
-"""Docstrings of classes whose parameters and attributes are documented together, each once."""
+"""Docstrings of classes that share the documentation of their parameters and attributes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ Documented = TypeVar("Documented", bound=type)
 
 
 def documented(parameters: str, attributes: str = "") -> Callable[[Documented], Documented]:
-    """A decorator that adds to the docstring of a class what its kin have in common.
+    """A decorator that adds shared parameters and attributes to the docstring of a class.
 
-    `parameters` and `attributes` are entries as numpydoc writes them, without defaults. Only the
-    parameters that the constructor has are added, in its order and with its defaults; an entry that
-    the class has written itself stays. The attributes stand where the class writes
-    ``{attributes}``.
+    `parameters` and `attributes` are entries in numpydoc's format, without defaults. A parameter is
+    added if the constructor has it and the class does not document it itself; its default and the
+    order are those of the constructor. The attributes replace ``{attributes}`` in the docstring.
     """
 
     def completed(kind: Documented) -> Documented:
-        # Python started by -OO has no docstrings.
+        # Python started with -OO has no docstrings.
         if kind.__doc__ is not None:
             docstring = kind.__doc__.replace("    {attributes}", attributes.strip("\n"))
             kind.__doc__ = completed_docstring(docstring, inspect.signature(kind), parameters)
@@ -30,7 +29,7 @@ def documented(parameters: str, attributes: str = "") -> Callable[[Documented], 
 
 
 def completed_docstring(docstring: str, signature: inspect.Signature, shared: str) -> str:
-    """A docstring whose parameters are all there, in the order of the signature."""
+    """The docstring with all parameters of the signature, in its order."""
     head, mark, rest = inspect.cleandoc(docstring).partition("Parameters\n----------\n")
     if not mark:
         return docstring

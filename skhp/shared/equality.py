@@ -21,9 +21,9 @@ def library_of(thing: Any) -> str:
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Whether two values are certainly equal; values that cannot be compared are not.
+    """Whether two values are certainly equal; values that cannot be compared count as unequal.
 
-    Estimators are compared by class, parameters and output, not by what they have learnt.
+    Estimators are compared by class, parameters and `set_output`, not by fitted attributes.
     """
     if one is other:
         return True

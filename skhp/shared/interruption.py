@@ -1,8 +1,7 @@
-"""Ctrl-C while the command ``skhp`` starts ends it at once, in one line.
+"""Lets Ctrl-C end the command ``skhp`` at once, with one line, while it still imports.
 
-Its imports take seconds. A KeyboardInterrupt among them would be a traceback, or would be lost in a
-module of another library; and the first of them come before any code of the command. In other
-programs nothing is changed.
+The imports take seconds, and begin before any code of the command. A KeyboardInterrupt during them
+would print a traceback, or be lost in a module of another library. Other programs are not changed.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-# Nothing else is imported, as these modules take no time.
+# Only modules that take no time are imported above.
 
 
 EXIT_INTERRUPTED = 130
@@ -26,34 +25,34 @@ _standard_error: list[int] = []
 def end_command_on_ctrl_c() -> None:
     """Let Ctrl-C end the process at once, if it is the command and does not ignore Ctrl-C.
 
-    A shell has a command in the background ignore Ctrl-C, and so it stays.
+    Shells make a command in the background ignore Ctrl-C, which is left unchanged.
     """
     if (
         is_command(getattr(sys, "argv", []), sys.orig_argv)
         and threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     ):
-        # TensorFlow is imported with another file in the place of standard error.
+        # A copy, as a file replaces standard error while TensorFlow is imported.
         with contextlib.suppress(OSError):
             _standard_error.append(os.dup(2))
         signal.signal(signal.SIGINT, _leave)
 
 
 def let_ctrl_c_interrupt(after: Callable[[], object]) -> None:
-    """Make Ctrl-C a KeyboardInterrupt again, once `after`, the last imports, has been called."""
+    """Call `after`, which does the last imports, then make Ctrl-C a KeyboardInterrupt again."""
     if signal.getsignal(signal.SIGINT) is _leave:
         after()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def let_ctrl_c_kill() -> None:
-    """Let another Ctrl-C end the process of the command, which waits for threads that train."""
+    """Let another Ctrl-C end the command at once, while it waits for threads that train."""
     if _standard_error:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def is_command(argv: list[str], original: list[str]) -> bool:
-    """Whether these are the arguments of the command, or of Python as it looks for ``-m skhp``.
+    """Whether the arguments start the command; while Python looks for skhp, the first is "-m".
 
     Examples
     --------

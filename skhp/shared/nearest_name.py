@@ -21,7 +21,7 @@ def nearest_name(name: object, known: Iterable[str]) -> str:
     listed = list(known)
     nearest = difflib.get_close_matches(name, listed, n=1)
     if not nearest:
-        # "ReLU" and "relu" have no letter in common as they stand.
+        # "ReLU" and "relu" are not close, since upper and lower case count as different letters.
         small = {one.lower(): one for one in listed}
         nearest = [small[one] for one in difflib.get_close_matches(name.lower(), small, n=1)]
     return f" Did you mean {nearest[0]!r}?" if nearest else ""

@@ -1,19 +1,19 @@
-"""Pipelines, and the estimator within a pipeline that learns.
+"""Pipelines, and the estimators within them.
 
-A pipeline is recognised by its list of named steps, not by its class: the pipelines of
-imbalanced-learn and of other libraries are of other classes.
+A pipeline is recognised by its list of named steps, not by its class, because imbalanced-learn and
+other libraries have pipeline classes of their own.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-# A pipeline has the first attribute, and a fitted network one of the others.
-_TELLING = ("steps", "history_", "loss_curve_")
+# Attributes that mark a pipeline (the first) or a fitted network (the others).
+_MARKS = ("steps", "history_", "loss_curve_")
 
 
 def is_pipeline(estimator: Any) -> bool:
-    """Whether an estimator is a list of named steps, one after the other.
+    """Whether an estimator consists of a list of named steps.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def is_pipeline(estimator: Any) -> bool:
 
 
 def last_step(estimator: Any) -> Any:
-    """The estimator that learns last: of pipelines within pipelines the innermost.
+    """The last step of a pipeline, however deeply nested; any other estimator itself.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def last_step_prefix(estimator: Any) -> str:
 
 
 def steps_before(estimator: Any) -> list[tuple[str, Any]]:
-    """The steps before the last one, those of the outermost pipeline first, with full names.
+    """The full names and steps before the last step, from the outermost pipeline inwards.
 
     Steps that do nothing are left out.
 
@@ -90,27 +90,26 @@ def steps_before(estimator: Any) -> list[tuple[str, Any]]:
 
 
 def deciding_step(estimator: Any) -> Any:
-    """The fitted estimator that predicts: a pipeline's last step, the best one of a search."""
+    """The fitted estimator that predicts, reached through last steps and best estimators."""
     while (inner := getattr(last_step(estimator), "best_estimator_", None)) is not None:
         estimator = inner
     return last_step(estimator)
 
 
 def held_within(estimator: Any) -> Any | None:
-    """The fitted estimator within a pipeline or a wrapper of one estimator; else None.
+    """The fitted estimator within a pipeline, or within a wrapper of one estimator, or None.
 
-    scikit-learn's `TransformedTargetRegressor` and its classifiers with a threshold keep what they
-    have fitted under another name. Where such a name is a pattern only, as in a forest, it tells
-    nothing.
+    The names below are those of scikit-learn's `TransformedTargetRegressor` and of its classifiers
+    with a threshold. In other estimators, such as a forest, the name may hold an unfitted template.
     """
     if is_pipeline(estimator):
         return estimator.steps[-1][1]
     inner = (getattr(estimator, name, None) for name in ("estimator_", "regressor_"))
-    return next((one for one in inner if any(hasattr(one, a) for a in _TELLING)), None)
+    return next((one for one in inner if any(hasattr(one, a) for a in _MARKS)), None)
 
 
 def trained_within(estimator: Any) -> Any:
-    """The estimator that was trained: the innermost of what `held_within` leads to."""
+    """The estimator that was trained: the innermost one that `held_within` leads to."""
     while (held := held_within(estimator)) is not None:
         estimator = held
     return estimator

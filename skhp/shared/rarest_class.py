@@ -1,9 +1,8 @@
-"""The rarest class: one definition for all that scores, learns, watches or decides.
+"""The rarest class, defined once for scores, losses, monitors and thresholds.
 
-The rarest class is the class with the fewest rows, whatever these weigh. Of several classes with as
-few rows it is the last in the order of the labels, as scikit-learn's ``pos_label=1`` is the last of
-0 and 1. A fit counts the rows that it is given, those that it holds out included; rows of weight
-zero are as if they were not there.
+The rarest class is the class with the fewest rows, whatever their weights. Of equally rare classes
+it is the last in sorted order, as scikit-learn's ``pos_label=1`` is the last of 0 and 1. A fit
+counts all rows that it is given, including held-out rows but not rows of weight zero.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def rarest_position(counts: ArrayLike) -> int:
 
 
 def class_counts(y: ArrayLike, classes: ArrayLike | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The labels in their order, and the number of rows of each.
+    """The labels in sorted order, and the number of rows of each.
 
     Examples
     --------
@@ -58,8 +57,8 @@ def rarest_class(y: ArrayLike, classes: ArrayLike | None = None) -> Any:
 
 
 def rare_class_of(classifier: Any) -> Any | None:
-    """The class that a fitted classifier of skhp learnt to be the rarest; None for all others.
+    """The `rare_class_` of a fitted classifier of skhp, even within a pipeline or a search.
 
-    A pipeline tells that of its last step, a search that of its best estimator.
+    None for all other classifiers.
     """
     return getattr(deciding_step(classifier), "rare_class_", None)

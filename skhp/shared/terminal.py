@@ -1,4 +1,4 @@
-"""What a command shows in a terminal: text of 80 columns, and bars of progress."""
+"""Output of the commands in a terminal: text of 80 columns, and progress bars."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WIDTH = 80
 
 
 def as_text(*parts: RenderableType) -> str:
-    """Paragraphs and tables one beneath the other; each line ends in a line feed.
+    """The text of paragraphs and tables, one below the other; each line ends in a line feed.
 
     Examples
     --------
@@ -52,12 +52,12 @@ def as_text(*parts: RenderableType) -> str:
 
 
 def indented(part: RenderableType, columns: int = 2) -> Padding:
-    """A paragraph or a table that begins further to the right."""
+    """A paragraph or a table, indented by some columns."""
     return Padding(part, (0, 0, 0, columns))
 
 
 def facts(named: Iterable[tuple[str, str]], gap: int = 2) -> Table:
-    """A name at the left of each sentence."""
+    """A table of names, each with a sentence to the right of it."""
     table = Table.grid(padding=(0, gap, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -67,7 +67,7 @@ def facts(named: Iterable[tuple[str, str]], gap: int = 2) -> Table:
 
 
 def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], n_names: int = 0) -> Table:
-    """A table: the first columns are names, which fold where they are long; numbers do not."""
+    """A table whose first `n_names` columns are names, which may fold; the others are numbers."""
     table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False)
     for place, heading in enumerate(headings):
         if place < n_names:
@@ -80,12 +80,12 @@ def text_table(headings: Sequence[str], rows: Iterable[Sequence[str]], n_names: 
 
 
 class StageProgress(NamedTuple):
-    """How far a stage of a study is.
+    """The progress of a stage of a study.
 
-    `done` of `total` are candidates in the stage "search", in which several trainings make one, and
+    `done` and `total` count candidates, each of several trainings, in the stage "search", and
     trainings in "baseline", "repeats" and "comparison". `best_score` is the highest mean score of
-    the candidates done so far, as a reader knows it; `time_budget` the seconds that the stage may
-    take, where it has such; `epochs` those of the networks that train, which end together.
+    the finished candidates, as it is shown to readers; `time_budget` is in seconds, or None;
+    `epochs` counts the epochs of networks that train together.
     """
 
     stage: str
@@ -105,7 +105,7 @@ class _HasEpochs(Protocol):
 
 
 class TrainingCount:
-    """Counts the trainings of a stage and tells of each; from any thread."""
+    """Counts the trainings of a stage, from any thread, and reports each."""
 
     def __init__(self, stage: str, total: int, on_progress: OnProgress | None) -> None:
         self._progress = StageProgress(stage, 0, total)
@@ -121,18 +121,18 @@ class TrainingCount:
             self._tell()
 
     def reached(self, done: int) -> None:
-        """Raise the count to this number, even if not every training was reported."""
+        """Raise the count to `done`, as not every training may have been counted."""
         with self._lock:
             if done > self._progress.done:
                 self._progress = self._progress._replace(done=done)
                 self._tell()
 
     def advanced(self, progress: _HasEpochs) -> None:
-        """Note how many epochs the networks of a population have done together."""
+        """Report how many epochs the networks of a population have run together."""
         with self._lock:
             known = (self._progress.epochs or 0) - self._epochs_before
             if progress.epochs_done < known:
-                # Another population has begun, which counts from 0.
+                # A new population counts from 0 again.
                 self._epochs_before += known
             epochs = self._epochs_before + progress.epochs_done
             self._progress = self._progress._replace(epochs=epochs)
@@ -154,10 +154,10 @@ _NAMES = {
 
 @contextmanager
 def bar_of_comparison(verbose: int | Literal["auto"]) -> Iterator[OnProgress | None]:
-    """A bar on standard error, or None where none is wanted.
+    """A progress bar on standard error, or None.
 
-    With `verbose` 1 there is one; with "auto" where somebody sees it move, in a terminal or a
-    notebook; with 2 and more, joblib and the population print lines instead.
+    `verbose` 1 shows the bar, and "auto" shows it in a terminal or a notebook; from 2 on, joblib
+    and the population print lines instead.
     """
     seen = Console(file=sys.stderr)
     if verbose == 1 or (verbose == "auto" and (seen.is_terminal or seen.is_jupyter)):
@@ -168,7 +168,7 @@ def bar_of_comparison(verbose: int | Literal["auto"]) -> Iterator[OnProgress | N
 
 
 class StageBars:
-    """One bar a stage of a study; where the stream is not a terminal, one line each at the end."""
+    """One progress bar per stage of a study; if not in a terminal, one line each at the end."""
 
     def __init__(self, stream: TextIO) -> None:
         self._progress = Progress(
@@ -186,12 +186,12 @@ class StageBars:
         return self
 
     def __call__(self, progress: StageProgress) -> None:
-        """Show how far a stage is."""
+        """Show the progress of a stage."""
         stage = progress.stage
         if stage not in self._bars:
-            # The import of TensorFlow, which ends before the first stage, would write over a bar.
+            # Not started earlier, as the import of TensorFlow would write over the bar.
             self._progress.start()
-            # A search may end before its last candidate, and its clock stops then.
+            # A search may end before its last candidate, so its clock has to be stopped.
             for earlier in self._bars.values():
                 self._progress.stop_task(earlier)
             self._bars[stage] = self._progress.add_task(
@@ -215,7 +215,7 @@ class StageBars:
         if not self._bars:
             return
         if isinstance(error, StudyError | JournalError):
-            # A refused study has not begun, so the line of the error is all there is to read.
+            # A refused study has not begun, so only the line of its error is to remain.
             self._progress.live.transient = True
             self._progress.live.stop()
         else:
@@ -223,7 +223,7 @@ class StageBars:
 
 
 class _BestScore(ProgressColumn):
-    """The best score so far, or the epochs of networks that end together, so that it moves."""
+    """The best score so far, or the number of epochs while there is none, to show progress."""
 
     def render(self, task: Task) -> Text:
         best, epochs = task.fields.get("best_score"), task.fields.get("epochs")

@@ -43,7 +43,7 @@ def are_several_inputs(X: Any, y: Any = None) -> bool:
         return False
     shapes = [part.shape for part in parts]
     n_rows = _length(y)
-    # Rows may be arrays, as time series are; then all have the same shape.
+    # A list may also hold rows that are arrays, such as time series, which have the same shape.
     of_rows = n_rows is not None and len(X) != n_rows and shapes[0][0] == n_rows
     of_one_shape = len(set(shapes)) == 1
     return of_rows or (not of_one_shape and len(shapes[0]) > 1 and len(X) != n_rows)
@@ -70,9 +70,9 @@ def _length(y: Any) -> int | None:
 
 _SHOWN = 5
 _MEND = (
-    "Encode texts as numbers, by a OneHotEncoder or OrdinalEncoder of scikit-learn in a "
-    "ColumnTransformer that stands before the network in a pipeline; make numbers, such as days, "
-    "of dates; or leave these columns out."
+    "Encode texts as numbers, by scikit-learn's OneHotEncoder or OrdinalEncoder in a "
+    "ColumnTransformer before the network in a pipeline; turn dates into numbers, such as days; "
+    "or leave these columns out."
 )
 
 
@@ -90,7 +90,7 @@ def columns_without_numbers(X: Any) -> list[str]:
 
 
 def refuse_columns_without_numbers(X: Any, taker: str) -> None:
-    """Raise ValueError if columns hold text or dates; `taker` is what takes numbers only."""
+    """Raise ValueError if columns hold text or dates; `taker` is named as taking numbers only."""
     columns = columns_without_numbers(X)
     if columns:
         more = f"; and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
@@ -100,7 +100,7 @@ def refuse_columns_without_numbers(X: Any, taker: str) -> None:
 
 
 def refuse_columns_not_finite(X: Any, taker: str) -> None:
-    """Raise ValueError if columns of a table hold NaN, or what is infinite as float32."""
+    """Raise ValueError if columns of a table hold NaN, or values that are infinite in float32."""
     if issparse(X) or np.ndim(X) != 2:
         return
     try:
@@ -178,7 +178,7 @@ _LABELS_SHOWN = 3
 
 
 def refuse_unclear_labels(y: Any) -> None:
-    """Raise if some labels are missing, or of types that cannot be put in an order."""
+    """Raise if some labels are missing, or of types that cannot be sorted together."""
     labels = _objects(y)
     if labels is None:
         return
@@ -198,17 +198,17 @@ def refuse_unclear_labels(y: Any) -> None:
         examples.setdefault(kind, label)
         counts[kind] = counts.get(kind, 0) + 1
     if len(counts) > 1 and ("str" in counts or not _have_an_order(labels)):
-        found = " ".join(
-            f"{kind} in {count} rows, as {examples[kind]!r}," for kind, count in counts.items()
+        found = ", ".join(
+            f"{kind} in {count} rows (such as {examples[kind]!r})" for kind, count in counts.items()
         )
         raise ValueError(
-            f"y has labels of several types: {found.rstrip(',')}. The labels of a target are of "
-            "one type: give, for example, [str(label) for label in y]."
+            f"y has labels of several types: {found}. All labels of a target must have one type: "
+            "give, for example, [str(label) for label in y]."
         )
 
 
 def _objects(y: Any) -> list[Any] | None:
-    """Labels that may be of several types, one by one; None where there cannot be any."""
+    """A list of labels that may be of several types; None if `y` cannot hold such labels."""
     if isinstance(y, list | tuple):
         return list(y) if not any(map(_holds_several, y)) else None
     dtype = getattr(y, "dtype", None)
@@ -217,7 +217,7 @@ def _objects(y: Any) -> list[Any] | None:
     is_array = isinstance(y, np.ndarray)
     if (is_array and dtype.kind != "O") or issparse(y):
         return None
-    # NumPy makes objects of a series of text, of categories or of nullable numbers.
+    # A series of text, of categories or of nullable numbers becomes an array of objects.
     objects = np.asarray(y)
     if objects.dtype.kind != "O" or (objects.ndim == 2 and objects.shape[1] != 1):
         return None

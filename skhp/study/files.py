@@ -37,16 +37,15 @@ def check_directory(
 ) -> None:
     """Raise an OutputError if the files of a study could not be written; nothing is created.
 
-    The files must take the place of none of the files in `reads`, and of none of an earlier study
-    without `overwrite`.
+    They must not replace a file in `reads`, or without `overwrite` a file of an earlier study.
     """
-    with paths_that_can_be(directory):
+    with path_errors_as_output_errors(directory):
         _check_directory(directory, reads, overwrite)
 
 
 @contextmanager
-def paths_that_can_be(path: Path) -> Iterator[None]:
-    """Turn an error of the system about a path, such as too long a name, into an OutputError."""
+def path_errors_as_output_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the system about a path, such as a long name, into an OutputError."""
     try:
         yield
     except OutputError:
@@ -72,7 +71,7 @@ def _check_directory(
         refuse_what_is_read(path, reads)
     if directory.is_symlink() and not directory.exists():
         raise OutputError(
-            f"{str(directory)!r} is a link to what does not exist: mend it, or choose another "
+            f"{str(directory)!r} is a link whose target does not exist: mend it, or choose another "
             "--out."
         )
     existing = _nearest_existing(directory)
@@ -83,7 +82,7 @@ def _check_directory(
     if earlier and not overwrite:
         raise OutputError(
             f"{str(directory)!r} holds {', '.join(earlier)} of an earlier run: choose another "
-            "--out, or add --overwrite to replace what it has left."
+            "--out, or add --overwrite to replace these files."
         )
     check_writable(existing)
 
@@ -91,12 +90,12 @@ def _check_directory(
 def refuse_what_is_read(
     path: Path, reads: Sequence[str | os.PathLike[str] | None], what: str = "a file"
 ) -> None:
-    """Raise an OutputError if a path is that of a file that is read, or of the journal."""
+    """Raise an OutputError if a path is that of an input or of the journal."""
     for other in reads:
         if other is not None and path.resolve() == Path(other).resolve():
             raise OutputError(
-                f"{str(path)!r} is read, or is the journal, and {what} would take its place: "
-                "choose another --out."
+                f"{str(path)!r} is an input or the journal, and {what} would replace it: choose "
+                "another --out."
             )
 
 
@@ -114,13 +113,13 @@ def write_files(
 ) -> tuple[Path, ...]:
     """Write the fitted pipeline, the search results, the training curves and the report.
 
-    The files are written aside and moved in place when all are complete; without matplotlib there
-    are no curves. Other files in the directory are left alone. Without `overwrite`, the files of an
-    earlier study stay, and the new ones go to the first of `directory`-2, `directory`-3 and so on
-    that is free. An OutputError says that the system refuses.
+    The files are written to a temporary folder and move to `directory` when all are complete;
+    without matplotlib there are no curves. Other files in `directory` are left alone. Without
+    `overwrite`, the files of an earlier study stay, and the new ones go to the first free one of
+    `directory`-2, `directory`-3 and so on. If the system refuses, an OutputError is raised.
     """
     if not overwrite and _earlier_files(directory):
-        # Another run has ended while this one trained; what was found is not thrown away.
+        # Another run has ended while this one trained; neither run loses its files.
         directory = first_free(directory)
     try:
         with _written_aside(directory) as aside:
@@ -128,7 +127,7 @@ def write_files(
             pd.DataFrame(study.search.cv_results_).to_csv(aside / SEARCH_RESULTS, index=False)
             draw_curves(study.repeats, aside / CURVES)
             if report is not None:
-                # The name of the table may be in another encoding than the system's.
+                # The name of the table may hold bytes that are not text in the system's encoding.
                 (aside / REPORT).write_text(report, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise OutputError(
@@ -139,7 +138,7 @@ def write_files(
 
 
 def render_files(paths: Sequence[Path]) -> str:
-    """Where the files of a study are, and how to get curves where there are none."""
+    """Sentences on where the files of a study are, and on how to get missing curves."""
     parts = [f"In {paths[0].parent}: {', '.join(path.name for path in paths)}."]
     if CURVES not in [path.name for path in paths]:
         parts.append(
@@ -150,7 +149,7 @@ def render_files(paths: Sequence[Path]) -> str:
 
 
 def first_free(path: Path) -> Path:
-    """The first of name-2, name-3 and so on that does not exist beside a path."""
+    """The first of name-2, name-3 and so on that does not exist in the folder of a path."""
     path = path if path.name else path.absolute()
     others = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(2))
     return next(other for other in others if not os.path.lexists(other))
@@ -158,7 +157,7 @@ def first_free(path: Path) -> Path:
 
 @contextmanager
 def _written_aside(directory: Path) -> Iterator[Path]:
-    """A new directory on the disk of another one, whose files move there at the end."""
+    """A temporary folder, on the disk of `directory`, whose files move there at the end."""
     aside = _nearest_existing(directory) / f".skhp-{uuid.uuid4().hex}"
     aside.mkdir()
     try:
@@ -184,7 +183,7 @@ def _move(aside: Path, directory: Path) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let Ctrl-C do nothing while files that belong together are moved."""
+    """Ignore Ctrl-C while files that belong together are moved."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -212,15 +211,14 @@ def check_page(
 ) -> None:
     """Raise a StudyError if the page could not be drawn or written; nothing is created.
 
-    The page must take the place of none of the files in `reads`, and of no other file without
-    `overwrite`.
+    It must not replace a file in `reads`, or without `overwrite` any other file.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise SettingsError(
             "the pictures of a page are drawn by matplotlib, which is not installed: "
             "pip install matplotlib, or use skhp tune, which prints its report."
         )
-    with paths_that_can_be(path):
+    with path_errors_as_output_errors(path):
         _check_paths(path, reads, overwrite)
 
 
@@ -248,26 +246,26 @@ def _check_paths(
         refuse_what_is_read(file, reads, what)
         if os.path.lexists(file) and not overwrite:
             raise OutputError(
-                f"{str(file)!r} exists, perhaps of an earlier run: choose another --out, or add "
+                f"{str(file)!r} exists, perhaps from an earlier run: choose another --out, or add "
                 "--overwrite to replace it."
             )
 
 
 def pipeline_path(page: Path) -> Path:
-    """The path of the fitted pipeline: beside the page, by its name."""
+    """The path of the fitted pipeline: that of the page, but with the ending .joblib."""
     return page.with_suffix(".joblib")
 
 
 def write_page(study: Study, path: Path, overwrite: bool = False) -> Path:
-    """Write the report of the search, judged by the test rows, and the pipeline; the page's path.
+    """Write the page, with scores on the test rows, and the pipeline; return the page's path.
 
-    Without `overwrite`, a page that is there by now stays, and the new one goes to the first of
-    name-2, name-3 and so on that is free. An OutputError says that the system refuses.
+    Without `overwrite`, a page that exists by now stays, and the new one goes to the first free one
+    of name-2, name-3 and so on. If the system refuses, an OutputError is raised.
     """
     while not overwrite and any(map(os.path.lexists, (path, pipeline_path(path)))):
-        # Another run has made it while this one trained; what was found is not thrown away.
+        # Another run has written it while this one trained; neither run loses its page.
         path = first_free(path)
-    # A copy, as the search of a study has refitted nothing; the repeats fitted the pipeline.
+    # The search refitted nothing; a copy of it gets the pipeline that the repeats fitted.
     search: Any = copy.copy(study.search)
     search.best_estimator_ = study.pipeline
     y_test = study.table.target.labels[study.split.y_test]

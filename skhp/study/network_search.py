@@ -28,7 +28,7 @@ NetworkSearch = (
     GridSearchCV | RandomizedSearchCV | HalvingGridSearchCV | BayesSearchCV | TPESearchCV
 )
 
-# The ranges from which a search draws; the grid spans the same.
+# The ranges from which a search draws; the grid spans the same ranges.
 LEARNING_RATE_RANGE = (1e-5, 1e-1)
 BATCH_SIZE_RANGE = (10, 60)
 
@@ -36,8 +36,8 @@ LEARNING_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 # Multiples of 10, so that networks of several sizes can share a program.
 BATCH_SIZES = (10, 20, 40, 60)
 
-# The searches whose number of candidates is a choice. Searches that learn from scores begin with
-# draws at random, and need some rounds of 8 after these.
+# The searches whose number of candidates can be set. Searches that learn from scores begin with
+# random draws, and need several rounds of 8 after these.
 DEFAULT_CANDIDATES = {"random": 10, "bayes": 32, "tpe": 32}
 
 HALVING_FACTOR = 3
@@ -63,8 +63,8 @@ def search_network(
     "grid" is every pair of `LEARNING_RATES` and `BATCH_SIZES`. "halving" trains the same pairs for
     few epochs, the best third of them for three times as many, and so on up to the `epochs` of the
     network; with few rows in place of few epochs, a fold might miss the rare class. The other
-    searches draw the logarithm of the learning rate: "random" with any batch size in the range,
-    "bayes" and "tpe" with one of `BATCH_SIZES`, in rounds of 8 that learn from the scores before.
+    searches draw the learning rate log-uniformly: "random" with any batch size in the range,
+    "bayes" and "tpe" with one of `BATCH_SIZES`, in rounds of 8 that learn from earlier scores.
 
     A `journal` that cannot be used is refused before any training. `on_candidates` gets the number
     of candidates that are done, and their highest mean score, whenever a fit is scored.
@@ -86,8 +86,8 @@ def search_network(
     }
     n_candidates = DEFAULT_CANDIDATES.get(kind) if n_candidates is None else n_candidates
     search = _searcher(pipeline, kind, n_candidates, seed, settings).observed_by(count)
-    # The backend is named, so that no outer context sends networks which cannot join a population
-    # to other processes, where nobody would count them.
+    # An outer context could send networks that cannot join a population to other processes, where
+    # they would not be counted; so the backend is set here.
     with undefined_scores_are_zero(), joblib.parallel_config(backend="sequential", n_jobs=None):
         return search.fit(X, y)
 
@@ -99,7 +99,7 @@ def count_candidates(kind: SearchKind, n_candidates: int | None = None, epochs: 
     n_pairs = len(LEARNING_RATES) * len(BATCH_SIZES)
     if kind == "grid":
         return n_pairs
-    # scikit-learn's own count is known only when the search is over.
+    # scikit-learn's own count is known only after the search.
     needed = math.floor(math.log(n_pairs, HALVING_FACTOR))
     fewest = max(1, epochs // HALVING_FACTOR**needed)
     possible = math.floor(math.log(epochs // fewest, HALVING_FACTOR))
@@ -140,8 +140,8 @@ def _searcher(
         low, high = BATCH_SIZE_RANGE
         draws = {rate: loguniform(*LEARNING_RATE_RANGE), size: randint(low, high + 1)}
         return RandomizedSearchCV(pipeline, draws, **settings)
-    # Measured on the digits: with the whole range of batch sizes, each round compiles programs of
-    # its own, which takes twice the time and scores no better.
+    # With the whole range of batch sizes, each round compiles programs of its own: on the digits,
+    # this took twice the time and scored no better.
     space = {rate: (*LEARNING_RATE_RANGE, "log-uniform"), size: list(BATCH_SIZES)}
     searcher = BayesSearchCV if kind == "bayes" else TPESearchCV
     return searcher(pipeline, space, **settings)
@@ -150,8 +150,8 @@ def _searcher(
 class CandidateCount(SearchObserver):
     """Tells how many candidates are done, and their highest mean score, None before there is one.
 
-    Within a round of candidates, the scores of single fits count, those from a journal too; at the
-    end of a round, the results of the search count.
+    Within a round, it counts the scores of single fits, those from a journal included; at the end
+    of a round, it reads the results of the search.
     """
 
     def __init__(self, n_folds: int, tell: Callable[[int, float | None], None]) -> None:
@@ -162,20 +162,20 @@ class CandidateCount(SearchObserver):
         self._scores: list[list[float]] = []
 
     def round_begins(self, candidates: Candidates, more_results: Mapping[str, Any]) -> None:
-        """None of the candidates of the round is done yet."""
+        """Begin to count the candidates of a round."""
         self._scores = [[] for _ in candidates]
         self._tell_of_round()
 
     def fit_finished(
         self, keywords: Mapping[str, Any], result: Mapping[str, Any], rung_scores: Sequence[float]
     ) -> None:
-        """A fit of one of the candidates is done."""
+        """Count a finished fit."""
         number, _ = keywords["candidate_progress"]
         self._scores[number].append(float(result["test_scores"]))
         self._tell_of_round()
 
     def round_ends(self, results: Mapping[str, Any]) -> None:
-        """All candidates of the round are done."""
+        """Count all candidates of the round as done."""
         means = np.asarray(results["mean_test_score"], float)
         self._done, self._scores = len(means), []
         self._best = float(np.nanmax(means)) if np.isfinite(means).any() else None

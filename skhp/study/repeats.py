@@ -17,7 +17,7 @@ from skhp.comparison.dummy import Always
 from skhp.comparison.scores import Scorer, Scores, score_classifier
 from skhp.population.joint_fits import fit_together
 
-# Each seed holds out other rows, so that each network has a copy of the table in memory.
+# Each seed holds out other rows, so each network has a copy of the table in memory.
 _MOST_TOGETHER = 50
 _MOST_CELLS_TOGETHER = 50_000_000
 
@@ -53,12 +53,12 @@ def train_repeats(
     seeds: Sequence[int],
     after_repeat: Callable[[], None] | None = None,
 ) -> tuple[tuple[Repeat, ...], Pipeline]:
-    """Fit copies of a pipeline, each with a seed of its own, and return also the first fitted copy.
+    """Fit a copy of a pipeline with each seed; the copy with the first seed is returned, too.
 
-    The networks train together, where they can join a population; large tables in several turns.
-    `after_repeat` is called when a repeat is scored.
+    The networks train together where they can join a population, with large tables in several
+    turns. `after_repeat` is called when a repeat is scored.
     """
-    of_first_seed: list[Pipeline] = []
+    with_first_seed: list[Pipeline] = []
 
     def with_seed(seed: int) -> Pipeline:
         return clone(pipeline).set_params(**{f"{pipeline.steps[-1][0]}__random_state": seed})
@@ -69,7 +69,7 @@ def train_repeats(
         seed, network = trained[-1].random_state, trained[-1]
         scores = score_classifier(trained, split.X_test, split.y_test, rare, scorer)
         if seed == seeds[0]:
-            of_first_seed.append(trained)
+            with_first_seed.append(trained)
         if after_repeat is not None:
             after_repeat()
         return Repeat(seed, scores, network.history_, network.best_epoch_)
@@ -81,7 +81,7 @@ def train_repeats(
         repeats += fit_together(
             ((with_seed(seed), split.X_train, split.y_train) for seed in turn), on_fitted=score
         )
-    return tuple(repeats), of_first_seed[0]
+    return tuple(repeats), with_first_seed[0]
 
 
 def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None]:
@@ -91,28 +91,28 @@ def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None]:
 
 
 def dummy_test_scores(split: Split, rare: Any, scorer: Scorer) -> Scores:
-    """The scores of always saying the rare class, on the test rows of one split.
+    """The scores on the test rows of a dummy that always predicts the rare class.
 
-    A constant answer of another class has neither precision nor recall of the rare class. The mean
-    F1 and the score of the scorer are those of the best constant answer.
+    Other constant answers have neither precision nor recall of the rare class. `f1_macro` and
+    `score` are those of the best constant answer.
     """
-    of_rare, of_prior = (
+    always_rare, most_frequent = (
         score_classifier(
             dummy.fit(split.X_train, split.y_train), split.X_test, split.y_test, rare, scorer
         )
         for dummy in (Always(constant=rare), DummyClassifier(strategy="prior"))
     )
     return replace(
-        of_rare,
-        f1_macro=max(of_rare.f1_macro, of_prior.f1_macro),
-        score=max(of_rare.score, of_prior.score),
+        always_rare,
+        f1_macro=max(always_rare.f1_macro, most_frequent.f1_macro),
+        score=max(always_rare.score, most_frequent.score),
     )
 
 
 def draw_curves(repeats: Sequence[Repeat], path: Path) -> bool:
-    """Save the loss of each epoch as PNG; False if matplotlib is not installed.
+    """Save the loss of each epoch as PNG, the first repeat strong, the others thin.
 
-    The first repeat has strong lines, the others have thin ones.
+    False if matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure

@@ -48,12 +48,12 @@ _LARGEST_SEED = 2**32 - 1
 
 @dataclass(frozen=True)
 class Settings:
-    """How a study is done; a SettingsError says what is out of range.
+    """How a study is done; a value out of range raises a SettingsError.
 
-    `scoring` is one of `SCORINGS`; `folds` are fewer where the rare class has fewer training rows.
-    `repeats` are trainings of the winner with the seeds `seed`, `seed` + 1, and so on;
-    `verdict_repeats` are repeats of five folds of the whole table. `time_budget` is in seconds, and
-    ends the search of the network. `journal` keeps each finished fit of that search.
+    `scoring` is one of `SCORINGS`; there are fewer `folds` if the rare class has fewer training
+    rows. `repeats` counts trainings of the winner, with the seeds `seed`, `seed` + 1, and so on;
+    `verdict_repeats` counts repeats of five folds of the whole table. After `time_budget` seconds
+    the search of the network ends. `journal` keeps each finished fit of that search.
     """
 
     search: SearchKind = "grid"
@@ -85,7 +85,7 @@ class Settings:
         self._check_search()
         if not 0 <= self.seed <= _LARGEST_SEED - self.repeats:
             raise SettingsError(
-                f"seed is {self.seed}: it must be 0 or more, and below 2**32 less the repeats."
+                f"seed is {self.seed}: it must be 0 or more, and below 2**32 minus the repeats."
             )
 
     def _check_search(self) -> None:
@@ -94,7 +94,7 @@ class Settings:
         if self.candidates is not None and self.search not in DEFAULT_CANDIDATES:
             raise SettingsError(
                 f"candidates is {self.candidates}, but the candidates of a {self.search} search "
-                "are given: leave --candidates out, or add --search random, bayes or tpe."
+                "are fixed: leave --candidates out, or add --search random, bayes or tpe."
             )
         if self.time_budget is not None and not 0 < self.time_budget < math.inf:
             raise SettingsError(
@@ -111,11 +111,11 @@ class Settings:
 class Study:
     """What a study found.
 
-    `scoring` is the scorer that both searches used; `n_candidates` is the number of candidates that
-    the search would try if nothing ended it early, a candidate once for each iteration of a halving
-    search. All `Scores` are those on the test rows. `comparison` compares both models, with the
-    settings that were found, on splits of the whole table. `pipeline` is the network of the first
-    repeat, and predicts labels.
+    `scoring` is the scorer that both searches used. `n_candidates` is the number of candidates that
+    the search tries unless it ends early; a halving search counts a candidate in each iteration.
+    All `Scores` are on the test rows. `comparison` compares both models, with the settings that
+    were found, on splits of the whole table. `pipeline` ends in the network of the first repeat,
+    and predicts labels.
     """
 
     table: Table
@@ -148,13 +148,13 @@ def run_study(
     ``train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)``.
 
     One split does not tell a gain from luck. Therefore both models, with the settings that were
-    found, are then compared over repeated splits of the whole table, as `skhp.compare` does it. The
-    settings were found on some of these rows, which flatters both.
+    found, are then compared over repeated splits of the whole table, as `skhp.compare` does. The
+    settings were found on some of these rows, which flatters both models.
 
-    `network` is a classifier with the parameters `learning_rate`, `batch_size` and `random_state`,
-    for a halving search `epochs` and, once fitted, ``history_`` and ``best_epoch_``; None is
-    ``KerasMLPClassifier()``. A JournalError says that the journal cannot be used, before any
-    training.
+    `network` is a classifier with the parameters `learning_rate`, `batch_size` and `random_state`
+    (for a halving search also `epochs`) and the fitted attributes ``history_`` and ``best_epoch_``;
+    None means ``KerasMLPClassifier()``. A journal that cannot be used raises a JournalError before
+    any training.
     """
     begin = time.monotonic()
     settings = Settings() if settings is None else settings

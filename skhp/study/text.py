@@ -21,7 +21,7 @@ _SHOWN_CLASSES = 10
 
 
 def render_report(study: Study) -> str:
-    """What was compared, the scores of both on the test rows, and the verdict, in 80 columns."""
+    """The settings, the scores of both models on the test rows, and the verdict."""
     rare = repr(study.table.target.rare_label)
     n_rare_test = int((study.split.y_test == study.table.target.rare_code).sum())
     return as_text(
@@ -47,7 +47,7 @@ def render_report(study: Study) -> str:
 
 
 def verdicts(study: Study) -> list[str]:
-    """The verdicts of `skhp.compare` by the score that both were tuned by, and by F1."""
+    """The verdicts by the score that both models were tuned by, and by F1."""
     metrics = dict.fromkeys((study.comparison.metrics[0], "f1"))
     return [study.comparison.verdict("network", metric) for metric in metrics]
 
@@ -169,14 +169,14 @@ def _missing_sentence(table: Table) -> str:
     rest = imputations[_SHOWN_COLUMNS:]
     if rest:
         columns.append(
-            f"{sum(imputation.n_missing for imputation in rest)} in {len(rest)} more columns alike"
+            f"{sum(imputation.n_missing for imputation in rest)} in {len(rest)} more columns"
         )
     total = sum(imputation.n_missing for imputation in imputations)
     return f"{total} cells were imputed: {', '.join(columns)}."
 
 
 class ScoreOnTestRows(NamedTuple):
-    """A score on the test rows as a reader knows it; a single repeat has NaN as deviation."""
+    """A score on the test rows, losses positive; the deviation of a single repeat is NaN."""
 
     title: str
     field: str
@@ -271,7 +271,7 @@ def on_the_test_rows(study: Study) -> ReportAddition:
             f"Scores on {len(study.split.y_test)} test rows of {study.table.name}, which neither "
             "the network nor the logistic regression (with lasso, tuned on the same folds) has "
             f"seen. Precision, recall and F1 are those of class {target.rare_label!r} of "
-            f"{target.name!r}, of which they hold {n_rare}. The winner was trained {trained}; the "
+            f"{target.name!r} ({n_rare} of these rows). The winner was trained {trained}; the "
             "pictures show the first of these trainings.",
             dummy_sentence(study),
             *(f"Look at the table: {note}" for note in study.table.notes),

@@ -25,7 +25,7 @@ _PADDED = re.compile(r"[+-]?0\d", re.ASCII)
 _TRUTH = {"true": True, "false": False}
 _QUOTES = {"'": "'", '"': '"', "`": "`", "\u2018": "\u2019", "\u201c": "\u201d"}
 
-# What pandas takes for missing. Among numbers and truth values nothing else can be meant.
+# What pandas takes for missing. Among numbers and truth values these texts mean nothing else.
 _MISSING = {
     *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
     *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
@@ -33,14 +33,14 @@ _MISSING = {
 _LOOKS_MISSING = {text.casefold() for text in _MISSING}
 _LOOKS_MISSING |= {"", "?", "-", "--", ".", "missing", "nil"}
 
-# Ways to write a number that are not read, as they could mean two things.
+# Ways to write a number that are refused, because they could mean two things.
 _THOUSANDS = re.compile(r"(?<=\d)[\s,.'\u2019_](?=\d{3}(?!\d))")
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]+")
 _UNITS = "$\u20ac\u00a3\u00a5% \u00a0"
 
 _MOST_DIGITS = 300
 _SHOWN_DIGITS = 40
-# Beyond it, a float does not hold each whole number.
+# A float cannot hold every whole number beyond this one.
 MOST_WHOLE = 2**53
 
 
@@ -104,9 +104,9 @@ def are_missing(column: pd.Series, missing: Collection[str]) -> pd.Series:
 
 
 def as_labels(column: pd.Series) -> pd.Series:
-    """Text, or numbers or truth values where each of these is written in one way only.
+    """Labels as numbers or truth values if each is written in one way only, otherwise as text.
 
-    So labels that differ in the file stay different, and ``007`` stays as it is.
+    So labels that differ in the file stay different, and ``007`` stays text.
     """
     if types.infer_dtype(column.dropna()) != "string":
         return column
@@ -127,7 +127,7 @@ def as_labels(column: pd.Series) -> pd.Series:
 
 
 def as_measured_or_text(column: pd.Series) -> pd.Series:
-    """Numbers or truth values where all cells are such, or mean a missing one; otherwise text.
+    """A column as numbers or truth values if all its cells are these or missing, otherwise as text.
 
     Numbers with leading zeros are codes and stay text.
     """
@@ -143,12 +143,12 @@ def as_measured_or_text(column: pd.Series) -> pd.Series:
         return column
     if all(map(_is_number_or_infinite, distinct)):
         return _replaced(column, {text: _value(text) for text in distinct})
-    # What spoils a column of numbers is another text than "NA".
+    # "NA" is a missing cell among numbers, so an error has to name another text.
     return known.reindex(column.index) if are_meant_as_numbers(known) else column
 
 
 def are_meant_as_numbers(cells: pd.Series) -> bool:
-    """Whether most of the texts are numbers, in whatever way these are written."""
+    """Whether most of the texts are numbers, whatever their notation."""
     meant = [text for text in cells.unique() if is_meant_as_number(text)]
     return bool(2 * cells.isin(meant).sum() > len(cells))
 
@@ -174,7 +174,7 @@ def as_numbers(
 def refuse_lost_digits(
     column: pd.Series, name: str, place_of_row: Callable[[int], str] = "row {}".format
 ) -> None:
-    """Raise a TableError for a whole number that is another one as a float."""
+    """Raise a TableError for a whole number that changes when it becomes a float."""
     if types.is_float_dtype(column.dtype):
         return
     for text in column.dropna().unique():
@@ -190,7 +190,7 @@ def refuse_lost_digits(
 
 def _loses_digits(value: object) -> bool:
     text = str(value).strip()
-    # To turn so long a text into an int would take long, and a float does not hold it.
+    # Python takes long to read such an int, and a float cannot hold it.
     return _WHOLE.fullmatch(text) is not None and (
         len(text) > _MOST_DIGITS or int(float(text)) != int(text)
     )
@@ -250,7 +250,7 @@ def spelling_key(text: str, *, numbers: bool = True) -> object:
 
 
 def spellings_of_one_label(labels: Iterable[object], *, numbers: bool = True) -> list[list[str]]:
-    """Groups of two texts or more with the same key, each in the order of the alphabet."""
+    """Groups of two or more texts with the same key, each group sorted."""
     groups: dict[object, list[str]] = {}
     for label in labels:
         if isinstance(label, str):
@@ -259,13 +259,13 @@ def spellings_of_one_label(labels: Iterable[object], *, numbers: bool = True) ->
 
 
 def main_spelling(group: Iterable[str], counts: Mapping[str, int] | pd.Series) -> str:
-    """The most frequent spelling, of several the shortest, without blanks and quotes around it."""
+    """The most frequent spelling, the shortest of equals, without blanks and quotes around it."""
     most = max(sorted(group), key=lambda text: (int(counts[text]), -len(text)))
     return without_quotes(unicodedata.normalize("NFC", most))
 
 
 def describe_spellings(groups: list[list[str]], counts: Mapping[str, int] | pd.Series) -> str:
-    """The spellings with the number of their rows, as words of a message."""
+    """Words for the spellings of each group and their numbers of rows."""
     described = []
     for group in groups[:_SHOWN_GROUPS]:
         texts = [_shown(text) for text in group[:_SHOWN_SPELLINGS]]

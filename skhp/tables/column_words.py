@@ -31,7 +31,7 @@ from skhp.tables.columns import are_codes
 
 _SHOWN_COLUMNS = 8
 _TRUTH = {"true", "false"}
-_OF_COLUMNS = ("drop", "categories", "numbers", "merge_labels", "keep_labels")
+_FIELDS_OF_NAMES = ("drop", "categories", "numbers", "merge_labels", "keep_labels")
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class ColumnWords:
     categories: tuple[str, ...] = ()  # columns of categories, whatever their cells look like
     numbers: tuple[str, ...] = ()  # columns of numbers, such as 007
     missing: tuple[str, ...] = ()  # texts that mean a missing value; numbers in any notation
-    merge_labels: tuple[str, ...] = ()  # columns whose alike labels get the most frequent spelling
-    keep_labels: tuple[str, ...] = ()  # columns whose labels differ, however alike they are
+    merge_labels: tuple[str, ...] = ()  # columns where labels that look alike get one spelling
+    keep_labels: tuple[str, ...] = ()  # columns whose labels differ, even if they look alike
 
     @classmethod
     def given(cls, target: str | None, **names: str | Sequence[str]) -> Self:
@@ -54,10 +54,10 @@ class ColumnWords:
         return cls(target, **several)
 
     def of_columns(self, columns: Sequence[str], table: str) -> ColumnWords:
-        """The same with the names as they stand in the table; a TableError if they do not fit."""
+        """A copy with the names as the table spells them; an unknown name is a TableError."""
         found = {
             field: tuple(_find_column(name, columns, table) for name in getattr(self, field))
-            for field in _OF_COLUMNS
+            for field in _FIELDS_OF_NAMES
         }
         target = None if self.target is None else _find_column(self.target, columns, table)
         if target in found["drop"]:
@@ -85,7 +85,7 @@ def typed_input(
     else:
         typed = as_measured_or_text(column) if is_text else column
     are_numbers = types.is_numeric_dtype(typed) and not types.is_bool_dtype(typed)
-    # numpy cannot compare a float16 to so large a number.
+    # A plain float, because numpy cannot compare a float16 to a number as large as MOST_WHOLE.
     if are_numbers and float(typed.abs().max()) >= MOST_WHOLE:
         refuse_lost_digits(column, name, place_of_row)
     return typed
@@ -94,10 +94,10 @@ def typed_input(
 def merge_spellings(
     labels: pd.Series, inputs: pd.DataFrame, categories: Collection[str], words: ColumnWords
 ) -> tuple[pd.Series, pd.DataFrame, tuple[str, ...]]:
-    """Labels and inputs with the spellings of one label merged where the user says so.
+    """Labels and inputs after the merging of spellings, and the names of the merged inputs.
 
-    The names of the inputs in which spellings were merged come with them. Spellings of one label in
-    a column of which the user says nothing are a TableError.
+    Spellings of one label are merged where the user says so. In a column about which the user says
+    nothing, they are a TableError.
     """
     problems, merged = [], []
     labels = _without_quotes(labels)
@@ -157,8 +157,8 @@ def code_notes(
         padded = [text for text in _texts(inputs[name]) if is_padded(text)]
         if padded and name not in words.categories:
             yield (
-                f"column {name!r} is codes, so categories, for {padded[0]!r} begins with a zero: "
-                f"if they are numbers all the same, add --numbers {name!r}."
+                f"column {name!r} is taken for codes, so for categories, since {padded[0]!r} "
+                f"begins with a zero: if it holds numbers, add --numbers {name!r}."
             )
 
 
@@ -189,7 +189,7 @@ def _merge(column: pd.Series, groups: list[list[str]]) -> pd.Series:
 def _without_quotes(labels: pd.Series) -> pd.Series:
     distinct = _texts(labels)
     bare = {text: without_quotes(text) for text in distinct}
-    # Some files quote labels with a blank in them. Blanks alone are not quotes, and stay.
+    # Some files quote labels that hold a blank. Blanks around a label without quotes stay.
     quoted = {text: label for text, label in bare.items() if text.strip() != label}
     if len({quoted.get(text, text).strip() for text in distinct}) < len(distinct):
         return labels
@@ -213,7 +213,7 @@ def _missing_among_numbers(labels: pd.Series) -> list[str]:
 
 
 def _find_column(name: str, columns: Sequence[str], table: str) -> str:
-    """The column of a name; blanks and quotes may differ where only one column fits."""
+    """The column that a name means; blanks and quotes may differ if only one column fits."""
     if name in columns:
         return name
     alike = [column for column in columns if _bare(column) == _bare(name)]
@@ -221,7 +221,7 @@ def _find_column(name: str, columns: Sequence[str], table: str) -> str:
         return alike[0]
     if alike:
         raise TableError(
-            f"{name!r} may be each of the columns {', '.join(map(repr, alike))} of {table}: give "
+            f"{name!r} may be any of the columns {', '.join(map(repr, alike))} of {table}: give "
             "the name with its blanks and quotes."
         )
     # nearest_name tells capitals from small letters; a user does not.

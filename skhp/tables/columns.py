@@ -31,14 +31,14 @@ def sort_columns(
     categories: Collection[str] = (),
     place_of_row: Callable[[int], str] = "row {}".format,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the columns of numbers and of those of categories.
+    """Names of the columns of numbers, and names of the columns of categories.
 
-    Truth values are categories, and so is text whose values come back: at least twice each on
-    average. Text of which more than half is meant as numbers is a spoiled column of
-    numbers, unless all of it is numbers and some have leading zeros: these are codes.
+    Truth values are categories, and so is text whose values occur at least twice each on average.
+    Text of which more than half is meant as numbers is a spoiled column of numbers, unless all
+    cells are numbers and some have leading zeros: these are codes.
 
     A column is refused if it holds no value, text that is neither numbers nor categories, numbers
-    that float32 does not hold, or values of another type, such as dates.
+    that float32 cannot hold, or values of another type, such as dates.
     """
     numbers, sorted_categories = [], []
     for name, column in inputs.items():
@@ -57,35 +57,35 @@ def sort_columns(
 
 
 def _is_category(
-    name: object, cells: pd.Series, is_said_to_be: bool, place_of_row: Callable[[int], str]
+    name: object, cells: pd.Series, user_says_so: bool, place_of_row: Callable[[int], str]
 ) -> bool:
     kind = types.infer_dtype(cells)
     if kind in ("boolean", "categorical"):
         return True
     if kind in ("integer", "floating", "mixed-integer-float"):
-        return is_said_to_be
+        return user_says_so
     if kind != "string":
         raise TableError(
             f"column {name!r} holds {describe_type(cells, place_of_row)}, neither numbers nor "
             f"text: turn it into one of them, or leave it out with --drop {name!r}."
         )
-    if not is_said_to_be:
-        # Numbers with leading zeros are codes, if nothing else is among them.
+    if not user_says_so:
+        # A column of numbers only, some with leading zeros, holds codes.
         if not are_codes(cells):
             _refuse_spoiled_numbers(name, cells, place_of_row)
             _refuse_dates(name, cells, place_of_row)
-        _refuse_text_that_is_no_category(name, cells)
+        _refuse_text_that_rarely_repeats(name, cells)
     return True
 
 
 def are_codes(cells: pd.Series) -> bool:
-    """Whether all texts are numbers, and one of them at least has a leading zero."""
+    """Whether all texts are numbers, and at least one of them has a leading zero."""
     distinct = cells.unique()
     return all(map(is_number, distinct)) and any(map(is_padded, distinct))
 
 
 def describe_type(cells: pd.Series, place_of_row: Callable[[int], str] = "row {}".format) -> str:
-    """What cells that are neither numbers, text nor truth values are, as words of a message."""
+    """Words for the type of cells that are neither numbers, text nor truth values."""
     if types.is_datetime64_any_dtype(cells.dtype) or types.infer_dtype(cells).startswith("date"):
         return f"dates (its type is {cells.dtype})"
     kinds = {type(value): row for row, value in reversed(list(cells.items()))}
@@ -114,7 +114,7 @@ def _refuse_spoiled_numbers(
     if not are_meant_as_numbers(cells):
         return
     spoiled = [text for text in cells.unique() if not is_number(text)]
-    # A Parquet file may hold numbers as text, none of them spoiled.
+    # The first row, if none is spoiled: a Parquet file may hold plain numbers as text.
     row = cells.index[int(np.argmax(cells.isin(spoiled).to_numpy()))]
     text, place = cells[row], f"{place_of_row(row)} holds the text {cells[row]!r}"
     if spoiled:
@@ -141,17 +141,16 @@ def _refuse_dates(name: object, cells: pd.Series, place_of_row: Callable[[int], 
         )
 
 
-def _refuse_text_that_is_no_category(name: object, cells: pd.Series) -> None:
+def _refuse_text_that_rarely_repeats(name: object, cells: pd.Series) -> None:
     distinct = cells.nunique()
     if 2 * distinct <= len(cells):
         return
     if are_codes(cells):
         padded = next(text for text in cells if is_padded(text))
         raise TableError(
-            f"column {name!r} holds {distinct} different codes in {len(cells)} rows, for "
+            f"column {name!r} holds {distinct} different codes in {len(cells)} rows, since "
             f"{padded!r} begins with a zero: leave it out with --drop {name!r}; if they are "
-            f"numbers all the same, add --numbers {name!r}; if they are categories, add "
-            f"--categories {name!r}."
+            f"numbers, add --numbers {name!r}; if they are categories, add --categories {name!r}."
         )
     raise TableError(
         f"column {name!r} holds {distinct} different texts in {len(cells)} rows, which looks "
@@ -181,7 +180,7 @@ def _refuse_beyond_float32(
 def _refuse_sentinel(
     name: object, cells: pd.Series, numbers: np.ndarray, place_of_row: Callable[[int], str]
 ) -> None:
-    # Where the rows that scale a column do not hold such a number, it leaves the range of float32.
+    # If the rows that a scaler learns from do not hold this number, it is scaled beyond float32.
     distances = np.abs(numbers - np.median(numbers))
     usual = numbers[distances <= np.quantile(distances, 0.75)]
     deviation = usual.std()
@@ -189,6 +188,6 @@ def _refuse_sentinel(
     if deviation > 0 and distances[far] / deviation > _LARGEST:
         raise TableError(
             f"column {name!r} holds {numbers[far]:g} in {place_of_row(cells.index[far])}, which is "
-            f"beyond what a network computes with when it is scaled as the other rows are, whose "
-            f"standard deviation is {deviation:.2g}: put a number there or leave it empty."
+            f"beyond what a network computes with once it is scaled by {deviation:.2g}, the "
+            "standard deviation of the other rows: put a number there or leave it empty."
         )

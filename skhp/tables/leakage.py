@@ -1,7 +1,7 @@
-"""Point out columns that should not be learned from: numbers of rows, and copies of the target.
+"""Point out columns that should not be learned from: row numbers, ids, copies of the target.
 
-Both make scores that new rows do not reach: in a table that was sorted by its target, the number
-of a row tells its class.
+Such columns give scores that new rows do not reach: in a table that was sorted by its target, the
+number of a row tells its class.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from skhp.tables.cell_texts import MOST_WHOLE
 _FEWEST_ROWS = 10
 _FEWEST_IDS = 20
 _CHANCE = 1e-6
-# Numbers with more values than that are measured, and may tell the classes apart by themselves.
+# Numbers with more distinct values are measurements, which may rightly tell the classes apart.
 _FEW_VALUES = 10
-_MOST_STEPS = 0.95
+_SHARE_OF_EQUAL_STEPS = 0.95
 
 
 def leakage_notes(inputs: pd.DataFrame, codes: np.ndarray) -> tuple[str, ...]:
-    """A sentence for each column that numbers the rows, differs in each, or repeats the target."""
+    """A sentence for each column that counts rows, differs in each row, or repeats the target."""
     return tuple(
         f"column {str(name)!r} {fault} --drop {str(name)!r}."
         for name, column in inputs.items()
@@ -35,7 +35,7 @@ def leakage_notes(inputs: pd.DataFrame, codes: np.ndarray) -> tuple[str, ...]:
 def _faults(column: pd.Series, codes: np.ndarray) -> Iterator[str]:
     is_known = column.notna().to_numpy()
     known, classes = column[is_known], codes[is_known]
-    if len(column) >= _FEWEST_ROWS and _is_known_by_class(is_known, codes):
+    if len(column) >= _FEWEST_ROWS and _class_decides_missing(is_known, codes):
         yield (
             "repeats the target, for it has values for some classes only: if it is known only with "
             "the target, leave it out with"
@@ -49,7 +49,7 @@ def _faults(column: pd.Series, codes: np.ndarray) -> Iterator[str]:
     numbers = known.to_numpy(dtype=float) if is_number else None
     if fault := _repeats_target(values, classes, is_number):
         yield f"repeats the target, {fault}: if it is known only with the target, leave it out with"
-    elif numbers is not None and (direction := _counts(numbers, n_distinct)):
+    elif numbers is not None and (direction := _direction_of_count(numbers, n_distinct)):
         yield (
             f"counts {direction} from row to row, as row numbers and times do: if it says nothing "
             "about new rows, leave it out with"
@@ -62,14 +62,14 @@ def _faults(column: pd.Series, codes: np.ndarray) -> Iterator[str]:
         )
 
 
-def _is_known_by_class(is_known: np.ndarray, codes: np.ndarray) -> bool:
-    """Whether it follows from the class, by more than chance, which cells are missing."""
+def _class_decides_missing(is_known: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether the class of a row tells, beyond chance, that its cell is missing."""
     all_rows, known = np.bincount(codes), np.bincount(codes[is_known], minlength=codes.max() + 1)
     if is_known.all() or not is_known.any():
         return False
     if ((known == 0) | (known == all_rows)).all():
         return bool(all_rows.min() > 1)
-    # An example is the number of a body: most of the dead have one, and the survivors have none.
+    # For example, only the dead of a shipwreck have the number of a body.
     (only, *others) = np.flatnonzero(known)
     return not others and bool((all_rows[only] / len(codes)) ** known[only] < _CHANCE)
 
@@ -79,26 +79,26 @@ def _are_whole(numbers: np.ndarray) -> bool:
     return bool((numbers % 1 == 0).all() and np.abs(numbers).max() < MOST_WHOLE)
 
 
-def _counts(numbers: np.ndarray, n_distinct: int) -> str:
-    """The direction in which numbers go on from row to row, if they do."""
+def _direction_of_count(numbers: np.ndarray, n_distinct: int) -> str:
+    """The direction, "up" or "down", in which numbers count from row to row, or an empty text."""
     steps = np.diff(numbers)
-    # Values that come back, such as years of a sorted table, are not a count.
+    # Values that repeat, such as the years of a sorted table, are not a count.
     if 2 * n_distinct < len(numbers):
         return ""
     if (steps >= 0).all():
         return "up"
     if (steps <= 0).all():
         return "down"
-    # A count that begins anew, as where two tables were put together.
+    # A count may begin anew, as where two tables were put together.
     sizes, times = np.unique(steps, return_counts=True)
     most = int(np.argmax(times))
-    if times[most] < _MOST_STEPS * len(steps) or sizes[most] == 0:
+    if times[most] < _SHARE_OF_EQUAL_STEPS * len(steps) or sizes[most] == 0:
         return ""
     return "up" if sizes[most] > 0 else "down"
 
 
 def _repeats_target(values: np.ndarray, classes: np.ndarray, is_number: bool) -> str:
-    """How a column tells the target, if it does by more than chance."""
+    """How a column repeats the target beyond chance, or an empty text."""
     classes = np.unique(classes, return_inverse=True)[1]
     n_distinct, n_classes = int(values.max()) + 1, int(classes.max()) + 1
     if n_distinct < 2 or n_classes < 2 or (is_number and n_distinct > max(_FEW_VALUES, n_classes)):
@@ -106,7 +106,7 @@ def _repeats_target(values: np.ndarray, classes: np.ndarray, is_number: bool) ->
     pairs = np.bincount(values * n_classes + classes, minlength=n_distinct * n_classes)
     counts = pairs.reshape(n_distinct, n_classes)
     occurs = counts > 0
-    # A class of a single row has one value in each column.
+    # A class of a single row has one value in every column, by itself.
     if (occurs.sum(axis=0) == 1).all() and counts.sum(axis=0).min() > 1:
         return "for each class has one value in it"
     if (occurs.sum(axis=1) > 1).any() or (is_number and n_distinct > _FEW_VALUES):

@@ -28,8 +28,8 @@ class Imputation:
 class PlainCategories(TransformerMixin, BaseEstimator):
     """Categories of any type of pandas as plain objects, spelled as they were learned.
 
-    In the columns `merged`, texts that differ only in blanks, case and alike are one category; the
-    texts `missing` mean a missing value.
+    In the columns `merged`, texts that differ only in spelling, such as in blanks or case, are one
+    category; the texts `missing` mean a missing value.
     """
 
     def __init__(self, merged: Sequence[str] = (), missing: Sequence[str] = ()) -> None:
@@ -37,7 +37,7 @@ class PlainCategories(TransformerMixin, BaseEstimator):
         self.missing = missing
 
     def fit(self, categories: pd.DataFrame, y: object = None) -> PlainCategories:
-        """Note how categories are spelled, and which columns hold codes such as 007, or None."""
+        """Learn the spellings, and which columns hold codes such as 007 or the text None."""
         categories = self._plain(categories)
         self.spellings_ = {
             name: {spelling_key(text): text for text in categories[name] if isinstance(text, str)}
@@ -59,7 +59,7 @@ class PlainCategories(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, categories: pd.DataFrame) -> pd.DataFrame:
-        """The same cells; a ValueError where numbers have taken the place of codes."""
+        """The cells as plain objects; a ValueError if a column of codes holds numbers."""
         categories = self._plain(categories)
         for name, code in self.codes_.items():
             numbers = [cell for cell in categories[name].dropna() if not isinstance(cell, str)]
@@ -85,8 +85,8 @@ class PlainCategories(TransformerMixin, BaseEstimator):
         return self.feature_names_in_
 
     def _plain(self, categories: pd.DataFrame) -> pd.DataFrame:
-        # pandas has a text, a truth, a nullable and a categorical type, each with a missing value
-        # of its own, and the same column may be of another one in the next file.
+        # pandas has several types for text, truth values and categories, each with a missing value
+        # of its own, and a column may have another of these types in the next file.
         is_known = categories.notna()
         if self.missing:
             is_known &= ~categories.apply(are_missing, missing=self.missing)
@@ -94,18 +94,18 @@ class PlainCategories(TransformerMixin, BaseEstimator):
 
 
 class PlainNumbers(TransformerMixin, BaseEstimator):
-    """Numbers in which the texts and numbers that mean a missing value are missing."""
+    """Numbers, where NaN replaces the texts and numbers that mean a missing value."""
 
     def __init__(self, missing: Sequence[str] = ()) -> None:
         self.missing = missing
 
     def fit(self, numbers: pd.DataFrame, y: object = None) -> PlainNumbers:
-        """Note the names of the columns."""
+        """Learn the names of the columns."""
         self.feature_names_in_ = np.asarray(numbers.columns, dtype=object)
         return self
 
     def transform(self, numbers: pd.DataFrame) -> pd.DataFrame:
-        """The same numbers; a ValueError where other texts are among them."""
+        """The numbers with NaN for missing values; a ValueError for any other text."""
         return numbers.apply(
             lambda cells: pd.to_numeric(cells.mask(are_missing(cells, self.missing)))
         )
@@ -123,7 +123,7 @@ def make_preparation(
 ) -> ColumnTransformer:
     """Impute and scale numbers, impute and one-hot encode categories.
 
-    A category that was not seen in training is all zeros; further columns are ignored.
+    A category that was not seen in training becomes zeros only; other columns are ignored.
     """
     # keep_empty_features, because a column may be empty in the training rows of a fold.
     for_numbers = make_pipeline(

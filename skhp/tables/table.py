@@ -36,15 +36,15 @@ class Table:
     target: Target
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
-    target_by_default: bool = False  # the last column, as none was named
-    n_rows_without_target: int = 0  # left out
+    target_by_default: bool = False  # no target was named, so it is the last column
+    n_rows_without_target: int = 0  # these rows were left out
     merged: tuple[str, ...] = ()  # columns of categories whose spellings were merged
     missing: tuple[str, ...] = ()  # texts that mean a missing value
     notes: tuple[str, ...] = ()  # sentences on what a user should look at
 
 
 def digits_table() -> Table:
-    """scikit-learn's bundled handwritten digits as "is it an 8?", which 10% are."""
+    """scikit-learn's handwritten digits with the target "is it an 8?", true of 10%."""
     digits = load_digits(as_frame=True)
     is_an_8 = digits.target.eq(8).map({True: "yes", False: "no"})
     target = encode_target(is_an_8, "is it an 8?")
@@ -71,9 +71,9 @@ def read_table(
 ) -> Table:
     """Read a CSV or Parquet file.
 
-    A CSV file is read as text. Its cells become numbers where all of a column are numbers and none
-    has a leading zero, as codes have. Among numbers, texts such as ``NA`` are missing cells, as
-    pandas has it; among texts and classes only an empty cell is.
+    A CSV file is read as text. A column becomes numbers if all its cells are numbers and none has a
+    leading zero, as codes have. Among numbers, texts such as ``NA`` are missing cells, as pandas
+    has it; among texts and classes only an empty cell is missing.
     """
     path = Path(path)
     frame = read_frame(path, header)
@@ -132,7 +132,7 @@ def _taken_apart(
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     frame = frame.reset_index(drop=True)
     if is_text:
-        # pandas' type for text creates a new object whenever a cell is read.
+        # pandas' type for text is slow: it creates a new object whenever a cell is read.
         frame = frame.astype(object)
     require_distinct_names(list(frame.columns), name)
     words = words.of_columns(list(frame.columns), name)

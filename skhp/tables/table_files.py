@@ -1,8 +1,9 @@
 """Read a CSV file as text, or name the line at which it stops being a table.
 
-pandas fills short lines with missing values, renames columns of the same name, takes the first row
-of a file without a header for names and leaves out what follows a NUL byte. So the bytes and the
-number of cells in each line are checked first; the ``csv`` module counts cells as pandas does.
+pandas silently fills short lines with missing values, renames columns of the same name, takes the
+first row of a file without a header for names and leaves out what follows a NUL byte. So the bytes
+and the number of cells in each line are checked first; the ``csv`` module counts cells as pandas
+does.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from skhp.tables.columns import require_distinct_names
 
 _ENCODING = "utf-8-sig"
 
-# The marks of UTF-32 begin with one of those of UTF-16.
+# UTF-32 comes first, because its marks begin with a mark of UTF-16.
 _OTHER_ENCODINGS = (
     ((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "UTF-32"),
     ((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "UTF-16"),
@@ -29,12 +30,12 @@ _OTHER_ENCODINGS = (
 
 
 def read_csv(path: Path, header: bool | None = None) -> pd.DataFrame:
-    """Read a comma-separated file whose lines all have as many cells.
+    """Read a comma-separated file whose lines all have the same number of cells.
 
     Each cell is text as it stands in the file, an empty cell an empty text. Where `header` is None,
-    the first line holds the names, and is refused if most of it are numbers; without a header the
-    columns are called ``column_1`` and so on. A column without a name is called ``Unnamed: 0`` and
-    so on, as pandas does.
+    the first line holds the names, and is refused if most of its cells are numbers; without a
+    header the columns are called ``column_1`` and so on. A column without a name is called
+    ``Unnamed: 0`` and so on, as pandas calls it.
     """
     _check_bytes(path)
     names = _check_outline(path, header)
@@ -90,10 +91,7 @@ def _check_bytes(path: Path) -> None:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str], bool]]:
-    """Each line that is not blank: where it begins, its cells, and whether it has line ends in it.
-
-    The number of the line is counted from 1.
-    """
+    """Each row that is not blank: its first line (from 1), its cells, whether it spans lines."""
     begin = 1
     try:
         with path.open(encoding=_ENCODING, newline="") as file:
@@ -105,7 +103,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str], bool]]:
     except csv.Error as error:
         raise TableError(
             f"{str(path)!r} cannot be read as CSV from line {begin} on: {error}. Is a quote left "
-            "open in it, or is one within a cell that is not written twice?"
+            "open, or is a quote within a cell not written twice?"
         ) from error
 
 
@@ -119,7 +117,7 @@ def _check_outline(path: Path, header: bool | None) -> list[str]:
         if len(cells) != len(first):
             mend = "a text with a comma in it needs quotes around it"
             if has_line_ends:
-                mend = "it goes on over several lines: is a quote left open in it?"
+                mend = "it spans several lines: is a quote left open in it?"
             raise TableError(
                 f"line {line} of {str(path)!r} has {len(cells)} cells, the first line has "
                 f"{len(first)}: mend that line ({mend})."
@@ -138,7 +136,7 @@ def _check_outline(path: Path, header: bool | None) -> list[str]:
 
 
 def _refuse_other_separators(path: Path, first: list[str]) -> None:
-    # Commas within names or numbers make cells in a file that has another separator, too.
+    # In a file with another separator, commas within names or numbers make cells, too.
     line = ",".join(first)
     for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if line.count(separator) >= len(first) and (len(first) == 1 or separator != "|"):
@@ -153,12 +151,12 @@ def _refuse_other_separators(path: Path, first: list[str]) -> None:
 
 
 def is_csv(path: Path) -> bool:
-    """Whether a file has no types, so that its cells are text."""
+    """Whether a file is CSV, which has no types, so that its cells are text."""
     return path.suffix.lower() == ".csv"
 
 
 def read_frame(path: Path, header: bool | None) -> pd.DataFrame:
-    """The table of a file; of a CSV file all cells are text, an empty one too."""
+    """The table in a file; in a CSV file all cells are text, empty ones included."""
     try:
         return _read_frame(path, header)
     except OSError as error:

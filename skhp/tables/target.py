@@ -21,8 +21,8 @@ from skhp.shared.pipelines import last_step
 from skhp.shared.rarest_class import rarest_position
 from skhp.tables.columns import describe_type
 
-# One for the test set; of the other three, each fold scores on one, and of the two that are left
-# the network learns from one and is stopped by the other.
+# One row is for the test set. A fold scores on one of the other three; the network learns from
+# one of the two that are left, and stops early by the last.
 MIN_CLASS_ROWS = 4
 _MANY_WHOLE_NUMBERS = 50
 _MANY_NUMBERS = 20
@@ -32,12 +32,12 @@ _MANY_NUMBERS = 20
 class Target:
     """A target of two classes or more, encoded as whole numbers with the rarest class last.
 
-    So the rarer of two classes is 1, the positive class of scikit-learn's ``f1`` and its kin.
+    So the rarer of two classes is 1, the positive class of scikit-learn's ``f1`` and the like.
     """
 
     name: str
     codes: np.ndarray
-    labels: np.ndarray  # of each code; sorted, but for the rarest, which is last
+    labels: np.ndarray  # the label of each code; sorted, except that the rarest is last
 
     @property
     def rare_code(self) -> int:
@@ -58,7 +58,7 @@ class Target:
 def encode_target(
     column: pd.Series, name: str, place_of_row: Callable[[int], str] = "row {}".format
 ) -> Target:
-    """Encode a target without missing values; the rarest class (the last of several) comes last."""
+    """Encode a target without missing values; the rarest class has the highest code."""
     kind = types.infer_dtype(column)
     if kind in ("integer", "floating", "mixed-integer-float"):
         _refuse_measurement(column, name)
@@ -68,7 +68,7 @@ def encode_target(
             f"{describe_type(column, place_of_row)}: name another column with --target, or turn "
             "all of it into text."
         )
-    # A list turns the text and extension types of pandas into plain types of numpy.
+    # Through a list, the text and extension types of pandas become plain types of numpy.
     labels, codes, counts = np.unique(
         np.array(column.tolist()), return_inverse=True, return_counts=True
     )
@@ -94,7 +94,7 @@ def encode_target(
 def _refuse_measurement(column: pd.Series, name: str) -> None:
     distinct = column.nunique()
     fractions = bool((column % 1 != 0).any())
-    # Fractions of which few occur twice are measurements, even where there are few of them.
+    # Fractions that rarely repeat are measurements, even where there are few of them.
     limit = min(_MANY_NUMBERS, len(column) // 4) if fractions else _MANY_WHOLE_NUMBERS
     if distinct > limit:
         raise TableError(
@@ -111,8 +111,8 @@ def _knows_probabilities(self: OriginalLabels) -> bool:
 class OriginalLabels(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """A classifier that learns 0, 1, ... in a given order of the labels and answers with labels.
 
-    scikit-learn sorts labels, and takes the last of two for the positive one. Here the order says
-    which one is positive, for a network that watches F1 too, and the caller sees labels only.
+    scikit-learn sorts labels, and takes the last of two for the positive one. Here the given order
+    decides which is positive, also for a network that monitors F1; the caller sees labels only.
     """
 
     def __init__(self, estimator: ClassifierMixin, labels: np.ndarray) -> None:
@@ -145,7 +145,7 @@ class OriginalLabels(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
 
 def with_original_labels(pipeline: Pipeline, labels: np.ndarray) -> Pipeline:
-    """The same fitted pipeline, not trained anew, answering with labels instead of codes."""
+    """A fitted pipeline that answers with labels instead of codes, without a new training."""
     *before, (name, fitted) = pipeline.steps
     labelled = OriginalLabels(clone(fitted), labels)
     labelled.estimator_, labelled.classes_ = fitted, np.asarray(labels)
@@ -153,7 +153,7 @@ def with_original_labels(pipeline: Pipeline, labels: np.ndarray) -> Pipeline:
 
 
 class LearnsLabels(ClassifierMixin, BaseEstimator):
-    """A classifier that is given the labels which one-hot rows stand for.
+    """A classifier that is fitted to labels where the target is one-hot rows.
 
     scikit-learn's own classifiers learn each column by itself, or refuse one-hot rows.
     """
@@ -176,12 +176,9 @@ class LearnsLabels(ClassifierMixin, BaseEstimator):
 
 
 def on_classes(estimator: Any) -> Any:
-    """The classifier, wrapped where it does not take one-hot rows for classes.
-
-    Networks and searchers of skhp take one-hot rows themselves.
-    """
+    """The classifier, wrapped unless it takes one-hot rows itself, as the estimators of skhp do."""
     last = last_step(estimator)
-    # A searcher of skhp is known by what it tells of its target.
+    # The networks of skhp have the first of these, its searchers the second.
     ours = ("__skhp_fit_task__", "target_summary")
     takes_rows = any(hasattr(type(last), name) for name in ours)
     return estimator if takes_rows else LearnsLabels(estimator)

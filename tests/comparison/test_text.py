@@ -44,7 +44,7 @@ def sentence_of_three(row, adjusted):
         (
             sentence(LOWER, seed_std=0.0),
             "Loss: the F1 of network is 0.120 lower than that of logistic (95% interval 0.050 to "
-            "0.190, p < 0.001) over 30 repeats of 5 folds; its seed has no part in it.",
+            "0.190, p < 0.001) over 30 repeats of 5 folds; its seed has no effect.",
         ),
         (
             sentence(UNCLEAR, n_repeats=1, seed_std=nan),
@@ -65,20 +65,20 @@ def sentence_of_three(row, adjusted):
             sentence_of_three(SHOWN, 0.006),
             "Gain: the F1 of network is 0.120 higher than that of logistic (95% interval 0.050 to "
             "0.200, p = 0.002, by Holm for 3 estimators p = 0.006) over 30 repeats of 5 folds; its "
-            "seed has no part in it.",
+            "seed has no effect.",
         ),
         (
             sentence_of_three(LOWER | {"p_value": 0.03}, 0.06),
             "No clear difference, since 3 estimators were compared: the F1 of network is 0.120 "
             "lower than that of logistic (95% interval of the difference -0.190 to -0.050, "
             "p = 0.030, by Holm for 3 estimators p = 0.060) over 30 repeats of 5 folds; its seed "
-            "has no part in it.",
+            "has no effect.",
         ),
         (
             sentence_of_three(UNCLEAR, 1.0),
             "No clear difference: the F1 of network is 0.010 higher than that of logistic, but the "
             "95% interval of the difference, -0.030 to 0.050, holds 0 (p = 0.600, by Holm for 3 "
-            "estimators p = 1.000) over 30 repeats of 5 folds; its seed has no part in it.",
+            "estimators p = 1.000) over 30 repeats of 5 folds; its seed has no effect.",
         ),
     ],
 )

@@ -154,7 +154,7 @@ def test_an_optimizer_by_the_name_of_its_class(name):
         ("optimizer", "adamax", "KerasClassifier"),
         ("optimizer", "ADAM", "Write 'adam'."),
         ("activation", "ReLU", "Did you mean 'relu'?"),
-        ("activation", "softmax", "over all units"),
+        ("activation", "softmax", "across all units"),
         ("activation", "logistic", "Write 'sigmoid'."),
         ("activation", keras.activations.tanh, "activation='tanh'"),
         ("activation", None, "Write 'linear'."),

@@ -195,7 +195,7 @@ class Own(METRICS.MeanSquaredError):
         (METRICS.SparseTopKCategoricalAccuracy(from_sorted_ids=True), (1,), "settings"),
         ("mse", (1,), r"3 output unit\(s\)"),
         ("sparse_categorical_accuracy", (3,), r"targets of the shape \(3,\)"),
-        (METRICS.Hinge(name="loss"), (3,), "one name"),
+        (METRICS.Hinge(name="loss"), (3,), "share a name"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -266,7 +266,9 @@ class TestWrappedModels:
     def test_a_callback_would_end_the_refit(self, rows):
         estimator = self.wrapped(callbacks=STOPPING("loss"))
         search = GridSearchCV(estimator, {"batch_size": [20]}, refit_epochs="median")
-        with pytest.raises(InvalidParameterError, match="set early_stopping=True in its place"):
+        with pytest.raises(
+            InvalidParameterError, match="set early_stopping=True in place of the callback"
+        ):
             search.fit(*rows)
 
     def test_candidates_are_pruned_by_what_is_watched(self, rows):

@@ -166,13 +166,13 @@ class TestEstimators:
         rows = np.eye(3)[SPECIES]
         fitted = make().partial_fit(X, rows).partial_fit(X[:9], rows[:9])
         for other in (np.c_[rows, np.zeros(150)], 1 - rows):
-            with pytest.raises(ValueError, match="each hold a single 1"):
+            with pytest.raises(ValueError, match="each row holds a single 1"):
                 fitted.partial_fit(X, other)
         assert fitted.partial_fit(X, rows, classes=[0, 1, 2]).predict(X).shape == (150, 3)
 
     @pytest.mark.parametrize("make", [network, perceptron])
     def test_other_names_of_classes_are_refused(self, make):
-        with pytest.raises(ValueError, match="numbers of its columns"):
+        with pytest.raises(ValueError, match="its classes are the column numbers"):
             make().partial_fit(X, np.eye(3)[SPECIES], classes=["a", "b", "c"])
 
     def test_a_perceptron_has_one_label_a_row(self):
@@ -389,7 +389,7 @@ class TestUnclearLabels:
     @pytest.mark.parametrize(
         ("y", "message"),
         [
-            ([1, "a", 2, "a"], r"number in 2 rows, as 1, str in 2 rows, as 'a'"),
+            ([1, "a", 2, "a"], r"number in 2 rows \(such as 1\), str in 2 rows \(such as 'a'\)"),
             (np.array(["a", 1.5, "b"], dtype=object), "several types"),
             (pd.Series([1, "a"], dtype=object), "several types"),
             (pd.Series([1, "a"], dtype="category"), "several types"),

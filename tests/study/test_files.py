@@ -154,7 +154,7 @@ def test_what_an_earlier_study_has_left_is_refused(name, tmp_path):
     with pytest.raises(OutputError, match=f"holds {name} of an earlier run.*--overwrite"):
         check_directory(tmp_path)
     check_directory(tmp_path, overwrite=True)
-    with pytest.raises(OutputError, match=f"{name}' is read, or is the journal"):
+    with pytest.raises(OutputError, match=f"{name}' is an input or the journal"):
         check_directory(tmp_path, [None, tmp_path / name], overwrite=True)
 
 
@@ -163,7 +163,7 @@ def test_what_an_earlier_study_has_left_is_refused(name, tmp_path):
     [
         ("file", "file' is a file, not a directory: choose another --out"),
         ("file/below", "file' is a file"),
-        ("nowhere", "nowhere' is a link to what does not exist"),
+        ("nowhere", "nowhere' is a link whose target does not exist"),
         ("taken", "taken/pipeline.joblib' is a directory"),
     ],
 )

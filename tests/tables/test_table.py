@@ -424,7 +424,7 @@ def test_names_are_found_without_their_blanks(path):
     # As they stand in the file, where the pipeline will find them again.
     assert list(table.inputs.columns) == ["'ward '"]
     write_csv(path, names="died ,t, died")
-    with pytest.raises(TableError, match="may be each of the columns 'died ', ' died'"):
+    with pytest.raises(TableError, match="may be any of the columns 'died ', ' died'"):
         read_table(path, "died")
     assert read_table(path, " died").target.name == " died"
 

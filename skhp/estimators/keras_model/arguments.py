@@ -1,4 +1,4 @@
-"""What the wrappers hand to Keras: checked, resolved, without a trace of an earlier fit."""
+"""Arguments that wrappers pass to Keras: checked, resolved, and without state of earlier fits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KNOWN_ARGUMENTS = frozenset(
     ]
 )
 
-# The metrics that Keras makes of the loss, and of all metrics that a model is compiled with.
+# Keras' metrics in every compiled model: the mean loss, and the container of all other metrics.
 _COMPILED_METRICS = frozenset({"loss", "compile_metrics"})
 
 
@@ -46,7 +46,7 @@ def rows_at_once(batch_size: int | None, n_rows: int) -> int:
 
 
 def n_training_rows(n_rows: int, validation_split: float) -> int:
-    """How many rows remain for training where the last ones are held out, by Keras' rule."""
+    """Number of rows left for training after Keras' `validation_split` held out the last ones."""
     n_training = math.floor(n_rows * (1.0 - validation_split))
     if validation_split and not 0 < n_training < n_rows:
         raise ValueError(
@@ -57,9 +57,9 @@ def n_training_rows(n_rows: int, validation_split: float) -> int:
 
 
 def refuse_unused_validation(arguments: Mapping[str, Any], early_stopping: bool = False) -> None:
-    """Raise if arguments of Keras' fit about a validation have no effect.
+    """Raise if validation arguments of Keras' fit would have no effect.
 
-    `early_stopping` tells that rows are held out for it in any case.
+    With `early_stopping`, rows are held out in any case.
     """
     held_out, given = (arguments.get(f"validation_{kind}") for kind in ("split", "data"))
     if held_out and given is not None:
@@ -80,16 +80,15 @@ def refuse_unused_validation(arguments: Mapping[str, Any], early_stopping: bool 
 
 
 def class_named(given: Any, module: ModuleType) -> Any:
-    """The class of Keras that a string names, and anything else as it is."""
+    """The class of Keras that a string names; anything else is returned unchanged."""
     named = getattr(module, given, None) if isinstance(given, str) else None
     return named if isinstance(named, type) else given
 
 
 def in_python_types(value: Any) -> Any:
-    """A value with Python's own numbers, texts and truth values in place of NumPy's.
+    """A value with all NumPy scalars converted to Python's types, inside containers too.
 
-    Keras refuses some of NumPy's, as ``units=numpy.int64(4)``. Lists, tuples and dicts are new
-    ones; arrays stay as they are.
+    Keras refuses some NumPy scalars, such as ``units=numpy.int64(4)``. Arrays are kept.
     """
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.shape == ()):
         return value.item()
@@ -105,7 +104,7 @@ def in_python_types(value: Any) -> Any:
 
 
 def fresh_objects(value: Any) -> Any:
-    """A value with copies of the objects of Keras in it, which belong to one model."""
+    """A value with its Keras objects copied, because each can belong to one model only."""
     if type(value) in (list, tuple):
         return type(value)(fresh_objects(part) for part in value)
     if type(value) is dict:
@@ -118,7 +117,7 @@ def fresh_objects(value: Any) -> Any:
 
 
 def all_callbacks(given: Any) -> list[Any]:
-    """Callbacks out of lists and dicts, in their order."""
+    """A flat list of the callbacks in nested lists and dicts, in their order."""
     if given is None:
         return []
     if isinstance(given, Mapping):
@@ -129,10 +128,9 @@ def all_callbacks(given: Any) -> list[Any]:
 
 
 def separate_callbacks(callbacks: list[Any]) -> list[keras.callbacks.Callback]:
-    """Copies of callbacks, with all that they remember, for one fit.
+    """Copies of callbacks for one fit, as Keras stores its model and its counts in a callback.
 
-    Keras leaves its model and its counts in a callback, which other fits may have at the same time.
-    Functions, and what cannot be copied, as an open file, remain the user's own.
+    Their attributes are copied, too, except functions and what cannot be copied, such as files.
     """
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
@@ -141,7 +139,7 @@ def separate_callbacks(callbacks: list[Any]) -> list[keras.callbacks.Callback]:
                 f"callbacks must be instances of keras.callbacks.Callback, got {callback!r}.{mend}"
             )
     copies = [copy.copy(callback) for callback in callbacks]
-    # Callbacks that refer to one another, or to one list, go on to do so.
+    # Copies refer to one another, and share objects, as the given callbacks do.
     known = {id(one): other for one, other in zip(callbacks, copies, strict=True)}
     known |= {id(callback.model): callback.model for callback in callbacks}
     for copied in copies:
@@ -153,12 +151,12 @@ def separate_callbacks(callbacks: list[Any]) -> list[keras.callbacks.Callback]:
 
 
 def started_afresh(item: Any) -> Any:
-    """A new optimizer or metric like the one given, and anything else as it is.
+    """A new optimizer or metric with the same configuration; anything else is returned unchanged.
 
-    An optimizer belongs to the variables it was built for, and a metric keeps counts.
+    An optimizer is bound to the variables that it was built for, and a metric keeps counts.
     """
     stateful = isinstance(item, (keras.optimizers.Optimizer, keras.metrics.Metric))
-    # A class of the user's without a configuration of its own could only be made with its defaults.
+    # An object of a user's class without a get_config of its own would lose its arguments.
     if stateful and (library_of(type(item)) == "keras" or "get_config" in vars(type(item))):
         return type(item).from_config(item.get_config())
     return item
@@ -176,8 +174,8 @@ def refuse_learning_rate(model: keras.Model) -> None:
 
 
 def refuse_inputs(model: keras.Model, inputs: Any) -> None:
-    """Raise if a model is to be given other inputs than it has."""
-    # A model that is built by its first batch has none yet.
+    """Raise if the inputs are not those of the model."""
+    # A model that is built by its first batch has no inputs yet.
     names = [given.name for given in getattr(model, "inputs", None) or ()]
     if names and isinstance(inputs, dict) and set(names) != set(inputs):
         raise ValueError(
@@ -197,7 +195,7 @@ def refuse_inputs(model: keras.Model, inputs: Any) -> None:
 
 
 def built_output_units(model: keras.Model, inputs: Any) -> int | None:
-    """Number of output units of a model, which is built for its inputs if it is not yet.
+    """Number of output units of a model, which is built if necessary.
 
     None if it has several outputs, or one that is not a row of units.
     """
@@ -213,13 +211,13 @@ def refuse_output_units(given: int | None, possible: tuple[int, ...]) -> None:
     if given is not None and possible and given not in possible:
         raise ValueError(
             f"The model has {given} output unit(s), but the target needs "
-            f"{' or '.join(map(str, possible))}. A build function with a parameter `meta` finds "
-            "meta['n_classes_'], meta['n_outputs_'] and meta['target_type_'] there."
+            f"{' or '.join(map(str, possible))}. A build function with a parameter `meta` can read "
+            "meta['n_classes_'], meta['n_outputs_'] and meta['target_type_']."
         )
 
 
 def predicts_in_its_own_way(model: keras.Model) -> bool:
-    """Whether a class of the user's changes how Keras predicts."""
+    """Whether the class of a model changes how Keras predicts."""
     names = ("predict", "predict_step")
     return any(getattr(type(model), name) is not getattr(keras.Model, name) for name in names)
 
@@ -239,7 +237,7 @@ def watches_prediction(callback: keras.callbacks.Callback) -> bool:
 
 
 def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-    """Raise CannotJoinError for what Keras alone can do, told without a model."""
+    """Raise CannotJoinError for parameters and fit arguments that only Keras' own fit supports."""
     unread = unread_callbacks(arguments["callbacks"])
     if unread:
         reason = f"callbacks run in Python ({', '.join(dict.fromkeys(unread))})"
@@ -273,7 +271,7 @@ def _is_own(kind: type, name: str) -> bool:
 
 
 def refuse_model(model: keras.Model) -> None:
-    """Raise CannotJoinError for a compiled model that Keras alone can train."""
+    """Raise CannotJoinError for a compiled model that only Keras' own fit can train."""
     own = [name for name in _TRAINING if _is_own(type(model), name)]
     if own:
         raise CannotJoinError(

@@ -1,4 +1,4 @@
-"""What a user gives as `model`: what it takes by name, and what is wrong with it."""
+"""The object that a user gives as `model`: its parameters, and mistakes in it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import keras
 
 from skhp.shared.equality import library_of
 
-# What a build function gets without a parameter of that name, if it asks for it.
+# Arguments that no parameter of an estimator sets; a build function is given those that it names.
 OFFERED = frozenset({"meta", "compile_kwargs", "params"})
 
 REQUIRED = inspect.Parameter.empty
@@ -22,10 +22,10 @@ _EXPECTED = "Give a function that returns a keras.Model, or such a model itself.
 
 @dataclass(frozen=True)
 class BuildSignature:
-    """What a build function takes by name; everything if it has a ``**parameter``.
+    """The parameters that a build function takes by name.
 
-    `defaults` has the default of each, or `REQUIRED`; `offered` names those of `OFFERED` that it
-    takes.
+    `defaults` maps each name to its default, or to `REQUIRED`; `open_ended` tells whether there is
+    a ``**parameter`` for all other names; `offered` holds the names from `OFFERED` that it takes.
     """
 
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -34,21 +34,21 @@ class BuildSignature:
 
     @classmethod
     def of(cls, build: Any) -> Self:
-        """Signature of a build function; of a model that is built already there is none."""
-        # A Keras model can be called too, on its inputs.
+        """Signature of a build function; empty for a model that is already built."""
+        # A Keras model is callable, too.
         built = hasattr(build, "layers") and not isinstance(build, type)
         if not callable(build) or built:
             return cls()
         try:
-            # A class of Keras makes its instances in a `__new__` that takes anything.
+            # The `__new__` of Keras' classes takes any argument, so `__init__` is read.
             signature = inspect.signature(_init(build) if isinstance(build, type) else build)
         except ValueError:
-            # Python does not know what functions written in C take.
+            # Functions written in C may have no signature.
             return cls(open_ended=True)
         named = {parameter.name: parameter.default for parameter in parameters_by_name(signature)}
         if isinstance(build, type):
             named.pop("self", None)
-        # What a class takes beyond what it names is for Keras: `name`, `trainable`, `dtype`.
+        # The further keywords of a class are Keras' own: `name`, `trainable`, `dtype`.
         open_ended = collects_keywords(signature) and not isinstance(build, type)
         return cls(
             {name: default for name, default in named.items() if name not in OFFERED},
@@ -62,7 +62,7 @@ class BuildSignature:
         return frozenset(self.defaults)
 
     def takes(self, name: str) -> bool:
-        """Whether there is a parameter for a name."""
+        """Whether the build function takes a parameter of this name from the estimator."""
         return name not in OFFERED and (self.open_ended or name in self.defaults)
 
     def lacking(self, given: Iterable[str]) -> list[str]:
@@ -72,7 +72,7 @@ class BuildSignature:
 
 
 class OfferedParameters(dict[str, Any]):
-    """What a build function is offered; `read` holds the names that it looked up."""
+    """A dict given to a build function, which records in `read` the names that are looked up."""
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         super().__init__(parameters)
@@ -83,16 +83,16 @@ class OfferedParameters(dict[str, Any]):
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The parameter of a name."""
+        """Look up a name."""
         self.read.add(name)
         return super().get(name, default)
 
     def pop(self, name: str, *default: Any) -> Any:
-        """The parameter of a name, which is taken out."""
+        """Look up a name and remove it."""
         self.read.add(name)
         return super().pop(name, *default)
 
-    # A function that takes all of them, by `**offered` too, calls one of these.
+    # A function that reads everything at once, for example by `**params`, calls one of these.
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all_read())
@@ -110,7 +110,7 @@ class OfferedParameters(dict[str, Any]):
         return self._all_read().items()
 
     def copy(self) -> dict[str, Any]:
-        """A plain dict of them all."""
+        """A plain dict of all names and values."""
         return self._all_read()
 
     def __or__(self, other: Any) -> Any:
@@ -129,7 +129,7 @@ def _init(made: type) -> Any:
 
 
 def parameters_by_name(signature: inspect.Signature) -> Iterator[inspect.Parameter]:
-    """Parameters that can be given by their name."""
+    """Parameters that can be passed by name."""
     for parameter in signature.parameters.values():
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             yield parameter
@@ -141,7 +141,7 @@ def collects_keywords(signature: inspect.Signature) -> bool:
 
 
 def model_mistake(model: Any, build_fn: Any, build_method: Any) -> str | None:
-    """What is wrong with what was given to build a model, if anything is."""
+    """The mistake in the parameters that should build a model, or None."""
     if model is not None and build_fn is not None:
         return (
             "model and build_fn, its former name, are both given, so that build_fn would have no "
@@ -162,7 +162,7 @@ def model_mistake(model: Any, build_fn: Any, build_method: Any) -> str | None:
 
 
 def wrong_result(build: Any, result: Any) -> str:
-    """What is said of a build function that returned something else than a model."""
+    """The error message about a build function that did not return a model."""
     mend = ""
     if result is None:
         mend = " Does it end with `return model`?"
@@ -178,7 +178,7 @@ def wrong_result(build: Any, result: Any) -> str:
 
 
 def _mistake(given: Any, name: str) -> str | None:
-    """The predicate of a sentence about what cannot build a model."""
+    """The end of a sentence about an object that cannot build a model; None if it can."""
     if isinstance(given, keras.Model):
         return None
     if isinstance(given, type):
@@ -186,8 +186,8 @@ def _mistake(given: Any, name: str) -> str | None:
     if isinstance(given, (str, bytes, PurePath)):
         return (
             "is a name or a path, and not a model: it must be a callable or a keras.Model. Load a "
-            f"file first, as {name}=keras.models.load_model({str(given)!r}); give a function "
-            "itself, without quotes."
+            f"file by {name}=keras.models.load_model({str(given)!r}), and give a function itself, "
+            "without quotes."
         )
     if isinstance(getattr(given, "__self__", None), keras.Model):
         return f"is a method of a keras.Model. Give the model itself, without .{given.__name__}."
@@ -207,8 +207,8 @@ def _mistaken_class(given: type) -> str | None:
         return f"is a class, whose instances are not Keras models. {_EXPECTED}"
     if library_of(given) == "keras":
         return (
-            f"is a class of Keras, and not a model of layers. Give a function that returns a model "
-            f"of it, as `return keras.{given.__name__}(...)`."
+            "is a class of Keras, and not a model of layers. Give a function that returns an "
+            f"instance: `return keras.{given.__name__}(...)`."
         )
     return None
 

@@ -28,41 +28,46 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     Parameters
     ----------
     model : callable or keras.Model, default=None
-        Build function that returns a Keras model, compiled or not. Its parameters become those of
-        the estimator: `neurons` is set by ``model__neurons=10`` or ``neurons=10``. A parameter
-        `meta` is given what `fit` knows of the data, as ``meta["n_features_in_"]`` and
-        ``meta["n_classes_"]``; `compile_kwargs`, what ``model.compile`` takes; `params`, all
-        parameters of the estimator. A model that is built already is copied before each fit.
+        Build function that returns a Keras model, compiled or not, or a built model, which is
+        copied before each fit. The parameters of the function become parameters of the estimator:
+        `neurons` is set by ``model__neurons=10`` or ``neurons=10``. Three names are reserved: `fit`
+        passes its knowledge of the data as `meta`, such as ``meta["n_features_in_"]`` and
+        ``meta["n_classes_"]``, the arguments for ``model.compile`` as `compile_kwargs`, and all
+        parameters of the estimator as `params`.
     loss : str, function, class or instance of keras.losses.Loss, default=None
-        Needed unless the build function compiles its model. With categorical crossentropy, the
-        classes are given to the model as columns of zeros and ones.
+        Needed unless the build function compiles its model. For categorical crossentropy, the model
+        is given the classes as columns of zeros and ones.
     monitor : str, default="val_loss"
-        What early stopping watches: "val_loss", a metric that the model is compiled with, as
-        "val_accuracy", or one of those of the multilayer perceptrons, as "val_f1", which is
-        computed over all rows held out.
+        The value that early stopping watches: "val_loss", a metric that the model is compiled with,
+        such as "val_accuracy", or a metric of the multilayer perceptrons, such as "val_f1", which
+        is computed over all held-out rows.
     validation_fraction : float, default=0.2
-        Share of the rows that early stopping holds out, drawn by `random_state`; copies of a row
-        are on one side, and each class of two rows or more on both.
+        Share of the rows that early stopping holds out, drawn with `random_state`. All copies of a
+        row are on one side of the split; every class of at least two rows is on both sides.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with the sample weights.
+        Weight of each class, by its label; multiplied by the sample weights.
     threshold : float or "tune", default=0.5
-        For two classes: the probability of the rarest from which on `predict` says it; at this
-        probability itself it says the rarest. "tune" takes the one with the greatest F1 on the rows
-        held out, after the training: those that early stopping watches, of `validation_split`, or
-        of the ``validation_data`` given to `fit`.
+        For two classes: `predict` returns the rarer one if its probability is at least this. "tune"
+        chooses the threshold with the greatest F1 on the held-out rows, after the training. The
+        held-out rows are those of early stopping, of `validation_split`, or of the
+        ``validation_data`` given to `fit`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Class labels.
     n_classes_ : int
+        Number of classes.
     rare_class_ : label
-        The class with the fewest rows in `fit`, those that are held out included, whatever they
-        weigh (rows of weight zero do not count); of equals the last. Only for two classes.
+        The class with the fewest rows in `fit`, including held-out rows but not rows of weight
+        zero; other weights are ignored. Of equally rare classes it is the last. Only for two
+        classes.
     threshold_ : float
-        The probability of `rare_class_` that `predict` goes by; only for two classes.
+        The least probability of `rare_class_` with which `predict` returns it; only for two
+        classes.
     target_type_ : str
-        Kind of the target, as by ``sklearn.utils.multiclass.type_of_target``; of rows that each
-        hold a single 1, that of the labels that they stand for.
+        Kind of the target, as returned by ``sklearn.utils.multiclass.type_of_target``; for rows
+        that each hold a single 1, the kind of the labels that they stand for.
     {attributes}
 
     See Also
@@ -72,11 +77,11 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
 
     Notes
     -----
-    Changing ``from scikeras.wrappers import KerasClassifier`` into ``from skhp import
-    KerasClassifier`` is all that SciKeras' users need to do. Unlike there, a fit is quiet unless
-    `verbose` is set, a model given as `model` is never changed, `random_state` touches no global
-    generator, and a parameter that nothing takes, or that would have no effect, is an error: as
-    `optimizer` where the build function compiles its model.
+    Users of SciKeras only need to change ``from scikeras.wrappers import KerasClassifier`` into
+    ``from skhp import KerasClassifier``. Unlike in SciKeras, a fit is quiet unless `verbose` is
+    set, a model given as `model` is never changed, `random_state` does not seed global generators,
+    and a parameter that is unknown or has no effect is an error: for example `optimizer`, if the
+    build function compiles its model.
 
     Examples
     --------
@@ -164,7 +169,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
         y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
         classes : array-like of shape (n_classes,), default=None
-            All classes there are, for the first call; None takes those of `y`.
+            All classes, for the first call; None takes those of `y`.
         sample_weight : array-like of shape (n_samples,), default=None
         **kwargs : dict
             Arguments of ``model.fit`` for this call.
@@ -185,7 +190,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         finally:
             del self._given_classes
 
-    # That of scikit-learn's mixin would come first.
+    # Without this line, ClassifierMixin.score would come first.
     score = KerasWrapper.score
 
     @staticmethod
@@ -196,7 +201,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         ----------
         y_true, y_pred : array-like
         **kwargs : dict
-            `sample_weight`, and what was given as ``score__``.
+            `sample_weight`, and the parameters given with the prefix ``score__``.
 
         Returns
         -------

@@ -26,7 +26,7 @@ from skhp.shared.rarest_class import class_counts, rarest_position
 
 
 class LabelDecisions(DecidesByThreshold, LabelWrapper):
-    """Predictions of labels, with a threshold for the rarest of two; not for direct use."""
+    """Predictions of labels, with a threshold for the rarer of two; not for direct use."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **LabelWrapper._parameter_constraints,
@@ -34,7 +34,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
     }
 
     def predict(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
-        """The most likely class of each row, or of two classes by the threshold.
+        """The most likely class of each row; for two classes, the one that the threshold gives.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         if not hasattr(self, "rare_class_"):
             return self._as_given(super().predict(X, **kwargs))
         threshold, outputs = self._current_threshold(), self._predict_raw(X, **kwargs)
-        # Any outputs tell which class is likelier.
+        # Outputs tell which class is likelier even if they are not probabilities.
         of_two = likelier_of_two(outputs) if threshold.value == 0.5 else None
         if of_two is None:
             of_two = self.target_encoder_.inverse_transform(outputs, return_proba=True)
@@ -80,9 +80,9 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
     def predict_log_proba(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
         """Logarithms of the probabilities of the classes for each row.
 
-        They are computed from the logits where the loss of the model has ``from_logits=True``, and
-        are finite then. Other models compute probabilities in float32; the logarithm of one that
-        rounds to 0 is minus infinity.
+        If the loss of the model has ``from_logits=True``, they are computed from the logits and are
+        finite. Other models return probabilities in float32, and the logarithm of a probability
+        that rounds to 0 is minus infinity.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         self._refuse_threshold()
         self._forget_threshold()
         self.__dict__.pop("_rarest", None)
-        # The loss and the monitor are about it where labels are a column, too.
+        # Also for labels in a column, which have no threshold: the loss and the monitor need it.
         if self.target_type_ == "binary" and self._encodes_labels():
             known = self._known_classes()
             classes, counts = class_counts(y[used], y if known is None else known)
@@ -157,7 +157,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
 
     def _settle(self, held_out: HeldOutLabels | None, inputs: Callable[[], Any]) -> None:
         if not self._has_two_classes():
-            # A population leaves what an estimator had learnt of another target.
+            # After a population, attributes learnt from an earlier target are still there.
             self._forget_threshold()
         elif self.threshold != "tune":
             self._threshold = Threshold(float(self.threshold), self._rarest)
@@ -171,7 +171,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
             )
 
     def _probable_outputs(self, inputs: Any) -> Any:
-        """Outputs for rows in the form that the model takes them in, as `_predict_raw` has them."""
+        """Probabilities for encoded inputs, computed from the outputs as in `_predict_raw`."""
         return as_probabilities(self._model_outputs(inputs), self.model_.loss)
 
     def _watched_rows(self, checked: CheckedFit, held_out: Any) -> WatchedRows:
@@ -194,7 +194,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         if not self._encodes_labels():
             what = f"{type(self).__name__} has a target_encoder of its own"
         raise InvalidParameterError(
-            f"monitor={self.monitor!r} is computed of labels of classes, and {what}: set "
+            f"monitor={self.monitor!r} is for labels of classes, and {what}: set "
             "monitor='val_loss', or name a metric that the model is compiled with."
         )
 
@@ -206,7 +206,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         is_column = self.y_ndim_ == 2 and self._one_hot_columns is None
         return self.target_type_ == "binary" and not is_column and self._encodes_labels()
 
-    # What a threshold cannot be for
+    # Checks of the threshold
 
     def _refuse_threshold(self) -> None:
         if self.threshold == 0.5 or self._has_two_classes():
@@ -214,7 +214,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         if not self._encodes_labels():
             what = f"{type(self).__name__} has a target_encoder of its own"
         elif self.target_type_ == "binary":
-            what = "y has 2 dimensions, which y.ravel() would mend"
+            what = "y has 2 dimensions (y.ravel() has one)"
         else:
             what = f"y is {self.target_type_}"
         raise InvalidParameterError(
@@ -225,8 +225,8 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
     def _refuse_to_tune(self, method: str) -> None:
         if self.threshold == "tune":
             raise InvalidParameterError(
-                f"threshold='tune' needs rows that are held out, which {method} has none of. Set a "
-                "number, or begin with fit."
+                f"threshold='tune' needs held-out rows, and {method} holds none out. Set a number, "
+                "or begin with fit."
             )
 
     def _held_out_labels(self, checked: CheckedFit, purpose: str) -> HeldOutLabels:
@@ -240,7 +240,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
                 "validation_split, e.g. to 0.2, or early_stopping=True, or pass "
                 "validation_data=(X, y) to fit."
             )
-        # Without class weights: the F1 is that of the rows.
+        # Class weights are for the training only, so they do not weigh the F1.
         weight = checked.sample_weight
         return HeldOutLabels(
             checked.y[used][n_training:],
@@ -251,8 +251,8 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         labels = np.asarray(given[1]) if isinstance(given, (tuple, list)) else None
         if labels is None or labels.ndim != self.y_ndim_:
             raise InvalidParameterError(
-                f"{purpose} needs validation_data=(X, y) with labels in y, of "
-                f"{self.y_ndim_} dimensions as in fit, "
+                f"{purpose} needs validation_data=(X, y) with a y of labels that has "
+                f"{self.y_ndim_} dimension(s), as in fit, "
                 f"got {type(given).__name__ if labels is None else f'y of shape {labels.shape}'}."
             )
         labels = self._as_labels(labels, first=False)

@@ -1,4 +1,4 @@
-"""Labels as a network learns them, and its outputs as labels and probabilities."""
+"""Converts labels to what a network learns, and its outputs to labels and probabilities."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from skhp.shared.equality import library_of
 from skhp.shared.unusable_data import refuse_unclear_labels
 from skhp.training.keras_fit import as_model_inputs
 
-# How far float32 may lead a probability beyond 0 and 1.
+# How far rounding in float32 may take a probability below 0 or above 1.
 _TOLERANCE = 1e-6
 
 
@@ -29,7 +29,7 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
     """SciKeras' encoder of labels, which refuses outputs that do not fit the classes."""
 
     def fit(self, y: np.ndarray) -> Self:
-        """Learn the classes of a target, of which there have to be two or more."""
+        """Learn the classes of a target, and refuse a single class."""
         super().fit(y)
         if self._target_type in ("binary", "multiclass") and self.n_classes_ < 2:
             raise ValueError(
@@ -38,7 +38,7 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
         return self
 
     def transform(self, y: np.ndarray) -> np.ndarray:
-        """Class numbers, or columns of zeros and ones, of labels."""
+        """Convert labels to class numbers, or to columns of zeros and ones."""
         if self._target_type in ("binary", "multiclass"):
             unseen = np.setdiff1d(y, self.classes_)
             if len(unseen):
@@ -49,7 +49,7 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
         return super().transform(y)
 
     def output_units(self) -> tuple[int, ...]:
-        """How many output units a model may have; none where that is not known."""
+        """The numbers of output units that a model may have; empty if they are not known."""
         if self._target_type == "binary":
             return 1, 2
         return () if self.n_classes_ is None else (self.n_classes_,)
@@ -64,8 +64,8 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
         if y.min() < -_TOLERANCE or y.max() > 1 + _TOLERANCE:
             raise ValueError(
                 f"The outputs of the model are not probabilities: they go from {y.min():.3g} to "
-                f"{y.max():.3g}. Let its last layer have the activation 'sigmoid' or 'softmax', or "
-                "its loss from_logits=True."
+                f"{y.max():.3g}. Give its last layer the activation 'sigmoid' or 'softmax', or its "
+                "loss from_logits=True."
             )
         y = y.clip(0, 1)
         if self._target_type == "binary" and y.shape[1] == 1:
@@ -76,9 +76,9 @@ class RepairedLabelEncoder(ClassifierLabelEncoder):
 
 
 def likelier_of_two(outputs: np.ndarray) -> np.ndarray | None:
-    """Outputs for two classes that are not probabilities, as numbers of which one is above a half.
+    """Scores of two classes from outputs that are not probabilities, above 0.5 for the likelier.
 
-    None where they are probabilities.
+    None if the outputs are probabilities.
     """
     if not (outputs.min() < -_TOLERANCE or outputs.max() > 1 + _TOLERANCE):
         return None
@@ -89,9 +89,9 @@ def likelier_of_two(outputs: np.ndarray) -> np.ndarray | None:
 
 
 def as_columns(target: np.ndarray, units: int | None, loss: Any) -> np.ndarray:
-    """Class numbers as columns of zeros and ones, where a loss compares column by column.
+    """Class numbers as columns of zeros and ones, if the loss compares column by column.
 
-    Keras would broadcast the one column of numbers against the units of the model.
+    Keras would broadcast the single column of numbers over all units of the model.
     """
     if units is None or units < 2 or target.ndim != 2 or target.shape[1] != 1:
         return target
@@ -101,9 +101,9 @@ def as_columns(target: np.ndarray, units: int | None, loss: Any) -> np.ndarray:
 
 
 def as_probabilities(outputs: Any, loss: Any) -> Any:
-    """Outputs as probabilities, where the loss of a model tells that they are something else.
+    """Outputs, converted to probabilities if the loss shows that they are something else.
 
-    With ``from_logits=True`` they are logits. A hinge is at its least at -1 and 1.
+    With ``from_logits=True`` they are logits; a hinge loss is minimal at -1 and 1.
     """
     if not isinstance(outputs, np.ndarray):
         return outputs
@@ -119,9 +119,9 @@ def as_probabilities(outputs: Any, loss: Any) -> Any:
 
 
 def log_probabilities(outputs: np.ndarray, loss: Any) -> np.ndarray | None:
-    """Logarithms of the probabilities of classes from the outputs of a model, if they are logits.
+    """Logarithms of class probabilities, computed from logits.
 
-    None where the loss does not say that they are, or where the classes do not exclude each other.
+    None if the loss does not take logits, or if the classes do not exclude each other.
     """
     logits, is_one = _logits_of(loss), outputs.shape[-1] == 1
     if logits == "each class" and is_one:
@@ -130,7 +130,7 @@ def log_probabilities(outputs: np.ndarray, loss: Any) -> np.ndarray | None:
 
 
 def _logits_of(loss: Any) -> Literal["each class", "all classes"] | None:
-    """Whether a loss takes logits, of each class alone or of classes that exclude each other."""
+    """Which logits a loss takes: of each class alone, or of classes that exclude each other."""
     if not isinstance(loss, keras.losses.Loss) or not loss.get_config().get("from_logits"):
         return None
     one_by_one = keras.losses.BinaryCrossentropy, keras.losses.BinaryFocalCrossentropy
@@ -138,7 +138,7 @@ def _logits_of(loss: Any) -> Literal["each class", "all classes"] | None:
 
 
 def output_form(loss: Any, units: int) -> OutputForm | None:
-    """What the outputs of a model are to a metric of classes; None if it is not simply told."""
+    """The form of a model's outputs for our metrics; None if it is neither of the two below."""
     outputs = np.full((1, units), 0.25)
     if np.array_equal(as_probabilities(outputs, loss), outputs):
         return "probabilities"
@@ -157,29 +157,29 @@ def is_keras_own(loss: Any) -> bool:
 
 def _with_sum_one(y: np.ndarray) -> np.ndarray:
     total = y.sum(axis=1, keepdims=True)
-    # As scikit-learn's one-vs-rest classifier where no class is the least likely.
+    # Rows of zeros become equal shares, as in scikit-learn's one-vs-rest classifier.
     return np.divide(y, total, out=np.full_like(y, 1 / y.shape[1]), where=total > 0)
 
 
 class LabelWrapper(KerasWrapper):
-    """What the classifier knows of labels; not for direct use."""
+    """The part of the classifier that encodes labels; not for direct use."""
 
-    # SciKeras makes weights of rows of the class weights, so Keras must not get them too.
+    # Class weights are multiplied into the sample weights, so Keras must not apply them again.
     _fit_kwargs = BaseWrapper._fit_kwargs - {"class_weight"}
 
     class_weight: Any
     classes_: Any
-    # The classes that a call of `partial_fit` names.
+    # The argument `classes` of `partial_fit`.
     _given_classes: np.ndarray | None = None
-    # Columns of the target where it is one-hot, and None where it is not.
+    # Number of columns of a one-hot target, and None for other targets.
     _one_hot_columns: int | None = None
 
     @property
     def target_encoder(self) -> Any:
-        """Transformer between labels and the model, not fitted; a subclass may return its own.
+        """Unfitted transformer between labels and the model; a subclass may return its own.
 
-        Its `inverse_transform` gets the outputs of the model, and ``return_proba=True`` where
-        probabilities are asked for.
+        Its `inverse_transform` is given the outputs of the model, and ``return_proba=True`` when
+        it should return probabilities.
         """
         categories = "auto" if self.classes_ is None else [self.classes_]
         return RepairedLabelEncoder(loss=self.loss, categories=categories)
@@ -196,7 +196,7 @@ class LabelWrapper(KerasWrapper):
         return X, self._as_labels(y, first=reset)
 
     def _as_labels(self, y: Any, first: bool) -> Any:
-        """Labels in place of one-hot rows; `first` notes that the target is of such rows."""
+        """Labels in place of one-hot rows; `first` records whether the target is one-hot."""
         if y is None or not self._encodes_labels():
             return y
         if first:
@@ -206,8 +206,8 @@ class LabelWrapper(KerasWrapper):
         labels = one_hot_labels(y)
         if labels is None or y.shape[1] != self._one_hot_columns:
             raise ValueError(
-                f"{type(self).__name__} was fitted on rows of {self._one_hot_columns} columns "
-                "that each hold a single 1, which are classes, and y has other rows, of the shape "
+                f"{type(self).__name__} was fitted on a y of {self._one_hot_columns} columns, in "
+                "which each row holds a single 1 for its class; this y has other rows, of shape "
                 f"{np.shape(y)}."
             )
         return labels
@@ -219,7 +219,7 @@ class LabelWrapper(KerasWrapper):
         return one_hot_rows(labels, self._one_hot_columns, self.y_dtype_)
 
     def _as_learnt(self, y: Any) -> Any:
-        """One-hot rows in the form that predictions have; every other target as it is."""
+        """One-hot rows in the form that predictions have; any other target unchanged."""
         labels = None if self._one_hot_columns is None else one_hot_labels(y)
         if labels is None or np.shape(y)[1] != self._one_hot_columns:
             return y
@@ -234,7 +234,7 @@ class LabelWrapper(KerasWrapper):
         return kind
 
     def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
-        # The encoder reads from here which classes there are, if they were given.
+        # `target_encoder` reads the given classes from here.
         self.classes_ = self._known_classes()
         super()._make_model(X, y)
 
@@ -274,8 +274,8 @@ class LabelWrapper(KerasWrapper):
         missing = np.setdiff1d(classes, np.unique(y[:n_training]))
         if len(missing):
             raise ValueError(
-                f"validation_split holds out the last {len(y) - n_training} of {len(y)} rows, and "
-                f"with them all rows of {missing}. Shuffle the rows before fit."
+                f"validation_split holds out the last {len(y) - n_training} of {len(y)} rows, "
+                f"including all rows of {missing}. Shuffle the rows before fit."
             )
 
     def _encoded_target(self, y: np.ndarray) -> Any:
@@ -288,12 +288,12 @@ class LabelWrapper(KerasWrapper):
         columns = self._one_hot_columns
         if columns is None or columns != self._output_units or is_keras_own(self.model_.loss):
             return target
-        # A loss of the user's own compares with the columns that the user gave.
+        # The user's own loss gets the columns that the user gave.
         return as_model_inputs(one_hot_rows(y, columns, np.float32))
 
     def _predict_raw(self, X: ArrayLike, **kwargs: Any) -> Any:
         return as_probabilities(self._own_outputs(X, **kwargs), self.model_.loss)
 
     def _own_outputs(self, X: ArrayLike, **kwargs: Any) -> Any:
-        """What the model itself predicts, be it probabilities or logits."""
+        """The outputs of the model itself, be they probabilities or logits."""
         return super()._predict_raw(X, **kwargs)

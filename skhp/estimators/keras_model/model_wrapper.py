@@ -1,31 +1,31 @@
 """SciKeras' wrapper, repaired for today's scikit-learn and Keras.
 
-No other file imports SciKeras. What is wrong with SciKeras 0.13.0 on scikit-learn 1.9 and Keras
-3.15, and is not so here:
+No other file imports SciKeras. The faults of SciKeras 0.13.0 on scikit-learn 1.9 and Keras 3.15,
+which the wrappers repair:
 
-- Its import replaces how Keras pickles and copies models, losses, metrics and optimizers, for all
-  other code too. What it replaces is put back, unless the user imported SciKeras first.
-- Its tags are those of scikit-learn 1.5 and its mixins follow their base class: to scikit-learn its
-  classifier is none, so that folds are not stratified and ``roc_auc`` fails.
-- It takes whatever is in ``__dict__`` for a parameter, shows it so in its ``repr``, and cannot set
-  a parameter that is routed to a callback (`skhp.estimators.keras_model.routed_parameters`).
+- Its import changes how Keras pickles and copies models, losses, metrics and optimizers, for all
+  other code too. The change is undone, unless the user imported SciKeras first.
+- Its tags are those of scikit-learn 1.5, and its mixins follow their base class. scikit-learn does
+  not see its classifier as a classifier: folds are not stratified, and ``roc_auc`` fails.
+- It treats everything in ``__dict__`` as a parameter, in its ``repr``, too, and cannot set a
+  parameter that is routed to a callback (`skhp.estimators.keras_model.routed_parameters`).
 - It seeds Python's, NumPy's and TensorFlow's global generators while it fits, which other threads
   see, and lets Keras shuffle by TensorFlow's global seed.
 - It multiplies class weights into the caller's array of sample weights.
 - It trains the very model, optimizer, metrics and callbacks that it is given as instances, so that
   a second fit starts where the first one ended, or fails.
 - It is silent about parameters that have no effect: `optimizer` and `metrics` where the model is
-  compiled already, `units` beside ``model__units``, what is routed to a callback that is not
-  there (see `parameters_without_effect.py`).
-- It drops ``optimizer__learning_rate__decay_steps``, and hands NumPy's numbers to the user's
-  layers, which Keras refuses.
-- It finds no class for a loss or metric that is named as "BinaryCrossentropy", so that no argument
+  compiled already, `units` beside ``model__units``, parameters routed to a callback that does not
+  exist (see `parameters_without_effect.py`).
+- It drops ``optimizer__learning_rate__decay_steps``, and passes NumPy scalars, which Keras refuses,
+  to the user's layers.
+- It does not find the class of a loss or metric given as "BinaryCrossentropy", so that no argument
   can be routed to it.
 - It drops callbacks that are passed to ``fit``, forgets the classes in a warm start, and asks a
-  feature encoder for its metadata that was never fitted.
-- It needs the outputs of a model before there are any in a model that is built by its first batch.
-- It refuses to predict on floats after a fit on whole numbers, and on other widths of string.
-- Its label encoder squeezes the probabilities of a single row to one dimension, takes logits for
+  feature encoder for its metadata before it is fitted.
+- It reads the outputs of a model before they exist, if the model is built by its first batch.
+- It refuses to predict on floats after a fit on whole numbers, and on strings of another width.
+- Its label encoder squeezes the probabilities of a single row to one dimension, mistakes logits for
   probabilities, predicts with too few output units, and lets Keras compare one column of class
   numbers with several units (`skhp.estimators.keras_model.label_encoding`).
 """
@@ -99,14 +99,14 @@ with keras_left_as_it_was():
     from scikeras.utils.transformers import RegressorTargetEncoder as RegressorTargetEncoder
     from scikeras.wrappers import BaseWrapper
 
-# `_more_tags`, dead on every scikit-learn that skhp supports, makes `check_estimator` refuse all
-# subclasses of a class that has it alone. This is the method that the class inherits anyway.
+# `check_estimator` refuses all subclasses of a class that has `_more_tags`, an unused method, but
+# no `__sklearn_tags__`. This is the method that the class inherits anyway.
 if "__sklearn_tags__" not in vars(BaseWrapper):
     BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
 
 
 class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
-    """A Keras model as an estimator: its parameters, how it is built and what it is made of."""
+    """A Keras model as an estimator: its parameters, and how the model is built and compiled."""
 
     _unrouted_names = frozenset(
         BaseWrapper._fit_kwargs | BaseWrapper._compile_kwargs | BaseWrapper._predict_kwargs
@@ -137,7 +137,7 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        # They refer to the model, and have no part in predictions.
+        # Callbacks refer to the model, and predictions do not need them.
         state.pop("callbacks_", None)
         for name in ("model", "model_"):
             if isinstance(state.get(name), keras.Model):
@@ -182,7 +182,7 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
     # The model and its parts
 
     def _building_parameters(self) -> dict[str, Any]:
-        """Parameters that a model is made of, and cannot take up afterwards."""
+        """Parameters that a model is built with, and that have no effect on it afterwards."""
         return {
             name: value
             for name, value in self.get_params().items()
@@ -192,7 +192,7 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
         }
 
     def _refuse_changes(self) -> None:
-        """Raise if parameters were set that a model, as it is trained on, takes no notice of."""
+        """Raise if a parameter was changed that has no effect on a model that is built already."""
         built_with = self._built_with
         asked = self._building_parameters()
         changed = [
@@ -203,7 +203,7 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
         ]
         if changed:
             raise InvalidParameterError(
-                f"The model is trained on as it was built, so that "
+                f"The training continues with the model as it was built, so that "
                 f"{', '.join(f'{name}={asked.get(name)!r}' for name in changed)} would have no "
                 "effect. Fit anew, with warm_start=False, or change `model_` itself."
             )
@@ -241,7 +241,7 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
         if not isinstance(model, keras.Model):
             raise TypeError(wrong_result(build, model))
         if model.compiled:
-            # Unlike the rest of a compilation, this can be changed afterwards.
+            # Unlike other arguments of a compilation, this one can be changed afterwards.
             chosen = self._chosen()
             for name in ("run_eagerly", "compile__run_eagerly"):
                 if name in chosen:
@@ -261,7 +261,7 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
         )
 
     def _draw_seeds(self) -> None:
-        # What SciKeras would seed the global generators with.
+        # Unless this is None, SciKeras seeds the global generators with it.
         self._random_state = None
         if self.random_state is None:
             drawn = np.random.SeedSequence().generate_state(1)[0]
@@ -282,13 +282,13 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
     def _get_compile_kwargs(self) -> dict[str, Any]:
         params = self._python_params()
         if hasattr(params["loss"], "get_params") and not isinstance(params["loss"], type):
-            # The loss has its own parameters already, which SciKeras would have its class take.
+            # The instance has its parameters already; SciKeras would pass them to its class.
             params = {name: params[name] for name in params if not name.startswith("loss__")}
         for name, module in (("loss", keras.losses), ("metrics", keras.metrics)):
             params[name] = keras.tree.map_structure(
                 lambda given, module=module: class_named(given, module), params[name]
             )
-        # SciKeras drops what is routed further than to the optimizer itself.
+        # SciKeras drops parameters that are routed to a part of the optimizer.
         for name in [name for name in params if re.fullmatch(r"optimizer__((?!__).)+", name)]:
             routed = route_params(params, destination=name, pass_filter=set())
             params[name] = unflatten_params(items=params[name], params=routed)
@@ -298,7 +298,7 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
         return keras.tree.map_structure(started_afresh, BaseWrapper._get_compile_kwargs(stand_in))
 
     def _ready_callbacks(self, purpose: str) -> list[keras.callbacks.Callback]:
-        # SciKeras leaves the callbacks in the object that it is called on.
+        # SciKeras stores the callbacks on the object that its method is called with.
         compiled = types.SimpleNamespace(get_params=self._python_params)
         BaseWrapper._initialize_callbacks(compiled)
         return keras.tree.flatten(getattr(compiled, f"_{purpose}_callbacks"))

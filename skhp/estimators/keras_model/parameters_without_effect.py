@@ -1,4 +1,4 @@
-"""Parameters of a wrapper that nothing would take notice of, found before a model is built."""
+"""Finds parameters of a wrapper that would have no effect."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from skhp.exceptions import InvalidParameterError
 from skhp.objectives.losses import ROW_WISE_LOSSES
 from skhp.shared.equality import equal
 
-# Arguments of the method `fit`, which it does not take from the parameters.
+# Arguments of the method `fit` that no parameter can set.
 _OF_CALLS_OF_FIT = ("sample_weight", "initial_epoch", "x", "y")
 
 _PARTS_OF_COMPILATION = ("optimizer", "loss", "metrics")
 
-# What is routed into objects that are given as another parameter.
+# Parameters that hold objects, whose arguments other parameters set by a prefix.
 _ROUTED_INTO = (*_PARTS_OF_COMPILATION, "callbacks", "fit__callbacks", "predict__callbacks")
 
-# A parameter of these names is for `predict` too, until `predict__` gives another value.
+# Parameters for `predict`, too, unless the same name is set with the prefix ``predict__``.
 _OF_PREDICT = frozenset({"batch_size"})
 
 
@@ -36,8 +36,9 @@ def without_effect(
 ) -> list[str]:
     """A sentence for each parameter that would have no effect.
 
-    `chosen` holds the parameters that somebody set, `set_names` those of `set_params`, as by a
-    search; `own_names` are those of the constructor, `unrouted_names` reach Keras without a prefix.
+    `chosen` holds the parameters that the user set, `set_names` the names that `set_params` set,
+    for example in a search; the constructor has the `own_names`; the `unrouted_names` reach Keras
+    without a prefix.
     """
     own = frozenset(own_names)
     return [
@@ -50,12 +51,12 @@ def without_effect(
 
 
 def held_out_twice(chosen: Mapping[str, Any], early_stopping: bool) -> list[str]:
-    """A sentence for each share of rows to hold out that goes before that of early stopping."""
+    """A sentence for each parameter that holds out rows instead of `validation_fraction`."""
     if not early_stopping or "validation_fraction" not in chosen:
         return []
     return [
         f"validation_fraction={chosen['validation_fraction']!r} has no effect beside "
-        f"{name}={chosen[name]!r}: early stopping watches the last rows, which that holds out. "
+        f"{name}={chosen[name]!r}: early stopping watches the rows that {name} holds out. "
         "Leave out one of the two."
         for name in ("validation_split", "fit__validation_split")
         if chosen.get(name)
@@ -90,8 +91,8 @@ def _same_names(
             continue
         yield (
             f"{name}={chosen[name]!r} does not reach the build function, whose argument {name!r} "
-            f"would keep its default, {default!r}. Write model__{name}, beside {name} or in place "
-            f"of it, for the function."
+            f"would keep its default, {default!r}. Write model__{name} for the function, instead "
+            f"of {name} or beside it."
         )
 
 
@@ -110,14 +111,14 @@ def _given_twice(
             twice = is_argument
         elif route in ("compile", "fit"):
             twice = name in unrouted_names and not is_argument
-            # Without a value of its own, `predict` goes by it.
+            # `predict` uses the parameter unless it has a value of its own.
             twice &= name not in _OF_PREDICT or f"predict__{name}" in chosen
         else:
             twice = False
         if twice:
             yield (
                 f"{name}={chosen[name]!r} has no effect beside {routed}={chosen[routed]!r}, which "
-                "goes before it. Leave out one of the two."
+                "replaces it. Leave out one of the two."
             )
 
 
@@ -140,11 +141,11 @@ def _routed_nowhere(parameters: Mapping[str, Any]) -> Iterator[str]:
         if _has_parameters(item):
             continue
         for name in _unused(item, routed):
-            yield f"{prefix}{name} has no effect, as {_place(target, item, name)}."
+            yield f"{prefix}{name} has no effect, as {_why_unused(target, item, name)}."
 
 
 def _unused(item: Any, routed: Mapping[str, Any]) -> list[str]:
-    """Names that are not used where an object, or a structure of objects, is made of its class."""
+    """Routed names that are not used when an object, or a structure of objects, is made."""
     if isinstance(item, (list, tuple)):
         item = dict(enumerate(item))
     if isinstance(item, Mapping):
@@ -152,7 +153,7 @@ def _unused(item: Any, routed: Mapping[str, Any]) -> list[str]:
         keys = {str(key): part for key, part in item.items()}
         shared = {name: value for name, value in routed.items() if "__" not in name}
         for name in shared:
-            # A class takes it, and of anything else SciKeras says that it does not.
+            # If any entry is a class, it takes the argument, or SciKeras raises an error.
             if not any(_is_made(part) for part in keys.values()):
                 unused.append(name)
         for head, inner in _grouped(routed).items():
@@ -169,7 +170,7 @@ def _unused(item: Any, routed: Mapping[str, Any]) -> list[str]:
 
 
 def _grouped(routed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What is routed further, by where it goes."""
+    """The routed names with a further prefix, grouped by this prefix."""
     groups: dict[str, dict[str, Any]] = {}
     for name, value in routed.items():
         head, separator, rest = name.partition("__")
@@ -179,7 +180,7 @@ def _grouped(routed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _is_made(item: Any) -> bool:
-    """Whether an object is made of this with arguments, of its class or of the class it names."""
+    """Whether objects are made from an item: a class, the name of one, or a structure of these."""
     return isinstance(item, (type, str, list, tuple, Mapping))
 
 
@@ -187,7 +188,7 @@ def _has_parameters(item: Any) -> bool:
     return hasattr(item, "get_params") and not isinstance(item, type)
 
 
-def _place(target: str, item: Any, name: str) -> str:
+def _why_unused(target: str, item: Any, name: str) -> str:
     if item is None:
         return f"{target} is None. Give a class as {target}, which takes {name!r}"
     if isinstance(item, (list, tuple, Mapping)):
@@ -211,11 +212,12 @@ def refuse_without_effect(
     *,
     is_function: bool,
 ) -> None:
-    """Raise if a compiled model is not what the parameters of the compilation ask for.
+    """Raise if a model is compiled otherwise than the parameters ask for.
 
-    `asked` is what the wrapper would have compiled it with, `chosen` the parameters that somebody
-    set, `set_names` those of `set_params`. `read` holds the names that the build function looked
-    up, and is None where it can look up everything, as a method of the wrapper can.
+    `asked` holds the arguments with which the wrapper would compile the model, `chosen` the
+    parameters that the user set, `set_names` the names that `set_params` set. `read` holds the
+    names that the build function looked up, or None if it is a method of the wrapper, which can
+    look up everything.
     """
     held = _compiled_with(model)
     wanted = _compiled_with(keras.Sequential(), **asked)
@@ -224,10 +226,10 @@ def refuse_without_effect(
         if read is not None and not read.isdisjoint({argument, *names}):
             continue
         same = _is_same(argument, held, wanted, model, asked)
-        # The loss decides, too, how a target is given to the model.
+        # An equal loss has an effect all the same: it decides how the target is encoded.
         if same and (argument == "loss" or read is None or set_names.isdisjoint(names)):
             continue
-        # A method may have made something else of them, but not nothing.
+        # A method may compile with something made from the parameters, but not with nothing.
         if read is None and held.get(argument):
             continue
         dead += names
@@ -251,7 +253,7 @@ def _message(
         f"The build function compiles its model, with {compiled}, so that {given} would have no "
         f"effect. Write {routed} and take that as an argument of the build function, or let it "
         "return the model uncompiled, or let it take `compile_kwargs` and compile the model with "
-        "what it finds there."
+        "these arguments."
     )
 
 
@@ -262,7 +264,7 @@ def _name_of(loss: Any) -> str:
 
 
 def _by_argument(chosen: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Parameters of a compilation, by the argument of ``model.compile`` that they make up."""
+    """Parameters of a compilation, grouped by the argument of ``model.compile`` that they set."""
     groups: dict[str, list[str]] = {}
     for name in chosen:
         route, separator, rest = name.partition("__")
@@ -272,7 +274,7 @@ def _by_argument(chosen: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[st
             argument = route
         else:
             continue
-        # That one is set on the model.
+        # `run_eagerly` is set on the compiled model itself.
         if argument in asked and argument != "run_eagerly":
             groups.setdefault(argument, []).append(name)
     return groups
@@ -304,7 +306,7 @@ def _is_same_loss(asked: Any, held: Any) -> bool:
 
 
 def _loss_with_settings(loss: Any) -> Any:
-    """A loss as an object of its class where Keras has one."""
+    """A loss as an instance of its class, if Keras has a class for it."""
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
     if isinstance(loss, type):
@@ -316,9 +318,9 @@ def _loss_with_settings(loss: Any) -> Any:
 
 
 def _compiled_with(model: keras.Model, **asked: Any) -> dict[str, Any]:
-    """What a model is compiled with as Keras writes it down; nothing where it cannot."""
+    """The configuration that a model is compiled with; empty if Keras cannot write it."""
     try:
-        # Keras warns of functions without a name, of which nothing is loaded here.
+        # Keras warns that functions without a name cannot be loaded, which is not done here.
         with warnings.catch_warnings(action="ignore"):
             if asked:
                 model.compile(**asked)

@@ -1,4 +1,4 @@
-"""From the fit of a custom model to a member of a cohort, and from its result back to the model."""
+"""Makes the fit of a custom model a member of a cohort, and writes its result into the model."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_
 
 @dataclass(frozen=True, eq=False)
 class PreparedModel:
-    """What an estimator needs to take over the result of a fit: the model, and what it learnt.
+    """What an estimator needs to take over the result of a fit.
 
-    `learnt` holds the attributes that preparing the fit would have left on the estimator,
-    `held_out` the labels that a threshold is to be tuned on, `callbacks` those that take part.
+    `learnt` holds the attributes that preparing the fit sets on an estimator, `held_out` the labels
+    to tune a threshold on, `callbacks` the callbacks of the fit.
     """
 
     model: keras.Model
@@ -110,7 +110,7 @@ def custom_fit_task(
 
 
 def write_weights(model: keras.Model, network: Network, trained: MemberWeights) -> None:
-    """Let a Keras model, and its optimizer, be where a member of a cohort is."""
+    """Write the weights and the optimizer's state of a member into a Keras model."""
     values = unflattened(trained.weights, network.weight_shapes)
     for variable, value in zip(model.trainable_variables, values, strict=True):
         variable.assign(value)
@@ -119,7 +119,7 @@ def write_weights(model: keras.Model, network: Network, trained: MemberWeights) 
 
 
 class WeightsInModel:
-    """Writes the weights of each epoch into a model before it tells an observer of the epoch."""
+    """Writes the weights of each epoch into a model before an observer is told of its end."""
 
     def __init__(self, observer: EpochObserver, write: Callable[[], None]) -> None:
         self._observer = observer
@@ -130,7 +130,7 @@ class WeightsInModel:
         self._observer.epoch_begins()
 
     def epoch_ends(self) -> bool:
-        """Write the weights, tell the observer, and obey."""
+        """Write the weights, tell the observer, and return its answer."""
         self._write()
         return self._observer.epoch_ends()
 
@@ -165,7 +165,7 @@ def _start(model: keras.Model, network: Network, rule: Any) -> MemberWeights:
     )
 
 
-# What its rows have to be
+# The rows of the fit
 
 
 def _as_input(model: keras.Model, X: Any) -> Any:
@@ -205,7 +205,7 @@ def _as_one_input(expected: Any, X: np.ndarray) -> np.ndarray:
         for size, given in zip(expected.shape[1:], X.shape[1:], strict=True)
     ):
         raise CannotJoinError(
-            f"rows of the shape {X.shape[1:]} are not those that the model takes, "
+            f"the rows have the shape {X.shape[1:]}, and the model takes rows of the shape "
             f"{tuple(expected.shape[1:])}."
         )
     return X.astype(expected.dtype, copy=False)
@@ -214,13 +214,13 @@ def _as_one_input(expected: Any, X: np.ndarray) -> np.ndarray:
 def _training_rows(
     model: keras.Model, X: Any, y: Any, weight: np.ndarray | None, batch_size: int
 ) -> tuple[TrainingRows, int]:
-    """Rows with weights of mean one, and the size of the batches."""
+    """Rows with weights of mean one, and the batch size."""
     n_rows = len(keras.tree.flatten(X)[0])
     given = np.ones(n_rows) if weight is None else weight.astype(np.float64)
     rows = TrainingRows(X, y, given)
     is_table = isinstance(X, np.ndarray) and X.ndim == 2 and isinstance(y, np.ndarray)
     if batch_size >= n_rows and is_table and is_row_wise(model):
-        # So that a row of weight two gives the very bits that the row given twice does.
+        # A row of weight two then gives the same bits as the row given twice.
         distinct = distinct_rows(rows)
         if distinct.n_rows < n_rows or (given != given[0]).any():
             rows = distinct
@@ -236,12 +236,12 @@ def _validation_rows(
     parted: PartedRows,
     batch_size: int,
 ) -> ValidationRows | None:
-    """Rows whose weighted sum of losses is what Keras makes of the means of their batches."""
+    """Rows weighted so that their loss is the one that Keras computes batch by batch."""
     rows, loss = parted.validation, objective.loss
     if rows is None:
         return None
     if objective.metrics and _dimensions(rows[1]) != _dimensions(parted.y):
-        raise CannotJoinError("targets to validate with differ in shape from those to train on.")
+        raise CannotJoinError("validation targets differ in shape from training targets.")
     X, y = _as_input(model, rows[0]), objective.targets(rows[1])
     n_rows = len(keras.tree.flatten(X)[0])
     if n_rows > batch_size:
@@ -281,7 +281,7 @@ def _dimensions(y: Any) -> list[int]:
 
 
 def _digest(*records: Any) -> bytes:
-    """Equal for records of equal arrays."""
+    """A digest that is equal for records of equal arrays."""
     digest = hashlib.blake2b(digest_size=16)
     for record in records:
         for value in () if record is None else vars(record).values():

@@ -30,30 +30,31 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
     Parameters
     ----------
     model : callable or keras.Model, default=None
-        Build function that returns a Keras model, compiled or not. Its parameters become those of
-        the estimator: `neurons` is set by ``model__neurons=10`` or ``neurons=10``. A parameter
-        `meta` is given what `fit` knows of the data, as ``meta["n_features_in_"]`` and
-        ``meta["n_outputs_"]``; `compile_kwargs`, what ``model.compile`` takes; `params`, all
-        parameters of the estimator. A model that is built already is copied before each fit.
+        Build function that returns a Keras model, compiled or not, or a built model, which is
+        copied before each fit. The parameters of the function become parameters of the estimator:
+        `neurons` is set by ``model__neurons=10`` or ``neurons=10``. Three names are reserved: `fit`
+        passes its knowledge of the data as `meta`, such as ``meta["n_features_in_"]`` and
+        ``meta["n_outputs_"]``, the arguments for ``model.compile`` as `compile_kwargs`, and all
+        parameters of the estimator as `params`.
     loss : str, function, class or instance of keras.losses.Loss, default=None
         Needed unless the build function compiles its model.
     monitor : str, default="val_loss"
-        What early stopping watches: "val_loss", a metric that the model is compiled with, as
-        "val_accuracy", or one of those of the multilayer perceptrons, as "val_r2", which is
-        computed over all rows held out.
+        The value that early stopping watches: "val_loss", a metric that the model is compiled with,
+        such as "val_mae", or a metric of the multilayer perceptrons, such as "val_r2", which is
+        computed over all held-out rows.
     validation_fraction : float, default=0.2
-        Share of the rows that early stopping holds out, drawn by `random_state`; copies of a row
-        are on one side.
+        Share of the rows that early stopping holds out, drawn with `random_state`. All copies of a
+        row are on one side of the split.
 
     Attributes
     ----------
     target_type_ : str
-        Kind of the target, as by ``sklearn.utils.multiclass.type_of_target``.
+        Kind of the target, as returned by ``sklearn.utils.multiclass.type_of_target``.
     {attributes}
 
     See Also
     --------
-    KerasClassifier : The same for classes; its notes hold here too.
+    KerasClassifier : The same for classes; its notes are valid here, too.
     skhp.KerasMLPRegressor : Multilayer perceptron with the layers as parameters.
 
     Examples
@@ -120,7 +121,7 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
             refuse_output_units(outputs[0].size, (self.n_outputs_,))
         return self.target_encoder_.inverse_transform(outputs)
 
-    # That of scikit-learn's mixin would come first.
+    # Without this line, RegressorMixin.score would come first.
     score = KerasWrapper.score
 
     @staticmethod
@@ -131,7 +132,7 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
         ----------
         y_true, y_pred : array-like
         **kwargs : dict
-            `sample_weight`, and what was given as ``score__``.
+            `sample_weight`, and the parameters given with the prefix ``score__``.
 
         Returns
         -------
@@ -141,9 +142,9 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
 
     @property
     def target_encoder(self) -> Any:
-        """Transformer between targets and the model, not fitted; a subclass may return its own.
+        """Unfitted transformer between targets and the model; a subclass may return its own.
 
-        Its `inverse_transform` gets the outputs of the model.
+        Its `inverse_transform` is given the outputs of the model.
         """
         return RegressorTargetEncoder()
 
@@ -164,7 +165,7 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
     def _refuse_encoded_target(self) -> None:
         if not isinstance(self.target_encoder_, RegressorTargetEncoder):
             raise InvalidParameterError(
-                f"monitor={self.monitor!r} is computed in units of the target, and "
+                f"monitor={self.monitor!r} is computed in the unit of the target, and "
                 f"{type(self).__name__} has a target_encoder of its own: set monitor='val_loss', "
                 "or name a metric that the model is compiled with."
             )

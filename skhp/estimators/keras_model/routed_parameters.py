@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import warnings
 from collections.abc import Iterable
@@ -31,11 +32,11 @@ ROUTES = (
 
 
 class RoutedParametersMixin(NamedParametersMixin):
-    """Keeps the extra keyword parameters of a constructor as parameters like all others.
+    """Keeps the extra keywords of a constructor as parameters like all others.
 
-    They are listed by `get_params`, survive `clone` and pickling, and can be read and set as
-    attributes. A name that nothing takes is refused by `fit`, as the build function may be set
-    after the constructor has run.
+    `get_params` lists them, `clone` and pickling keep them, and they can be read and set as
+    attributes. Unknown names are refused only in `fit`, as the build function may be set after the
+    constructor has run.
     """
 
     # Names that reach Keras without a prefix.
@@ -49,20 +50,21 @@ class RoutedParametersMixin(NamedParametersMixin):
         return list(constructor_names(cls, inherited=False))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters of the estimator, the extra ones included.
+        """Parameters of the estimator, including the extra ones.
 
         Parameters
         ----------
         deep : bool, default=True
-            Include the parameters of parameters that are estimators, and those that a subclass
-            fixes because its constructor does not take them.
+            Whether to include the parameters of nested estimators, and inherited parameters that
+            the constructor of a subclass does not take.
 
         Returns
         -------
         params : dict
+            Values by name.
         """
         names = constructor_names(type(self), inherited=deep)
-        # fit warns of a constructor that does not keep what it takes.
+        # A constructor may not have kept a parameter; `fit` warns of this.
         params = {name: getattr(self, name) for name in names if hasattr(self, name)}
         if deep or collects_keywords(inspect.signature(type(self).__init__)):
             params |= self._given_extra()
@@ -79,7 +81,7 @@ class RoutedParametersMixin(NamedParametersMixin):
         Parameters
         ----------
         **params : dict
-            Parameters of the constructor, of the build function, or routed by a prefix, as
+            Parameters of the constructor, of the build function, or routed by a prefix, such as
             ``optimizer__learning_rate``.
 
         Returns
@@ -89,7 +91,7 @@ class RoutedParametersMixin(NamedParametersMixin):
         Raises
         ------
         InvalidParameterError
-            If a name is unknown; nothing is set then.
+            If a name is unknown; then no parameter is set.
         """
         known = self.get_params()
         new = [name for name in params if name not in known]
@@ -103,13 +105,13 @@ class RoutedParametersMixin(NamedParametersMixin):
                 self._add_extra({name: value})
             else:
                 setattr(self, name, value)
-        # To set all parameters at once, as to those of another estimator, is to choose none.
+        # A call that sets all parameters, such as one that copies them, expresses no choice.
         if not self.get_params(deep=False).keys() <= params.keys():
             self._set_names = self._set_names | params.keys()
         return self
 
     def _chosen(self) -> dict[str, Any]:
-        """Parameters that somebody set: by `set_params`, or to another value than the default."""
+        """Parameters that the user set, by `set_params` or to another value than the default."""
         defaults = constructor_defaults(type(self))
         return {
             name: value
@@ -138,7 +140,7 @@ class RoutedParametersMixin(NamedParametersMixin):
 
     @property
     def _user_params(self) -> set[str]:
-        """Extra parameters that reach the build function without a prefix, as SciKeras asks."""
+        """Extra parameters for the build function without a prefix; SciKeras reads this name."""
         build = self._build_signature(self.model)
         return {name for name in self._given_extra() if "__" not in name and build.takes(name)}
 
@@ -154,7 +156,7 @@ class RoutedParametersMixin(NamedParametersMixin):
         self._refuse(mistakes)
 
     def _unknown(self, names: Iterable[str], model: Any) -> list[str]:
-        """What is wrong with the names of extra parameters."""
+        """A sentence for each unknown name, and one that lists the known names."""
         build = self._build_signature(model)
         own = constructor_names(type(self), inherited=True)
         mistakes = []
@@ -188,7 +190,7 @@ class RoutedParametersMixin(NamedParametersMixin):
         return BuildSignature.of(self._given_build(model))
 
     def _given_build(self, model: Any) -> Any:
-        """What builds the model, or the model itself."""
+        """The function or class that builds the model, or the model itself."""
         candidates = (
             model,
             getattr(self, "build_fn", None),
@@ -211,11 +213,17 @@ def _is_estimator(value: Any) -> bool:
     return hasattr(value, "get_params") and not isinstance(value, type)
 
 
-def constructor_names(estimator_class: type, inherited: bool) -> tuple[str, ...]:
-    """Names in the signature of a constructor, and of those that it passes the rest on to.
+def constructor_names(estimator_class: Any, inherited: bool) -> tuple[str, ...]:
+    """Parameter names of a constructor, and of the constructors that its ``**keywords`` go to.
 
-    `inherited` adds those of all its ancestors.
+    `inherited` adds the names of the constructors of all base classes.
     """
+    return _constructor_names(estimator_class, inherited)
+
+
+# scikit-learn asks for the parameters several times a fit, and signatures take long to read.
+@functools.lru_cache(256)
+def _constructor_names(estimator_class: Any, inherited: bool) -> tuple[str, ...]:
     names: set[str] = set()
     for ancestor in estimator_class.__mro__:
         if "__init__" in vars(ancestor):
@@ -227,7 +235,7 @@ def constructor_names(estimator_class: type, inherited: bool) -> tuple[str, ...]
 
 
 def constructor_defaults(estimator_class: type) -> dict[str, Any]:
-    """Defaults of the parameters of a constructor, and of those of all its ancestors."""
+    """Defaults of the parameters of the constructors of a class and of all its base classes."""
     defaults: dict[str, Any] = {}
     for ancestor in reversed(estimator_class.__mro__):
         if "__init__" in vars(ancestor):

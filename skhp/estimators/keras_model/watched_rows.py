@@ -63,7 +63,7 @@ class WatchedWrapper(RepairedWrapper):
         if compiled is not None:
             self._refuse_monitor(compiled)
         metric = rows = None
-        # A metric that the model is compiled with goes before ours of the same name.
+        # A metric that the model is compiled with replaces ours of the same name.
         if self.monitor.removeprefix("val_") not in (compiled or ()):
             metric = monitored_metric(self.monitor, self._metrics, self._monitors)
         if metric is not None:
@@ -83,7 +83,7 @@ class WatchedWrapper(RepairedWrapper):
         callbacks.insert(0, stopping)
 
     def _refuse_monitor(self, compiled: Iterable[str]) -> None:
-        """Raise if nothing is called as the monitor is, now that the model is known."""
+        """Raise if `monitor` names neither a metric of ours nor one of the compiled model."""
         options = monitors(self._metrics, self._monitors) | {f"val_{name}" for name in compiled}
         try:
             validate_parameter_constraints(
@@ -96,10 +96,10 @@ class WatchedWrapper(RepairedWrapper):
             raise InvalidParameterError(f"{error}{meant}") from None
 
     def _refuse_encoded_target(self) -> None:
-        """Raise if a metric of ours does not know what the model learns."""
+        """Raise if our metrics cannot read the target in the form that the model learns."""
 
     def _watched_rows(self, checked: CheckedFit, held_out: Any) -> WatchedRows:
-        """What a metric of ours is computed of; `held_out` are rows as the model takes them."""
+        """Rows to compute our metric on, from held-out rows in the form that the model takes."""
         target = np.asarray(held_out[1], np.float64)
         weight = held_out[2] if len(held_out) > 2 else None
         return WatchedRows(
@@ -110,7 +110,7 @@ class WatchedWrapper(RepairedWrapper):
         )
 
     def _model_outputs(self, inputs: Any) -> np.ndarray:
-        """Outputs for rows in the form that the model takes them in."""
+        """Outputs of the model for encoded inputs."""
         batch_size = rows_at_once(self.batch_size, len(keras.tree.flatten(inputs)[0]))
         if predicts_in_its_own_way(self.model_):
             outputs = self.model_.predict(inputs, batch_size=batch_size, verbose=0)
@@ -124,7 +124,7 @@ class WatchedWrapper(RepairedWrapper):
         given = checked.arguments.get("validation_data")
         if parted.validation is None and given is not None:
             if not isinstance(given, (tuple, list)):
-                raise CannotJoinError("validation_data is something that only Keras reads.")
+                raise CannotJoinError("validation_data has a form that only Keras reads.")
             parted = parted._replace(validation=self._encoded_validation(*given))
         return parted
 
@@ -134,13 +134,13 @@ class WatchedWrapper(RepairedWrapper):
             X, y = self._validate_data(X, y)
             targets = self._encoded_target(y)
         else:
-            # Not of the form that the estimator was fitted on: encoded by the user already.
+            # Targets of another form than in `fit` were already encoded by the user.
             X, _ = self._validate_data(X)
             targets = as_model_inputs(y)
         return self._model_inputs(X), targets, *weight
 
     def _note_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Keep those that the user gave."""
+        """Record the callbacks that the user gave."""
         self.callbacks_ = [
             callback
             for callback in callbacks
@@ -148,7 +148,7 @@ class WatchedWrapper(RepairedWrapper):
         ]
 
     def _note_epochs(self, n_epochs: int, best_epoch: int) -> None:
-        """Note how long the history is, and which of its epochs left the weights."""
+        """Record the length of the history, and the epoch in it whose weights were kept."""
         self.n_iter_ = len(self.history_["loss"])
         self.best_epoch_ = self.n_iter_ - n_epochs + best_epoch
 
@@ -162,7 +162,7 @@ class WatchedWrapper(RepairedWrapper):
 
 
 def _full_name(metric: str) -> str:
-    """The name of a metric as SciKeras gives it: "mean_squared_error" for "mse"."""
+    """SciKeras' name of a metric, such as "mean_squared_error" for "mse"."""
     if metric == "loss" or metric.startswith("val_"):
         return metric
     try:

@@ -1,4 +1,4 @@
-"""The fit of SciKeras' wrapper, on deterministic batches and without a global generator."""
+"""The fit of a wrapped model, on deterministic batches and without global random generators."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class KerasWrapper(WatchedWrapper):
     """Base of the classifier and the regressor; not for direct use."""
 
     def __skhp_fit_task__(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> FitTask:
-        """Prepare a fit that a population is to train, as `fit` would."""
+        """Prepare a fit as `fit` would, for a population to train."""
         self._validate_params()
         drawn_before = copy.deepcopy(self.random_state)
         try:
             return KerasWrapper._prepared_task(self._copied(), X, y, fit_params)
         except Exception:
-            # The fit that comes instead draws its seeds anew.
+            # The fit that runs instead draws its seeds from the same state.
             if isinstance(self.random_state, np.random.RandomState):
                 self.random_state.set_state(drawn_before.get_state())
             raise
 
     def _copied(self, **changed: Any) -> Self:
-        """A copy that shares everything with the estimator and keeps to itself what it learns."""
+        """A shallow copy, whose fit does not change the estimator."""
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__, **changed)
         return copied
@@ -94,14 +94,14 @@ class KerasWrapper(WatchedWrapper):
         X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
             Sparse matrices are made dense.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            For a classifier, rows that each hold a single 1 are classes, the numbers of the
-            columns, and other rows of zeros and ones several labels at once. Predictions have the
-            same form.
+            For a classifier, rows that each hold a single 1 stand for classes, the column numbers;
+            other rows of zeros and ones stand for several labels at once. Predictions have the same
+            form.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows; only their ratios matter.
         **kwargs : dict
-            Arguments of ``model.fit`` for this call, as ``validation_data``. Targets there have
-            the form of `y`.
+            Arguments of ``model.fit`` for this call, such as ``validation_data``, whose targets
+            have the form of `y`.
 
         Returns
         -------
@@ -110,11 +110,11 @@ class KerasWrapper(WatchedWrapper):
         Raises
         ------
         InvalidParameterError
-            If a parameter has a wrong value, or nothing takes it.
+            If a parameter has a wrong value, is unknown, or would have no effect.
         CannotJoinError
-            If `engine` is "population", and Keras alone can train the model.
+            If `engine` is "population", but only Keras' own ``fit`` can train the model.
         ValueError
-            If the data are not finite, have one class only, or do not fit the outputs of the model.
+            If the data are not finite, have a single class, or do not fit the outputs of the model.
 
         Warns
         -----
@@ -133,10 +133,10 @@ class KerasWrapper(WatchedWrapper):
         keywords = self._checked_keywords(keywords)
         epochs = keywords.pop("epochs")
         given_weight = None if sample_weight is None else np.asarray(sample_weight)
-        # To copy the estimator is to copy its model, so a copy needs nothing more to predict.
+        # A copy of the estimator has a copy of its model, and needs nothing more to predict.
         tasks = EpochTasks(self, epochs, X, y, given_weight, fitted_attributes=dict)
         adopted = adoptable_fit(self, X, y, given)
-        # Other callbacks want the weights after each epoch, or to end the fit.
+        # Other callbacks may read the weights after each epoch, or end the fit.
         if adopted is not None and only_shows_progress(self):
             self._adopt(adopted, tasks)
         else:
@@ -198,7 +198,7 @@ class KerasWrapper(WatchedWrapper):
     def _joining_task(
         self, inputs: Any, targets: Any, checked: CheckedFit, epochs: int, first_epoch: int
     ) -> FitTask | None:
-        """The fit as a cohort of one; None where Keras is to do it."""
+        """The fit as a cohort of one; None if Keras is to train it."""
         try:
             self._refuse_population(checked.arguments)
             return custom_fit_task(
@@ -241,26 +241,26 @@ class KerasWrapper(WatchedWrapper):
         self._take_over(task, lone.trained(observer), callbacks, warm_start, stacklevel=8)
 
     def _adopt(self, adopted: AdoptableFit, tasks: EpochTasks) -> None:
-        """Take over what a population trained."""
+        """Take over the fit that a population trained."""
         prepared: PreparedModel = adopted.task.origin
         self.__dict__.update(prepared.learnt)
         callbacks = separate_callbacks(list(prepared.callbacks))
-        # Equal ones, but for objects that were copied with the estimator.
+        # Recorded again, as objects among them were copied with the estimator.
         self._built_with = self._building_parameters()
         if adopted.estimator is not self:
-            # Each of them has a model of its own.
+            # Each of the two estimators has a model of its own.
             self.model_ = PortableModel(prepared.model).restored()
         tasks.fit_begins()
         result = tasks.awaited(adopted)
         if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
-            raise NonFiniteLossError(self._explosion(result.outcome.n_epochs))
+            raise NonFiniteLossError(self._non_finite_message(result.outcome.n_epochs))
         self._take_over(adopted.task, result, callbacks, self.warm_start, stacklevel=7)
         self._settle(prepared.held_out, lambda: adopted.task.validation.X)
 
     def _settle(self, held_out: HeldOutLabels | None, inputs: Callable[[], Any]) -> None:
-        """Set what depends on the trained model, as a threshold.
+        """Set attributes that depend on the trained model, such as a threshold.
 
-        `inputs` returns the rows of the labels held out, as the model takes them.
+        `inputs` returns the encoded inputs of the held-out labels.
         """
 
     def _take_over(
@@ -281,7 +281,7 @@ class KerasWrapper(WatchedWrapper):
         if outcome.stop_reason == "patience" and self.callbacks_:
             self.stop_reason_ = "callback"
         if outcome.stop_reason == "non_finite_loss":
-            self._warn_of_explosion(outcome.n_epochs, stacklevel)
+            self._warn_of_non_finite_loss(outcome.n_epochs, stacklevel)
 
     def _fit_keras_model(
         self,
@@ -330,18 +330,18 @@ class KerasWrapper(WatchedWrapper):
             self.stop_reason_ = "patience"
         if finite.stopped:
             self.stop_reason_ = "non_finite_loss"
-            self._warn_of_explosion(finite.finite_epochs + 1, stacklevel=7)
+            self._warn_of_non_finite_loss(finite.finite_epochs + 1, stacklevel=7)
 
-    def _explosion(self, epoch: int) -> str:
+    def _non_finite_message(self, epoch: int) -> str:
         return (
             f"The loss of {type(self).__name__} became NaN or infinite in epoch {epoch}. Try a "
             "smaller learning rate and inputs scaled to unit variance."
         )
 
-    def _warn_of_explosion(self, epoch: int, stacklevel: int) -> None:
+    def _warn_of_non_finite_loss(self, epoch: int, stacklevel: int) -> None:
         warnings.warn(
-            f"{self._explosion(epoch)} The fit was stopped and the weights before that epoch were "
-            "kept.",
+            f"{self._non_finite_message(epoch)} The fit was stopped and the weights before that "
+            "epoch were kept.",
             NonFiniteLossWarning,
             stacklevel=stacklevel,
         )

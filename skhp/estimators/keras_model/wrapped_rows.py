@@ -1,4 +1,4 @@
-"""The rows of a wrapped model, its fit up to the training, and its predictions."""
+"""The rows of a wrapped model, the steps of its fit before the training, and its predictions."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from skhp.training.training_rows import row_groups, validation_split
 
 
 class HeldOutLabels(NamedTuple):
-    """Labels that a threshold is tuned on, with the weights that the user gave their rows."""
+    """Held-out labels for a threshold or a metric, with the user's sample weights."""
 
     labels: np.ndarray
     weight: np.ndarray | None
 
 
 class CheckedFit(NamedTuple):
-    """Rows of a fit as they were given, checked, and the arguments of Keras' fit.
+    """The checked rows of a fit, not yet encoded, and the arguments of Keras' fit.
 
-    `weight` and `used` tell of each row its weight and whether it has one. `fresh` is False where
-    a fitted model is trained on. `held_out` is None where nothing is tuned after the training.
-    `sample_weight` is what the user gave the rows; `stops_early` tells that the parameters of the
-    estimator ask for early stopping.
+    `weight` is the product of `sample_weight`, which the user gave, and class weights; `used` is
+    False for rows of weight zero. `fresh` is False if a fitted model is trained further. `held_out`
+    is None if nothing is tuned after the training. `stops_early` is True if the parameters ask for
+    early stopping.
     """
 
     X: np.ndarray
@@ -62,7 +62,7 @@ class CheckedFit(NamedTuple):
 
 
 class PartedRows(NamedTuple):
-    """Rows as the model takes them: to train on, and to watch where there are any."""
+    """Rows as the model takes them, split for training and validation; the latter may be None."""
 
     X: Any
     y: Any
@@ -71,7 +71,7 @@ class PartedRows(NamedTuple):
 
 
 def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:
-    """The first rows to train on and the others, if there are any, to watch."""
+    """Split rows into the first, to train on, and the rest, if there is any, to validate on."""
     if n_training == len(keras.tree.flatten(X)[0]):
         return PartedRows(X, y, weight, None)
 
@@ -81,7 +81,7 @@ def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> P
     training, held_out = slice(None, n_training), slice(n_training, None)
     watched = taken((X, y), held_out)
     if weight is not None:
-        # Weights are in units of the mean weight of the training rows.
+        # Relative to the mean weight of the training rows, which Keras sees as 1.
         watched = (*watched, weight[held_out] / weight[training].mean())
         weight = weight[training]
     return PartedRows(taken(X, training), taken(y, training), weight, watched)
@@ -159,7 +159,7 @@ class RepairedWrapper(ModelWrapper):
     # A fit, up to its training
 
     def initialize(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Build the model without training it, as for a model that is trained already.
+        """Build the model without training it, for example if it is already trained.
 
         Parameters
         ----------
@@ -182,7 +182,7 @@ class RepairedWrapper(ModelWrapper):
         return X, y
 
     def _count_classes(self, y: np.ndarray, used: np.ndarray) -> None:
-        """Learn what the targets of the rows that are used say of classes, before the model."""
+        """Learn the classes from the targets of the rows in use, before the model is built."""
 
     def _make_model(self, X: np.ndarray, y: np.ndarray) -> None:
         self.target_encoder_ = self.target_encoder.fit(y)
@@ -197,7 +197,7 @@ class RepairedWrapper(ModelWrapper):
         return as_model_inputs(self.target_encoder_.transform(y))
 
     def _refuse_rows(self, y: np.ndarray, n_training: int) -> None:
-        """Raise if a model cannot learn from the targets that it is to be trained on."""
+        """Raise if a model cannot learn from the training targets."""
 
     def _checked(
         self,
@@ -210,7 +210,8 @@ class RepairedWrapper(ModelWrapper):
     ) -> CheckedFit:
         """Check the rows and the arguments of a fit.
 
-        `whole` refuses rows to learn nothing from, and holds out rows for early stopping.
+        `whole`, which is False in `partial_fit`, refuses rows that a model cannot learn from, and
+        holds out rows for early stopping.
         """
         fresh = not ((warm_start or self.warm_start) and self.initialized_)
         X, y = self._validate_data(X, y, reset=fresh)
@@ -239,10 +240,7 @@ class RepairedWrapper(ModelWrapper):
     def _held_out_last(
         self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, used: np.ndarray
     ) -> tuple[np.ndarray, int]:
-        """An order of the rows in which early stopping watches the last ones of those used.
-
-        Also how many of them come before, to be trained on.
-        """
+        """Indices of training, held-out and unused rows in turn, and the number of the first."""
         rows = np.flatnonzero(used)
         _, groups = row_groups(X[rows])
         kept, held_out = validation_split(
@@ -256,13 +254,13 @@ class RepairedWrapper(ModelWrapper):
         return np.concatenate([rows[kept], rows[held_out], np.flatnonzero(~used)]), len(kept)
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
-        """Class numbers that each side of a split is to have its share of."""
+        """Class numbers by which the split for early stopping is stratified, or None."""
 
     @contextlib.contextmanager
     def _model_for(self, checked: CheckedFit) -> Iterator[tuple[Any, Any]]:
-        """Build and compile the model; inside, its random numbers are those of the fit.
+        """Build and compile the model, and yield inputs and targets in the form that it takes.
 
-        Yields the rows as it takes them.
+        Inside the block, Keras draws its random numbers from the seeds of the fit.
         """
         if checked.fresh:
             self._count_classes(checked.y, checked.used)
@@ -282,15 +280,14 @@ class RepairedWrapper(ModelWrapper):
             yield inputs, targets
 
     def _begin_to_watch(self, checked: CheckedFit, inputs: Any, targets: Any) -> None:
-        """Add to the callbacks of a fit the one that its early stopping is."""
+        """Add the callback for early stopping to those of a fit."""
 
     def _fit_arguments(self, keywords: dict[str, Any], n_rows: int) -> dict[str, Any]:
-        """Arguments of a fit, from the parameters and, before these, from the call."""
+        """Arguments of a fit, in which those of the call replace parameters."""
         routed = route_params(
             self._python_params(), destination="fit", pass_filter=self._fit_kwargs
         )
         if keywords.get("validation_data") is not None:
-            # The arguments of a call go before the parameters.
             routed.pop("validation_split", None)
         callbacks = self._ready_callbacks("fit")
         callbacks += all_callbacks(keywords.get("callbacks"))

@@ -1,4 +1,4 @@
-"""The parameters that both wrappers of models have, each written once."""
+"""The parameters that both wrappers of models share."""
 
 from __future__ import annotations
 
@@ -22,56 +22,55 @@ PARAMETERS = """
 build_fn : callable or keras.Model
     Former name of `model`.
 warm_start : bool
-    Go on with the fitted model in each further `fit`.
+    Whether a further `fit` continues with the fitted model.
 random_state : int, RandomState instance or None
-    Decides the initial weights, the noise of layers and the order of the rows. With an integer,
-    a fit gives the same bits each time, also next to others in other threads. No global random
-    generator is read or changed.
+    Determines the initial weights, the noise of layers and the order of the rows. With an int,
+    every fit on the same data gives the same result to the bit, even beside fits in other
+    threads. No global random generator is read or changed.
 optimizer : str, class or instance of keras.optimizers.Optimizer
-    Its arguments are routed to it, as ``optimizer__learning_rate=0.01``.
+    Parameters with a prefix set its arguments: ``optimizer__learning_rate=0.01``.
 metrics : list of str, function, class or instance of keras.metrics.Metric
-    Metrics that are noted after each epoch.
+    Metrics to record after each epoch.
 batch_size : int or None
-    Rows in a batch; None is 32, -1 all rows.
+    Rows per batch; None is 32, -1 is all rows.
 validation_batch_size : int or None
-    Rows in a batch of the validation; None is `batch_size`.
+    Rows per batch in the validation; None is `batch_size`.
 verbose : int or "auto"
-    How much is printed while the model is trained.
+    How much Keras prints during the training.
 callbacks : callback, list or dict of callbacks
-    Classes or instances of keras.callbacks.Callback; the arguments of classes are routed to
-    them, as ``callbacks__patience=3``. Instances are copied before each fit. `callbacks_`
-    has those that took part. Populations know what keras.callbacks.EarlyStopping does; all
-    others run in Python, so that Keras trains the model.
+    Classes or instances of keras.callbacks.Callback. Parameters with a prefix set the arguments
+    of classes: ``callbacks__patience=3``. Instances are copied before each fit; `callbacks_`
+    holds the copies. A population can train with keras.callbacks.EarlyStopping; with any other
+    callback, Keras trains the model.
 validation_split : float
-    Share of the rows, the last ones, that is not trained on but watched.
+    Share of the rows, taken from the end, that is held out of the training for validation.
 shuffle : bool
-    Take the rows in another order in each epoch.
+    Whether to take the rows in a new order in each epoch.
 run_eagerly : bool
-    Let Keras run without compiling anything, to debug a model.
+    Whether Keras runs the model without compiling it, for debugging.
 epochs : int
-    Passes over the rows; with early stopping the most that there are.
+    Number of passes over the rows; with early stopping, the largest number.
 early_stopping : bool
-    Stop when `monitor` on rows held out has not improved for `patience` epochs; the weights of
-    the best epoch are kept in any case. Held out are the rows of `validation_split` where it is
-    set, those of the ``validation_data`` given to `fit`, or else a share that is drawn.
+    Whether to stop when `monitor` on held-out rows has not improved for `patience` epochs. The
+    weights of the best epoch are kept, even if all epochs were run. The held-out rows are those
+    of `validation_split`, or of the ``validation_data`` given to `fit`, or else a random share.
 patience : int
-    Epochs without an improvement that early stopping waits for. Without early stopping, this
-    and the next three have no effect.
+    Epochs without an improvement before early stopping ends the training. Without early
+    stopping, this and the next three parameters have no effect.
 min_delta : float
-    A smaller change of `monitor` is not an improvement.
+    The least change of `monitor` that counts as an improvement.
 engine : {"auto", "population", "keras"}
-    What trains the model: the compiled program that trains whole populations, and a lone fit as
-    a cohort of one, or Keras' own ``fit``. "auto" takes Keras where the model cannot join a
-    population (it has callbacks other than EarlyStopping, a `train_step` of its own, metrics that
-    are not means over rows, ...), and logs why at level INFO of the
-    logger "skhp"; "population" raises a `CannotJoinError` there.
-    Weights agree to rounding, but for dropout between layers that a population knows as its own,
-    whose noise the two draw differently.
+    What trains the model: "population" is the compiled program for whole populations, which
+    trains a single fit, too; "keras" is Keras' own ``fit``. "auto" uses Keras only if the model
+    cannot join a population (it has callbacks other than EarlyStopping, a `train_step` of its own,
+    metrics that are not means over rows, ...), and logs the reason at level INFO of the logger
+    "skhp"; "population" raises a `CannotJoinError` for such a model. Both give the same weights up
+    to rounding, except with dropout between layers, for which they draw different noise.
 input_columns : dict or None
-    For a model of several inputs, the columns of a table that make each of them, by the names of
-    the inputs: ``{"numbers": ["age", "height"], "kinds": ["city"]}``. Columns are names or
-    positions, counted from 0. So folds, searches and pipelines cut one table. A dict or list of
-    arrays can be given to `fit` as `X`, too, without this parameter.
+    For a model with several inputs: the columns of a table that make each input, by the names of
+    the inputs, as ``{"numbers": ["age", "height"], "kinds": ["city"]}``. Columns are names, or
+    positions counted from 0. Folds, searches and pipelines then cut one table. Without this
+    parameter, `fit` takes a dict or a list of arrays as `X`.
 **kwargs : dict
     Parameters of the build function, and parameters with a prefix that tells where they go:
     ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
@@ -82,9 +81,9 @@ ATTRIBUTES = """
     model_ : keras.Model
         The trained model.
     history_ : dict
-        A list of values, one an epoch, for the loss and each metric.
+        For the loss and for each metric, a list with one value per epoch.
     n_iter_ : int
-        Epochs in `history_`.
+        Number of epochs in `history_`.
     best_epoch_ : int
         The epoch, counted from 1, whose weights were kept: with early stopping the best one, and
         the last one otherwise.
@@ -94,14 +93,15 @@ ATTRIBUTES = """
     callbacks_ : list of keras.callbacks.Callback
         The callbacks that took part in the last fit. They are not pickled.
     target_encoder_, feature_encoder_ : transformers
-        What stands between the data and the model; see `target_encoder` and `feature_encoder`.
+        Transformers between the data and the model; see `target_encoder` and `feature_encoder`.
     n_features_in_ : int
+        Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str
-        Only if `X` had names that are all strings.
+        Names of the columns seen in `fit`; only if all of them are strings.
     n_outputs_, n_outputs_expected_ : int
         Columns of the target, and outputs that the model must have.
     X_shape_, X_dtype_, y_ndim_, y_dtype_
-        What the data of the first fit were like.
+        Shape, dtype and number of dimensions of the data of the first fit.
 """
 
 _ROWS: list[Any] = [

@@ -21,75 +21,77 @@ from skhp.networks.layers.activation import ACTIVATIONS
 # The documentation that the classifier and the regressor share.
 PARAMETERS = """
 hidden_layers : int or "auto"
-    Number of hidden layers; 0 makes a linear model. "auto" is as many as `neurons` has
-    entries, and 1 where that is one number or "auto".
+    Number of hidden layers; 0 makes a linear model. "auto" is the number of entries of
+    `neurons`, or 1 if `neurons` is a single number or "auto".
 neurons : int, sequence of int or "auto"
-    Neurons of every hidden layer, or one number a layer: ``(20, 5)`` is two layers. "auto"
-    takes two thirds of the number of inputs, rounded down, but 2 at least.
+    Neurons of every hidden layer, or a sequence with one number per layer: ``(20, 5)`` is two
+    layers. "auto" is two thirds of the number of inputs, rounded down, but at least 2.
 activation : str
     Activation of the hidden layers, by Keras' name: "relu", "tanh", "sigmoid", "elu", "gelu",
     "selu", "silu", "linear" and others.
 dropout : float
-    Share of the neurons dropped after each hidden layer while training, from 0 to below 1.
+    Share of the neurons, from 0 to below 1, dropped after each hidden layer during training.
 l2 : float
-    Weight of the squared kernels in the loss.
+    Factor by which the sum of the squared kernel weights is added to the loss.
 batch_norm : bool
-    Batch normalisation before each activation.
+    Whether to use batch normalisation before each hidden activation.
 optimizer : {"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam"}
-    Update rule, with Keras' defaults; momentum is 0.9 where there is one. "Adam" is "adam".
+    Update rule, with Keras' defaults; "momentum" and "nesterov" have a momentum of 0.9. Keras'
+    spelling, such as "Adam", is accepted, too.
 learning_rate : float
-    Above 0.
+    Learning rate at the start, above 0.
 lr_schedule : {"step", "exponential", "cosine", "plateau"}, dict or None
-    How the learning rate falls, counted in epochs: "step" multiplies it by ``factor`` (0.5)
-    after each ``every`` (10) epochs; "exponential" shrinks it evenly by ``factor`` (0.95) an
-    epoch; "cosine" lets it fall to ``floor`` (0) times itself over `epochs`; "plateau"
-    multiplies it by ``factor`` (0.5) after ``patience`` (5) epochs without an improvement. A
-    dict sets these numbers: ``{"kind": "step", "every": 30}``.
+    How the learning rate falls: "step" multiplies it by ``factor`` (0.5) once in ``every`` (10)
+    epochs; "exponential" lowers it smoothly, by ``factor`` (0.95) per epoch; "cosine" lowers it
+    over `epochs` to ``floor`` (0) times the first rate; "plateau" multiplies it by ``factor``
+    (0.5) after ``patience`` (5) epochs without an improvement. A dict replaces the defaults in
+    parentheses: ``{"kind": "step", "every": 30}``.
 batch_size : int or "full"
-    Rows in a batch; "full", or a number above the rows there are, takes all of them.
+    Rows per batch; "full", or a number above that of the rows, makes one batch of all rows.
 epochs : int
-    The most epochs to train.
+    Largest number of epochs to train.
 early_stopping : bool
-    Hold out `validation_fraction` of the rows, stop after `patience` epochs without an
-    improvement on them, and keep the best weights.
+    Whether to hold out `validation_fraction` of the rows, stop after `patience` epochs without
+    an improvement on them, and keep the best weights.
 patience : int
     Epochs without an improvement before the training stops.
 min_delta : float
     The least change of the monitored value that counts as an improvement.
 engine : {"auto", "population", "keras"}
-    What trains the network: the compiled program that trains whole populations, and a lone fit
-    as a cohort of one, or Keras' own ``fit``. "auto" takes Keras where there are `callbacks`;
-    "population" raises a `CannotJoinError` there. Weights agree to rounding, but for dropout,
-    whose noise the two draw differently.
+    What trains the network: "population" is the compiled program for whole populations, which
+    trains a single fit, too; "keras" is Keras' own ``fit``. "auto" uses Keras only if there are
+    `callbacks`, with which "population" raises a `CannotJoinError`. Both give the same weights up
+    to rounding, except with dropout, for which they draw different noise.
 max_memory : int, str or None
-    The most memory that training the network may take, in bytes or as "500MB" or "4GiB": 48
-    bytes for each weight and some 3.5 MB for each layer. A larger one is refused before the
-    training; in a population no more members train at once than it allows. None sets no limit.
+    The most memory that the training may take, in bytes or as "500MB" or "4GiB". The estimate is
+    48 bytes per weight and about 3.5 MB per layer. A network that needs more is refused before
+    the training, and a population trains only as many members at once as the limit allows. None
+    sets no limit.
 callbacks : keras.callbacks.Callback, list of them or None
-    Callbacks for Keras' ``fit``, as instances, of which shallow copies are used, or as classes.
-    They find ``val_loss`` and the monitored metric in their logs.
+    Callbacks for Keras' ``fit``: classes, or instances, of which a fit uses shallow copies. Their
+    logs hold ``val_loss`` and the monitored metric.
 warm_start : bool
-    Start from the weights of the last fit, with a new optimizer.
+    Whether to start from the weights of the last fit, with a new optimizer.
 random_state : int, RandomState instance or None
-    Decides the rows held out, the initial weights, the order of the rows and the dropout
-    noise. An int gives identical bits each time.
+    Determines the held-out rows, the initial weights, the order of the rows and the dropout
+    noise. With an int, every fit on the same data gives the same result to the bit.
 verbose : int
-    As in Keras: 0 is silent, 1 a progress bar, 2 a line an epoch.
+    As in Keras: 0 is silent, 1 a progress bar, 2 one line per epoch.
 """
 
 ATTRIBUTES = """
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Their names, where all of them are strings.
+        Names of the columns seen in `fit`; only if all of them are strings.
     n_iter_ : int
-        Epochs run.
+        Number of epochs run.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept.
     stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback", "pruned"}
         Why the training ended.
     learning_rate_ : list of float
-        Rate that each epoch started with; only with an `lr_schedule`.
+        Learning rate at the start of each epoch; only with an `lr_schedule`.
 """
 
 
@@ -135,12 +137,12 @@ class MultilayerPerceptron(NetworkEstimator):
 
     def _check_combination(self) -> None:
         super()._check_combination()
-        # The least that any table could ask for.
+        # No table makes a smaller network than one with a single input and a single output.
         self._refuse_too_many_layers(1, 1, "at least ")
         layer_sizes(self.hidden_layers, self.neurons, n_inputs=1)
 
     def _refuse_too_many_layers(self, n_inputs: int, n_outputs: int, least: str = "") -> None:
-        """Refuse a network that is too large, before a description as long as it is made."""
+        """Refuse a network that is too large before making its description, which is as large."""
         if self.max_memory is None:
             return
         size = multilayer_perceptron_size(

@@ -1,1 +1,1 @@
-"""What all our own networks share as scikit-learn estimators, whatever their layers are."""
+"""The base of the estimators whose networks are our own, whatever their layers."""

@@ -1,4 +1,4 @@
-"""The predictions of a network of classes, from its outputs before the last activation."""
+"""Predictions of classes, from the outputs of a network before its last activation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class OneHotForm(NamedTuple):
 
 
 class ClassDecisions(DecidesByThreshold, NetworkEstimator):
-    """Predictions of classes, with a threshold for the rarest of two; not for direct use."""
+    """Predictions of classes, with a threshold for the rarer of two; not for direct use."""
 
     _row_parameters: ClassVar[tuple[str, ...]] = ()
 
@@ -64,10 +64,10 @@ class ClassDecisions(DecidesByThreshold, NetworkEstimator):
             In the order of `classes_`.
         """
         outputs = self._outputs(X)
-        return _of_two(outputs) if outputs.shape[1] == 1 else softmax(outputs, axis=1)
+        return _both_probabilities(outputs) if outputs.shape[1] == 1 else softmax(outputs, axis=1)
 
     def predict_log_proba(self, X: ArrayLike) -> np.ndarray:
-        """Logarithms of the probabilities of the classes, finite also where those round to 0.
+        """Logarithms of the class probabilities, finite even where a probability rounds to 0.
 
         Parameters
         ----------
@@ -84,7 +84,7 @@ class ClassDecisions(DecidesByThreshold, NetworkEstimator):
         return log_softmax(outputs, axis=1)
 
     def predict(self, X: ArrayLike) -> np.ndarray:
-        """The most probable class of each row, or of two classes by the threshold.
+        """The most probable class of each row; for two classes, the one that the threshold gives.
 
         Parameters
         ----------
@@ -93,11 +93,11 @@ class ClassDecisions(DecidesByThreshold, NetworkEstimator):
         Returns
         -------
         ndarray of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
-            Labels as in `classes_`, or one-hot rows where `fit` was given such.
+            Labels from `classes_`, or one-hot rows if `fit` was given one-hot rows.
         """
         outputs = self._outputs(X)
         if outputs.shape[1] == 1:
-            places = self._current_threshold().positions(_of_two(outputs))
+            places = self._current_threshold().positions(_both_probabilities(outputs))
         else:
             places = outputs.argmax(axis=1)
         if self._one_hot is None:
@@ -118,21 +118,21 @@ class ClassDecisions(DecidesByThreshold, NetworkEstimator):
         return replace(table, target=replace(table.target, rare=rare))
 
     def _labels(self, y: np.ndarray, *, first: bool) -> np.ndarray:
-        """A target as one label a row; `first` notes whether it is given in one-hot rows."""
+        """The label of each row of a target; `first` records whether the target is one-hot."""
         labels = one_hot_labels(y)
         if first:
             self._one_hot = None if labels is None else OneHotForm(y.shape[1], y.dtype)
         if self._one_hot is not None and (labels is None or y.shape[1] != self._one_hot.n_columns):
             raise ValueError(
-                f"{type(self).__name__} was fitted on rows of {self._one_hot.n_columns} columns "
-                "that each hold a single 1, which are classes, and y has other rows, of the shape "
+                f"{type(self).__name__} was fitted on a y of {self._one_hot.n_columns} columns, "
+                "in which each row holds a single 1 for its class; this y has other rows, of shape "
                 f"{y.shape}."
             )
         if self._one_hot is None and y.ndim == 2 and y.shape[1] > 1:
             raise ValueError(
                 f"y should be a 1d array of labels, or rows that each hold a single 1, got an "
-                f"array of shape {y.shape} with other rows instead. For several labels a row take "
-                "a KerasClassifier, or scikit-learn's MultiOutputClassifier around this one."
+                f"array of shape {y.shape} with other rows instead. For several labels per row, "
+                "use KerasClassifier, or wrap this one in scikit-learn's MultiOutputClassifier."
             )
         return column_or_1d(y, warn=True) if labels is None else labels
 
@@ -145,7 +145,7 @@ class ClassDecisions(DecidesByThreshold, NetworkEstimator):
     def _refuse_threshold(self, prepared: PreparedFit) -> None:
         if len(self.classes_) > 2:
             raise InvalidParameterError(
-                f"threshold={self.threshold!r} is for two classes, and there are "
+                f"threshold={self.threshold!r} is for two classes, and y has "
                 f"{len(self.classes_)}: leave it at 0.5."
             )
         if self.threshold == "tune" and prepared.validation is None:
@@ -162,13 +162,13 @@ class ClassDecisions(DecidesByThreshold, NetworkEstimator):
             self._threshold = Threshold(float(self.threshold), self._rarest)
         elif rows is not None:
             self._threshold = Threshold.tuned(
-                _of_two(network.logits(rows.X)),
+                _both_probabilities(network.logits(rows.X)),
                 rows.metric_target == 1,
                 rows.metric_weight,
                 self._rarest,
             )
 
 
-def _of_two(outputs: np.ndarray) -> np.ndarray:
+def _both_probabilities(outputs: np.ndarray) -> np.ndarray:
     """Probabilities of both classes from the log-odds of the second one, of shape (n_rows, 1)."""
     return np.column_stack([expit(-outputs), expit(outputs)])

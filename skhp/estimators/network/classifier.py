@@ -1,4 +1,4 @@
-"""The base of networks for classes: from labels to what a network learns."""
+"""The base of our own networks that classify: encodes labels and class weights."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from skhp.training.training_rows import TrainingRows
 
 
 def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
-    """The loss of a network; `rarest` is the code of the class that it is about, of two."""
+    """The loss of a network; `rarest` is the number of the rarer class, if there are two."""
     if n_classes > 2 and is_for_two_classes(loss):
         own = "focal" if "focal" in repr(loss).lower() else "crossentropy"
         raise InvalidParameterError(
-            f"loss={loss!r} is for two classes, and y has {n_classes}: write {own!r}, which is for "
-            "any number of them."
+            f"loss={loss!r} is for two classes, and y has {n_classes}: write {own!r}, which takes "
+            "any number of classes."
         )
     loss = own_loss(loss)
     if isinstance(loss, str):
@@ -56,7 +56,7 @@ def network_loss(loss: Any, rarest: int, n_classes: int) -> str | NetworkLoss:
 def warn_of_empty_batches(
     loss: str | NetworkLoss, rows: TrainingRows, batch_size: int, rarest: int, label: Any
 ) -> None:
-    """Warn where most batches would hold no row of the rarest class, and could not teach its F1."""
+    """Warn if most batches would hold no row of the rarest class, whose F1 is to be learnt."""
     if isinstance(loss, str) or loss.name != "soft_f1":
         return
     n_rows, n_rare = len(rows.X), int((np.ravel(rows.y) == rarest).sum())
@@ -64,15 +64,15 @@ def warn_of_empty_batches(
     if share > 0.5:
         warnings.warn(
             f"{share:.0%} of the batches of {batch_size} rows hold no row of class {label!r} "
-            f"({n_rare} of {n_rows} rows), and teach loss='soft_f1' nothing of it. Set a larger "
-            "batch_size, or batch_size='full'.",
+            f"({n_rare} of {n_rows} rows), so loss='soft_f1' learns nothing about it from them. "
+            "Set a larger batch_size, or batch_size='full'.",
             RareClassWarning,
             stacklevel=2,
         )
 
 
 class NetworkClassifier(ClassifierMixin, ClassDecisions):
-    """Base of the classifiers whose networks are described; not for direct use."""
+    """Base of the classifiers whose network is a `NetworkDescription`; not for direct use."""
 
     _row_parameters: ClassVar[tuple[str, ...]] = ("class_weight",)
 
@@ -108,14 +108,14 @@ class NetworkClassifier(ClassifierMixin, ClassDecisions):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch on these rows, all of them, from where the network stands.
+        """Train for one epoch on all of these rows, from the current weights of the network.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,), or (n_samples, n_classes) of one-hot rows
         classes : array-like of shape (n_classes,), default=None
-            All classes there are; needed in the first call unless `y` holds them all.
+            All classes; needed in the first call unless `y` holds them all.
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
@@ -125,7 +125,7 @@ class NetworkClassifier(ClassifierMixin, ClassDecisions):
         Raises
         ------
         ValueError
-            As in `fit`, and for a label that is not in `classes`.
+            As in `fit`, or if a label is not in `classes`.
         """
         if self.class_weight == "balanced":
             raise InvalidParameterError(
@@ -135,8 +135,8 @@ class NetworkClassifier(ClassifierMixin, ClassDecisions):
             )
         if self.threshold == "tune" and not hasattr(self, "threshold_"):
             raise InvalidParameterError(
-                "threshold='tune' needs rows that are held out, which partial_fit has none of. Set "
-                "a number, or begin with fit."
+                "threshold='tune' needs held-out rows, and partial_fit holds none out. Set a "
+                "number, or begin with fit."
             )
         return self._partial_fit(X, y, sample_weight, classes)
 
@@ -153,7 +153,7 @@ class NetworkClassifier(ClassifierMixin, ClassDecisions):
         -------
         score : float
         """
-        # scikit-learn reads no rows of objects, as those of pandas that may miss values are.
+        # scikit-learn does not read one-hot rows of objects, which nullable pandas columns become.
         labels, predicted = class_labels(y), class_labels(self.predict(X))
         return float(accuracy_score(labels, predicted, sample_weight=sample_weight))
 
@@ -172,8 +172,8 @@ class NetworkClassifier(ClassifierMixin, ClassDecisions):
         unseen = np.setdiff1d(y, self.classes_)
         if unseen.size:
             raise ValueError(
-                f"y has labels that are not among the classes: {unseen.tolist()}; known are "
-                f"{self.classes_.tolist()}. Name all classes in the first partial_fit, or fit anew."
+                f"y has labels that are not among the classes: {unseen.tolist()}. The classes are "
+                f"{self.classes_.tolist()}: name all in the first partial_fit, or fit anew."
             )
         labels = np.searchsorted(self.classes_, y)
         if not held_out:

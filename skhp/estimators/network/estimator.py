@@ -1,4 +1,4 @@
-"""The base of our own networks: from parameters and rows to a trained network."""
+"""The base of our own networks: trains them alone, in a population, or with Keras."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 
 class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
-    """Base of the estimators whose networks are described; not for direct use.
+    """Base of the estimators whose network is a `NetworkDescription`; not for direct use.
 
-    A kind of network is a subclass that says by `_describe` what layers it has, by `_read_rows`
-    what rows it takes, and by `_row_parameters` which of its parameters change those rows.
+    A subclass describes its layers in `_describe`, reads its rows in `_read_rows`, and lists in
+    `_row_parameters` those of its parameters that change the rows.
     """
 
     history_: dict[str, list[float]]
     learning_rate_: list[float]
 
     def __skhp_fit_task__(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> FitTask:
-        """Prepare a fit that a population is to train, as `fit` would."""
+        """Prepare a fit as `fit` would, for a population to train."""
         self._validate_params()
         self._refuse_population()
         return self._prepared(X, y, **fit_params).task()
@@ -63,13 +63,13 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows; sparse ones are made dense.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers for a regressor, of one target or several. For a classifier labels of any type,
-            of two classes or more, or rows that each hold a single 1, whose classes are the numbers
-            of the columns. Predictions have the same form.
+            For a regressor: numbers, of one target or several. For a classifier: labels of any
+            type, of at least two classes, or rows of zeros that each hold a single 1, whose classes
+            are the column numbers. Predictions have the same form.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, none negative; a row of weight zero is left out.
         X_val, y_val : array-like, default=None
-            Rows to be watched on, in place of a part held out of `X`.
+            Rows and targets to validate on, in place of a part held out of `X` and `y`.
 
         Returns
         -------
@@ -78,8 +78,8 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         Raises
         ------
         ValueError
-            If the data cannot be learnt from (NaN, infinite or too large values, one class only,
-            another shape), or if a parameter has a value out of its range.
+            If the data cannot be learnt from (NaN, infinite or too large values, a single class, a
+            wrong shape), or if a parameter has a value out of its range.
 
         Warns
         -----
@@ -99,7 +99,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         given = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
         given = {name: value for name, value in given.items() if value is not None}
         adopted = adoptable_fit(self, X, y, given)
-        # Other callbacks want the weights after each epoch, or to end the fit.
+        # Other callbacks may read the weights after each epoch, or end the fit.
         if adopted is not None and only_shows_progress(self):
             return self._adopt(adopted, X, y, given)
         return self._train(self._prepared(X, y, **given), X, y, given)
@@ -136,7 +136,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         given = {} if sample_weight is None else {"sample_weight": sample_weight}
         self._train(prepared, X, y, given)
         if earlier:
-            # Held-out values of an earlier fit end where its epochs ended.
+            # partial_fit holds no rows out, so the validation values of earlier epochs are dropped.
             self.history_ = {"loss": earlier["loss"] + self.history_["loss"]}
             self.n_iter_ += len(earlier["loss"])
             self.best_epoch_ += len(earlier["loss"])
@@ -147,7 +147,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
     def _train(
         self, prepared: PreparedFit, X: ArrayLike, y: ArrayLike, given: Mapping[str, Any]
     ) -> Self:
-        """Train a prepared fit by itself: as a cohort of one, or by Keras."""
+        """Train a prepared fit as a cohort of one, or with Keras."""
         try:
             self._refuse_population()
         except CannotJoinError as refusal:
@@ -195,7 +195,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
     def _adopt(
         self, adopted: AdoptableFit, X: ArrayLike, y: ArrayLike, given: Mapping[str, Any]
     ) -> Self:
-        """Take over what a population trained."""
+        """Take over the fit that a population trained."""
         prepared: PreparedFit = adopted.task.origin
         parameters = self.get_params(deep=False)
         self.__dict__.update(
@@ -208,7 +208,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         tasks.fit_begins()
         result = tasks.awaited(adopted)
         if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
-            raise NonFiniteLossError(self._explosion(result.outcome))
+            raise NonFiniteLossError(self._non_finite_message(result.outcome))
         trained.append(result.trained)
         network = TrainedNetwork(
             prepared.network,
@@ -257,7 +257,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         self._warn_of_non_finite_loss(outcome)
 
     def _settle(self, prepared: PreparedFit, network: TrainedNetwork) -> None:
-        """Set what depends on the trained model, as a threshold."""
+        """Set attributes that depend on the trained network, such as a threshold."""
 
     def _refuse_population(self) -> None:
         if self.engine == "keras":
@@ -273,13 +273,13 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
     def _warn_of_non_finite_loss(self, outcome: TrainingOutcome) -> None:
         if outcome.stop_reason == "non_finite_loss":
             warnings.warn(
-                f"{self._explosion(outcome)} The weights after epoch {outcome.best_epoch} were "
-                "kept.",
+                f"{self._non_finite_message(outcome)} The weights after epoch "
+                f"{outcome.best_epoch} were kept.",
                 NonFiniteLossWarning,
                 stacklevel=6,
             )
 
-    def _explosion(self, outcome: TrainingOutcome) -> str:
+    def _non_finite_message(self, outcome: TrainingOutcome) -> str:
         return (
             f"The loss of {type(self).__name__} became NaN or infinite in epoch "
             f"{outcome.n_epochs}. Try a smaller learning_rate (now {self.learning_rate}) and "
@@ -288,7 +288,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
 
     @property
     def model_(self) -> keras.Model:
-        """The trained network as a Keras model, built when it is first asked for."""
+        """The trained network as a Keras model, built on first access."""
         if not hasattr(self, "_trained_network"):
             raise AttributeError(f"{type(self).__name__} has no model_ before it is fitted.")
         return self._trained_network.model

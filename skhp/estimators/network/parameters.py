@@ -25,7 +25,7 @@ from skhp.training.rate_schedules import OPTIMIZERS, SCHEDULES, schedule_from
 
 
 class NetworkParameters(NamedParametersMixin, BaseEstimator):
-    """Parameters of the training of a network, and the values that they may have."""
+    """The parameters of a network's training, and the values that they may have."""
 
     optimizer: str
     learning_rate: float
@@ -67,15 +67,15 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
         Parameters
         ----------
         deep : bool, default=True
-            Whether to name the parameters of a loss that has some, as in ``loss__gamma``.
+            Whether to include the parameters of the loss, such as ``loss__gamma``.
 
         Returns
         -------
         params : dict
             Values by name.
         """
-        # A search asks several times for each of hundreds of members, and scikit-learn reads the
-        # signature anew each time.
+        # A search calls this several times for each of hundreds of members, and scikit-learn's own
+        # method would read the signature in every call.
         params = {name: getattr(self, name) for name in parameter_names(type(self).__init__)}
         if deep and hasattr(self.loss, "get_params") and not isinstance(self.loss, type):
             of_loss = self.loss.get_params()
@@ -114,10 +114,9 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
         return [f"{type(self).__name__} has loss={self.loss!r}. {reason}"]
 
     def _check_combination(self) -> None:
-        """Raise where parameters that are right by themselves do not go together.
+        """Raise an error, with one line per mistake, if parameters are wrong alone or combined.
 
-        It needs no rows, so that a search can ask for each candidate before any is trained; the
-        error has one line for each mistake.
+        No rows are needed, so that a search can check all candidates before it trains any.
         """
         if not sklearn.get_config()["skip_parameter_validation"]:
             self._validate_params()
@@ -126,7 +125,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
     def _refuse_too_large(self, size: NetworkSize, parameters: str = "", least: str = "") -> None:
         """Refuse a network whose training takes more than `max_memory`.
 
-        `parameters` names those that make it large; `least` says that it may be larger still.
+        In the message, `parameters` names those that make it large, and `least` marks lower bounds.
         """
         limit, needed = self._memory_limit(), size.bytes_to_train
         if limit is not None and needed > limit:
@@ -135,7 +134,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
                 f"{type(self).__name__}{parameters} would have {least}{size.weights:,} "
                 f"weights in {size.layers:,} {layers}, and their training would take "
                 f"{least}{as_text(needed)} of memory, above max_memory={self.max_memory!r}. "
-                "Take fewer layers or neurons, or raise max_memory to what there is."
+                "Take fewer layers or neurons, or raise max_memory, as far as the machine allows."
             )
 
     def _memory_limit(self) -> int | None:
@@ -152,7 +151,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
 
 @functools.lru_cache
 def parameter_names(constructor: Callable[..., None]) -> tuple[str, ...]:
-    """Names of the parameters of a constructor, in the order of the alphabet."""
+    """Names of the parameters of a constructor, in alphabetical order."""
     return tuple(
         sorted(
             name
@@ -164,11 +163,11 @@ def parameter_names(constructor: Callable[..., None]) -> tuple[str, ...]:
 
 @functools.lru_cache
 def row_parameters(kind: type) -> tuple[str, ...]:
-    """Names of the parameters that two fits must have in common to share their prepared rows.
+    """Names of the parameters that must be equal in two fits for them to share prepared rows.
 
-    A class says by `_row_parameters` which of its parameters change the rows; those of its
-    constructor that it does not name change none. A class that says nothing is not trusted: its own
-    parameters count, and where it overrides a private method of ours, which may read rows, all do.
+    A class lists in `_row_parameters` which of its constructor's parameters change the rows. If a
+    class has no such list, all of its own parameters may change them; if it also overrides a
+    private method of ours, which may read rows, every parameter may.
     """
     names = parameter_names(kind.__init__)  # type: ignore[misc]
     declared: set[str] = set()
@@ -180,12 +179,12 @@ def row_parameters(kind: type) -> tuple[str, ...]:
                 known.update(parameter_names(vars(part)["__init__"]))
         elif _overrides_a_private_method(part, kind.__mro__[place + 1 :]):
             return names
-    _refuse_unknown(kind, declared)
+    _refuse_unknown_row_parameters(kind, declared)
     return tuple(name for name in names if name in declared or name not in known)
 
 
-def _refuse_unknown(kind: type, declared: set[str]) -> None:
-    """Refuse a name that is not a parameter of any class that an estimator is made of."""
+def _refuse_unknown_row_parameters(kind: type, declared: set[str]) -> None:
+    """Refuse a declared name that no constructor of a class or of its bases has."""
     constructors = [vars(part)["__init__"] for part in kind.__mro__ if "__init__" in vars(part)]
     known = {name for constructor in constructors for name in parameter_names(constructor)}
     for name in sorted(declared - known):

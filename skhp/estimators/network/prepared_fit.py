@@ -1,4 +1,4 @@
-"""A fit of a network that is prepared, and not trained yet."""
+"""A fit of a network that is prepared but not yet trained."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from skhp.training.update_rules import UpdateNumbers, update_of
 
 @dataclass(frozen=True, eq=False)
 class PreparedRows:
-    """Checked rows, parted for training and validation.
+    """Checked rows, split for training and validation.
 
-    Fits that get the same object here, or the same rows of it, share a stream.
+    The training rows are cached, since fits share a stream only if their rows are the same object.
     """
 
     table: WeightedTable
@@ -28,20 +28,20 @@ class PreparedRows:
 
     @functools.cached_property
     def rows(self) -> TrainingRows:
-        """The rows to learn from, as they are."""
+        """The training rows, as they were given."""
         return self.table.for_training()
 
     @functools.cached_property
     def distinct_rows(self) -> TrainingRows:
-        """Each distinct row once, for a batch of them all."""
+        """Each distinct training row once, for batches that hold all rows."""
         return self.table.distinct().for_training()
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedFit:
-    """A fit that only needs to be trained. `start` is None for new weights.
+    """A fit that only needs to be trained; `start` is None for new weights.
 
-    `memory_limit` is the most that a cohort may take for it, in bytes.
+    `memory_limit` is the most memory, in bytes, that a cohort with this fit may take.
     """
 
     rows: TrainingRows
@@ -73,7 +73,7 @@ class PreparedFit:
         )
 
 
-# A search prepares many fits of few kinds, and making a loss or an optimizer of Keras takes time.
+# Cached, as a search prepares many fits of few kinds, and Keras takes time to make each object.
 
 
 @functools.lru_cache

@@ -1,4 +1,4 @@
-"""The base of networks for numbers: targets are scaled for the network, and back."""
+"""The base of our own networks that regress: scales targets, and scales predictions back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class NetworkRegressor(RegressorMixin, NetworkEstimator):
-    """Base of the regressors whose networks are described; not for direct use."""
+    """Base of the regressors whose network is a `NetworkDescription`; not for direct use."""
 
     _row_parameters: ClassVar[tuple[str, ...]] = ("scale_target",)
 
@@ -47,7 +47,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Train for one epoch on these rows, all of them, from where the network stands.
+        """Train for one epoch on all of these rows, from the current weights of the network.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Of the shape that the targets had in `fit`.
+            In the unit of the target, and in the shape that it had in `fit`.
         """
         outputs = self._outputs(X)
         outputs = TargetScale(self.target_mean_, self.target_scale_).unscaled(outputs)

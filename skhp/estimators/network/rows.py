@@ -1,4 +1,4 @@
-"""The rows of a fit: checked, parted and planned, so that it only needs to be trained."""
+"""Prepares a fit for its training: checks and splits the rows, and plans the epochs."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ from skhp.training.training_rows import (
 
 
 class NetworkRows(NetworkParameters):
-    """Checks rows, parts them and plans their training; not for direct use.
+    """Checks and splits rows, and plans their training; not for direct use.
 
-    Candidates of a search share the rows that are prepared for one of them, where all parameters
-    that `row_parameters` tells are equal. The seed of the inner split stands for `random_state`.
+    Candidates of a search share prepared rows if they agree in all parameters that `row_parameters`
+    names, and in the seed of the inner split, which is compared in place of `random_state`.
     """
 
     _row_parameters: ClassVar[tuple[str, ...]] = ("early_stopping", "validation_fraction")
@@ -60,10 +60,10 @@ class NetworkRows(NetworkParameters):
 
     @abstractmethod
     def _describe(self, table: WeightedTable) -> NetworkDescription:
-        """Description of the network that these rows are to train."""
+        """Describe a network for these rows."""
 
     def _read_rows(self, X: ArrayLike, *, first: bool = False) -> np.ndarray:
-        """Rows as the network takes them, in float32; `first` notes what columns they have."""
+        """Rows as the network takes them, in float32; `first` records their columns."""
         return checked_features(self, X, first=first)
 
     @abstractmethod
@@ -75,10 +75,10 @@ class NetworkRows(NetworkParameters):
         classes: ArrayLike | None = None,
         held_out: bool = False,
     ) -> EncodedTarget:
-        """Encode a target.
+        """Encode a target for the network.
 
-        `first` learns from it what the estimator knows of targets; `held_out` tells that nothing
-        may be learnt from it, class weights included.
+        With `first`, the estimator learns from it, for example the classes; with `held_out`, it
+        learns nothing, not even class weights.
         """
 
     def _prepared(
@@ -103,7 +103,7 @@ class NetworkRows(NetworkParameters):
                     lambda: self._rows_and_learnt(*given, split_seed=seeds.split),
                     {name: getattr(self, name) for name in row_parameters(kind)},
                 )
-                # Copies: what one candidate does to its classes_ is nobody else's business.
+                # Copied, so that a candidate that changes its classes_ does not change others'.
                 self.__dict__.update(copy.deepcopy(learnt))
         network = self._described(prepared.table)
         rows, batch_size = self._batched(prepared, network)
@@ -127,14 +127,14 @@ class NetworkRows(NetworkParameters):
         )
 
     def _rows_and_learnt(self, *given: Any, split_seed: int) -> tuple[PreparedRows, dict[str, Any]]:
-        """Prepared rows, and all attributes that reading them leaves on the estimator."""
+        """Prepared rows, and all attributes that preparing them sets on the estimator."""
         before = dict(vars(self))
         prepared = self._prepared_rows(*given, split_seed=split_seed, warm=False)
         return prepared, _changed(before, vars(self))
 
     @contextlib.contextmanager
     def _learning(self) -> Iterator[None]:
-        """Forget what earlier rows taught, and note the names of what is learnt inside."""
+        """Replace the attributes learnt from earlier rows by those learnt inside the block."""
         own = self.__dict__
         forgotten = {name: own.pop(name) for name in own.get("_learnt", ()) if name in own}
         before = dict(own)
@@ -200,7 +200,7 @@ class NetworkRows(NetworkParameters):
         return WeightedTable(X, target, weight).without_zero_weights()
 
     def _scaled(self, table: WeightedTable, *, first: bool) -> WeightedTable:
-        """The table as a network learns it; `first` learns from it what it is scaled by."""
+        """The table with its target scaled, if it is scaled; `first` learns the scale from it."""
         return table
 
     def _checked_validation(
@@ -248,8 +248,7 @@ class NetworkRows(NetworkParameters):
         whole = isinstance(self.batch_size, str) or self.batch_size >= len(prepared.table.X)
         if not whole:
             return prepared.rows, int(self.batch_size)
-        # Batch normalisation takes its mean over the rows as they are, so there a row of weight
-        # two is not the same as two rows.
+        # Batch normalisation ignores weights in its means, so a row of weight two is not two rows.
         rows = prepared.rows if not network_of(network).shares_batches else prepared.distinct_rows
         return rows, len(rows.X)
 
@@ -280,11 +279,10 @@ class NetworkRows(NetworkParameters):
         return own_loss(self.loss)
 
     def _metric(self) -> Metric | None:
-        """The metric that is monitored, under the user's name for it; None for the loss."""
         return monitored_metric(self.monitor, self._metrics, self._monitors)
 
     def _warn_of_batches(self, rows: TrainingRows, batch_size: int) -> None:
-        """Warn of batches that teach nothing."""
+        """Warn if most batches would teach nothing."""
 
     def _drawn_seeds(self) -> TrainingSeeds:
         drawn = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -292,7 +290,7 @@ class NetworkRows(NetworkParameters):
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes that are new, or other objects than before."""
+    """The attributes that are new or hold another object than before."""
     return {
         name: value
         for name, value in now.items()

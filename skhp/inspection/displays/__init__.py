@@ -1,1 +1,1 @@
-"""Pictures of trainings, searches and thresholds, in the manner of scikit-learn's displays."""
+"""Pictures of trainings, searches and thresholds, like scikit-learn's displays."""

@@ -14,7 +14,7 @@ from skhp.inspection.value_text import NOT_SET, is_number, short_texts, value_ke
 
 
 def drawing_area(display: object, ax: Any = None, size: tuple[float, float] | None = None) -> Any:
-    """The axes to draw on: those that were given, or those of a new figure of a size in inches."""
+    """The given axes, or those of a new figure with a size in inches."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -38,18 +38,18 @@ class ParameterScale:
 
     kind: str  # "linear", "log" or "levels": the values side by side, numbers ascending
     labels: tuple[str, ...]
-    keys: tuple[str, ...]  # by which the values are known
+    keys: tuple[str, ...]  # the `value_key` of each value
     places: np.ndarray  # ascending; NaN for a number that is not set
     whole: bool = False  # whether all values are whole numbers
 
     @property
     def low(self) -> float:
-        """First position that a value has."""
+        """The lowest position of a value."""
         return float(np.nanmin(self.places))
 
     @property
     def high(self) -> float:
-        """Last position that a value has."""
+        """The highest position of a value."""
         return float(np.nanmax(self.places))
 
     def positions(self, values: Sequence[Any]) -> np.ndarray:
@@ -58,7 +58,7 @@ class ParameterScale:
         return np.array([place_of[value_key(value)] for value in values])
 
     def shares(self, values: Sequence[Any]) -> np.ndarray:
-        """Place of each value between 0, the first of the axis, and 1, the last."""
+        """Place of each value between 0, where the axis begins, and 1, where it ends."""
         return self._as_shares(self.positions(values))
 
     def ticks(self, least_gap: float) -> list[tuple[float, float, str]]:
@@ -85,8 +85,8 @@ def scale_of(
 ) -> ParameterScale:
     """Choose the axis for the values of a parameter.
 
-    Numbers are on a logarithmic axis if that spreads them more evenly than a linear axis does.
-    Other values are at levels, and so are a few numbers if 0 or "not set" is among them.
+    Numbers are on a logarithmic axis if it spreads them more evenly than a linear axis does.
+    Other values are at levels; a few numbers are, too, if 0 or "not set" is among them.
     """
     numbers = [float(value) for value in values if is_number(value)]
     distinct = np.unique(numbers)

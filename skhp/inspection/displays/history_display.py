@@ -19,29 +19,32 @@ _WIDE_RANGE = 100.0
 
 
 class HistoryDisplay:
-    """Training against validation rows, epoch by epoch, with the best epoch marked.
+    """Curves of the training and validation rows, epoch by epoch, with the best epoch marked.
 
-    Several fits are drawn as their median, with a band from the lowest to the highest. Fits end at
-    different epochs; median and band are of those still in training, and end where they are fewer
-    than half. It is recommended to create a display by :meth:`from_estimator`.
+    Several fits are drawn as their median, with a band from the lowest to the highest. At each
+    epoch, both are taken over the fits that are still in training, if these are half of all fits
+    or more. It is recommended to create a display by :meth:`from_estimator`.
 
     Parameters
     ----------
     histories : sequence of TrainingHistory
-        One a fit.
+        One for each fit.
     metric : str or None, default=None
-        The curve, with or without ``val_``; None is what the training was watched by, and the loss
-        where nothing was watched, or where the fits watched different things.
+        The metric to draw, with or without ``val_``. None is the metric that early stopping
+        watched, and the loss if nothing was watched or the fits watched different metrics.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
+        The axes that were drawn into.
     figure_ : matplotlib Figure
+        The figure of the axes.
     lines_ : list of matplotlib Line2D
-        Training rows first, then validation rows, as far as there are curves.
+        The curve of the training rows, then that of the validation rows, if recorded.
     best_epoch_line_ : matplotlib Line2D or None
-        At the best epoch, of several fits at their median. It is the epoch whose weights were kept
-        and, where nothing chose any, the best one of the validation curve that is drawn.
+        At the best epoch; for several fits, at the median of their best epochs. The best epoch is
+        the one whose weights were kept or, if no epoch was chosen, the best one of the validation
+        curve that is drawn.
     bands_ : list of matplotlib PolyCollection
         One for each line; empty for a single fit.
 
@@ -80,16 +83,16 @@ class HistoryDisplay:
         Parameters
         ----------
         estimator : estimator or sequence of estimators
-            Of skhp, or a multilayer perceptron of scikit-learn; also the last step of a pipeline or
-            the best one of a search. A sequence is what
-            ``cross_validate(..., return_estimator=True)["estimator"]`` gives.
+            Fitted: an estimator of skhp, a multilayer perceptron of scikit-learn, a pipeline that
+            ends with one, or a search; or several, such as
+            ``cross_validate(..., return_estimator=True)["estimator"]``.
         metric : str or None, default=None
-            What to draw: "loss", or a metric that was recorded, such as "f1". None is what the
-            training was watched by, which early stopping chose the weights for; else the loss.
+            The metric to draw: "loss", or another that was recorded, such as "f1". None is the
+            metric that early stopping watched, or else the loss.
         ax : matplotlib axes, default=None
-            To draw on; new ones otherwise.
+            The axes to draw on; None makes a figure.
         line_kw : dict, default=None
-            For matplotlib's ``plot`` of the curves.
+            Arguments for matplotlib's ``plot`` of the curves.
 
         Returns
         -------
@@ -109,8 +112,9 @@ class HistoryDisplay:
         Parameters
         ----------
         ax : matplotlib axes, default=None
+            The axes to draw on; None makes a figure.
         line_kw : dict, default=None
-            For matplotlib's ``plot`` of the curves.
+            Arguments for matplotlib's ``plot`` of the curves.
 
         Returns
         -------
@@ -146,7 +150,7 @@ class HistoryDisplay:
         return self
 
     def _drawn_metric(self) -> str:
-        """What is drawn, without ``val_``."""
+        """The metric to draw, without ``val_``."""
         if self.metric is not None:
             return self.metric.removeprefix("val_")
         watched = {history.watched for history in self.histories}
@@ -189,13 +193,13 @@ class HistoryDisplay:
         best = [epoch for epoch in told if epoch is not None]
         if not best:
             return None
-        what = self._what_is_marked(metric)
+        name = self._name_of_best_epoch(metric)
         if len(best) > 1:
-            what = f"median {what}"
+            name = f"median {name}"
         middle = float(np.median(best))
-        return ax.axvline(middle, color="tab:gray", linestyle="--", label=f"{what}: {middle:g}")
+        return ax.axvline(middle, color="tab:gray", linestyle="--", label=f"{name}: {middle:g}")
 
-    def _what_is_marked(self, metric: str) -> str:
+    def _name_of_best_epoch(self, metric: str) -> str:
         chosen_by = {h.watched for h in self.histories if h.kept_epoch is not None}
         if not chosen_by:
             extreme = "greatest" if greater_is_better(metric) else "least"

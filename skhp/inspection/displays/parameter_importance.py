@@ -25,12 +25,12 @@ _NOT_SET = -0.5
 class ParameterImportance:
     """Importances, and how far they can be believed."""
 
-    # Squared error that a forest gains when the values are shuffled, in variances of the scores:
-    # about 0, also below, for a parameter that does not matter, and up to 2.
+    # What shuffled values add to the squared error of the forest, divided by the variance of the
+    # scores: around 0 for a parameter that does not matter, and up to 2.
     of_parameter: Mapping[str, float]
     spread: Mapping[str, float]  # standard deviation over the shuffles
-    # Share of the variance that the forest explains of candidates that it has not seen. Near 0 or
-    # below, the importances tell nothing.
+    # Share of the variance of unseen scores that the forest explains. Near 0 or below, the
+    # importances tell nothing.
     explained: float
 
 
@@ -39,8 +39,8 @@ def parameter_importance(
 ) -> ParameterImportance | None:
     """Permutation importance of the parameters for a random forest that predicts the scores.
 
-    The forest predicts, and its parameters are shuffled, only for candidates that it was not fitted
-    on, in five folds. Where parameters vary together, each looks less important than it is.
+    In each of five folds, the values are shuffled for candidates that the forest was not fitted on.
+    Where parameters vary together, each looks less important than it is.
     """
     finite = np.isfinite(scores)
     table = np.column_stack([scale_of(of).shares(of) for of in values.values()])[finite]
@@ -70,7 +70,7 @@ def parameter_importance(
     )
 
 
-# The longest line of a name, where the bars stand beside another picture.
+# The longest line of a name where the bars are narrow, because they are beside another plot.
 _LETTERS = 18
 
 

@@ -12,7 +12,7 @@ from skhp.inspection.value_text import decimals_of, number_text
 
 
 def draw_score_curve(ax: Any, results: SearchResults) -> dict[str, Any]:
-    """Draw the mean score, with a standard deviation of the folds to either side."""
+    """Draw the mean score, with one standard deviation of the folds to either side."""
     ((name, values),) = results.values.items()
     scale = scale_of(values)
     positions = scale.positions(values)
@@ -76,7 +76,7 @@ def draw_score_map(ax: Any, results: SearchResults) -> dict[str, Any]:
     scales = levels if as_map else [scale_of(values) for values in columns]
     row, column = (scale.positions(of) for scale, of in zip(scales, columns, strict=True))
     shown = best_at_each_place(np.column_stack([row, column]), scores)
-    # A failed candidate is not marked if its cell shows another one.
+    # A failed candidate is not marked where the score of another candidate is shown.
     filled = set(zip(row[shown], column[shown], strict=True))
     failed = np.array(
         [
@@ -137,7 +137,7 @@ _FENCE = 3.0
 
 
 class ScoreRange(NamedTuple):
-    """The lowest and the highest score with a colour, and the number of scores below them."""
+    """The lowest and the highest score with a colour, and the number of lower scores."""
 
     low: float
     high: float
@@ -145,9 +145,9 @@ class ScoreRange(NamedTuple):
 
 
 def score_range(scores: np.ndarray) -> ScoreRange:
-    """From the lowest score that is not an outlier to the highest.
+    """The range from the lowest score that is not an outlier to the highest score.
 
-    One R² of -10,000 would leave one colour for all others. The best are never outliers.
+    One R² of -10,000 would leave one colour for all other scores. High scores are never outliers.
     """
     finite = np.sort(scores[np.isfinite(scores)])
     if not len(finite):
@@ -166,7 +166,7 @@ _READABLE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5
 _VALUE_LETTER = 0.07
 _NAME_LETTER = 0.085
 _VALUE_HEIGHT = 0.19
-# Where there are more values, fewer are written, so that the lines can be seen between them.
+# With more values, only some are written, so that the lines between them can be seen.
 _FEW_VALUES = 8
 
 
@@ -233,11 +233,11 @@ def draw_parallel_coordinates(ax: Any, results: SearchResults) -> dict[str, Any]
 
 
 def _room(ax: Any, n_axes: int) -> tuple[float, float]:
-    """Inches from an axis to the next, and the share of an axis that a value takes."""
+    """Inches from an axis to the next, and the share of an axis that one line of text takes."""
     position = ax.get_subplotspec()
     width, height = ax.figure.get_size_inches()
     if position is not None:
         of_figure = position.get_position(ax.figure)
         width, height = width * of_figure.width, height * of_figure.height
-    # The colour bar stands beside the coordinates, and the names stand beneath them.
+    # The colour bar takes 1.2 inches beside the coordinates, and the names take 0.6 beneath them.
     return max(width - 1.2, 1.0) / n_axes, _VALUE_HEIGHT / max(height - 0.6, 1.0)

@@ -24,7 +24,7 @@ from skhp.inspection.search_results import SearchResults, search_results
 from skhp.shared.nearest_name import nearest_name
 
 MOST_COORDINATES = 8
-# Up to this number of parameters, the bars of importance stand beside the coordinates.
+# Up to this number of parameters, the bars of importance are beside the coordinates, else below.
 _MOST_BESIDE = 4
 # In inches; a wider picture has letters that are too small on a page.
 _WIDTH, _HEIGHT = 10.0, 4.4
@@ -34,16 +34,17 @@ _HEIGHT_OF_BARS, _HEIGHT_OF_BAR = 0.9, 0.22
 class SearchDisplay:
     """How the score of a search depends on its parameters.
 
-    One parameter is drawn as a curve of the mean score, with a band of a standard deviation of the
-    folds to either side; two as a heat map, or as coloured points where they are not a grid;
-    more as parallel coordinates, a line for each candidate, and beside them the importance of each
-    parameter (see `parameter_importance.py`). Where several candidates
-    have the same values of the parameters shown, the best one is drawn. Candidates that failed are
-    marked; of a halving search each candidate is drawn as in its last round. Ticks are at values
-    that were tried, and parameters are named without the steps of a pipeline before them, where
-    that leaves no doubt.
+    One parameter is drawn as a curve of the mean score, with a band of one standard deviation of
+    the folds to either side. Two are drawn as a heat map, or as coloured points where the
+    candidates are not a grid. Three or more are drawn as parallel coordinates, a line for each
+    candidate, with bars for the permutation importance of each parameter.
 
-    Of more than eight parameters the eight most important ones have coordinates, and all of them a
+    Where several candidates have the same values of the parameters shown, the best one is drawn.
+    Candidates that failed are marked. In a halving search, each candidate has the score of its last
+    round. Ticks are at values that were tried. Parameters are named without the steps of a pipeline
+    before them, where the rest of the name is unique.
+
+    With more than eight parameters, the eight most important ones have coordinates, and all have a
     bar; ``from_search(..., parameters=[...])`` chooses others.
 
     It is recommended to create a display by :meth:`from_search`.
@@ -51,23 +52,25 @@ class SearchDisplay:
     Parameters
     ----------
     results : SearchResults
-        Candidates once each, with the parameters to show.
+        Each candidate once, with the parameters to show.
     most_coordinates : int or None, default=8
-        How many parameters have coordinates; None is all of them.
+        The largest number of parameters with coordinates; None is no limit.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Of the curve, the map or the coordinates.
+        The axes of the curve, the map or the coordinates.
     figure_ : matplotlib Figure
+        The figure of the axes.
     kind_ : {"curve", "heat map", "points", "parallel coordinates"}
+        How the scores were drawn.
     artists_ : dict of str to object
         What was drawn, by name: "line", "band" and "failed" of a curve; "image" or "points",
         "best", "failed" and "colour bar" of a map; "lines" and "colour bar" of coordinates.
     importance_ : ParameterImportance or None
-        For three parameters and more, and ten candidates and more.
+        None for fewer than three parameters, or fewer than ten candidates.
     importance_ax_ : matplotlib Axes or None
-        With a bar for each parameter.
+        The axes with a bar for each parameter.
 
     Examples
     --------
@@ -108,13 +111,14 @@ class SearchDisplay:
         Parameters
         ----------
         search : estimator
-            Of skhp, scikit-learn or scikit-optimize.
+            A fitted search of skhp, scikit-learn or scikit-optimize.
         parameters : sequence of str, default=None
             Which parameters to show; None is all that differ between candidates.
         metric : str, default=None
-            Of several scores; None is the one that the search was refitted for.
+            Which score to draw, if there are several; None is the one that the search was refitted
+            for.
         ax : matplotlib axes, default=None
-            To draw on; divided in two for coordinates and importance.
+            The axes to draw on, divided in two for coordinates and importance; None makes a figure.
 
         Returns
         -------
@@ -123,8 +127,8 @@ class SearchDisplay:
         results = search_results(search, metric).last_rounds()
         if not results.values:
             raise InvalidParameterError(
-                f"All candidates of the {results.name} have the same parameters, so that there is "
-                "nothing to draw. Search two values of one parameter at least."
+                f"All candidates of the {results.name} have the same parameters, so there is "
+                "nothing to draw. Search at least two values of one parameter."
             )
         if parameters is None:
             return cls(results).plot(ax)
@@ -137,6 +141,7 @@ class SearchDisplay:
         Parameters
         ----------
         ax : matplotlib axes, default=None
+            The axes to draw on; None makes a figure.
 
         Returns
         -------
@@ -201,7 +206,7 @@ class SearchDisplay:
 
 
 def size_of_coordinates(n_parameters: int) -> tuple[float, float]:
-    """Inches of a picture of three parameters or more, importances included."""
+    """Width and height, in inches, of a picture of three parameters or more with importances."""
     if n_parameters <= _MOST_BESIDE:
         return _WIDTH, _HEIGHT
     return _WIDTH, _HEIGHT + _HEIGHT_OF_BARS + _HEIGHT_OF_BAR * n_parameters
@@ -218,7 +223,7 @@ def _chosen(results: SearchResults, parameters: Sequence[str]) -> dict[str, list
         chosen[name] = results.values[name]
     if not chosen:
         raise InvalidParameterError(
-            f"Got parameters={parameters!r}; expected one name at least of "
+            f"Got parameters={parameters!r}; expected at least one name of "
             f"{', '.join(results.values)}, or None for all."
         )
     return chosen

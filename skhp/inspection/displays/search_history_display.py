@@ -14,34 +14,48 @@ _LABELS = {"candidates": "candidate", "seconds": "seconds of fitting, one after 
 
 
 class SearchHistoryDisplay:
-    """The scores of the candidates in the order they were tried, with the best one so far.
+    """The scores of the candidates in the order they were tried, with the best score so far.
 
-    Of a halving search, the best is that of each round by itself, since rounds have other
-    resources. It is recommended to create a display by :meth:`from_search`.
+    In a halving search, each round has a best score of its own, since scores of different resources
+    do not compare. It is recommended to create a display by :meth:`from_search`.
 
     Parameters
     ----------
     results : SearchResults
+        The results to draw.
     over : {"candidates", "seconds"}, default="candidates"
-        "seconds" is the time of all fits of the candidates up to this one, as if they had been
-        fitted one after another; a search that fits several at once is done earlier.
+        The x axis. "seconds" is the sum of all fit times so far; a search that fits several
+        candidates at once takes less.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
+        The axes that were drawn into.
     figure_ : matplotlib Figure
+        The figure of the axes.
     positions_ : ndarray of shape (n_candidates,)
-        Of the candidates on the x axis.
+        The positions of the candidates on the x axis.
     best_so_far_ : ndarray of shape (n_candidates,)
-        NaN before the first score.
+        The best score up to each candidate; NaN before the first score.
     points_ : matplotlib Line2D
-        Scores of the candidates.
+        The scores of the candidates.
     lines_ : list of matplotlib Line2D
-        The best so far, one line a round.
+        The best score so far, a line for each round.
     pruned_points_ : matplotlib Line2D or None
-        Scores of pruned candidates, which are never the best.
+        The scores of pruned candidates, which are never the best.
     failed_marks_ : matplotlib Line2D or None
-        At the lower edge: candidates without a score.
+        Candidates without a score, at the lower edge.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from skhp import SearchHistoryDisplay
+    >>> search = GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [1, 2]})
+    >>> display = SearchHistoryDisplay.from_search(search.fit(*load_iris(return_X_y=True)))
+    >>> display.best_so_far_.round(2).tolist()
+    [0.67, 0.93]
     """
 
     ax_: Any
@@ -66,11 +80,14 @@ class SearchHistoryDisplay:
         Parameters
         ----------
         search : estimator
-            Of skhp, scikit-learn or scikit-optimize.
+            A fitted search of skhp, scikit-learn or scikit-optimize.
         over : {"candidates", "seconds"}, default="candidates"
+            The x axis.
         metric : str, default=None
-            Of several scores; None is the one that the search was refitted for.
+            Which score to draw, if there are several; None is the one that the search was refitted
+            for.
         ax : matplotlib axes, default=None
+            The axes to draw on; None makes a figure.
 
         Returns
         -------
@@ -84,6 +101,7 @@ class SearchHistoryDisplay:
         Parameters
         ----------
         ax : matplotlib axes, default=None
+            The axes to draw on; None makes a figure.
 
         Returns
         -------
@@ -121,7 +139,7 @@ class SearchHistoryDisplay:
         self.lines_ = []
         for number in np.unique(results.rounds):
             within = results.rounds == number
-            # fmax, unlike maximum, goes on after a candidate without a score.
+            # fmax, unlike maximum, ignores NaN, the score of a candidate that failed.
             best[within] = np.fmax.accumulate(np.where(scored, means, np.nan)[within])
             (line,) = ax.plot(
                 places[within],

@@ -20,35 +20,47 @@ _USUAL_THRESHOLD = 0.5
 
 
 class ThresholdDisplay:
-    """What a class gains and loses in precision and recall with the threshold of its probability.
+    """Precision, recall and F1 of a class over the threshold of its probability.
 
-    It is recommended to create a display by :meth:`from_estimator` or :meth:`from_predictions`. A
-    threshold chosen by the picture is to be tried on other rows than those that it was drawn for.
+    It is recommended to create a display by :meth:`from_estimator` or :meth:`from_predictions`. Try
+    a threshold that you choose by the picture on rows that it was not drawn for.
 
     Parameters
     ----------
     thresholds : ndarray of shape (n_thresholds,)
-        Ascending; a row of this probability or more is given to the class.
+        Ascending; rows of this probability or more are predicted to be of the class.
     precision, recall : ndarray of shape (n_thresholds,)
+        The scores of the class at each threshold.
     pos_label : object
         The class.
     estimator_threshold : float or None, default=None
-        The one that the estimator itself predicts by, where that is not 0.5.
+        The threshold that the estimator itself predicts by; it is marked if it is not 0.5.
     name : str or None, default=None
-        Of the estimator.
+        The name of the estimator, for the title.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
+        The axes that were drawn into.
     figure_ : matplotlib Figure
+        The figure of the axes.
     f1 : ndarray of shape (n_thresholds,)
+        F1 of the class at each threshold.
     lines_ : dict of str to matplotlib Line2D
-        "precision", "recall" and "F1".
+        The curves "precision", "recall" and "F1".
     usual_threshold_line_ : matplotlib Line2D
-        At 0.5.
+        The line at 0.5.
     estimator_threshold_line_ : matplotlib Line2D or None
+        The line at `estimator_threshold`.
     best_point_ : matplotlib Line2D
-        The highest F1.
+        The point of the highest F1.
+
+    Examples
+    --------
+    >>> from skhp import ThresholdDisplay
+    >>> display = ThresholdDisplay.from_predictions([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9], pos_label=1)
+    >>> display.best_point_.get_label()
+    'highest F1 on these rows: 0.80 at 0.40'
     """
 
     ax_: Any
@@ -97,18 +109,19 @@ class ThresholdDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted, with ``predict_proba``. Where it has a ``threshold_`` (or scikit-learn's
-            ``best_threshold_``), that is marked beside 0.5.
+            A fitted classifier with ``predict_proba``. Its ``threshold_`` (or scikit-learn's
+            ``best_threshold_``), if it has one, is marked beside 0.5.
         X : array-like of shape (n_samples, n_features)
-            Rows that it has not seen in `fit`.
+            Rows that the estimator was not fitted on.
         y : array-like of shape (n_samples,)
+            Their classes.
         pos_label : object, default=None
-            The class to look at; of several, against all others. None is the class that the
-            estimator learnt to be the rarest (its ``rare_class_``), and for an estimator that has
-            none of its own the rarest one in `y`; of two that are as rare, the later one.
+            The class to look at, against all others. None is the estimator's ``rare_class_``; for
+            an estimator without one, it is the rarest class in `y`, the later one of equals.
         name : str, default=None
-            For the title; None is the class of the estimator.
+            The name for the title; None is the name of the estimator's class.
         ax : matplotlib axes, default=None
+            The axes to draw on; None makes a figure.
 
         Returns
         -------
@@ -116,8 +129,8 @@ class ThresholdDisplay:
         """
         if not hasattr(estimator, "predict_proba"):
             raise InvalidParameterError(
-                f"{public_name(estimator)} has no predict_proba, whose thresholds could be "
-                "drawn. Give a fitted classifier that predicts probabilities."
+                f"{public_name(estimator)} has no predict_proba, so it has no thresholds to draw. "
+                "Give a fitted classifier that predicts probabilities."
             )
         y = np.asarray(column_or_1d(class_labels(y)))
         classes = list(estimator.classes_)
@@ -154,15 +167,17 @@ class ThresholdDisplay:
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
+            The classes of the rows.
         y_proba : array-like of shape (n_samples,)
-            Probability of `pos_label`.
+            The predicted probabilities of `pos_label`.
         pos_label : object, default=None
-            None is the rarest class in `y_true`; of two that are as rare, the later one.
+            The class to look at; None is the rarest class in `y_true`, the later one of equals.
         estimator_threshold : float, default=None
-            To be marked beside 0.5.
+            A threshold to mark beside 0.5.
         name : str, default=None
-            For the title.
+            The name for the title.
         ax : matplotlib axes, default=None
+            The axes to draw on; None makes a figure.
 
         Returns
         -------
@@ -181,7 +196,7 @@ class ThresholdDisplay:
         precision, recall, thresholds = precision_recall_curve(positive, y_proba)
         display = cls(
             thresholds,
-            # The last point of scikit-learn's curve is above all thresholds.
+            # The last point of scikit-learn's curve has no threshold.
             precision[:-1],
             recall[:-1],
             pos_label=pos_label,
@@ -196,6 +211,7 @@ class ThresholdDisplay:
         Parameters
         ----------
         ax : matplotlib axes, default=None
+            The axes to draw on; None makes a figure.
 
         Returns
         -------
@@ -205,7 +221,7 @@ class ThresholdDisplay:
         f1 = self.f1
         self.lines_ = {}
         for label, values in (("precision", self.precision), ("recall", self.recall), ("F1", f1)):
-            # From one threshold up to the next one, predictions are those of the next.
+            # Between two thresholds, the predictions are those of the higher one.
             (self.lines_[label],) = ax.plot(
                 self.thresholds, values, label=label, drawstyle="steps-pre"
             )
@@ -241,7 +257,7 @@ def _threshold_of(estimator: Any, pos_label: Any) -> float | None:
     threshold = getattr(estimator, "threshold_", getattr(estimator, "best_threshold_", None))
     if threshold is None or len(estimator.classes_) != 2:
         return None
-    # skhp's networks have a threshold for the rarest class, others for that of `pos_label`.
+    # The threshold is for the rarest class in skhp's networks, for `pos_label` in others.
     its_label = getattr(estimator, "rare_class_", getattr(estimator, "pos_label", None))
     its_label = estimator.classes_[1] if its_label is None else its_label
     return float(threshold) if its_label == pos_label else 1.0 - float(threshold)

@@ -1,1 +1,1 @@
-"""Pages that say what a search found, to keep and to hand on."""
+"""The report of a search, as a page of HTML."""

@@ -41,7 +41,7 @@ class Section:
 
 
 class Number(str):
-    """A number that is text already, for a cell that is set like other numbers."""
+    """A number that is already text, for a cell that is aligned like other numbers."""
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
@@ -73,7 +73,7 @@ def list_of(texts: Iterable[str]) -> str:
 def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table of values; a missing number is an empty cell."""
     cells = [[_cell(value) for value in row] for row in rows]
-    # The heading of numbers is at the right, as the numbers are.
+    # A heading above numbers is aligned to the right, as the numbers are.
     numbers = [all(_NUMBER in row[k] for row in cells) for k in range(len(names))]
     head = "".join(
         f"<th{_NUMBER if number and cells else ''}>{html.escape(name)}</th>"
@@ -111,7 +111,7 @@ def picture(
     number: int,
     size: tuple[float, float] = (7.0, 4.2),
 ) -> str:
-    """A figure of HTML."""
+    """A drawing as SVG with its caption, for a page."""
     # The import stands here, because only a report needs matplotlib.
     import matplotlib as mpl
     from matplotlib.figure import Figure

@@ -18,7 +18,7 @@ from sklearn.metrics import PredictionErrorDisplay, brier_score_loss
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.exceptions import InvalidParameterError
-from skhp.inspection.diagnosis.diagnose import diagnose
+from skhp.inspection.diagnose import diagnose
 from skhp.inspection.displays.history_display import HistoryDisplay
 from skhp.inspection.displays.search_display import SearchDisplay, size_of_coordinates
 from skhp.inspection.displays.search_history_display import SearchHistoryDisplay
@@ -57,7 +57,7 @@ def write_report(
     y: ArrayLike | None = None,
     additions: Sequence[ReportAddition] = (),
 ) -> Path:
-    """Write a page about a search: one file of HTML, without any outside address."""
+    """Write a page about a search: one file of HTML, which refers to nothing outside."""
     check_is_fitted(search)
     if (X is None) != (y is None):
         raise InvalidParameterError(
@@ -84,7 +84,7 @@ def write_report(
 
 
 def _results(search: Any) -> SearchResults:
-    """The results by the metric that the search was refitted for, or else by the first one."""
+    """The results by the metric that the search was refitted for, or else by the first metric."""
     names = [str(name) for name in search.cv_results_ if str(name).startswith("mean_test_")]
     one_of_several = isinstance(search.refit, str) or len(names) == 1
     return search_results(search, None if one_of_several else names[0].removeprefix("mean_test_"))
@@ -126,7 +126,7 @@ def _verdict(search: Any, results: SearchResults) -> str:
             "verdict",
         ),
         paragraph(
-            "It is the best of many, so on new rows expect somewhat less. The folds share rows; "
+            "It is the best of many, so expect somewhat less on new rows. The folds share rows; "
             "for a comparison with a baseline that allows for both, see skhp.compare."
         ),
     ]
@@ -187,7 +187,7 @@ def _training(best: Any) -> Iterator[_Drawing]:
     yield _Drawing(
         lambda ax: HistoryDisplay([history]).plot(ax),
         f"The training of the best candidate on all rows: {watched.removeprefix('val_')}"
-        + (", which it was watched by." if history.watched else "."),
+        + (", which early stopping watched." if history.watched else "."),
     )
     if watched.removeprefix("val_") != "loss" and "loss" in history.curves:
         yield _Drawing(
@@ -203,7 +203,7 @@ def _on_new_rows(
         predicted = best.predict(X)
         yield _Drawing(
             lambda ax: _prediction_errors(y, predicted, ax),
-            "Predictions for rows that the search has not seen, against what is true.",
+            "Predictions for rows that the search has not seen, against the true values.",
         )
     binary = is_classifier(best) and np.ndim(best.classes_) == 1 and len(best.classes_) == 2
     if not binary or y.ndim != 1 or not hasattr(best, "predict_proba"):
@@ -269,10 +269,10 @@ def _versions() -> Iterator[list[str]]:
 
 
 def _replace(target: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write the whole file, or leave it as it was."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}-", suffix=".part")
     try:
-        # The name of a file may not be valid in the encoding of the system.
+        # The text may name a file whose name is not valid in the encoding of the system.
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
         # Only its owner may read a temporary file; a page gets the usual permissions of the user.

@@ -24,7 +24,7 @@ from skhp.inspection.value_text import NOT_SET, decimals_of, public_name, value_
 from skhp.shared.class_targets import one_hot_labels
 
 _CANDIDATES_SHOWN = 20
-# Columns on the training, as a report names them.
+# The columns of the results that are about training, and their names in a report.
 _COLUMNS = {
     "n_resources": "resources",
     "mean_n_iter": "epochs",
@@ -47,10 +47,9 @@ def number_of_candidates(search: Any) -> int:
 
 
 def order_of_candidates(search: Any, results: SearchResults) -> np.ndarray:
-    """Indices of the candidates: the chosen one first, then those that could have been it.
+    """Indices of the candidates: the chosen one first, then round by round, the last round first.
 
-    A candidate of an earlier round, or one that was pruned, comes after the others whatever its
-    score, and one without a score at the end.
+    In a round, the candidates are sorted by score, but failed and then pruned ones come last.
     """
     means = np.where(results.failed, -np.inf, results.means)
     chosen = np.arange(len(means)) != getattr(search, "best_index_", results.best)
@@ -118,7 +117,7 @@ def _below(search: Any, results: SearchResults, n_shown: int) -> str:
 def _score(score: float, decimals: int) -> Number:
     if not np.isfinite(score):
         return Number("failed" if np.isnan(score) else str(score))
-    # A score of many digits is written shorter.
+    # The score of a network that diverged may have any number of digits.
     return Number(f"{score:.{decimals}f}" if abs(score) < 1e6 else f"{score:.4g}")
 
 
@@ -128,7 +127,7 @@ def _plain(value: Any) -> object:
     number = float(value)
     if np.isnan(number):
         return Number("")
-    # These are epochs, which are means of the folds, and seconds.
+    # Numbers of epochs, as means of the folds, and seconds.
     return Number(f"{number:.1f}" if number >= 1 and not number.is_integer() else f"{number:.3g}")
 
 
@@ -142,10 +141,10 @@ def settings_tables(search: Any, results: SearchResults) -> str:
         [name, f"{value_text(value)}{found.get(name, '')}"] for name, value in parameters.items()
     ]
     fitted = hasattr(search, "best_estimator_")
-    which = "that was fitted last" if fitted else "before the parameters that were searched"
+    state = "that was refitted" if fitted else "before the search"
     return (
         table(["parameter of the search", "value"], rows)
-        + paragraph(f"The {public_name(network)} {which}:")
+        + paragraph(f"The {public_name(network)} {state}:")
         + table(
             [f"parameter of {public_name(network)}", "value"],
             ([name, value_text(value)] for name, value in own.items()),
@@ -165,7 +164,7 @@ def _innermost(search: Any) -> Any:
 def _explanations(
     search: Any, results: SearchResults, network: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    """The effect of a setting of the search, where its value does not show it."""
+    """The effect, in words, of settings of the search whose value does not show it."""
     if isinstance(search.scoring, str | None) and value_text(search.scoring).strip("'") != (
         results.metric_title
     ):
@@ -180,13 +179,13 @@ def _explanations(
         yield "early_stopping", f"{', left to the network' if left else ''}: {on} in the network"
 
 
-# A wider table has no room on a page.
+# A wider table does not fit on a page.
 _MOST_CLASSES = 12
 _CONFUSIONS_SHOWN = 12
 
 
 def new_rows_tables(search: Any, results: SearchResults, X: ArrayLike, y: ArrayLike) -> str:
-    """Scores on new rows and, of a classifier, the confusion table; "" where neither is known."""
+    """Scores on new rows and the confusion table of a classifier, or "" if there are none."""
     best = search.best_estimator_
     target = np.asarray(y)
     parts = []
@@ -199,9 +198,9 @@ def new_rows_tables(search: Any, results: SearchResults, X: ArrayLike, y: ArrayL
         )
     predicted = np.asarray(best.predict(X))
     if is_classifier(best):
-        parts += _of_classes(*_as_classes(target, predicted))
+        parts += _classifier_tables(*_as_classes(target, predicted))
     elif is_regressor(best) and target.ndim == 1:
-        parts.append(_of_numbers(target, predicted))
+        parts.append(_regressor_table(target, predicted))
     return "\n".join(parts)
 
 
@@ -218,7 +217,7 @@ def _as_classes(target: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, 
     return classes, predicted.argmax(axis=1) if predicted.ndim == 2 else predicted
 
 
-def _of_classes(target: np.ndarray, predicted: np.ndarray) -> list[str]:
+def _classifier_tables(target: np.ndarray, predicted: np.ndarray) -> list[str]:
     if target.ndim != 1 or predicted.ndim != 1:
         return []
     classes = np.unique(np.concatenate([target, predicted]))
@@ -235,11 +234,9 @@ def _of_classes(target: np.ndarray, predicted: np.ndarray) -> list[str]:
     means = [_share(of.mean()) for of in (precision, recall, f1)]
     scores.append(["mean of the classes", *means, len(target)])
     return [
-        paragraph(
-            f"How many rows of each class were predicted as which; {accuracy:.1%} are right:"
-        ),
+        paragraph(f"Rows of each true class by predicted class; {accuracy:.1%} are right:"),
         _confusion(names, counts),
-        paragraph("Of each class:"),
+        paragraph("Scores of each class:"),
         table(["class", "precision", "recall", "F1", "rows"], scores),
     ]
 
@@ -259,11 +256,11 @@ def _confusion(names: list[str], counts: np.ndarray) -> str:
     pairs = [divmod(int(k), len(names)) for k in order if wrong.flat[k]]
     return table(
         ["true class", "predicted class", "rows"],
-        ([names[true], names[said], int(wrong[true, said])] for true, said in pairs),
+        ([names[true], names[predicted], int(wrong[true, predicted])] for true, predicted in pairs),
     ) + paragraph(f"The most frequent confusions among {len(names)} classes.")
 
 
-def _of_numbers(target: np.ndarray, predicted: np.ndarray) -> str:
+def _regressor_table(target: np.ndarray, predicted: np.ndarray) -> str:
     return table(
         ["score", "on new rows"],
         [

@@ -43,6 +43,14 @@ ACTIVATIONS = (
 )
 
 
+_GROWING = (
+    keras.activations.elu,
+    keras.activations.relu,
+    keras.activations.sigmoid,
+    keras.activations.tanh,
+)
+
+
 @dataclass(frozen=True)
 class ActivationLayer(Layer):
     """An activation, element by element or over the units."""
@@ -53,6 +61,11 @@ class ActivationLayer(Layer):
     def keeps_zeros(self) -> bool:  # type: ignore[override]
         """Whether the activation of zeros is zero."""
         return zero_at_zero(self.function)
+
+    @property
+    def keeps_order(self) -> bool:  # type: ignore[override]
+        """Whether it is known to grow with each value."""
+        return self.function in _GROWING
 
     def apply(
         self,
@@ -91,7 +104,7 @@ def zero_at_zero(function: Callable[[Tensor], Tensor]) -> bool:
     return not np.any(keras.ops.convert_to_numpy(function(tf.zeros((1, 2)))))
 
 
-@reads(keras.layers.Activation)
+@reads(keras.layers.Activation, takes_mask=True)
 def activation_layers(layer: keras.layers.Layer) -> Sequence[Layer]:
     """The activation of a layer; nothing where it is linear."""
     if layer.activation is keras.activations.linear:
@@ -104,7 +117,7 @@ def activation_layers(layer: keras.layers.Layer) -> Sequence[Layer]:
     return (ActivationLayer(layer.activation),)
 
 
-@reads(keras.layers.ReLU)
+@reads(keras.layers.ReLU, takes_mask=True)
 def read_relu(layer: keras.layers.ReLU) -> Sequence[Layer]:
     """A ReLU layer without a slope, threshold or limit."""
     if layer.max_value is not None or layer.negative_slope or layer.threshold:

@@ -1,7 +1,7 @@
 """Which members train in which cohort.
 
-The plan depends on what the members are, and neither on the order in which they came nor on the
-number of workers: so the same population gives the same bits.
+The plan depends on the members alone, and neither on their order nor on the number of workers, so
+that the same population gives the same bits.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from skhp.training.fit_task import FitResult, FitTask
 from skhp.training.trained_network import MemberWeights
 from skhp.training.training_rows import epoch_parts, steps_in_epoch
 
-# Members of a cohort: enough to fill the vector units, few enough that a cohort fits into a core's
-# cache, and that there are several to train at once and to finish one after the other.
+# A cohort has enough members to fill the vector units. It has few enough to fit into a core's
+# cache, and to leave members for other cohorts, which train at once and finish one after another.
 MOST_MEMBERS = 256
 _FEW_MEMBERS = 32
 _MOST_STREAMS = 64
@@ -33,17 +33,17 @@ _MOST_STREAMS = 64
 
 @dataclass(frozen=True)
 class CohortPlan:
-    """Members of a cohort by their numbers, and the places for candidates in each stream."""
+    """The numbers of a cohort's members, and how many candidates have a place in each stream."""
 
     members: tuple[int, ...]
     candidates: int
 
 
 def plan_cohorts(tasks: Sequence[FitTask], memory_limit: int | None = None) -> list[CohortPlan]:
-    """Part a population into cohorts; those that may train longest come first.
+    """Divide a population into cohorts, and put first the cohorts that may train longest.
 
-    `memory_limit` is the most bytes of a cohort, unless a single member takes more; members may
-    have limits, too.
+    A cohort takes at most `memory_limit` bytes, unless a single member takes more; a limit of one
+    of its members also limits the cohort.
     """
     groups: dict[Hashable, list[int]] = {}
     for number, task in enumerate(tasks):
@@ -83,21 +83,21 @@ def bytes_of_member(task: FitTask) -> int:
 def _blocks(
     tasks: Sequence[FitTask], members: Sequence[int], memory_limit: int | None
 ) -> list[CohortPlan]:
-    """Cohorts of one program, all of the same number of candidates."""
+    """Divide members that share a program into cohorts."""
     streams: dict[Hashable, list[int]] = {}
     for number in members:
         streams.setdefault(tasks[number].stream, []).append(number)
     room = _room(tasks, members, memory_limit)
-    # Two cohorts at least where there are members enough: there is more than one core.
+    # With enough members, there are at least two cohorts, as a machine has several cores.
     most = min(room, max(_FEW_MEMBERS, math.ceil(len(members) / 2)))
     all_streams = list(streams.values())
     plans = []
-    for rows in _pieces(all_streams, min(len(all_streams), _MOST_STREAMS, most)):
-        widest = max(map(len, rows))
-        n_blocks = math.ceil(widest * len(rows) / most)
-        candidates = min(math.ceil(widest / n_blocks), room // len(rows))
+    for piece in _pieces(all_streams, min(len(all_streams), _MOST_STREAMS, most)):
+        widest = max(map(len, piece))
+        n_blocks = math.ceil(widest * len(piece) / most)
+        candidates = min(math.ceil(widest / n_blocks), room // len(piece))
         for start in range(0, widest, candidates):
-            block = [number for row in rows for number in row[start : start + candidates]]
+            block = [number for stream in piece for number in stream[start : start + candidates]]
             plans.append(CohortPlan(tuple(block), candidates))
     return plans
 
@@ -113,13 +113,13 @@ def _room(tasks: Sequence[FitTask], members: Sequence[int], memory_limit: int | 
 
 
 def _pieces(items: Sequence[Any], most: int) -> list[Sequence[Any]]:
-    """Cut into the fewest pieces of about the same length."""
+    """Cut `items` into as few pieces of at most `most` as possible, all about equally long."""
     length = math.ceil(len(items) / math.ceil(len(items) / most))
     return [items[start : start + length] for start in range(0, len(items), length)]
 
 
 def _by_batch_size(tasks: Sequence[FitTask], members: Sequence[int]) -> list[list[int]]:
-    """Part members by batch size; neighbouring sizes are joined for as long as that saves time."""
+    """Group members by batch size, and join groups of neighbouring sizes while that saves time."""
     by_size: dict[int, list[int]] = {}
     for number in members:
         by_size.setdefault(tasks[number].batch_size, []).append(number)
@@ -152,7 +152,7 @@ def _expected_steps(task: FitTask) -> int:
 
 
 def _member_order(task: FitTask) -> tuple[Any, ...]:
-    """A key that sorts members by learning rate first: neighbours are likely to end together."""
+    """A key that sorts members by learning rate first, as neighbours then end at similar times."""
     plan = task.plan
     return (
         task.rate,
@@ -183,7 +183,7 @@ def _digest(task: FitTask) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class SharedStructure:
-    """A fit (`own`) moved to a wider structure (`task`) in which it trains the same."""
+    """A fit (`own`), and an equal fit in a wider structure (`task`), which trains in its place."""
 
     task: FitTask
     own: FitTask
@@ -201,7 +201,7 @@ class SharedStructure:
 def share_structures(
     tasks: Sequence[FitTask], pays: Callable[[Sequence[FitTask], Sequence[FitTask]], bool]
 ) -> list[SharedStructure]:
-    """Let members of nearly the same structure share one, in the order of `tasks`.
+    """Let members of similar structure train in one structure; the result is ordered as `tasks`.
 
     ``pays(own, shared)`` tells whether these members train faster in the shared structure.
     """
@@ -221,7 +221,7 @@ def share_structures(
 
 
 def _alike(tasks: Sequence[FitTask]) -> list[list[int]]:
-    """Members that may share a structure: those with dropout in the same places, or in none."""
+    """Groups of members that may share a structure: with dropout in the same places, or without."""
     kin: dict[Any, dict[Any, list[int]]] = {}
     for number, task in enumerate(tasks):
         key = task.network.kin, task.shares_batches, *task.objective
@@ -253,7 +253,7 @@ def _in_structure(task: FitTask, structure: Network) -> FitTask:
 
 @functools.lru_cache(1024)
 def _widened_start(start: MemberWeights, network: Network, structure: Network) -> MemberWeights:
-    # Cached: equal members keep one object as their start, by which they are recognised as equal.
+    # Cached, because members with the same start are recognised by the object of their start.
     return _in_shapes(start, network, structure.weight_shapes, _pad)
 
 
@@ -267,7 +267,7 @@ def _in_shapes(
 
     def changed(vector: np.ndarray) -> np.ndarray:
         if len(vector) != n_weights:
-            # A slot of one number for the whole member has no shapes.
+            # This slot is one number for the whole member, and not one for each weight.
             return vector
         arrays = unflattened(vector, network.weight_shapes)
         return flattened([change(*pair) for pair in zip(arrays, shapes, strict=True)])

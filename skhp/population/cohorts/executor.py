@@ -1,4 +1,4 @@
-"""What runs the training of cohorts: threads of this process, or an executor of your own."""
+"""Where cohorts train: in threads of this process, or in an executor of your own."""
 
 from __future__ import annotations
 
@@ -14,41 +14,42 @@ from skhp.population.cohorts.running_cohort import Cancelled, RunningCohort
 class CohortExecutor(Protocol):
     """Runs the training of cohorts, several at once.
 
-    An executor is made for each call of a population, from its number of workers:
+    Each call of a population makes an executor from the number of workers. To use your own:
     ``skhp.population(executor=MyExecutor)``.
     """
 
     def submit(self, cohort: RunningCohort, until: int | None) -> Future[None]:
-        """Have ``cohort.train(until)`` run.
+        """Run ``cohort.train(until)`` in a worker.
 
         Parameters
         ----------
         cohort : RunningCohort
-            Trains in one place at a time; a cohort that is pruned on the way is submitted again.
+            The cohort to train. A cohort whose members are pruned is submitted again after each
+            stop, and never to two workers at a time.
         until : int or None
             The epoch to stop at; None is the end of the training.
 
         Returns
         -------
         Future
-            With the exception that the training raised, if it did.
+            Done when the training is, with the exception that the training raised, if any.
         """
         ...
 
     def lent(self) -> AbstractContextManager[None]:
-        """A context in which the caller scores members, and needs one of the workers for itself."""
+        """A context in which the caller scores members, and needs the core of one worker."""
         ...
 
     def close(self) -> None:
-        """Start no further cohort, and wait for those that run: they are told to end."""
+        """Start no further cohort, and wait for the running cohorts, which were told to end."""
         ...
 
 
 class CohortThreads:
     """Trains cohorts in threads; the caller can borrow a thread's core to score members.
 
-    To score thousands of members takes as long as their training, and happens in one thread. If it
-    shared its core with a cohort, both would be slower.
+    To score thousands of members takes as long as to train them, and happens in one thread. If
+    that thread shared its core with a cohort, both would be slower.
     """
 
     def __init__(self, workers: int) -> None:
@@ -64,7 +65,7 @@ class CohortThreads:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """A core for the caller: the next cohort that would start waits."""
+        """Give the caller a core: no other cohort starts on it until the context ends."""
         if not self._lends:
             yield
             return
@@ -76,7 +77,7 @@ class CohortThreads:
             self._give_back()
 
     def close(self) -> None:
-        """Let no further cohort start, and wait for those that run."""
+        """Let no further cohort start, and wait for the running cohorts."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

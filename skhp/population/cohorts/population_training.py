@@ -1,4 +1,4 @@
-"""Trains the cohorts of a population, several at once, and yields members as they are done."""
+"""Trains the cohorts of a population, several at once, and yields the results of their members."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def train_population(
     progress: ProgressObserver,
     contest: Contest | None = None,
 ) -> Iterator[tuple[int, FitResult | Exception]]:
-    """Train a population; yields the number of each member and its result when its cohort is done.
+    """Train a population, and yield the number and result of each member when its cohort is done.
 
-    The result is an exception where the cohort could not be trained. With a contest, members are
-    ranked and ended on the way, and all cohorts stay in memory.
+    The result is an exception if the cohort could not be trained. With a contest, members are
+    ranked and pruned during the training, and all cohorts stay in memory.
     """
     limit = options.memory_limit
-    # A cohort takes at most half of the limit, so that two cohorts can train at once.
     shared = share_structures(tasks, lambda own, moved: seconds_of(moved) < seconds_of(own))
     tasks = [structure.task for structure in shared]
+    # A cohort takes at most half of the limit, so that two cohorts can train at once.
     plans = [
         plan
         for plan in plan_cohorts(tasks, None if limit is None else int(limit) // 2)
@@ -71,7 +71,7 @@ def train_population(
 def _of_own_structures(
     results: Results, shared: Sequence[SharedStructure]
 ) -> Iterator[tuple[int, FitResult | Exception]]:
-    """The results of members that were to be trained, each in its own structure."""
+    """The results of the members that had to be trained, each in its own structure."""
     trained = {}
     for number, result in results:
         if shared[number].own.finished_after is not None:
@@ -100,10 +100,9 @@ def _workers(
 def trained_by_rungs(
     cohorts: Sequence[RunningCohort], contest: Contest | None, executor: CohortExecutor
 ) -> Iterator[Results]:
-    """Train cohorts to the end; yields the results of members that have ended.
+    """Train cohorts to the end, and yield the results of members as they end.
 
-    Those are the members of a cohort that is done, and the members that were pruned at a rung while
-    the others train on.
+    A member ends when its cohort is done, or when it is pruned at a rung while the others train on.
     """
     cohorts = list(cohorts)
     standings = None if contest is None else _Standings(contest)
@@ -128,7 +127,7 @@ def trained_by_rungs(
 def _as_done(waiting: dict[Future, RunningCohort]) -> Iterator[tuple[Future, RunningCohort]]:
     while waiting:
         done, _ = wait(waiting, _SECONDS_ASLEEP, FIRST_COMPLETED)
-        # Cohorts that are done at once come in the order of the plan.
+        # Cohorts that `wait` returns together come in the order of the plan.
         for future in [future for future in waiting if future in done]:
             yield future, waiting.pop(future)
 

@@ -21,9 +21,10 @@ _FEWEST_EPOCHS = 5
 class Pruning:
     """How candidates are pruned while they train.
 
-    At each of the `rungs`, epochs after which candidates are ranked, one in `factor` goes on; None
-    takes the most epochs divided by `factor`, by its square and so on. Candidates that differ in a
-    parameter of `apart` are ranked apart, as their scores do not compare.
+    `rungs` are the numbers of epochs after which candidates are ranked, and one in `factor` goes
+    on. If None, they are the most epochs of a fit divided by `factor`, by its square and so on.
+    Candidates that differ in a parameter named in `apart` are ranked separately, as their scores
+    are not comparable.
     """
 
     rungs: tuple[int, ...] | None = None
@@ -31,7 +32,7 @@ class Pruning:
     apart: tuple[str, ...] = ()
 
     def kind(self, parameters: Mapping[str, Any]) -> Hashable:
-        """A key that is equal for candidates whose scores compare."""
+        """A key that is equal for candidates whose scores are comparable."""
         return tuple(
             (name, repr(parameters[name]))
             for name in sorted(parameters)
@@ -42,20 +43,20 @@ class Pruning:
         """The rungs of candidates that train for at most `epochs`."""
         if self.rungs is not None:
             return tuple(rung for rung in self.rungs if rung < epochs)
-        return tuple(sorted(self._halved(epochs)))
+        return tuple(sorted(self._divided(epochs)))
 
-    def _halved(self, epochs: float) -> Iterator[int]:
+    def _divided(self, epochs: float) -> Iterator[int]:
         while (epochs := epochs / self.factor) >= _FEWEST_EPOCHS:
             yield int(epochs)
 
 
 @dataclass(frozen=True, eq=False)
 class Contest:
-    """The fits of candidates that are ranked among each other.
+    """The fits of candidates that are ranked against each other.
 
-    `candidates` and `kinds` are those of each fit; a fit whose candidate is None is not in the
-    contest, and each kind is ranked apart. `known` are the scores, at each rung that it reached, of
-    a fit that was trained before. `epochs` is the most that a fit trains for.
+    `candidates` and `kinds` have one entry for each fit. A fit whose candidate is None is not
+    ranked, and each kind is ranked separately. `known` maps the number of a fit that was trained
+    before to its scores at the rungs that it reached. `epochs` is the most that a fit trains for.
     """
 
     pruning: Pruning
@@ -70,7 +71,7 @@ class Contest:
         return self.pruning.rungs_of(self.epochs)
 
     def pruned(self, scores: Mapping[int, float]) -> set[int]:
-        """The fits that end at a rung, by the scores of all fits still in it; greater is better."""
+        """The fits to end at a rung, from the scores of all fits that reached it (higher wins)."""
         fits: dict[Hashable, list[int]] = defaultdict(list)
         for number in scores:
             if self.candidates[number] is not None:
@@ -98,7 +99,7 @@ class Entry(NamedTuple):
 
 
 def contest_of(tasks: Sequence[Any], entries: Sequence[Entry], pruning: Pruning) -> Contest:
-    """The contest of the fits of a search; refused if nothing can rank the candidates."""
+    """The contest of the fits of a search; raises if no fit has held-out rows to be ranked by."""
     if all(task.validation is None for task in tasks):
         raise InvalidParameterError(
             "prune ranks candidates by rows that are held out of their training, and no candidate "

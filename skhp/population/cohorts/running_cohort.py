@@ -13,7 +13,7 @@ from skhp.training.fit_task import FitResult, FitTask
 
 
 class OverallProgress:
-    """Adds up the progress of all cohorts, whose threads report to it; `cancelled` ends them."""
+    """Adds up the progress that the cohorts report from their threads; `cancelled` ends them."""
 
     def __init__(self, members: int, cohorts: int, progress: ProgressObserver) -> None:
         self.cancelled = threading.Event()
@@ -68,7 +68,7 @@ class Cancelled(Exception):  # noqa: N818
 
 
 class RunningCohort:
-    """Members that train together; `tasks` are those of the plan."""
+    """Members that train together; `tasks` are in the order of the members in `plan`."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class RunningCohort:
         }
 
     def prune(self, numbers: Collection[int]) -> None:
-        """End those members of the cohort that have these numbers in the population."""
+        """End the members of the cohort that have one of these numbers in the population."""
         if self._cohort is not None:
             self._cohort.prune([self._place[n] for n in self.members if n in numbers])
 

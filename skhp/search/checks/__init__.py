@@ -1,1 +1,1 @@
-"""What is wrong with a search, said before anything is trained."""
+"""Refuses a search that can only fail, before anything is trained."""

@@ -1,4 +1,4 @@
-"""The folds of a search: drawn once, at least one, and not more than the rows of a class."""
+"""The folds of a search: drawn once, and refused if there are none, or too many for a class."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STRATIFIED = (
 class FixedFolds:
     """A splitter that draws its folds once, at its first call.
 
-    Otherwise a splitter that shuffles would compare the candidates of each round on other rows.
+    Otherwise a splitter that shuffles would score each round of candidates on different rows.
     """
 
     def __init__(self, splitter: Any) -> None:
@@ -48,14 +48,14 @@ class FixedFolds:
         return self.splitter.get_n_splits(X, y, **parameters)
 
     def __getattr__(self, name: str) -> Any:
-        # What else scikit-learn asks of a splitter, such as the metadata that it takes.
+        # scikit-learn asks a splitter for other attributes, such as the metadata that it takes.
         if name.startswith("__") or "splitter" not in vars(self):
             raise AttributeError(name)
         return getattr(self.splitter, name)
 
 
 class SomeFolds(FixedFolds):
-    """Folds that are drawn once, and refused if there are none; one fold is a hold-out."""
+    """Folds that are drawn once, and refused if there are none; a single fold is a hold-out."""
 
     def get_n_splits(self, X: Any = None, y: Any = None, **parameters: Any) -> int:
         """Number of folds."""
@@ -63,7 +63,7 @@ class SomeFolds(FixedFolds):
         if count == 0:
             # The middle is scikit-learn's own text, for which users may search.
             raise InvalidParameterError(
-                f"cv={self.splitter!r} yields no fold, and a search needs 1 at least. No fits were "
+                f"cv={self.splitter!r} yields no fold, and a search needs at least 1. No fits were "
                 "performed. Was the CV iterator empty? Were there no candidates? A generator can "
                 "be read once only: give a list of its folds, or a splitter."
             )
@@ -91,14 +91,14 @@ def refuse_rare_classes(splitter: Any, y: Any) -> None:
     fewest = int(counts.min())
     mend = f"Take cv={fewest}" if fewest > 1 else "A class of one row cannot be cross-validated"
     raise InvalidParameterError(
-        f"y has classes of fewer rows than the {n_folds} folds of cv={splitter!r}, so that some "
-        f"folds would have none of them to score by: {', '.join(rare)}. {mend}; or leave the "
-        "rarest class out, or find more rows of it."
+        f"y has classes with fewer rows than the {n_folds} folds of cv={splitter!r}, so that some "
+        f"folds would have no row of such a class to score: {', '.join(rare)}. {mend}; or leave "
+        "the rarest class out, or find more rows of it."
     )
 
 
 def _stratified_folds(splitter: Any) -> int:
-    """The number of folds among which the rows of a class are divided; 0 where they are not."""
+    """The number of folds among which the rows of a class are divided; 0 if they are not."""
     if isinstance(splitter, StratifiedKFold | StratifiedGroupKFold):
         return int(splitter.get_n_splits())
     if isinstance(splitter, RepeatedStratifiedKFold):

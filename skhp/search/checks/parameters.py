@@ -28,9 +28,9 @@ from skhp.shared.nearest_name import nearest_name
 
 
 def with_choices(estimator: Any, dimensions: Mapping[str, Dimension]) -> Iterator[Any]:
-    """Copies of an estimator with every combination of some choices, from the outside inwards.
+    """Copies of an estimator with each combination of those dimensions that are choices.
 
-    A combination that the estimator does not take is left out; only choices are set.
+    Outer parameters are set first. A combination that the estimator does not take is left out.
     """
     choices = {
         name: dimension.values
@@ -41,7 +41,7 @@ def with_choices(estimator: Any, dimensions: Mapping[str, Dimension]) -> Iterato
         changed = clone(estimator)
         try:
             for name, value in zip(choices, combination, strict=True):
-                # Setting a name inside an estimator would change the one in the space.
+                # To set a nested parameter would change the estimator that the space holds.
                 changed.set_params(**{name: clone(value, safe=False)})
         except (ValueError, TypeError, AttributeError):
             continue
@@ -51,9 +51,9 @@ def with_choices(estimator: Any, dimensions: Mapping[str, Dimension]) -> Iterato
 def refuse_bad_values(
     estimator: Any, alternatives: Iterable[Sequence[tuple[str, Any, Dimension]]]
 ) -> None:
-    """Raise unless the constraints of the estimator let every value of the space pass.
+    """Raise if a value of the space does not meet the constraints of the estimator.
 
-    Both ends of a range are tried. `alternatives` are the sub-spaces: of each parameter the name,
+    Both ends of a range are tried. `alternatives` are the sub-spaces: for each parameter its name,
     the value as the user wrote it, and its dimension.
     """
     if sklearn.get_config()["skip_parameter_validation"]:
@@ -68,7 +68,7 @@ def refuse_bad_values(
                 if constraints is None:
                     continue
                 for value in known_values(written, dimension):
-                    mistake = _mistake(owner, own_name, constraints, value)
+                    mistake = _constraint_mistake(owner, own_name, constraints, value)
                     if mistake and (mistake := f"{name}: {mistake}") not in mistakes:
                         mistakes.append(mistake)
     if mistakes:
@@ -78,7 +78,7 @@ def refuse_bad_values(
 
 
 def owners_of(estimator: Any, owner_name: str, dimensions: dict[str, Dimension]) -> Iterator[Any]:
-    """The estimators that a parameter may belong to, also those that the search puts in place."""
+    """The estimators that a parameter may belong to, with those that the search itself sets."""
     if not owner_name:
         yield estimator
         return
@@ -118,7 +118,7 @@ def known_values(written: Any, dimension: Dimension) -> Iterator[Any]:
             yield int(inner) if discrete else inner
 
 
-def _mistake(owner: Any, name: str, constraints: Any, value: Any) -> str:
+def _constraint_mistake(owner: Any, name: str, constraints: Any, value: Any) -> str:
     try:
         validate_parameter_constraints(
             {name: constraints}, {name: value}, caller_name=type(owner).__name__
@@ -138,7 +138,7 @@ def _mistake(owner: Any, name: str, constraints: Any, value: Any) -> str:
 def refuse_unknown_names(estimator: Any, space: SearchSpace) -> None:
     """Raise unless the estimator takes every name in the space.
 
-    A name may belong to an estimator that the same sub-space puts in place:
+    A name may belong to an estimator that the same sub-space sets:
     ``{"classifier": [SVC()], "classifier__C": (1, 10)}``.
     """
     known = estimator.get_params(deep=True)
@@ -174,12 +174,12 @@ def _is_taken(estimator: Any, name: str, dimensions: Mapping[str, Dimension]) ->
 
 def _any_value(dimension: Dimension) -> Any:
     if isinstance(dimension, Choices):
-        # Setting a name inside an estimator would change the one in the space.
+        # To set a nested parameter would change the estimator that the space holds.
         return clone(dimension.values[0], safe=False)
     return dimension.rvs(random_state=0)
 
 
-# The method by which an estimator refuses its own parameters (ValueError or TypeError).
+# The method by which an estimator refuses its own parameters, with a ValueError or TypeError.
 _CHECK = "_check_combination"
 
 # The most combinations that are tried for each estimator within a sub-space.
@@ -189,10 +189,11 @@ _MOST_LOOKED_AT = 5000
 def refuse_bad_combinations(
     estimator: Any, alternatives: Iterable[Sequence[tuple[str, Any, Dimension]]]
 ) -> None:
-    """Raise unless the estimator itself lets every combination of the values pass.
+    """Raise if the estimator itself refuses a combination of the values.
 
     An estimator refuses a combination by a method ``_check_combination(self)``. Both ends of a
-    range are tried. The error names the first combination of each kind, and how many there are.
+    range are tried. For each kind of mistake, the error names the first combination and the number
+    of combinations.
     """
     mistakes: list[str] = []
     for parameters in alternatives:
@@ -208,7 +209,7 @@ def refuse_bad_combinations(
                 if hasattr(type(owner), _CHECK):
                     mistakes += [
                         mistake
-                        for mistake in _mistakes(owner, owner_name, searched)
+                        for mistake in _combination_mistakes(owner, owner_name, searched)
                         if mistake not in mistakes
                     ]
     if mistakes:
@@ -217,7 +218,9 @@ def refuse_bad_combinations(
         )
 
 
-def _mistakes(owner: Any, owner_name: str, searched: Mapping[str, list[Any]]) -> list[str]:
+def _combination_mistakes(
+    owner: Any, owner_name: str, searched: Mapping[str, list[Any]]
+) -> list[str]:
     changed = clone(owner)
     first: dict[str, str] = {}
     count: dict[str, int] = {}
@@ -228,7 +231,7 @@ def _mistakes(owner: Any, owner_name: str, searched: Mapping[str, list[Any]]) ->
         try:
             getattr(changed, _CHECK)()
         except (ValueError, TypeError) as error:
-            # The same mistake beside other values counts as one mistake.
+            # The same mistake is listed once, whatever the values of the other parameters.
             named = [name for name in values if re.search(rf"\b{re.escape(name)}\b", str(error))]
             kind = re.sub(r"[-+.\d]+", "", str(error))
             prefix = f"{owner_name}__" if owner_name else ""

@@ -34,7 +34,7 @@ from skhp.shared.unusable_data import (
 
 _ROWS_TO_TRY = 200
 
-# What scikit-learn, NumPy and pandas say where a step takes numbers only.
+# Words from the errors of scikit-learn, NumPy and pandas when a step takes only numbers.
 _NO_NUMBERS = (
     *("could not convert string to float", "argument must be", "could not be promoted"),
     *("dtype='numeric' is not compatible", "Cannot cast", "Cannot convert", "not supported for"),
@@ -42,10 +42,10 @@ _NO_NUMBERS = (
 
 
 def refuse_unusable_columns(estimator: Any, space: Any, X: Any, y: Any) -> None:
-    """Raise ValueError if texts, dates or missing values reach a network that takes numbers.
+    """Raise ValueError if texts, dates or missing values reach a network, which takes only numbers.
 
-    The steps of a pipeline before the network are fitted to a few rows. Steps that the search
-    changes, and steps that fail for another reason, are left to the candidates.
+    The steps of a pipeline before the network are fitted to a few rows. Nothing is raised if the
+    search may change a step, or if a step fails for another reason.
     """
     if not may_join(estimator):
         return
@@ -92,10 +92,10 @@ def _changes(space: Any, steps: list[str]) -> bool:
     )
 
 
-# Candidates that are looked at before a search is let go on.
+# The most candidates that are checked; a search with more of them is not refused.
 _MOST_LOOKED_AT = 500
 
-# Methods of these come and go with the parameters, never with a fit.
+# In these libraries, parameters may give or take a method of an estimator, but a fit never does.
 _KNOWN_LIBRARIES = ("sklearn", "skhp")
 
 
@@ -106,7 +106,7 @@ def refuse_unanswerable_scorers(
 ) -> None:
     """Raise if a scorer calls only methods that every candidate certainly lacks.
 
-    Callables that `make_scorer` did not make do not tell which methods they call.
+    A callable that `make_scorer` did not make does not tell which methods it calls, and passes.
     """
     spaces = [{name: dimension for name, _, dimension in one} for one in alternatives]
     mistakes = []
@@ -120,8 +120,8 @@ def refuse_unanswerable_scorers(
             )
     if mistakes:
         mistakes.append(
-            "Take a metric of what the estimator predicts, as 'f1' or 'accuracy' of classes, or an "
-            "estimator, or parameters of it, with such a method."
+            "Take a metric of the estimator's predictions, such as 'f1' or 'accuracy' for classes, "
+            "or an estimator, or parameters, with such a method."
         )
         raise InvalidParameterError("\n".join(mistakes))
 
@@ -155,13 +155,13 @@ def _is_answered(
             looked_at += 1
             if not all(_lacks(candidate, method) for method in methods):
                 return True
-    # With more candidates than that, or none that the estimator takes, the answer is not known.
+    # With more candidates, or with none that the estimator takes, the answer is not known.
     return not 0 < looked_at < _MOST_LOOKED_AT
 
 
 def _always_has(estimator: Any, methods: Sequence[str]) -> bool:
     own = (inspect.getattr_static(type(estimator), method, None) for method in methods)
-    # A method that exists under a condition only is not a plain function of the class.
+    # A method that exists only under a condition is not a plain function of the class.
     return any(map(inspect.isfunction, own))
 
 
@@ -207,9 +207,9 @@ def _reason(estimator: Any, methods: Sequence[str]) -> str:
 
 
 def check_search(search: Any, scoring: Any, splitter: Any, y: Any) -> None:
-    """Raise if some candidate, or every candidate, could only fail.
+    """Raise if a candidate, or the whole search, can only fail.
 
-    Names of parameters are checked elsewhere, by `refuse_unknown_names`.
+    `refuse_unknown_names` checks the names of parameters.
     """
     _refuse_continuous_classes(search.estimator, y)
     alternatives = _alternatives(search)
@@ -239,7 +239,7 @@ def _refuse_continuous_classes(estimator: Any, y: Any) -> None:
 def _alternatives(search: Any) -> list[list[tuple[str, Any, Dimension]]]:
     """The name, the written value and the dimension of each parameter of each sub-space."""
     if hasattr(search, "param_grid"):
-        # In a grid a tuple is as good as a list.
+        # In a grid, a tuple is a list of values and not the bounds of a range.
         return [
             [(name, values, Choices(tuple(values))) for name, values in grid.items()]
             for grid in ParameterGrid(search.param_grid).param_grid

@@ -1,1 +1,1 @@
-"""What must be the same for a search to go on from what an earlier one has finished."""
+"""Tells whether a search is the same as an earlier one, whose results it can then reuse."""

@@ -1,4 +1,4 @@
-"""Code of the user's by what it does and reads, installed code by name and version."""
+"""Describes the user's code by what it does and reads, and installed code by name and version."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Walk(Protocol):
         """The description of a value."""
 
     def named(self, name: str, value: Any) -> Any:
-        """The same of a value that has a name, under which the user is told of the value."""
+        """The description of a value with a name, which messages to the user mention."""
 
 
 _ABSENT: Any = object()
 
-# What Python itself keeps in a module or in a class: places, texts for people, caches.
+# What Python itself keeps in a module or a class: file names and lines, docstrings, caches.
 _OF_EACH_MODULE = {
     *("__name__", "__file__", "__doc__", "__spec__", "__loader__", "__package__", "__path__"),
     *("__builtins__", "__cached__", "__annotations__", "__annotate__", "__warningregistry__"),
@@ -64,7 +64,7 @@ _OF_OTHER_LANGUAGES = (
 
 
 class UndescribableError(TypeError):
-    """The content of a value, reached by the names of a path, cannot be told from another's."""
+    """The content of a value cannot be described; `path` names how the walk reached the value."""
 
     def __init__(self, kind: type, path: tuple[str, ...] = ()) -> None:
         self.kind = kind
@@ -82,7 +82,7 @@ def described_code(value: Any, walk: Walk) -> dict[str, Any]:
 
 
 def shallow_description(value: Any, walk: Walk) -> dict[str, Any]:
-    """A description of code without what it reads, by which sets of functions are put in order."""
+    """A description of code without what it reads, for sorting the functions of a set."""
     if not isinstance(value, types.FunctionType):
         return {"$code": getattr(value, "__qualname__", "")}
     reading = read_code(value.__code__, walk.described)
@@ -91,7 +91,7 @@ def shallow_description(value: Any, walk: Walk) -> dict[str, Any]:
 
 
 def described_member(value: Any, walk: Walk) -> dict[str, Any] | None:
-    """The description of a property or the like, which a class holds; None for anything else."""
+    """The description of a property or similar member of a class; None for anything else."""
     if isinstance(value, property):
         return {
             "$property": [walk.described(part) for part in (value.fget, value.fset, value.fdel)]
@@ -138,13 +138,13 @@ def _described_function(function: types.FunctionType, walk: Walk) -> dict[str, A
         "attributes": _attributes(vars(function), walk),
     }
     if origin is None:
-        content["reads"] = _attributes(_read(function.__globals__, reading), walk)
+        content["reads"] = _attributes(_values_read(function.__globals__, reading), walk)
     name = function.__qualname__ if origin is None else function.__code__.co_qualname
     return {"$function": name, "code": hashed(text_of(content))} | _versions(origin)
 
 
 def is_found_by_name(function: types.FunctionType) -> bool:
-    """Whether the module of a function has it under its name, which no inner function has."""
+    """Whether a function is found in its module by its name, as inner functions are not."""
     found: Any = sys.modules.get(function.__module__)
     for name in function.__qualname__.split("."):
         found = getattr(found, name, None)
@@ -182,7 +182,7 @@ def _attributes(values: Mapping[str, Any], walk: Walk) -> dict[str, Any]:
 # ---------------------------------------------------------------- what code reads by name
 
 
-def _read(scope: dict[str, Any], reading: CodeReading) -> dict[str, Any]:
+def _values_read(scope: dict[str, Any], reading: CodeReading) -> dict[str, Any]:
     return {
         **dict(_globals_read(scope, reading)),
         **dict(_modules_imported(scope, reading)),
@@ -192,7 +192,7 @@ def _read(scope: dict[str, Any], reading: CodeReading) -> dict[str, Any]:
 
 def _globals_read(scope: dict[str, Any], reading: CodeReading) -> Iterator[tuple[str, Any]]:
     for first, *rest in reading.names | globals_named(scope, reading):
-        # A name that is absent is a builtin, or will be an error where it is read.
+        # An absent name is a builtin, or will raise an error when the code reads it.
         if first in scope and first not in _OF_EACH_MODULE:
             yield _followed(first, scope[first], rest)
 
@@ -216,12 +216,12 @@ def _imported(scope: dict[str, Any], name: ImportedNames) -> Any:
         return ["$module", module.partition(".")[0], origin]
     try:
         return importlib.import_module(module)
-    except Exception:  # The function itself will raise it, if the import is ever reached.
+    except Exception:  # The function itself will raise the error, if it reaches the import.
         return ["$no module", name.module]
 
 
 def _followed(name: str, value: Any, attributes: list[str]) -> tuple[str, Any]:
-    """The last value of a chain of attributes that is reached through the user's modules alone."""
+    """The end of a chain of attributes, as far as it leads through the user's modules."""
     for attribute in attributes:
         if not isinstance(value, types.ModuleType) or origin_of_loaded(value) is not None:
             break
@@ -253,9 +253,9 @@ def _described_class(kind: type, walk: Walk) -> dict[str, Any]:
     if origin is not None:
         return name
     bases = [walk.described(base) for base in kind.__bases__]
-    made_by = [walk.described(type(kind))] if is_code_of_the_user(type(kind)) else []
+    metaclass = [walk.described(type(kind))] if is_code_of_the_user(type(kind)) else []
     members = _members_of_enum(kind) if issubclass(kind, enum.Enum) else _members(kind)
-    content = [bases, made_by, _attributes(members, walk)]
+    content = [bases, metaclass, _attributes(members, walk)]
     return name | {"code": hashed(text_of(content))}
 
 
@@ -264,7 +264,7 @@ def _members(kind: type) -> dict[str, Any]:
 
 
 def _members_of_enum(kind: Any) -> dict[str, Any]:
-    # The other private names of an enumeration are how Python finds its members.
+    # By the other private names of an enumeration, Python finds its members.
     own = {
         name: value
         for name, value in _members(kind).items()

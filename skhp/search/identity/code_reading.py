@@ -1,4 +1,4 @@
-"""Whose code a function, a class or a module is, and what the code reads."""
+"""Tells whether code is the user's or that of a package, and what the code reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-# The versions of these stand in the identity of each search, beside that of Python.
+# Each identity of a search contains the versions of these packages, and that of Python.
 RECORDED_PACKAGES = ("skhp", "scikit-learn", "keras", "tensorflow", "numpy")
 _RECORDED = ""
 
@@ -25,16 +25,17 @@ _STANDARD_LIBRARY = tuple(
     os.path.join(os.path.realpath(sysconfig.get_path(name)), "")
     for name in ("stdlib", "platstdlib")
 )
-# What is run as a program is the user's, wherever its file lies: `python -m pytest` runs tests.
+# A module that runs as a program counts as the user's code: `python -m pytest` runs the user's
+# tests.
 _PROGRAMS = ("__main__", "__mp_main__")
-_OF_CLASSES_IN_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_IS_WRITTEN_IN_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
 def origin_of_module(name: Any, file: Any = None) -> str | None:
-    """The distribution and version of a module's code, None for code of the user's.
+    """The distribution and version of a module, or None if the module is the user's code.
 
-    "" stands for the packages whose versions each identity has anyway. The module need not be
-    imported; `file` is where it was read from, if that is known.
+    "" stands for the packages whose versions each identity contains anyway. The module need not be
+    imported; `file` is the file that it was read from, if that is known.
     """
     if not isinstance(name, str) or not name:
         return None
@@ -50,25 +51,25 @@ def origin_of_module(name: Any, file: Any = None) -> str | None:
 
 
 def origin_of_class(kind: type) -> str | None:
-    """The same of a class; a class that is not written in Python has no code to describe."""
+    """The origin of a class; never None if it is not written in Python, and so has no code."""
     origin = origin_of_module(kind.__module__)
-    return origin if kind.__flags__ & _OF_CLASSES_IN_PYTHON else origin or _RECORDED
+    return origin if kind.__flags__ & _IS_WRITTEN_IN_PYTHON else origin or _RECORDED
 
 
 def origin_of_function(function: types.FunctionType) -> str | None:
-    """The same of a function."""
-    # Not by its `__module__`, which a decorator copies from the function that it wraps.
+    """The origin of a function, as for its module."""
+    # A decorator copies `__module__` from the function that it wraps, so the globals decide.
     scope = function.__globals__
     return origin_of_module(scope.get("__name__"), scope.get("__file__"))
 
 
 def origin_of_loaded(module: types.ModuleType) -> str | None:
-    """The same of a module that is loaded."""
+    """The origin of a loaded module."""
     return origin_of_module(module.__name__, getattr(module, "__file__", None))
 
 
 def is_code_of_the_user(value: Any) -> bool:
-    """Whether a function, class or module counts by its code."""
+    """Whether a function, class or module is the user's code."""
     if isinstance(value, types.FunctionType):
         return origin_of_function(value) is None
     if isinstance(value, type):
@@ -77,9 +78,9 @@ def is_code_of_the_user(value: Any) -> bool:
 
 
 def name_of_class(kind: type) -> str:
-    """The name of a class, for the user's own without the module.
+    """The name of a class, without its module if the class is the user's.
 
-    A module has another name where it is run as a program than where it is imported.
+    A module that runs as a program has another name than when it is imported.
     """
     own = origin_of_class(kind) is None
     return kind.__qualname__ if own else f"{kind.__module__}.{kind.__qualname__}"
@@ -93,7 +94,7 @@ def _place(name: str) -> str | None:
         )
         return found if isinstance(found, str) else None
     if "." in name:
-        return None  # To find the place of a submodule, Python would import the whole package.
+        return None  # To find a submodule that is not loaded, Python would import its package.
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
@@ -111,7 +112,7 @@ def _origin(top: str, place: str) -> str | None:
         names = sorted(set(_distributions().get(top, ())))
         if set(names) & set(RECORDED_PACKAGES):
             return _RECORDED
-        # A file that somebody put there has no version.
+        # A file that somebody has put there belongs to no distribution.
         return ", ".join(f"{name} {version(name)}" for name in names) or None
     return _RECORDED if os.path.realpath(place).startswith(_STANDARD_LIBRARY) else None
 
@@ -125,14 +126,14 @@ def _distributions() -> dict[str, list[str]]:
 
 _READS_NAME = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 _READS_ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
-# What Python stores in each class without any effect: lines, unordered names, texts for people.
-_PLACES_OF_CLASSES = {"__firstlineno__", "__static_attributes__", "__doc__"}
+# What Python stores in each class without any effect: line numbers, unordered names, docstrings.
+_WITHOUT_EFFECT = {"__firstlineno__", "__static_attributes__", "__doc__"}
 _EVERYTHING: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, order=True)
 class ImportedNames:
-    """A module that a function imports, and a chain of attributes that the function reads of it.
+    """A module that a function imports, and a chain of its attributes that the function reads.
 
     `level` is the number of dots before the module; without attributes, the whole module is read.
     """
@@ -146,8 +147,8 @@ class ImportedNames:
 class CodeReading:
     """The instructions of a function, and what they read.
 
-    `names` are chains: ``("settings", "UNITS")`` where the code has ``settings.UNITS``. `mentioned`
-    holds each name, those of attributes too, and `texts` holds the strings among the constants.
+    `names` are chains of attributes: ``("settings", "UNITS")`` for the code ``settings.UNITS``.
+    `mentioned` are all names, also of attributes, and `texts` are the strings in the constants.
     """
 
     instructions: list[Any] = field(default_factory=list)
@@ -160,13 +161,13 @@ class CodeReading:
 def read_code(code: types.CodeType, describe: Callable[[Any], Any]) -> CodeReading:
     """Read the code of a function and of all that is defined within it.
 
-    `describe` makes a description of a constant.
+    `describe` returns the description of a constant.
     """
     reading = CodeReading(mentioned=set(code.co_names))
     found = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
     for place, step in enumerate(found):
-        if step.opname == "STORE_NAME" and step.argval in _PLACES_OF_CLASSES:
-            reading.instructions[-1] = None  # The instruction that loads the constant.
+        if step.opname == "STORE_NAME" and step.argval in _WITHOUT_EFFECT:
+            reading.instructions[-1] = None  # The instruction before this loads the value.
         if isinstance(step.argval, types.CodeType):
             inner = read_code(step.argval, describe)
             reading.instructions.append([step.opname, inner.instructions])
@@ -176,7 +177,7 @@ def read_code(code: types.CodeType, describe: Callable[[Any], Any]) -> CodeReadi
             reading.texts.update(inner.texts)
             continue
         if step.opcode in dis.hasconst:
-            # Not `argval`: in Python 3.11 `dis` does not know the names of a call's keywords.
+            # `argval` is not enough: `dis` of Python 3.11 omits the names of a call's keywords.
             constant = code.co_consts[step.arg or 0]
             argument = describe(constant)
             reading.texts.update([constant] if isinstance(constant, str) else ())
@@ -218,7 +219,7 @@ def _imported(
     if not stored.opname.startswith("STORE_FAST") or stored.argval in code.co_cellvars:
         yield ImportedNames(module, level, _EVERYTHING)
         return
-    # `import package.part` binds the package here, whatever part of it is imported.
+    # `import package.part` binds the name of the package, whichever part it imports.
     top = module.partition(".")[0]
     yield ImportedNames(module, level, ("__name__",))
     for number, step in enumerate(steps):
@@ -241,7 +242,7 @@ _MODULE = re.compile(r"(\.*)((?:[^\W\d]\w*\.)*[^\W\d]\w*)")
 
 
 def globals_named(scope: dict[str, Any], reading: CodeReading) -> set[tuple[str, ...]]:
-    """The globals that a text in the code may look up, as `CodeReading.names` has them."""
+    """The globals that a text in the code may look up, in the form of `CodeReading.names`."""
     if not _LOOKS_UP_GLOBALS & reading.mentioned:
         return set()
     return {(name,) for text in reading.texts for name in _NAME.findall(text) if name in scope}

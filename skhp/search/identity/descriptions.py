@@ -1,7 +1,7 @@
-"""Any value as canonical JSON text: the same value gives the same text in every process.
+"""Describes any value as canonical JSON text, which is the same for equal values in every process.
 
-What JSON knows is written as it is, a tuple as an array. Each other value is an object with one key
-that starts with "$", so that no two different values share a text: `{"$list": [1, 2]}`,
+A value that JSON has stands for itself, and a tuple is an array. Any other value is an object with
+a key that starts with "$", so that different values have different texts: `{"$list": [1, 2]}`,
 `{"$float": "nan"}`, `{"$function": "package.module.name"}`, `{"$array": ["<f8", [3], "digest"]}`.
 """
 
@@ -44,13 +44,13 @@ from skhp.search.identity.value_descriptions import (
 _CODE = types.FunctionType | type | types.ModuleType
 _SCALAR = bool | int | float | complex | str | bytes
 _CACHES = weakref.WeakKeyDictionary | weakref.WeakValueDictionary | weakref.WeakSet
-# Settings that an estimator has beside its parameters, and that `clone` copies: the container that
-# a transformer returns, and the metadata that reaches the estimator.
+# Settings of an estimator that are not parameters, but that `clone` copies: the container that a
+# transformer returns, and the metadata that the estimator requests.
 _SET_BESIDE = {"_sklearn_output_config": "output", "_metadata_request": "requests"}
 
 
 def parameters_text(parameters: Mapping[str, Any]) -> str:
-    """The parameters of a candidate as canonical JSON; NumPy's numbers count as Python's."""
+    """The parameters of a candidate as canonical JSON, with NumPy's numbers as Python's."""
     return text_of(described(dict(parameters)))
 
 
@@ -60,11 +60,11 @@ def digest(value: Any) -> str:
 
 
 def described(value: Any) -> Any:
-    """What JSON can hold of a value, or an UndescribableError.
+    """The description of a value, in types that JSON has; or raise UndescribableError.
 
-    Estimators count by class and parameters; what they have learnt counts only where the user's
-    code reaches them. Functions and classes count by name and version where they are of an
-    installed package, else by their code and all that it reaches.
+    An estimator is described by its class and parameters, and by its fitted state only if the
+    user's code reaches it. A function or class of an installed package is described by name and
+    version; any other by its code and all that the code reaches.
     """
     return Describer().whole(value)
 
@@ -72,20 +72,20 @@ def described(value: Any) -> Any:
 class Describer:
     """Walks through one value, and then through the code that it has met on the way.
 
-    `own` holds the user's functions, classes and globals that were met, by name, with a digest of
-    each. `stopped` holds the attributes of a walk that stops to put the parts of a value in order;
-    the walk of a part does not go through code.
+    `own` maps the names of the user's functions, classes and globals that were met to digests.
+    `paused` holds the attributes of another walk, which pauses to sort the parts of a value: the
+    new walk only makes the sort key of a part, and does not go through code.
     """
 
-    def __init__(self, stopped: dict[str, Any] | None = None) -> None:
+    def __init__(self, paused: dict[str, Any] | None = None) -> None:
         self.own: dict[str, str] = {}
-        self._is_look = stopped is not None
-        state = stopped or {"_above": [], "_path": [], "_learnt_counts": False, "_met": {}}
+        self._only_sorts = paused is not None
+        state = paused or {"_above": [], "_path": [], "_learnt_counts": False, "_met": {}}
         self._above: list[int] = [*state["_above"]]
         self._path: list[str] = [*state["_path"]]
         self._learnt_counts: bool = state["_learnt_counts"]
-        # Code stands by a number, or a package whose parts use one another would be described over
-        # and over. The code is held, so that nothing else gets its address.
+        # Code is described once and then referred to by its number, as parts of a package may use
+        # each other. The code is kept alive, so that no other object gets its `id`.
         self._met: dict[int, tuple[int, Any]] = {**state["_met"]}
         self._waiting: deque[tuple[Any, list[str]]] = deque()
 
@@ -117,9 +117,9 @@ class Describer:
         return description
 
     def described(self, value: Any) -> Any:
-        """The description of a value, in which code stands by a number."""
+        """The description of a value, which refers to code by numbers."""
         if isinstance(value, np.longdouble | np.clongdouble):
-            # The padding of its bytes holds what was in the memory before.
+            # Its bytes include padding, whose content is arbitrary.
             return {f"${type(value).__name__}": repr(value)}
         if isinstance(value, np.generic):
             value = value.item()
@@ -149,7 +149,7 @@ class Describer:
         return self._described_object(value) if table is None else table
 
     def _of_class(self, value: Any, content: Any) -> Any:
-        """The content of a value, and its class where that is the user's."""
+        """The content of a value, with its class if that is the user's."""
         if not is_code_of_the_user(type(value)):
             return content
         state = getattr(value, "__dict__", {}) if not isinstance(value, enum.Enum) else {}
@@ -159,12 +159,12 @@ class Describer:
             "state": self._with_learnt(state),
         }
 
-    def _look(self, value: Any) -> str:
+    def _sort_key(self, value: Any) -> str:
         return text_of(Describer(vars(self)).described(value))
 
     def _described_mapping(self, value: Mapping[Any, Any]) -> Any:
         described: Any
-        # A name that starts with "$" would be taken for one that this module writes itself.
+        # A name that starts with "$" would be mistaken for one that this module writes.
         if all(isinstance(name, str) and not name.startswith("$") for name in value):
             described = {}
             for name in sorted(value):
@@ -172,7 +172,7 @@ class Describer:
                 described[str(name)] = self.described(value[name])
                 self._path.pop()
         else:
-            names = sorted(value, key=self._look)
+            names = sorted(value, key=self._sort_key)
             pairs = [[self.described(name), self.described(value[name])] for name in names]
             described = {"$dict": pairs}
         if isinstance(value, OrderedDict):
@@ -183,8 +183,8 @@ class Describer:
 
     def _described_collection(self, value: Any) -> Any:
         if isinstance(value, set | frozenset):
-            return {"$set": [self.described(item) for item in sorted(value, key=self._look)]}
-        # Most long collections hold plain values, for which a call each would be slow.
+            return {"$set": [self.described(item) for item in sorted(value, key=self._sort_key)]}
+        # Most long collections hold plain values, and one call for each of them would be slow.
         items = [item if _is_plain(item) else self.described(item) for item in value]
         if type(value) is tuple:
             return items
@@ -193,7 +193,7 @@ class Describer:
         return {f"${name_of_class(type(value))}": items}
 
     def _described_code(self, value: Any) -> Any:
-        # A function that a library has made of the user's may hold itself.
+        # A function that a library has made from the user's may contain itself.
         is_made = isinstance(value, types.FunctionType) and not is_found_by_name(value)
         if not is_made and not is_code_of_the_user(value):
             return described_code(value, self)
@@ -201,7 +201,7 @@ class Describer:
         known = id(value) in self._met
         if not known:
             self._met[id(value)] = len(self._met), value
-            if self._is_look:
+            if self._only_sorts:
                 return shallow_description(value, self)
             self._waiting.append((value, [*self._path, name]))
         kind = "$class" if isinstance(value, type) else "$function"
@@ -213,7 +213,7 @@ class Describer:
         self.own.setdefault(name, hashed(text_of(description))[:8])
 
     def _with_learnt(self, value: Any) -> Any:
-        """The description of a value that is used without being cloned: what it learnt counts."""
+        """The description of a value that is used without a clone, and so with its fitted state."""
         before, self._learnt_counts = self._learnt_counts, True
         try:
             return self.described(value)
@@ -222,7 +222,7 @@ class Describer:
 
     def _described_object(self, value: Any) -> Any:
         if isinstance(value, types.MethodType):
-            # Its reduction would not do: the class of a class method would hide its own code.
+            # Its reduction has only the name of the method, and for a class method not its code.
             parts = [self._with_learnt(part) for part in (value.__self__, value.__func__)]
             return {"$method": [*parts, value.__name__]}
         member = described_member(value, self)
@@ -231,7 +231,7 @@ class Describer:
         if (name := name_in_each_process(value)) is not None:
             return {"$object": name}
         if isinstance(value, KeysView | ValuesView | ItemsView):
-            items = [self.described(item) for item in sorted(value, key=self._look)]
+            items = [self.described(item) for item in sorted(value, key=self._sort_key)]
             return {f"${name_of_class(type(value))}": items}
         kind = self._described_code(type(value))
         name = kind.pop("$class", kind)
@@ -245,7 +245,7 @@ class Describer:
             None if isinstance(value, functools.partial) else getattr(value, "__wrapped__", None)
         )
         if is_installed and callable(wrapped):
-            # A cache, or a compiled function.
+            # A function with a cache, or a compiled one.
             return of_class | {"wrapped": self._with_learnt(wrapped)}
         if is_installed and callable(getattr(value, "numpy", None)):
             # A pickle of a tensor or a variable would name the device and count the variables.
@@ -256,7 +256,7 @@ class Describer:
         if callable(getattr(value, "get_params", None)):
             return of_class | self._described_estimator(value)
         if callable(getattr(value, "get_config", None)):
-            return of_class | described_keras_object(value, self._with_learnt, self._look)
+            return of_class | described_keras_object(value, self._with_learnt, self._sort_key)
         reduction = self._reduction(value)
         return {"$object": reduction} if isinstance(reduction, str) else of_class | reduction
 
@@ -274,28 +274,28 @@ class Describer:
         try:
             reduce = copyreg.dispatch_table.get(type(value))
             reduced = value.__reduce_ex__(4) if reduce is None else reduce(value)
-        except Exception:  # Each library has errors of its own for what cannot be pickled.
+        except Exception:  # Each library has its own errors for objects that cannot be pickled.
             return {"$state": self._attributes_of(value)}
         if isinstance(reduced, str):
             if isinstance(value, np.ufunc) and value not in _named_ufuncs(reduced):
-                # It was made of a function of the user's, which it hides.
+                # It was made from a function of the user's, which it hides.
                 raise UndescribableError(np.ufunc, tuple(self._path))
             return f"{getattr(value, '__module__', '')}.{reduced}"
         if isinstance(value, functools.partial):
-            # Its own reduction holds its state as a part of its state.
+            # Its own reduction nests the attributes, where copied names would not be left out.
             reduced = value.func, value.args, value.keywords, vars(value)
         parts = [list(part) if isinstance(part, Iterator) else part for part in reduced]
         return {"$reduced": [self._with_learnt(_without_copied_names(part)) for part in parts]}
 
     def _attributes_of(self, value: Any) -> Any:
-        # An object of another class keeps its state elsewhere: a lock, an open file, a generator.
+        # Other objects keep state outside of their attributes: a lock, an open file, a generator.
         if not all(is_code_of_the_user(kind) or kind is object for kind in type(value).__mro__):
             raise UndescribableError(type(value), tuple(self._path))
         return self._with_learnt(vars(value))
 
 
 def _without_copied_names(part: Any) -> Any:
-    """The state of a decorator without what it copies of a function: its module, its docstring."""
+    """The state of a decorator, without what it copies from a function, such as the docstring."""
     if not isinstance(part, dict) or "__wrapped__" not in part:
         return part
     return {name: part[name] for name in part if name not in functools.WRAPPER_ASSIGNMENTS}

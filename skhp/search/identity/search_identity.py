@@ -1,4 +1,4 @@
-"""What must be the same for a search to go on from what an earlier one has finished."""
+"""The identity of a search: what must be equal for it to reuse the results of an earlier one."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _MOST_NAMES = 8
 
 @dataclass(frozen=True)
 class SearchIdentity:
-    """What a search is: each part as a text that a person can read, with a digest.
+    """The parts that identify a search, each a readable text with a digest.
 
-    `code` names the user's code that the other parts reach, to tell where they differ.
+    `code` names the user's code that the other parts reach, to say where they differ.
     """
 
     data: str
@@ -47,8 +47,8 @@ class SearchIdentity:
     ) -> Self:
         """The identity of a search, or a JournalError that names what cannot be described.
 
-        `folds` are the train and test rows of each fold. `fit_params` is whatever else `fit` gets;
-        `settings` is whatever else decides a score, such as ``return_train_score``.
+        `folds` are the train and test rows of each fold, `fit_params` the further arguments of
+        `fit`, and `settings` all else that affects the results, such as ``return_train_score``.
         """
         drawn = list(folds)
         parts = _parts_with_code(estimator, scoring, settings)
@@ -65,20 +65,21 @@ class SearchIdentity:
         )
 
     def digest(self) -> str:
-        """A digest of all parts, by which each row of a journal tells its search."""
+        """A digest of all parts, by which each row of a journal names its search."""
         return hashed(text_of({name: self.compared(name) for name in _COMPARED}))
 
     def compared(self, name: str) -> str:
-        """The digest of a part without the words before it, which may differ from run to run."""
+        """The digest of a part, without the words before it: they may differ from run to run."""
         text: str = getattr(self, name)
         return text if name == "versions" else text.rpartition(", ")[2]
 
     def remember_changes(
         self, estimator: Any, scoring: Any, settings: Mapping[str, Any] | None = None
     ) -> None:
-        """At the end of a search, note what the user's code counted up or cached meanwhile.
+        """At the end of a search, note what the user's code has counted or cached meanwhile.
 
-        The same search, begun anew in this process, finds those changes and is still the same.
+        If the same search starts again in this process, it meets these changes, and must still
+        have the same identity.
         """
         try:
             parts = _parts_with_code(estimator, scoring, settings)
@@ -103,10 +104,10 @@ class SearchIdentity:
         return told
 
 
-# The parts by which two searches are told apart; `code` adds nothing but names.
+# The parts that are compared; `code` only names the differences.
 _COMPARED = {part.name for part in fields(SearchIdentity)} - {"code"}
 
-# What parts were at the end of a search in this process, each with what it was at the beginning.
+# Maps the text of a part at the end of a search in this process to its text at the beginning.
 _as_begun: dict[str, str] = {}
 
 
@@ -136,12 +137,12 @@ def _digest(part: str, value: Any, own: dict[str, str] | None = None) -> str:
 
 
 def undescribable(part: str, error: UndescribableError) -> JournalError:
-    """The error of a search that a journal could not tell from one with other code."""
+    """The error for a search that a journal could not tell from one with other code."""
     reached = " -> ".join((part, *error.path))
     return JournalError(
-        f"a journal has to tell this search from others, and {reached} is a "
-        f"{name_of_class(error.kind)}, whose content it cannot describe: make that where it is "
-        "used, inside of the function, or search without a journal"
+        f"a journal has to tell this search from others, but {reached} is a "
+        f"{name_of_class(error.kind)}, whose content it cannot describe: create it inside the "
+        "function that uses it, or search without a journal"
     )
 
 
@@ -160,7 +161,7 @@ def _estimator_name(estimator: Any) -> str:
 def _summary(value: Any) -> str:
     """One short line without any address, so that it is the same in every process."""
     text = value if isinstance(value, str) else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-    # A module has another name where it is run as a program than where it is imported.
+    # A module that runs as a program has another name than when it is imported.
     text = re.sub(r"<[\w.<>]*?(\w+) object>", r"<\1 object>", text)
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST_SUMMARY else f"{text[: _LONGEST_SUMMARY - 3]}..."

@@ -1,4 +1,4 @@
-"""Values by what they hold: scalars, tables, Keras objects, and objects that each process has."""
+"""Describes scalars, tables, objects of Keras, and objects that each process has of its own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def text_of(description: Any) -> str:
     text = json.dumps(description, sort_keys=True, ensure_ascii=False, allow_nan=False)
     try:
         text.encode()
-    except UnicodeEncodeError:  # A file cannot hold half a character as it is.
+    except UnicodeEncodeError:  # Half a surrogate pair cannot be encoded, but can be escaped.
         return json.dumps(description, sort_keys=True, allow_nan=False)
     return text
 
@@ -59,7 +59,7 @@ def described_scalar(value: Any) -> Any:
 
 # ---------------------------------------------------------------- objects of each process
 
-# Loggers, consoles and progress bars: what is written there decides no score.
+# Loggers, consoles and progress bars: what is written there does not affect a score.
 _FOR_PEOPLE = {"logging", "loguru", "rich", "structlog", "tqdm"}
 
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
@@ -72,14 +72,14 @@ def name_in_each_process(value: Any) -> str | None:
     if value is random.seed.__self__:  # type: ignore[attr-defined]
         return "the global random state of Python"
     if value is os.environ:
-        return "os.environ"  # Each terminal has another one.
+        return "os.environ"  # Its content differs from terminal to terminal.
     return next((f"sys.{name}" for name in _STREAMS if value is getattr(sys, name)), None)
 
 
 def is_for_people(value: Any) -> bool:
-    """Whether a value counts by its class alone, as nothing of it comes back to the code."""
+    """Whether a value only writes for people, so that its class alone describes it."""
     packages = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
-    # A progress bar can wrap an iterable, which does come back to the code.
+    # A progress bar can wrap an iterable, which it gives to the code.
     return bool(_FOR_PEOPLE & packages) and getattr(value, "iterable", None) is None
 
 
@@ -89,14 +89,14 @@ def is_for_people(value: Any) -> bool:
 def described_table(value: Any, text: Text) -> dict[str, Any] | None:
     """An array, a sparse matrix or a table by type, shape and content; None for anything else.
 
-    `text` makes the canonical text of one element that is an object.
+    `text` returns the canonical text of an element that is an object.
     """
     if isinstance(value, np.ndarray):
         return {"$array": _array(value, text)}
     if issparse(value):
         rows = value.tocsr(copy=True)
         rows.sum_duplicates()
-        # SciPy chooses the width of the indices by where the matrix came from.
+        # The width of SciPy's indices depends on how the matrix was made.
         arrays = rows.data, rows.indices.astype(np.int64), rows.indptr.astype(np.int64)
         digests = [_array(array, text) for array in arrays]
         return {"$sparse": [type(value).__name__, list(value.shape), *digests]}
@@ -119,8 +119,8 @@ def _array(array: np.ndarray, text: Text) -> list[Any]:
     if isinstance(array, np.ma.MaskedArray):
         mask = _array(np.ma.getmaskarray(array), text)
         return [*kind, _array(array.filled(), text), mask]
-    # The buffer of objects and of NumPy's own strings holds addresses; the padding of long doubles
-    # holds what was in the memory before.
+    # The buffer of objects and of NumPy's own strings holds addresses; long doubles include padding
+    # with arbitrary content.
     if array.dtype.hasobject or array.dtype.char in "TgG":
         return [*kind, _digest_of_objects(array, text)]
     return [*kind, hashed(np.ascontiguousarray(array).tobytes())]
@@ -137,13 +137,13 @@ def _column(column: pandas.Series, text: Text) -> list[Any]:
 
 
 def _digest_of_objects(array: np.ndarray, text: Text) -> str:
-    # Most tables hold texts, which need no search for how to describe them.
+    # Most of these elements are texts, which can skip the slower `text`.
     texts = (
         f"s{element}" if type(element) is str else f"o{text(element)}"
         for element in array.ravel().tolist()
     )
     encoded = (element.encode("utf-8", "surrogatepass") for element in texts)
-    # The length before each element, so that two different rows never run into the same bytes.
+    # With its length before each element, different arrays never join into the same bytes.
     return hashed(b"".join(b"%d:%b" % (len(element), element) for element in encoded))
 
 
@@ -157,15 +157,15 @@ def described_keras_object(
 ) -> dict[str, Any]:
     """What Keras would save of an object with a `get_config`, and the user's code that it calls.
 
-    `text` is the description of a value as text, by which several values are put in order. A pickle
-    by Keras would hold the time of day, so it is not used here.
+    `text` returns the description of a value as text, by which values are sorted. Keras' own file
+    format is not used, because it contains the time of day.
     """
     description = {
         name: describe(_without_code_and_places(_saved(value, name)))
         for name in ("get_config", "get_compile_config", "get_weights")
         if callable(getattr(value, name, None))
     }
-    # Where Keras 3.15 does not find the source of a lambda function, it saves nothing at all.
+    # If Keras 3.15 does not find the source of a lambda function, it saves nothing at all.
     for name, part in (("get_config", "layers"), ("get_compile_config", "optimizer")):
         if name in description and description[name] is None:
             description[part] = describe(getattr(value, part, None))
@@ -175,10 +175,10 @@ def described_keras_object(
 
 
 def without_counters(configuration: Any) -> Any:
-    """A configuration in which the names that Keras makes up count from its own beginning.
+    """A configuration with the names that Keras makes up, numbered within the configuration.
 
     Keras calls the fourth nameless dense layer of a process "dense_3". Here the first one of each
-    configuration is "dense#0", wherever its name stands.
+    configuration is "dense#0", wherever its name occurs.
     """
     found: Counter[str] = Counter()
     new_names: dict[str, str] = {}
@@ -218,12 +218,12 @@ def _saved(value: Any, name: str) -> Any:
         warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
         try:
             return getattr(value, name)()
-        except Exception:  # A class of the user's own may lack a configuration in many ways.
+        except Exception:  # The user's own class may fail in many ways to give a configuration.
             return None
 
 
 def _without_code_and_places(saved: Any) -> Any:
-    """A configuration without the code of lambda functions, which holds lines and files."""
+    """A configuration without the user's modules and without lambda code, which names files."""
     if type(saved) in (list, tuple):
         return type(saved)(map(_without_code_and_places, saved))
     if not isinstance(saved, Mapping):
@@ -263,9 +263,10 @@ def _own_parts(value: Any) -> Iterator[Any]:
 
 
 def _own_attributes(value: Any) -> dict[str, Any]:
-    """What the user's code has set on an object: Keras 3.15 saves a model's arguments as defaults.
+    """The attributes that the user's code sets on an object.
 
-    Parts of Keras' own classes are found by `_own_parts`.
+    Keras 3.15 saves the defaults of a model's arguments in place of their values. `_own_parts`
+    finds attributes that are objects of Keras.
     """
     names = {
         step.argval

@@ -21,7 +21,7 @@ BUSY_SECONDS = 60.0
 # Files that SQLite keeps beside a journal in use: what was written last, and which processes read
 # and write. A process that is killed leaves both.
 _WAL, _SHARED_MEMORY = "-wal", "-shm"
-# A file of another way of writing, which journals do not use: SQLite puts it into the journal
+# A rollback file, which journals do not use: SQLite would write its content into the journal
 # unasked.
 _ROLLBACK = "-journal"
 
@@ -90,7 +90,7 @@ class JournalPlace:
 
     @property
     def shared_memory(self) -> Path:
-        """The file beside the journal by which processes find one another."""
+        """The file beside the journal by which processes coordinate their access."""
         return self._beside(_SHARED_MEMORY)
 
     @property
@@ -105,7 +105,7 @@ class JournalPlace:
         return repr(str(file) if is_link else f"{self.given}{file.name[len(self.file.name) :]}")
 
     def refuse_leftovers(self) -> None:
-        """Raise a JournalError where a journal that is gone has left other files.
+        """Raise a JournalError if a journal that is gone has left files beside its place.
 
         SQLite would read them into a new journal.
         """
@@ -116,13 +116,13 @@ class JournalPlace:
         ]
         if left:
             raise JournalError(
-                f"there is no journal {self.given!r}, but beside its place lies what another one "
-                f"has left: {', '.join(left)}. Put that journal back, or delete these "
+                f"there is no journal {self.given!r}, but an earlier one has left files beside its "
+                f"place: {', '.join(left)}. Put that journal back, or delete these "
                 f"files as well: a journal is {self.all_files}"
             )
 
     def refuse_rollback(self) -> None:
-        """Raise a JournalError where SQLite would put a file of another program into a journal."""
+        """Raise a JournalError if SQLite would write another program's file into the journal."""
         rollback = self._beside(_ROLLBACK)
         try:
             is_hot = rollback.stat().st_size > 0
@@ -131,7 +131,7 @@ class JournalPlace:
         if is_hot:
             raise JournalError(
                 f"beside the journal {self.given!r} lies {self.named(rollback)}, which is of "
-                "another program, and SQLite would put it into the journal: move it away"
+                "another program, and SQLite would write its content into the journal: move it away"
             )
 
     def _beside(self, end: str) -> Path:
@@ -141,7 +141,7 @@ class JournalPlace:
 class OpenFiles:
     """The files of an open journal, and whether they are still the same.
 
-    SQLite writes on into a file that has been deleted or renamed.
+    SQLite would go on writing into a file that has been deleted or renamed.
     """
 
     def __init__(self, place: JournalPlace) -> None:
@@ -149,11 +149,11 @@ class OpenFiles:
         self._numbers: dict[Path, tuple[int, int] | None] = {}
 
     def add(self, path: Path) -> None:
-        """Note which file has a path now, unless that is noted."""
+        """Note which file is at a path now, unless one is noted already."""
         self._numbers.setdefault(path, _file_number(path))
 
     def taken_away(self) -> OSError | None:
-        """The error of a search whose files were deleted, renamed or replaced."""
+        """The error if a file was deleted, renamed or replaced; None if not."""
         for path, number in self._numbers.items():
             if _file_number(path) != number:
                 gone = "another file is in its place" if path.exists() else "it is no longer there"
@@ -162,7 +162,7 @@ class OpenFiles:
 
 
 def _file_number(path: Path) -> tuple[int, int] | None:
-    """What tells a file from another of its name; while a file is open, its number stays taken."""
+    """The device and number of a file, which no other file gets while this one is open."""
     try:
         status = path.stat()
     except OSError:
@@ -172,7 +172,7 @@ def _file_number(path: Path) -> tuple[int, int] | None:
 
 # ---------------------------------------------------------------- making and opening
 
-# SQLite's codes of a write that found no room; shared memory is a file, too.
+# SQLite's codes for a write without room on the disk; shared memory is a file, too.
 _WITHOUT_ROOM = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR_WRITE,
@@ -187,17 +187,17 @@ _MODE_BYTES, _WAL_MODE = slice(18, 20), b"\x02\x02"
 
 
 def is_without_room(error: Exception) -> bool:
-    """Whether a file could not be written for want of room, which need not end a search."""
+    """Whether a file could not be written for lack of room, which need not end a search."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return getattr(error, "sqlite_errorcode", None) in _WITHOUT_ROOM
 
 
 def create_journal_file(path: Path, identity: SearchIdentity) -> None:
-    """Make the journal of a search, unless the file is there; an OSError if that is impossible.
+    """Make the journal of a search, unless the file is there; raise OSError if that is impossible.
 
-    The file gets its name when it is complete, so that a kill, a full disk, or two processes that
-    begin at once leave no half of a journal.
+    The file gets its name only when it is complete, so that neither a kill, nor a full disk, nor
+    two processes that begin at once leave an incomplete journal.
     """
     content = _empty_journal(identity)
     with tempfile.TemporaryDirectory(prefix=f"{path.name[:64]}.new-", dir=path.parent) as folder:
@@ -211,7 +211,7 @@ def create_journal_file(path: Path, identity: SearchIdentity) -> None:
 
 
 def _empty_journal(identity: SearchIdentity) -> bytes:
-    # In memory: where the disk is full, SQLite reports no error when it closes a file.
+    # Made in memory, because SQLite reports no error when it closes a file on a full disk.
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute(f"PRAGMA application_id={APPLICATION}")
         connection.execute(f"PRAGMA user_version={FORMAT}")
@@ -246,8 +246,8 @@ def connection_for_writing(path: Path) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        # The system has each commit, which a kill does not undo. To wait for the disk after each of
-        # thousands of commits would take longer than the fits.
+        # The operating system has each commit, so that a kill does not undo it. To wait for the
+        # disk after each of thousands of commits would take longer than the fits.
         connection.execute("PRAGMA synchronous=NORMAL")
         # Only a few pages stay outside of the file, in case a person copies the file alone.
         connection.execute("PRAGMA wal_autocheckpoint=64")

@@ -16,17 +16,17 @@ from skhp.search.scores import ScoredFit, Training
 APPLICATION = 0x736B6870  # "skhp"
 FORMAT = 2
 
-# The number of the rung follows.
+# The number of the rung follows this prefix.
 _RUNG_SCORE = "rung_score_"
 _ONE_SCORE = "score"
 _STOPPING_SCORE = "stopping_score"
 
 
 class FoldKey(NamedTuple):
-    """What tells a fit from the others of its search, the parameters as canonical text.
+    """The key of a fit among the others of its search; `parameters` are canonical text.
 
     A halving search fits a candidate again on more rows in a later iteration; other searches have
-    iteration 0 only.
+    only iteration 0.
     """
 
     parameters: str
@@ -42,8 +42,8 @@ def _now() -> str:
 class FinishedFold:
     """One candidate on one fold, fitted and scored, or failed.
 
-    `scores` are by name, such as ``test_score`` and ``train_score``; `error` is the text of what
-    made the fit fail; `finished_at` is the time in UTC.
+    `scores` maps names such as ``test_score`` and ``train_score`` to numbers; `error` is the text
+    of the error of a failed fit; `finished_at` is the time in UTC.
     """
 
     parameters: str
@@ -69,7 +69,7 @@ class FinishedFold:
         return FoldKey(self.parameters, self.fold, self.iteration)
 
     def plain(self) -> Self:
-        """The same with Python's own numbers in place of NumPy's, and text that a file can hold."""
+        """The same fold with Python's numbers in place of NumPy's, and text that can be encoded."""
         counts = self.epochs, self.best_epoch
         texts = self.stop_reason, self.error
         epochs, best_epoch = (None if count is None else int(count) for count in counts)
@@ -91,7 +91,7 @@ class FinishedFold:
         )
 
     def checksum(self, search: str) -> str:
-        """A digest of the plain content and of the search, by which a damaged number is found."""
+        """A digest of the plain content and of the search, by which damage is found."""
         content = [
             search,
             self.parameters,
@@ -112,7 +112,7 @@ class FinishedFold:
 def finished_fold(
     key: FoldKey, result: Mapping[str, Any], rung_scores: Sequence[float]
 ) -> FinishedFold:
-    """What is kept of the result of one of scikit-learn's tasks."""
+    """The record to keep of the result of one of scikit-learn's tasks."""
     scores, training = {}, Training(None, None, None, None)
     for part in ("test", "train"):
         given = result.get(f"{part}_scores")
@@ -172,8 +172,9 @@ def _whole(value: float | None) -> int | None:
 
 # ---------------------------------------------------------------- tables
 
-# `search` is the digest of an identity, so that a row of another journal does not count.
-# `value` has no type: SQLite would make 0.0 of -0.0 in a REAL column. SQLite keeps NaN as NULL.
+# `search` is the digest of an identity, so that a row of another journal is recognised.
+# `value` has no type, because SQLite would store -0.0 as 0.0 in a REAL column. It stores NaN as
+# NULL.
 SCHEMA = {
     "search": """CREATE TABLE search (
   part TEXT PRIMARY KEY,
@@ -217,7 +218,7 @@ _INSERT_SCORE = "INSERT INTO scores (fold_id, name, value) VALUES (?, ?, ?)"
 
 
 def write_row(connection: sqlite3.Connection, search: str, finished: FinishedFold) -> None:
-    """Commit one row of plain values, unless there is one of the same key."""
+    """Commit one row of plain values, unless there is a row with the same key."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         row = [getattr(finished, name) for name in _COLUMNS]
@@ -235,9 +236,9 @@ def write_row(connection: sqlite3.Connection, search: str, finished: FinishedFol
 
 
 def read_rows(connection: sqlite3.Connection, search: str) -> dict[FoldKey, FinishedFold]:
-    """Each row, or an sqlite3.Error, ValueError or TypeError that says where the file is damaged.
+    """Read all rows, or raise sqlite3.Error, ValueError or TypeError if the file is damaged.
 
-    A row is compared with its checksum and with the search that it has to belong to.
+    Each row is compared with its checksum and with the search that it has to belong to.
     """
     with _one_view(connection):
         scores: dict[int, dict[str, float]] = {}

@@ -44,12 +44,12 @@ from skhp.search.observer import PART_OF_SEARCH, Candidates, SearchObserver
 class Journal:
     """The finished fits of a search in an SQLite file that pandas can read.
 
-    Threads may share a journal, and processes a file. A fit for which `record` has returned
-    outlives the process. Where the file can no longer be written, one `JournalWarning` says so and
-    the search goes on without it.
+    Threads may share a journal, and processes may share its file. Once `record` has returned, the
+    fit outlives the process. If the file can no longer be written, one `JournalWarning` says so,
+    and the search goes on without it.
 
-    `search` is the digest of the identity. `connection` is None where the file cannot be written;
-    `failure` tells why it could not even be made.
+    `search` is the digest of the identity. `connection` is None if the file cannot be written;
+    `failure` is the error if the file could not even be made.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Journal:
 
     @classmethod
     def opened(cls, path: str | os.PathLike[str], identity: SearchIdentity) -> Self:
-        """The journal of this search, made if the file is absent.
+        """Open the journal of this search, and make it if the file is absent.
 
-        A JournalError of the fitting kind says what is wrong with the file. A damaged file is
-        copied.
+        Raises a JournalError, or one of its subclasses, if something is wrong with the file. A
+        damaged file is copied.
         """
         place, search = JournalPlace.of(path), identity.digest()
         try:
@@ -105,7 +105,7 @@ class Journal:
         try:
             connection = connection_for_writing(place.file)
         except sqlite3.Error:
-            connection = None  # A journal in a read-only place still answers.
+            connection = None  # A journal that is read-only still has results.
         return cls(place, search, connection, answers)
 
     def answers(self) -> Mapping[FoldKey, FinishedFold]:
@@ -119,7 +119,7 @@ class Journal:
             return dict(self._answers)
 
     def record(self, finished: FinishedFold) -> None:
-        """Write down a fit, unless one of the same key is there."""
+        """Write down a fit, unless one with the same key is there."""
         with self._lock:
             if not self._records:
                 return
@@ -140,7 +140,7 @@ class Journal:
                 return
             problem = self._files.taken_away() if records else None
             connection, self._connection = self._connection, None
-            # What is committed stays committed; at worst it stays in the file beside.
+            # What is committed stays committed, at worst in the file beside the journal.
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
             if problem is not None:
@@ -158,8 +158,8 @@ class Journal:
         self.close()
 
     def _write(self, connection: sqlite3.Connection, finished: FinishedFold) -> None:
-        # First, so that nothing is put beside a file of somebody else; and afterwards, so that each
-        # fit that is said to be recorded is in the file.
+        # The files are checked before writing, so that nothing is put beside somebody else's file,
+        # and afterwards, so that the file has each fit that is said to be recorded.
         if (problem := self._files.taken_away()) is not None:
             raise problem
         write_row(connection, self._search, finished)
@@ -172,17 +172,17 @@ class Journal:
         self._records = False
         warnings.warn(
             f"the journal {self._place.given!r} cannot be written: {error}; the search goes on "
-            "without it, and what it finishes from here on is not recorded",
+            "without it, and does not record the fits that it finishes from now on",
             JournalWarning,
             stacklevel=3,
         )
 
 
 class JournalledSearch(SearchObserver):
-    """An observer that stands between the tasks of a search and its journal.
+    """An observer that finds known results of a search in its journal, and records new ones.
 
-    The journal is opened when the first task tells the rows. `settings` is whatever else decides a
-    score.
+    It opens the journal at the first task, which has the rows. `settings` are all else that affects
+    the results.
     """
 
     def __init__(
@@ -197,16 +197,16 @@ class JournalledSearch(SearchObserver):
         self._folds = folds
         self._parts = {"estimator": estimator, "scoring": scoring, "settings": dict(settings)}
         self._identity: SearchIdentity | None = None
-        # The text of each candidate, by the address of its parameters; these are held, or another
-        # candidate could get their address. A candidate may hold a function that counts its calls,
-        # which would change a later text.
+        # The text of each candidate, by the `id` of its parameters, which are kept alive so that no
+        # other candidate gets the same `id`. The text is made once: a candidate may hold a function
+        # that counts its calls, which would change a later text.
         self._texts: dict[int, tuple[Mapping[str, Any], str]] = {}
         self._journal: Journal | None = None
         self._answers: Mapping[FoldKey, FinishedFold] = {}
         self._iteration = 0
 
     def round_begins(self, candidates: Candidates, more_results: Mapping[str, Any]) -> None:
-        """Note the iteration of a halving search, and what is finished by now."""
+        """Note the iteration of a halving search, and the fits that are finished by now."""
         if len(more_results.get("iter", ())):
             self._iteration = int(more_results["iter"][0])
             if self._journal is None:
@@ -215,14 +215,14 @@ class JournalledSearch(SearchObserver):
             self._answers = self._journal.answers()
 
     def _note_rounds(self, candidates: Candidates, more_results: Mapping[str, Any]) -> None:
-        """Add the rows of the first round to the settings: all candidates together decide them."""
+        """Add the number of rows of the first round, which depends on all candidates."""
         settings = self._parts["settings"]
         if settings.get("resource") != "n_samples":
-            return  # The resource is among the parameters of each candidate.
+            return  # Each candidate has the resource among its parameters.
         rounds = {"n_samples": int(more_results["n_resources"][0])}
         if settings.get("aggressive_elimination"):
             rounds["n_candidates"] = len(candidates)
-        # The message shows the first settings only.
+        # They come first, because the message about a difference shows only the first settings.
         self._parts["settings"] = rounds | settings
 
     def recalled(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recalled | None:
@@ -250,7 +250,7 @@ class JournalledSearch(SearchObserver):
             self._identity.remember_changes(**self._parts)
 
     def _open(self, X: Any, y: Any, keywords: Mapping[str, Any]) -> None:
-        # Before any fit, as in the next run: the user's code has counted nothing up yet.
+        # Before any fit, as in the next run: the user's code has not counted anything yet.
         passed = {name: keywords.get(name) or {} for name in ("fit_params", "score_params")}
         identity = SearchIdentity.of(
             X, y, self._folds.folds or (), fit_params=passed, **self._parts

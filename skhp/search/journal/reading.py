@@ -1,4 +1,4 @@
-"""Read the file of a journal, and tell whether it is whole."""
+"""Reads the file of a journal, and tells whether it is whole."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _HEADER_BYTES = 100
 _APPLICATION_BYTES = slice(68, 72)
 _READ_ATTEMPTS = 3
 _RETRY_SECONDS = 0.05
-_NOT_OF_THE_FILE = {
+_NOT_FROM_CONTENT = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_LOCKED,
@@ -50,11 +50,11 @@ class JournalContents(NamedTuple):
 
 
 class _UnreadableError(Exception):
-    """A file cannot be read, perhaps only while another process is at work on it."""
+    """A file cannot be read, perhaps only while another process writes to it."""
 
 
 class _LeftAloneError(JournalDamagedError):
-    """A file of something else than a journal, which nobody should delete."""
+    """A file that is not a journal, and that nobody should delete."""
 
 
 class _LeftBesideError(JournalDamagedError):
@@ -62,16 +62,16 @@ class _LeftBesideError(JournalDamagedError):
 
 
 def read_journal_file(path: str | os.PathLike[str]) -> JournalContents:
-    """Read a journal without changing it, or the files that a killed process has left beside it.
+    """Read a journal, and change neither it nor files that a killed process has left beside it.
 
-    A JournalError of the fitting kind says what is wrong with the file.
+    Raises a JournalError, or one of its subclasses, if something is wrong with the file.
     """
     place = JournalPlace.of(path)
     if place.file.exists():
         place.refuse_rollback()
     reason, in_use = "", place.shared_memory.exists()
     for attempt in range(_READ_ATTEMPTS):
-        # A process that moves data into the file meanwhile can make it look damaged.
+        # While another process moves data into the file, the file can look damaged.
         time.sleep(_RETRY_SECONDS * attempt)
         try:
             with _connection_for_reading(place, in_use) as connection:
@@ -87,12 +87,12 @@ def read_journal_file(path: str | os.PathLike[str]) -> JournalContents:
             reason = str(error)
         except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
             if in_use and is_without_room(error):
-                in_use = False  # No process can use it where shared memory finds no room.
+                in_use = False  # Without room for shared memory, no process can use the journal.
                 continue
             if isinstance(error, JournalError) or is_without_room(error):
                 raise
-            # The lower byte is the kind of the error; the other bytes tell more.
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_OF_THE_FILE:
+            # The lowest byte of the code is the kind of error.
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_FROM_CONTENT:
                 raise JournalError(f"the journal {place.given!r} cannot be read: {error}") from None
             reason = f"{type(error).__name__}: {error}"
         if not in_use:
@@ -101,8 +101,8 @@ def read_journal_file(path: str | os.PathLike[str]) -> JournalContents:
         wal, shared_memory = map(place.named, (place.wal, place.shared_memory))
         raise _LeftBesideError(
             f"the journal {place.given!r} is whole, but {wal} beside it does not belong to it, or "
-            f"is damaged ({reason}): move that and {shared_memory} away to go on with what the "
-            "file alone holds, or give `journal` another path"
+            f"is damaged ({reason}): move that and {shared_memory} away to go on with the content "
+            "of the journal alone, or give `journal` another path"
         )
     raise JournalDamagedError(f"the journal {place.given!r} is damaged: {reason}")
 
@@ -111,7 +111,7 @@ def read_journal_file(path: str | os.PathLike[str]) -> JournalContents:
 def _connection_for_reading(place: JournalPlace, in_use: bool) -> Iterator[sqlite3.Connection]:
     """A connection that changes neither the file nor the files beside it.
 
-    `in_use` tells whether another process may be at work on the journal.
+    `in_use` tells whether another process may use the journal.
     """
     _refuse_other_kinds(place)
     with contextlib.ExitStack() as stack:
@@ -200,10 +200,9 @@ def _read_whole(place: JournalPlace, connection: sqlite3.Connection) -> JournalC
 
 
 def keep_copy(place: JournalPlace, error: JournalDamagedError) -> JournalDamagedError:
-    """Copy a damaged file, and return the error with the name of the copy and the mend.
+    """Copy a damaged file, and return the error with the name of the copy and what to do.
 
-    An equal copy that is there already is not made again. A file that nobody should delete is not
-    copied.
+    An existing equal copy is used again. A file that nobody should delete is not copied.
     """
     if isinstance(error, _LeftBesideError):
         return error

@@ -109,6 +109,6 @@ def _table(name: str, candidates: Sequence[_Candidate], best: int) -> str:
             )
         )
     head, *lines = as_text(indented(text_table(_HEADINGS, rows))).splitlines(keepends=True)
-    # The parameters of a candidate stand beneath its numbers.
+    # The parameters of a candidate stand below its numbers.
     parameters = [as_text(indented(candidate.parameters, 4)) for candidate in ranked]
     return head + "".join(part for both in zip(lines, parameters, strict=True) for part in both)

@@ -1,1 +1,1 @@
-"""Search spaces: what a parameter may be, in each of the forms that users write."""
+"""Search spaces: the values that a parameter may have, in each form that users write."""

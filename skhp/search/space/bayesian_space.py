@@ -1,4 +1,4 @@
-"""A search space in dimensions of scikit-optimize, and those dimensions that it lacks."""
+"""Turns a search space into scikit-optimize's dimensions, and adds dimensions that it lacks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from skhp.search.space.space_reading import (
 
 
 class ExactCategorical(Categorical):
-    """Categories that keep their type; scikit-optimize (0.10.2) makes arrays of tuples."""
+    """Categories that keep their type; scikit-optimize (0.10.2) turns tuples into arrays."""
 
     def inverse_transform(self, Xt: ArrayLike) -> list[Any]:
         """The categories of transformed points."""
@@ -39,7 +39,7 @@ class ExactCategorical(Categorical):
 
 
 class Quantiles(Real):
-    """Numbers searched by their quantiles in a distribution, from the 0.001th to the 0.999th."""
+    """Numbers of a distribution, searched by their quantiles from 0.001 to 0.999."""
 
     def __init__(self, distribution: Distribution) -> None:
         super().__init__(
@@ -79,8 +79,8 @@ class Quantiles(Real):
 class Stacks(SkoptDimension):
     """Stacks of layers, searched by their number of layers and the size of each.
 
-    The size of a layer that a stack does not have is always in the middle, so that nothing is
-    learnt about it.
+    A layer that a stack does not have is always at the middle of its coordinate, so that the
+    surrogate learns nothing about its size.
     """
 
     def __init__(self, sizes: LayerSizes) -> None:
@@ -101,7 +101,7 @@ class Stacks(SkoptDimension):
         return [self.sizes.at(row) for row in np.reshape(Xt, (-1, self.transformed_size)).tolist()]
 
     def set_transformer(self, transform: str = "normalize") -> None:
-        """Coordinates lie between 0 and 1 for every surrogate."""
+        """Do nothing, as coordinates lie between 0 and 1 for every surrogate."""
 
     @property
     def transformed_size(self) -> int:
@@ -121,7 +121,7 @@ class Stacks(SkoptDimension):
 
     @property
     def is_constant(self) -> bool:
-        """Whether there is one stack only."""
+        """Whether there is only one stack."""
         return self.bounds[0] == self.bounds[1]
 
     def distance(self, a: tuple[int, ...], b: tuple[int, ...]) -> float:
@@ -148,8 +148,8 @@ SkoptSpace = dict[str, SkoptDimension]
 def for_bayes(space: SearchSpace) -> list[SkoptSpace | tuple[SkoptSpace, int]]:
     """The space in dimensions of scikit-optimize.
 
-    A distribution that is not a range is searched by its quantiles. The dimensions are new, as an
-    ``skopt.Optimizer`` changes its dimensions; its points are values that ``set_params`` takes.
+    A distribution that is not a range is searched by its quantiles. The dimensions are new objects,
+    because an ``skopt.Optimizer`` changes them; its points are values that ``set_params`` takes.
     """
     converted: list[SkoptSpace | tuple[SkoptSpace, int]] = []
     mistakes = []
@@ -159,7 +159,7 @@ def for_bayes(space: SearchSpace) -> list[SkoptSpace | tuple[SkoptSpace, int]]:
         if not known:
             mistakes.append(
                 "A Bayesian search has nothing to learn in an empty sub-space. Leave it out, or "
-                "name a parameter with one value, as {'dropout': [0.0]}."
+                "name a parameter with one value, such as {'dropout': [0.0]}."
             )
         dimensions = {}
         for name, value in alternative.items():
@@ -198,8 +198,8 @@ def _categorical(name: str, value: Any, choices: Choices) -> SkoptDimension:
         distinct = len(set(choices.values)) == len(choices.values)
     except TypeError:
         raise InvalidParameterError(
-            f"{name}: a Bayesian search needs choices that can be hashed, and one of "
-            f"{list(choices.values)!r} cannot. Write lists among them as tuples."
+            f"{name}: a Bayesian search needs choices that can be hashed, but one of "
+            f"{list(choices.values)!r} cannot. Write its lists as tuples."
         ) from None
     if not distinct:
         raise InvalidParameterError(

@@ -1,4 +1,4 @@
-"""What one parameter of a search may be: choices, a range, or a distribution."""
+"""The values that a parameter of a search may have: choices, a range, or a distribution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 @dataclass(frozen=True)
 class Choices:
-    """One of some values, by equal chances unless there are weights."""
+    """One of several values, with equal chances unless there are weights."""
 
     values: tuple[Any, ...]
     weights: tuple[float, ...] | None = None
@@ -23,7 +23,7 @@ class Choices:
         return self.at_quantile(check_random_state(random_state).random_sample())
 
     def at_quantile(self, quantile: float) -> Any:
-        """The value below which this share of the chances lies, in the order of the values."""
+        """The value at this quantile, in the order of the values."""
         weights = np.ones(len(self.values)) if self.weights is None else np.array(self.weights)
         cumulative = np.cumsum(weights) / weights.sum()
         # The quantile 1 belongs to the last value with a weight above 0.
@@ -48,7 +48,7 @@ class Range:
         return self.at_share(random.random_sample())
 
     def at_share(self, share: float) -> float | int:
-        """The number below which this share of the range lies."""
+        """The number that has this share of the range below it."""
         low, high = self._ends
         if self.log:
             drawn = math.exp(math.log(low) + share * (math.log(high) - math.log(low)))
@@ -74,7 +74,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Anything else that draws by ``rvs(random_state=)``; some searches need ``ppf``, too."""
+    """Anything else with ``rvs(random_state=)``; some searches also need ``ppf`` and ``cdf``."""
 
     frozen: Any
 
@@ -83,7 +83,7 @@ class Distribution:
         return self.frozen.rvs(random_state=check_random_state(random_state))
 
     def at_quantile(self, quantile: float) -> float | int:
-        """The value below which this share of the chances lies, as a plain number."""
+        """The value at this quantile, as a plain number."""
         return self.at_quantiles([quantile])[0]
 
     def at_quantiles(self, quantiles: ArrayLike) -> list[float | int]:
@@ -97,9 +97,9 @@ class Distribution:
 
     @property
     def has_quantiles(self) -> bool:
-        """Whether the distribution has quantiles and their inverse."""
+        """Whether the distribution can compute its quantiles and their inverse."""
         return hasattr(self.frozen, "ppf") and hasattr(self.frozen, "cdf")
 
 
-# Not 0 to 1: an optimizer often asks at the ends, where an unbounded distribution is infinite.
+# Not 0 to 1, as an optimizer often asks for both ends, where an unbounded distribution is infinite.
 LOWEST_QUANTILE, HIGHEST_QUANTILE = 1e-3, 1 - 1e-3

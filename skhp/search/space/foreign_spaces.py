@@ -1,4 +1,4 @@
-"""Search spaces of other libraries: Optuna's are read, hyperopt's are refused with the mend."""
+"""Reads search spaces of Optuna, and refuses those of hyperopt with what to write instead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FEW = 20
 
 @dataclass(frozen=True)
 class SteppedNumbers:
-    """A distribution like SciPy's of numbers at equal steps from `low` to `high`."""
+    """Numbers at equal steps from `low` to `high`, with the methods of SciPy's distributions."""
 
     low: float
     high: float
@@ -27,7 +27,7 @@ class SteppedNumbers:
 
     @property
     def is_whole(self) -> bool:
-        """Whether they are whole numbers, written as such."""
+        """Whether the numbers are of the type int."""
         return all(isinstance(number, int) for number in (self.low, self.high, self.step))
 
     @property
@@ -45,18 +45,18 @@ class SteppedNumbers:
         return self.low + np.clip(places, 0, self.count - 1) * self.step
 
     def cdf(self, numbers: ArrayLike) -> np.ndarray:
-        """The share of the chances up to some numbers."""
+        """The chance of a number up to each of some numbers."""
         places = np.round((np.asarray(numbers) - self.low) / self.step)
         return (np.clip(places, 0, self.count - 1) + 1) / self.count
 
 
 def is_optuna_distribution(value: Any) -> bool:
-    """Whether a value is of ``optuna.distributions``, which need not be installed."""
+    """Whether a value is from ``optuna.distributions``; Optuna need not be installed."""
     return any(kind.__module__ == "optuna.distributions" for kind in type(value).__mro__)
 
 
 def read_optuna(value: Any) -> Choices | Range | Distribution:
-    """What a distribution of ``optuna.distributions`` stands for."""
+    """The dimension that a distribution of ``optuna.distributions`` stands for."""
     if hasattr(value, "choices"):
         return Choices(tuple(value.choices))
     if not all(hasattr(value, name) for name in ("low", "high", "log", "step")):
@@ -73,7 +73,7 @@ def read_optuna(value: Any) -> Choices | Range | Distribution:
 
 
 def refuse_foreign_space(space: Any, *, takes_function: bool) -> None:
-    """Raise if a space is of hyperopt, or a function where the search takes none."""
+    """Raise if a space is of hyperopt, or is a function that the search does not take."""
     refuse_hyperopt(space)
     if callable(space) and not takes_function:
         raise InvalidParameterError(
@@ -87,7 +87,7 @@ def refuse_hyperopt(value: Any, name: str = "") -> None:
     if _is_hyperopt(value):
         place = f"{name} is" if name else "The search space is"
         raise InvalidParameterError(
-            f"{place} an expression of hyperopt, which skhp does not read. {_mend(value)}"
+            f"{place} an expression of hyperopt, which skhp does not read. {_replacement(value)}"
         )
     parts = value.values() if isinstance(value, Mapping) else value
     if isinstance(value, Mapping | list | tuple) and any(map(_is_hyperopt, parts)):
@@ -97,7 +97,7 @@ def refuse_hyperopt(value: Any, name: str = "") -> None:
 
 
 def refuse_ranges_in_grid(grid: Any) -> None:
-    """Raise if a grid holds a distribution, or bounds with a prior, where values are listed."""
+    """Raise if a grid holds a distribution, or bounds with a prior, in place of listed values."""
     mistakes = []
     for one in grid if isinstance(grid, list | tuple) else [grid]:
         for name, value in one.items() if isinstance(one, Mapping) else ():
@@ -108,7 +108,7 @@ def refuse_ranges_in_grid(grid: Any) -> None:
                 and any(isinstance(part, str) and part.endswith("uniform") for part in value[2:])
                 and not any(isinstance(part, str) for part in value[:2])
             )
-            # `LayerSizes` lists its stacks where a grid asks for them.
+            # `LayerSizes` has `rvs`, too, but is a list of stacks for a grid.
             is_drawn = hasattr(value, "rvs") and not isinstance(value, Sequence)
             if is_optuna_distribution(value) or is_drawn or is_range:
                 listed = _listed(value)
@@ -123,7 +123,7 @@ def refuse_ranges_in_grid(grid: Any) -> None:
 
 
 def _listed(value: Any) -> list[Any]:
-    """The values of a distribution of Optuna, where they are few."""
+    """The values of a distribution of Optuna, if they are few."""
     if not is_optuna_distribution(value):
         return []
     read = read_optuna(value)
@@ -138,17 +138,18 @@ def _is_hyperopt(value: Any) -> bool:
     return any(kind.__module__.partition(".")[0] == "hyperopt" for kind in type(value).__mro__)
 
 
-def _mend(expression: Any) -> str:
+def _replacement(expression: Any) -> str:
     general = (
-        "Give a dict from names of parameters to lists of values, to bounds as (1e-5, 1e-1, "
+        "Give a dict from names of parameters to lists of values, to bounds such as (1e-5, 1e-1, "
         "'log-uniform'), or to distributions of scipy.stats; or take a TPESearchCV and give a "
-        "function of a trial, as lambda trial: {'neurons': trial.suggest_int('neurons', 2, 64)}."
+        "function of a trial, such as "
+        "lambda trial: {'neurons': trial.suggest_int('neurons', 2, 64)}."
     )
     kind, numbers = next(
         (
             (node.name, [part.obj for part in [*node.pos_args, *dict(node.named_args).values()]])
             for node in _nodes(expression)
-            if node.name in _WRITTEN and all(hasattr(part, "obj") for part in node.pos_args)
+            if node.name in _REPLACEMENTS and all(hasattr(part, "obj") for part in node.pos_args)
         ),
         ("", []),
     )
@@ -159,7 +160,7 @@ def _mend(expression: Any) -> str:
         return f"Write its branches as a list of dicts, one for each. {general}"
     if not kind or not all(isinstance(number, int | float) for number in numbers):
         return general
-    return f"For its {kind} write {_WRITTEN[kind](*numbers)}. {general}"
+    return f"For its {kind} write {_REPLACEMENTS[kind](*numbers)}. {general}"
 
 
 def _nodes(expression: Any) -> Iterator[Any]:
@@ -182,8 +183,8 @@ def _whole_range_text(low: int, high: int | None = None) -> str:
     return f"({first}, {end - 1})"
 
 
-# What to write in place of each distribution of hyperopt, whose logarithms are natural ones.
-_WRITTEN: dict[str, Callable[..., str]] = {
+# What to write in place of each distribution of hyperopt; its bounds are natural logarithms.
+_REPLACEMENTS: dict[str, Callable[..., str]] = {
     "uniform": _range_text,
     "quniform": _range_text,
     "loguniform": _log_range_text,

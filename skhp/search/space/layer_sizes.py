@@ -25,12 +25,12 @@ _SHAPES = ("any", "funnel", "equal")
 
 
 class LayerSizes(Sequence[Stack]):
-    """Stacks of hidden layers to search: how many there are, and how many neurons each has.
+    """Stacks of hidden layers to search: the number of layers, and the neurons of each layer.
 
-    A value for the name ``neurons`` in the space of any searcher, with ``hidden_layers`` left at
-    "auto". The size of a third layer is looked for only where there is a third layer. A random, a
-    Bayesian and a TPE search draw the number of layers evenly and each size evenly in the
-    logarithm. For a grid it is the list of all stacks of sizes that double from the least to the
+    Use it as the value of ``neurons`` in the space of any searcher, and leave ``hidden_layers`` at
+    "auto". The size of a third layer is searched only for stacks with a third layer. Random,
+    Bayesian and TPE searches draw the number of layers evenly, and each size evenly in the
+    logarithm. A grid search takes all stacks of a few sizes, which double from the least to the
     most.
 
     Parameters
@@ -40,12 +40,12 @@ class LayerSizes(Sequence[Stack]):
     neurons : int or (int, int), default=(8, 128)
         The least and the most neurons of a layer; one number is both.
     shape : {"any", "funnel", "equal"}, default="any"
-        "funnel" has no layer that is wider than the one before it; "equal" has layers of one size.
+        In a "funnel", no layer is wider than the one before it; "equal" layers have the same size.
 
     Raises
     ------
     InvalidParameterError
-        Lists every parameter that is something else.
+        If a parameter has an invalid value; the message lists each of them.
 
     Examples
     --------
@@ -64,8 +64,8 @@ class LayerSizes(Sequence[Stack]):
         shape: str = "any",
     ) -> None:
         mistakes = [
-            f"{name}={given!r} must be a whole number from 1 up, or the least and the most as a "
-            f"pair of them, such as {example}."
+            f"{name}={given!r} must be a whole number from 1 up, or a pair of them, the least and "
+            f"the most, such as {example}."
             for name, given, example in (
                 ("layers", layers, (1, 3)),
                 ("neurons", neurons, (8, 128)),
@@ -92,11 +92,11 @@ class LayerSizes(Sequence[Stack]):
         Returns
         -------
         tuple of int
-            The size of each layer, the first one first.
+            The size of each layer, in the order of the layers.
         """
         random = check_random_state(random_state)
         count = int(random.randint(self.layers[0], self.layers[1] + 1))
-        return self._stack(count, [self._sizes.rvs(random_state=random) for _ in self._own(count)])
+        return self._stack(count, [self._sizes.rvs(random_state=random) for _ in self._free(count)])
 
     def suggested(self, trial: Trial, name: str) -> Stack:
         """The stack that a trial of Optuna suggests under names that begin with `name`."""
@@ -105,28 +105,28 @@ class LayerSizes(Sequence[Stack]):
             count,
             [
                 trial.suggest_int(f"{name}: size {number}", *self.neurons, log=True)
-                for number in self._own(count)
+                for number in self._free(count)
             ],
         )
 
     @property
     def n_coordinates(self) -> int:
-        """Numbers that place a stack: one of the layers, and one of each size."""
-        return 1 + len(self._own(self.layers[1]))
+        """The coordinates of a stack: one for the number of layers, and one for each free size."""
+        return 1 + len(self._free(self.layers[1]))
 
     def at(self, coordinates: Sequence[float]) -> Stack:
-        """The stack at a place between 0 and 1 in each direction, of which some may not matter."""
+        """The stack at coordinates between 0 and 1; those of layers that it lacks do not matter."""
         low, high = self.layers
         share, *shares = (min(max(float(value), 0.0), 1.0) for value in coordinates)
         count = min(low + int(share * (high - low + 1)), high)
-        return self._stack(count, [self._sizes.at_share(shares[k - 1]) for k in self._own(count)])
+        return self._stack(count, [self._sizes.at_share(shares[k - 1]) for k in self._free(count)])
 
     def coordinates(self, stack: Stack) -> list[float]:
-        """Where a stack is; in the middle in directions that do not matter."""
+        """The coordinates of a stack; 0.5 for layers that it lacks."""
         low, high = self.layers
-        sizes = [self._sizes.share_of(size) for size in stack[: len(self._own(len(stack)))]]
-        free = [0.5] * (self.n_coordinates - 1 - len(sizes))
-        return [(len(stack) - low + 0.5) / (high - low + 1), *sizes, *free]
+        sizes = [self._sizes.share_of(size) for size in stack[: len(self._free(len(stack)))]]
+        lacking = [0.5] * (self.n_coordinates - 1 - len(sizes))
+        return [(len(stack) - low + 0.5) / (high - low + 1), *sizes, *lacking]
 
     def allows(self, stack: Any) -> bool:
         """Whether a stack may be drawn."""
@@ -138,7 +138,7 @@ class LayerSizes(Sequence[Stack]):
             and stack == self._stack(len(stack), stack)
         )
 
-    # A grid: all stacks of a few sizes
+    # As a sequence, which a grid reads: all stacks of a few sizes
 
     def __iter__(self) -> Iterator[Stack]:
         sizes = self._doubling()
@@ -185,12 +185,12 @@ class LayerSizes(Sequence[Stack]):
     def _sizes(self) -> Range:
         return Range(*self.neurons, log=True, integer=True)
 
-    def _own(self, count: int) -> range:
-        """Numbers of the layers whose size is free, in a stack of this number of layers."""
+    def _free(self, count: int) -> range:
+        """The numbers of the layers with a free size, in a stack of `count` layers."""
         return range(1, (1 if self.shape == "equal" else count) + 1)
 
     def _stack(self, count: int, sizes: Sequence[float]) -> Stack:
-        """The stack of this shape that some sizes make."""
+        """The stack of this shape from some sizes."""
         whole = [int(size) for size in sizes]
         if self.shape == "funnel":
             whole.sort(reverse=True)
@@ -203,7 +203,7 @@ class LayerSizes(Sequence[Stack]):
 
 
 def _bounds(given: Any) -> tuple[int, int] | None:
-    """The least and the most; None where it is not what they can be told from."""
+    """The least and the most, from a number or a pair; None for anything else."""
     pair = tuple(given) if isinstance(given, tuple | list) else (given, given)
     whole = all(isinstance(end, Integral) and not isinstance(end, bool) for end in pair)
     if len(pair) != 2 or not whole or not 1 <= pair[0] <= pair[1]:

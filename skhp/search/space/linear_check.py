@@ -24,7 +24,7 @@ NEIGHBOURS = 10
 class LinearCheck:
     """Mean test scores of a linear model and of the best nonlinear one.
 
-    `standard_error` is that of their mean difference over the folds.
+    `standard_error` is the standard error of their mean difference over the folds.
     """
 
     metric: str
@@ -42,7 +42,7 @@ class LinearCheck:
 
 
 def check_linear(X: ArrayLike, y: ArrayLike, *, classification: bool) -> LinearCheck | None:
-    """Cross-validate a linear model, boosting and neighbours; None if rows are too few for that."""
+    """Cross-validate a linear model, boosting and neighbours; None if there are too few rows."""
     X = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
     y = np.asarray(y)
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y

@@ -1,13 +1,13 @@
-"""Read a search space, the same for random, Bayesian and TPE searches.
+"""Reads a search space, in the same way for random, Bayesian and TPE searches.
 
-A space is a dict from names of parameters to what they may be, or a list of such dicts, which are
-alternatives: a parameter that makes sense only beside a value of another one stands in the dicts
-that have this value. What a parameter may be:
+A space is a dict from names of parameters to their possible values, or a list of such dicts, which
+are alternatives: a parameter that makes sense only for a certain value of another one stands in the
+dicts that have this value. The forms of possible values:
 
 ==================================================== =============================================
 list, array                                          one of its values
-distribution of ``scipy.stats``                      as it draws; anything with ``rvs`` in a random
-                                                     search
+distribution of ``scipy.stats``                      what it draws; a random search takes anything
+                                                     with ``rvs``
 ``(low, high)``, ``(low, high, "log-uniform")``      a range with both bounds; of whole numbers if
                                                      both are whole
 a tuple of three numbers                             refused, as it may be a range or choices
@@ -17,9 +17,9 @@ other tuples                                         one of their values
 distribution of ``optuna.distributions``             as Optuna says
 ==================================================== =============================================
 
-A tuple of two numbers is a range in every search, as scikit-optimize has it, not a choice between
-the two, as scikit-learn has it; a list of two numbers is a choice in every search, as scikit-learn
-has it. Write choices as lists.
+In every search, a tuple of two numbers is a range, as in scikit-optimize, and not a choice between
+the two, as in scikit-learn. A list of two numbers is a choice, as in scikit-learn. Write choices as
+lists.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _PRIORS = ("uniform", "log-uniform")
 
 
 def read_dimension(name: str, value: Any) -> Dimension:
-    """What the value of a parameter in a search space stands for; `name` is for the errors."""
+    """The dimension that a value in a search space stands for; errors mention `name`."""
     refuse_hyperopt(value, name)
     if isinstance(value, SkoptDimension):
         return _read_skopt(name, value)
@@ -66,9 +66,9 @@ def read_dimension(name: str, value: Any) -> Dimension:
         or getattr(value, "shape", (1,)) == ()
     ):
         raise InvalidParameterError(
-            f"{name}={value!r} cannot be searched. Give a list of values, as "
-            f"[{value!r}], a tuple of bounds, as (1e-5, 1e-1, 'log-uniform'), a distribution of "
-            "scipy.stats or optuna.distributions, or a dimension of skopt.space."
+            f"{name}={value!r} cannot be searched. Give a list of values, such as "
+            f"[{value!r}], a tuple of bounds, such as (1e-5, 1e-1, 'log-uniform'), a distribution "
+            "of scipy.stats or optuna.distributions, or a dimension of skopt.space."
         )
     return _choices(name, value)
 
@@ -76,7 +76,7 @@ def read_dimension(name: str, value: Any) -> Dimension:
 def _choices(name: str, values: Any, weights: Any = None) -> Choices:
     if len(values) == 0:
         raise InvalidParameterError(
-            f"{name}={values!r} is empty. Give one value at least, or leave the parameter out."
+            f"{name}={values!r} is empty. Give at least one value, or leave the parameter out."
         )
     # scikit-optimize has already checked that they are probabilities.
     weights = None if weights is None else tuple(float(weight) for weight in weights)
@@ -96,7 +96,7 @@ def _range(name: str, low: Any, high: Any, *, log: bool, integer: bool) -> Range
     if log and low <= 0:
         raise InvalidParameterError(
             f"{received} reaches 0 or below, where the logarithm is not defined. Start it above "
-            "0, as at 1e-6, or take the prior 'uniform'."
+            "0, for example at 1e-6, or take the prior 'uniform'."
         )
     return Range(number(low), number(high), log=log, integer=integer)
 
@@ -176,7 +176,7 @@ def _read_distribution(name: str, distribution: Any) -> Dimension:
         return _range(name, int(low), int(high), log=False, integer=True)
     if isinstance(distribution.dist, type(stats.uniform)):
         return _range(name, float(low), float(high), log=False, integer=False)
-    # A shifted loguniform is not even in the logarithm; its median tells.
+    # A shifted loguniform is not even in the logarithm, as its median shows.
     if isinstance(distribution.dist, type(stats.loguniform)) and np.isclose(
         distribution.median(), math.sqrt(low * high) if low > 0 else 0.0, atol=0.0
     ):
@@ -185,7 +185,7 @@ def _read_distribution(name: str, distribution: Any) -> Dimension:
 
 
 def understood(space: SearchSpace) -> tuple[dict[str, Dimension], ...]:
-    """The alternatives of a search space, each from names to dimensions."""
+    """The alternatives of a search space, each a dict from names to dimensions."""
     mistakes = []
     found: list[dict[str, Dimension]] = []
     for alternative, _ in read_alternatives(space):
@@ -203,7 +203,7 @@ def understood(space: SearchSpace) -> tuple[dict[str, Dimension], ...]:
 def for_random(space: SearchSpace) -> list[dict[str, Any]]:
     """The space as scikit-learn's `ParameterSampler` takes it.
 
-    Lists and distributions stay the objects they are, so that the draws are scikit-learn's.
+    Lists and distributions stay the same objects, so that the draws are the same as scikit-learn's.
     """
     dimensions = understood(space)
     return [
@@ -213,7 +213,7 @@ def for_random(space: SearchSpace) -> list[dict[str, Any]]:
 
 
 def read_alternatives(space: SearchSpace) -> Iterator[tuple[Mapping[str, Any], int | None]]:
-    """Each dict of a space, with its own number of iterations where it has one."""
+    """Each dict of a space, with its own number of iterations if it has one."""
     refuse_hyperopt(space)
     listed = [space] if isinstance(space, Mapping) else space
     if isinstance(listed, str | bytes) or not isinstance(listed, Sequence):
@@ -222,7 +222,7 @@ def read_alternatives(space: SearchSpace) -> Iterator[tuple[Mapping[str, Any], i
         )
     if not listed or listed == [{}]:
         raise InvalidParameterError(
-            f"The search space {space!r} is empty. Name one parameter at least, with its values."
+            f"The search space {space!r} is empty. Name at least one parameter, with its values."
         )
     for element in listed:
         alternative, count = element, None
@@ -247,13 +247,13 @@ def _refuse_names(alternative: Mapping[Any, Any]) -> None:
     if others:
         named = ", ".join(f"{name!r} of type {type(name).__name__}" for name in others)
         raise InvalidParameterError(
-            f"The keys of a search space are names of parameters, which are texts, got {named}. "
+            f"The keys of a search space must be names of parameters, as texts, got {named}. "
             "Write {'neurons': [5, 10]}: the name as the key, and its values in a list."
         )
 
 
 def without_counts(space: SearchSpace) -> list[Mapping[str, Any]]:
-    """Each dict of a space for a search in which a dict has no number of iterations of its own."""
+    """The dicts of a space; raises if one has its own number of iterations."""
     alternatives = []
     for alternative, count in read_alternatives(space):
         if count is not None:
@@ -273,10 +273,10 @@ def _drawable(value: Any, dimension: Dimension) -> Any:
 
 
 def refuse_without_quantiles(name: str, dimension: Dimension) -> None:
-    """Raise if a distribution draws values, but does not tell its quantiles."""
+    """Raise if a distribution draws values, but cannot compute its quantiles."""
     if isinstance(dimension, Distribution) and not dimension.has_quantiles:
         raise InvalidParameterError(
             f"{name}: {dimension.frozen!r} draws by rvs but has no ppf and cdf, which Bayesian and "
-            "TPE searches need. Give a distribution of scipy.stats, bounds as (1e-5, 1e-1, "
+            "TPE searches need. Give a distribution of scipy.stats, bounds such as (1e-5, 1e-1, "
             "'log-uniform'), or a list of values."
         )

@@ -1,78 +1,65 @@
-"""A search space by the rules of thumb of the field."""
+"""Suggests a search space by the rules of thumb of the field."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
 from sklearn.utils import check_consistent_length, resample
 
 from skhp.exceptions import InvalidParameterError
-from skhp.search.space.linear_check import LinearCheck, check_linear
+from skhp.search.space.entries import (
+    Entry,
+    KindOfNetwork,
+    Level,
+    Table,
+    batch_size_entry,
+    learning_rate_entry,
+    rates,
+)
+from skhp.search.space.image_space import CONVOLUTIONAL
+from skhp.search.space.perceptron_space import PERCEPTRON
+from skhp.search.space.recurrent_space import RECURRENT
 from skhp.shared.class_targets import class_labels
 from skhp.shared.nearest_name import nearest_name
 from skhp.shared.pipelines import last_step, last_step_prefix, steps_before
 
-Level = Literal["quick", "normal", "thorough"]
-
 ROWS_OF_THE_CHECK = 2000
-# Wider layers cost more time than they gain on tables.
-MOST_NEURONS = 512
-ROWS_PER_INPUT = 10
-FOLDS = 5
 
-
-class _Grid(NamedTuple):
-    """How fine a level searches; `neurons` are shares of the inputs."""
-
-    learning_rates: tuple[float, ...]
-    batch_sizes: tuple[int, ...]
-    neurons: tuple[float, ...] = ()
-    dropout: tuple[float, ...] = ()
-    l2: tuple[float, ...] = ()
-
-
-def _rates(highest: float, lowest: float, count: int) -> tuple[float, ...]:
-    exponents = np.linspace(np.log10(highest), np.log10(lowest), count)
-    return tuple(float(f"{10**exponent:.2g}") for exponent in exponents)
-
-
-_FEW, _TWO_THIRDS, _ALL, _TWICE = 1 / 4, 2 / 3, 1.0, 2.0
-_ENOUGH_ROWS: dict[str, _Grid] = {
-    "quick": _Grid(_rates(1e-2, 1e-4, 3), (32,), (_TWO_THIRDS, _TWICE)),
-    "normal": _Grid(_rates(1e-1, 1e-5, 5), (16, 64), (_FEW, _TWO_THIRDS, _TWICE)),
-    "thorough": _Grid(_rates(1e-1, 1e-5, 9), (16, 32, 64), (_FEW, 0.5, _TWO_THIRDS, _ALL, _TWICE)),
+_RATES_OF_ANY = {"quick": 5, "normal": 9, "thorough": 17}
+_BATCHES_OF_ANY = {
+    "quick": (16, 64),
+    "normal": (8, 16, 32, 64, 128, 256),
+    "thorough": (8, 16, 32, 64, 128, 256),
 }
-# Twice the inputs as neurons overfit where rows are few.
-_FEW_ROWS: dict[str, _Grid] = {
-    "quick": _Grid(_rates(1e-2, 1e-4, 3), (32,), (_TWO_THIRDS,), (0.0, 0.2)),
-    "normal": _Grid(_rates(1e-1, 1e-5, 5), (32,), (_FEW, _TWO_THIRDS), (0.0, 0.2), (0.0, 1e-3)),
-    "thorough": _Grid(
-        _rates(1e-1, 1e-5, 5),
-        (16, 64),
-        (_FEW, _TWO_THIRDS, _ALL),
-        (0.0, 0.2, 0.4),
-        (0.0, 1e-4, 1e-2),
-    ),
-}
-_ANY_NETWORK: dict[str, _Grid] = {
-    "quick": _Grid(_rates(1e-1, 1e-5, 5), (16, 64)),
-    "normal": _Grid(_rates(1e-1, 1e-5, 9), (8, 16, 32, 64, 128, 256)),
-    "thorough": _Grid(_rates(1e-1, 1e-5, 17), (8, 16, 32, 64, 128, 256)),
-}
+
+
+def _entries_of_any(table: Table, known: Mapping[str, Any], level: Level) -> dict[str, Entry]:
+    return {
+        "optimizer__learning_rate": learning_rate_entry(rates(1e-1, 1e-5, _RATES_OF_ANY[level])),
+        "batch_size": batch_size_entry(_BATCHES_OF_ANY[level], table.n_rows, known),
+    }
+
+
+# The first kind whose parameters an estimator has is what the estimator is.
+_KINDS = (
+    CONVOLUTIONAL,
+    PERCEPTRON,
+    RECURRENT,
+    KindOfNetwork(frozenset({"model", "optimizer", "batch_size"}), _entries_of_any),
+)
 
 
 class SuggestedSpace(dict[str, list[Any]]):
-    """A search space, as an ordinary dict from names to lists, that can say why.
+    """A search space, as a dict from names to lists of values, that can explain its values.
 
     Parameters
     ----------
     values : mapping of str to list
     reasons : mapping of str to str
-        A sentence for each name.
+        For each name, a sentence that explains its values.
     """
 
     def __init__(self, values: Mapping[str, list[Any]], reasons: Mapping[str, str]) -> None:
@@ -80,29 +67,34 @@ class SuggestedSpace(dict[str, list[Any]]):
         self._reasons = dict(reasons)
 
     def why(self) -> dict[str, str]:
-        """One sentence for each parameter, with the numbers that its values come from."""
+        """For each parameter, a sentence with the numbers that its values come from."""
         return dict(self._reasons)
 
 
 def suggest_search_space(
     estimator: Any, X: ArrayLike, y: ArrayLike, level: Level = "normal"
 ) -> SuggestedSpace:
-    """A grid to search, by the rules of thumb of the field and the size of the data.
+    """Suggest a grid to search, by the rules of thumb of the field and the size of the data.
 
     Hidden layers 1 or 2, and 0 too where a cross-validated linear model is as good as others on
     2,000 rows; neurons around two thirds of the inputs, up to twice as many; batches around 32
     rows; learning rates on a logarithmic scale; dropout and l2 where rows are few for the inputs.
+    For recurrent networks 1 or 2 layers, 16 to 128 neurons, and windows of a quarter of the steps
+    up to all of them. For images 1 to 3 blocks, as long as there is an image left to halve, and 8
+    to 32 filters.
 
     Parameters
     ----------
-    estimator : KerasMLPClassifier, KerasMLPRegressor, KerasClassifier or KerasRegressor
-        Or a pipeline that ends in one. For any Keras model only the learning rate and the batch
-        size are known.
-    X : array-like of shape (n_rows, n_columns)
+    estimator : a network of skhp
+        A KerasMLPClassifier, KerasRNNClassifier, KerasCNNClassifier, KerasClassifier or one of
+        their regressors, or a pipeline that ends in one. For any Keras model only the learning
+        rate and the batch size are known.
+    X : array-like of shape (n_rows, n_columns), or of series or images
     y : array-like of shape (n_rows,) or (n_rows, n_targets)
     level : {"quick", "normal", "thorough"}, default="normal"
         How many points the grid has, unless numbers coincide because inputs or rows are very few:
-        12; 60 to 120; 270 to 810. For any Keras model 10, 54 and 102.
+        12; 60 to 120; 270 to 810. For recurrent networks 12, 80 and 810; for any Keras model 10,
+        54 and 102.
 
     Returns
     -------
@@ -112,7 +104,9 @@ def suggest_search_space(
     Raises
     ------
     InvalidParameterError
-        For another level or another estimator.
+        If `level` or the kind of `estimator` is not one of the above.
+    ValueError
+        If `X` and `y` have different numbers of rows.
 
     Examples
     --------
@@ -125,47 +119,42 @@ def suggest_search_space(
     >>> space.why()["neurons"]
     'Two thirds and twice the 30 inputs.'
     """
-    if level not in _ENOUGH_ROWS:
+    if level not in _RATES_OF_ANY:
         raise InvalidParameterError(
             f"level={level!r} must be 'quick', 'normal' or 'thorough'."
-            f"{nearest_name(level, _ENOUGH_ROWS)}"
+            f"{nearest_name(level, _RATES_OF_ANY)}"
         )
     check_consistent_length(X, y)
     prefix, network = last_step_prefix(estimator), last_step(estimator)
     if is_classifier(network):
         y = class_labels(y)
-    n_rows = len(y)  # type: ignore[arg-type]
     known = network.get_params(deep=False)
-    if {"hidden_layers", "neurons", "learning_rate", "batch_size", "dropout", "l2"} <= set(known):
-        sample_X, sample_y = _sample(X, y, stratified=is_classifier(network))
-        for _, step in steps_before(estimator):
-            if hasattr(step, "fit_resample"):
-                # The linear check takes the rows without resampling.
-                continue
-            sample_X = clone(step).fit_transform(sample_X, sample_y)
-        check = check_linear(sample_X, sample_y, classification=is_classifier(network))
-        entries = _mlp_entries(np.shape(sample_X)[1], n_rows, known, check, level)
-    elif {"model", "optimizer", "batch_size"} <= set(known):
-        grid = _ANY_NETWORK[level]
-        entries = {
-            "optimizer__learning_rate": _learning_rate_entry(grid),
-            "batch_size": _batch_size_entry(grid, n_rows, known),
-        }
-    else:
+    kind = next((kind for kind in _KINDS if kind.parameters <= set(known)), None)
+    if kind is None:
         raise InvalidParameterError(
             f"Nothing is known about the parameters of {type(network).__name__}. Expected a "
-            "KerasMLPClassifier, KerasMLPRegressor, KerasClassifier or KerasRegressor, or a "
-            "pipeline that ends in one; write the space of other estimators as a dict."
+            "KerasMLPClassifier, KerasRNNClassifier, KerasCNNClassifier, KerasClassifier or one of "
+            "their regressors, or a pipeline that ends in one; write the space of other estimators "
+            "as a dict."
         )
+    n_rows = len(y)  # type: ignore[arg-type]
+    table = Table(lambda: _prepared_sample(estimator, X, y), n_rows, is_classifier(network))
+    entries = kind.entries(table, known, level)
     return SuggestedSpace(
         {prefix + name: values for name, (values, _) in entries.items()},
         {prefix + name: reason for name, (_, reason) in entries.items()},
     )
 
 
-class _Entry(NamedTuple):
-    values: list[Any]
-    reason: str
+def _prepared_sample(estimator: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
+    """Some rows as the last step of a pipeline gets them."""
+    sample_X, sample_y = _sample(X, y, stratified=is_classifier(last_step(estimator)))
+    for _, step in steps_before(estimator):
+        if hasattr(step, "fit_resample"):
+            # The rows are looked at without resampling.
+            continue
+        sample_X = clone(step).fit_transform(sample_X, sample_y)
+    return sample_X, sample_y
 
 
 def _sample(X: ArrayLike, y: ArrayLike, *, stratified: bool) -> tuple[Any, Any]:
@@ -180,79 +169,3 @@ def _sample(X: ArrayLike, y: ArrayLike, *, stratified: bool) -> tuple[Any, Any]:
         random_state=0,
         stratify=y if stratified else None,
     )
-
-
-def _mlp_entries(
-    n_inputs: int, n_rows: int, known: Mapping[str, Any], check: LinearCheck | None, level: Level
-) -> dict[str, _Entry]:
-    few = _training_rows(n_rows, known) < ROWS_PER_INPUT * n_inputs
-    grid = (_FEW_ROWS if few else _ENOUGH_ROWS)[level]
-    entries = {
-        "hidden_layers": _hidden_layers_entry(check, level),
-        "neurons": _neurons_entry(grid, n_inputs),
-        "learning_rate": _learning_rate_entry(grid),
-        "batch_size": _batch_size_entry(grid, n_rows, known),
-    }
-    if grid.dropout or grid.l2:
-        reason = (
-            f"{_training_rows(n_rows, known)} rows to train on in each of {FOLDS} folds are fewer "
-            f"than {ROWS_PER_INPUT} for each of the {n_inputs} inputs."
-        )
-        for name, values in (("dropout", grid.dropout), ("l2", grid.l2)):
-            if values:
-                entries[name] = _Entry(list(values), reason)
-    return entries
-
-
-def _hidden_layers_entry(check: LinearCheck | None, level: Level) -> _Entry:
-    if check is None:
-        return _Entry([1, 2], "Too few rows to say whether a linear model is enough.")
-    compared = (
-        f"the {check.metric} of a linear model is {check.linear_score:.3f} and that of "
-        f"{check.other_name} {check.other_score:.3f} (standard error of the difference "
-        f"{check.standard_error:.3f}, {check.n_folds} folds of {check.n_rows} rows)."
-    )
-    if check.is_enough:
-        # Without a hidden layer, each number of neurons is the same network.
-        values = [0, 1] if level == "quick" else [0, 1, 2]
-        return _Entry(values, f"None may be enough: {compared}")
-    return _Entry([1, 2], f"One or two, as a linear model is not enough: {compared}")
-
-
-def _neurons_entry(grid: _Grid, n_inputs: int) -> _Entry:
-    names = {
-        _FEW: "a quarter",
-        0.5: "half",
-        _TWO_THIRDS: "two thirds",
-        _ALL: "all",
-        _TWICE: "twice",
-    }
-    # Rounded down as neurons="auto" is; the float of 2 / 3 may be just below a whole number.
-    wanted = [max(2, int(share * n_inputs + 1e-9)) for share in grid.neurons]
-    sizes = sorted({min(size, MOST_NEURONS) for size in wanted})
-    shares = [names[share] for share in grid.neurons]
-    listed = f"{', '.join(shares[:-1])} and {shares[-1]}" if len(shares) > 1 else shares[0]
-    bounds = ", but 2 at least" if min(wanted) == 2 else ""
-    bounds += f", but {MOST_NEURONS} at most" if max(wanted) > MOST_NEURONS else ""
-    return _Entry(sizes, f"{listed.capitalize()} the {n_inputs} inputs{bounds}.")
-
-
-def _learning_rate_entry(grid: _Grid) -> _Entry:
-    rates = list(grid.learning_rates)
-    return _Entry(
-        rates, f"{len(rates)} steps from {rates[0]:g} to {rates[-1]:g}, even in the logarithm."
-    )
-
-
-def _batch_size_entry(grid: _Grid, n_rows: int, known: Mapping[str, Any]) -> _Entry:
-    most = _training_rows(n_rows, known)
-    sizes = sorted({min(size, most) for size in grid.batch_sizes})
-    return _Entry(
-        sizes, f"Around 32, and not above the {most} rows to train on in each of {FOLDS} folds."
-    )
-
-
-def _training_rows(n_rows: int, known: Mapping[str, Any]) -> int:
-    """Rows that a network learns from in a fold, without those it holds out to stop early."""
-    held_out = known.get("validation_fraction", 0.0) if known.get("early_stopping") else 0.0
-    return max(1, int(n_rows * (1 - 1 / FOLDS) * (1 - held_out)))

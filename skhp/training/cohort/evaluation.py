@@ -48,7 +48,7 @@ def row_means(
     """The row metrics of all rows, of their sums; `weight` and `present` as for `row_sums`."""
     counts = (weight if metric.weighted else present for metric in key.row_metrics)
     return tuple(
-        metric.of_mean(tf.math.divide_no_nan(total, tf.reduce_sum(count, axis=-1)[:, None]))
+        metric.of_mean(tf.math.divide_no_nan(total, tf.reduce_sum(count, axis=-1, keepdims=True)))
         for metric, total, count in zip(key.row_metrics, sums, counts, strict=True)
     )
 

@@ -137,7 +137,7 @@ class PackedMembers:
 
         It is decided by what the members are and who of them still trains.
         """
-        if not self._compiled or not self.running:
+        if not self.running:
             return None
         running = {number: self._tasks[number] for number in self._lasting(epochs_done)}
         of_streams = Counter(task.stream for task in running.values())

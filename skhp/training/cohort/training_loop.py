@@ -70,9 +70,10 @@ def run_chunk(
         val_loss, metric, val_means = evaluation(key, after, held_out, numbers, penalties)
         values = History(loss, val_loss, metric, rate, means, val_means)
         ended = _end_of_epoch(key, before, after, numbers, values)
+        place = tf.reshape(number, (1, 1))
         history = tf.nest.map_structure(
             lambda all_epochs, value: tf.tensor_scatter_nd_update(
-                all_epochs, [[number]], value[None]
+                all_epochs, place, tf.expand_dims(value, 0)
             ),
             history,
             values,
@@ -136,8 +137,8 @@ def _train(
             key, weights, held, taken, noise, numbers, running
         )
         metrics = tuple(map(tf.add, sums.epoch_metrics, counted))
-        divisor = tf.reduce_sum(taken.divisor, axis=1)[:, None]
-        count = tf.reduce_sum(taken.present, axis=1)[:, None]
+        divisor = tf.reduce_sum(taken.divisor, axis=1, keepdims=True)
+        count = tf.reduce_sum(taken.present, axis=1, keepdims=True)
         if key.in_parts:
             gradient = tf.nest.map_structure(tf.add, sums.gradient, gradient)
             loss = sums.loss + loss
@@ -145,7 +146,7 @@ def _train(
         mean_gradient, squares, batch_loss = _mean_over_batch(key, gradient, loss, divisor)
         mean_gradient, weight_penalty = penalised(mean_gradient, weights, penalties)
         squares = penalised_squares(squares, mean_gradient, penalties)
-        rate = _scheduled(key, step, numbers) * before.rate_factor[..., None]
+        rate = _scheduled(key, step, numbers) * tf.expand_dims(before.rate_factor, -1)
         updated, updated_slots = rule.apply(
             weights, mean_gradient, squares, slots, step, rate, numbers.update
         )
@@ -158,7 +159,7 @@ def _train(
             )
             return part + 1, updated, moved, updated_slots, step + 1.0, sums
         full = batches.full[part] & (count > 0.0)
-        at_end = full[..., None]
+        at_end = tf.expand_dims(full, -1)
         sums = _Sums(
             gradient=tf.nest.map_structure(lambda total: tf.where(at_end, 0.0, total), gradient),
             loss=tf.where(full, 0.0, loss),
@@ -239,8 +240,8 @@ def _mean_over_batch(
     total, squares = gradient if isinstance(gradient, RowwiseGradient) else (gradient, None)
     if key.loss.divisor != "nothing":
         divisor = tf.maximum(divisor, _LEAST_DIVISOR)
-        total, loss = total / divisor[..., None], loss / divisor
-        squares = None if squares is None else squares / tf.square(divisor)[..., None]
+        total, loss = total / tf.expand_dims(divisor, -1), loss / divisor
+        squares = None if squares is None else squares / tf.expand_dims(tf.square(divisor), -1)
     return total, squares, loss
 
 
@@ -283,8 +284,10 @@ def _end_of_epoch(
     def is_better_than(reference: Tensor) -> Tensor:
         return sign * monitored - numbers.min_delta > sign * reference
 
+    its_weights_moved = tf.expand_dims(moved, -1)
+
     def where_moved(new: Tensor, old: Tensor) -> Tensor:
-        return tf.where(moved[..., None], new, old)
+        return tf.where(its_weights_moved, new, old)
 
     weights = where_moved(after.weights, before.weights)
     held = where_moved(after.state, before.state)
@@ -292,6 +295,7 @@ def _end_of_epoch(
 
     counts = running & (epochs > numbers.start_from_epoch)
     better = counts & (tf.equal(before.best_epoch, 0) | is_better_than(before.best))
+    its_weights_better = tf.expand_dims(better, -1)
     beats_baseline = tf.math.is_nan(numbers.baseline) | is_better_than(numbers.baseline)
     wait = before.wait + tf.cast(counts, tf.int32)
     wait = tf.where(better & beats_baseline, 0, wait)
@@ -309,8 +313,8 @@ def _end_of_epoch(
         state=held,
         slots=tuple(where_moved(*pair) for pair in zip(after.slots, before.slots, strict=True)),
         step=where_moved(after.step, before.step),
-        best_weights=tf.where(better[..., None], weights, before.best_weights),
-        best_state=tf.where(better[..., None], held, before.best_state),
+        best_weights=tf.where(its_weights_better, weights, before.best_weights),
+        best_state=tf.where(its_weights_better, held, before.best_state),
         best=tf.where(better, monitored, before.best),
         best_epoch=tf.where(better, epochs, before.best_epoch),
         wait=wait,

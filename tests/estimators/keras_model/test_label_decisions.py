@@ -314,7 +314,7 @@ class TestRefused:
         [
             (np.arange(300) % 3, r"multiclass: leave it at 0\.5"),
             (np.column_stack([RARE, X[:, 0] > 0]), "multilabel-indicator"),
-            (RARE[:, None], r"y\.ravel\(\) would mend"),
+            (RARE[:, None], r"y\.ravel\(\) has one"),
         ],
         ids=["three classes", "several labels", "a column"],
     )
@@ -363,9 +363,9 @@ class TestRefused:
             softmax.fit(X, RARE, validation_data=Rows())
 
     def test_in_parts(self):
-        with pytest.raises(InvalidParameterError, match=r"partial_fit has none .* begin with fit"):
+        with pytest.raises(InvalidParameterError, match=r"partial_fit holds .* begin with fit"):
             classifier().partial_fit(X, RARE, classes=[0, 1])
-        with pytest.raises(InvalidParameterError, match=r"initialize has none .* begin with fit"):
+        with pytest.raises(InvalidParameterError, match=r"initialize holds .* begin with fit"):
             classifier().initialize(X, RARE)
 
 

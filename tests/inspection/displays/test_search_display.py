@@ -286,7 +286,7 @@ def test_mistakes_are_told():
     search = finished_search({"rate": [1, 2]}, [[0.5], [0.6]])
     with pytest.raises(ValueError, match=r"'rat' among parameters; .*: rate\. Did you mean"):
         SearchDisplay.from_search(search, parameters=["rat"])
-    with pytest.raises(ValueError, match="one name at least"):
+    with pytest.raises(ValueError, match="at least one name"):
         SearchDisplay.from_search(search, parameters=[])
 
 

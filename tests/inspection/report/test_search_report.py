@@ -405,7 +405,7 @@ def test_a_regression_has_its_errors_in_place_of_confusion(tmp_path):
     error = mean_absolute_error(X[NEW, 0] * 50, search.predict(X[NEW]))
     assert table_after(page, "on new rows", 4)[1] == ["mean absolute error", number_text(error)]
     assert "mean R²" in page.texts["th"]
-    assert any("against what is true" in caption for caption in page.texts["figcaption"])
+    assert any("against the true values" in caption for caption in page.texts["figcaption"])
 
 
 def test_numbers_of_the_candidates_line_up(tmp_path):
@@ -454,7 +454,7 @@ def test_a_training_is_drawn_by_what_watched_it(tmp_path):
     page = Page(search.report(tmp_path / "report.html"))
     captions = page.texts["figcaption"]
     assert (
-        "The training of the best candidate on all rows: recall, which it was watched by."
+        "The training of the best candidate on all rows: recall, which early stopping watched."
         in captions
     )
     assert "The loss of the same training." in captions

@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 
 from skhp import KerasClassifier, KerasMLPClassifier, KerasMLPRegressor, KerasRegressor
 from skhp.exceptions import InvalidParameterError
-from skhp.search.space import suggested_space
+from skhp.search.space import perceptron_space
 from skhp.search.space.bayesian_space import for_bayes
 from skhp.search.space.linear_check import LinearCheck, check_linear
 from skhp.search.space.space_reading import for_random
@@ -110,7 +110,7 @@ def test_the_space_of_an_example():
         "learning_rate": [0.1, 0.01, 0.001, 0.0001, 1e-05],
         "batch_size": [16, 64],
     }
-    assert space.why()["neurons"] == "A quarter, two thirds and twice the 9 inputs, but 2 at least."
+    assert space.why()["neurons"] == "A quarter, two thirds and twice the 9 inputs, but at least 2."
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -155,7 +155,7 @@ def test_batches_fit_the_rows_of_a_fold():
     [(1, [2]), (2, [2, 4]), (3, [2, 6]), (30, [20, 60]), (400, [266, 512])],
 )
 def test_neurons_of_few_and_of_many_inputs(n_columns, neurons, monkeypatch):
-    monkeypatch.setattr(suggested_space, "check_linear", lambda *_, **__: None)
+    monkeypatch.setattr(perceptron_space, "check_linear", lambda *_, **__: None)
     X, y = np.zeros((10_000, n_columns)), np.zeros(10_000)
     space = suggest_search_space(KerasMLPRegressor(), X, y, level="quick")
     assert space["neurons"] == neurons
@@ -167,7 +167,7 @@ def test_large_tables_are_checked_on_a_part(monkeypatch):
     def check(X, y, *, classification):
         seen.append((X.shape, np.mean(y == "yes")))
 
-    monkeypatch.setattr(suggested_space, "check_linear", check)
+    monkeypatch.setattr(perceptron_space, "check_linear", check)
     X = np.zeros((100_000, 4))
     y = np.where(np.arange(100_000) % 40 == 0, "yes", "no")
     space = suggest_search_space(KerasMLPClassifier(), X, y, level="quick")

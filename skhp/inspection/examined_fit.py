@@ -20,7 +20,7 @@ _NORMAL = 1.4826
 
 
 def smoothed(curve: np.ndarray) -> np.ndarray:
-    """Medians of each epoch with its two neighbours; the first and the last as they are."""
+    """Medians of each epoch with its two neighbours; the first and last epoch are not changed."""
     if len(curve) < 3:
         return curve
     middle = np.median([curve[:-2], curve[1:-1], curve[2:]], axis=0)
@@ -40,16 +40,16 @@ def noise(curve: np.ndarray) -> float:
 
 
 def share_of_late_fall(curve: np.ndarray) -> float:
-    """Which share of its whole fall a curve fell in the last quarter of its epochs.
+    """The share of a curve's whole fall that came in the last quarter of its epochs.
 
-    A straight fall has a quarter; an exponential one that ends after two time constants has a
-    tenth; one that has come to rest has nothing. 0 for a curve that fell by no more than its noise.
+    It is a quarter for a straight fall, a tenth for an exponential fall that ends after two time
+    constants, and 0 for a curve that has come to rest or fell by no more than its noise.
     """
     if len(curve) < 2:
         return 0.0
     quiet = smoothed(curve)
     quarter = max(1, len(curve) // 4)
-    # Medians of the neighbouring epochs replace the two ends, which are single epochs.
+    # Medians of a few epochs, because a single epoch may be an outlier.
     width = min(3, quarter)
     end = float(np.median(curve[-width:]))
     before = float(np.median(curve[-quarter - width : len(curve) - quarter] if quarter else end))
@@ -75,9 +75,9 @@ class Finding:
     message : str
         Sentences with the figure and what to do.
     figure : float
-        The number that the finding rests on; the message says what it is of.
+        The number that the finding rests on; the message says what it measures.
     parameter : str
-        The parameter to turn first.
+        The parameter to change first.
     """
 
     kind: str
@@ -91,12 +91,12 @@ class Finding:
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis(Sequence[Finding]):
-    """Findings in the order in which to see to them; prints as sentences.
+    """Findings in the order in which to mend them; prints as sentences.
 
     Parameters
     ----------
     findings : tuple of Finding
-        Empty, so that the diagnosis is false, where nothing was found.
+        Empty where nothing was found; then the diagnosis is false.
     unexamined : tuple of str
         What could not be looked at, and why.
     """
@@ -156,14 +156,14 @@ class ExaminedFit:
     kept_epoch: int  # counted from 1
     stop_reason: str
     parameters: Mapping[str, Any]
-    # The loss of the best constant prediction; without the target the most that it can be.
+    # The loss of the best constant prediction; without the target, the highest that it can be.
     constant_loss: float | None = None
     held_out_rows: int | None = None
     rarest_held_out: int | None = None
     chosen_by: str | None = None  # the curve that chose `kept_epoch`; None where nothing did
     # The target of a regressor, where nothing scales it to unit variance.
     unscaled_target: TargetSummary | None = None
-    epochs_are_given: bool = True  # not so in a refit for the median of the folds
+    epochs_are_given: bool = True  # False in a refit for the median of the folds
 
     @property
     def watched(self) -> np.ndarray:
@@ -172,7 +172,7 @@ class ExaminedFit:
 
     @property
     def reference(self) -> float:
-        """The loss of knowing nothing: of a constant prediction, at most that of epoch 1."""
+        """The loss of knowing nothing: the lesser of a constant prediction's and epoch 1's."""
         first = float(self.loss[0])
         return first if self.constant_loss is None else min(first, self.constant_loss)
 
@@ -182,7 +182,7 @@ class ExaminedFit:
         return "model" in self.parameters
 
     def own_name(self, parameter: str) -> str:
-        """What the estimator itself calls a parameter of skhp's multilayer perceptrons."""
+        """The estimator's own name for a parameter of skhp's multilayer perceptrons."""
         draws_rows = self.parameters.get("early_stopping") and not self.parameters.get(
             "validation_split"
         )
@@ -219,7 +219,9 @@ class ExaminedFit:
         name = self.own_name("neurons")
         if name != "neurons":
             return f"smaller {name}, a larger {self.own_name('l2')}"
-        return "fewer neurons, a larger l2 or dropout"
+        # Recurrent networks have no l2.
+        known = [one for one in ("l2", "dropout") if one in self.parameters or one == "dropout"]
+        return f"fewer neurons, a larger {' or '.join(known)}"
 
 
 def examined_fit(
@@ -258,7 +260,7 @@ def _learnt_target(layers: list[Any], y: Any) -> TargetSummary | None:
     """The target as the network saw it, after the transformers around the network."""
     transformers = [layer.transformer_ for layer in layers if hasattr(layer, "transformer_")]
     if isinstance(y, TargetSummary):
-        # A mean cannot be transformed as the values are.
+        # The transformers need the values; a mean and a deviation are not enough.
         return replace(y, means=None, deviations=None) if transformers else y
     if y is not None and transformers:
         y = np.asarray(y)

@@ -1,4 +1,4 @@
-"""Rules that find what the results of a search say; each is a function from results to findings."""
+"""The rules for the results of a search; each is a function from results to findings."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import warnings
 import numpy as np
 from scipy import stats
 
-from skhp.inspection.diagnosis.examined_fit import Finding
 from skhp.inspection.displays.axes import scale_of
+from skhp.inspection.examined_fit import Finding
 from skhp.inspection.search_results import SearchResults
 from skhp.inspection.value_text import is_number, number_text
 
 _LEAST_VALUES = 3
 # A parameter with this many values or more was drawn from a range, not tried on a grid.
 _DRAWN = 9
-_OUTER = 0.1  # share of a range, for the best candidate
-_OUTER_MEDIAN = 0.15  # for the median of the best ones
-_BEST_SHARE = 0.12  # of the candidates
-_CHANCE = 0.1  # of a finding where nothing is to be found
+_OUTER = 0.1  # share of a range that counts as its end, for the best candidate
+_OUTER_MEDIAN = 0.15  # the same for the median of the best candidates
+_BEST_SHARE = 0.12  # share of the candidates that count as the best
+_CHANCE = 0.1  # of a finding where there is nothing to find
 _UNDECIDED = 0.1
 _MANY_FAILED = 0.2
 
 
 def findings_of_search(results: SearchResults) -> list[Finding]:
-    """The findings of all rules, with each candidate as it was in its last round."""
+    """The findings of all rules, with the scores of each candidate in its last round."""
     results = results.last_rounds()
     return [*failed_candidates(results), *grid_edges(results), *undecided(results)]
 
@@ -49,7 +49,7 @@ def failed_candidates(results: SearchResults) -> list[Finding]:
     return [
         Finding(
             "failed_candidates",
-            f"{failed.sum()} of {len(failed)} candidates failed in one fold at least{where}. "
+            f"{failed.sum()} of {len(failed)} candidates failed in at least one fold{where}. "
             + (
                 f"Leave such values of {parameter} out."
                 if where
@@ -81,7 +81,7 @@ def grid_edges(results: SearchResults) -> list[Finding]:
 
 
 def undecided(results: SearchResults) -> list[Finding]:
-    """The candidates differ no more than chance, by Friedman's test over the folds."""
+    """The candidates differ no more than by chance, by Friedman's test over the folds."""
     finite = ~results.failed & ~results.pruned & (results.rounds == results.rounds.max())
     scores = results.scores[finite]
     if len(scores) < _LEAST_VALUES or scores.shape[1] < 3 or not np.ptp(scores, axis=0).all():
@@ -94,7 +94,7 @@ def undecided(results: SearchResults) -> list[Finding]:
     return [
         Finding(
             "undecided",
-            f"The {len(scores)} candidates differ no more than chance makes them differ in "
+            f"The {len(scores)} candidates differ no more than by chance in "
             f"{scores.shape[1]} folds (Friedman's test, p = {chance:.2f}), so the best one is as "
             "good as any. Try repeated folds (RepeatedStratifiedKFold) or more rows if it matters.",
             chance,
@@ -166,7 +166,7 @@ def _end_of_the_best(results: SearchResults, name: str, usable: np.ndarray) -> s
     candidates = np.flatnonzero(usable & np.isfinite(shares))
     order = candidates[np.argsort(-results.means[candidates], kind="stable")]
     top = shares[order[: max(3, round(_BEST_SHARE * len(order)))]]
-    # The median of that many draws is so near to an end by chance only rarely.
+    # By chance, the median of these draws is rarely this near to an end.
     for end, distances in (("smallest", top), ("largest", 1 - top)):
         if np.median(distances) < _OUTER_MEDIAN and distances[0] < _OUTER:
             return end

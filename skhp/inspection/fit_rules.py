@@ -1,4 +1,4 @@
-"""Rules that find what the curves of one fit say; each is a function from a fit to a finding."""
+"""The rules for the curves of one fit; each is a function from a fit to a finding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from skhp.inspection.diagnosis.examined_fit import (
+from skhp.inspection.examined_fit import (
     ExaminedFit,
     Finding,
     falling_share,
@@ -19,29 +19,29 @@ from skhp.inspection.diagnosis.examined_fit import (
 from skhp.inspection.value_text import is_number, number_text
 
 # Each limit is far from what healthy fits show, so that chance does not give a finding.
-_ERRATIC = 0.1  # scatter of single epochs, in losses of a constant prediction
-_WORSE_THAN_NOTHING = 1.2  # losses of a constant prediction
+_ERRATIC = 0.1  # scatter of single epochs, as a share of the loss of knowing nothing
+_WORSE_THAN_NOTHING = 1.2  # times the loss of knowing nothing
 _STILL_FALLING = 0.1  # share of the whole fall that came in the last quarter of the epochs
 _SLOW = 1000  # epochs to halve the loss
 _STEADY = 0.8  # share of the epochs that lowered the training loss
-_RISEN = 1.1  # validation loss at the end over its least
-_LEAST_RISE = 0.05  # losses of a constant prediction
-_GAP = 0.3  # validation minus training loss, in losses of a constant prediction
+_RISEN = 1.1  # validation loss at the end, divided by its lowest value
+_LEAST_RISE = 0.05  # as a share of the loss of knowing nothing
+_GAP = 0.3  # validation minus training loss, as a share of the loss of knowing nothing
 _SHORT_WAIT = 3  # epochs without an improvement
-_STILL_LEARNING = 0.005  # share of the training loss that went in each of the last epochs
-_NOTHING_LEARNT = 0.97  # losses of a constant prediction
+_STILL_LEARNING = 0.005  # share of the training loss that each of the last epochs took off
+_NOTHING_LEARNT = 0.97  # times the loss of a constant prediction
 _LEAST_ROWS = 30
 _LEAST_OF_CLASS = 5
-_MANY_TIMES = 10.0
-_READ_IN_FULL = 1e7
+_MANY_TIMES = 10.0  # a larger share is printed as a multiple
+_LARGEST_IN_FULL = 1e7
 _MUCH_L2, _MUCH_DROPOUT = 1e-4, 0.5
-_FAR_FROM_UNIT = 10.0  # size or deviation of a target, or one over that
+_FAR_FROM_UNIT = 10.0  # size or deviation of a target, or 1 divided by its deviation
 _LEAST_EPOCHS = 30
 _LAST_FALL = 0.01  # share of the whole fall that came in the last tenth of the epochs
 
 
 def findings_of_fit(fit: ExaminedFit) -> list[Finding]:
-    """The findings of all rules; a loss that explodes or stands still hides most of them."""
+    """The findings of all rules; where the loss explodes or stands still, most are left out."""
     # The scale of the target comes first, because it may cause all other findings.
     target = _found(fit, [target_not_scaled])
     for rule in (non_finite_loss, learning_rate_too_high, learning_rate_too_low):
@@ -53,7 +53,7 @@ def findings_of_fit(fit: ExaminedFit) -> list[Finding]:
 
 
 def target_not_scaled(fit: ExaminedFit) -> Finding | None:
-    """A regressor learns numbers far from unit scale, for which initial weights and rates are made.
+    """A regressor learns numbers far from the unit scale that initial weights are made for.
 
     The output has to grow for many epochs to reach values around 1,000, and each step of the
     learning rate overshoots values around 0.001.
@@ -81,8 +81,8 @@ def target_not_scaled(fit: ExaminedFit) -> Finding | None:
     return Finding(
         "target_not_scaled",
         f"{which} {one} the mean {number_text(mean)} and the standard deviation "
-        f"{number_text(deviation)}, and is not scaled, while a network learns best what has the "
-        f"mean 0 and the deviation 1. {mend}.",
+        f"{number_text(deviation)}, and is not scaled; a network learns best if the mean is 0 and "
+        f"the deviation is 1. {mend}.",
         deviation,
         parameter,
     )
@@ -116,7 +116,7 @@ def learning_rate_too_high(fit: ExaminedFit) -> Finding | None:
             scatter,
             fit.own_name("learning_rate"),
         )
-    # A penalty of large weights may be above any loss, but falls evenly.
+    # The penalty of large weights may lift the loss above any level, but such a loss falls evenly.
     if level > _WORSE_THAN_NOTHING and falling_share(late) < _STEADY and len(fit.loss) > 3:
         return Finding(
             "learning_rate_too_high",
@@ -148,7 +148,7 @@ def learning_rate_too_low(fit: ExaminedFit) -> Finding | None:
 
 
 def underfitting(fit: ExaminedFit) -> Finding | None:
-    """No loss gets below that of a constant prediction."""
+    """No loss falls below the loss of a constant prediction."""
     if fit.constant_loss is None or _still_falls(fit):
         return None
     least = min(float(np.median(np.sort(curve)[:3])) for curve in (fit.loss, fit.watched))
@@ -156,7 +156,8 @@ def underfitting(fit: ExaminedFit) -> Finding | None:
     if share < _NOTHING_LEARNT:
         return None
     parameter = fit.own_name("neurons")
-    advice = f"try {fit.larger_network}; if that changes nothing, the columns say nothing"
+    useless = "the columns do not tell the target"
+    advice = f"try {fit.larger_network}; if that changes nothing, {useless}"
     for penalty, much in (("l2", _MUCH_L2), ("dropout", _MUCH_DROPOUT)):
         name = fit.own_name(penalty)
         value: Any = fit.parameters.get(name)
@@ -183,7 +184,7 @@ def overfitting(fit: ExaminedFit) -> Finding | None:
 def _risen(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
     """The weights kept are those of an epoch long after the best one."""
     if fit.parameters.get("early_stopping"):
-        # The weights are those of the best epoch, by the loss or by the curve that was watched.
+        # Early stopping kept the best epoch, by the loss or by the curve that it watched.
         return None
     until = val_loss[: fit.kept_epoch]
     width = max(3, len(until) // 10)
@@ -206,7 +207,7 @@ def _risen(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
 
 
 def _gaping(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
-    """The gap to the training loss is wide where the weights were kept, and grew until there."""
+    """At the kept epoch, the gap to the training loss is wide, and wider than at first."""
     if fit.parameters.get("class_weight") is not None:
         # The training loss is weighted and the validation loss is not.
         return None
@@ -218,8 +219,8 @@ def _gaping(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
     return Finding(
         "overfitting",
         f"The network overfits: its loss is {trained:.3g} on the training rows and {now:.3g} on "
-        f"the validation rows, a gap of {_of(gap)} the loss of knowing nothing that grew while "
-        f"it trained. Try {fit.smaller_network}, or more rows.",
+        f"the validation rows, a gap that grew to {_of(gap)} the loss of knowing nothing. Try "
+        f"{fit.smaller_network}, or more rows.",
         gap,
         fit.own_name("l2"),
     )
@@ -264,8 +265,8 @@ def stopped_too_early(fit: ExaminedFit) -> Finding | None:
     return Finding(
         "stopped_too_early",
         f"Early stopping ended the training after {len(fit.loss)} epochs, when {waited} had "
-        f"brought no improvement, while the training loss was falling by {pace:.1%} an epoch: that "
-        f"may be chance. Try a larger {fit.named('patience')}.",
+        f"brought no improvement, while the training loss was falling by {pace:.1%} an epoch: the "
+        f"lack of improvement may be chance. Try a larger {fit.named('patience')}.",
         float(waited),
         fit.own_name("patience"),
     )
@@ -322,4 +323,4 @@ def _of(share: float) -> str:
 
 
 def _count(number: float) -> str:
-    return f"{number:,.0f}" if number < _READ_IN_FULL else number_text(number)
+    return f"{number:,.0f}" if number < _LARGEST_IN_FULL else number_text(number)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skhp.inspection.diagnosis.examined_fit import falling_share, noise, share_of_late_fall
+from skhp.inspection.examined_fit import falling_share, noise, share_of_late_fall
 
 EPOCHS = np.arange(200)
 

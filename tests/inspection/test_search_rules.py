@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from skhp.inspection.diagnosis.search_rules import findings_of_search
 from skhp.inspection.search_results import search_results
+from skhp.inspection.search_rules import findings_of_search
 from tests.inspection.displays.finished_searches import finished_search
 
 NAN = [np.nan] * 5

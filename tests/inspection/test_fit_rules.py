@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from skhp.inspection.diagnosis.examined_fit import ExaminedFit
-from skhp.inspection.diagnosis.fit_rules import findings_of_fit
+from skhp.inspection.examined_fit import ExaminedFit
+from skhp.inspection.fit_rules import findings_of_fit
 from skhp.shared.class_targets import TargetSummary
 
 CHANCE = math.log(2)

@@ -23,7 +23,7 @@ from skhp import (
     KerasRegressor,
     diagnose,
 )
-from skhp.inspection.diagnosis.examined_fit import examined_fit
+from skhp.inspection.examined_fit import examined_fit
 from skhp.inspection.value_text import number_text
 from skhp.shared.class_targets import target_summary
 

@@ -1,4 +1,4 @@
-"""Say in words what the curves of a training and the results of a search say."""
+"""The function `diagnose`, which applies the rules to a fitted estimator or search."""
 
 from __future__ import annotations
 
@@ -7,58 +7,60 @@ from typing import Any
 from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
 
-from skhp.inspection.diagnosis.examined_fit import Diagnosis, ExaminedFit, Finding, examined_fit
-from skhp.inspection.diagnosis.fit_rules import findings_of_fit
-from skhp.inspection.diagnosis.search_rules import findings_of_search
+from skhp.inspection.examined_fit import Diagnosis, ExaminedFit, Finding, examined_fit
+from skhp.inspection.fit_rules import findings_of_fit
 from skhp.inspection.search_results import search_results
+from skhp.inspection.search_rules import findings_of_search
 from skhp.inspection.training_history import fitted_network
 from skhp.inspection.value_text import public_name
 
 
 def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None = None) -> Diagnosis:
-    """Say in words what the training of an estimator, or a search, has done wrong.
+    """Say in words what is likely to be wrong with the training of an estimator, or with a search.
 
-    Looks at the curves of each epoch, of a search at those of its best estimator and at the scores
-    of its candidates. The limits are wide, so that noise and healthy fits give no finding; what is
-    not found may still be there.
+    It looks at the curves of a training; of a search, at the curves of the best estimator and at
+    the scores of the candidates. The limits are wide, so that noise and healthy fits give no
+    finding; a fault without a finding is possible.
 
     Parameters
     ----------
     estimator : estimator
-        Fitted: of skhp, a multilayer perceptron of scikit-learn, a pipeline that ends with one, or
-        a search.
+        Fitted: an estimator of skhp, a multilayer perceptron of scikit-learn, a pipeline that ends
+        with one, or a search.
     y : array-like, default=None
-        The target that it was fitted on. With it, the rows held out are counted and the losses are
-        compared to that of the best constant prediction; without, to the highest loss that this can
-        have. A search of skhp knows it from its own `fit`.
+        The target of the fit. With it, the rows held out are counted, and losses are compared to
+        the loss of the best constant prediction; without it, to the highest loss that a constant
+        prediction can have. A search of skhp knows its target.
     metric : str, default=None
-        Of several scores of a search; None is the one that it was refitted for.
+        Which score of a search to look at, if there are several; None is the one that the search
+        was refitted for.
 
     Returns
     -------
     Diagnosis
-        Findings with a sentence, a figure and the parameter to turn; it is false and prints so
-        where there is none. Their kinds are, of a fit:
+        Findings with a sentence, a figure and the parameter to change. Without findings it is
+        false, and prints that nothing was found. A fit has these kinds of findings:
 
         - "target_not_scaled": a regressor learns numbers whose size or deviation is above 10, or
           whose deviation is below 0.1, and nothing scales them (needs `y`);
         - "non_finite_loss": the loss became NaN or infinite;
         - "learning_rate_too_high": from epoch to epoch the training loss scatters by more than 10%
           of the loss of a constant prediction, or it stays 20% above that;
-        - "learning_rate_too_low": it falls evenly, and takes 1,000 epochs or more to halve;
+        - "learning_rate_too_low": the training loss falls evenly, and takes 1,000 epochs or more to
+          halve;
         - "underfitting": no loss is 3% below that of a constant prediction;
         - "overfitting": without early stopping, the validation loss of the weights kept is 10%
-          above its least, and beyond its noise; or it is above the training loss by more than 30%
-          of the loss of a constant prediction, and was not at first;
-        - "too_few_epochs": the last epoch came while a tenth or more of the fall of both losses
-          was in the last quarter of the epochs, or it was the best one of all;
+          above its lowest value, and by more than noise; or it is above the training loss by more
+          than 30% of the loss of a constant prediction, and was not at first;
+        - "too_few_epochs": the epochs ran out while both losses fell, a tenth or more of their fall
+          in the last quarter of the epochs, or the last epoch was the best one;
         - "stopped_too_early": patience ran out in three epochs or fewer, while the training loss
           fell by 0.5% an epoch or more;
         - "few_validation_rows": fewer than 30, or than 5 of the rarest class (needs `y`).
 
-        Of a search:
+        A search has these kinds:
 
-        - "failed_candidates": a fifth of them or more;
+        - "failed_candidates": a fifth of the candidates or more failed;
         - "edge_of_the_grid": the smallest or largest number tried of a parameter is better than the
           next, by a corrected t-test;
         - "undecided": the candidates differ no more than by chance (Friedman's test).
@@ -84,7 +86,7 @@ def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None =
         findings += findings_of_search(search_results(estimator, metric))
     # A search of skhp keeps a summary of the target of its fit.
     target = getattr(estimator, "target_summary", None) if y is None else y
-    # A refit for the median of the folds ends where the folds were best.
+    # A refit for the median of the folds' best epochs ends where it should.
     epochs_are_given = getattr(estimator, "refit_epochs", None) is None
     try:
         fit = examined_fit(estimator, target, epochs_are_given=epochs_are_given)
@@ -108,17 +110,17 @@ def _without_training(search: Any, error: NotFittedError) -> str:
 def _unexamined(fit: ExaminedFit, has_target: bool) -> list[str]:
     without = []
     if fit.val_loss is None:
-        without.append(f"overfitting, as no loss of rows held out was recorded{_to_record(fit)}.")
+        without.append(f"overfitting, as no loss of rows held out was recorded{_advice(fit)}.")
     if not has_target:
         without.append(
-            "the number of rows held out, the scale of the target, and underfitting only by a "
-            "bound. Give diagnose the y that was fitted on."
+            "the number of rows held out and the scale of the target; underfitting was judged by a "
+            "bound only. Give diagnose the y of the fit."
         )
     return without
 
 
-def _to_record(fit: ExaminedFit) -> str:
-    """The setting that records the loss of rows held out; an empty text if there is none."""
+def _advice(fit: ExaminedFit) -> str:
+    """How to record the loss of rows held out; empty if there is no way."""
     if not fit.epochs_are_given:
         return ", for refit_epochs='median' trains on all rows"
     if "early_stopping" not in fit.parameters or fit.is_wrapped:

@@ -1,0 +1,209 @@
+"""Windows over a series, each with the value that is to be forecast from it."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Hashable
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from skhp.exceptions import InvalidParameterError
+from skhp.shared.nearest_name import nearest_name
+
+# Parts of a series whose dates are looked at for its step.
+_PARTS = 50
+
+
+class Windows(NamedTuple):
+    """Windows of a series: the steps of each, what follows, and where in the series that is."""
+
+    X: np.ndarray
+    y: np.ndarray
+    index: Any
+
+
+def sliding_windows(
+    series: ArrayLike,
+    time_steps: int,
+    horizon: int = 1,
+    target: Hashable | None = None,
+) -> Windows:
+    """Cut a series into windows, each with the value that is to be forecast from it.
+
+    A window holds the `time_steps` steps up to some moment, and its target lies `horizon` steps
+    after that moment. So no window holds its own target, or anything after its own moment; and
+    where windows are split in the order of time (as by scikit-learn's ``TimeSeriesSplit``), no
+    window to learn from holds a value that a window to score is to forecast.
+
+    Parameters
+    ----------
+    series : array-like of shape (n_steps,) or (n_steps, n_channels)
+        Finite numbers in the order of time, one step a row; a pandas Series or DataFrame may have
+        dates as its index, which have to be in order and without gaps.
+    time_steps : int
+        Steps in a window.
+    horizon : int, default=1
+        Steps from the last one of a window to its target.
+    target : str or int, default=None
+        The channel that is forecast: the name of a column, or its position where there are no
+        names. None is the only channel of a series that has one.
+
+    Returns
+    -------
+    X : ndarray of shape (n_windows, time_steps) or (n_windows, time_steps, n_channels)
+        The windows, as `KerasRNNRegressor` takes them; two-dimensional where the series is.
+    y : ndarray of shape (n_windows,)
+        The target of each window.
+    index : ndarray or pandas.Index of shape (n_windows,)
+        The place of each target in the series: its entry of the index of pandas, or its row.
+
+    Raises
+    ------
+    ValueError
+        If the series is too short, not finite, out of order or with gaps.
+    InvalidParameterError
+        If a parameter has a value out of its range, or there is no such channel.
+
+    Examples
+    --------
+    >>> from skhp.sequences import sliding_windows
+    >>> X, y, index = sliding_windows([10, 20, 30, 40, 50], time_steps=3)
+    >>> X
+    array([[10., 20., 30.],
+           [20., 30., 40.]])
+    >>> y, index
+    (array([40., 50.]), array([3, 4]))
+    """
+    _refuse_counts(time_steps=time_steps, horizon=horizon)
+    places = getattr(series, "index", None) if hasattr(series, "iloc") else None
+    _refuse_disorder(places)
+    values = _finite_steps(series)
+    column = _position(series, values, target)
+    n_windows = len(values) - time_steps - horizon + 1
+    if n_windows < 1:
+        raise ValueError(
+            f"Windows of time_steps={time_steps} with a target horizon={horizon} later need a "
+            f"series of at least {time_steps + horizon} steps, got {len(values)}."
+        )
+    windows = np.lib.stride_tricks.sliding_window_view(values, time_steps, axis=0)[:n_windows]
+    X = windows.copy() if values.ndim == 1 else windows.transpose(0, 2, 1).copy()
+    first = time_steps + horizon - 1
+    y = values[first:] if values.ndim == 1 else values[first:, column]
+    index = np.arange(first, len(values)) if places is None else places[first:]
+    return Windows(X, y.copy(), index)
+
+
+def _refuse_counts(**counts: Any) -> None:
+    wrong = [
+        f"{name} must be a whole number from 1 up, got {value!r}"
+        for name, value in counts.items()
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1
+    ]
+    if wrong:
+        raise InvalidParameterError(f"{'; '.join(wrong)}.")
+
+
+def _finite_steps(series: ArrayLike) -> np.ndarray:
+    try:
+        values = np.asarray(series, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"The series must hold numbers only, one row a step: {error}. Leave other columns out, "
+            "and give each step the same number of channels."
+        ) from error
+    if values.ndim not in (1, 2) or 0 in values.shape[1:]:
+        raise ValueError(
+            "The series must have the shape (n_steps,) or (n_steps, n_channels), got "
+            f"{values.shape}."
+        )
+    missing = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+    if len(missing):
+        more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ValueError(
+            f"The series is not finite at step {missing[0]}{more}, counted from 0. Fill gaps, as "
+            "by pandas' interpolate(), or take the part without them."
+        )
+    return values
+
+
+def _position(series: ArrayLike, values: np.ndarray, target: Hashable | None) -> int:
+    n_channels = 1 if values.ndim == 1 else values.shape[1]
+    names = list(getattr(series, "columns", range(n_channels)))
+    if target is None:
+        if n_channels > 1:
+            raise InvalidParameterError(
+                f"target must say which of the {n_channels} channels is forecast: one of {names}."
+            )
+        return 0
+    if target not in names:
+        hint = nearest_name(str(target), [str(name) for name in names])
+        raise InvalidParameterError(
+            f"target={target!r} is not a channel of the series, which has {names}."
+            + (f" Did you mean {hint!r}?" if hint else "")
+        )
+    return names.index(target)
+
+
+def _refuse_disorder(places: Any) -> None:
+    """Raise where the dates of a series go back, stand twice, or leave some out."""
+    if not isinstance(places, (pd.DatetimeIndex, pd.PeriodIndex, pd.TimedeltaIndex)):
+        return
+    if places.hasnans:
+        at = int(np.flatnonzero(places.isna())[0])
+        raise ValueError(f"Step {at} of the series, counted from 0, has no date. Give it one.")
+    later = places[1:] > places[:-1]
+    if not later.all():
+        at = int(np.flatnonzero(~later)[0])
+        raise ValueError(
+            f"The series is out of order: {places[at]} is followed by {places[at + 1]}, and a "
+            "later date was expected. Sort it, as by sort_index(), and give each date once."
+        )
+    gap = _first_gap(places)
+    if gap is not None:
+        at, expected = gap
+        raise ValueError(
+            f"The series has a gap: {places[at]} is followed by {places[at + 1]}, and {expected} "
+            "was expected. Fill it, as by asfreq() and interpolate() of pandas; or call "
+            "reset_index(drop=True), if the steps are equally spaced by their nature, as trading "
+            "days are."
+        )
+
+
+def _first_gap(places: Any) -> tuple[int, Any] | None:
+    """The step before the first gap, and the date expected after it; None if there is no gap."""
+    if isinstance(places, pd.PeriodIndex):
+        expected = places[:-1] + 1
+    elif len(places) < 3 or _frequency(places) is not None:
+        return None
+    else:
+        calendar = _calendar_step(places)
+        steps = places[1:] - places[:-1]
+        step = calendar if calendar is not None else steps.to_series().mode().iloc[0]
+        expected = places[:-1] + step
+    wrong = np.flatnonzero(places[1:] != expected)
+    return None if not len(wrong) else (int(wrong[0]), expected[wrong[0]])
+
+
+def _calendar_step(places: Any) -> Any:
+    """The step of most dates, where it is one of the calendar, as a month is; None if not."""
+    if not isinstance(places, pd.DatetimeIndex):
+        return None
+    # Three dates tell the step of their part; some parts tell that of the series.
+    starts = np.linspace(0, len(places) - 3, min(_PARTS, len(places) - 2)).astype(int)
+    found = (_frequency(places[start : start + 3]) for start in starts)
+    counts = Counter(step for step in found if step is not None)
+    if counts and pd.offsets.Day() in counts and (places.day_of_week < 5).all():
+        return pd.offsets.BusinessDay()
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def _frequency(places: Any) -> Any:
+    # pandas 3.1 warns that a later one returns the step itself in place of its name.
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        named = pd.infer_freq(places)
+    return None if named is None else pd.tseries.frequencies.to_offset(named)

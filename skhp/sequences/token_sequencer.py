@@ -1,0 +1,191 @@
+"""From texts to padded sequences of tokens."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skhp.compat.scikit_learn import Interval, StrOptions, fit_context
+
+_ROWS_AT_ONCE = 4096
+
+
+class TokenSequencer(TransformerMixin, BaseEstimator):
+    """Turn texts into sequences of whole numbers, of one length.
+
+    A text is parted into words by Keras' TextVectorization. 0 fills short texts at their end, 1
+    stands for a word that is not in the vocabulary, and the other numbers for the words of the
+    training texts, the most frequent first.
+
+    Parameters
+    ----------
+    max_tokens : int, default=10000
+        The most entries of the vocabulary, 0 and 1 included.
+    length : int, default=100
+        Tokens of each sequence; longer texts are cut at their end, shorter ones are filled up.
+    standardize : {"lower_and_strip_punctuation", "lower", "strip_punctuation"} or None, \
+default="lower_and_strip_punctuation"
+        What is done to a text before it is parted.
+    split : {"whitespace", "character"}, default="whitespace"
+        Where a text is parted.
+    ngrams : int, default=None
+        The most words that are taken together as one token; None takes single words.
+
+    Attributes
+    ----------
+    vocabulary_ : list of str
+        The word of each token; the first two are "" and "[UNK]".
+
+    See Also
+    --------
+    KerasRNNClassifier : Takes such sequences where it has an `embedding_dim`.
+
+    Examples
+    --------
+    >>> from skhp.sequences import TokenSequencer
+    >>> sequencer = TokenSequencer(max_tokens=10, length=4)
+    >>> sequencer.fit_transform(["the cat sat", "the dog"])
+    array([[2, 5, 3, 0],
+           [2, 4, 0, 0]], dtype=int32)
+    >>> sequencer.vocabulary_[2]
+    'the'
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "max_tokens": [Interval(Integral, 3, None, closed="left")],
+        "length": [Interval(Integral, 1, None, closed="left")],
+        "standardize": [
+            StrOptions({"lower_and_strip_punctuation", "lower", "strip_punctuation"}),
+            None,
+        ],
+        "split": [StrOptions({"whitespace", "character"})],
+        "ngrams": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        max_tokens: int = 10_000,
+        length: int = 100,
+        *,
+        standardize: str | None = "lower_and_strip_punctuation",
+        split: str = "whitespace",
+        ngrams: int | None = None,
+    ) -> None:
+        self.max_tokens = max_tokens
+        self.length = length
+        self.standardize = standardize
+        self.split = split
+        self.ngrams = ngrams
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Learn the vocabulary.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_samples,) or (n_samples, 1)
+            Texts.
+        y : None
+            Not looked at.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If there is no text, or what is given is not texts.
+        """
+        texts = _checked_texts(X)
+        layer = self._layer()
+        # TensorFlow logs what ends a data set; an array of texts is one batch.
+        layer.adapt(texts.astype(object))
+        vocabulary = [str(word) for word in layer.get_vocabulary()]
+        self.vocabulary_ = vocabulary
+        # A word that only stands behind the cut of each text would be a token that no network has
+        # seen, and that a text of another fold may have before its cut.
+        self.vocabulary_ = vocabulary[: max(2, int(self._tokens(texts).max()) + 1)]
+        return self
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Turn texts into tokens.
+
+        Parameters
+        ----------
+        X : array-like of str, of shape (n_samples,) or (n_samples, 1)
+
+        Returns
+        -------
+        tokens : ndarray of int32, of shape (n_samples, length)
+        """
+        check_is_fitted(self)
+        return self._tokens(_checked_texts(X))
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns: "token0" and so on.
+
+        Parameters
+        ----------
+        input_features : None
+            Not looked at.
+
+        Returns
+        -------
+        names : ndarray of str
+        """
+        check_is_fitted(self)
+        return np.array([f"token{place}" for place in range(self.length)], dtype=object)
+
+    def _tokens(self, texts: np.ndarray) -> np.ndarray:
+        layer = self._layer(self.vocabulary_)
+        blocks = [
+            keras.ops.convert_to_numpy(layer(texts[start : start + _ROWS_AT_ONCE].astype(object)))
+            for start in range(0, len(texts), _ROWS_AT_ONCE)
+        ]
+        return np.concatenate(blocks).astype(np.int32)
+
+    def _layer(self, vocabulary: list[str] | None = None) -> keras.layers.TextVectorization:
+        return keras.layers.TextVectorization(
+            max_tokens=int(self.max_tokens),
+            standardize=self.standardize,
+            split=self.split,
+            ngrams=None if self.ngrams is None else int(self.ngrams),
+            output_sequence_length=int(self.length),
+            vocabulary=vocabulary,
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _checked_texts(X: Any) -> np.ndarray:
+    if isinstance(X, str):
+        raise ValueError(f"Iterable over texts expected, got the one text {X[:40]!r}.")
+    texts = np.asarray(X, dtype=object)
+    if texts.ndim == 2 and texts.shape[1] == 1:
+        texts = texts[:, 0]
+    if texts.ndim != 1:
+        raise ValueError(
+            "TokenSequencer takes one text a row, of the shape (n_samples,) or (n_samples, 1), got "
+            f"{texts.shape}."
+        )
+    if not len(texts):
+        raise ValueError("TokenSequencer needs at least one text, got none.")
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(
+                f"TokenSequencer takes texts, but row {place}, counted from 0, is {text!r} of type "
+                f"{type(text).__name__}. Fill missing texts, as by fillna('')."
+            )
+    return texts
