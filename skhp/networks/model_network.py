@@ -14,12 +14,13 @@ from skhp.networks.carried_variables import encoded, set_encoded
 from skhp.networks.layered_network import layered_network
 from skhp.networks.model_twin import model_twin, refusal
 from skhp.networks.network import Network, Shapes, flattened
+from skhp.networks.portable_model import parts_of
 from skhp.networks.vectorized_model import VectorizedModel, vectorizes
 
 
 def network_of_model(model: keras.Model, x: Any) -> Network:
     """A model as a network, by the way that costs least; `x` are rows that it takes."""
-    if isinstance(x, np.ndarray) and x.ndim >= 2:
+    if isinstance(x, np.ndarray) and x.ndim >= 2 and not _means_its_own_noise(model):
         try:
             layered = layered_network(model, x.shape[1:])
         except CannotJoinError:
@@ -28,6 +29,8 @@ def network_of_model(model: keras.Model, x: Any) -> Network:
             # The weights may differ from those of the layers, for example with LoRA, or be frozen.
             if (
                 len(layered.output_shape) == 1
+                # Keras' optimizers take the rows of an Embedding one by one.
+                and not layered.has_sparse_gradient
                 and _shapes(model.trainable_variables) == layered.weight_shapes
                 and _shapes(model.non_trainable_weights) == layered.state_shapes
             ):
@@ -55,6 +58,22 @@ def set_state_of_model(model: keras.Model, network: Network, arrays: list[np.nda
         return
     for variable, value in zip(model.non_trainable_weights, arrays, strict=True):
         variable.assign(value)
+
+
+def _means_its_own_noise(model: keras.Model) -> bool:
+    """Whether parts of a model draw noise that layers of ours would draw in another way.
+
+    A plain Dropout layer without a seed may have any noise.
+    """
+    for part in parts_of(model):
+        if type(part) is keras.layers.Dropout:
+            if part.seed is not None or part.noise_shape is not None:
+                return True
+        elif hasattr(part, "seed_generator"):
+            rates = (getattr(part, name, 0) for name in ("rate", "dropout", "recurrent_dropout"))
+            if any(rates):
+                return True
+    return False
 
 
 def _shapes(variables: Iterable[keras.Variable]) -> Shapes:

@@ -299,7 +299,9 @@ CASES = {
     "subclassed": Case(Subclassed),
     "frozen base": Case(frozen_base, (6, 6, 1)),
     "frozen layer": Case(lambda: stack(L.Dense(5, trainable=False), L.Dense(1))),
-    "lstm over 40 steps": Case(lambda: stack(L.LSTM(3), L.Dense(1), shape=(40, 2)), (40, 2)),
+    "lstm over 40 steps": Case(
+        lambda: stack(L.LSTM(3), L.Dense(1), shape=(40, 2)), (40, 2), way="layered"
+    ),
     "lstm with dropout": Case(
         lambda: stack(L.LSTM(3, dropout=0.3), L.Dropout(0.2), L.Dense(1), shape=(6, 2)), (6, 2)
     ),
@@ -318,9 +320,12 @@ CASES = {
             L.LSTM(3, go_backwards=True, return_sequences=True), L.LSTM(2), L.Dense(1), shape=(6, 2)
         ),
         (6, 2),
+        way="layered",
     ),
     "gru": Case(
-        lambda: stack(L.GRU(3, return_sequences=True), L.GRU(2), L.Dense(1), shape=(20, 2)), (20, 2)
+        lambda: stack(L.GRU(3, return_sequences=True), L.GRU(2), L.Dense(1), shape=(20, 2)),
+        (20, 2),
+        way="layered",
     ),
     "series to series": Case(
         lambda: stack(L.SimpleRNN(3, return_sequences=True), L.Dense(2), shape=(5, 2)),
