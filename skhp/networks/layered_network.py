@@ -30,11 +30,8 @@ class LayeredNetwork:
     layers: tuple[Layer, ...]
 
     varies_loss = True
-
-    @property
-    def has_sparse_gradient(self) -> bool:
-        """Whether Keras' optimizers get a gradient row by row, as they do from an Embedding."""
-        return any(layer.has_sparse_gradient for layer in self.layers)
+    # That of all layers is computed whole.
+    has_sparse_gradient = False
 
     @functools.cached_property
     def weight_shapes(self) -> Shapes:

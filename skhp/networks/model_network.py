@@ -29,8 +29,8 @@ def network_of_model(model: keras.Model, x: Any) -> Network:
             # The weights may differ from those of the layers, for example with LoRA, or be frozen.
             if (
                 len(layered.output_shape) == 1
-                # Keras' optimizers take the rows of an Embedding one by one.
-                and not layered.has_sparse_gradient
+                # Keras' optimizers take the rows of an Embedding one by one, and ours would not.
+                and not any(layer.has_sparse_gradient for layer in layered.layers)
                 and _shapes(model.trainable_variables) == layered.weight_shapes
                 and _shapes(model.non_trainable_weights) == layered.state_shapes
             ):
