@@ -196,6 +196,8 @@ def _gradient_boosting(X: Any, for_classes: bool) -> Any:
     booster = HistGradientBoostingClassifier if for_classes else HistGradientBoostingRegressor
     if _has_categories(X):
         return make_pipeline(_scaling(X), booster())
+    if np.ndim(X) > 2:
+        return make_pipeline(FunctionTransformer(flat_rows), booster())
     return booster()
 
 
@@ -246,6 +248,8 @@ def _scaling(X: Any) -> TransformerMixin:
     """Impute, encode and scale; a sparse table is not centred and stays sparse."""
     if issparse(X):
         return make_pipeline(SimpleImputer(strategy="median"), MaxAbsScaler())
+    if np.ndim(X) > 2:
+        return make_pipeline(FunctionTransformer(flat_rows), StandardScaler())
     if not _has_categories(X):
         return make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
@@ -254,6 +258,12 @@ def _scaling(X: Any) -> TransformerMixin:
         return make_preparation(*_sorted_positions(X))
     numbers, categories = _sorted_positions(pd.DataFrame(X).infer_objects())
     return make_pipeline(FunctionTransformer(pd.DataFrame), make_preparation(numbers, categories))
+
+
+def flat_rows(X: Any) -> np.ndarray:
+    """Images and series as rows of numbers."""
+    rows = np.asarray(X)
+    return rows.reshape(len(rows), -1)
 
 
 def _has_categories(X: Any) -> bool:
