@@ -49,6 +49,8 @@ from skhp import (
     KerasMLPClassifier,
     KerasMLPRegressor,
     KerasRegressor,
+    KerasRNNClassifier,
+    KerasRNNRegressor,
 )
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
@@ -76,6 +78,9 @@ CLASSIFIERS = [
         verbose=0,
     ),
     STOPPING,
+    KerasRNNClassifier(
+        neurons=8, learning_rate=0.1, epochs=40, batch_size="full", early_stopping=False
+    ),
     KerasCNNClassifier(
         hidden_layers=1,
         filters=4,
@@ -97,6 +102,9 @@ REGRESSORS = [
         epochs=120,
         batch_size=-1,
         verbose=0,
+    ),
+    KerasRNNRegressor(
+        neurons=8, learning_rate=0.1, epochs=120, batch_size="full", early_stopping=False
     ),
     KerasCNNRegressor(
         hidden_layers=1,

@@ -196,9 +196,7 @@ def _gradient_boosting(X: Any, for_classes: bool) -> Any:
     booster = HistGradientBoostingClassifier if for_classes else HistGradientBoostingRegressor
     if _has_categories(X):
         return make_pipeline(_scaling(X), booster())
-    if np.ndim(X) > 2:
-        return make_pipeline(FunctionTransformer(flat_rows), booster())
-    return booster()
+    return make_pipeline(_flattening(), booster()) if np.ndim(X) > 2 else booster()
 
 
 def _tuned_linear(name: str, X: Any, splits: OuterSplits) -> QuietSearch:
@@ -249,7 +247,7 @@ def _scaling(X: Any) -> TransformerMixin:
     if issparse(X):
         return make_pipeline(SimpleImputer(strategy="median"), MaxAbsScaler())
     if np.ndim(X) > 2:
-        return make_pipeline(FunctionTransformer(flat_rows), StandardScaler())
+        return make_pipeline(_flattening(), StandardScaler())
     if not _has_categories(X):
         return make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
@@ -260,10 +258,13 @@ def _scaling(X: Any) -> TransformerMixin:
     return make_pipeline(FunctionTransformer(pd.DataFrame), make_preparation(numbers, categories))
 
 
-def flat_rows(X: Any) -> np.ndarray:
-    """Images and series as rows of numbers."""
-    rows = np.asarray(X)
-    return rows.reshape(len(rows), -1)
+def _flattening() -> FunctionTransformer:
+    """Makes one row of columns of each series or image."""
+    return FunctionTransformer(_flattened)
+
+
+def _flattened(X: Any) -> np.ndarray:
+    return np.reshape(X, (len(X), -1))
 
 
 def _has_categories(X: Any) -> bool:

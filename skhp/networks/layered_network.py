@@ -62,6 +62,15 @@ class LayeredNetwork:
         return all(layer.compiles for layer in self.layers)
 
     @functools.cached_property
+    def turns(self) -> int:
+        """Once for the stack, and the turns of loops within its layers."""
+        shape, turns = self.input_shape, 1
+        for layer in self.layers:
+            turns += layer.turns(shape)
+            shape = layer.output_shape(shape)
+        return turns
+
+    @functools.cached_property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of what comes out for one row."""
         return self._shapes[-1]

@@ -64,6 +64,10 @@ class Network(Protocol):
         """Whether XLA can compile its programs; if not, they run as plain graphs."""
 
     @property
+    def turns(self) -> int:
+        """How often as long as a stack of dense layers it takes to dispatch a plain graph."""
+
+    @property
     def varies_loss(self) -> bool:
         """Whether the numbers of a loss may differ from member to member."""
 

@@ -18,6 +18,7 @@ from skhp.networks.layered_network import LayeredNetwork, layered_network
 from skhp.networks.layers import (
     ActivationDescription,
     DenseDescription,
+    DropoutDescription,
     Layer,
     LayerDescription,
     layer,
@@ -276,3 +277,11 @@ def test_rows_may_have_any_number_of_axes(engine, regression):
     for folded in fit_together([(estimator, X, y) for estimator in heights]):
         np.testing.assert_allclose(folded.predict(X), plain.predict(X), rtol=1e-3, atol=1e-4)
         assert folded.model_.input_shape == (None, folded.height, 4 // folded.height)
+
+
+def test_dense_layers_and_dropout_take_each_step_of_a_series():
+    layers = (DropoutDescription(0.5), DenseDescription(4), DenseDescription(1))
+    network = network_of(NetworkDescription((2, 3), layers, "regression"))
+    assert network.weight_shapes == ((3, 4), (4,), (4, 1), (1,))
+    assert network.noise_shapes == ((2, 3),)
+    assert network.output_shape == (2, 1)

@@ -195,9 +195,10 @@ def _network(model: keras.Model, X: np.ndarray, y: np.ndarray, loss: RowLoss) ->
         network: Any = layered_network(model, X.shape[1:])
     except CannotJoinError:
         network = None
-    # Weights that no layer is known to have, as of LoRA, or that are frozen.
+    # Weights that no layer is known to have, as of LoRA, or that are frozen; outputs of series.
     if network is None or not (
-        _shapes(model.trainable_variables) == network.weight_shapes
+        len(network.output_shape) == 1
+        and _shapes(model.trainable_variables) == network.weight_shapes
         and _shapes(model.non_trainable_weights) == network.state_shapes
     ):
         network = vectorized_model(model, X, y, loss)

@@ -52,7 +52,7 @@ class BidirectionalLayer(Layer):
         return (*self.forward.weight_shapes, *self.backward.weight_shapes)
 
     @property
-    def noise_shapes(self) -> Shapes:  # type: ignore[override]
+    def noise_shapes(self) -> Shapes:
         """Shapes of the noises of both."""
         return (*self.forward.noise_shapes, *self.backward.noise_shapes)
 
@@ -95,6 +95,10 @@ class BidirectionalLayer(Layer):
         """What both cost."""
         return self.forward.cost(input_shape, rows) + self.backward.cost(input_shape, rows)
 
+    def turns(self, input_shape: tuple[int, ...]) -> int:
+        """Those of both."""
+        return self.forward.turns(input_shape) + self.backward.turns(input_shape)
+
 
 @dataclass(frozen=True)
 class BidirectionalDescription(LayerDescription):
@@ -108,12 +112,6 @@ class BidirectionalDescription(LayerDescription):
     def structure(self) -> BidirectionalDescription:
         """Equal for layers that can share a program."""
         return replace(self, described=self.described.structure)
-
-    @property
-    def penalties(self) -> tuple[tuple[float, float], ...]:
-        """The penalties of all weights of both."""
-        of_one = self.described.penalties
-        return (*of_one, *[(0.0, 0.0)] * (3 - len(of_one)), *of_one)
 
     @property
     def dropouts(self) -> tuple[float, ...]:
@@ -143,8 +141,8 @@ def read_bidirectional(layer: keras.layers.Bidirectional) -> Sequence[Layer]:
     """A Bidirectional layer around recurrent layers that we know."""
     if layer.merge_mode not in _MERGES or layer.return_state or layer.stateful:
         raise no_batched_form(layer)
-    both = [own for one in (layer.forward_layer, layer.backward_layer) for own in read_layer(one)]
-    forward, backward = both
-    if not all(isinstance(one, RecurrentLayer) for one in both) or forward.units != backward.units:
+    layers = [own for one in (layer.forward_layer, layer.backward_layer) for own in read_layer(one)]
+    both = [one for one in layers if isinstance(one, RecurrentLayer)]
+    if len(both) != 2 or both[0].units != both[1].units:
         raise no_batched_form(layer)
-    return (BidirectionalLayer(forward, backward, layer.merge_mode),)
+    return (BidirectionalLayer(both[0], both[1], layer.merge_mode),)

@@ -20,7 +20,7 @@ from skhp.networks.layers.layer import (
 )
 from skhp.networks.network import BYTES_OF_NUMBER, COPIES_OF_WEIGHTS, Cost, Shapes, Tensor
 
-# Measured: a weight of a table is updated, and hardly more; a step takes one vector and adds to one.
+# Measured: each weight of the table is updated; each step takes one vector, and adds to one.
 _WEIGHT_SECONDS = 3e-9
 _VALUE_SECONDS = 3e-9
 

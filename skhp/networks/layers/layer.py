@@ -135,6 +135,10 @@ class Layer:
         """What a training step over this number of rows costs for one member."""
         return weighted_cost(self.weight_shapes, 1, rows)
 
+    def turns(self, input_shape: tuple[int, ...]) -> int:
+        """How often operations have to wait for others, beyond those of one layer of vectors."""
+        return 0
+
     def without_width(self) -> Layer:
         """Equal for layers that differ in the number of their units alone."""
         return self
@@ -174,7 +178,7 @@ class _Reading(NamedTuple):
     takes_mask: bool = False
 
 
-_READINGS: dict[type, _Reading] = {keras.layers.InputLayer: _Reading(lambda layer: ())}
+_READERS: dict[type, _Reading] = {keras.layers.InputLayer: _Reading(lambda layer: ())}
 
 
 def reads(
@@ -191,7 +195,7 @@ def reads(
     """
 
     def register(reader: LayerReader) -> LayerReader:
-        _READINGS[kind] = _Reading(reader, takes_mask)
+        _READERS[kind] = _Reading(reader, takes_mask)
         if rates is not None:
             DROPOUT_RATES[kind] = rates
         return reader
@@ -205,7 +209,7 @@ def read_layer(layer: keras.layers.Layer, masked: bool = False) -> Sequence[Laye
         raise CannotJoinError(f"the layer {layer.name!r} is frozen (trainable=False).")
     if getattr(layer, "activity_regularizer", None) is not None:
         raise CannotJoinError(f"the layer {layer.name!r} has an activity regulariser.")
-    reading = _READINGS.get(type(layer))
+    reading = _READERS.get(type(layer))
     if reading is None:
         raise no_batched_form(layer)
     if masked and not reading.takes_mask:

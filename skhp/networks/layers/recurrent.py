@@ -1,4 +1,4 @@
-"""What all recurrent layers share: masks, the dropout inside, their description and their reader."""
+"""What all recurrent layers share: masks, inner dropout, their description and their reader."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from skhp.networks.layers.layer import (
     LayerContext,
     LayerDescription,
     LayerSeeds,
-    keras_penalty,
     no_batched_form,
     number_of_values,
 )
@@ -54,9 +53,6 @@ class RecurrentLayer(Layer):
     drops_by_gate: bool = False
 
     gates: ClassVar[int] = 1
-    # Measured: microseconds of a training step for each row and step of a series, and each product.
-    nanoseconds_of_output: ClassVar[float] = 8.0
-    nanoseconds_of_product: ClassVar[float] = 0.15
 
     @property
     def weight_shapes(self) -> Shapes:  # type: ignore[override]
@@ -71,7 +67,7 @@ class RecurrentLayer(Layer):
         return (self.gates * self.units,)
 
     @property
-    def noise_shapes(self) -> Shapes:  # type: ignore[override]
+    def noise_shapes(self) -> Shapes:
         """One number for each input and for each unit, and for each gate where gates differ."""
         choices = self.gates if self.drops_by_gate else 1
         shapes = []
@@ -139,17 +135,29 @@ class RecurrentLayer(Layer):
 
     def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
         """The cost of each step of the series."""
-        places = rows * input_shape[0]
-        outputs = places * self.gates * self.units
+        n_steps = input_shape[0]
+        outputs = rows * n_steps * self.gates * self.units
         products = outputs * (self.n_inputs + self.units)
-        nanoseconds = outputs * self.nanoseconds_of_output + products * self.nanoseconds_of_product
+        of_step, of_output, of_product = self.seconds_of_parts
         n_weights = number_of_values(self.weight_shapes)
         # All gates and states of the way there, and their gradients.
-        n_kept = places * (2 * self.n_inputs + (3 * self.gates + 4) * self.units)
+        n_kept = rows * n_steps * (2 * self.n_inputs + (3 * self.gates + 4) * self.units)
         return Cost(
-            nanoseconds * 1e-9,
+            n_steps * of_step + outputs * of_output + products * of_product,
             BYTES_OF_NUMBER * (COPIES_OF_WEIGHTS * n_weights + n_kept),
         )
+
+    @property
+    def seconds_of_parts(self) -> tuple[float, float, float]:
+        """Seconds of a training step for each step, each gate of a unit, and each product in it.
+
+        Measured in loops that XLA compiled, on 8 to 128 units, 20 rows of 30 steps and 40 of 90.
+        """
+        return 0.0, 11e-9, 0.15e-9
+
+    def turns(self, input_shape: tuple[int, ...]) -> int:
+        """There and back once for each step of the series."""
+        return 2 * input_shape[0]
 
     def looped(
         self,
@@ -242,9 +250,8 @@ class RecurrentDescription(LayerDescription):
     drops_states: bool = False
     input_rate: float = 0.5
     state_rate: float = 0.5
-    l2: float = 0.0
 
-    numbers = ("input_rate", "state_rate", "l2")
+    numbers = ("input_rate", "state_rate")
 
     layer_kind: ClassVar[type[RecurrentLayer]]
     keras_kind: ClassVar[Callable[..., keras.layers.Layer]]
@@ -257,18 +264,16 @@ class RecurrentDescription(LayerDescription):
         return_sequences: bool = False,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
-        l2: float = 0.0,
     ) -> Self:
         """The description of a layer with these rates; 0 is no dropout."""
-        drops = {"drops_inputs": dropout > 0, "drops_states": recurrent_dropout > 0}
-        rates = {"input_rate": dropout} if dropout > 0 else {}
-        rates |= {"state_rate": recurrent_dropout} if recurrent_dropout > 0 else {}
-        return cls(units, return_sequences, **drops, **rates, l2=l2)
-
-    @property
-    def penalties(self) -> tuple[tuple[float, float], ...]:
-        """The penalties of both kernels."""
-        return ((0.0, self.l2), (0.0, self.l2))
+        return cls(
+            units,
+            return_sequences,
+            drops_inputs=dropout > 0,
+            drops_states=recurrent_dropout > 0,
+            input_rate=dropout or cls.input_rate,
+            state_rate=recurrent_dropout or cls.state_rate,
+        )
 
     @property
     def dropouts(self) -> tuple[float, ...]:
@@ -276,7 +281,7 @@ class RecurrentDescription(LayerDescription):
         of_inputs = (self.input_rate,) if self.drops_inputs else ()
         return (*of_inputs, self.state_rate) if self.drops_states else of_inputs
 
-    def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
+    def layers(self, input_shape: tuple[int, ...]) -> tuple[RecurrentLayer, ...]:
         """The layer over series of this shape."""
         if len(input_shape) != 2:
             raise InvalidParameterError(
@@ -303,8 +308,6 @@ class RecurrentDescription(LayerDescription):
             self.units,
             kernel_initializer=kernel,
             recurrent_initializer=recurrent,
-            kernel_regularizer=keras_penalty(0.0, self.l2),
-            recurrent_regularizer=keras_penalty(0.0, self.l2),
             return_sequences=self.return_sequences,
             dropout=self.input_rate if self.drops_inputs else 0.0,
             recurrent_dropout=self.state_rate if self.drops_states else 0.0,

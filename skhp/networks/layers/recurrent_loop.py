@@ -94,7 +94,11 @@ def run_loop(
 
     def array(width: int) -> tf.TensorArray:
         shape = (streams, candidates, inputs.shape[3], width)
-        return tf.TensorArray(tf.float32, size=n_steps, element_shape=shape)
+        return tf.TensorArray(tf.float32, size=n_steps, element_shape=shape, clear_after_read=False)
+
+    def read_from(values: Tensor) -> tf.TensorArray:
+        # An index takes five operations for what this does by one.
+        return array(values.shape[-1]).unstack(values)
 
     def parts(values: Tensor, count: int) -> Sequence[Tensor]:
         return tf.split(values, count, axis=-1) if count > 1 else [values]
@@ -119,12 +123,13 @@ def run_loop(
     @tf.custom_gradient
     def run(inputs: Tensor, recurrent: Tensor, bias: Tensor) -> tuple[Tensor, Any]:
         zeros = tf.zeros((streams, candidates, rows, units))
+        by_step = read_from(inputs)
 
         def forward(
             step: Tensor, state: Tensor, carry: Tensor, states: Any, kept: Any
         ) -> tuple[Any, ...]:
             inner = product(state, recurrent) + bias[:, :, None]
-            state, carry, of_step = cell.forward(inputs[step], inner, state, carry)
+            state, carry, of_step = cell.forward(by_step.read(step), inner, state, carry)
             kept = kept.write(step, tf.concat(of_step, axis=-1))
             return step + 1, state, carry, states.write(step, state), kept
 
@@ -144,14 +149,15 @@ def run_loop(
 
         def backward(d_states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             before = tf.concat([zeros[None], states[:-1]], axis=0)
+            read_before, read_kept, read_d = read_from(before), read_from(kept), read_from(d_states)
 
             def step_back(
                 step: Tensor, d_state: Tensor, d_carry: Tensor, d_inputs: Any, d_inner: Any
             ) -> tuple[Any, ...]:
                 gradient = cell.backward(
-                    parts(kept[step], cell.kept),
-                    before[step],
-                    d_state + d_states[step],
+                    parts(read_kept.read(step), cell.kept),
+                    read_before.read(step),
+                    d_state + read_d.read(step),
                     d_carry,
                 )
                 d_state = product_back(gradient.inner, recurrent) + gradient.state

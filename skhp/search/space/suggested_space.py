@@ -109,18 +109,22 @@ def suggest_search_space(
     Hidden layers 1 or 2, and 0 too where a cross-validated linear model is as good as others on
     2,000 rows; neurons around two thirds of the inputs, up to twice as many; batches around 32
     rows; learning rates on a logarithmic scale; dropout and l2 where rows are few for the inputs.
-    For images 1 to 3 blocks, as long as there is an image left to halve, and 8 to 32 filters.
+    For recurrent networks 1 or 2 layers, 16 to 128 neurons, and windows of a quarter of the steps
+    up to all of them. For images 1 to 3 blocks, as long as there is an image left to halve, and 8
+    to 32 filters.
 
     Parameters
     ----------
-    estimator : KerasMLPClassifier, KerasCNNClassifier, KerasClassifier or their regressors
-        Or a pipeline that ends in one. For any Keras model only the learning rate and the batch
-        size are known.
-    X : array-like of shape (n_rows, n_columns), or of images
+    estimator : a network of skhp
+        A KerasMLPClassifier, KerasRNNClassifier, KerasCNNClassifier, KerasClassifier or one of
+        their regressors, or a pipeline that ends in one. For any Keras model only the learning
+        rate and the batch size are known.
+    X : array-like of shape (n_rows, n_columns), or of series or images
     y : array-like of shape (n_rows,) or (n_rows, n_targets)
     level : {"quick", "normal", "thorough"}, default="normal"
         How many points the grid has, unless numbers coincide because inputs or rows are very few:
-        12; 60 to 120; 270 to 810. For any Keras model 10, 54 and 102.
+        12; 60 to 120; 270 to 810. For recurrent networks 12, 80 and 810; for any Keras model 10,
+        54 and 102.
 
     Returns
     -------
@@ -157,14 +161,12 @@ def suggest_search_space(
     if {"hidden_layers", "filters", "image_shape", "learning_rate", "batch_size"} <= set(known):
         entries = _image_entries(_sides(X, known["image_shape"]), n_rows, known, level)
     elif {"hidden_layers", "neurons", "learning_rate", "batch_size", "dropout", "l2"} <= set(known):
-        sample_X, sample_y = _sample(X, y, stratified=is_classifier(network))
-        for _, step in steps_before(estimator):
-            if hasattr(step, "fit_resample"):
-                # The linear check takes the rows without resampling.
-                continue
-            sample_X = clone(step).fit_transform(sample_X, sample_y)
+        sample_X, sample_y = _prepared_sample(estimator, X, y)
         check = check_linear(sample_X, sample_y, classification=is_classifier(network))
         entries = _mlp_entries(np.shape(sample_X)[1], n_rows, known, check, level)
+    elif {"cell", "neurons", "learning_rate", "batch_size", "dropout", "time_steps"} <= set(known):
+        sample_X, _ = _prepared_sample(estimator, X, y)
+        entries = _recurrent_entries(np.shape(sample_X)[1], n_rows, known, level)
     elif {"model", "optimizer", "batch_size"} <= set(known):
         grid = _ANY_NETWORK[level]
         entries = {
@@ -174,8 +176,9 @@ def suggest_search_space(
     else:
         raise InvalidParameterError(
             f"Nothing is known about the parameters of {type(network).__name__}. Expected a "
-            "KerasMLPClassifier, KerasCNNClassifier, KerasClassifier or one of their regressors, "
-            "or a pipeline that ends in one; write the space of other estimators as a dict."
+            "KerasMLPClassifier, KerasRNNClassifier, KerasCNNClassifier, KerasClassifier or one of "
+            "their regressors, or a pipeline that ends in one; write the space of other estimators "
+            "as a dict."
         )
     return SuggestedSpace(
         {prefix + name: values for name, (values, _) in entries.items()},
@@ -186,6 +189,17 @@ def suggest_search_space(
 class _Entry(NamedTuple):
     values: list[Any]
     reason: str
+
+
+def _prepared_sample(estimator: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
+    """Some rows as the last step of a pipeline gets them."""
+    sample_X, sample_y = _sample(X, y, stratified=is_classifier(last_step(estimator)))
+    for _, step in steps_before(estimator):
+        if hasattr(step, "fit_resample"):
+            # The linear check takes the rows without resampling.
+            continue
+        sample_X = clone(step).fit_transform(sample_X, sample_y)
+    return sample_X, sample_y
 
 
 def _sample(X: ArrayLike, y: ArrayLike, *, stratified: bool) -> tuple[Any, Any]:
@@ -221,6 +235,54 @@ def _mlp_entries(
         for name, values in (("dropout", grid.dropout), ("l2", grid.l2)):
             if values:
                 entries[name] = _Entry(list(values), reason)
+    return entries
+
+
+class _RecurrentGrid(NamedTuple):
+    """How fine a level searches recurrent networks; `windows` are shares of the steps."""
+
+    grid: _Grid
+    layers: tuple[int, ...]
+    neurons: tuple[int, ...]
+    windows: tuple[float, ...]
+    dropout: tuple[float, ...]
+
+
+_RECURRENT: dict[str, _RecurrentGrid] = {
+    "quick": _RecurrentGrid(_Grid(_rates(1e-2, 1e-4, 3), (32,)), (1,), (16, 64), (0.5, 1.0), ()),
+    "normal": _RecurrentGrid(
+        _Grid(_rates(1e-1, 1e-5, 5), (32,)), (1, 2), (16, 64), (0.5, 1.0), (0.0, 0.2)
+    ),
+    "thorough": _RecurrentGrid(
+        _Grid(_rates(1e-1, 1e-5, 5), (16, 32, 64)),
+        (1, 2),
+        (16, 32, 128),
+        (0.25, 0.5, 1.0),
+        (0.0, 0.2, 0.4),
+    ),
+}
+
+
+def _recurrent_entries(
+    n_steps: int, n_rows: int, known: Mapping[str, Any], level: Level
+) -> dict[str, _Entry]:
+    grid, layers, neurons, shares, dropout = _RECURRENT[level]
+    windows = sorted({max(1, int(share * n_steps)) for share in shares})
+    units = f"{', '.join(map(str, neurons[:-1]))} and {neurons[-1]}"
+    entries = {
+        "neurons": _Entry(list(neurons), f"{units} units, a small network to a large one."),
+        "time_steps": _Entry(
+            list(windows), f"The last {windows[0]} up to all {n_steps} steps of a row."
+        ),
+        "learning_rate": _learning_rate_entry(grid),
+        "batch_size": _batch_size_entry(grid, n_rows, known),
+    }
+    if len(layers) > 1:
+        entries["hidden_layers"] = _Entry(list(layers), "One layer, or a second on top of it.")
+    if dropout:
+        entries["dropout"] = _Entry(
+            list(dropout), "None, and what keeps a network from overfitting."
+        )
     return entries
 
 

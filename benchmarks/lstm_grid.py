@@ -1,0 +1,306 @@
+"""How much faster is a grid over windows, batches, rates and epochs of an LSTM, as a population?
+
+Batch size x time steps x learning rate x epochs, 81 candidates of an LSTM of 32 units for the next
+day of a series, the last fifth held out: by skhp's search, by scikit-learn's GridSearchCV over
+SciKeras, and by a plain loop of PyTorch (extra `bench`). The peers train the four corners of batch
+size and window for the fewest epochs; their other candidates are these times, scaled by epochs and
+batches, and by the middle between the corners. Every contender runs in a process of its own;
+imports are not counted, compilation is. No time is printed before the errors of the corners agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+BATCH_SIZES = (20, 30, 40)
+WINDOWS = (30, 60, 90)
+LEARNING_RATES = (0.01, 0.001, 0.0001)
+EPOCHS = (30, 50, 70)
+UNITS = 32
+HELD_OUT = 0.2
+CORNERS = tuple(itertools.product(BATCH_SIZES[::2], WINDOWS[::2]))
+CORNER_RATE = LEARNING_RATES[1]
+# Largest relative difference of the errors of one candidate that is taken for parity.
+PARITY = 0.02
+
+
+def main() -> None:
+    """Run one case, or every case in a process of its own and print the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--case", choices=sorted(CASES), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--data", type=Path, help="CSV file whose last column is the series; else it is made"
+    )
+    parser.add_argument("--days", type=int, default=3650, help="the most values of the series")
+    parser.add_argument(
+        "--epochs", type=int, nargs=3, default=EPOCHS, help="the three numbers of epochs"
+    )
+    arguments = parser.parse_args()
+    if arguments.case:
+        print(json.dumps(CASES[arguments.case](arguments)))
+        return
+    results = {name: run(name, arguments) for name in CASES}
+    missing = {name for name, result in results.items() if "missing" in result}
+    for name in missing:
+        print(f"{name} is left out: {results.pop(name)['missing']}")
+    assert_parity(results)
+    print_times(results, arguments)
+
+
+# ---------------------------------------------------------------- the series
+
+
+def series(arguments: argparse.Namespace) -> np.ndarray:
+    """The series, in deviations of its training part from their mean."""
+    if arguments.data is None:
+        days = np.arange(arguments.days)
+        noise = np.random.default_rng(0).normal(size=len(days) + 20)
+        weather = np.convolve(noise, 0.8 ** np.arange(21), mode="valid")
+        values = 11 + 4 * np.cos(2 * np.pi * days / 365.25) + 1.5 * weather
+    else:
+        cells = arguments.data.read_text(encoding="utf-8").splitlines()[1:]
+        values = np.array([float(line.rpartition(",")[2].strip('"')) for line in cells if line])
+        values = values[: arguments.days]
+    training = values[: len(values) - n_held_out(len(values))]
+    return ((values - training.mean()) / training.std()).astype(np.float32)
+
+
+def n_held_out(n_values: int) -> int:
+    """The number of values at the end that are predicted and never learnt from."""
+    return round(HELD_OUT * n_values)
+
+
+def rows(arguments: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+    """All windows of the longest length, the value after each, and the split."""
+    values = series(arguments)
+    X = np.lib.stride_tricks.sliding_window_view(values, WINDOWS[-1])[:-1].copy()
+    y = values[WINDOWS[-1] :]
+    n_training = len(y) - n_held_out(len(values))
+    return X, y, [(np.arange(n_training), np.arange(n_training, len(y)))]
+
+
+def n_steps(n_rows: int, batch_size: int) -> int:
+    """Batches of an epoch."""
+    return math.ceil(n_rows / batch_size)
+
+
+# ---------------------------------------------------------------- the cases
+
+
+class Clock:
+    """Seconds on the clock and of the processor."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def seconds(self) -> tuple[float, float]:
+        """Both since the beginning."""
+        return time.perf_counter() - self._wall, time.process_time() - self._cpu
+
+
+def population(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The whole grid, as one population."""
+    from skhp import GridSearchCV, KerasRNNRegressor
+
+    X, y, split = rows(arguments)
+    network = KerasRNNRegressor(
+        neurons=UNITS, early_stopping=False, scale_target=False, random_state=0
+    )
+    grid = {
+        "batch_size": BATCH_SIZES,
+        "time_steps": WINDOWS,
+        "learning_rate": LEARNING_RATES,
+        "epochs": arguments.epochs,
+    }
+    clock = Clock()
+    search = GridSearchCV(
+        network, grid, scoring="neg_root_mean_squared_error", cv=split, refit=False
+    ).fit(X, y)
+    wall, cpu = clock.seconds()
+    errors = {}
+    for parameters, score in zip(
+        search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True
+    ):
+        corner = parameters["batch_size"], parameters["time_steps"]
+        is_measured = (parameters["learning_rate"], parameters["epochs"]) == (
+            CORNER_RATE,
+            arguments.epochs[0],
+        )
+        if corner in CORNERS and is_measured:
+            errors[str(corner)] = -score
+    test = split[0][1]
+    return {
+        "wall": wall,
+        "cpu": cpu,
+        "errors": errors,
+        "best": -search.best_score_,
+        "parameters": search.best_params_,
+        "last value": float(np.sqrt(np.mean((y[test] - X[test, -1]) ** 2))),
+    }
+
+
+def scikeras(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The corners of the grid by GridSearchCV over SciKeras."""
+    import keras
+    from scikeras.wrappers import KerasRegressor
+    from sklearn.model_selection import GridSearchCV
+
+    def build(window: int) -> keras.Model:
+        return keras.Sequential(
+            [keras.Input((window, 1)), keras.layers.LSTM(UNITS), keras.layers.Dense(1)]
+        )
+
+    warnings.simplefilter("ignore")
+    X, y, split = rows(arguments)
+
+    def fitted(batch_size: int, window: int) -> float:
+        network = KerasRegressor(
+            build,
+            window=window,
+            loss="mse",
+            optimizer="adam",
+            optimizer__learning_rate=CORNER_RATE,
+            epochs=arguments.epochs[0],
+            verbose=0,
+            random_state=0,
+        )
+        search = GridSearchCV(
+            network,
+            {"batch_size": [batch_size]},
+            scoring="neg_root_mean_squared_error",
+            cv=split,
+            refit=False,
+        ).fit(X[:, -window:, None], y)
+        return -search.best_score_
+
+    return _corners(fitted, len(split[0][0]), arguments)
+
+
+def pytorch(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The corners of the grid by a plain loop of PyTorch."""
+    try:
+        import torch
+    except ImportError:
+        return {"missing": "PyTorch is not installed (pip install 'skhp[bench]')."}
+    X, y, split = rows(arguments)
+    (train, test) = split[0]
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = torch.nn.LSTM(1, UNITS, batch_first=True)
+            self.last = torch.nn.Linear(UNITS, 1)
+
+        def forward(self, x: Any) -> Any:
+            return self.last(self.lstm(x)[0][:, -1])
+
+    def fitted(batch_size: int, window: int) -> float:
+        torch.manual_seed(0)
+        inputs = torch.from_numpy(X[:, -window:, None].copy())
+        targets = torch.from_numpy(y[:, None].copy())
+        network = Network()
+        optimizer = torch.optim.Adam(network.parameters(), CORNER_RATE)
+        for _ in range(arguments.epochs[0]):
+            order = torch.randperm(len(train))
+            for start in range(0, len(train), batch_size):
+                batch = order[start : start + batch_size]
+                optimizer.zero_grad()
+                loss = torch.nn.functional.mse_loss(network(inputs[batch]), targets[batch])
+                loss.backward()
+                optimizer.step()
+        with torch.no_grad():
+            errors = network(inputs[test]) - targets[test]
+        return float((errors**2).mean().sqrt())
+
+    return _corners(fitted, len(train), arguments)
+
+
+def _corners(fitted: Any, n_rows: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Errors of the corners, and the seconds of the whole grid, from those of the corners."""
+    errors, seconds = {}, {}
+    for batch_size, window in CORNERS:
+        clock = Clock()
+        errors[str((batch_size, window))] = fitted(batch_size, window)
+        done = arguments.epochs[0] * n_steps(n_rows, batch_size)
+        seconds[batch_size, window] = np.array(clock.seconds()) / done
+
+    def of_step(batch_size: int, window: int) -> np.ndarray:
+        near = [
+            seconds[size, length]
+            for size, length in CORNERS
+            if batch_size in (size, BATCH_SIZES[1]) and window in (length, WINDOWS[1])
+        ]
+        return np.mean(near, axis=0)
+
+    wall, cpu = sum(
+        epochs * n_steps(n_rows, batch_size) * of_step(batch_size, window)
+        for batch_size, window, _, epochs in itertools.product(
+            BATCH_SIZES, WINDOWS, LEARNING_RATES, arguments.epochs
+        )
+    )
+    return {"wall": float(wall), "cpu": float(cpu), "errors": errors}
+
+
+CASES = {"skhp": population, "SciKeras": scikeras, "PyTorch": pytorch}
+
+
+def run(case: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """A case in a fresh process."""
+    command = [sys.executable, __file__, "--case", case, "--days", str(arguments.days)]
+    command += ["--epochs", *map(str, arguments.epochs)]
+    if arguments.data is not None:
+        command += ["--data", str(arguments.data)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# ---------------------------------------------------------------- printing
+
+
+def assert_parity(results: dict[str, dict[str, Any]]) -> None:
+    """Stop if the same candidate has another error, or is no better than the last value."""
+    ours = results["skhp"]
+    for name, result in results.items():
+        for corner, error in result["errors"].items():
+            ratio = ours["errors"][corner] / error
+            if abs(ratio - 1) > PARITY:
+                raise SystemExit(
+                    f"no parity at {corner}: error {ours['errors'][corner]:.4f} of skhp, "
+                    f"{error:.4f} of {name}"
+                )
+    if ours["best"] >= ours["last value"]:
+        raise SystemExit(
+            f"the best error {ours['best']:.4f} is not below that of the last value, "
+            f"{ours['last value']:.4f}"
+        )
+
+
+def print_times(results: dict[str, dict[str, Any]], arguments: argparse.Namespace) -> None:
+    """Seconds, and the errors that they were spent for."""
+    ours = results["skhp"]
+    print(f"81 candidates, epochs {tuple(arguments.epochs)}, {arguments.days} days at most")
+    print(f"{'':24}{'wall s':>9}{'CPU s':>9}{'x wall':>9}{'x CPU':>9}")
+    for name, result in results.items():
+        label = name if name == "skhp" else f"{name} (extrapolated)"
+        wall, cpu = result["wall"], result["cpu"]
+        print(f"{label:24}{wall:9.1f}{cpu:9.1f}{wall / ours['wall']:9.2f}{cpu / ours['cpu']:9.2f}")
+    print(f"best error {ours['best']:.4f} with {ours['parameters']}")
+    print(f"the last value as the forecast: {ours['last value']:.4f}")
+    for corner, error in ours["errors"].items():
+        others = [f"{name} {result['errors'][corner]:.4f}" for name, result in results.items()]
+        print(f"  batch size and window {corner}: {', '.join(others)}; skhp {error:.4f}")
+
+
+if __name__ == "__main__":
+    main()
