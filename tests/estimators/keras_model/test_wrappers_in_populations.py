@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 
 from skhp import CannotJoinError, KerasClassifier, KerasRegressor, NonFiniteLossWarning
 from skhp.estimators.keras_model import wrapped_fit as scikeras_fit
+from skhp.networks.layered_network import LayeredNetwork
 from skhp.population.handover import AdoptableFit, adopting, shared_preparation
 from skhp.training.cohort.cohort import train_cohort
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
@@ -222,6 +223,34 @@ class TestAgainstKeras:
             return keras.Sequential([keras.Input((2, 2)), LAYERS.Flatten(), LAYERS.Dense(1)])
 
         assert_same_fit(*by_both(regressor(build), X.reshape(-1, 2, 2), y))
+
+    @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+    def test_images(self, optimizer):
+        generator = np.random.default_rng(0)
+        images = generator.normal(size=(70, 6, 6, 2)).astype(np.float32)
+        images[:, :2, :3] = 1
+
+        def build():
+            return keras.Sequential(
+                [
+                    keras.Input((6, 6, 2)),
+                    LAYERS.Conv2D(4, 3, padding="same", use_bias=False, kernel_regularizer="l2"),
+                    LAYERS.BatchNormalization(momentum=0.8),
+                    LAYERS.Activation("relu"),
+                    LAYERS.MaxPooling2D(),
+                    LAYERS.ZeroPadding2D(1),
+                    LAYERS.Conv2D(5, (2, 3), strides=(2, 1), activation="relu"),
+                    LAYERS.MaxPooling2D(2, strides=1),
+                    LAYERS.Conv2D(3, 1, activation="tanh"),
+                    LAYERS.GlobalAveragePooling2D(),
+                    LAYERS.Dense(1),
+                ]
+            )
+
+        model = regressor(build, optimizer=optimizer, validation_split=0.2)
+        assert_same_fit(*by_both(model, images, images[:, 2, 2, 0] + images[:, 4, 5, 1]))
+        task = clone(model).__skhp_fit_task__(images, images[:, 0, 0, 0])
+        assert isinstance(task.network, LayeredNetwork)
 
     def test_whole_numbers(self, regression):
         X, y = regression
