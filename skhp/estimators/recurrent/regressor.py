@@ -84,7 +84,7 @@ class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
         **NetworkRegressor._parameter_constraints,
     }
 
-    _last_window: np.ndarray
+    _newest_window: np.ndarray
 
     @keeps_parameters
     def __init__(
@@ -122,15 +122,16 @@ class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
         """Predict some steps ahead: each prediction is the newest value of the next window.
 
         The target has to be the next value of the series itself, in its unit. The first number
-        forecast is the prediction for the window that it starts from.
+        forecast is the first value after the series that `fit` was given, or after each window of
+        `X`.
 
         Parameters
         ----------
         steps : int
             Number of steps, from 1 up.
         X : array-like of shape (n_samples, n_steps) or (n_samples, n_steps, 1), default=None
-            Windows to start from, as for `predict`. None starts from the last row of the `X` that
-            `fit` was given.
+            Windows to start from, as for `predict`. None starts from the last row that `fit` was
+            given, moved on by its target.
 
         Returns
         -------
@@ -158,7 +159,7 @@ class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
                 f"forecast takes a whole number of steps from 1 up, got steps={steps!r}."
             )
         self._refuse_forecast()
-        windows = self._last_window[None] if X is None else self._read_rows(X)
+        windows = self._newest_window[None] if X is None else self._read_rows(X)
         scale = TargetScale(self.target_mean_, self.target_scale_)
         values = []
         for _ in range(steps):
@@ -186,6 +187,7 @@ class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
         self, X: ArrayLike, y: ArrayLike, *more: Any, held_out: bool = False, **options: Any
     ) -> WeightedTable:
         table = super()._checked_table(X, y, *more, held_out=held_out, **options)
-        if not held_out:
-            self._last_window = table.X[-1].copy()
+        if not held_out and table.X.ndim == 3:
+            newest = np.broadcast_to(table.target.values[-1, :1], table.X.shape[2:])
+            self._newest_window = np.vstack([table.X[-1, 1:], newest.astype(np.float32)])
         return table

@@ -318,7 +318,9 @@ def test_a_forecast_rolls_on_its_own_predictions(time_steps):
             window = np.append(window[1:], values[-1])
         return values
 
-    np.testing.assert_allclose(fitted.forecast(4), rolled(X[-1], 4), rtol=1e-4, atol=1e-5)
+    # The last target is known already, so the forecast begins with the value after it.
+    newest = np.append(X[-1, 1:], Y[-1])
+    np.testing.assert_allclose(fitted.forecast(4), rolled(newest, 4), rtol=1e-4, atol=1e-5)
     forecasts = fitted.forecast(3, X[:2])
     assert forecasts.shape == (2, 3)
     np.testing.assert_allclose(forecasts[1], rolled(X[1], 3), rtol=1e-4, atol=1e-5)
@@ -327,10 +329,11 @@ def test_a_forecast_rolls_on_its_own_predictions(time_steps):
     np.testing.assert_array_equal(copied.forecast(4), fitted.forecast(4))
 
 
-def test_a_forecast_after_a_search_starts_at_the_last_row():
+def test_a_forecast_after_a_search_starts_after_the_last_row():
     search = GridSearchCV(regressor(), {"neurons": [3, 4]}, cv=2)
     best = skhp.GridSearchCV(**search.get_params(deep=False)).fit(X, Y).best_estimator_
-    np.testing.assert_allclose(best.forecast(1), best.predict(X[-1:]), rtol=1e-5)
+    newest = np.append(X[-1, 1:], Y[-1])[None]
+    np.testing.assert_allclose(best.forecast(1), best.predict(newest), rtol=1e-5)
 
 
 def test_what_has_no_forecast_says_so():
