@@ -12,14 +12,16 @@ from skhp.exceptions import CannotJoinError
 from skhp.networks.called_network import CalledNetwork
 from skhp.networks.carried_variables import encoded, set_encoded
 from skhp.networks.layered_network import layered_network
-from skhp.networks.model_twin import model_twin, refusal
+from skhp.networks.model_twin import model_twin, own_dropout, refusal
 from skhp.networks.network import Network, Shapes, flattened
 from skhp.networks.vectorized_model import VectorizedModel, vectorizes
 
 
 def network_of_model(model: keras.Model, x: Any) -> Network:
     """A model as a network, by the way that costs least; `x` are rows that it takes."""
-    if isinstance(x, np.ndarray) and x.ndim == 2:
+    # Layers of ours draw the noise of the stream, and not by a seed that somebody gave.
+    own_noise = any(layer.seed is not None or layer.rate == 1 for layer in own_dropout(model))
+    if isinstance(x, np.ndarray) and x.ndim == 2 and not own_noise:
         try:
             layered = layered_network(model)
         except CannotJoinError:

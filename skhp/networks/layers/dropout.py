@@ -82,6 +82,6 @@ class DropoutDescription(LayerDescription):
 @reads(keras.layers.Dropout)
 def read_dropout(layer: keras.layers.Dropout) -> Sequence[Layer]:
     """A Dropout layer that drops each unit by itself."""
-    if layer.noise_shape is not None or layer.seed is not None or layer.rate == 1:
+    if layer.noise_shape is not None:
         raise no_batched_form(layer)
     return (DropoutLayer(int(layer.input.shape[-1])),)
