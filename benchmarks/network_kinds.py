@@ -22,7 +22,6 @@ from keras import layers
 
 from skhp.estimators.keras_model.preparation import custom_fit_task, write_weights
 from skhp.estimators.keras_model.wrapped_rows import PartedRows
-from skhp.exceptions import CannotJoinError
 from skhp.networks.called_network import CalledNetwork
 from skhp.networks.model_network import network_of_model, state_of_model
 from skhp.networks.model_twin import model_twin
@@ -193,8 +192,8 @@ def measured(
                 [by(network, model, task) for model, task in zip(models, tasks, strict=True)]
             )
             cohort.advance(1)
-        except (CannotJoinError, TypeError, ValueError) as error:
-            print(f"{name} cannot compute it: {str(error).splitlines()[0][:80]}")
+        except (TypeError, ValueError):
+            # TensorFlow cannot vectorise it.
             continue
         reached = compiled(build, size, 0)
         write_weights(reached, network, cohort.current_weights(0))

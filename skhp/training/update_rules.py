@@ -44,15 +44,29 @@ class Slot:
 class UpdateRule:
     """One kind of optimizer.
 
-    ``apply(weights, gradient, squares, slots, step, rate, numbers)`` gives weights and slots after
+    ``update(weights, gradient, squares, slots, step, rate, numbers)`` gives weights and slots after
     an update. `takes_rows` tells that Keras' optimizer does the same with a gradient row by row.
     """
 
     name: str
     numbers: tuple[str, ...]
     slots: tuple[Slot, ...]
-    apply: Callable[[Any, Any, Any, Tensors, Any, Any, Tensors], tuple[Any, Tensors]]
+    update: Callable[[Any, Any, Any, Tensors, Any, Any, Tensors], tuple[Any, Tensors]]
     takes_rows: bool
+
+    def apply(
+        self,
+        weights: Any,
+        gradient: Any,
+        slots: Tensors,
+        step: Any,
+        rate: Any,
+        numbers: Tensors,
+        squares: Any = None,
+    ) -> tuple[Any, Tensors]:
+        """Weights and slots after an update; `squares` are given where they are those of rows."""
+        squares = tf.square(gradient) if squares is None else squares
+        return self.update(weights, gradient, squares, slots, step, rate, numbers)
 
     def initial_slots(self, weights: Any, numbers: Tensors) -> Tensors:
         """Slots before the first update of these weights."""

@@ -475,7 +475,23 @@ def fitted_by_keras(model, x, y):
     return losses
 
 
-@pytest.mark.parametrize("name", CASES)
+# One of each way and of each thing that a member carries; the others take minutes.
+QUICK = (
+    "perceptron",
+    "weighted loss",
+    "two outputs",
+    "frozen layer",
+    "noise",
+    "lstm over 40 steps",
+    "embedding by adamw",
+    "batch normalisation",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES],
+)
 def test_members_of_a_cohort_have_the_weights_of_keras_fit(name):
     case = CASES[name]
     members = [(0, 0.01), (1, 0.03)]

@@ -90,13 +90,11 @@ def penalised(
     return gradient, penalty(weights, penalties)
 
 
-def penalised_squares(squares: Tensor | None, gradient: Tensor, penalties: Penalties) -> Tensor:
-    """The squares of a gradient, from those that come row by row where there are such.
+def penalised_squares(squares: Tensor, gradient: Tensor, penalties: Penalties) -> Tensor:
+    """The squares of a gradient from those that come row by row.
 
     With a penalty on its weights, Keras has the gradient of all of them at once.
     """
-    if squares is None:
-        return tf.square(gradient)
     for of_weights in penalties:
         if of_weights is not None:
             squares = tf.where(of_weights > 0.0, tf.square(gradient), squares)

@@ -145,10 +145,11 @@ def _train(
             divisor, count = sums.divisor + divisor, sums.count + count
         mean_gradient, squares, batch_loss = _mean_over_batch(key, gradient, loss, divisor)
         mean_gradient, weight_penalty = penalised(mean_gradient, weights, penalties)
-        squares = penalised_squares(squares, mean_gradient, penalties)
+        if squares is not None:
+            squares = penalised_squares(squares, mean_gradient, penalties)
         rate = _scheduled(key, step, numbers) * tf.expand_dims(before.rate_factor, -1)
         updated, updated_slots = rule.apply(
-            weights, mean_gradient, squares, slots, step, rate, numbers.update
+            weights, mean_gradient, slots, step, rate, numbers.update, squares
         )
         epoch_loss = sums.epoch_loss + (batch_loss + weight_penalty) * count
         if not key.in_parts:

@@ -386,6 +386,21 @@ class TestEngine:
         fitted = regressor(build, engine="auto", epochs=1).fit(*regression)
         assert fitted.stop_reason_ == "epochs"
 
+    @pytest.mark.parametrize("method", ["train_step", "compute_loss", "test_step"])
+    def test_a_model_that_trains_in_its_own_way(self, method, regression):
+        def own(self, *arguments, **keywords):
+            return getattr(keras.Model, method)(self, *arguments, **keywords)
+
+        kind = type("Own", (keras.Sequential,), {method: own})
+
+        def build():
+            return kind([keras.Input((4,)), LAYERS.Dense(1)])
+
+        with pytest.raises(CannotJoinError, match=f"Own trains in its own way, by its {method}"):
+            regressor(build).fit(*regression)
+        fitted = regressor(build, engine="auto", epochs=1).fit(*regression)
+        assert fitted.stop_reason_ == "epochs"
+
     def test_a_class_of_the_users_that_trains_in_its_own_way(self, regression):
         class Halved(KerasRegressor):
             def _fit_keras_model(self, *arguments, epochs, **keywords):
