@@ -22,11 +22,11 @@ from keras import layers
 
 from skhp.estimators.keras_model.preparation import custom_fit_task, write_weights
 from skhp.estimators.keras_model.wrapped_rows import PartedRows
-from skhp.networks.called_network import CalledNetwork
-from skhp.networks.model_network import network_of_model, state_of_model
-from skhp.networks.model_twin import model_twin
 from skhp.networks.network import Network
-from skhp.networks.vectorized_model import VectorizedModel
+from skhp.networks.whole_models.called_network import CalledNetwork
+from skhp.networks.whole_models.model_network import network_of_model, state_of_model
+from skhp.networks.whole_models.model_twin import model_twin
+from skhp.networks.whole_models.vectorized_model import VectorizedModel
 from skhp.training.cohort.cohort import Cohort
 from skhp.training.fit_task import FitTask
 from skhp.training.trained_network import MemberWeights

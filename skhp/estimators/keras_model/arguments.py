@@ -15,7 +15,7 @@ import numpy as np
 
 from skhp.estimators.early_stopping import unread_callbacks
 from skhp.exceptions import CannotJoinError, InvalidParameterError
-from skhp.networks.portable_model import PortableModel
+from skhp.networks.whole_models.portable_model import PortableModel
 from skhp.shared.equality import library_of
 from skhp.shared.unusable_data import ONE_TABLE
 

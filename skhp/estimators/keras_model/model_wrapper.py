@@ -68,7 +68,7 @@ from skhp.estimators.keras_model.routed_parameters import constructor_names
 from skhp.estimators.keras_model.wrapper_parameters import WrapperParameters
 from skhp.estimators.several_inputs import input_mistakes
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope
+from skhp.networks.whole_models.portable_model import PortableModel, custom_objects, loading_scope
 from skhp.shared.equality import equal
 from skhp.training.training_rows import TrainingSeeds
 

@@ -14,9 +14,13 @@ from skhp.estimators.early_stopping import planned_stopping, with_metric_rows
 from skhp.estimators.keras_model.arguments import refuse_model
 from skhp.estimators.keras_model.wrapped_rows import HeldOutLabels, PartedRows
 from skhp.exceptions import CannotJoinError
-from skhp.networks.called_network import CalledNetwork
-from skhp.networks.model_network import network_of_model, set_state_of_model, state_of_model
 from skhp.networks.network import Network, flattened, network_numbers, unflattened
+from skhp.networks.whole_models.called_network import CalledNetwork
+from skhp.networks.whole_models.model_network import (
+    network_of_model,
+    set_state_of_model,
+    state_of_model,
+)
 from skhp.objectives.losses import RowLoss, SumOfLosses
 from skhp.population.handover import prepared_once
 from skhp.training.fit_task import EpochObserver, FitTask, TrainingPlan

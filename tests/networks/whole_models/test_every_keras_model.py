@@ -12,9 +12,9 @@ from keras import ops
 
 from skhp.estimators.keras_model.preparation import custom_fit_task, write_weights
 from skhp.estimators.keras_model.wrapped_rows import PartedRows
-from skhp.networks.called_network import CalledNetwork
 from skhp.networks.layered_network import LayeredNetwork
-from skhp.networks.vectorized_model import VectorizedModel
+from skhp.networks.whole_models.called_network import CalledNetwork
+from skhp.networks.whole_models.vectorized_model import VectorizedModel
 from skhp.training.cohort.cohort import train_cohort
 from skhp.training.training_rows import TrainingSeeds, row_order
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from skhp.estimators.keras_model.preparation import custom_fit_task
 from skhp.estimators.keras_model.wrapped_rows import PartedRows
-from skhp.networks.called_network import CalledNetwork
-from skhp.networks.carried_variables import encoded, set_encoded
-from skhp.networks.model_network import network_of_model
 from skhp.networks.network import unflattened
+from skhp.networks.whole_models.called_network import CalledNetwork
+from skhp.networks.whole_models.carried_variables import encoded, set_encoded
+from skhp.networks.whole_models.model_network import network_of_model
 from skhp.training.cohort.cohort import train_cohort
 from skhp.training.training_rows import TrainingSeeds
 

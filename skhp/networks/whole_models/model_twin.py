@@ -20,18 +20,23 @@ import tensorflow as tf
 
 from skhp.compat.keras import DefaultSeeds, mask_of
 from skhp.exceptions import CannotJoinError
-from skhp.networks.carried_variables import encoded_shape
 from skhp.networks.layers.layer import weighted_cost
-from skhp.networks.member_layers import FusedLSTM, MemberDropout, can_be_fused, member_dropout
 from skhp.networks.network import Cost, Shapes
-from skhp.networks.portable_model import (
+from skhp.networks.program_cache import ProgramCache
+from skhp.networks.whole_models.carried_variables import encoded_shape
+from skhp.networks.whole_models.member_layers import (
+    FusedLSTM,
+    MemberDropout,
+    can_be_fused,
+    member_dropout,
+)
+from skhp.networks.whole_models.portable_model import (
     anonymous_configuration,
     configuration_text,
     custom_objects,
     loading_scope,
     parts_of,
 )
-from skhp.networks.program_cache import ProgramCache
 from skhp.shared.equality import library_of
 
 # As many rows show whether a row is treated differently among other rows.

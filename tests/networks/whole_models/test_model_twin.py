@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from skhp import CannotJoinError
-from skhp.networks.model_network import network_of_model
-from skhp.networks.model_twin import model_twin, twins
+from skhp.networks.whole_models.model_network import network_of_model
+from skhp.networks.whole_models.model_twin import model_twin, twins
 
 LAYERS = keras.layers
 ROWS = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)

@@ -13,11 +13,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from skhp.networks.carried_variables import decoded_in_graph, encoded_in_graph
 from skhp.networks.layers.layer import number_of_values
-from skhp.networks.member_layers import member_dropout
-from skhp.networks.model_twin import ModelTwin
 from skhp.networks.network import Cost, RowSums, RowwiseGradient, Shapes, Tensor
+from skhp.networks.whole_models.carried_variables import decoded_in_graph, encoded_in_graph
+from skhp.networks.whole_models.member_layers import member_dropout
+from skhp.networks.whole_models.model_twin import ModelTwin
 
 # Members that are computed at once. TensorFlow's kernels share the cores among them.
 _AT_ONCE = 4

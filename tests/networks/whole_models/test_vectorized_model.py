@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from skhp.networks.called_network import CalledNetwork
-from skhp.networks.model_network import network_of_model
-from skhp.networks.model_twin import twins
 from skhp.networks.network import flattened, unflattened
-from skhp.networks.vectorized_model import VectorizedModel
+from skhp.networks.whole_models.called_network import CalledNetwork
+from skhp.networks.whole_models.model_network import network_of_model
+from skhp.networks.whole_models.model_twin import twins
+from skhp.networks.whole_models.vectorized_model import VectorizedModel
 from skhp.objectives.losses import row_loss
 
 LAYERS = keras.layers

@@ -15,9 +15,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from skhp.networks.member_layers import MemberDropout, member_dropout
-from skhp.networks.model_twin import ModelTwin, own_dropout
 from skhp.networks.network import Cost, RowSums, Shapes, Tensor
+from skhp.networks.whole_models.member_layers import MemberDropout, member_dropout
+from skhp.networks.whole_models.model_twin import ModelTwin, own_dropout
 from skhp.shared.equality import library_of
 
 # Measured (benchmarks/network_kinds.py): these layers, which compute products of matrices or

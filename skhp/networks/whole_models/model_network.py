@@ -9,13 +9,13 @@ import keras
 import numpy as np
 
 from skhp.exceptions import CannotJoinError
-from skhp.networks.called_network import CalledNetwork
-from skhp.networks.carried_variables import encoded, set_encoded
 from skhp.networks.layered_network import layered_network
-from skhp.networks.model_twin import model_twin, refusal
 from skhp.networks.network import Network, Shapes, flattened
-from skhp.networks.portable_model import parts_of
-from skhp.networks.vectorized_model import VectorizedModel, vectorizes
+from skhp.networks.whole_models.called_network import CalledNetwork
+from skhp.networks.whole_models.carried_variables import encoded, set_encoded
+from skhp.networks.whole_models.model_twin import model_twin, refusal
+from skhp.networks.whole_models.portable_model import parts_of
+from skhp.networks.whole_models.vectorized_model import VectorizedModel, vectorizes
 
 
 def network_of_model(model: keras.Model, x: Any) -> Network:
