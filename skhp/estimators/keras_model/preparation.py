@@ -14,10 +14,11 @@ from skhp.estimators.early_stopping import planned_stopping, with_metric_rows
 from skhp.estimators.keras_model.arguments import refuse_model
 from skhp.estimators.keras_model.wrapped_rows import HeldOutLabels, PartedRows
 from skhp.exceptions import CannotJoinError
-from skhp.networks.network import Network, flattened, network_numbers, unflattened
+from skhp.networks.network import Network, flattened, unflattened
 from skhp.networks.whole_models.called_network import CalledNetwork
 from skhp.networks.whole_models.model_network import (
     network_of_model,
+    numbers_of_model,
     set_state_of_model,
     state_of_model,
 )
@@ -91,7 +92,7 @@ def custom_fit_task(
     start = _start(model, network, UPDATE_RULES[update.rule])
     return FitTask(
         network=network,
-        numbers=network_numbers(model),
+        numbers=numbers_of_model(model, network),
         loss=loss,
         update=update,
         rate=rate_of_optimizer(model.optimizer),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
 from skhp.exceptions import CannotJoinError
-from skhp.networks.layered_network import layered_network
-from skhp.networks.network import Network, Shapes, flattened
+from skhp.networks.layered_network import LayeredNetwork, layered_network
+from skhp.networks.network import Network, NetworkNumbers, Shapes, flattened, network_numbers
 from skhp.networks.whole_models.called_network import CalledNetwork
 from skhp.networks.whole_models.carried_variables import encoded, set_encoded
-from skhp.networks.whole_models.model_twin import model_twin, refusal
+from skhp.networks.whole_models.model_twin import model_twin, own_dropout, refusal
 from skhp.networks.whole_models.portable_model import parts_of
 from skhp.networks.whole_models.vectorized_model import VectorizedModel, vectorizes
 
@@ -42,6 +43,15 @@ def network_of_model(model: keras.Model, x: Any) -> Network:
     if vectorizes(model, twin):
         return VectorizedModel(twin.key_without_rates, twin)
     return CalledNetwork(twin)
+
+
+def numbers_of_model(model: keras.Model, network: Network) -> NetworkNumbers:
+    """Rates and penalties of a model, as its network takes them."""
+    numbers = network_numbers(model)
+    if isinstance(network, LayeredNetwork):
+        return numbers
+    # Other layers that drop values keep their rates in the twin.
+    return replace(numbers, dropout=tuple(float(layer.rate) for layer in own_dropout(model)))
 
 
 def state_of_model(model: keras.Model, network: Network) -> np.ndarray:

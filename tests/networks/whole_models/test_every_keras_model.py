@@ -397,7 +397,9 @@ CASES = {
             "nadam": keras.optimizers.Nadam,
         }.items()
     },
-    "embedding with a penalty": Case(embedding_with(keras.regularizers.L2(0.1)), (5,), tokens=4),
+    "embedding with a penalty": Case(
+        embedding_with(keras.regularizers.L2(0.1)), (5,), tokens=4, way="layered"
+    ),
 }
 
 
