@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
@@ -192,7 +192,11 @@ def run_study(
     count = TrainingCount("repeats", settings.repeats, on_progress)
     winner = pipeline.set_params(**winning_parameters(search))
     seeds = range(seed, seed + settings.repeats)
-    repeats, kept = train_repeats(winner, split, target.rare_code, scorer, seeds, count)
+
+    def scores_of(fitted: Any) -> Scores:
+        return score_classifier(fitted, split.X_test, split.y_test, target.rare_code, scorer)
+
+    repeats, kept = train_repeats(winner, split, scores_of, seeds, count)
     comparison = compared_on_the_table(
         {"logistic": baseline.best_estimator_, "network": winner},
         "logistic",
@@ -210,9 +214,7 @@ def run_study(
         n_folds=n_folds,
         split=split,
         baseline=baseline,
-        baseline_scores=score_classifier(
-            baseline.best_estimator_, split.X_test, split.y_test, target.rare_code, scorer
-        ),
+        baseline_scores=scores_of(baseline.best_estimator_),
         dummy_scores=dummy_test_scores(split, target.rare_code, scorer),
         search=search,
         n_candidates=n_candidates,
