@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from skhp.estimators.keras_model.regressor import KerasRegressor
     from skhp.estimators.mlp.classifier import KerasMLPClassifier
     from skhp.estimators.mlp.regressor import KerasMLPRegressor
+    from skhp.estimators.recurrent.classifier import KerasRNNClassifier
+    from skhp.estimators.recurrent.regressor import KerasRNNRegressor
     from skhp.exceptions import (
         CannotJoinError,
         InvalidParameterError,
@@ -70,6 +72,8 @@ __all__ = [
     "KerasClassifier",
     "KerasMLPClassifier",
     "KerasMLPRegressor",
+    "KerasRNNClassifier",
+    "KerasRNNRegressor",
     "KerasRegressor",
     "LayerSizes",
     "NonFiniteLossError",
@@ -106,6 +110,8 @@ _MODULE_OF = {
     "KerasClassifier": "skhp.estimators.keras_model.classifier",
     "KerasMLPClassifier": "skhp.estimators.mlp.classifier",
     "KerasMLPRegressor": "skhp.estimators.mlp.regressor",
+    "KerasRNNClassifier": "skhp.estimators.recurrent.classifier",
+    "KerasRNNRegressor": "skhp.estimators.recurrent.regressor",
     "KerasRegressor": "skhp.estimators.keras_model.regressor",
     "LayerSizes": "skhp.search.space.layer_sizes",
     "NonFiniteLossError": "skhp.exceptions",

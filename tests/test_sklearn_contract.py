@@ -42,7 +42,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from skhp import KerasClassifier, KerasMLPClassifier, KerasMLPRegressor, KerasRegressor
+from skhp import (
+    KerasClassifier,
+    KerasMLPClassifier,
+    KerasMLPRegressor,
+    KerasRegressor,
+    KerasRNNClassifier,
+    KerasRNNRegressor,
+)
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
 # Batches of all rows without an inner split: the setting in which a whole-number sample weight is
@@ -69,6 +76,9 @@ CLASSIFIERS = [
         verbose=0,
     ),
     STOPPING,
+    KerasRNNClassifier(
+        neurons=8, learning_rate=0.1, epochs=40, batch_size="full", early_stopping=False
+    ),
 ]
 REGRESSORS = [
     KerasMLPRegressor(
@@ -81,6 +91,9 @@ REGRESSORS = [
         epochs=120,
         batch_size=-1,
         verbose=0,
+    ),
+    KerasRNNRegressor(
+        neurons=8, learning_rate=0.1, epochs=120, batch_size="full", early_stopping=False
     ),
 ]
 ESTIMATORS = CLASSIFIERS + REGRESSORS

@@ -196,7 +196,7 @@ def _gradient_boosting(X: Any, for_classes: bool) -> Any:
     booster = HistGradientBoostingClassifier if for_classes else HistGradientBoostingRegressor
     if _has_categories(X):
         return make_pipeline(_scaling(X), booster())
-    return booster()
+    return make_pipeline(_flattening(), booster()) if np.ndim(X) > 2 else booster()
 
 
 def _tuned_linear(name: str, X: Any, splits: OuterSplits) -> QuietSearch:
@@ -246,6 +246,8 @@ def _scaling(X: Any) -> TransformerMixin:
     """Impute, encode and scale; a sparse table is not centred and stays sparse."""
     if issparse(X):
         return make_pipeline(SimpleImputer(strategy="median"), MaxAbsScaler())
+    if np.ndim(X) > 2:
+        return make_pipeline(_flattening(), StandardScaler())
     if not _has_categories(X):
         return make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
@@ -254,6 +256,15 @@ def _scaling(X: Any) -> TransformerMixin:
         return make_preparation(*_positions_by_kind(X))
     numbers, categories = _positions_by_kind(pd.DataFrame(X).infer_objects())
     return make_pipeline(FunctionTransformer(pd.DataFrame), make_preparation(numbers, categories))
+
+
+def _flattening() -> FunctionTransformer:
+    """Makes one row of columns of each series or image."""
+    return FunctionTransformer(_flattened)
+
+
+def _flattened(X: Any) -> np.ndarray:
+    return np.reshape(X, (len(X), -1))
 
 
 def _has_categories(X: Any) -> bool:

@@ -219,7 +219,9 @@ class ExaminedFit:
         name = self.own_name("neurons")
         if name != "neurons":
             return f"smaller {name}, a larger {self.own_name('l2')}"
-        return "fewer neurons, a larger l2 or dropout"
+        # Recurrent networks have no l2.
+        known = [one for one in ("l2", "dropout") if one in self.parameters or one == "dropout"]
+        return f"fewer neurons, a larger {' or '.join(known)}"
 
 
 def examined_fit(

@@ -146,8 +146,8 @@ def numbers_of(description: NetworkDescription) -> NetworkNumbers:
         n_weights = sum(len(layer.weight_shapes) for layer in placed.layers)
         given = placed.described.penalties
         penalties += [*given, *[(0.0, 0.0)] * (n_weights - len(given))]
-        noisy = [layer for layer in placed.layers if layer.noise_shape is not None]
-        dropout += [placed.described.dropout] * len(noisy)
+        if any(layer.noise_shapes for layer in placed.layers):
+            dropout += placed.described.dropouts
     return NetworkNumbers(
         dropout=tuple(dropout),
         l1=tuple(l1 for l1, _ in penalties),

@@ -13,10 +13,16 @@ from skhp.exceptions import InvalidParameterError
 from skhp.networks.layers import (
     ActivationDescription,
     BatchNormalizationDescription,
+    BidirectionalDescription,
     DenseDescription,
     DropoutDescription,
+    EmbeddingDescription,
+    GRUDescription,
     Layer,
     LayerDescription,
+    LSTMDescription,
+    RecurrentDescription,
+    SimpleRNNDescription,
 )
 from skhp.networks.layers.layer import number_of_values
 from skhp.networks.network import BYTES_OF_NUMBER, COPIES_OF_WEIGHTS
@@ -237,3 +243,44 @@ def layer_sizes(
 
 def _number_of_layers(hidden_layers: int | str) -> int:
     return 1 if isinstance(hidden_layers, str) else int(hidden_layers)
+
+
+_CELLS: dict[str, type[RecurrentDescription]] = {
+    "lstm": LSTMDescription,
+    "gru": GRUDescription,
+    "simple": SimpleRNNDescription,
+}
+
+
+def recurrent_network(
+    *,
+    input_shape: tuple[int, ...],
+    n_outputs: int,
+    output: OutputKind,
+    cell: str,
+    sizes: tuple[int, ...],
+    dropout: float,
+    recurrent_dropout: float,
+    bidirectional: bool,
+    embedding: tuple[int, int] | None,
+) -> NetworkDescription:
+    """Description of a recurrent network from the parameters of an estimator.
+
+    `embedding` has the size of the vocabulary and the length of its vectors. What layers hand on is
+    dropped by the layer that takes it, by one choice for all steps.
+    """
+    layers: list[LayerDescription] = []
+    if embedding is not None:
+        layers.append(EmbeddingDescription(*embedding))
+    for number, size in enumerate(sizes, start=1):
+        recurrent = _CELLS[cell].of(
+            int(size),
+            return_sequences=number < len(sizes),
+            dropout=float(dropout) if layers else 0.0,
+            recurrent_dropout=float(recurrent_dropout),
+        )
+        layers.append(BidirectionalDescription(recurrent) if bidirectional else recurrent)
+    if dropout > 0:
+        layers.append(DropoutDescription(float(dropout)))
+    layers.append(DenseDescription(int(n_outputs)))
+    return NetworkDescription(tuple(map(int, input_shape)), tuple(layers), output)

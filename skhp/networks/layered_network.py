@@ -29,7 +29,11 @@ class LayeredNetwork:
     layers: tuple[Layer, ...]
 
     varies_loss = True
-    has_sparse_gradient = False
+
+    @property
+    def has_sparse_gradient(self) -> bool:
+        """Whether Keras' optimizers get a gradient row by row, as they do from an Embedding."""
+        return any(layer.has_sparse_gradient for layer in self.layers)
 
     @functools.cached_property
     def weight_shapes(self) -> Shapes:
@@ -43,8 +47,8 @@ class LayeredNetwork:
 
     @functools.cached_property
     def noise_shapes(self) -> Shapes:
-        """For each layer with dropout, the shape of the noise that it needs for one row."""
-        return tuple(layer.noise_shape for layer in self.layers if layer.noise_shape is not None)
+        """The shape of each noise that a layer needs for one row."""
+        return tuple(shape for layer in self.layers for shape in layer.noise_shapes)
 
     @property
     def shares_batches(self) -> bool:
@@ -55,6 +59,15 @@ class LayeredNetwork:
     def compiles(self) -> bool:
         """Whether XLA can compile all of its layers."""
         return all(layer.compiles for layer in self.layers)
+
+    @functools.cached_property
+    def turns(self) -> int:
+        """Once for the stack, and the turns of loops within its layers."""
+        shape, turns = self.input_shape, 1
+        for layer in self.layers:
+            turns += layer.turns(shape)
+            shape = layer.output_shape(shape)
+        return turns
 
     @functools.cached_property
     def output_shape(self) -> tuple[int, ...]:
@@ -123,23 +136,33 @@ class LayeredNetwork:
         """As `Network.outputs`; `until_logits` leaves the last activation out."""
         own_weights = _parts(weights, self.weight_shapes)
         own_state = _parts(state, self.state_shapes)
-        noises = iter(zip(noise, dropout, strict=True))
+        noises, rates = iter(noise), iter(dropout)
         layers = self.layers
         if until_logits and isinstance(layers[-1], ActivationLayer):
             layers = layers[:-1]
-        shared, values = True, x[:, None]
+        shared, values, mask = True, x[:, None], None
         after: list[Tensor] = []
         for layer in layers:
-            drops = layer.noise_shape is not None
-            drawn, rate = next(noises) if drops and training else (None, None)
+            count = len(layer.noise_shapes) if training else 0
+            context = LayerContext(
+                training,
+                shared,
+                present,
+                [next(noises) for _ in range(count)],
+                [next(rates) for _ in range(count)],
+                mask,
+            )
+            mask = layer.mask_after(values, mask)
             values, moved = layer.apply(
                 values,
                 [next(own_weights) for _ in layer.weight_shapes],
                 [next(own_state) for _ in layer.state_shapes],
-                LayerContext(training, shared, present, drawn, rate),
+                context,
             )
             after += moved
-            shared = shared and not (layer.weight_shapes or layer.state_shapes or drops)
+            shared = shared and not (
+                layer.weight_shapes or layer.state_shapes or layer.noise_shapes
+            )
         return values, _flat(after) if training and after else state
 
     def loss_gradient(
@@ -178,16 +201,27 @@ class LayeredNetwork:
         return _sums(loss, outputs, rows)
 
 
-def layered_network(model: keras.Model) -> LayeredNetwork:
-    """The structure of a Keras model that is a stack of layers that we know."""
+def layered_network(
+    model: keras.Model, shape_of_row: tuple[int, ...] | None = None
+) -> LayeredNetwork:
+    """The structure of a Keras model that is a stack of layers that we know.
+
+    `shape_of_row` is needed where the model takes series of any length.
+    """
     if type(model) is not keras.Sequential:
         raise CannotJoinError(f"{type(model).__name__} is not a keras.Sequential.")
-    if len(model.input_shape) != 2:
-        raise CannotJoinError(f"the rows of the model {model.name!r} are not vectors.")
-    layers = [own for layer in model.layers for own in read_layer(layer)]
+    shape = tuple(model.input_shape[1:]) if shape_of_row is None else shape_of_row
+    if None in shape:
+        raise CannotJoinError(f"the rows of the model {model.name!r} have no length of their own.")
+    layers: list[Layer] = []
+    masked = False
+    for layer in model.layers:
+        for own in read_layer(layer, masked):
+            layers.append(own)
+            masked = own.is_masked_after(masked)
     if not any(layer.weight_shapes for layer in layers):
         raise CannotJoinError(f"the model {model.name!r} has no weights.")
-    return LayeredNetwork(tuple(model.input_shape[1:]), tuple(layers))
+    return LayeredNetwork(shape, tuple(layers))
 
 
 def _sums(loss: RowSums, outputs: Tensor, rows: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

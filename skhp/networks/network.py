@@ -64,6 +64,10 @@ class Network(Protocol):
         """Whether XLA can compile its programs; if not, they run as plain graphs."""
 
     @property
+    def turns(self) -> int:
+        """How often as long as a stack of dense layers it takes to dispatch a plain graph."""
+
+    @property
     def varies_loss(self) -> bool:
         """Whether the numbers of a loss may differ from member to member."""
 
@@ -189,12 +193,19 @@ class NetworkNumbers:
     l2: tuple[float, ...]
 
 
+# The dropout rate of each noise that the layers of a class of Keras have.
+DROPOUT_RATES: dict[type, Callable[[Any], tuple[float, ...]]] = {}
+
+
 def network_numbers(model: keras.Model) -> NetworkNumbers:
     """Dropout rates and penalties of a Keras model."""
     penalties = [_penalty(variable.regularizer) for variable in model.trainable_variables]
     return NetworkNumbers(
         dropout=tuple(
-            float(layer.rate) for layer in model.layers if type(layer) is keras.layers.Dropout
+            rate
+            for layer in model.layers
+            if type(layer) in DROPOUT_RATES
+            for rate in DROPOUT_RATES[type(layer)](layer)
         ),
         l1=tuple(l1 for l1, _ in penalties),
         l2=tuple(l2 for _, l2 in penalties),

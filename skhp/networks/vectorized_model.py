@@ -39,6 +39,7 @@ class VectorizedModel:
     state_shapes = ()
     shares_batches = True
     compiles = True
+    turns = 1
     varies_loss = False
 
     @property

@@ -192,7 +192,7 @@ def _compiled(model: keras.Model) -> dict[str, Any]:
 
 def _network(model: keras.Model, X: np.ndarray, y: np.ndarray, loss: RowLoss) -> Any:
     try:
-        network: Any = layered_network(model)
+        network: Any = layered_network(model, X.shape[1:])
     except CannotJoinError:
         network = None
     # The weights may differ from those of the layers, for example with LoRA, or be frozen.

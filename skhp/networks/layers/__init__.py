@@ -10,8 +10,11 @@ from skhp.networks.layers.batch_normalization import (
     BatchNormalizationDescription,
     BatchNormalizationLayer,
 )
+from skhp.networks.layers.bidirectional import BidirectionalDescription, BidirectionalLayer
 from skhp.networks.layers.dense import DenseDescription, DenseLayer
 from skhp.networks.layers.dropout import DropoutDescription, DropoutLayer
+from skhp.networks.layers.embedding import EmbeddingDescription, EmbeddingLayer, MaskingLayer
+from skhp.networks.layers.gru import GRUDescription, GRULayer
 from skhp.networks.layers.layer import (
     Layer,
     LayerContext,
@@ -20,6 +23,9 @@ from skhp.networks.layers.layer import (
     read_layer,
     reads,
 )
+from skhp.networks.layers.lstm import LSTMDescription, LSTMLayer
+from skhp.networks.layers.recurrent import RecurrentDescription, RecurrentLayer
+from skhp.networks.layers.simple_rnn import SimpleRNNDescription, SimpleRNNLayer
 
 __all__ = [
     "ACTIVATIONS",
@@ -27,14 +33,27 @@ __all__ = [
     "ActivationLayer",
     "BatchNormalizationDescription",
     "BatchNormalizationLayer",
+    "BidirectionalDescription",
+    "BidirectionalLayer",
     "DenseDescription",
     "DenseLayer",
     "DropoutDescription",
     "DropoutLayer",
+    "EmbeddingDescription",
+    "EmbeddingLayer",
+    "GRUDescription",
+    "GRULayer",
+    "LSTMDescription",
+    "LSTMLayer",
     "Layer",
     "LayerContext",
     "LayerDescription",
     "LayerSeeds",
+    "MaskingLayer",
+    "RecurrentDescription",
+    "RecurrentLayer",
+    "SimpleRNNDescription",
+    "SimpleRNNLayer",
     "read_layer",
     "reads",
     "zero_at_zero",

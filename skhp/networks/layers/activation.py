@@ -91,7 +91,7 @@ def zero_at_zero(function: Callable[[Tensor], Tensor]) -> bool:
     return not np.any(keras.ops.convert_to_numpy(function(tf.zeros((1, 2)))))
 
 
-@reads(keras.layers.Activation)
+@reads(keras.layers.Activation, takes_mask=True)
 def activation_layers(layer: keras.layers.Layer) -> Sequence[Layer]:
     """The activation of a layer; nothing where it is linear."""
     if layer.activation is keras.activations.linear:
@@ -104,7 +104,7 @@ def activation_layers(layer: keras.layers.Layer) -> Sequence[Layer]:
     return (ActivationLayer(layer.activation),)
 
 
-@reads(keras.layers.ReLU)
+@reads(keras.layers.ReLU, takes_mask=True)
 def read_relu(layer: keras.layers.ReLU) -> Sequence[Layer]:
     """A ReLU layer without a slope, threshold or limit."""
     if layer.max_value is not None or layer.negative_slope or layer.threshold:

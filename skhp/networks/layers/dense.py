@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,9 +19,9 @@ from skhp.networks.layers.layer import (
     keras_penalty,
     no_batched_form,
     reads,
-    width_of_vectors,
+    weighted_cost,
 )
-from skhp.networks.network import Shapes, Tensor
+from skhp.networks.network import Cost, Shapes, Tensor
 
 # With XLA of TensorFlow 2.21, a product with one column is slower than a sum over up to 32 units.
 _MOST_SUMMED_UNITS = 32
@@ -49,15 +50,24 @@ class DenseLayer(Layer):
         state: Sequence[Tensor],
         context: LayerContext,
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        """Multiply by the kernel and add the bias."""
-        values = _product(values, weights[0], context.shared)
+        """Multiply by the kernel and add the bias, in each step of a series."""
+        within = values.shape[3:-1]
+        if within:
+            values = tf.reshape(values, (*values.shape[:2], -1, self.n_inputs))
+        values = product(values, weights[0], context.shared)
         if self.use_bias:
             values += weights[1][:, :, None]
+        if within:
+            values = tf.reshape(values, (*values.shape[:2], -1, *within, self.units))
         return values, state
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """One number for each unit."""
-        return (self.units,)
+        """One number for each unit, in each step of a series."""
+        return (*input_shape[:-1], self.units)
+
+    def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
+        """The cost of its weights at each step of a series."""
+        return weighted_cost(self.weight_shapes, math.prod(input_shape[:-1]), rows)
 
     def without_width(self) -> DenseLayer:
         """The layer without its numbers of inputs and units."""
@@ -87,7 +97,7 @@ class DenseDescription(LayerDescription):
 
     def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
         """The matrix product."""
-        return (DenseLayer(width_of_vectors(input_shape, self), self.units, self.use_bias),)
+        return (DenseLayer(input_shape[-1], self.units, self.use_bias),)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
         """A layer whose kernel is uniform within the bound of Glorot."""
@@ -100,7 +110,7 @@ class DenseDescription(LayerDescription):
         )
 
 
-@reads(keras.layers.Dense)
+@reads(keras.layers.Dense, takes_mask=True)
 def read_dense(layer: keras.layers.Dense) -> Sequence[Layer]:
     """A Dense layer and its activation."""
     if len(layer.kernel.shape) != 2:
@@ -112,7 +122,8 @@ def read_dense(layer: keras.layers.Dense) -> Sequence[Layer]:
     return dense, *activation_layers(layer)
 
 
-def _product(values: Tensor, kernel: Tensor, shared: bool) -> Tensor:
+def product(values: Tensor, kernel: Tensor, shared: bool) -> Tensor:
+    """The product of the rows of each member, (streams, candidates or 1, rows, inputs)."""
     streams, candidates, n_inputs, units = kernel.shape
     if shared:
         values = values[:, 0]

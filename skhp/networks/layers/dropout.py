@@ -15,23 +15,22 @@ from skhp.networks.layers.layer import (
     LayerSeeds,
     no_batched_form,
     reads,
-    width_of_vectors,
 )
 from skhp.networks.network import Tensor
 
 
 @dataclass(frozen=True)
 class DropoutLayer(Layer):
-    """Dropout of single units."""
+    """Dropout of single values; where `shape` has a 1, of all along that axis together."""
 
-    units: int
+    shape: tuple[int, ...]
 
     keeps_zeros = True
 
     @property
     def noise_shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        """One number for each unit."""
-        return (self.units,)
+        """One number for each value that is dropped by itself."""
+        return self.shape
 
     def apply(
         self,
@@ -40,20 +39,20 @@ class DropoutLayer(Layer):
         state: Sequence[Tensor],
         context: LayerContext,
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        """Drop the units whose noise is below the rate."""
+        """Drop what has noise below the rate."""
         if not context.training:
             return values, state
-        rate = context.rate[:, :, None, None]
+        rate = tf.reshape(context.rate, (*context.rate.shape, 1, *(1 for _ in self.shape)))
         kept = context.noise[:, None] >= rate
         return tf.where(kept, values / (1.0 - rate), 0.0), state
 
     def without_width(self) -> DropoutLayer:
         """The layer without its number of units."""
-        return DropoutLayer(0)
+        return DropoutLayer((*self.shape[:-1], 0))
 
     def widened(self, input_shape: tuple[int, ...], alike: Sequence[DropoutLayer]) -> DropoutLayer:
         """Dropout of as many units as come in."""
-        return DropoutLayer(input_shape[-1])
+        return DropoutLayer((*self.shape[:-1], input_shape[-1]))
 
 
 @dataclass(frozen=True)
@@ -71,17 +70,40 @@ class DropoutDescription(LayerDescription):
         return self.rate
 
     def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
-        """Dropout of each unit that comes in."""
-        return (DropoutLayer(width_of_vectors(input_shape, self)),)
+        """Dropout of each value that comes in."""
+        return (DropoutLayer(input_shape),)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
         """A layer with noise of its own."""
         return keras.layers.Dropout(self.rate, seed=seeds.for_noise(), name=name)
 
 
-@reads(keras.layers.Dropout)
+def _rates(layer: keras.layers.Dropout) -> tuple[float, ...]:
+    return (float(layer.rate),)
+
+
+@reads(keras.layers.Dropout, takes_mask=True, rates=_rates)
 def read_dropout(layer: keras.layers.Dropout) -> Sequence[Layer]:
-    """A Dropout layer that drops each unit by itself."""
-    if layer.noise_shape is not None:
+    """A Dropout layer that drops each row by itself."""
+    shape = tuple(layer.input.shape)
+    given = shape if layer.noise_shape is None else tuple(layer.noise_shape)
+    if len(given) != len(shape) or given[0] not in (None, shape[0]):
         raise no_batched_form(layer)
-    return (DropoutLayer(int(layer.input.shape[-1])),)
+    of_row = tuple(own if own is not None else size for own, size in zip(given, shape, strict=True))
+    return _dropout(layer, of_row[1:])
+
+
+def _spatial_rates(layer: keras.layers.SpatialDropout1D) -> tuple[float, ...]:
+    return (float(layer.rate),) if layer.rate else ()
+
+
+@reads(keras.layers.SpatialDropout1D, takes_mask=True, rates=_spatial_rates)
+def read_spatial_dropout(layer: keras.layers.SpatialDropout1D) -> Sequence[Layer]:
+    """Dropout of channels in all steps; nothing at a rate of 0."""
+    return _dropout(layer, (1, layer.input.shape[-1])) if layer.rate else ()
+
+
+def _dropout(layer: keras.layers.Layer, shape: tuple[int | None, ...]) -> Sequence[Layer]:
+    if None in shape:
+        raise no_batched_form(layer)
+    return (DropoutLayer(tuple(int(size or 0) for size in shape)),)

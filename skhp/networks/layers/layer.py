@@ -15,7 +15,14 @@ import keras
 import numpy as np
 
 from skhp.exceptions import CannotJoinError, InvalidParameterError
-from skhp.networks.network import BYTES_OF_NUMBER, COPIES_OF_WEIGHTS, Cost, Shapes, Tensor
+from skhp.networks.network import (
+    BYTES_OF_NUMBER,
+    COPIES_OF_WEIGHTS,
+    DROPOUT_RATES,
+    Cost,
+    Shapes,
+    Tensor,
+)
 
 # Measured on two cores for one step of a compiled program: what each weight takes, and what each
 # output takes for a row. Layers of few units do not fill the vector units of a core.
@@ -30,15 +37,28 @@ class LayerContext(NamedTuple):
     """The arguments of a layer besides its values, weights and state.
 
     `shared` says that the values are the same for all candidates of a stream; their second axis
-    has length 1 then. `present`, (streams, rows), is 1 for a row and 0 for padding. `noise`,
-    (streams, rows, ...), and `rate`, (streams, candidates), are those of this layer.
+    has length 1 then. `present`, (streams, rows), is 1 for a row and 0 for padding. `noises`,
+    (streams, rows, ...), and `rates`, (streams, candidates), are those of this layer. `mask`,
+    (streams, candidates or 1, rows, steps), is True for the steps of a series that count; None
+    where all do.
     """
 
     training: bool
     shared: bool
     present: Tensor = None
-    noise: Tensor = None
-    rate: Tensor = None
+    noises: Sequence[Tensor] = ()
+    rates: Sequence[Tensor] = ()
+    mask: Tensor = None
+
+    @property
+    def noise(self) -> Tensor:
+        """The noise of a layer that has one."""
+        return self.noises[0]
+
+    @property
+    def rate(self) -> Tensor:
+        """The rates of a layer that has one noise."""
+        return self.rates[0]
 
 
 class Layer:
@@ -54,6 +74,10 @@ class Layer:
     noise_shape : tuple of int or None
         Shape of the noise for one row, where the layer drops values in training. Such a layer does
         nothing at a rate of 0, so it may be added to a network that has none.
+    noise_shapes : tuple of shapes
+        Shapes of all noises, where a layer that does more drops values, too.
+    has_sparse_gradient : bool
+        Whether Keras' optimizers get a gradient row by row.
     keeps_zeros : bool
         Whether units that are added with zero weights put out zeros here.
     rows_meet : bool
@@ -68,6 +92,12 @@ class Layer:
     keeps_zeros: bool = False
     rows_meet: bool = False
     compiles: bool = True
+    has_sparse_gradient: bool = False
+
+    @property
+    def noise_shapes(self) -> Shapes:
+        """Shapes of all noises for one row."""
+        return () if self.noise_shape is None else (self.noise_shape,)
 
     def apply(
         self,
@@ -82,6 +112,14 @@ class Layer:
         """
         raise TypeError(f"{type(self).__name__} does not define `apply`.")
 
+    def mask_after(self, values: Tensor, mask: Tensor) -> Tensor:
+        """Which steps count after this layer, of the values and the mask that come in."""
+        return mask
+
+    def is_masked_after(self, masked: bool) -> bool:
+        """Whether steps may be masked after this layer; `masked` says whether they are before."""
+        return masked
+
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of what comes out for one row of this shape."""
         return input_shape
@@ -89,6 +127,10 @@ class Layer:
     def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
         """What a training step over this number of rows costs for one member."""
         return weighted_cost(self.weight_shapes, 1, rows)
+
+    def turns(self, input_shape: tuple[int, ...]) -> int:
+        """How often operations have to wait for others, beyond those of one layer of vectors."""
+        return 0
 
     def without_width(self) -> Layer:
         """Equal for layers that differ in the number of their units alone."""
@@ -120,33 +162,55 @@ def number_of_values(shapes: Shapes) -> int:
 
 
 LayerReader = Callable[[Any], Sequence[Layer]]
-_READERS: dict[type, LayerReader] = {keras.layers.InputLayer: lambda layer: ()}
 
 
-def reads(kind: type) -> Callable[[LayerReader], LayerReader]:
+class _Reading(NamedTuple):
+    """How a class of Keras is read."""
+
+    layers: LayerReader
+    takes_mask: bool = False
+
+
+_READINGS: dict[type, _Reading] = {keras.layers.InputLayer: _Reading(lambda layer: ())}
+
+
+def reads(
+    kind: type,
+    *,
+    takes_mask: bool = False,
+    rates: Callable[[Any], tuple[float, ...]] | None = None,
+) -> Callable[[LayerReader], LayerReader]:
     """Let a function read the layers of a class of Keras.
 
     The function returns the layers that do what the Keras layer does, and raises
-    `CannotJoinError` where there are none.
+    `CannotJoinError` where there are none. `takes_mask` says that they do so where steps are
+    masked, too; `rates` returns the dropout rate of each noise that they have.
     """
 
     def register(reader: LayerReader) -> LayerReader:
-        _READERS[kind] = reader
+        _READINGS[kind] = _Reading(reader, takes_mask)
+        if rates is not None:
+            DROPOUT_RATES[kind] = rates
         return reader
 
     return register
 
 
-def read_layer(layer: keras.layers.Layer) -> Sequence[Layer]:
-    """The layers that do what a layer of Keras does."""
+def read_layer(layer: keras.layers.Layer, masked: bool = False) -> Sequence[Layer]:
+    """The layers that do what a layer of Keras does; `masked` says that steps may be masked."""
     if not layer.trainable and layer.weights:
         raise CannotJoinError(f"the layer {layer.name!r} is frozen (trainable=False).")
     if getattr(layer, "activity_regularizer", None) is not None:
         raise CannotJoinError(f"the layer {layer.name!r} has an activity regulariser.")
-    reader = _READERS.get(type(layer))
-    if reader is None:
+    reading = _READINGS.get(type(layer))
+    if reading is None:
         raise no_batched_form(layer)
-    return reader(layer)
+    if masked and not reading.takes_mask:
+        raise CannotJoinError(
+            f"the layer {layer.name!r} ({type(layer).__name__}) has no batched form for series "
+            "whose steps are masked."
+        )
+    return reading.layers(layer)
 
 
 def no_batched_form(layer: keras.layers.Layer) -> CannotJoinError:
@@ -215,6 +279,8 @@ class LayerDescription:
         L1 and L2 penalty of each weight; weights that are left out have none.
     dropout : float
         Share that is dropped, where the layer has noise.
+    dropouts : tuple of float
+        The shares of each noise, where a layer has several.
     """
 
     keras_name: ClassVar[str]
@@ -229,6 +295,11 @@ class LayerDescription:
     def dropout(self) -> float:
         """Share that is dropped."""
         return 0.0
+
+    @property
+    def dropouts(self) -> tuple[float, ...]:
+        """Share that is dropped by each noise."""
+        return (self.dropout,)
 
     def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
         """The layers that do what Keras' layer does, as the reader of that layer returns them."""

@@ -92,19 +92,21 @@ def suggest_search_space(
     The grid has 1 or 2 hidden layers, and also 0 if a cross-validated linear model is as good as
     others on 2,000 rows; around two thirds as many neurons as inputs, up to twice as many; batches
     of around 32 rows; learning rates on a logarithmic scale; and dropout and l2 if there are few
-    rows for the number of inputs.
+    rows for the number of inputs. For recurrent networks, it has 1 or 2 layers, 16 to 128 neurons,
+    and windows of a quarter of the steps up to all of them.
 
     Parameters
     ----------
-    estimator : KerasMLPClassifier, KerasMLPRegressor, KerasClassifier or KerasRegressor
-        The estimator to search over, or a pipeline that ends in one of these. For KerasClassifier
-        and KerasRegressor, the grid has only learning rates and batch sizes.
-    X : array-like of shape (n_rows, n_columns)
+    estimator : a network of skhp
+        A KerasMLPClassifier, KerasMLPRegressor, KerasRNNClassifier, KerasRNNRegressor,
+        KerasClassifier or KerasRegressor, or a pipeline that ends in one of these. For
+        KerasClassifier and KerasRegressor, the grid has only learning rates and batch sizes.
+    X : array-like of shape (n_rows, n_columns), or of series (n_rows, n_steps, n_channels)
     y : array-like of shape (n_rows,) or (n_rows, n_targets)
     level : {"quick", "normal", "thorough"}, default="normal"
-        The size of the grid: 12 points, 60 to 120, or 270 to 810; for KerasClassifier and
-        KerasRegressor, 10, 54 or 102. Grids are smaller if values coincide because there are very
-        few inputs or rows.
+        The size of the grid: 12 points, 60 to 120, or 270 to 810; for recurrent networks, 12, 80 or
+        810; for KerasClassifier and KerasRegressor, 10, 54 or 102. Grids are smaller if values
+        coincide because there are very few inputs or rows.
 
     Returns
     -------
@@ -141,14 +143,12 @@ def suggest_search_space(
     n_rows = len(y)  # type: ignore[arg-type]
     known = network.get_params(deep=False)
     if {"hidden_layers", "neurons", "learning_rate", "batch_size", "dropout", "l2"} <= set(known):
-        sample_X, sample_y = _sample(X, y, stratified=is_classifier(network))
-        for _, step in steps_before(estimator):
-            if hasattr(step, "fit_resample"):
-                # The linear check uses the rows without resampling.
-                continue
-            sample_X = clone(step).fit_transform(sample_X, sample_y)
+        sample_X, sample_y = _prepared_sample(estimator, X, y)
         check = check_linear(sample_X, sample_y, classification=is_classifier(network))
         entries = _mlp_entries(np.shape(sample_X)[1], n_rows, known, check, level)
+    elif {"cell", "neurons", "learning_rate", "batch_size", "dropout", "time_steps"} <= set(known):
+        sample_X, _ = _prepared_sample(estimator, X, y)
+        entries = _recurrent_entries(np.shape(sample_X)[1], n_rows, known, level)
     elif {"model", "optimizer", "batch_size"} <= set(known):
         grid = _ANY_NETWORK[level]
         entries = {
@@ -158,8 +158,9 @@ def suggest_search_space(
     else:
         raise InvalidParameterError(
             f"Nothing is known about the parameters of {type(network).__name__}. Expected a "
-            "KerasMLPClassifier, KerasMLPRegressor, KerasClassifier or KerasRegressor, or a "
-            "pipeline that ends in one; write the space of other estimators as a dict."
+            "KerasMLPClassifier, KerasMLPRegressor, KerasRNNClassifier, KerasRNNRegressor, "
+            "KerasClassifier or KerasRegressor, or a pipeline that ends in one; write the space of "
+            "other estimators as a dict."
         )
     return SuggestedSpace(
         {prefix + name: values for name, (values, _) in entries.items()},
@@ -170,6 +171,17 @@ def suggest_search_space(
 class _Entry(NamedTuple):
     values: list[Any]
     reason: str
+
+
+def _prepared_sample(estimator: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
+    """Some rows as the last step of a pipeline gets them."""
+    sample_X, sample_y = _sample(X, y, stratified=is_classifier(last_step(estimator)))
+    for _, step in steps_before(estimator):
+        if hasattr(step, "fit_resample"):
+            # The linear check takes the rows without resampling.
+            continue
+        sample_X = clone(step).fit_transform(sample_X, sample_y)
+    return sample_X, sample_y
 
 
 def _sample(X: ArrayLike, y: ArrayLike, *, stratified: bool) -> tuple[Any, Any]:
@@ -205,6 +217,54 @@ def _mlp_entries(
         for name, values in (("dropout", grid.dropout), ("l2", grid.l2)):
             if values:
                 entries[name] = _Entry(list(values), reason)
+    return entries
+
+
+class _RecurrentGrid(NamedTuple):
+    """How fine a level searches recurrent networks; `windows` are shares of the steps."""
+
+    grid: _Grid
+    layers: tuple[int, ...]
+    neurons: tuple[int, ...]
+    windows: tuple[float, ...]
+    dropout: tuple[float, ...]
+
+
+_RECURRENT: dict[str, _RecurrentGrid] = {
+    "quick": _RecurrentGrid(_Grid(_rates(1e-2, 1e-4, 3), (32,)), (1,), (16, 64), (0.5, 1.0), ()),
+    "normal": _RecurrentGrid(
+        _Grid(_rates(1e-1, 1e-5, 5), (32,)), (1, 2), (16, 64), (0.5, 1.0), (0.0, 0.2)
+    ),
+    "thorough": _RecurrentGrid(
+        _Grid(_rates(1e-1, 1e-5, 5), (16, 32, 64)),
+        (1, 2),
+        (16, 32, 128),
+        (0.25, 0.5, 1.0),
+        (0.0, 0.2, 0.4),
+    ),
+}
+
+
+def _recurrent_entries(
+    n_steps: int, n_rows: int, known: Mapping[str, Any], level: Level
+) -> dict[str, _Entry]:
+    grid, layers, neurons, shares, dropout = _RECURRENT[level]
+    windows = sorted({max(1, int(share * n_steps)) for share in shares})
+    units = f"{', '.join(map(str, neurons[:-1]))} and {neurons[-1]}"
+    entries = {
+        "neurons": _Entry(list(neurons), f"{units} units, a small network to a large one."),
+        "time_steps": _Entry(
+            list(windows), f"The last {windows[0]} up to all {n_steps} steps of a row."
+        ),
+        "learning_rate": _learning_rate_entry(grid),
+        "batch_size": _batch_size_entry(grid, n_rows, known),
+    }
+    if len(layers) > 1:
+        entries["hidden_layers"] = _Entry(list(layers), "One layer, or a second on top of it.")
+    if dropout:
+        entries["dropout"] = _Entry(
+            list(dropout), "None, and what keeps a network from overfitting."
+        )
     return entries
 
 

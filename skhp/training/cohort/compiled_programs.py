@@ -106,7 +106,8 @@ def pays_to_compile(tasks: Sequence[FitTask], places: int) -> bool:
     steps = max(_steps_of_epoch(task) * task.plan.epochs for task in tasks)
     rows = min(max(task.batch_size for task in tasks), max(len(t.rows.X) for t in tasks))
     of_members = places * n_weights(tasks[0]) * (1 + rows / 8) * _PLAIN_WEIGHT_SECONDS
-    return steps * (_PLAIN_STEP_SECONDS + of_members) > _COMPILE_SECONDS
+    dispatched = tasks[0].network.turns * _PLAIN_STEP_SECONDS
+    return steps * (dispatched + of_members) > _COMPILE_SECONDS
 
 
 def pays_to_move(running: Sequence[FitTask], spared: int, epochs_done: int) -> bool:

@@ -137,7 +137,10 @@ class PackedMembers:
 
         It is decided by what the members are and who of them still trains.
         """
-        if not self._compiled or not self.running:
+        if not self.running:
+            return None
+        # A plain graph is for little work, or for kernels that nothing else can run.
+        if not self._compiled and next(iter(self._tasks.values())).network.compiles:
             return None
         running = {number: self._tasks[number] for number in self._lasting(epochs_done)}
         of_streams = Counter(task.stream for task in running.values())

@@ -1,0 +1,112 @@
+"""Recurrent network for classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from skhp.estimators.network.classifier import NetworkClassifier
+from skhp.estimators.parameters import keeps_parameters
+from skhp.estimators.recurrent.recurrent_network import ATTRIBUTES, PARAMETERS, RecurrentNetwork
+from skhp.shared.documented_parameters import documented
+
+
+@documented(PARAMETERS, ATTRIBUTES)
+class KerasRNNClassifier(RecurrentNetwork, NetworkClassifier):
+    """Recurrent network that classifies series or rows of tokens, trained by Keras.
+
+    `X` has the shape (n_samples, steps, channels), or (n_samples, steps) for one channel, or holds
+    tokens, (n_samples, steps) of whole numbers, where `embedding_dim` is given. Layers, neurons and
+    the length of the window are ordinary parameters; training stops early on a stratified part of
+    the rows that it holds out itself.
+
+    Parameters
+    ----------
+    monitor : str, default="val_loss"
+        What early stopping and "plateau" watch on the rows held out: "val_loss", or a metric over
+        all of them: "val_accuracy", "val_average_precision", "val_balanced_accuracy", "val_f1",
+        "val_precision", "val_recall", "val_roc_auc". Average precision, F1, precision and recall
+        are those of `rare_class_` for two classes, the mean over the classes for more. Keras'
+        "val_acc" and "val_auc" are taken, too.
+    validation_fraction : float, default=0.2
+        Share of the rows to hold out. Every class of two rows or more is on both sides.
+    loss : {"auto", "crossentropy", "focal", "soft_f1"} or loss, default="auto"
+        As for :class:`KerasMLPClassifier`.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of a class by its label; "balanced" weighs inversely to the frequency.
+    threshold : float or "tune", default=0.5
+        For two classes: the probability of the rarest from which on `predict` says it. "tune" takes
+        the one with the greatest F1 on the rows held out, after the training.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    history_ : dict of str to list of float
+        ``"loss"``, ``"val_loss"`` and the monitored metric, one value an epoch. ``"loss"`` is the
+        mean over the epoch's batches while the weights change.
+    model_ : keras.Model
+        The trained network, of Keras' own layers. It takes what `time_steps` leaves of a row.
+    rare_class_ : label
+        The class with the fewest rows in `fit`, those that are held out included; of equals the
+        last. The monitored metric, the loss and the threshold are about it.
+    threshold_ : float
+        The probability of `rare_class_` that `predict` goes by, where there are two classes.
+    {attributes}
+
+    See Also
+    --------
+    KerasRNNRegressor : The same for numbers.
+    KerasMLPClassifier : A network for tables.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skhp import KerasRNNClassifier
+    >>> X = np.random.default_rng(0).normal(size=(60, 8)).cumsum(axis=1)
+    >>> y = np.where(X[:, -1] > X[:, 0], "up", "down")
+    >>> classifier = KerasRNNClassifier(cell="gru", neurons=4, epochs=3, random_state=0)
+    >>> classifier.fit(X, y).predict_proba(X[:5]).shape
+    (5, 2)
+    """
+
+    _row_parameters: ClassVar[tuple[str, ...]] = ()
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **RecurrentNetwork._parameter_constraints,
+        **NetworkClassifier._parameter_constraints,
+    }
+
+    @keeps_parameters
+    def __init__(
+        self,
+        cell: str = "lstm",
+        hidden_layers: int | str = 1,
+        neurons: int | Sequence[int] = 32,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        bidirectional: bool = False,
+        time_steps: int | None = None,
+        embedding_dim: int | None = None,
+        vocabulary_size: int | None = None,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        lr_schedule: str | Mapping[str, Any] | None = None,
+        batch_size: int | str = 32,
+        epochs: int = 200,
+        early_stopping: bool = True,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        monitor: str = "val_loss",
+        validation_fraction: float = 0.2,
+        loss: Any = "auto",
+        class_weight: Mapping[Any, float] | str | None = None,
+        threshold: float | str = 0.5,
+        engine: str = "auto",
+        max_memory: int | str | None = "2GB",
+        callbacks: Any = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None: ...

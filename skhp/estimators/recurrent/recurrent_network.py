@@ -1,0 +1,216 @@
+"""The parameters of recurrent layers, and the network that they describe."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skhp.compat.scikit_learn import Interval, StrOptions
+from skhp.estimators.mlp.multilayer_perceptron import PARAMETERS as OF_TRAINING
+from skhp.estimators.network.estimator import NetworkEstimator
+from skhp.estimators.recurrent.series import (
+    MOST_TOKENS,
+    checked_series,
+    last_steps,
+    refuse_other_channels,
+    refuse_other_numbers_than_tokens,
+    refuse_unknown_tokens,
+)
+from skhp.estimators.tables import WeightedTable
+from skhp.networks.description import (
+    NetworkDescription,
+    NetworkSize,
+    layer_sizes,
+    network_size,
+    recurrent_network,
+)
+
+# The documentation that the classifier and the regressor share: first comes what recurrent
+# networks have instead of what perceptrons have.
+PARAMETERS = f"""
+cell : {{"lstm", "gru", "simple"}}
+    Kind of the recurrent layers: Keras' LSTM, GRU or SimpleRNN.
+hidden_layers : int or "auto"
+    Number of recurrent layers, from 1 up; all but the last hand on all steps. "auto" is as many as
+    `neurons` has entries.
+neurons : int or sequence of int
+    Units of every recurrent layer, or one number a layer: ``hidden_layers=2, neurons=(32, 16)``.
+    Of bidirectional layers, the units of each direction.
+dropout : float
+    Share of the units dropped, while training, of what each recurrent layer hands on, and of
+    embeddings; from 0 to below 1. Between layers one choice holds for all steps of a row, as with
+    the parameter `dropout` of Keras' recurrent layers. The series itself is never dropped.
+recurrent_dropout : float
+    Share of the state dropped in each recurrent layer while training, one choice for all steps of
+    a row, from 0 to below 1. An LSTM with it trains several times slower.
+bidirectional : bool
+    Walk over the series in both directions; the outputs stand side by side.
+time_steps : int or None
+    Use the last steps of each sample only. The number of samples stays the same, so that a search
+    can compare windows of different lengths. None takes all steps.
+embedding_dim : int or None
+    Length of the vector that is learnt for each token. The rows of `X` are whole numbers then;
+    steps of the number 0 are padding, which the recurrent layers skip. None takes numbers as they
+    are.
+vocabulary_size : int or None
+    Number of tokens there are, 0 included: each is below it. None takes the largest token seen in
+    `fit` and 1; a fold of a search may not have seen them all, so give it there. Only with
+    `embedding_dim`.
+{OF_TRAINING.strip()}
+"""
+
+ATTRIBUTES = """
+    n_features_in_ : int
+        Number of steps seen in `fit`, before `time_steps` takes the last ones.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        The names of the columns of a table, one a step, where all of them are strings.
+    n_channels_in_ : int
+        Number of channels seen in `fit`.
+    vocabulary_size_ : int
+        Number of tokens; only with `embedding_dim`.
+    n_iter_ : int
+        Epochs run.
+    best_epoch_ : int
+        Epoch, counted from 1, whose weights are kept.
+    stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback", "pruned"}
+        Why the training ended.
+    learning_rate_ : list of float
+        Rate that each epoch started with; only with an `lr_schedule`.
+"""
+
+# The first layer, one that follows another, and one more of the same size.
+_DISTINCT_LAYERS = 3
+
+
+class RecurrentNetwork(NetworkEstimator):
+    """Parameters of recurrent layers, and the network that they describe; not for direct use."""
+
+    cell: str
+    hidden_layers: int | str
+    neurons: int | Sequence[int]
+    dropout: float
+    recurrent_dropout: float
+    bidirectional: bool
+    time_steps: int | None
+    embedding_dim: int | None
+    vocabulary_size: int | None
+
+    n_channels_in_: int
+    vocabulary_size_: int
+
+    _row_parameters: ClassVar[tuple[str, ...]] = ("time_steps", "embedding_dim", "vocabulary_size")
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "cell": [StrOptions({"lstm", "gru", "simple"})],
+        "hidden_layers": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "neurons": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
+        "bidirectional": ["boolean"],
+        "time_steps": [Interval(Integral, 1, None, closed="left"), None],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "vocabulary_size": [Interval(Integral, 1, MOST_TOKENS, closed="both"), None],
+        **NetworkEstimator._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        time_steps: int | None = None,
+        embedding_dim: int | None = None,
+        vocabulary_size: int | None = None,
+        **of_training: Any,
+    ) -> None:
+        super().__init__(**of_training)
+        self.time_steps = time_steps
+        self.embedding_dim = embedding_dim
+        self.vocabulary_size = vocabulary_size
+
+    def _read_rows(self, X: ArrayLike, *, first: bool = False) -> np.ndarray:
+        """The last steps of each row in float32: series of channels, or tokens."""
+        name, tokens = type(self).__name__, self.embedding_dim is not None
+        rows = checked_series(self, X, first=first, tokens=tokens)
+        if first:
+            self.n_channels_in_ = 1 if tokens else rows.shape[2]
+        refuse_other_channels(name, rows, self.n_channels_in_)
+        if tokens:
+            refuse_other_numbers_than_tokens(name, rows)
+            given = self.vocabulary_size
+            if first:
+                self.vocabulary_size_ = int(rows.max()) + 1 if given is None else int(given)
+            refuse_unknown_tokens(rows, self.vocabulary_size_, given=given is not None)
+        rows = last_steps(name, rows, self.time_steps)
+        return rows.astype(np.float32, copy=False)
+
+    def _describe(self, table: WeightedTable) -> NetworkDescription:
+        shape, n_outputs = table.X.shape[1:], table.target.n_outputs
+        vocabulary = self.vocabulary_size_ if self.embedding_dim is not None else 0
+        self._refuse_too_many_layers(shape, n_outputs, vocabulary)
+        sizes = layer_sizes(self.hidden_layers, self.neurons, shape[-1])
+        return self._network(shape, n_outputs, vocabulary, sizes, table.target.output)
+
+    def _network(
+        self,
+        shape: tuple[int, ...],
+        n_outputs: int,
+        vocabulary_size: int,
+        sizes: tuple[int, ...],
+        output: Any = "regression",
+    ) -> NetworkDescription:
+        return recurrent_network(
+            input_shape=shape,
+            n_outputs=n_outputs,
+            output=output,
+            cell=self.cell,
+            sizes=sizes,
+            dropout=self.dropout,
+            recurrent_dropout=self.recurrent_dropout,
+            bidirectional=self.bidirectional,
+            embedding=None
+            if self.embedding_dim is None
+            else (vocabulary_size, int(self.embedding_dim)),
+        )
+
+    def _check_combination(self) -> None:
+        super()._check_combination()
+        # The least that any rows could ask for.
+        tokens = self.embedding_dim is not None
+        self._refuse_too_many_layers((1,) if tokens else (1, 1), 1, 1, "at least ")
+        layer_sizes(self.hidden_layers, self.neurons, n_inputs=1)
+
+    def _further_mistakes(self) -> list[str]:
+        mistakes = super()._further_mistakes()
+        if self.vocabulary_size is not None and self.embedding_dim is None:
+            mistakes.append(
+                f"{type(self).__name__} has vocabulary_size={self.vocabulary_size!r}, which is for "
+                "tokens, and no embedding_dim: set embedding_dim, or leave vocabulary_size at None."
+            )
+        return mistakes
+
+    def _refuse_too_many_layers(
+        self, shape: tuple[int, ...], n_outputs: int, vocabulary_size: int, least: str = ""
+    ) -> None:
+        """Refuse a network that is too large, before a description as long as it is made."""
+        if self.max_memory is None:
+            return
+        size = self._size(shape, n_outputs, vocabulary_size)
+        neurons = reprlib.repr(self.neurons)
+        parameters = f" with hidden_layers={self.hidden_layers!r} and neurons={neurons}"
+        self._refuse_too_large(size, parameters, least)
+
+    def _size(self, shape: tuple[int, ...], n_outputs: int, vocabulary_size: int) -> NetworkSize:
+        def size_with(sizes: tuple[int, ...]) -> NetworkSize:
+            return network_size(self._network(shape, n_outputs, vocabulary_size, sizes))
+
+        if not isinstance(self.neurons, Integral) or self.hidden_layers == "auto":
+            return size_with(layer_sizes(self.hidden_layers, self.neurons, shape[-1]))
+        units, count = int(self.neurons), int(self.hidden_layers)
+        made = size_with((units,) * min(count, _DISTINCT_LAYERS))
+        further = max(0, count - _DISTINCT_LAYERS)
+        of_one = (
+            made.weights - size_with((units,) * (_DISTINCT_LAYERS - 1)).weights if further else 0
+        )
+        return NetworkSize(made.weights + further * of_one, made.layers + further)

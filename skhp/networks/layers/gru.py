@@ -1,0 +1,114 @@
+"""Gated recurrent units, with the reset gate after the product of the state, as Keras has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from skhp.networks.layers.layer import no_batched_form, reads
+from skhp.networks.layers.recurrent import (
+    RecurrentDescription,
+    RecurrentLayer,
+    loop_activation,
+    read_recurrent,
+    recurrent_rates,
+)
+from skhp.networks.layers.recurrent_loop import StepGradient, activation_of_loop
+from skhp.networks.network import Tensor
+
+
+@dataclass(frozen=True)
+class GRUCell:
+    """One step, with the gates in Keras' order: update, reset, new state."""
+
+    activation: str
+    recurrent_activation: str
+
+    gates = 3
+    kept = 4
+    has_carry = False
+    separate_inputs = True
+
+    def forward(
+        self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor
+    ) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
+        """The new state; kept are the gates, and the product of the state that one resets."""
+        units = state.shape[-1]
+        both = inputs[..., : 2 * units] + inner[..., : 2 * units]
+        gates = activation_of_loop(self.recurrent_activation).function(both)
+        update, reset = gates[..., :units], gates[..., units:]
+        resettable = inner[..., 2 * units :]
+        new = activation_of_loop(self.activation).function(
+            inputs[..., 2 * units :] + reset * resettable
+        )
+        return new + update * (state - new), carry, (gates, new, resettable)
+
+    def backward(
+        self, kept: Sequence[Tensor], state: Tensor, d_state: Tensor, d_carry: Tensor
+    ) -> StepGradient:
+        """The gradient through the gates."""
+        update, reset, new, resettable = kept
+        of_gates = activation_of_loop(self.recurrent_activation).derivative
+        kept_share = d_state * update
+        d_new = (d_state - kept_share) * activation_of_loop(self.activation).derivative(new)
+        d_update = d_state * (state - new) * of_gates(update)
+        d_reset = d_new * resettable * of_gates(reset)
+        return StepGradient(
+            inputs=tf.concat([d_update, d_reset, d_new], axis=-1),
+            inner=tf.concat([d_update, d_reset, d_new * reset], axis=-1),
+            state=kept_share,
+            carry=d_carry,
+        )
+
+
+@dataclass(frozen=True)
+class GRULayer(RecurrentLayer):
+    """A layer of gated recurrent units."""
+
+    activation: str = "tanh"
+    recurrent_activation: str = "sigmoid"
+
+    gates = 3
+
+    @property
+    def bias_shape(self) -> tuple[int, ...]:
+        """A bias of the product of the inputs, and one of that of the state."""
+        return (2, 3 * self.units)
+
+    def hidden(
+        self,
+        values: Tensor,
+        weights: Sequence[Tensor],
+        shared: bool,
+        inputs_kept: Tensor | None,
+        states_kept: Tensor | None,
+        last: bool,
+    ) -> Tensor:
+        """Walk over the steps."""
+        cell = GRUCell(self.activation, self.recurrent_activation)
+        biases = (weights[2][:, :, 0], weights[2][:, :, 1]) if self.use_bias else ()
+        return self.looped(cell, values, weights, shared, inputs_kept, states_kept, *biases)
+
+
+class GRUDescription(RecurrentDescription):
+    """A layer of gated recurrent units."""
+
+    keras_name = "gru"
+    layer_kind = GRULayer
+    keras_kind = keras.layers.GRU
+
+
+@reads(keras.layers.GRU, takes_mask=True, rates=recurrent_rates)
+def read_gru(layer: keras.layers.GRU) -> Sequence[RecurrentLayer]:
+    """A GRU layer that resets the product of the state, and not the state."""
+    if not layer.reset_after:
+        raise no_batched_form(layer)
+    return read_recurrent(
+        layer,
+        GRULayer,
+        activation=loop_activation(layer, layer.activation),
+        recurrent_activation=loop_activation(layer, layer.recurrent_activation),
+    )
