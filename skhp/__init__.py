@@ -20,6 +20,8 @@ from skhp.population.registration import register_backend  # noqa: E402
 if TYPE_CHECKING:
     from skhp.comparison.compare import compare
     from skhp.comparison.result import Comparison, ComparisonDisplay
+    from skhp.estimators.convolutional.classifier import KerasCNNClassifier
+    from skhp.estimators.convolutional.regressor import KerasCNNRegressor
     from skhp.estimators.keras_model.classifier import KerasClassifier
     from skhp.estimators.keras_model.regressor import KerasRegressor
     from skhp.estimators.mlp.classifier import KerasMLPClassifier
@@ -69,6 +71,8 @@ __all__ = [
     "JournalError",
     "JournalMismatchError",
     "JournalWarning",
+    "KerasCNNClassifier",
+    "KerasCNNRegressor",
     "KerasClassifier",
     "KerasMLPClassifier",
     "KerasMLPRegressor",
@@ -107,6 +111,8 @@ _MODULE_OF = {
     "JournalError": "skhp.exceptions",
     "JournalMismatchError": "skhp.exceptions",
     "JournalWarning": "skhp.exceptions",
+    "KerasCNNClassifier": "skhp.estimators.convolutional.classifier",
+    "KerasCNNRegressor": "skhp.estimators.convolutional.regressor",
     "KerasClassifier": "skhp.estimators.keras_model.classifier",
     "KerasMLPClassifier": "skhp.estimators.mlp.classifier",
     "KerasMLPRegressor": "skhp.estimators.mlp.regressor",

@@ -26,8 +26,9 @@ from skhp.networks.portable_model import (
 )
 from skhp.networks.program_cache import ProgramCache
 
-# Bounds the memory of one forward pass.
+# Bound the memory of one forward pass: rows, and numbers that come out of one layer.
 ROWS_AT_ONCE = 8192
+_OUTPUTS_AT_ONCE = 2**24
 
 # Matrix products of very few rows run other code, with other rounding, than those of many:
 # TensorFlow 2.21 on a CPU gives a single row other last bits than the same row among others.
@@ -67,13 +68,20 @@ def predicted_logits_of_members(
     program = network_programs.get(network, lambda: _network_program(network))
     members = tf.constant(weights), tf.constant(states)
     blocks = []
-    for start in range(0, len(X), ROWS_AT_ONCE):
-        block = X[start : start + ROWS_AT_ONCE]
+    at_once = _rows_at_once(network)
+    for start in range(0, len(X), at_once):
+        block = X[start : start + at_once]
         padded = np.zeros((1, len(block) + -len(block) % _TILE, *X.shape[1:]), np.float32)
         padded[0, : len(block)] = block
         outputs = program(*members, tf.constant(padded))
         blocks.append(outputs.numpy()[:, : len(block)])
     return np.concatenate(blocks, axis=1).astype(np.float64)
+
+
+def _rows_at_once(network: LayeredNetwork) -> int:
+    """A multiple of the tile, the fewer the more numbers a layer makes of a row."""
+    fitting = _OUTPUTS_AT_ONCE // network.most_outputs
+    return min(ROWS_AT_ONCE, max(fitting // _TILE, 1) * _TILE)
 
 
 def _network_program(network: LayeredNetwork) -> Any:

@@ -12,15 +12,12 @@ import tensorflow as tf
 
 from skhp import KerasMLPRegressor, KerasRegressor
 from skhp.estimators.network.regressor import NetworkRegressor
-from skhp.exceptions import InvalidParameterError
 from skhp.networks.build import build_network, initial_network, network_of, numbers_of
 from skhp.networks.description import NetworkDescription, network_size
 from skhp.networks.layered_network import LayeredNetwork, layered_network
 from skhp.networks.layers import (
     ActivationDescription,
-    BatchNormalizationDescription,
     DenseDescription,
-    DropoutDescription,
     Layer,
     LayerDescription,
     layer,
@@ -123,7 +120,7 @@ class ScalingRegressor(NetworkRegressor):
 
 @pytest.fixture(autouse=True)
 def known_kind(monkeypatch):
-    monkeypatch.setattr(layer, "_READERS", dict(layer._READERS))
+    monkeypatch.setattr(layer, "_READINGS", dict(layer._READINGS))
     reads(Scaling)(lambda read: (ScalingLayer(int(read.factor.shape[0])),))
 
 
@@ -279,11 +276,3 @@ def test_rows_may_have_any_number_of_axes(engine, regression):
     for folded in fit_together([(estimator, X, y) for estimator in heights]):
         np.testing.assert_allclose(folded.predict(X), plain.predict(X), rtol=1e-3, atol=1e-4)
         assert folded.model_.input_shape == (None, folded.height, 4 // folded.height)
-
-
-@pytest.mark.parametrize(
-    "kind", [DenseDescription(1), DropoutDescription(0.5), BatchNormalizationDescription()]
-)
-def test_layers_of_vectors_refuse_other_rows(kind):
-    with pytest.raises(InvalidParameterError, match=r"rows of the shape \(2, 3\): put a layer"):
-        network_size(NetworkDescription((2, 3), (kind,), "regression"))

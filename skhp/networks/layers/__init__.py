@@ -15,6 +15,22 @@ from skhp.networks.layers.dense import DenseDescription, DenseLayer
 from skhp.networks.layers.dropout import DropoutDescription, DropoutLayer
 from skhp.networks.layers.embedding import EmbeddingDescription, EmbeddingLayer, MaskingLayer
 from skhp.networks.layers.gru import GRUDescription, GRULayer
+from skhp.networks.layers.images.augmentation import FlipDescription, ShiftDescription
+from skhp.networks.layers.images.convolution import (
+    ChannelBiasLayer,
+    ConvolutionDescription,
+    ConvolutionLayer,
+)
+from skhp.networks.layers.images.pooling import (
+    GlobalPoolingLayer,
+    PoolingDescription,
+    PoolingLayer,
+)
+from skhp.networks.layers.images.reshaping import (
+    FlattenDescription,
+    FlattenLayer,
+    ZeroPaddingLayer,
+)
 from skhp.networks.layers.layer import (
     Layer,
     LayerContext,
@@ -35,14 +51,21 @@ __all__ = [
     "BatchNormalizationLayer",
     "BidirectionalDescription",
     "BidirectionalLayer",
+    "ChannelBiasLayer",
+    "ConvolutionDescription",
+    "ConvolutionLayer",
     "DenseDescription",
     "DenseLayer",
     "DropoutDescription",
     "DropoutLayer",
     "EmbeddingDescription",
     "EmbeddingLayer",
+    "FlattenDescription",
+    "FlattenLayer",
+    "FlipDescription",
     "GRUDescription",
     "GRULayer",
+    "GlobalPoolingLayer",
     "LSTMDescription",
     "LSTMLayer",
     "Layer",
@@ -50,10 +73,14 @@ __all__ = [
     "LayerDescription",
     "LayerSeeds",
     "MaskingLayer",
+    "PoolingDescription",
+    "PoolingLayer",
     "RecurrentDescription",
     "RecurrentLayer",
+    "ShiftDescription",
     "SimpleRNNDescription",
     "SimpleRNNLayer",
+    "ZeroPaddingLayer",
     "read_layer",
     "reads",
     "zero_at_zero",

@@ -43,6 +43,14 @@ ACTIVATIONS = (
 )
 
 
+_GROWING = (
+    keras.activations.elu,
+    keras.activations.relu,
+    keras.activations.sigmoid,
+    keras.activations.tanh,
+)
+
+
 @dataclass(frozen=True)
 class ActivationLayer(Layer):
     """An activation, element by element or over the units."""
@@ -53,6 +61,11 @@ class ActivationLayer(Layer):
     def keeps_zeros(self) -> bool:  # type: ignore[override]
         """Whether the activation of zeros is zero."""
         return zero_at_zero(self.function)
+
+    @property
+    def keeps_order(self) -> bool:  # type: ignore[override]
+        """Whether it is known to grow with each value."""
+        return self.function in _GROWING
 
     def apply(
         self,

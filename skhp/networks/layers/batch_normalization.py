@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,14 +16,13 @@ from skhp.networks.layers.layer import (
     LayerSeeds,
     no_batched_form,
     reads,
-    width_of_vectors,
 )
 from skhp.networks.network import Shapes, Tensor
 
 
 @dataclass(frozen=True)
 class BatchNormalizationLayer(Layer):
-    """Normalisation over the rows of a batch."""
+    """Normalisation over the rows of a batch, and over their pixels or steps."""
 
     units: int
     momentum: float
@@ -55,7 +55,7 @@ class BatchNormalizationLayer(Layer):
             state = (self._moved(mean, batch_mean), self._moved(variance, batch_variance))
             mean, variance = batch_mean, batch_variance
         factor = scale * tf.math.rsqrt(variance + self.epsilon)
-        values = values * factor[:, :, None] + (offset - mean * factor)[:, :, None]
+        values = values * _beside(factor, values) + _beside(offset - mean * factor, values)
         return values, state
 
     def _moved(self, moving: Tensor, of_batch: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class BatchNormalizationDescription(LayerDescription):
 
     def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
         """A scale and an offset for each unit."""
-        units = width_of_vectors(input_shape, self)
+        units = input_shape[-1]
         return (BatchNormalizationLayer(units, self.momentum, self.epsilon),)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
@@ -88,13 +88,24 @@ def read_batch_normalization(layer: keras.layers.BatchNormalization) -> Sequence
     """Batch normalisation with a scale and an offset."""
     if not (layer.scale and layer.center) or layer.renorm:
         raise no_batched_form(layer)
+    if layer.axis not in (-1, len(layer.input.shape) - 1):
+        raise no_batched_form(layer)
     units = int(layer.gamma.shape[0])
     return (BatchNormalizationLayer(units, float(layer.momentum), float(layer.epsilon)),)
 
 
 def _moments(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-    mask = present[:, None, :, None]
-    count = tf.maximum(tf.reduce_sum(mask, axis=2), 1.0)
-    mean = tf.reduce_sum(values * mask, axis=2) / count
-    squares = tf.square(values - mean[:, :, None]) * mask
-    return mean, tf.reduce_sum(squares, axis=2) / count
+    axes = list(range(2, len(values.shape) - 1))
+    between = (1,) * (len(axes) - 1)
+    mask = tf.reshape(present, (present.shape[0], 1, -1, *between, 1))
+    count = tf.reduce_sum(present, axis=1)[:, None, None] * math.prod(values.shape[3:-1])
+    count = tf.maximum(count, 1.0)
+    mean = tf.reduce_sum(values * mask, axis=axes) / count
+    squares = tf.square(values - _beside(mean, values)) * mask
+    return mean, tf.reduce_sum(squares, axis=axes) / count
+
+
+def _beside(of_units: Tensor, values: Tensor) -> Tensor:
+    """A number for each unit of a member, with axes for its rows and their pixels."""
+    between = (1,) * (len(values.shape) - 3)
+    return tf.reshape(of_units, (*of_units.shape[:2], *between, of_units.shape[-1]))

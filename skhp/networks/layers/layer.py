@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import keras
 import numpy as np
 
-from skhp.exceptions import CannotJoinError, InvalidParameterError
+from skhp.exceptions import CannotJoinError
 from skhp.networks.network import (
     BYTES_OF_NUMBER,
     COPIES_OF_WEIGHTS,
@@ -84,6 +84,11 @@ class Layer:
         Whether the rows of a batch have an influence on one another in training.
     compiles : bool
         Whether XLA can compile it; a kernel of TensorFlow's own may have no form there.
+    keeps_order : bool
+        Whether larger values of a channel come out as larger ones, so that a maximum may be taken
+        before it.
+    takes_maximum : bool
+        Whether it is the maximum over places of a channel.
     """
 
     weight_shapes: Shapes = ()
@@ -92,6 +97,8 @@ class Layer:
     keeps_zeros: bool = False
     rows_meet: bool = False
     compiles: bool = True
+    keeps_order: bool = False
+    takes_maximum: bool = False
     has_sparse_gradient: bool = False
 
     @property
@@ -243,16 +250,6 @@ class LayerSeeds:
         self._drawn[kind] += 1
         # Keras reduces a seed to 31 bits before use.
         return int(self._sequence.generate_state(place + 1)[-1]) & 0x7FFFFFFF
-
-
-def width_of_vectors(input_shape: tuple[int, ...], kind: LayerDescription) -> int:
-    """Number of units that come into a layer which takes vectors."""
-    if len(input_shape) != 1:
-        raise InvalidParameterError(
-            f"{kind} takes rows that are vectors, and gets rows of the shape {input_shape}: put a "
-            "layer before it that makes vectors of them."
-        )
-    return input_shape[0]
 
 
 def keras_penalty(l1: float, l2: float) -> keras.regularizers.Regularizer | None:

@@ -33,6 +33,8 @@ class _Grid(NamedTuple):
     neurons: tuple[float, ...] = ()
     dropout: tuple[float, ...] = ()
     l2: tuple[float, ...] = ()
+    blocks: tuple[int, ...] = ()
+    filters: tuple[int, ...] = ()
 
 
 def _rates(highest: float, lowest: float, count: int) -> tuple[float, ...]:
@@ -58,6 +60,21 @@ _FEW_ROWS: dict[str, _Grid] = {
         (0.0, 1e-4, 1e-2),
     ),
 }
+_IMAGES: dict[str, _Grid] = {
+    "quick": _Grid(_rates(1e-2, 1e-4, 3), (32,), blocks=(1, 2), filters=(8, 16)),
+    "normal": _Grid(
+        _rates(1e-2, 1e-4, 5), (32,), dropout=(0.0, 0.3), blocks=(1, 2, 3), filters=(8, 32)
+    ),
+    "thorough": _Grid(
+        _rates(1e-2, 1e-4, 5),
+        (16, 64),
+        dropout=(0.0, 0.2, 0.4),
+        blocks=(1, 2, 3),
+        filters=(8, 16, 32),
+    ),
+}
+# Smaller images hold nothing that a further convolution could tell apart.
+_LEAST_PIXELS = 2
 _ANY_NETWORK: dict[str, _Grid] = {
     "quick": _Grid(_rates(1e-1, 1e-5, 5), (16, 64)),
     "normal": _Grid(_rates(1e-1, 1e-5, 9), (8, 16, 32, 64, 128, 256)),
@@ -93,15 +110,16 @@ def suggest_search_space(
     others on 2,000 rows; around two thirds as many neurons as inputs, up to twice as many; batches
     of around 32 rows; learning rates on a logarithmic scale; and dropout and l2 if there are few
     rows for the number of inputs. For recurrent networks, it has 1 or 2 layers, 16 to 128 neurons,
-    and windows of a quarter of the steps up to all of them.
+    and windows of a quarter of the steps up to all of them; for images, 1 to 3 blocks, as long as
+    there is an image left to halve, and 8 to 32 filters.
 
     Parameters
     ----------
     estimator : a network of skhp
-        A KerasMLPClassifier, KerasMLPRegressor, KerasRNNClassifier, KerasRNNRegressor,
-        KerasClassifier or KerasRegressor, or a pipeline that ends in one of these. For
-        KerasClassifier and KerasRegressor, the grid has only learning rates and batch sizes.
-    X : array-like of shape (n_rows, n_columns), or of series (n_rows, n_steps, n_channels)
+        A KerasMLPClassifier, KerasRNNClassifier, KerasCNNClassifier, KerasClassifier or one of
+        their regressors, or a pipeline that ends in one of these. For KerasClassifier and
+        KerasRegressor, the grid has only learning rates and batch sizes.
+    X : array-like of shape (n_rows, n_columns), or of series or images
     y : array-like of shape (n_rows,) or (n_rows, n_targets)
     level : {"quick", "normal", "thorough"}, default="normal"
         The size of the grid: 12 points, 60 to 120, or 270 to 810; for recurrent networks, 12, 80 or
@@ -142,7 +160,9 @@ def suggest_search_space(
         y = class_labels(y)
     n_rows = len(y)  # type: ignore[arg-type]
     known = network.get_params(deep=False)
-    if {"hidden_layers", "neurons", "learning_rate", "batch_size", "dropout", "l2"} <= set(known):
+    if {"hidden_layers", "filters", "image_shape", "learning_rate", "batch_size"} <= set(known):
+        entries = _image_entries(_sides(X, known["image_shape"]), n_rows, known, level)
+    elif {"hidden_layers", "neurons", "learning_rate", "batch_size", "dropout", "l2"} <= set(known):
         sample_X, sample_y = _prepared_sample(estimator, X, y)
         check = check_linear(sample_X, sample_y, classification=is_classifier(network))
         entries = _mlp_entries(np.shape(sample_X)[1], n_rows, known, check, level)
@@ -158,9 +178,9 @@ def suggest_search_space(
     else:
         raise InvalidParameterError(
             f"Nothing is known about the parameters of {type(network).__name__}. Expected a "
-            "KerasMLPClassifier, KerasMLPRegressor, KerasRNNClassifier, KerasRNNRegressor, "
-            "KerasClassifier or KerasRegressor, or a pipeline that ends in one; write the space of "
-            "other estimators as a dict."
+            "KerasMLPClassifier, KerasRNNClassifier, KerasCNNClassifier, KerasClassifier or one of "
+            "their regressors, or a pipeline that ends in one; write the space of other estimators "
+            "as a dict."
         )
     return SuggestedSpace(
         {prefix + name: values for name, (values, _) in entries.items()},
@@ -265,6 +285,38 @@ def _recurrent_entries(
         entries["dropout"] = _Entry(
             list(dropout), "None, and what keeps a network from overfitting."
         )
+    return entries
+
+
+def _sides(X: ArrayLike, image_shape: Any) -> tuple[int, int]:
+    """Height and width of the images."""
+    shape = np.shape(X)
+    if image_shape is not None:
+        return int(image_shape[0]), int(image_shape[1])
+    return (int(shape[1]), int(shape[2])) if len(shape) > 2 else (1, int(shape[-1]))
+
+
+def _image_entries(
+    sides: tuple[int, int], n_rows: int, known: Mapping[str, Any], level: Level
+) -> dict[str, _Entry]:
+    grid = _IMAGES[level]
+    fitting = [n for n in grid.blocks if max(sides) >> (n - 1) >= _LEAST_PIXELS] or [1]
+    height, width = sides
+    entries = {
+        "hidden_layers": _Entry(
+            fitting,
+            f"Blocks that each halve images of {height} x {width} pixels, the last of which still "
+            f"gets {_LEAST_PIXELS} pixels or more along the longer side.",
+        ),
+        "filters": _Entry(
+            list(grid.filters), "Filters of the first block, doubled where the image halves."
+        ),
+        "learning_rate": _learning_rate_entry(grid),
+        "batch_size": _batch_size_entry(grid, n_rows, known),
+    }
+    if grid.dropout:
+        reason = "Of the hidden layer behind the blocks, which has most of the weights."
+        entries["dropout"] = _Entry(list(grid.dropout), reason)
     return entries
 
 

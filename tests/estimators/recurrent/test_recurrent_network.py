@@ -293,7 +293,9 @@ def test_a_comparison_takes_series():
     # The baseline takes rows of columns, and has learnt from the same series.
     accuracy = cross_val_score(flat, series.reshape(len(series), -1), y, cv=2).mean()
     assert accuracy > 0.8
-    assert comparison.frame.loc[("logistic", "accuracy"), "mean"] == pytest.approx(accuracy, abs=0.1)
+    assert comparison.frame.loc[("logistic", "accuracy"), "mean"] == pytest.approx(
+        accuracy, abs=0.1
+    )
 
 
 def test_diagnosis_and_displays_know_them():

@@ -1,0 +1,1 @@
+"""Convolutional networks as scikit-learn estimators."""

@@ -1,0 +1,126 @@
+"""Convolutional network for numbers of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from skhp.estimators.convolutional.convolutional_network import (
+    ATTRIBUTES,
+    PARAMETERS,
+    ConvolutionalNetwork,
+)
+from skhp.estimators.network.regressor import NetworkRegressor
+from skhp.estimators.parameters import keeps_parameters
+from skhp.shared.documented_parameters import documented
+
+
+@documented(PARAMETERS, ATTRIBUTES)
+class KerasCNNRegressor(ConvolutionalNetwork, NetworkRegressor):
+    """Convolutional network that predicts numbers from images, trained by Keras.
+
+    `X` has the shape (n_samples, height, width) or (n_samples, height, width, channels), or holds
+    flat rows, (n_samples, pixels), with `image_shape`. Blocks, filters and neurons are ordinary
+    parameters; training stops early on a part of the rows that it holds out itself. The network
+    learns a target of mean 0 and deviation 1, whatever its unit; predictions are in the unit of
+    `y`.
+
+    Parameters
+    ----------
+    monitor : str, default="val_loss"
+        What early stopping and "plateau" watch on the rows held out: "val_loss", or a metric over
+        all of them: "val_mean_absolute_error", "val_mean_squared_error", "val_r2",
+        "val_root_mean_squared_error". Keras' "val_mae", "val_mse" and "val_rmse" are taken, too.
+    validation_fraction : float, default=0.2
+        Share of the rows to hold out.
+    loss : {"auto", "squared_error", "absolute_error", "huber", "log_cosh"}, default="auto"
+        "auto" is the squared error. The loss of a batch is the weighted mean over its rows. Keras'
+        "mse", "mae" and other names of these are taken, and its classes and instances.
+    scale_target : bool, default=True
+        Take the mean and the deviation of the training rows out of each target before the network
+        sees it, and put them back into predictions. Losses, and what "huber" and "log_cosh" call
+        large, are then in deviations; metrics are in the unit of `y`. The first call of
+        `partial_fit`, or the first `fit` of a warm start, decides both numbers for all later ones.
+
+    Attributes
+    ----------
+    history_ : dict of str to list of float
+        ``"loss"``, ``"val_loss"`` and the monitored metric, one value an epoch. ``"loss"`` is the
+        mean over the epoch's batches while the weights change. Losses are of the scaled target,
+        metrics in the unit of `y`.
+    model_ : keras.Model
+        The trained network, which takes images with channels. With `augmentation` it has layers of
+        skhp that change images in training only; ``import skhp`` before Keras loads its file. Where
+        targets are scaled, its last layer brings the outputs into the
+        unit of `y`.
+    target_mean_, target_scale_ : ndarray of shape (n_targets,)
+        What was taken out of each target: mean and deviation of the training rows, by their
+        weights; 0 and 1 without `scale_target`, and a deviation of 1 for a constant target.
+    {attributes}
+
+    See Also
+    --------
+    KerasCNNClassifier : The same for classes.
+    KerasMLPRegressor : A network for tables.
+    KerasRegressor : Any network that Keras can express.
+
+    Notes
+    -----
+    A batch of all rows is trained on in its distinct rows with the sum of their weights, so that a
+    whole-number weight, that many copies of a row and any order of the rows give identical bits. An
+    inner split may tell them apart, so with early stopping this is not promised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skhp import KerasCNNRegressor
+    >>> X = np.random.default_rng(0).uniform(size=(60, 6, 6))
+    >>> y = X[:, 2:4, 2:4].mean(axis=(1, 2))
+    >>> regressor = KerasCNNRegressor(filters=4, neurons=8, epochs=3, random_state=0)
+    >>> regressor.fit(X, y).predict(X[:5]).shape
+    (5,)
+    """
+
+    _row_parameters: ClassVar[tuple[str, ...]] = ()
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **ConvolutionalNetwork._parameter_constraints,
+        **NetworkRegressor._parameter_constraints,
+    }
+
+    @keeps_parameters
+    def __init__(
+        self,
+        hidden_layers: int | str = 2,
+        filters: int | Sequence[int] = 16,
+        kernel_size: int | tuple[int, int] = 3,
+        padding: str = "same",
+        pooling: str | None = "max",
+        pool_size: int | tuple[int, int] = 2,
+        neurons: int | Sequence[int] | None = 32,
+        image_shape: Sequence[int] | None = None,
+        augmentation: str | Sequence[str] | Mapping[str, Any] | None = None,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        l2: float = 0.0,
+        batch_norm: bool = False,
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        lr_schedule: str | Mapping[str, Any] | None = None,
+        batch_size: int | str = 32,
+        epochs: int = 200,
+        early_stopping: bool = True,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        monitor: str = "val_loss",
+        validation_fraction: float = 0.2,
+        loss: Any = "auto",
+        scale_target: bool = True,
+        engine: str = "auto",
+        max_memory: int | str | None = "2GB",
+        callbacks: Any = None,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None: ...

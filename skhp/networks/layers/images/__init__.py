@@ -1,0 +1,1 @@
+"""Layers of images and series: convolution, pooling, reshaping, augmentation."""
