@@ -37,7 +37,8 @@ def render_report(study: Study) -> str:
         indented(text_table(*_score_table(study))),
         "",
         f"{dummy_sentence(study)} The test {rows_of(study)} hold {n_rare_test} of class {rare}: "
-        f"each of them is {1 / n_rare_test:.3f} of the recall. One split does not tell a gain from luck.",
+        f"each of them is {1 / n_rare_test:.3f} of the recall. One split does not tell a gain from "
+        "luck.",
         "",
         "The verdict:",
         "",
@@ -116,7 +117,8 @@ def _facts(study: Study) -> list[tuple[str, str]]:
             "Network",
             f"learning rate {winner['network__learning_rate']:.3g}, batch size "
             f"{winner['network__batch_size']}, {blocks}the best of "
-            f"{number_of_candidates(study.search)} with {scoring} {natural_score(study.scoring, study.search.best_score_):.3f} in "
+            f"{number_of_candidates(study.search)} with {scoring} "
+            f"{natural_score(study.scoring, study.search.best_score_):.3f} in "
             f"cross-validation; trained {trained}, {epochs_of_repeats(study.repeats)}.",
         ),
         ("Time", f"{study.seconds:.0f} s."),

@@ -231,8 +231,9 @@ def _copy_notes(paths: Sequence[Path], folder: Path) -> Iterator[str]:
     n_copies = sum(len(of) - 1 for of in copies)
     first, second, *_ = (str(path.relative_to(folder)) for path in copies[0])
     yield (
-        f"{n_copies} {'image is a copy' if n_copies == 1 else 'images are copies'} of another, such "
-        f"as {second!r} of {first!r}: copies among the test images make the scores look better."
+        f"{n_copies} {'image is a copy' if n_copies == 1 else 'images are copies'} of another, "
+        f"such as {second!r} of {first!r}: copies among the test images make the scores look "
+        "better."
     )
 
 

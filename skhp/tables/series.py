@@ -117,7 +117,7 @@ def _taken_apart(
     left_out: dict[str, str] = {}
     for of, cells in frame.drop(columns=target).items():
         typed = typed_input(cells, words, place_of_row, is_text)
-        why = _why_left_out(cells, typed, place_of_row)
+        why = _why_left_out(cells, typed, place_of_row, is_wanted=of in words.numbers)
         if why:
             left_out[str(of)] = why
         else:
@@ -188,7 +188,7 @@ def _first_text(cells: pd.Series, place_of_row: Callable[[int], str]) -> tuple[s
 
 
 def _why_left_out(
-    cells: pd.Series, typed: pd.Series, place_of_row: Callable[[int], str]
+    cells: pd.Series, typed: pd.Series, place_of_row: Callable[[int], str], *, is_wanted: bool
 ) -> str | None:
     if cells.isna().all() or typed.isna().all():
         return "it holds no value at all"
@@ -196,7 +196,7 @@ def _why_left_out(
         where, text = _first_text(cells, place_of_row) or (place_of_row(0), cells.iloc[0])
         what = "begins with a zero, as codes do" if is_padded(str(text)) else "is not a number"
         return f"{where} holds {text!r}, which {what}"
-    if _counts_up(typed):
+    if _counts_up(typed) and not is_wanted:
         return "it counts up by the same step from row to row"
     return None
 

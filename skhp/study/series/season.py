@@ -77,7 +77,7 @@ def _peak(values: np.ndarray, most: int) -> tuple[int, float] | None:
         return None
     height = max(_LEAST_HEIGHT, 3 / sqrt(n))
     correlation = _autocorrelation(values, min(2 * most + most // 10 + 2, n - 1))
-    peaks, _ = find_peaks(correlation[: most + 2], height=height, prominence=_LEAST_PROMINENCE)
+    peaks, _ = find_peaks(correlation, height=height, prominence=_LEAST_PROMINENCE)
     lasting = [
         int(lag)
         for lag in peaks

@@ -74,25 +74,28 @@ def windows_of(series: Series, horizon: int, n_folds: int) -> WindowedSeries:
     season, why_not = _usable_season(series, n_known, horizon, fewest)
     time_steps = _lengths(season, n_steps)
     back = 1 + (steps_to_a_season_ago(season.length, horizon) if season else 0)
-    X, y, places = sliding_windows(
-        series.values.to_numpy(),
-        min(max(*time_steps, back), max(1, n_steps - horizon)),
-        horizon,
-        series.position,
-    )
+    width = max(*time_steps, back)
+    # No more than this, as some targets may not be known.
+    _refuse_short(series, n_known - horizon - width + 1, fewest, horizon, n_folds)
+    X, y, places = sliding_windows(series.values.to_numpy(), width, horizon, series.position)
     known = series.is_known[places]
     X, y, places = X[known], y[known], places[known]
     n_training = int((places < n_known).sum())
     first_test = int((places < first_test_step).sum())
-    if n_training < fewest or first_test >= len(y):
-        few = " or fewer --folds" if n_folds > 2 else ""
-        shorter = ", a shorter --horizon" if horizon > 1 else ""
-        raise TableError(
-            f"{series.name} has {n_steps} steps, which gives {n_training} windows to train and "
-            f"tune on, and at least {fewest} are needed: give more rows{shorter}{few}."
-        )
+    _refuse_short(series, n_training if first_test < len(y) else 0, fewest, horizon, n_folds)
     return WindowedSeries(
         X, y, places, n_training, first_test, horizon, time_steps, season, why_not
+    )
+
+
+def _refuse_short(series: Series, n_training: int, fewest: int, horizon: int, n_folds: int) -> None:
+    if n_training >= fewest:
+        return
+    few = " or fewer --folds" if n_folds > 2 else ""
+    shorter = ", a shorter --horizon" if horizon > 1 else ""
+    raise TableError(
+        f"{series.name} has {len(series.values)} steps, which gives {max(0, n_training)} windows "
+        f"to train and tune on, and at least {fewest} are needed: give more rows{shorter}{few}."
     )
 
 
