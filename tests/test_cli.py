@@ -116,7 +116,7 @@ BAD_INPUT = {
         "day,a,y\n" + "".join(f"2026-01-{n % 9 + 1:02},{n},{n % 2}\n" for n in range(20)),
         [],
         "column 'day' holds dates or times, line 2 '2026-01-01'",
-        "days since a date, or leave it out with --drop 'day'",
+        "days since a date, or leave it out with --drop 'day'.*with --forecast",
     ),
     "beyond float32": (
         "t.csv",
@@ -421,7 +421,8 @@ def test_settings_and_notes_of_a_series_reach_its_study(tmp_path, monkeypatch, c
     monkeypatch.setattr("skhp.study.series.series_study.run_series_study", note)
     command = ["tune", "s.csv", "--forecast", "sold"]
     assert main(command) == 130
-    assert main([*command, *["--horizon", "3", "--scoring", "rmse", "--folds", "3", "--repeats", "2"]]) == 130
+    options = ["--horizon=3", "--scoring=rmse", "--folds=3", "--repeats=2"]
+    assert main([*command, *options]) == 130
     (series, defaults, said), (_, settings, _) = given
     assert series.target == "sold"
     assert len(series.values) == 90
@@ -612,16 +613,20 @@ def test_a_time_budget_is_seconds_or_a_time(text, seconds, good, monkeypatch):
 
 
 def test_bad_input_in_a_process_of_its_own_is_refused_without_tensorflow(tmp_path):
-    # Both commands in one process, as a process takes seconds.
+    # All commands in one process, as a process takes seconds.
     code = (
         "import sys; from skhp.cli import main; "
         "assert [main([command, 'none.csv']) for command in ('tune', 'report')] == [2, 2]; "
+        "assert main(['tune', 'none.csv', '--forecast', 'sold']) == 2; "
+        "assert main(['tune', '--images', 'none']) == 2; "
         "assert 'tensorflow' not in sys.modules"
     )
     process = run("-c", code, cwd=tmp_path)
     assert (process.returncode, process.stdout) == (0, ""), process.stderr
-    for command, line in zip(("tune", "report"), process.stderr.splitlines(), strict=True):
+    lines = process.stderr.splitlines()
+    for command, line in zip(("tune", "report", "tune"), lines[:3], strict=True):
         assert re.fullmatch(rf"skhp {command}: error: no such file: 'none.csv'.*", line)
+    assert lines[3].startswith("skhp tune: error: no such folder: 'none'")
     assert os.listdir(tmp_path) == []
 
 

@@ -18,7 +18,7 @@ TEST_SHARE = 0.25
 # A window may hold this share of the series at most, or few windows would be left.
 _MOST_OF_SERIES = 1 / 8
 # Windows of a long season are left out where all of them had more cells than this.
-_MOST_CELLS = 50_000_000
+_MOST_CELLS = 10_000_000
 _LENGTHS_WITHOUT_SEASON = (7, 15, 30)
 _LONGEST_SEASON_IN_WINDOW = 30
 _FEWEST_TRAINING_WINDOWS = 30
