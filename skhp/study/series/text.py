@@ -59,20 +59,23 @@ def verdicts(study: SeriesStudy) -> list[str]:
 
 
 def improvement(study: SeriesStudy) -> str:
-    """A sentence on how far the errors are below that of the last value."""
+    """A sentence on how much lower the error of each forecast is than that of the last value."""
     field = _SCORES_OF_ERRORS.get(study.scoring, "mae")
     reference = getattr(study.errors[LAST_VALUE], field)
     if not reference:
         return f"The {LAST_VALUE} makes no error on these windows."
     mean, _ = mean_and_deviation(getattr(repeat.scores, field) for repeat in study.repeats)
-    others = {name: getattr(one, field) for name, one in study.errors.items() if name != LAST_VALUE}
-    parts = [
-        f"that of {'the ' if name == NETWORK else ''}{name} {abs(1 - error / reference):.1%} "
-        f"{'below' if error <= reference else 'above'}"
-        for name, error in {NETWORK: mean, **others}.items()
+    errors = {
+        f"the {NETWORK}": mean,
+        **{name: getattr(one, field) for name, one in study.errors.items() if name != LAST_VALUE},
+    }
+    shares = [
+        f"{name} {abs(1 - error / reference):.1%} {'better' if error <= reference else 'worse'}"
+        for name, error in errors.items()
     ]
-    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"Beside the {field.upper()} of the {LAST_VALUE}, {listed} it."
+    shares[0] = shares[0].replace(NETWORK, f"{NETWORK} is", 1)
+    listed = f"{', '.join(shares[:-1])} and {shares[-1]}"
+    return f"By the {field.upper()}, {listed} than the {LAST_VALUE}."
 
 
 def next_forecast(study: SeriesStudy) -> str:
@@ -83,7 +86,8 @@ def next_forecast(study: SeriesStudy) -> str:
     named = f", with the channels {', '.join(channels)} in this order" if len(channels) > 1 else ""
     return (
         f"The network forecasts {decimal(study.next_forecast)} for {ahead} after the last row. The "
-        f"fitted pipeline takes windows of the shape (windows, {steps}, {len(channels)}){named}."
+        f"fitted pipeline takes windows of the shape (windows, {steps}, {len(channels)}){named}; "
+        f"the one that ends with the series holds its last {steps} rows."
     )
 
 

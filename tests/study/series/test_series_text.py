@@ -49,8 +49,11 @@ def test_errors_and_the_improvement_over_the_last_value_are_told(study):
         assert list(map(float, printed.groups())) == pytest.approx(expected, abs=6e-4)
     mean = np.mean([one.scores.mae for one in study.repeats])
     share = 1 - mean / study.errors["last value"].mae
-    word = "below" if share > 0 else "above"
-    assert f"the MAE of the last value, that of the network {abs(share):.1%} {word}" in flat(report)
+    word = "better" if share > 0 else "worse"
+    ridge = 1 - study.errors["ridge"].mae / study.errors["last value"].mae
+    said = flat(report)
+    assert f"By the MAE, the network is {abs(share):.1%} {word}, season ago" in said
+    assert f"ridge {ridge:.1%} better than the last value." in said
 
 
 def test_the_report_stays_within_80_columns(study):
