@@ -6,11 +6,12 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.model_selection import train_test_split
+from sklearn.metrics import f1_score, get_scorer
+from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skhp.comparison.named_baselines import tune_baseline
 from skhp.study.files import write_files
 from skhp.study.learning import of_images
 from skhp.study.study import Settings, run_study
@@ -86,3 +87,19 @@ def test_a_folder_is_learnt_from_end_to_end(digits, tmp_path, trained_together):
     pixels = np.stack([np.asarray(Image.open(file)) for file in files])
     np.testing.assert_array_equal(kept.predict(files), kept.predict(pixels))
     assert kept.predict_proba(files).shape == (6, 2)
+
+
+def test_a_regression_that_does_not_converge_is_judged_by_its_score(digits):
+    images = read_images(digits)
+    learning = of_images(images, seed=0)
+    hasty = learning.baseline.set_params(max_iter=1)
+    search = tune_baseline(
+        learning.of_baseline,
+        images.inputs,
+        images.target.codes,
+        get_scorer("f1"),
+        StratifiedKFold(2),
+        classifier=hasty,
+    )
+    assert search.best_estimator_[-1].max_iter == 1
+    assert search.best_score_ > 0.5
