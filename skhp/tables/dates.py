@@ -79,11 +79,11 @@ def refuse_disorder(dates: Dates, place_of_row: Callable[[int], str]) -> None:
         return
     row = int(np.argmin(later))
     before, after = (date_text(dates.of_rows[at]) for at in (row, row + 1))
-    if before == after:
+    if dates.of_rows[row + 1] in dates.of_rows[: row + 1]:
         raise TableError(
-            f"the rows are out of order: {place_of_row(row + 1)} has the same date as the row "
-            f"before it, {after}, in column {dates.name}: give each date once; if the table holds "
-            "several series, keep the rows of one of them."
+            f"the rows are out of order: {place_of_row(row + 1)} has the date {after} in column "
+            f"{dates.name}, as an earlier row has: give each date once; if the table holds several "
+            "series, keep the rows of one of them."
         )
     backwards = " (newest first)" if not later.any() else ""
     raise TableError(

@@ -98,7 +98,8 @@ def test_a_row_without_its_date_is_named(cell, message):
     [
         ("123 54", r"out of order: row 4 has the date 2024-01-04, which is before 2024-01-05"),
         ("4321", r"out of order \(newest first\): row 1 has the date 2024-01-03"),
-        ("1223", r"row 2 has the same date as the row before it, 2024-01-02.*several series"),
+        ("1223", r"row 2 has the date 2024-01-02 .*, as an earlier row has: .*several series"),
+        ("123123", r"row 3 has the date 2024-01-01 .*, as an earlier row has: .*several series"),
     ],
 )
 def test_rows_out_of_order_are_named(days, message):
