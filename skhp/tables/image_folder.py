@@ -67,7 +67,7 @@ def read_images(folder: Path, size: tuple[int, int] | None = None) -> ImageFolde
     _require_images(folder, files)
     paths = [path for of_class in files.values() for path in of_class]
     chosen = _size_of_all(sizes) if size is None else size
-    notes += _size_notes(sizes, chosen)
+    notes += _size_notes(sizes, chosen, is_given=size is not None)
     notes += _copy_notes(paths, folder)
     pixels = _pixels(paths, folder, chosen)
     labels = [name for name, of_class in files.items() for _ in of_class]
@@ -196,7 +196,9 @@ def _size_of_all(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _size_notes(sizes: Sequence[tuple[int, int]], chosen: tuple[int, int]) -> Iterator[str]:
+def _size_notes(
+    sizes: Sequence[tuple[int, int]], chosen: tuple[int, int], *, is_given: bool
+) -> Iterator[str]:
     n_others = sum(size != chosen for size in sizes)
     if not n_others:
         return
@@ -208,9 +210,10 @@ def _size_notes(sizes: Sequence[tuple[int, int]], chosen: tuple[int, int]) -> It
         if least == most
         else f"{least[0]} x {least[1]} to {most[0]} x {most[1]}"
     )
+    another = f"; for another size add --image-size, such as --image-size {width}x{height}"
     yield (
-        f"{which} are stretched to {width} x {height} pixels (the images have {had}); for another "
-        f"size add --image-size, such as --image-size {width}x{height}."
+        f"{which} are stretched to {width} x {height} pixels (the images have {had})"
+        f"{'' if is_given else another}."
     )
 
 

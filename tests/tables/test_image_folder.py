@@ -72,6 +72,8 @@ def test_other_sizes_are_stretched_to_the_most_frequent_and_it_is_said(suffix, f
     asked = read_images(folder, (3, 2))
     assert asked.inputs.shape == (13, 2, 3)
     assert "all images are stretched to 3 x 2 pixels" in asked.notes[0]
+    assert "add --image-size" in note
+    assert "add --image-size" not in asked.notes[0]
 
 
 def test_where_no_size_is_frequent_the_median_is_taken_and_large_ones_are_scaled(tmp_path):
