@@ -297,9 +297,9 @@ def print_times(results: dict[str, dict[str, Any]], arguments: argparse.Namespac
         print(f"{label:24}{wall:9.1f}{cpu:9.1f}{wall / ours['wall']:9.2f}{cpu / ours['cpu']:9.2f}")
     print(f"best error {ours['best']:.4f} with {ours['parameters']}")
     print(f"the last value as the forecast: {ours['last value']:.4f}")
-    for corner, error in ours["errors"].items():
+    for corner in ours["errors"]:
         others = [f"{name} {result['errors'][corner]:.4f}" for name, result in results.items()]
-        print(f"  batch size and window {corner}: {', '.join(others)}; skhp {error:.4f}")
+        print(f"  batch size and window {corner}: {', '.join(others)}")
 
 
 if __name__ == "__main__":

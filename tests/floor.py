@@ -19,7 +19,8 @@ def lowest_versions(setup):
     configuration = configparser.ConfigParser(interpolation=None)
     configuration.read_string(setup)
     listed = [configuration["options"]["install_requires"]]
-    listed += [configuration["options.extras_require"][extra] for extra in ("plot", "tpe")]
+    extras = configuration["options.extras_require"]
+    listed += [extras[extra] for extra in ("plot", "tpe", "images")]
     requirements = [line for text in listed for line in text.splitlines() if line.strip()]
     for requirement in requirements:
         if not re.fullmatch(r"[\w-]+ >= [\d.]+", requirement):

@@ -29,10 +29,11 @@ MAY_IMPORT = {
     "sequences": GROUND | {"compat"},
     "inspection": GROUND,
     "search": GROUND | {"compat", "population", "inspection"},
-    "tables": GROUND,
+    "tables": GROUND | {"sequences"},
     "comparison": GROUND | {"compat", "population", "inspection", "search", "tables"},
     "study": GROUND
-    | {"compat", "population", "estimators", "inspection", "search", "tables", "comparison"},
+    | {"compat", "population", "estimators", "inspection", "search", "tables", "comparison"}
+    | {"sequences"},
     "cli": GROUND | {"skhp", "search", "inspection", "tables", "comparison", "study"},
     "__main__": {"cli"},
     "skhp": GROUND | {"population", "estimators", "inspection", "search", "comparison"},

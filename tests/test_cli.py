@@ -116,7 +116,7 @@ BAD_INPUT = {
         "day,a,y\n" + "".join(f"2026-01-{n % 9 + 1:02},{n},{n % 2}\n" for n in range(20)),
         [],
         "column 'day' holds dates or times, line 2 '2026-01-01'",
-        "days since a date, or leave it out with --drop 'day'",
+        "days since a date, or leave it out with --drop 'day'.*with --forecast",
     ),
     "beyond float32": (
         "t.csv",
@@ -339,6 +339,126 @@ def test_the_help_names_the_size_of_the_grid_and_of_the_draws(capsys):
     assert "random, bayes or tpe search (default: {}, {} and {})".format(*draws) in text
 
 
+SERIES = "\n".join(
+    ["day,sold", *(f"2024-{n // 28 + 1:02}-{n % 28 + 1:02},{n * 7 % 11}.5" for n in range(90)), ""]
+)
+
+# What a series or a folder of images is given beside, and what the message must hold.
+BAD_SERIES_AND_IMAGES = {
+    "no such column": (["s.csv", "--forecast", "sould"], "no column 'sould'", "mean 'sold'"),
+    "both": (["--forecast", "sold", "--images", "pictures"], "--forecast with --images", "one or"),
+    "both and a table": (["s.csv", "--images", "pictures"], "--images and a TABLE", "one of them"),
+    "no table": (["--forecast", "sold"], "--forecast without a TABLE", "give the path"),
+    "horizon of a table": (["s.csv", "--horizon", "2"], "--horizon without --forecast", "leave it"),
+    "horizon of images": (["--images", "pictures", "--horizon", "2"], "--horizon with", "give one"),
+    "horizon of nothing": (["s.csv", "--forecast", "sold", "--horizon", "0"], "horizon is 0", "1"),
+    "horizon beyond the end": (
+        ["s.csv", "--forecast", "sold", "--horizon", "99"],
+        "0 windows to train",
+        "a shorter --horizon",
+    ),
+    "target as well": (
+        ["s.csv", "--forecast", "sold", "--target", "sold", "--categories", "day"],
+        "--target, --categories with --forecast",
+        "leave out one or the other",
+    ),
+    "score of classes": (
+        ["s.csv", "--forecast", "sold", "--scoring", "f1"],
+        "unknown scoring 'f1' for a series",
+        "Use one of mae, rmse",
+    ),
+    "rows out of order": (
+        ["backwards.csv", "--forecast", "sold"],
+        r"out of order \(newest first\): line 3",
+        "sort the rows by 'day'",
+    ),
+    "no such folder": (["--images", "pictues"], "no such folder: 'pictues'", "Give the path"),
+    "folder of nothing": (["--images", "pictures/cat"], "holds nothing", "one folder of images"),
+    "one class": (["--images", "pictures"], "'cat' of 'pictures' holds no image", "remove it"),
+    "columns of images": (["--images", "pictures", "--drop", "a"], "--drop with --images", "give"),
+    "size without images": (["s.csv", "--image-size", "8x8"], "--image-size without", "leave it"),
+    "size": (["--images", "pictures", "--image-size", "8"], "'8' is not a size", "such as 32x32"),
+    "out among the images": (
+        ["--images", "pictures", "--out", "pictures/out"],
+        "lies within the folder of images 'pictures'",
+        "choose another --out",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SERIES_AND_IMAGES)
+def test_bad_series_and_images_are_one_line_with_cause_and_mend(
+    case, tmp_path, monkeypatch, capsys
+):
+    arguments, cause, mend = BAD_SERIES_AND_IMAGES[case]
+    monkeypatch.chdir(tmp_path)
+    Path("s.csv").write_text(SERIES)
+    head, *rows = SERIES.splitlines()
+    Path("backwards.csv").write_text("\n".join([head, *reversed(rows), ""]))
+    Path("pictures", "cat").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+
+    assert main(["tune", *arguments]) == 2
+
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert line.startswith("skhp tune: error: ")
+    assert re.search(cause, line)
+    assert re.search(mend, line)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_settings_and_notes_of_a_series_reach_its_study(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("s.csv").write_text(SERIES.replace("2024-02-03,", "2024-02-03T00:00,"))
+    given = []
+
+    def note(series, settings, **_):
+        given.append((series, settings, capsys.readouterr().err))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skhp.study.series.series_study.run_series_study", note)
+    command = ["tune", "s.csv", "--forecast", "sold"]
+    assert main(command) == 130
+    options = ["--horizon=3", "--scoring=rmse", "--folds=3", "--repeats=2"]
+    assert main([*command, *options]) == 130
+    (series, defaults, said), (_, settings, _) = given
+    assert series.target == "sold"
+    assert len(series.values) == 90
+    assert (defaults.horizon, defaults.scoring, defaults.repeats) == (
+        1,
+        "neg_mean_absolute_error",
+        10,
+    )
+    assert (settings.horizon, settings.scorer) == (3, "neg_root_mean_squared_error")
+    assert (settings.folds, settings.repeats) == (3, 2)
+    assert "skhp tune: note: the dates in 'day' have 3 gaps, the first one in line 30" in said
+    assert "skhp tune: note: the season has 11 steps, by the autocorrelation" in said
+
+
+def test_images_reach_the_study(tmp_path, monkeypatch, capsys):
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat", "dog"):
+        Path("pictures", name).mkdir(parents=True)
+        for n in range(4):
+            pixels = np.full((6, 5), 9 * n + len(name), np.uint8)
+            Image.fromarray(pixels).save(Path("pictures", name, f"{n}.png"))
+    given = []
+
+    def note(images, settings, **_):
+        given.append(images)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skhp.study.study.run_study", note)
+    assert main(["tune", "--images", "pictures"]) == 130
+    assert main(["tune", "--images", "pictures", "--image-size", "3x2"]) == 130
+    assert [images.inputs.shape for images in given] == [(8, 6, 5), (8, 2, 3)]
+    assert "note: all images are stretched to 3 x 2 pixels" in capsys.readouterr().err
+
+
 @pytest.fixture
 def good(tmp_path, monkeypatch):
     """The path of a table and of a directory to be written to."""
@@ -493,16 +613,20 @@ def test_a_time_budget_is_seconds_or_a_time(text, seconds, good, monkeypatch):
 
 
 def test_bad_input_in_a_process_of_its_own_is_refused_without_tensorflow(tmp_path):
-    # Both commands in one process, as a process takes seconds.
+    # All commands in one process, as a process takes seconds.
     code = (
         "import sys; from skhp.cli import main; "
         "assert [main([command, 'none.csv']) for command in ('tune', 'report')] == [2, 2]; "
+        "assert main(['tune', 'none.csv', '--forecast', 'sold']) == 2; "
+        "assert main(['tune', '--images', 'none']) == 2; "
         "assert 'tensorflow' not in sys.modules"
     )
     process = run("-c", code, cwd=tmp_path)
     assert (process.returncode, process.stdout) == (0, ""), process.stderr
-    for command, line in zip(("tune", "report"), process.stderr.splitlines(), strict=True):
+    lines = process.stderr.splitlines()
+    for command, line in zip(("tune", "report", "tune"), lines[:3], strict=True):
         assert re.fullmatch(rf"skhp {command}: error: no such file: 'none.csv'.*", line)
+    assert lines[3].startswith("skhp tune: error: no such folder: 'none'")
     assert os.listdir(tmp_path) == []
 
 

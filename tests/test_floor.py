@@ -16,6 +16,8 @@ plot =
     matplotlib >= 3.8.4
 tpe =
     optuna >= 4
+images =
+    pillow >= 11
 """
 
 
@@ -25,6 +27,7 @@ def test_each_requirement_is_at_its_lowest_version():
         "numpy == 2",
         "matplotlib == 3.8.4",
         "optuna == 4",
+        "pillow == 11",
     ]
 
 

@@ -7,21 +7,20 @@ import contextlib
 import io
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skhp.cli.options import TABLE_WORDS, UsageError, make_parser
-from skhp.cli.streams import PrintError, beside_the_work, print_out, say, streams_of_a_command
+from skhp.cli.inputs import problem_of_inputs
+from skhp.cli.options import UsageError, make_parser
+from skhp.cli.streams import PrintError, print_out, say, streams_of_a_command
 from skhp.shared.interruption import (
     COMMANDS,
     EXIT_INTERRUPTED,
-    let_ctrl_c_interrupt,
     let_ctrl_c_kill,
 )
 
 if TYPE_CHECKING:
-    from skhp.study.study import Settings, Study
+    pass
 
 _EXIT_NOT_PRINTED = 1
 _EXIT_BAD_INPUT = 2
@@ -97,14 +96,9 @@ def _parse(given: Sequence[str]) -> argparse.Namespace:
         if arguments.best < 1:
             parser.error(f"--best is {arguments.best}: at least 1 is needed")
         return arguments
-    if arguments.table is None:
-        without_table = [
-            f"--{name.replace('_', '-')}"
-            for name in ("target", *TABLE_WORDS)
-            if getattr(arguments, name) not in (None, [])
-        ]
-        if without_table:
-            parser.error(f"{', '.join(without_table)} without a TABLE: give the path of a table")
+    problem = problem_of_inputs(arguments)
+    if problem is not None:
+        parser.error(problem)
     return arguments
 
 
@@ -115,14 +109,13 @@ def _journal(arguments: argparse.Namespace, written: list[Path]) -> None:
 
 
 def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
+    from skhp.cli.inputs import checked_settings, run_on_inputs
     from skhp.study.files import check_directory, render_files, write_files
-    from skhp.study.text import render_report
 
-    settings = _settings(arguments)
+    settings = checked_settings(arguments)
     reads = (arguments.table, arguments.journal)
-    check_directory(arguments.out, reads, arguments.overwrite)
-    study = _study(arguments, settings)
-    report = render_report(study)
+    check_directory(arguments.out, reads, arguments.overwrite, outside=arguments.images)
+    study, report = run_on_inputs(arguments, settings)
     # The files come first, as a pager may cut the report short; the report is printed in any case.
     try:
         paths = write_files(study, arguments.out, report, arguments.overwrite)
@@ -133,17 +126,17 @@ def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
 
 
 def _report(arguments: argparse.Namespace, written: list[Path]) -> None:
+    from skhp.cli.inputs import checked_settings, run_on_inputs
     from skhp.study.files import check_page, pipeline_path, write_page
-    from skhp.study.text import render_report
 
-    settings = _settings(arguments)
+    settings = checked_settings(arguments)
     check_page(arguments.out, (arguments.table, arguments.journal), arguments.overwrite)
-    study = _study(arguments, settings)
+    study, report = run_on_inputs(arguments, settings)
     try:
         path = write_page(study, arguments.out, arguments.overwrite)
         written.append(path)
     finally:
-        _print_report(render_report(study), written)
+        _print_report(report, written)
     print_out(f"\nThe page is {str(path)!r}, the fitted pipeline {str(pipeline_path(path))!r}.\n")
 
 
@@ -155,37 +148,3 @@ def _print_report(report: str, written: Sequence[Path]) -> None:
         if not written:
             say(report)
         raise
-
-
-def _settings(arguments: argparse.Namespace) -> Settings:
-    from skhp.search.journal.file import JournalPlace
-
-    if arguments.journal is not None:
-        # This check comes first: the next ones cannot compare some of the paths that it refuses.
-        JournalPlace.of(arguments.journal)
-    from skhp.study.study import Settings
-
-    return Settings(**{part.name: getattr(arguments, part.name) for part in fields(Settings)})
-
-
-def _study(arguments: argparse.Namespace, settings: Settings) -> Study:
-    from skhp.shared.terminal import StageBars
-    from skhp.study.study import run_study
-    from skhp.tables.table import digits_table, read_table
-
-    if arguments.table is None:
-        table = digits_table()
-    else:
-        words = {name: getattr(arguments, name) for name in TABLE_WORDS}
-        table = read_table(arguments.table, arguments.target, **words)
-    for note in table.notes:
-        say(f"skhp {arguments.command}: note: {note}")
-    let_ctrl_c_interrupt(after=_load_tensorflow)
-    with StageBars(beside_the_work()) as bars:
-        return run_study(table, settings, on_progress=bars)
-
-
-def _load_tensorflow() -> None:
-    import skhp
-
-    _ = skhp.KerasMLPClassifier

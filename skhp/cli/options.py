@@ -11,6 +11,9 @@ from typing import Any, NoReturn
 # Options about the columns of a table, under the names that `read_table` has for them.
 TABLE_WORDS = ("header", "drop", "categories", "numbers", "missing", "merge_labels", "keep_labels")
 
+# Those of them that say something about the columns of a series.
+SERIES_WORDS = ("header", "drop", "numbers", "missing")
+
 
 class UsageError(ValueError):
     """The arguments cannot be understood."""
@@ -37,16 +40,18 @@ def make_parser() -> argparse.ArgumentParser:
     _add_journal(commands)
     tune = commands.add_parser(
         "tune",
-        help="compare a tuned network to a tuned logistic regression",
+        help="compare a tuned network to a tuned baseline",
         description=(
             "Split off a test set; tune a logistic regression with lasso, and the learning rate "
             "and batch size of a network, by cross validation; train the winner again and again "
             "with other seeds; score both on the test set, and compare them over repeated splits "
             "of the table, as skhp.compare does. The rare class counts as positive. The networks "
-            "of a search train together in compiled programs, and so do those of the repeats."
+            "of a search train together in compiled programs, and so do those of the repeats. With "
+            "--forecast the same is done for a series, with --images for images."
         ),
     )
     _add_study(tune)
+    _add_series_and_images(tune)
     tune.add_argument(
         "--out",
         type=_path,
@@ -116,19 +121,23 @@ def _add_study(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--scoring",
-        default="f1",
         metavar="NAME",
         help="scikit-learn's name of the score to tune by, such as f1, recall, "
-        "average_precision (default: f1)",
+        "average_precision (default: f1); for a series mae, rmse or scikit-learn's name of an "
+        "error (default: mae)",
     )
     for name, default, text in (
-        ("folds", 5, "folds of the cross validation"),
-        ("repeats", 30, "trainings of the winner, each with a seed of its own"),
-        ("verdict-repeats", 10, "repeats of 5 folds of the table for the verdict"),
-        ("seed", 0, "seed of the split, the folds, the draws and the first training"),
+        ("folds", "5", "folds of the cross validation"),
+        ("repeats", "30; of a series 10", "trainings of the winner, each with a seed of its own"),
+        (
+            "verdict-repeats",
+            "10; of a series 3",
+            "repeats of 5 folds of the table for the verdict, or of 10 stretches of a series",
+        ),
+        ("seed", "0", "seed of the split, the folds, the draws and the first training"),
     ):
         command.add_argument(
-            f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: {default})"
+            f"--{name}", type=int, metavar="N", help=f"{text} (default: {default})"
         )
     command.add_argument(
         "--header",
@@ -162,6 +171,45 @@ def _add_study(command: argparse.ArgumentParser) -> None:
         help="replace the files of an earlier run at --out (default: refuse to); other files are "
         "left alone",
     )
+
+
+def _add_series_and_images(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--forecast",
+        metavar="COLUMN",
+        help="the rows of TABLE are the steps of a series: forecast this column by a recurrent "
+        "network, and compare it to the last value, the value a season ago and a ridge regression "
+        "over windows",
+    )
+    command.add_argument(
+        "--horizon",
+        type=int,
+        metavar="N",
+        help="steps ahead to forecast (default: 1); only with --forecast",
+    )
+    command.add_argument(
+        "--images",
+        type=_path,
+        metavar="FOLDER",
+        help="learn images in place of a TABLE, one folder a class, by a convolutional network, "
+        "and compare it to logistic regression on pixels; it needs Pillow (extra images)",
+    )
+    command.add_argument(
+        "--image-size",
+        type=_image_size,
+        metavar="WxH",
+        help="width and height that images are brought to, such as 32x32 (default: their most "
+        "frequent size, at most 64 pixels a side); only with --images",
+    )
+
+
+def _image_size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a size: give width and height in pixels, such as 32x32"
+        )
+    return int(width), int(height)
 
 
 def _path(text: str) -> Path:

@@ -1,4 +1,4 @@
-"""The function `compare`, which checks its arguments and hands them to `compared`."""
+"""The function `compare`, which checks its arguments and has them fitted and compared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
-from skhp.comparison.compared import compared
+from skhp.comparison.compared import scored_fits
 from skhp.comparison.dummy import DUMMY
 from skhp.comparison.metric_scorers import (
     Scoring,
@@ -173,9 +173,8 @@ def compare(
         fitted = {of: on_classes(estimator) for of, estimator in fitted.items()}
     metrics = metric_scorers(scoring, next(iter(fitted.values())), target, for_classes)
     with bar_of_comparison(verbose) as on_progress:
-        return compared(
+        return scored_fits(
             fitted,
-            name,
             X,
             y,
             target,
@@ -188,7 +187,7 @@ def compare(
             n_jobs=n_jobs,
             on_progress=on_progress,
             verbose=max(0, verbose - 1) if isinstance(verbose, Integral) else 0,
-        )
+        ).compared_to(name)
 
 
 def _require_count(name: str, given: Any) -> None:

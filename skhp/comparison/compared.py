@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isnan
 from typing import Any
 
@@ -19,7 +19,7 @@ from skhp.comparison.metric_scorers import (
     rarer_of_two,
 )
 from skhp.comparison.named_baselines import without_convergence_warnings
-from skhp.comparison.outer_fits import repeat_seeds, repeated_scores
+from skhp.comparison.outer_fits import RepeatedScores, repeat_seeds, repeated_scores
 from skhp.comparison.outer_splits import OuterSplits, outer_splits
 from skhp.comparison.result import Comparison
 from skhp.comparison.scores import FoldScorer
@@ -34,9 +34,71 @@ _FOLDS = 5
 _ROUNDING = 1e-10
 
 
-def compared(
+@dataclass(frozen=True, eq=False)
+class ScoredFits:
+    """The scores of estimators on the same splits, which can be compared to any one of them."""
+
+    scores: Mapping[str, RepeatedScores]  # of the estimators, and last those of the dummy
+    dummy: str
+    answers: Mapping[str, str]  # the answer of the dummy to each metric
+    splits: OuterSplits
+    n_repeats: int
+    n_rows: int
+    metrics: tuple[str, ...]
+    lower_is_better: frozenset[str]
+    from_0_to_1: frozenset[str]
+    labels: np.ndarray | None
+    rare: Any
+    class_names: Sequence[Any] | None
+
+    def compared_to(self, baseline: str, names: Sequence[str] | None = None) -> Comparison:
+        """Compare the estimators with these names, by default all of them, to one of them."""
+        names = [name for name in self.scores if name != self.dummy] if names is None else names
+        # The baseline first, and the dummy last unless it is the baseline.
+        order = dict.fromkeys((baseline, *(name for name in names if name != baseline), self.dummy))
+        scores = {name: self.scores[name] for name in order}
+        frame = comparison_frame(
+            scores,
+            self.metrics,
+            baseline,
+            self.splits.test_per_train,
+            self.splits.drawn_anew,
+            self.from_0_to_1,
+            self.dummy,
+        )
+        means = frame.xs(self.dummy, level="estimator")["mean"]
+        rare = self.rare
+        if rare is not None and self.class_names is not None:
+            rare = self.class_names[rare]
+        return Comparison(
+            frame=frame,
+            scores=long_scores({name: one.of_repeats for name, one in scores.items()}, "repeat"),
+            seed_scores=long_scores({name: one.of_seeds for name, one in scores.items()}, "seed"),
+            confusion=None
+            if self.labels is None
+            else confusion_counts(scores, self.labels, self.class_names),
+            baseline=baseline,
+            rare_class=rare,
+            n_repeats=self.n_repeats,
+            n_folds=self.splits.n_folds,
+            drawn_anew=self.splits.drawn_anew,
+            n_rows=self.n_rows,
+            dummy=self.dummy,
+            dummy_scores={
+                metric: DummyScore(
+                    self.answers[metric],
+                    -mean if metric in self.lower_is_better else mean,
+                    is_perfect=metric in self.from_0_to_1 and mean > 1 - _ROUNDING,
+                )
+                for metric, mean in means.items()
+                if not isnan(mean)
+            },
+            lower_is_better=self.lower_is_better,
+        )
+
+
+def scored_fits(
     estimators: Mapping[str, Any],
-    baseline: str,
     X: Any,
     y: Any,
     target: np.ndarray,
@@ -52,11 +114,11 @@ def compared(
     stage: str = "comparison",
     on_progress: OnProgress | None = None,
     verbose: int = 0,
-) -> Comparison:
-    """Fit and score the estimators, and compare them to the baseline.
+) -> ScoredFits:
+    """Fit and score the estimators and the dummy.
 
-    The baseline is one of the `estimators`, unless it is the dummy. `target` is `y` as an array.
-    Where it holds the codes 0, 1 and so on, `class_names` are the names of its classes.
+    `target` is `y` as an array. Where it holds the codes 0, 1 and so on, `class_names` are the
+    names of its classes.
     """
     # Not every sparse format lets rows be selected; indexable converts to one that does.
     X, y = indexable(X, y)
@@ -82,43 +144,19 @@ def compared(
         on_progress=on_progress,
         verbose=verbose,
     )
-    # The baseline first, and the dummy last unless it is the baseline.
-    others = {name: one for name, one in scores.items() if name != baseline}
-    every = {**scores, dummy_name: dummy.scores}
-    scores = {baseline: every[baseline], **others, dummy_name: dummy.scores}
-    lower = lower_is_better(metrics)
-    frame = comparison_frame(
-        scores,
-        list(metrics),
-        baseline,
-        splits.test_per_train,
-        splits.drawn_anew,
-        from_0_to_1,
-        dummy_name,
-    )
-    means = frame.xs(dummy_name, level="estimator")["mean"]
-    return Comparison(
-        frame=frame,
-        scores=long_scores({name: one.of_repeats for name, one in scores.items()}, "repeat"),
-        seed_scores=long_scores({name: one.of_seeds for name, one in scores.items()}, "seed"),
-        confusion=None if labels is None else confusion_counts(scores, labels, class_names),
-        baseline=baseline,
-        rare_class=rare if rare is None or class_names is None else class_names[rare],
-        n_repeats=len(seeds),
-        n_folds=splits.n_folds,
-        drawn_anew=splits.drawn_anew,
-        n_rows=len(target),
+    return ScoredFits(
+        scores={**scores, dummy_name: dummy.scores},
         dummy=dummy_name,
-        dummy_scores={
-            metric: DummyScore(
-                dummy.answers[metric],
-                -mean if metric in lower else mean,
-                is_perfect=metric in from_0_to_1 and mean > 1 - _ROUNDING,
-            )
-            for metric, mean in means.items()
-            if not isnan(mean)
-        },
-        lower_is_better=lower,
+        answers=dummy.answers,
+        splits=splits,
+        n_repeats=len(seeds),
+        n_rows=len(target),
+        metrics=tuple(metrics),
+        lower_is_better=lower_is_better(metrics),
+        from_0_to_1=from_0_to_1,
+        labels=labels,
+        rare=rare,
+        class_names=class_names,
     )
 
 
@@ -147,9 +185,8 @@ def compared_on_the_table(
     names = list(dict.fromkeys((tuned_by, *CLASSIFICATION_METRICS)))
     metrics = metric_scorers(names, estimators[baseline], target.codes, for_classes=True)
     with without_convergence_warnings():
-        return compared(
+        return scored_fits(
             estimators,
-            baseline,
             inputs,
             target.codes,
             target.codes,
@@ -161,4 +198,4 @@ def compared_on_the_table(
             class_names=target.labels.tolist(),
             stage="verdict",
             on_progress=on_progress,
-        )
+        ).compared_to(baseline)

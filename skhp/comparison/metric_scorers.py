@@ -29,7 +29,7 @@ Scoring = str | Any | Sequence[str] | Mapping[str, Any] | None
 CLASSIFICATION_METRICS = ("precision", "recall", "f1")
 REGRESSION_METRICS = ("r2", "neg_mean_absolute_error")
 
-_REGRESSION_SCORINGS = tuple(
+REGRESSION_SCORINGS = tuple(
     name
     for name in get_scorer_names()
     if name in ("r2", "explained_variance", "d2_absolute_error_score", "neg_max_error")
@@ -119,11 +119,11 @@ def _by_name(scoring: Scoring, for_classes: bool) -> dict[str, Any]:
 
 def _scorer_of(name: str, y: np.ndarray, for_classes: bool) -> Any:
     if not for_classes:
-        if name not in _REGRESSION_SCORINGS:
+        if name not in REGRESSION_SCORINGS:
             raise SettingsError(
                 f"unknown scoring {name!r} for regressors."
-                f"{nearest_name(name, _REGRESSION_SCORINGS)} Use one of "
-                f"{', '.join(_REGRESSION_SCORINGS)}."
+                f"{nearest_name(name, REGRESSION_SCORINGS)} Use one of "
+                f"{', '.join(REGRESSION_SCORINGS)}."
             )
         return get_scorer(name)
     known = scoring_name(name, len(np.unique(y)))

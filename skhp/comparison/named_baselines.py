@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 from scipy.sparse import issparse
-from sklearn.base import TransformerMixin
+from sklearn.base import ClassifierMixin, TransformerMixin
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
@@ -53,7 +53,12 @@ def without_convergence_warnings() -> Iterator[None]:
     """Silence the convergence warnings of the linear baselines."""
     with warnings.catch_warnings():
         # The words are matched, because a network may warn by the same class of something else.
-        for words in ("Liblinear failed", "The max_iter was reached", "Objective did not"):
+        for words in (
+            "Liblinear failed",
+            "The max_iter was reached",
+            "Objective did not",
+            "lbfgs failed",
+        ):
             warnings.filterwarnings("ignore", words, ConvergenceWarning)
         yield
 
@@ -81,22 +86,23 @@ def tune_baseline(
     scorer: Scorer,
     folds: BaseCrossValidator,
     seed: int = 0,
+    classifier: ClassifierMixin | None = None,
 ) -> GridSearchCV:
-    """Tune the strength of the lasso by cross validation."""
+    """Tune the strength of the penalty of the lasso, or of `classifier`, by cross validation."""
+    classifier = make_lasso(len(np.unique(y)), seed) if classifier is None else classifier
     with undefined_scores_are_zero():
-        return lasso_search(preparation, len(np.unique(y)), scorer, folds, seed).fit(X, y)
+        return logistic_search(preparation, classifier, scorer, folds).fit(X, y)
 
 
-def lasso_search(
+def logistic_search(
     preparation: TransformerMixin,
-    n_classes: int,
+    classifier: ClassifierMixin,
     scorer: Any,
     folds: BaseCrossValidator,
-    seed: int = 0,
 ) -> QuietSearch:
-    """The search over the strength of the lasso, not fitted."""
+    """The search over the strength of the penalty of a logistic regression, not fitted."""
     return QuietSearch(
-        Pipeline([("preparation", preparation), ("baseline", make_lasso(n_classes, seed))]),
+        Pipeline([("preparation", preparation), ("baseline", classifier)]),
         {"baseline__C": BASELINE_C},
         scoring=scorer,
         cv=folds,
@@ -234,9 +240,9 @@ def _tuned_lasso(X: Any, y: np.ndarray, splits: OuterSplits) -> QuietSearch:
     n_folds = min(_INNER_FOLDS, int(fewest[rarest]))
     rare = rarer_of_two(y)
     of_classes = {"average": "macro"} if rare is None else {"pos_label": rare}
-    return lasso_search(
+    return logistic_search(
         _scaling(X),
-        len(labels),
+        make_lasso(len(labels)),
         make_scorer(f1_score, zero_division=0.0, **of_classes),
         StratifiedKFold(n_folds, shuffle=True, random_state=0),
     )

@@ -102,3 +102,11 @@ def metric_direction(metric: keras.metrics.Metric) -> str | None:
     """
     direction = getattr(metric, "_direction", None)
     return None if direction is None else "up" if direction == "up" else "down"
+
+
+def mask_of(output: Any) -> Any:
+    """The mask that an output carries, by which Keras weighs its loss; None if there is none.
+
+    Keras' losses read this attribute, and a public way to read it does not exist.
+    """
+    return getattr(output, "_keras_mask", None)

@@ -16,7 +16,7 @@ from skhp.compat.keras import metric_direction
 from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.exceptions import CannotJoinError
 from skhp.objectives.metrics import Metric, OutputForm
-from skhp.objectives.row_metrics import RowMetric
+from skhp.objectives.row_metrics import EpochMetric, LossOfOutput
 from skhp.training.fit_task import TrainingOutcome, TrainingPlan
 from skhp.training.training_rows import ValidationRows
 
@@ -132,7 +132,7 @@ def _is_understood(callback: keras.callbacks.Callback) -> bool:
 
 def planned_stopping(
     callbacks: Sequence[keras.callbacks.Callback],
-    metrics: Sequence[RowMetric],
+    metrics: Sequence[EpochMetric],
     *,
     held_out: bool,
 ) -> dict[str, Any]:
@@ -181,12 +181,12 @@ def planned_stopping(
 
 
 def with_metric_rows(
-    validation: ValidationRows | None, watched: WatchedRows, metrics: Sequence[RowMetric]
+    validation: ValidationRows | None, watched: WatchedRows, metrics: Sequence[EpochMetric]
 ) -> ValidationRows:
     """Held-out rows with the target and weights for our metric, or a `CannotJoinError`."""
     if validation is None:
         raise CannotJoinError("the held-out rows have a form that only Keras reads.")
-    weight = np.ones(len(validation.X)) if watched.weight is None else watched.weight
+    weight = np.ones(validation.n_rows) if watched.weight is None else watched.weight
     given = validation.metric_weight
     if any(metric.weighted for metric in metrics) and not (
         given is not None and np.allclose(given * weight.sum(), weight * given.sum())
@@ -204,7 +204,7 @@ def _whole(count: float) -> int:
     return np.iinfo(np.int32).max if count == math.inf else max(0, math.ceil(count))
 
 
-def _greater_is_better(callback: keras.callbacks.EarlyStopping, metric: RowMetric | None) -> bool:
+def _greater_is_better(callback: keras.callbacks.EarlyStopping, metric: EpochMetric | None) -> bool:
     if callback.monitor_op is not None:
         # The callback was used in an earlier fit, and Keras keeps its direction from then.
         if callback.monitor_op not in (keras.ops.less, keras.ops.greater):
@@ -222,7 +222,9 @@ def _greater_is_better(callback: keras.callbacks.EarlyStopping, metric: RowMetri
 
 
 @functools.lru_cache
-def _direction(metric: RowMetric) -> str | None:
+def _direction(metric: EpochMetric) -> str | None:
+    if isinstance(metric, LossOfOutput):
+        return "down"
     return metric_direction(metric.kind(**dict(metric.settings)))
 
 

@@ -32,6 +32,17 @@ class Cost(NamedTuple):
         return Cost(self.seconds + other.seconds, self.bytes + other.bytes)
 
 
+class RowwiseGradient(NamedTuple):
+    """The gradient of weights that Keras' optimizers get row by row, as those of an Embedding.
+
+    `total` and `squares` have the shape (..., n_weights). Where a batch holds a row twice, Keras'
+    optimizers square the gradients of both and add up the squares.
+    """
+
+    total: Tensor
+    squares: Tensor
+
+
 @runtime_checkable
 class Network(Protocol):
     """The structure of a network, as one function for the members of a cohort.
@@ -103,6 +114,7 @@ class Network(Protocol):
         noise: Sequence[Tensor] = (),
         dropout: Sequence[Tensor] = (),
         until_logits: bool = False,
+        running: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Outputs of each member for the rows of its stream.
 
@@ -120,6 +132,8 @@ class Network(Protocol):
             The rate for each entry of `noise_shapes`.
         until_logits : bool, default=False
             Leave the last activation out.
+        running : tensor of shape (streams, candidates)
+            Whether the member still trains; what is returned of others may be anything.
 
         Raises
         ------
@@ -142,29 +156,41 @@ class Network(Protocol):
         present: Tensor,
         noise: Sequence[Tensor],
         dropout: Sequence[Tensor],
-    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+        running: Tensor | None = None,
+        divisor: Tensor | None = None,
+    ) -> tuple[Tensor | RowwiseGradient, tuple[Tensor, ...], Tensor]:
         """How the loss of each member over the rows of its stream depends on its weights.
 
         Parameters
         ----------
-        weights, state, present, noise, dropout
+        weights, state, present, noise, dropout, running
             As for `outputs`.
         rows : tensors of shape (streams, rows, ...), (streams, rows, ...), (streams, rows)
-            Inputs, targets and weights. There may be several weights.
+            Inputs, targets and weights. There may be several weights, and inputs and targets may
+            be dicts or tuples of tensors.
         loss : callable
             ``loss(y, outputs, *weights)`` returns sums over the rows: first the loss, then what
             else is to be counted. There may be further axes before the axis of the rows, the same
             in all arguments.
+        divisor : tensor of shape (streams,)
+            What the sums are divided by afterwards, for networks that add a loss of their own.
 
         Returns
         -------
         gradient : tensor of shape (streams, candidates, n_weights)
+            A `RowwiseGradient` if `has_sparse_gradient`.
         sums : tensors of shape (streams, candidates)
         state : tensor of shape (streams, candidates, n_state)
         """
 
     def row_sums(
-        self, weights: Tensor, state: Tensor, rows: tuple[Tensor, ...], *, loss: RowSums
+        self,
+        weights: Tensor,
+        state: Tensor,
+        rows: tuple[Tensor, ...],
+        *,
+        loss: RowSums,
+        running: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """The sums of `loss_gradient`, for rows as they are predicted."""
 

@@ -18,13 +18,13 @@ import tensorflow as tf
 
 from skhp.networks.description import LOGITS_LAYER
 from skhp.networks.layered_network import LayeredNetwork
-from skhp.networks.portable_model import (
+from skhp.networks.program_cache import ProgramCache
+from skhp.networks.whole_models.portable_model import (
     anonymous_configuration,
     configuration_text,
     custom_objects,
     loading_scope,
 )
-from skhp.networks.program_cache import ProgramCache
 
 # Bound the memory of one forward pass: rows, and numbers that come out of one layer.
 ROWS_AT_ONCE = 8192

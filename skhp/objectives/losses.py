@@ -69,7 +69,13 @@ class RowLoss:
             y = y if y.shape.rank == outputs.shape.rank else y[..., None]
             of_program = {name: settings[name] for name in self.kind.of_program}
             return self.kind.of_batch(y, outputs, weight, numbers, **of_program)
-        return weighted_sum(self.of_rows(y, outputs, numbers), weight)
+        values = self.of_rows(y, outputs, numbers)
+        # Outputs with more axes, as those of series, have a loss at each place.
+        places = list(range(weight.shape.rank, values.shape.rank))
+        if places:
+            over = tf.reduce_sum if self.divisor == "nothing" else tf.reduce_mean
+            values = over(values, axis=places)
+        return weighted_sum(values, weight)
 
     def of_rows(self, y: Tensor, outputs: Tensor, numbers: tuple[Tensor, ...] = ()) -> Tensor:
         """Loss of each row."""
@@ -85,6 +91,43 @@ class RowLoss:
         numbers = self.kind(**settings).numbers_of_member()
         shared = {name: settings[name] for name in self.kind.of_program}
         return replace(self, settings=tuple(sorted(shared.items()))), numbers
+
+
+@dataclass(frozen=True)
+class SumOfLosses:
+    """The loss of a network of several outputs: the weighted sum of a loss for each.
+
+    The outputs come one after the other; one whose loss is None has no target.
+    """
+
+    losses: tuple[RowLoss | None, ...]
+    weights: tuple[float, ...]
+
+    shares_batches = False
+
+    @property
+    def divisor(self) -> Divisor:
+        """What the loss of a batch is divided by, the same for all."""
+        return next(loss.divisor for loss in self.losses if loss is not None)
+
+    def parted(self) -> tuple[SumOfLosses, tuple[float, ...]]:
+        """The loss itself, as none of its numbers may differ."""
+        return self, ()
+
+    def total(
+        self, y: Any, outputs: Any, weight: Tensor, numbers: tuple[Tensor, ...] = ()
+    ) -> Tensor:
+        """Loss of all rows together."""
+        targets = iter(tf.nest.flatten(y))
+        return tf.add_n(
+            [
+                factor * loss.total(next(targets), output, weight)
+                for loss, factor, output in zip(
+                    self.losses, self.weights, tf.nest.flatten(outputs), strict=True
+                )
+                if loss is not None
+            ]
+        )
 
 
 def takes_whole_batches(kind: type[keras.losses.Loss]) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
+from skhp.objectives.losses import RowLoss
 
 Tensor: TypeAlias = Any
 
@@ -137,6 +138,35 @@ class RowMetric:
     def of_mean(self, mean: Tensor) -> Tensor:
         """The value of the metric, from the mean over the rows."""
         return tf.sqrt(mean) if _DEFINITIONS[self.kind].is_root else mean
+
+
+@dataclass(frozen=True)
+class LossOfOutput:
+    """The loss of one of several outputs, which Keras notes beside the whole.
+
+    `target` is the number of its target, `output` that of the output.
+    """
+
+    name: str
+    target: int
+    output: int
+    loss: RowLoss
+
+    weighted = True
+
+    def of_rows(self, y: Any, outputs: Any) -> Tensor:
+        """Value of each row."""
+        values = self.loss.of_rows(
+            tf.nest.flatten(y)[self.target], tf.nest.flatten(outputs)[self.output]
+        )
+        return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), axis=-1)
+
+    def of_mean(self, mean: Tensor) -> Tensor:
+        """The mean itself."""
+        return mean
+
+
+EpochMetric: TypeAlias = RowMetric | LossOfOutput
 
 
 def row_metrics(

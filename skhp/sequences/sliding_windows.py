@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections import Counter
 from collections.abc import Hashable
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -13,10 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from skhp.exceptions import InvalidParameterError
+from skhp.sequences.dates import gaps
 from skhp.shared.nearest_name import nearest_name
-
-# Parts of a series whose dates are looked at for its step.
-_PARTS = 50
 
 
 class Windows(NamedTuple):
@@ -163,47 +159,12 @@ def _refuse_disorder(places: Any) -> None:
             f"The series is out of order: {places[at]} is followed by {places[at + 1]}, and a "
             "later date was expected. Sort it, as by sort_index(), and give each date once."
         )
-    gap = _first_gap(places)
-    if gap is not None:
-        at, expected = gap
+    missing = gaps(places)
+    if missing:
+        at, expected = missing[0]
         raise ValueError(
             f"The series has a gap: {places[at]} is followed by {places[at + 1]}, and {expected} "
             "was expected. Fill it, as by asfreq() and interpolate() of pandas; or call "
             "reset_index(drop=True), if the steps are equally spaced by their nature, as trading "
             "days are."
         )
-
-
-def _first_gap(places: Any) -> tuple[int, Any] | None:
-    """The step before the first gap, and the date expected after it; None if there is no gap."""
-    if isinstance(places, pd.PeriodIndex):
-        expected = places[:-1] + 1
-    elif len(places) < 3 or _frequency(places) is not None:
-        return None
-    else:
-        calendar = _calendar_step(places)
-        steps = places[1:] - places[:-1]
-        step = calendar if calendar is not None else steps.to_series().mode().iloc[0]
-        expected = places[:-1] + step
-    wrong = np.flatnonzero(places[1:] != expected)
-    return None if not len(wrong) else (int(wrong[0]), expected[wrong[0]])
-
-
-def _calendar_step(places: Any) -> Any:
-    """The step of most dates, where it is one of the calendar, as a month is; None if not."""
-    if not isinstance(places, pd.DatetimeIndex):
-        return None
-    # Three dates tell the step of their part; some parts tell that of the series.
-    starts = np.linspace(0, len(places) - 3, min(_PARTS, len(places) - 2)).astype(int)
-    found = (_frequency(places[start : start + 3]) for start in starts)
-    counts = Counter(step for step in found if step is not None)
-    if counts and pd.offsets.Day() in counts and (places.day_of_week < 5).all():
-        return pd.offsets.BusinessDay()
-    return counts.most_common(1)[0][0] if counts else None
-
-
-def _frequency(places: Any) -> Any:
-    # pandas 3.1 warns that a later one returns the step itself in place of its name.
-    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
-        named = pd.infer_freq(places)
-    return None if named is None else pd.tseries.frequencies.to_offset(named)

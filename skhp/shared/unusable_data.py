@@ -11,34 +11,54 @@ from scipy.sparse import issparse
 
 # A test follows this advice, so that it stays true.
 ONE_TABLE = (
-    "Models of several inputs are not supported yet: put all columns into one table, for example "
-    "by numpy.hstack([numbers, kinds]), give the model one keras.Input for it, and split it inside "
-    "the model, for example into table[:, :4] and table[:, 4:]."
+    "Put all columns into one table, as numpy.hstack([numbers, kinds]), which folds and pipelines "
+    "can cut, and let KerasClassifier or KerasRegressor part it: "
+    'input_columns={"numbers": [0, 1, 2, 3], "kinds": [4, 5, 6]}, with the names of the inputs of '
+    "the model and positions or names of columns."
 )
 
 
 def refuse_several_inputs(X: Any, y: Any = None) -> None:
     """Raise if `X` is a collection of tables instead of one."""
+    if not are_several_inputs(X, y):
+        return
     if isinstance(X, Mapping):
         names = ", ".join(map(repr, list(X)[:6]))
         raise ValueError(
             f"X is a {type(X).__name__} with the keys {names}, not a table. {ONE_TABLE}"
         )
-    if not isinstance(X, (list, tuple)) or not X:
-        return
-    shapes = [tuple(getattr(part, "shape", ())) for part in X]
-    if not all(shapes) or len({shape[0] for shape in shapes}) > 1:
-        return
+    listed = ", ".join(str(part.shape) for part in X[:6])
+    raise ValueError(
+        f"X is a {type(X).__name__} of {len(X)} arrays of the shapes {listed}, not a table. "
+        f"{ONE_TABLE}"
+    )
+
+
+def are_several_inputs(X: Any, y: Any = None) -> bool:
+    """Whether `X` is a collection of tables, each with as many rows as `y`."""
+    if isinstance(X, Mapping):
+        return True
+    parts = parts_of_rows(X)
+    if parts is None:
+        return False
+    shapes = [part.shape for part in parts]
     n_rows = _length(y)
     # A list may also hold rows that are arrays, such as time series, which have the same shape.
     of_rows = n_rows is not None and len(X) != n_rows and shapes[0][0] == n_rows
     of_one_shape = len(set(shapes)) == 1
-    if of_rows or (not of_one_shape and len(shapes[0]) > 1 and len(X) != n_rows):
-        listed = ", ".join(map(str, shapes[:6]))
-        raise ValueError(
-            f"X is a {type(X).__name__} of {len(X)} arrays of the shapes {listed}, not a table. "
-            f"{ONE_TABLE}"
-        )
+    return of_rows or (not of_one_shape and len(shapes[0]) > 1 and len(X) != n_rows)
+
+
+def parts_of_rows(X: Any) -> list[Any] | None:
+    """The arrays of a dict or list of arrays of one length; None if it is something else."""
+    if isinstance(X, Mapping):
+        return list(X.values())
+    if not isinstance(X, (list, tuple)) or not X:
+        return None
+    shapes = [tuple(getattr(part, "shape", ())) for part in X]
+    if not all(shapes) or len({shape[0] for shape in shapes}) > 1:
+        return None
+    return list(X)
 
 
 def _length(y: Any) -> int | None:

@@ -33,13 +33,22 @@ _FILES = (PIPELINE, SEARCH_RESULTS, CURVES, REPORT)
 
 
 def check_directory(
-    directory: Path, reads: Sequence[str | os.PathLike[str] | None] = (), overwrite: bool = False
+    directory: Path,
+    reads: Sequence[str | os.PathLike[str] | None] = (),
+    overwrite: bool = False,
+    outside: Path | None = None,
 ) -> None:
     """Raise an OutputError if the files of a study could not be written; nothing is created.
 
-    They must not replace a file in `reads`, or without `overwrite` a file of an earlier study.
+    They must not replace a file in `reads`, or without `overwrite` a file of an earlier study, and
+    they must not lie in the folder `outside`, whose folders are classes of images.
     """
     with path_errors_as_output_errors(directory):
+        if outside is not None and directory.resolve().is_relative_to(outside.resolve()):
+            raise OutputError(
+                f"{str(directory)!r} lies within the folder of images {str(outside)!r}, where it "
+                "would be taken for a class: choose another --out."
+            )
         _check_directory(directory, reads, overwrite)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -28,13 +29,32 @@ NetworkSearch = (
     GridSearchCV | RandomizedSearchCV | HalvingGridSearchCV | BayesSearchCV | TPESearchCV
 )
 
-# The ranges from which a search draws; the grid spans the same ranges.
-LEARNING_RATE_RANGE = (1e-5, 1e-1)
-BATCH_SIZE_RANGE = (10, 60)
-
 LEARNING_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 # Multiples of 10, so that networks of several sizes can share a program.
 BATCH_SIZES = (10, 20, 40, 60)
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The values of a grid, which are also the ranges of the searches that draw."""
+
+    learning_rates: tuple[float, ...] = LEARNING_RATES
+    batch_sizes: tuple[int, ...] = BATCH_SIZES
+    more: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def n_candidates(self) -> int:
+        """The number of candidates in the grid."""
+        more = math.prod(map(len, self.more.values()))
+        return len(self.learning_rates) * len(self.batch_sizes) * more
+
+    def values_of(self, network: str) -> dict[str, Sequence[Any]]:
+        """The values of each parameter of the step `network` of a pipeline."""
+        of_all = {"learning_rate": self.learning_rates, "batch_size": self.batch_sizes, **self.more}
+        return {f"{network}__{name}": list(values) for name, values in of_all.items()}
+
+
+OF_A_TABLE = SearchSpace()
 
 # The searches whose number of candidates can be set. Searches that learn from scores begin with
 # random draws, and need several rounds of 8 after these.
@@ -52,6 +72,7 @@ def search_network(
     folds: BaseCrossValidator,
     *,
     kind: SearchKind = "grid",
+    space: SearchSpace = OF_A_TABLE,
     n_candidates: int | None = None,
     seed: int = 0,
     time_budget: float | None = None,
@@ -60,11 +81,11 @@ def search_network(
 ) -> NetworkSearch:
     """Score candidates of the last step of a pipeline by cross validation; none is refitted.
 
-    "grid" is every pair of `LEARNING_RATES` and `BATCH_SIZES`. "halving" trains the same pairs for
-    few epochs, the best third of them for three times as many, and so on up to the `epochs` of the
-    network; with few rows in place of few epochs, a fold might miss the rare class. The other
-    searches draw the learning rate log-uniformly: "random" with any batch size in the range,
-    "bayes" and "tpe" with one of `BATCH_SIZES`, in rounds of 8 that learn from earlier scores.
+    "grid" is the whole grid of the `space`. "halving" trains the same candidates for few epochs,
+    the best third of them for three times as many, and so on up to the `epochs` of the network;
+    with few rows in place of few epochs, a fold might miss the rare class. The other searches draw
+    the learning rate log-uniformly: "random" with any batch size in the range, "bayes" and "tpe"
+    with one of the batch sizes, in rounds of 8 that learn from earlier scores.
 
     A `journal` that cannot be used is refused before any training. `on_candidates` gets the number
     of candidates that are done, and their highest mean score, whenever a fit is scored.
@@ -85,25 +106,30 @@ def search_network(
         "journal": journal,
     }
     n_candidates = DEFAULT_CANDIDATES.get(kind) if n_candidates is None else n_candidates
-    search = _searcher(pipeline, kind, n_candidates, seed, settings).observed_by(count)
+    search = _searcher(pipeline, kind, space, n_candidates, seed, settings).observed_by(count)
     # An outer context could send networks that cannot join a population to other processes, where
     # they would not be counted; so the backend is set here.
     with undefined_scores_are_zero(), joblib.parallel_config(backend="sequential", n_jobs=None):
         return search.fit(X, y)
 
 
-def count_candidates(kind: SearchKind, n_candidates: int | None = None, epochs: int = 200) -> int:
+def count_candidates(
+    kind: SearchKind,
+    n_candidates: int | None = None,
+    epochs: int = 200,
+    space: SearchSpace = OF_A_TABLE,
+) -> int:
     """The number of candidates that `search_network` scores, in all iterations of halving."""
     if kind in DEFAULT_CANDIDATES:
         return DEFAULT_CANDIDATES[kind] if n_candidates is None else n_candidates
-    n_pairs = len(LEARNING_RATES) * len(BATCH_SIZES)
+    in_grid = space.n_candidates
     if kind == "grid":
-        return n_pairs
+        return in_grid
     # scikit-learn's own count is known only after the search.
-    needed = math.floor(math.log(n_pairs, HALVING_FACTOR))
+    needed = math.floor(math.log(in_grid, HALVING_FACTOR))
     fewest = max(1, epochs // HALVING_FACTOR**needed)
     possible = math.floor(math.log(epochs // fewest, HALVING_FACTOR))
-    candidates = [n_pairs]
+    candidates = [in_grid]
     for _ in range(min(needed, possible)):
         candidates.append(math.ceil(candidates[-1] / HALVING_FACTOR))
     return sum(candidates)
@@ -116,18 +142,23 @@ def winning_parameters(search: NetworkSearch) -> dict[str, Any]:
 
 
 def _searcher(
-    pipeline: Pipeline, kind: SearchKind, n_candidates: Any, seed: int, settings: dict[str, Any]
+    pipeline: Pipeline,
+    kind: SearchKind,
+    space: SearchSpace,
+    n_candidates: Any,
+    seed: int,
+    settings: dict[str, Any],
 ) -> Any:
     network = pipeline.steps[-1][0]
     rate, size = f"{network}__learning_rate", f"{network}__batch_size"
-    grid = {rate: LEARNING_RATES, size: BATCH_SIZES}
+    values = space.values_of(network)
     if kind == "grid":
-        return GridSearchCV(pipeline, grid, **settings)
+        return GridSearchCV(pipeline, values, **settings)
     if kind == "halving":
         resource = f"{network}__{_EPOCHS}"
         return HalvingGridSearchCV(
             pipeline,
-            grid,
+            values,
             factor=HALVING_FACTOR,
             resource=resource,
             max_resources=pipeline.get_params()[resource],
@@ -136,15 +167,16 @@ def _searcher(
             **settings,
         )
     settings |= {"n_iter": n_candidates, "random_state": seed}
+    low, high = min(space.learning_rates), max(space.learning_rates)
     if kind == "random":
-        low, high = BATCH_SIZE_RANGE
-        draws = {rate: loguniform(*LEARNING_RATE_RANGE), size: randint(low, high + 1)}
+        sizes = randint(min(space.batch_sizes), max(space.batch_sizes) + 1)
+        draws = {**values, rate: loguniform(low, high), size: sizes}
         return RandomizedSearchCV(pipeline, draws, **settings)
     # With the whole range of batch sizes, each round compiles programs of its own: on the digits,
     # this took twice the time and scored no better.
-    space = {rate: (*LEARNING_RATE_RANGE, "log-uniform"), size: list(BATCH_SIZES)}
+    drawn = {**values, rate: (low, high, "log-uniform")}
     searcher = BayesSearchCV if kind == "bayes" else TPESearchCV
-    return searcher(pipeline, space, **settings)
+    return searcher(pipeline, drawn, **settings)
 
 
 class CandidateCount(SearchObserver):

@@ -24,10 +24,10 @@ _MOST_CELLS_TOGETHER = 50_000_000
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows to train on and rows to test on; `y` holds codes."""
+    """Rows to train on and rows to test on; `y` holds the codes of classes, or numbers."""
 
-    X_train: pd.DataFrame
-    X_test: pd.DataFrame
+    X_train: pd.DataFrame | np.ndarray
+    X_test: pd.DataFrame | np.ndarray
     y_train: np.ndarray
     y_test: np.ndarray
 
@@ -40,7 +40,7 @@ class Repeat:
     """
 
     seed: int
-    scores: Scores
+    scores: Any
     history: Mapping[str, Sequence[float]]
     best_epoch: int
 
@@ -48,15 +48,15 @@ class Repeat:
 def train_repeats(
     pipeline: Pipeline,
     split: Split,
-    rare: object,
-    scorer: Scorer,
+    scores_of: Callable[[Any], Any],
     seeds: Sequence[int],
     after_repeat: Callable[[], None] | None = None,
 ) -> tuple[tuple[Repeat, ...], Pipeline]:
     """Fit a copy of a pipeline with each seed; the copy with the first seed is returned, too.
 
-    The networks train together where they can join a population, with large tables in several
-    turns. `after_repeat` is called when a repeat is scored.
+    `scores_of` scores a fitted copy on the test rows. The networks train together where they can
+    join a population, with large tables in several turns. `after_repeat` is called when a repeat is
+    scored.
     """
     with_first_seed: list[Pipeline] = []
 
@@ -67,7 +67,7 @@ def train_repeats(
         if isinstance(trained, Exception):
             raise trained
         seed, network = trained[-1].random_state, trained[-1]
-        scores = score_classifier(trained, split.X_test, split.y_test, rare, scorer)
+        scores = scores_of(trained)
         if seed == seeds[0]:
             with_first_seed.append(trained)
         if after_repeat is not None:

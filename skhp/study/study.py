@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
@@ -29,6 +29,7 @@ from skhp.comparison.scores import (
 from skhp.exceptions import SettingsError
 from skhp.shared.nearest_name import nearest_name
 from skhp.shared.terminal import OnProgress, StageProgress, TrainingCount
+from skhp.study.learning import of_images, of_table
 from skhp.study.network_search import (
     DEFAULT_CANDIDATES,
     NetworkSearch,
@@ -38,7 +39,7 @@ from skhp.study.network_search import (
     winning_parameters,
 )
 from skhp.study.repeats import Repeat, Split, dummy_test_scores, train_repeats
-from skhp.tables.preparation import make_preparation
+from skhp.tables.image_folder import ImageFolder
 from skhp.tables.table import Table
 from skhp.tables.target import with_original_labels
 
@@ -73,7 +74,7 @@ class Settings:
                 f"unknown search {self.search!r}.{nearest_name(self.search, kinds)} "
                 f"Use one of {', '.join(kinds)}."
             )
-        scoring_name(self.scoring, n_classes=2)
+        self._check_scoring()
         if self.folds < 2:
             raise SettingsError(f"folds is {self.folds}: at least 2 are needed to cross-validate.")
         if self.repeats < 1:
@@ -87,6 +88,9 @@ class Settings:
             raise SettingsError(
                 f"seed is {self.seed}: it must be 0 or more, and below 2**32 minus the repeats."
             )
+
+    def _check_scoring(self) -> None:
+        scoring_name(self.scoring, n_classes=2)
 
     def _check_search(self) -> None:
         if self.candidates is not None and self.candidates < 1:
@@ -118,7 +122,7 @@ class Study:
     and predicts labels.
     """
 
-    table: Table
+    table: Table | ImageFolder
     settings: Settings
     scoring: str
     n_folds: int
@@ -135,7 +139,7 @@ class Study:
 
 
 def run_study(
-    table: Table,
+    table: Table | ImageFolder,
     settings: Settings | None = None,
     *,
     network: ClassifierMixin | None = None,
@@ -143,8 +147,9 @@ def run_study(
 ) -> Study:
     """Compare a tuned network to a tuned logistic regression.
 
-    Both learn the same training rows after the same preparation, and are tuned by the same score
-    on the same stratified folds. The test rows are those of
+    Both learn the same training rows, those of a table after the same preparation, and are tuned by
+    the same score on the same stratified folds. An image is a row; the network of images is a
+    ``KerasCNNClassifier()``, and the regression is one on pixels. The test rows are those of
     ``train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)``.
 
     One split does not tell a gain from luck. Therefore both models, with the settings that were
@@ -159,18 +164,21 @@ def run_study(
     begin = time.monotonic()
     settings = Settings() if settings is None else settings
     target, seed = table.target, settings.seed
-    network = _default_network() if network is None else clone(network)
-    preparation = make_preparation(table.numbers, table.categories, table.merged, table.missing)
+    learning = of_images(table, seed) if isinstance(table, ImageFolder) else of_table(table)
+    network = learning.default_network() if network is None else clone(network)
     scoring = scoring_name(settings.scoring, len(target.labels))
     scorer = get_scorer(scoring)
     split = _split(table, seed)
     n_folds = min(settings.folds, int(np.bincount(split.y_train).min()))
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
 
-    pipeline = Pipeline([("preparation", preparation), ("network", network)])
+    pipeline = Pipeline([("preparation", learning.preparation), ("network", network)])
     # The network comes first, so that a journal of another search is refused before any training.
     n_candidates = count_candidates(
-        settings.search, settings.candidates, network.get_params().get("epochs", 1)
+        settings.search,
+        settings.candidates,
+        network.get_params().get("epochs", 1),
+        learning.space,
     )
     search = search_network(
         pipeline.set_params(network__random_state=seed),
@@ -179,20 +187,31 @@ def run_study(
         scorer,
         folds,
         kind=settings.search,
+        space=learning.space,
         n_candidates=settings.candidates,
         seed=seed,
         time_budget=settings.time_budget,
         journal=settings.journal,
-        on_candidates=_search_progress(n_candidates, settings, on_progress),
+        on_candidates=search_progress(n_candidates, settings.scoring, settings, on_progress),
     )
     count = TrainingCount("baseline", n_folds * len(BASELINE_C), on_progress)
     baseline = tune_baseline(
-        preparation, split.X_train, split.y_train, ObservedScorer(scorer, count), folds, seed
+        learning.of_baseline,
+        split.X_train,
+        split.y_train,
+        ObservedScorer(scorer, count),
+        folds,
+        seed,
+        learning.baseline,
     )
     count = TrainingCount("repeats", settings.repeats, on_progress)
     winner = pipeline.set_params(**winning_parameters(search))
     seeds = range(seed, seed + settings.repeats)
-    repeats, kept = train_repeats(winner, split, target.rare_code, scorer, seeds, count)
+
+    def scores_of(fitted: Any) -> Scores:
+        return score_classifier(fitted, split.X_test, split.y_test, target.rare_code, scorer)
+
+    repeats, kept = train_repeats(winner, split, scores_of, seeds, count)
     comparison = compared_on_the_table(
         {"logistic": baseline.best_estimator_, "network": winner},
         "logistic",
@@ -210,9 +229,7 @@ def run_study(
         n_folds=n_folds,
         split=split,
         baseline=baseline,
-        baseline_scores=score_classifier(
-            baseline.best_estimator_, split.X_test, split.y_test, target.rare_code, scorer
-        ),
+        baseline_scores=scores_of(baseline.best_estimator_),
         dummy_scores=dummy_test_scores(split, target.rare_code, scorer),
         search=search,
         n_candidates=n_candidates,
@@ -223,14 +240,7 @@ def run_study(
     )
 
 
-def _default_network() -> ClassifierMixin:
-    # The import is here because it loads TensorFlow.
-    from skhp.estimators.mlp.classifier import KerasMLPClassifier
-
-    return KerasMLPClassifier()
-
-
-def _split(table: Table, seed: int) -> Split:
+def _split(table: Table | ImageFolder, seed: int) -> Split:
     codes, labels = table.target.codes, table.target.labels
     # Stratified by the labels, so that a user who splits the table as usual gets the same rows.
     return Split(
@@ -240,12 +250,14 @@ def _split(table: Table, seed: int) -> Split:
     )
 
 
-def _search_progress(
-    total: int, settings: Settings, on_progress: OnProgress | None
+def search_progress(
+    total: int, scoring: str, settings: Settings, on_progress: OnProgress | None
 ) -> Callable[[int, float | None], None]:
+    """A function that reports the candidates of a search that are done, and the best score."""
+
     def tell(done: int, best: float | None) -> None:
         if on_progress is not None:
-            known = None if best is None else natural_score(settings.scoring, best)
+            known = None if best is None else natural_score(scoring, best)
             on_progress(StageProgress("search", done, total, known, settings.time_budget))
 
     return tell

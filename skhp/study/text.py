@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import isnan, nan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from skhp.comparison.scores import Scores, natural_name, natural_score
 from skhp.comparison.text import PrintedTable, notes, score_table
 from skhp.inspection.report.search_report import ReportAddition
 from skhp.shared.terminal import as_text, facts, indented, text_table
-from skhp.study.repeats import mean_and_deviation
+from skhp.study.repeats import Repeat, mean_and_deviation
 from skhp.study.study import Study
+from skhp.tables.image_folder import ImageFolder
 from skhp.tables.preparation import missing_cells
 from skhp.tables.table import Table
 from skhp.tables.target import Target
@@ -24,17 +25,20 @@ def render_report(study: Study) -> str:
     """The settings, the scores of both models on the test rows, and the verdict."""
     rare = repr(study.table.target.rare_label)
     n_rare_test = int((study.split.y_test == study.table.target.rare_code).sum())
+    images = isinstance(study.table, ImageFolder)
     return as_text(
-        "A network against logistic regression with lasso",
+        f"A network against logistic regression {'on pixels' if images else 'with lasso'}",
         "",
         facts(_facts(study)),
         "",
-        f"Scores on the test rows; precision, recall, F1 and counts are those of class {rare}:",
+        f"Scores on the test {rows_of(study)}; precision, recall, F1 and counts are those of class "
+        f"{rare}:",
         "",
         indented(text_table(*_score_table(study))),
         "",
-        f"{dummy_sentence(study)} The test rows hold {n_rare_test} of class {rare}: each of them "
-        f"is {1 / n_rare_test:.3f} of the recall. One split does not tell a gain from luck.",
+        f"{dummy_sentence(study)} The test {rows_of(study)} hold {n_rare_test} of class {rare}: "
+        f"each of them is {1 / n_rare_test:.3f} of the recall. One split does not tell a gain from "
+        "luck.",
         "",
         "The verdict:",
         "",
@@ -44,6 +48,11 @@ def render_report(study: Study) -> str:
         "",
         *verdicts(study),
     )
+
+
+def rows_of(study: Study) -> str:
+    """What a row is called."""
+    return "images" if isinstance(study.table, ImageFolder) else "rows"
 
 
 def verdicts(study: Study) -> list[str]:
@@ -57,14 +66,14 @@ def side_by_side(study: Study) -> str:
     n_rows, n_train = len(study.table.inputs), len(study.split.y_train)
     return (
         f"The network and the baseline with the settings above, trained anew on splits of all "
-        f"{n_rows} rows. These settings were chosen on {n_train} of the rows, which flatters both "
-        "a little."
+        f"{n_rows} {rows_of(study)}. These settings were chosen on {n_train} of the "
+        f"{rows_of(study)}, which flatters both a little."
     )
 
 
 def dummy_sentence(study: Study) -> str:
     """A sentence about the answers of the dummy on the test rows."""
-    always = f"The dummy says {study.table.target.rare_label!r} of each row"
+    always = f"The dummy says {study.table.target.rare_label!r} of each {rows_of(study)[:-1]}"
     others = [] if study.table.target.is_binary else ["mean F1"]
     if study.scoring not in ("f1", "f1_macro"):
         others.append(natural_name(study.scoring))
@@ -82,46 +91,57 @@ def _facts(study: Study) -> list[tuple[str, str]]:
     scoring = natural_name(study.scoring)
     trained = "once" if settings.repeats == 1 else f"{settings.repeats} times"
     folds = f"{study.n_folds} stratified folds"
+    blocks = ""
+    if "network__hidden_layers" in winner:
+        n_blocks = winner["network__hidden_layers"]
+        blocks = f"{n_blocks} block{'' if n_blocks == 1 else 's'} of convolution, "
     if study.n_folds < settings.folds:
-        folds += f" (not {settings.folds}: a class has {study.n_folds} training rows only)"
+        folds += (
+            f" (not {settings.folds}: a class has {study.n_folds} training {rows_of(study)} only)"
+        )
     facts_by_name = [
-        ("Table", _table_sentence(table)),
-        ("Target", _target_sentence(table.target, table.target_by_default)),
-        ("Missing", _missing_sentence(table)),
-        *(("Look at", _as_sentence(note)) for note in table.notes),
-        ("Split", f"{n_train} rows to train and tune on, {n_test} to test on, stratified."),
+        *(_facts_of_images(table) if isinstance(table, ImageFolder) else _facts_of_table(table)),
+        *(("Look at", as_sentence(note)) for note in table.notes),
+        (
+            "Split",
+            f"{n_train} {rows_of(study)} to train and tune on, {n_test} to test on, stratified.",
+        ),
         ("Tuning", f"by {scoring} in {folds}, seed {settings.seed}."),
         (
             "Baseline",
-            f"C = {lasso:.3g}, the best of {_candidates(study.baseline)} with "
+            f"C = {lasso:.3g}, the best of {number_of_candidates(study.baseline)} with "
             f"{scoring} {natural_score(study.scoring, study.baseline.best_score_):.3f} in "
             "cross-validation.",
         ),
         (
             "Network",
             f"learning rate {winner['network__learning_rate']:.3g}, batch size "
-            f"{winner['network__batch_size']}, the best of {_candidates(study.search)} with "
-            f"{scoring} {natural_score(study.scoring, study.search.best_score_):.3f} in "
-            f"cross-validation; trained {trained}, {_epochs(study)}.",
+            f"{winner['network__batch_size']}, {blocks}the best of "
+            f"{number_of_candidates(study.search)} with {scoring} "
+            f"{natural_score(study.scoring, study.search.best_score_):.3f} in "
+            f"cross-validation; trained {trained}, {epochs_of_repeats(study.repeats)}.",
         ),
         ("Time", f"{study.seconds:.0f} s."),
     ]
     if settings.time_budget is not None:
-        facts_by_name.insert(-1, ("Budget", _budget_sentence(study, settings.time_budget)))
+        facts_by_name.insert(-1, ("Budget", budget_sentence(study, settings.time_budget)))
     return facts_by_name
 
 
-def _as_sentence(note: str) -> str:
+def as_sentence(note: str) -> str:
+    """A note that begins with a capital letter."""
     return note[:1].upper() + note[1:]
 
 
-def _candidates(search: object) -> int:
+def number_of_candidates(search: object) -> int:
+    """The number of different candidates that a search has scored."""
     results = search.cv_results_  # type: ignore[attr-defined]
     # Each later iteration of a halving search scores some of the same candidates again.
     return len(results["params"]) if "iter" not in results else int((results["iter"] == 0).sum())
 
 
-def _budget_sentence(study: Study, seconds: float) -> str:
+def budget_sentence(study: Any, seconds: float) -> str:
+    """A sentence on what the time budget did to the search of a study."""
     tried, total = len(study.search.cv_results_["params"]), study.n_candidates
     budget = f"time budget of {seconds:g} s"
     if study.search.search_stop_reason_ == "time_budget":
@@ -129,11 +149,32 @@ def _budget_sentence(study: Study, seconds: float) -> str:
     return f"the search of the network tried {tried} of {total} candidates, within its {budget}."
 
 
-def _epochs(study: Study) -> str:
-    epochs = [repeat.best_epoch for repeat in study.repeats]
+def epochs_of_repeats(repeats: Sequence[Repeat]) -> str:
+    """Words for the best epochs of the repeats."""
+    epochs = [repeat.best_epoch for repeat in repeats]
     if min(epochs) == max(epochs):
         return f"best after {epochs[0]} epochs"
     return f"best after {min(epochs)} to {max(epochs)} epochs"
+
+
+def _facts_of_table(table: Table) -> list[tuple[str, str]]:
+    return [
+        ("Table", _table_sentence(table)),
+        ("Target", _target_sentence(table.target, "rows", table.target_by_default)),
+        ("Missing", _missing_sentence(table)),
+    ]
+
+
+def _facts_of_images(images: ImageFolder) -> list[tuple[str, str]]:
+    width, height = images.size
+    colours = "grey" if images.is_grey else "in colour"
+    return [
+        (
+            "Images",
+            f"{images.name}: {len(images.inputs)} images of {width} x {height} pixels, {colours}.",
+        ),
+        ("Target", _target_sentence(images.target, "images")),
+    ]
 
 
 def _table_sentence(table: Table) -> str:
@@ -147,14 +188,14 @@ def _table_sentence(table: Table) -> str:
     )
 
 
-def _target_sentence(target: Target, by_default: bool) -> str:
+def _target_sentence(target: Target, rows: str, by_default: bool = False) -> str:
     labels = [repr(label) for label in target.labels[:_SHOWN_CLASSES].tolist()]
     more = len(target.labels) - len(labels)
     n_rare = int((target.codes == target.rare_code).sum())
     return (
         f"{target.name!r}{', the last column' if by_default else ''}; classes "
         f"{', '.join(labels)}{f' and {more} more' if more else ''}. The rarest is "
-        f"{target.rare_label!r}: {n_rare} rows, {n_rare / len(target.codes):.1%}."
+        f"{target.rare_label!r}: {n_rare} {rows}, {n_rare / len(target.codes):.1%}."
     )
 
 

@@ -49,6 +49,11 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text.strip()) is not None
 
 
+def is_infinite(text: str) -> bool:
+    """Whether a text is an infinite number."""
+    return _INFINITE.fullmatch(text.strip()) is not None
+
+
 def is_padded(text: str) -> bool:
     """Whether a number is written with a leading zero, as codes are and numbers are not."""
     return _PADDED.match(text.strip()) is not None and is_number(text)
@@ -201,7 +206,7 @@ def _is_plain_number(text: str) -> bool:
 
 
 def _is_number_or_infinite(text: str) -> bool:
-    return is_number(text) or _INFINITE.fullmatch(text.strip()) is not None
+    return is_number(text) or is_infinite(text)
 
 
 def _value(text: str) -> float:

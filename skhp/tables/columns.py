@@ -137,7 +137,8 @@ def _refuse_dates(name: object, cells: pd.Series, place_of_row: Callable[[int], 
         raise TableError(
             f"column {name!r} holds dates or times, {place_of_row(row)} {cells[row]!r}: turn it "
             f"into a number, such as days since a date, or leave it out with --drop {name!r}; if "
-            f"they are categories, add --categories {name!r}."
+            f"they are categories, add --categories {name!r}; if the rows are the steps of a "
+            "series, name the column to forecast with --forecast."
         )
 
 

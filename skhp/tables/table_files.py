@@ -29,7 +29,9 @@ _OTHER_ENCODINGS = (
 )
 
 
-def read_csv(path: Path, header: bool | None = None) -> pd.DataFrame:
+def read_csv(
+    path: Path, header: bool | None = None, *, may_be_one_column: bool = False
+) -> pd.DataFrame:
     """Read a comma-separated file whose lines all have the same number of cells.
 
     Each cell is text as it stands in the file, an empty cell an empty text. Where `header` is None,
@@ -38,7 +40,7 @@ def read_csv(path: Path, header: bool | None = None) -> pd.DataFrame:
     ``Unnamed: 0`` and so on, as pandas calls it.
     """
     _check_bytes(path)
-    names = _check_outline(path, header)
+    names = _check_outline(path, header, may_be_one_column)
     try:
         return pd.read_csv(
             path,
@@ -107,12 +109,16 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str], bool]]:
         ) from error
 
 
-def _check_outline(path: Path, header: bool | None) -> list[str]:
+def _check_outline(path: Path, header: bool | None, may_be_one_column: bool) -> list[str]:
     lines = _lines(path)
     _, first, _ = next(lines, (0, [], False))
     if not first:
         raise TableError(f"{str(path)!r} is empty: give a file with column names and rows.")
     _refuse_other_separators(path, first)
+    if len(first) == 1 and not may_be_one_column:
+        raise TableError(
+            f"{str(path)!r} has one column only: a target and at least one more column are needed."
+        )
     for line, cells, has_line_ends in lines:
         if len(cells) != len(first):
             mend = "a text with a comma in it needs quotes around it"
@@ -144,10 +150,6 @@ def _refuse_other_separators(path: Path, first: list[str]) -> None:
                 f"the cells of {str(path)!r} seem to be separated by {name}: save it separated by "
                 "commas."
             )
-    if len(first) == 1:
-        raise TableError(
-            f"{str(path)!r} has one column only: a target and at least one more column are needed."
-        )
 
 
 def is_csv(path: Path) -> bool:
@@ -155,17 +157,17 @@ def is_csv(path: Path) -> bool:
     return path.suffix.lower() == ".csv"
 
 
-def read_frame(path: Path, header: bool | None) -> pd.DataFrame:
+def read_frame(path: Path, header: bool | None, *, may_be_one_column: bool = False) -> pd.DataFrame:
     """The table in a file; in a CSV file all cells are text, empty ones included."""
     try:
-        return _read_frame(path, header)
+        return _read_frame(path, header, may_be_one_column)
     except OSError as error:
         raise TableError(
             f"{str(path)!r} cannot be read ({error.strerror or error}): give a file that can."
         ) from error
 
 
-def _read_frame(path: Path, header: bool | None) -> pd.DataFrame:
+def _read_frame(path: Path, header: bool | None, may_be_one_column: bool) -> pd.DataFrame:
     if path.is_dir():
         raise TableError(f"{str(path)!r} is a directory: name a CSV or Parquet file in it.")
     if not path.exists():
@@ -179,7 +181,7 @@ def _read_frame(path: Path, header: bool | None) -> pd.DataFrame:
         raise TableError(f"{str(path)!r} is a pipe or a device: save the table as a file.")
     match path.suffix.lower():
         case ".csv":
-            return read_csv(path, header)
+            return read_csv(path, header, may_be_one_column=may_be_one_column)
         case ".parquet":
             return _read_parquet(path, header)
         case ending:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from skhp.networks.network import Network, NetworkNumbers
-from skhp.objectives.losses import RowLoss
+from skhp.objectives.losses import RowLoss, SumOfLosses
 from skhp.objectives.metrics import Metric
-from skhp.objectives.row_metrics import RowMetric
+from skhp.objectives.row_metrics import EpochMetric
 from skhp.training.rate_schedules import RateNumbers, Schedule
 from skhp.training.trained_network import MemberWeights, SharedOutputs
 from skhp.training.training_rows import TrainingRows, ValidationRows
@@ -86,7 +86,7 @@ class FitTask:
 
     network: Network
     numbers: NetworkNumbers
-    loss: RowLoss
+    loss: RowLoss | SumOfLosses
     update: UpdateNumbers
     rate: RateNumbers
     rows: TrainingRows
@@ -96,7 +96,7 @@ class FitTask:
     start: MemberWeights
     origin: Any = None
     finished_after: int | None = None
-    row_metrics: tuple[RowMetric, ...] = ()
+    row_metrics: tuple[EpochMetric, ...] = ()
     loss_numbers: tuple[float, ...] = ()
     memory_limit: int | None = None
 
@@ -116,7 +116,7 @@ class FitTask:
     def batch_size(self) -> int:
         """Rows in a batch; `WHOLE_BATCH` for all rows, so that those of every fold are the same."""
         size = self.plan.batch_size
-        return WHOLE_BATCH if size >= len(self.rows.X) else size
+        return WHOLE_BATCH if size >= self.rows.n_rows else size
 
     @property
     def shares_batches(self) -> bool:
@@ -136,9 +136,7 @@ class FitTask:
             self.loss,
             self.row_metrics,
             self.update.rule,
-            self.rows.X.dtype,
-            self.rows.y.dtype,
-            self.rows.y.shape[1:],
+            self.rows.form,
             None if validation is None else plan.metric and (plan.metric.name, plan.metric.takes),
             plan.watched,
             plan.greater_is_better,

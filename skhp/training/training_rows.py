@@ -6,7 +6,7 @@ generator is read, so fits in several threads cannot disturb each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,12 +24,25 @@ class TrainingRows:
     """Rows that a network learns from.
 
     `X` is float32 of shape (n_samples, n_features); `y` is the target as the loss takes it;
-    `weight` multiplies the loss of a row.
+    `weight` multiplies the loss of a row. For a network of several inputs or outputs, `X` or `y` is
+    a dict or tuple of arrays.
     """
 
-    X: np.ndarray
-    y: np.ndarray
+    X: Any
+    y: Any
     weight: np.ndarray
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.weight)
+
+    @property
+    def form(self) -> Hashable:
+        """Equal for rows that one program takes."""
+        forms = tf.nest.map_structure(lambda array: array.dtype.str, self.X)
+        targets = tf.nest.map_structure(lambda array: (array.dtype.str, array.shape[1:]), self.y)
+        return repr(forms), repr(targets)
 
 
 @dataclass(frozen=True)
@@ -43,13 +56,18 @@ class ValidationRows:
     others, and `metric_sign` is -1 if the output of the network is the log-odds of the other class.
     """
 
-    X: np.ndarray
-    y: np.ndarray
+    X: Any
+    y: Any
     weight: np.ndarray
     metric_target: np.ndarray
     metric_weight: np.ndarray | None
     metric_scale: np.ndarray | None = None
     metric_sign: float = 1.0
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.weight)
 
     def metric_unit(self, metric: Metric | None) -> float:
         """The factor of a metric whose targets are in units of the largest one."""

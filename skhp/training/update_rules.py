@@ -24,6 +24,8 @@ from skhp.exceptions import CannotJoinError
 Tensors: TypeAlias = tuple[Any, ...]
 # From gradient, slots, step, rate and numbers to the change of the weights and the new slots.
 Change: TypeAlias = Callable[[Any, Tensors, Any, Any, Tensors], tuple[Any, Tensors]]
+# The same of a gradient and its squares, which may be those of single rows, added up.
+ChangeBySquares: TypeAlias = Callable[[Any, Any, Tensors, Any, Any, Tensors], tuple[Any, Tensors]]
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,31 @@ class Slot:
 
 @dataclass(frozen=True)
 class UpdateRule:
-    """One kind of optimizer."""
+    """One kind of optimizer.
+
+    ``update(weights, gradient, squares, slots, step, rate, numbers)`` gives weights and slots after
+    an update. `takes_rows` tells that Keras' optimizer does the same with a gradient row by row.
+    """
 
     name: str
     numbers: tuple[str, ...]
     slots: tuple[Slot, ...]
-    apply: Callable[[Any, Any, Tensors, Any, Any, Tensors], tuple[Any, Tensors]]
+    update: Callable[[Any, Any, Any, Tensors, Any, Any, Tensors], tuple[Any, Tensors]]
+    takes_rows: bool
+
+    def apply(
+        self,
+        weights: Any,
+        gradient: Any,
+        slots: Tensors,
+        step: Any,
+        rate: Any,
+        numbers: Tensors,
+        squares: Any = None,
+    ) -> tuple[Any, Tensors]:
+        """Weights and slots after an update; `squares` are given where they are those of rows."""
+        squares = tf.square(gradient) if squares is None else squares
+        return self.update(weights, gradient, squares, slots, step, rate, numbers)
 
     def initial_slots(self, weights: Any, numbers: Tensors) -> Tensors:
         """Slots before the first update of these weights."""
@@ -79,9 +100,11 @@ def _nesterov(gradient: Any, slots: Any, step: Any, rate: Any, numbers: Any) -> 
     return velocity * numbers[0] - descent, (velocity,)
 
 
-def _rmsprop(gradient: Any, slots: Any, step: Any, rate: Any, numbers: Any) -> tuple[Any, Tensors]:
+def _rmsprop(
+    gradient: Any, squares: Any, slots: Any, step: Any, rate: Any, numbers: Any
+) -> tuple[Any, Tensors]:
     rho, one_minus_rho, epsilon, *momentum = numbers
-    velocity = slots[0] * rho + tf.square(gradient) * one_minus_rho
+    velocity = slots[0] * rho + squares * one_minus_rho
     change = gradient * -rate / tf.sqrt(velocity + epsilon)
     if not momentum:
         return change, (velocity,)
@@ -89,46 +112,71 @@ def _rmsprop(gradient: Any, slots: Any, step: Any, rate: Any, numbers: Any) -> t
     return -descent, (velocity, descent)
 
 
-def _adagrad(gradient: Any, slots: Any, step: Any, rate: Any, numbers: Any) -> tuple[Any, Tensors]:
-    accumulator = slots[0] + tf.square(gradient)
+def _adagrad(
+    gradient: Any, squares: Any, slots: Any, step: Any, rate: Any, numbers: Any
+) -> tuple[Any, Tensors]:
+    accumulator = slots[0] + squares
     return gradient * -rate / tf.sqrt(accumulator + numbers[1]), (accumulator,)
 
 
-def _adam(gradient: Any, slots: Any, step: Any, rate: Any, numbers: Any) -> tuple[Any, Tensors]:
+def _adam(
+    gradient: Any, squares: Any, slots: Any, step: Any, rate: Any, numbers: Any
+) -> tuple[Any, Tensors]:
     beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon = numbers
     corrected = rate * tf.sqrt(1 - tf.pow(beta_2, step + 1)) / (1 - tf.pow(beta_1, step + 1))
     momentum = slots[0] + (gradient - slots[0]) * one_minus_beta_1
-    velocity = slots[1] + (tf.square(gradient) - slots[1]) * one_minus_beta_2
+    velocity = slots[1] + (squares - slots[1]) * one_minus_beta_2
     return momentum * -corrected / (tf.sqrt(velocity) + epsilon), (momentum, velocity)
 
 
-def _nadam(gradient: Any, slots: Any, step: Any, rate: Any, numbers: Any) -> tuple[Any, Tensors]:
+def _nadam(
+    gradient: Any, squares: Any, slots: Any, step: Any, rate: Any, numbers: Any
+) -> tuple[Any, Tensors]:
     beta_1, beta_2, epsilon = numbers
     now = beta_1 * (1 - 0.5 * tf.pow(0.96, step + 1))
     following = beta_1 * (1 - 0.5 * tf.pow(0.96, step + 2))
     product = slots[2] * now
     momentum = slots[0] + (gradient - slots[0]) * (1 - beta_1)
-    velocity = slots[1] + (tf.square(gradient) - slots[1]) * (1 - beta_2)
+    velocity = slots[1] + (squares - slots[1]) * (1 - beta_2)
     change = momentum * (-rate * following / (1 - product * following))
     change += gradient * (-rate * (1 - now) / (1 - product))
     spread = tf.sqrt(velocity / (1 - tf.pow(beta_2, step + 1)))
     return change / (spread + epsilon), (momentum, velocity, product)
 
 
-def _rules(name: str, numbers: tuple[str, ...], slots: tuple[Slot, ...], change: Change) -> _Rules:
+def _rules(
+    name: str,
+    numbers: tuple[str, ...],
+    slots: tuple[Slot, ...],
+    change: ChangeBySquares,
+    takes_rows: bool = True,
+) -> _Rules:
     """A rule, and the same after the weights themselves shrank, as Keras lets every class do."""
 
-    def apply(weights: Any, gradient: Any, slots: Any, step: Any, rate: Any, numbers: Any) -> Any:
-        added, slots = change(gradient, slots, step, rate, numbers)
+    def apply(weights: Any, gradient: Any, *arguments: Any) -> Any:
+        added, slots = change(gradient, *arguments)
         return weights + added, slots
 
-    def decay(weights: Any, gradient: Any, slots: Any, step: Any, rate: Any, numbers: Any) -> Any:
+    def decay(
+        weights: Any, gradient: Any, squares: Any, slots: Any, step: Any, rate: Any, numbers: Any
+    ) -> Any:
         *own, weight_decay = numbers
         shrunk = weights * (1 - weight_decay * rate)
-        return apply(shrunk, gradient, slots, step, rate, tuple(own))
+        return apply(shrunk, gradient, squares, slots, step, rate, tuple(own))
 
-    decayed = UpdateRule(_with_weight_decay(name), (*numbers, "weight_decay"), slots, decay)
-    return UpdateRule(name, numbers, slots, apply), decayed
+    with_decay = _with_weight_decay(name), (*numbers, "weight_decay"), slots, decay
+    return (
+        UpdateRule(name, numbers, slots, apply, takes_rows),
+        UpdateRule(*with_decay, takes_rows),
+    )
+
+
+def _by_gradient(change: Change) -> ChangeBySquares:
+    return lambda gradient, squares, *arguments: change(gradient, *arguments)
+
+
+def _sgd(gradient: Any, slots: Any, step: Any, rate: Any, numbers: Any) -> tuple[Any, Tensors]:
+    return gradient * -rate, ()
 
 
 def _with_weight_decay(name: str) -> str:
@@ -145,9 +193,9 @@ _M, _V, _U = Slot("momentum"), Slot("velocity"), Slot("u_product", "member", 1.0
 UPDATE_RULES: dict[str, UpdateRule] = {
     rule.name: rule
     for rules in (
-        _rules("sgd", (), (), lambda gradient, slots, step, rate, numbers: (gradient * -rate, ())),
-        _rules("momentum", ("momentum",), (_M,), _momentum),
-        _rules("nesterov", ("momentum",), (_M,), _nesterov),
+        _rules("sgd", (), (), _by_gradient(_sgd)),
+        _rules("momentum", ("momentum",), (_M,), _by_gradient(_momentum)),
+        _rules("nesterov", ("momentum",), (_M,), _by_gradient(_nesterov)),
         _rules("rmsprop", _RHO, (_V,), _rmsprop),
         _rules("rmsprop_momentum", (*_RHO, "momentum"), (_V, _M), _rmsprop),
         _rules("adagrad", (_START, "epsilon"), (Slot("accumulator", start=_START),), _adagrad),
@@ -193,7 +241,7 @@ def add_update_rule(
         ``change(gradient, slots, step, rate, numbers) -> (what to add to the weights, slots)``, in
         the order of operations that Keras has.
     """
-    for rule in _rules(name, numbers, slots, change):
+    for rule in _rules(name, numbers, slots, _by_gradient(change), takes_rows=False):
         UPDATE_RULES[rule.name] = rule
     _NAME_OF[kind] = lambda own: name
 

@@ -176,3 +176,15 @@ def test_other_warnings_are_left_alone():
     told = pytest.warns(ConvergenceWarning, match="a network")
     with told, named_baselines.without_convergence_warnings():
         warnings.warn("a network did not", ConvergenceWarning, stacklevel=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "for_classes"),
+    [("logistic", True), ("gradient_boosting", True), ("ridge", False), ("lasso", False)],
+)
+def test_images_and_series_are_rows_of_numbers(name, for_classes):
+    y = Y if for_classes else X[:, 0]
+    flat, images = (
+        named(name, rows, y, for_classes).fit(rows, y) for rows in (X, X.reshape(90, 4, 5))
+    )
+    np.testing.assert_allclose(images.predict(X.reshape(90, 4, 5)), flat.predict(X))

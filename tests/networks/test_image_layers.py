@@ -218,14 +218,6 @@ def test_what_has_no_exact_form_is_refused(build, reason):
         layered_network(build())
 
 
-def test_the_order_is_changed_only_where_it_changes_nothing():
-    kept = layered_network(images(conv(activation="gelu"), pool(), *HEAD)())
-    assert [type(layer).__name__ for layer in kept.layers][2:4] == [
-        "ActivationLayer",
-        "PoolingLayer",
-    ]
-
-
 def test_a_network_of_images_costs_by_pixels_and_filters():
     small, wide, large = (
         layered_network(images(conv(filters, padding="same"), pool(), *HEAD, shape=shape)())

@@ -200,10 +200,6 @@ def test_networks_are_equal_where_they_can_share_a_program():
         (lambda: stack(LAYERS.Dense(2), LAYERS.BatchNormalization(renorm=True)), "no batched"),
         (lambda: stack(LAYERS.Dense(2), LAYERS.Softmax(axis=0)), "no batched form"),
         (lambda: stack(LAYERS.Dense(2), LAYERS.ReLU(max_value=1)), "no batched form"),
-        (
-            lambda: keras.Sequential([keras.Input((3, 4)), LAYERS.BatchNormalization()]),
-            "no batched form",
-        ),
     ],
 )
 def test_what_has_no_batched_form_is_refused(build, reason):

@@ -121,7 +121,7 @@ class ScalingRegressor(NetworkRegressor):
 
 @pytest.fixture(autouse=True)
 def known_kind(monkeypatch):
-    monkeypatch.setattr(layer, "_READINGS", dict(layer._READINGS))
+    monkeypatch.setattr(layer, "_READERS", dict(layer._READERS))
     reads(Scaling)(lambda read: (ScalingLayer(int(read.factor.shape[0])),))
 
 

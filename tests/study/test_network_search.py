@@ -13,12 +13,11 @@ from sklearn.preprocessing import StandardScaler
 
 from skhp import JournalMismatchError
 from skhp.study.network_search import (
-    BATCH_SIZE_RANGE,
     BATCH_SIZES,
     DEFAULT_CANDIDATES,
-    LEARNING_RATE_RANGE,
     LEARNING_RATES,
     CandidateCount,
+    SearchSpace,
     count_candidates,
     search_network,
     winning_parameters,
@@ -56,11 +55,28 @@ def test_the_grid_is_every_pair_scored_as_by_hand(rows, pipeline):
     assert search.best_params_ == search.cv_results_["params"][np.argmax(by_hand)]
 
 
-def test_the_default_grid_spans_what_a_random_search_draws_from():
+def test_the_default_grid():
     assert LEARNING_RATES == (0.1, 0.01, 0.001, 0.0001, 0.00001)
     assert BATCH_SIZES == (10, 20, 40, 60)
-    assert (min(LEARNING_RATES), max(LEARNING_RATES)) == LEARNING_RATE_RANGE
-    assert (min(BATCH_SIZES), max(BATCH_SIZES)) == BATCH_SIZE_RANGE
+
+
+@pytest.mark.parametrize("kind", ["grid", "random", "tpe"])
+def test_a_space_may_have_more_parameters(kind, rows, pipeline):
+    space = SearchSpace((0.1, 0.01), (10, 11), {"epochs": (1, 2, 3)})
+    search = search_network(
+        pipeline, *rows, get_scorer("f1"), FOLDS, kind=kind, space=space, n_candidates=10
+    )
+    tried = search.cv_results_["params"]
+    assert {params["net__epochs"] for params in tried} == {1, 2, 3}
+    assert {params["net__batch_size"] for params in tried} == {10, 11}
+    rates = [params["net__learning_rate"] for params in tried]
+    assert min(rates) >= 0.01
+    assert max(rates) <= 0.1
+    if kind == "grid":
+        assert len(tried) == count_candidates("grid", space=space) == 12
+        assert set(rates) == {0.1, 0.01}
+    else:
+        assert len(set(rates)) > 2
 
 
 def test_networks_of_all_candidates_and_folds_train_together_as_if_alone(rows, trained_together):
@@ -278,11 +294,11 @@ def test_random_draws_cover_the_ranges(rows, pipeline):
     assert 50 < sizes.max() <= 60
 
 
-def test_both_ends_of_the_batch_sizes_are_drawn(rows, pipeline, monkeypatch):
-    monkeypatch.setattr("skhp.study.network_search.BATCH_SIZE_RANGE", (10, 11))
+def test_both_ends_of_the_batch_sizes_are_drawn(rows, pipeline):
     pipeline.set_params(net__epochs=1)
+    space = SearchSpace(batch_sizes=(10, 11))
     search = search_network(
-        pipeline, *rows, get_scorer("f1"), FOLDS, kind="random", n_candidates=20
+        pipeline, *rows, get_scorer("f1"), FOLDS, kind="random", space=space, n_candidates=20
     )
     assert set(search.cv_results_["param_net__batch_size"]) == {10, 11}
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skhp.comparison.scores import Scores
+from skhp.comparison.scores import Scores, score_classifier
 from skhp.study.repeats import Repeat, Split, draw_curves, mean_and_deviation, train_repeats
 
 
@@ -24,6 +24,15 @@ def split():
     X, y = make_classification(120, 6, flip_y=0.2, random_state=0)
     # An index that is no range, as that of rows drawn from a table.
     return Split(*train_test_split(pd.DataFrame(X, index=np.arange(120) * 3), y, random_state=0))
+
+
+def scores_of(split, scorer):
+    """A function that scores a fitted classifier on the test rows."""
+
+    def scored(fitted):
+        return score_classifier(fitted, split.X_test, split.y_test, 1, get_scorer(scorer))
+
+    return scored
 
 
 def scaled(network):
@@ -39,7 +48,7 @@ def test_a_repeat_is_a_fit_with_that_seed_scored_on_the_test_rows(network, split
     pipeline = scaled(network)
     told = []
     repeats, first = train_repeats(
-        pipeline, split, 1, get_scorer("accuracy"), [7, 5, 6], lambda: told.append(None)
+        pipeline, split, scores_of(split, "accuracy"), [7, 5, 6], lambda: told.append(None)
     )
     assert [repeat.seed for repeat in repeats] == [7, 5, 6]
     assert len(told) == 3
@@ -73,7 +82,7 @@ def test_networks_are_repeated_as_one_population_as_if_alone(
         monkeypatch.setattr(f"skhp.study.repeats.{name}", limit)
     pipeline = scaled(KerasMLPClassifier(neurons=4, epochs=8, learning_rate=0.01))
     with trained_together() as populations:
-        repeats, first = train_repeats(pipeline, split, 1, get_scorer("f1"), range(5))
+        repeats, first = train_repeats(pipeline, split, scores_of(split, "f1"), range(5))
     assert populations == turns
     assert [repeat.seed for repeat in repeats] == [0, 1, 2, 3, 4]
     for repeat in repeats:
@@ -91,7 +100,7 @@ def test_networks_are_repeated_as_one_population_as_if_alone(
 
 
 def test_the_context_of_the_caller_changes_nothing(network, split):
-    arguments = (scaled(network), split, 1, get_scorer("f1"), range(3))
+    arguments = (scaled(network), split, scores_of(split, "f1"), range(3))
     expected, _ = train_repeats(*arguments)
     with joblib.parallel_config(backend="loky", n_jobs=2):
         repeats, _ = train_repeats(*arguments)
@@ -103,7 +112,7 @@ def test_the_context_of_the_caller_changes_nothing(network, split):
 def test_a_fault_of_the_network_is_not_hidden(network, split):
     with pytest.raises(TypeError):
         train_repeats(
-            scaled(network.set_params(epochs="many")), split, 1, get_scorer("f1"), range(2)
+            scaled(network.set_params(epochs="many")), split, scores_of(split, "f1"), range(2)
         )
 
 

@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skhp.compat.scikit_learn import Interval, StrOptions
-from skhp.estimators.convolutional.images import ImageShape, checked_images
+from skhp.estimators.convolutional.images import (
+    ImageShape,
+    checked_images,
+    refuse_ragged_images,
+)
 from skhp.estimators.mlp.multilayer_perceptron import PARAMETERS as OF_TRAINING
 from skhp.estimators.network.estimator import NetworkEstimator
 from skhp.estimators.tables import WeightedTable
@@ -135,6 +139,11 @@ class ConvolutionalNetwork(NetworkEstimator):
             height, width, channels = images.shape[1:]
             self.image_shape_ = (height, width, channels)
         return images
+
+    def _outputs(self, X: ArrayLike) -> np.ndarray:
+        # Before a list of images is taken for several inputs.
+        refuse_ragged_images(X, type(self).__name__)
+        return super()._outputs(X)
 
     def _describe(self, table: WeightedTable) -> NetworkDescription:
         return self._described_for(table.X.shape[1:], table.target.n_outputs, table.target.output)

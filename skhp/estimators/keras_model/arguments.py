@@ -15,7 +15,7 @@ import numpy as np
 
 from skhp.estimators.early_stopping import unread_callbacks
 from skhp.exceptions import CannotJoinError, InvalidParameterError
-from skhp.networks.portable_model import PortableModel
+from skhp.networks.whole_models.portable_model import PortableModel
 from skhp.shared.equality import library_of
 from skhp.shared.unusable_data import ONE_TABLE
 
@@ -173,10 +173,20 @@ def refuse_learning_rate(model: keras.Model) -> None:
         )
 
 
-def refuse_one_table(model: keras.Model, inputs: Any) -> None:
-    """Raise if a model with several inputs is given a single table."""
+def refuse_inputs(model: keras.Model, inputs: Any) -> None:
+    """Raise if the inputs are not those of the model."""
     # A model that is built by its first batch has no inputs yet.
     names = [given.name for given in getattr(model, "inputs", None) or ()]
+    if names and isinstance(inputs, dict) and set(names) != set(inputs):
+        raise ValueError(
+            f"The model has the inputs {', '.join(sorted(names))}, and is given "
+            f"{', '.join(sorted(inputs))}. Name each keras.Input, as keras.Input((4,), "
+            'name="numbers"), and give the same names.'
+        )
+    if names and isinstance(inputs, tuple) and len(inputs) != len(names):
+        raise ValueError(
+            f"The model has {len(names)} inputs, {', '.join(names)}, and is given {len(inputs)}."
+        )
     if len(names) > 1 and isinstance(inputs, np.ndarray):
         raise ValueError(
             f"The model has {len(names)} inputs, {', '.join(names)}, and X is one table. "
@@ -243,18 +253,30 @@ def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]
             raise CannotJoinError(f"fit is given {name}={value!r}, which only Keras knows.")
 
 
+# The methods by which a model is trained and validated.
+_TRAINING = (
+    "train_step",
+    "test_step",
+    "compute_loss",
+    "compute_metrics",
+    "make_train_function",
+    "make_test_function",
+    "stateless_call",
+    "fit",
+)
+
+
+def _is_own(kind: type, name: str) -> bool:
+    return getattr(kind, name) is not getattr(keras.Model, name)
+
+
 def refuse_model(model: keras.Model) -> None:
     """Raise CannotJoinError for a compiled model that only Keras' own fit can train."""
-    if library_of(type(model)) != "keras":
+    own = [name for name in _TRAINING if _is_own(type(model), name)]
+    if own:
         raise CannotJoinError(
-            f"{type(model).__name__} is a class of the user's, which may train in its own way; "
-            "expected a keras.Sequential or functional model."
-        )
-    if len(model.inputs or ()) != 1 or len(model.outputs or ()) != 1:
-        raise CannotJoinError("the model does not have exactly one input and one output.")
-    if len(model.output_shape) != 2:
-        raise CannotJoinError(
-            f"the outputs of the model have the shape {model.output_shape}, not a row of units."
+            f"{type(model).__name__} trains in its own way, by its {', '.join(own)}; expected what "
+            "keras.Model has."
         )
     if model.run_eagerly:
         raise CannotJoinError("the model is compiled with run_eagerly=True.")
@@ -265,11 +287,6 @@ def refuse_model(model: keras.Model) -> None:
         if layer.weights and layer.dtype_policy.name != "float32":
             raise CannotJoinError(
                 f"the layer {layer.name!r} computes in {layer.dtype_policy.name}, not float32."
-            )
-        rate = getattr(layer, "rate", None)
-        if type(layer) is keras.layers.Dropout and (layer.seed is not None or rate == 1):
-            raise CannotJoinError(
-                f"the layer {layer.name!r} has a seed of its own, or drops all units."
             )
     for variable in model.trainable_variables:
         if variable.constraint is not None:

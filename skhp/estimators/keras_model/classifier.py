@@ -16,6 +16,7 @@ from skhp.estimators.keras_model.label_decisions import LabelDecisions
 from skhp.estimators.keras_model.wrapped_fit import KerasWrapper
 from skhp.estimators.keras_model.wrapper_parameters import ATTRIBUTES, PARAMETERS, Model
 from skhp.estimators.parameters import keeps_parameters
+from skhp.estimators.several_inputs import InputColumns
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
 from skhp.shared.documented_parameters import documented
 
@@ -141,6 +142,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
         engine: str = "auto",
+        input_columns: InputColumns | None = None,
         class_weight: Any = None,
         threshold: float | str = 0.5,
         **kwargs: Any,

@@ -66,8 +66,9 @@ from skhp.estimators.keras_model.parameters_without_effect import (
 )
 from skhp.estimators.keras_model.routed_parameters import constructor_names
 from skhp.estimators.keras_model.wrapper_parameters import WrapperParameters
+from skhp.estimators.several_inputs import input_mistakes
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.portable_model import PortableModel, custom_objects, loading_scope
+from skhp.networks.whole_models.portable_model import PortableModel, custom_objects, loading_scope
 from skhp.shared.equality import equal
 from skhp.training.training_rows import TrainingSeeds
 
@@ -113,6 +114,7 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
 
     model_: keras.Model
     early_stopping: bool
+    input_columns: Any
     _built_with: dict[str, Any]
 
     __repr__ = BaseEstimator.__repr__
@@ -161,7 +163,10 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
         mistake = model_mistake(self.model, self.build_fn, own_build)
         if mistake:
             return [mistake]
-        return held_out_twice(self._chosen(), self.early_stopping) + without_effect(
+        mistakes = held_out_twice(self._chosen(), self.early_stopping)
+        if isinstance(self.input_columns, dict):
+            mistakes += input_mistakes(self.input_columns)
+        return mistakes + without_effect(
             self.get_params(),
             self._chosen(),
             self._set_names,

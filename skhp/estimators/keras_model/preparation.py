@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +14,18 @@ from skhp.estimators.early_stopping import planned_stopping, with_metric_rows
 from skhp.estimators.keras_model.arguments import refuse_model
 from skhp.estimators.keras_model.wrapped_rows import HeldOutLabels, PartedRows
 from skhp.exceptions import CannotJoinError
-from skhp.networks.layered_network import layered_network
-from skhp.networks.network import flattened, network_numbers, unflattened
-from skhp.networks.vectorizing import vectorized_model
-from skhp.objectives.losses import ROW_WISE_LOSSES, RowLoss, row_loss
-from skhp.objectives.numbered_loss import NumberedLoss
-from skhp.objectives.row_metrics import metric_names, row_metrics
+from skhp.networks.network import Network, flattened, unflattened
+from skhp.networks.whole_models.called_network import CalledNetwork
+from skhp.networks.whole_models.model_network import (
+    network_of_model,
+    numbers_of_model,
+    set_state_of_model,
+    state_of_model,
+)
+from skhp.objectives.losses import RowLoss, SumOfLosses
 from skhp.population.handover import prepared_once
 from skhp.training.fit_task import EpochObserver, FitTask, TrainingPlan
+from skhp.training.model_objective import ModelObjective, objective_of
 from skhp.training.rate_schedules import rate_of_optimizer
 from skhp.training.trained_network import MemberWeights
 from skhp.training.training_rows import (
@@ -33,13 +36,6 @@ from skhp.training.training_rows import (
     is_row_wise,
 )
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
-
-# With these rules, one update by a sum of two gradients equals two updates by one gradient each.
-_LINEAR_RULES = frozenset({"sgd", "momentum", "nesterov", "sgd_weight_decay"})
-
-
-# Losses that compare class numbers with one output per class.
-_OF_CLASS_NUMBERS = (keras.losses.SparseCategoricalCrossentropy, NumberedLoss)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,23 +64,20 @@ def custom_fit_task(
 ) -> FitTask:
     """The training of a compiled model as a member of a cohort."""
     refuse_model(model)
-    loss = _loss(model)
-    X, y = _as_input(model, rows.X), _as_target(model, loss, rows.y)
-    metrics = row_metrics(_compiled(model), rows.y.shape[1:], model.output_shape[1])
-    network = _network(model, X, y, loss)
+    X = _as_input(model, rows.X)
+    objective = objective_of(model, X, rows.y)
+    y, metrics = objective.targets(rows.y), objective.metrics
+    loss: RowLoss | SumOfLosses = objective.loss
+    network = network_of_model(model, X)
     loss_numbers: tuple[float, ...] = ()
     if network.varies_loss:
         loss, loss_numbers = loss.parted()
     update = update_of(model.optimizer)
-    if network.has_sparse_gradient and update.rule not in _LINEAR_RULES:
-        raise CannotJoinError(
-            f"Keras' {type(model.optimizer).__name__} updates the rows of an Embedding one by one, "
-            "even if a batch has the same row twice. Use SGD, or let Keras train the model."
-        )
+    _refuse_update(model, network, update.rule)
     training, batch_size = _training_rows(model, X, y, rows.weight, arguments["batch_size"])
-    validation = _validation_rows(model, loss, rows.validation, arguments["validation_batch_size"])
-    if metrics and validation is not None and np.ndim(rows.validation[1]) != rows.y.ndim:
-        raise CannotJoinError("validation targets differ in shape from training targets.")
+    validation = _validation_rows(
+        model, objective, network, rows, arguments["validation_batch_size"]
+    )
     stopping = planned_stopping(
         arguments["callbacks"], metrics, held_out=rows.validation is not None
     )
@@ -96,10 +89,10 @@ def custom_fit_task(
         (),
         lambda: (training, validation),
     )
-    start = _start(model, UPDATE_RULES[update.rule])
+    start = _start(model, network, UPDATE_RULES[update.rule])
     return FitTask(
         network=network,
-        numbers=network_numbers(model),
+        numbers=numbers_of_model(model, network),
         loss=loss,
         update=update,
         rate=rate_of_optimizer(model.optimizer),
@@ -121,13 +114,12 @@ def custom_fit_task(
     )
 
 
-def write_weights(model: keras.Model, network: Any, trained: MemberWeights) -> None:
+def write_weights(model: keras.Model, network: Network, trained: MemberWeights) -> None:
     """Write the weights and the optimizer's state of a member into a Keras model."""
     values = unflattened(trained.weights, network.weight_shapes)
-    values += unflattened(trained.state, network.state_shapes)
-    variables = [*model.trainable_variables, *model.non_trainable_weights]
-    for variable, value in zip(variables, values, strict=True):
+    for variable, value in zip(model.trainable_variables, values, strict=True):
         variable.assign(value)
+    set_state_of_model(model, network, unflattened(trained.state, network.state_shapes))
     slots_to_keras(model.optimizer, model.trainable_variables, trained.slots, trained.step)
 
 
@@ -148,69 +140,23 @@ class WeightsInModel:
         return self._observer.epoch_ends()
 
 
-def _loss(model: keras.Model) -> RowLoss:
-    try:
-        loss = keras.losses.get(model.loss)
-    except (TypeError, ValueError) as error:
-        raise CannotJoinError(f"the loss {model.loss!r} is not a single loss of Keras.") from error
-    if not isinstance(loss, keras.losses.Loss):
-        loss = next((kind() for kind in ROW_WISE_LOSSES if kind().fn is loss), loss)
-    known = row_loss(loss) if isinstance(loss, keras.losses.Loss) else None
-    if known is None:
-        name = getattr(loss, "__name__", loss)
-        raise CannotJoinError(f"the loss {name!r} is not known to be a mean over rows.")
-    settings = dict(known.settings)
-    if any(isinstance(value, (list, dict, np.ndarray)) for value in settings.values()):
-        raise CannotJoinError(f"the settings of the loss {loss.name!r} are not single numbers.")
-    if settings.get("axis", -1) != -1 or loss.dtype != "float32":
-        raise CannotJoinError(f"the loss {loss.name!r} has an axis or a dtype of its own.")
-    return known
-
-
-def compiled_metrics(model: keras.Model) -> tuple[str, ...] | None:
-    """Names of the metrics that a model is compiled with; None if they are not known."""
-    try:
-        return metric_names(_compiled(model))
-    except CannotJoinError:
-        return None
-
-
-def _compiled(model: keras.Model) -> dict[str, Any]:
-    """The configuration that a model is compiled with, or a `CannotJoinError`."""
-    try:
-        # Keras warns that functions without a name cannot be loaded, which is not done here.
-        with warnings.catch_warnings(action="ignore"):
-            compiled = model.get_compile_config()
-    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+def _refuse_update(model: keras.Model, network: Network, rule: str) -> None:
+    """Refuse an optimizer that does with some weights what a population does not know."""
+    kind = type(model.optimizer).__name__
+    if network.has_sparse_gradient and not UPDATE_RULES[rule].takes_rows:
         raise CannotJoinError(
-            f"Keras cannot write down what the model is compiled with: {error}"
-        ) from error
-    if compiled.get("loss_weights") is not None:
-        raise CannotJoinError("the model is compiled with loss_weights.")
-    return compiled
+            f"Keras' {kind} takes the rows of an Embedding one by one, and what it makes of a row "
+            "that a batch has twice is not known. Use an optimizer such as Adam, or let Keras "
+            "train the model."
+        )
+    if isinstance(network, CalledNetwork) and network.twin.idle and model.optimizer.weight_decay:
+        raise CannotJoinError(
+            f"the model {model.name!r} has weights that play no part, which Keras leaves out of "
+            "the weight_decay."
+        )
 
 
-def _network(model: keras.Model, X: np.ndarray, y: np.ndarray, loss: RowLoss) -> Any:
-    try:
-        network: Any = layered_network(model, X.shape[1:])
-    except CannotJoinError:
-        network = None
-    # The weights may differ from those of the layers, for example with LoRA, or be frozen; outputs
-    # of series are not read.
-    if network is None or not (
-        len(network.output_shape) == 1
-        and _shapes(model.trainable_variables) == network.weight_shapes
-        and _shapes(model.non_trainable_weights) == network.state_shapes
-    ):
-        network = vectorized_model(model, X, y, loss)
-    return network
-
-
-def _shapes(variables: Iterable[keras.Variable]) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(variable.shape) for variable in variables)
-
-
-def _start(model: keras.Model, rule: Any) -> MemberWeights:
+def _start(model: keras.Model, network: Network, rule: Any) -> MemberWeights:
     optimizer = model.optimizer
     slots: Sequence[np.ndarray] = ()
     step = 0
@@ -218,7 +164,7 @@ def _start(model: keras.Model, rule: Any) -> MemberWeights:
         slots, step = slots_from_keras(optimizer, model.trainable_variables, rule)
     return MemberWeights(
         weights=flattened([variable.numpy() for variable in model.trainable_variables]),
-        state=flattened([variable.numpy() for variable in model.non_trainable_weights]),
+        state=state_of_model(model, network),
         slots=tuple(slots),
         step=step,
     )
@@ -227,10 +173,38 @@ def _start(model: keras.Model, rule: Any) -> MemberWeights:
 # The rows of the fit
 
 
-def _as_input(model: keras.Model, X: Any) -> np.ndarray:
-    expected = model.inputs[0]
-    if not isinstance(X, np.ndarray) or X.dtype.kind not in "fiub":
-        raise CannotJoinError("the rows are not one array of numbers.")
+def _as_input(model: keras.Model, X: Any) -> Any:
+    """Inputs as the model takes them: one array, or a dict or tuple of them."""
+    arrays = keras.tree.flatten(X)
+    if not all(isinstance(array, np.ndarray) and array.dtype.kind in "fiub" for array in arrays):
+        raise CannotJoinError("the rows are not arrays of numbers.")
+    if not getattr(model, "inputs", None):
+        # A subclassed model, which takes what it is called with.
+        return keras.tree.map_structure(_single_precision, X)
+    expected = model.inputs
+    if isinstance(X, dict):
+        names = [given.name for given in expected]
+        if set(names) != set(X):
+            raise CannotJoinError(
+                f"the rows have the inputs {sorted(X)}, and the model {sorted(names)}."
+            )
+        return {
+            name: _as_one_input(one, X[name]) for name, one in zip(names, expected, strict=True)
+        }
+    if len(arrays) != len(expected):
+        raise CannotJoinError(f"{len(arrays)} inputs are given to a model of {len(expected)}.")
+    made = [_as_one_input(*pair) for pair in zip(expected, arrays, strict=True)]
+    return keras.tree.pack_sequence_as(X, made)
+
+
+def _single_precision(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
+
+
+def _as_one_input(expected: Any, X: np.ndarray) -> np.ndarray:
+    if len(expected.shape) == X.ndim + 1 and expected.shape[-1] == 1:
+        # Keras adds this axis, too.
+        X = X[..., None]
     if len(expected.shape) != X.ndim or any(
         size not in (None, given)
         for size, given in zip(expected.shape[1:], X.shape[1:], strict=True)
@@ -242,60 +216,73 @@ def _as_input(model: keras.Model, X: Any) -> np.ndarray:
     return X.astype(expected.dtype, copy=False)
 
 
-def _as_target(model: keras.Model, loss: RowLoss, y: Any) -> np.ndarray:
-    if not isinstance(y, np.ndarray) or y.dtype.kind not in "fiub":
-        raise CannotJoinError("the targets are not one array of numbers.")
-    column = y[:, None] if y.ndim == 1 else y
-    expected = {tuple(model.output_shape[1:])}
-    if issubclass(loss.kind, _OF_CLASS_NUMBERS):
-        expected = {(1,)} if not issubclass(loss.kind, NumberedLoss) else {(1,), *expected}
-    if column.shape[1:] not in expected:
-        raise CannotJoinError(
-            f"the targets have the shape {y.shape[1:]}, and the loss takes targets of the shape "
-            f"{' or '.join(map(str, sorted(expected)))}."
-        )
-    return column.astype(np.float32)
-
-
 def _training_rows(
-    model: keras.Model, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, batch_size: int
+    model: keras.Model, X: Any, y: Any, weight: np.ndarray | None, batch_size: int
 ) -> tuple[TrainingRows, int]:
     """Rows with weights of mean one, and the batch size."""
-    given = np.ones(len(X)) if weight is None else weight.astype(np.float64)
+    n_rows = len(keras.tree.flatten(X)[0])
+    given = np.ones(n_rows) if weight is None else weight.astype(np.float64)
     rows = TrainingRows(X, y, given)
-    if batch_size >= len(X) and X.ndim == 2 and is_row_wise(model):
+    is_table = isinstance(X, np.ndarray) and X.ndim == 2 and isinstance(y, np.ndarray)
+    if batch_size >= n_rows and is_table and is_row_wise(model):
         # A row of weight two then gives the same bits as the row given twice.
         distinct = distinct_rows(rows)
-        if len(distinct.X) < len(X) or (given != given[0]).any():
+        if distinct.n_rows < n_rows or (given != given[0]).any():
             rows = distinct
-    n_rows = len(rows.X)
-    mean_one = rows.weight * (n_rows / rows.weight.sum())
-    return TrainingRows(rows.X, rows.y, mean_one.astype(np.float32)), min(batch_size, n_rows)
+    mean_one = rows.weight * (rows.n_rows / rows.weight.sum())
+    rows = TrainingRows(rows.X, rows.y, mean_one.astype(np.float32))
+    return rows, min(batch_size, rows.n_rows)
 
 
 def _validation_rows(
-    model: keras.Model, loss: RowLoss, rows: Any, batch_size: int
+    model: keras.Model,
+    objective: ModelObjective,
+    network: Network,
+    parted: PartedRows,
+    batch_size: int,
 ) -> ValidationRows | None:
     """Rows weighted so that their loss is the one that Keras computes batch by batch."""
+    rows, loss = parted.validation, objective.loss
     if rows is None:
         return None
-    X, y = _as_input(model, rows[0]), _as_target(model, loss, rows[1])
-    if not loss.shares_batches and len(X) > batch_size:
-        raise CannotJoinError(
-            f"the loss {loss.kind.__name__} over batches of validation rows is not the loss over "
-            f"all of them: give validation_batch_size={len(X)} or more."
-        )
-    weight = np.ones(len(X)) if len(rows) == 2 else np.asarray(rows[2], np.float64)
-    if weight.shape != (len(X),):
+    if objective.metrics and _dimensions(rows[1]) != _dimensions(parted.y):
+        raise CannotJoinError("validation targets differ in shape from training targets.")
+    X, y = _as_input(model, rows[0]), objective.targets(rows[1])
+    n_rows = len(keras.tree.flatten(X)[0])
+    if n_rows > batch_size:
+        _refuse_batches(loss, network, n_rows)
+    weight = np.ones(n_rows) if len(rows) == 2 else np.asarray(rows[2], np.float64)
+    if weight.shape != (n_rows,):
         raise CannotJoinError(f"the validation weights have the shape {weight.shape}.")
     given = weight
     if loss.divisor != "rows":
         weight = weight.copy()
-        for start in range(0, len(X), batch_size):
+        for start in range(0, n_rows, batch_size):
             batch = weight[start : start + batch_size]
-            share = len(batch) / len(X)
+            share = len(batch) / n_rows
             batch *= share / ((batch.sum() or 1.0) if loss.divisor == "weight" else 1.0)
-    return ValidationRows(X, y, weight.astype(np.float32), y, given)
+    # No metric over all rows is known for several outputs.
+    metric_target = y if isinstance(y, np.ndarray) else np.zeros((n_rows, 1), np.float32)
+    return ValidationRows(X, y, weight.astype(np.float32), metric_target, given)
+
+
+def _refuse_batches(loss: Any, network: Network, n_rows: int) -> None:
+    """Refuse validation rows in batches where they are not what all of them together are."""
+    mend = f"give validation_batch_size={n_rows} or more."
+    if isinstance(loss, RowLoss) and not loss.shares_batches:
+        raise CannotJoinError(
+            f"the loss {loss.kind.__name__} of validation rows in batches is not that of all of "
+            f"them: {mend}"
+        )
+    if isinstance(network, CalledNetwork) and network.twin.rows_meet:
+        raise CannotJoinError(
+            f"the model treats a row differently among other rows, so that a validation in batches "
+            f"is not that of all rows: {mend}"
+        )
+
+
+def _dimensions(y: Any) -> list[int]:
+    return [np.ndim(part) for part in keras.tree.flatten(y)]
 
 
 def _digest(*records: Any) -> bytes:
@@ -303,7 +290,8 @@ def _digest(*records: Any) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for record in records:
         for value in () if record is None else vars(record).values():
-            for part in value if isinstance(value, tuple) else (value,):
+            digest.update(repr(sorted(value)).encode() if isinstance(value, dict) else b"")
+            for part in keras.tree.flatten(value):
                 array = np.ascontiguousarray(part) if part is not None else np.zeros(0)
                 digest.update(f"{array.dtype.str}{array.shape}".encode())
                 digest.update(array.data)

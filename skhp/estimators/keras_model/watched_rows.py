@@ -23,7 +23,6 @@ from skhp.estimators.early_stopping import (
 )
 from skhp.estimators.keras_model.arguments import predicts_in_its_own_way, rows_at_once
 from skhp.estimators.keras_model.model_wrapper import metric_name
-from skhp.estimators.keras_model.preparation import compiled_metrics
 from skhp.estimators.keras_model.wrapped_rows import (
     CheckedFit,
     PartedRows,
@@ -34,6 +33,7 @@ from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.predictions import model_outputs
 from skhp.objectives.metrics import Metric
 from skhp.training.keras_fit import as_model_inputs
+from skhp.training.model_objective import compiled_metrics
 
 
 class WatchedWrapper(RepairedWrapper):
@@ -137,7 +137,7 @@ class WatchedWrapper(RepairedWrapper):
             # Targets of another form than in `fit` were already encoded by the user.
             X, _ = self._validate_data(X)
             targets = as_model_inputs(y)
-        return as_model_inputs(self.feature_encoder_.transform(X)), targets, *weight
+        return self._model_inputs(X), targets, *weight
 
     def _note_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Record the callbacks that the user gave."""

@@ -28,7 +28,7 @@ from skhp.estimators.keras_model.preparation import (
 from skhp.estimators.keras_model.watched_rows import WatchedWrapper
 from skhp.estimators.keras_model.wrapped_rows import CheckedFit, HeldOutLabels, parted_rows
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
-from skhp.networks.portable_model import PortableModel
+from skhp.networks.whole_models.portable_model import PortableModel
 from skhp.population.handover import AdoptableFit, adoptable_fit
 from skhp.training.cohort.cohort import LoneFit
 from skhp.training.fit_task import FitResult, FitTask

@@ -17,17 +17,19 @@ from skhp.estimators.keras_model.arguments import (
     built_output_units,
     n_training_rows,
     predicts_in_its_own_way,
+    refuse_inputs,
     refuse_learning_rate,
-    refuse_one_table,
     refuse_unused_validation,
     rows_at_once,
     separate_callbacks,
     watches_prediction,
 )
 from skhp.estimators.keras_model.model_wrapper import ModelWrapper, route_params
+from skhp.estimators.several_inputs import PackedInputs, column_places
 from skhp.estimators.tables import checked_arrays, checked_rows
+from skhp.exceptions import InvalidParameterError
 from skhp.networks.predictions import model_outputs
-from skhp.shared.unusable_data import refuse_several_inputs
+from skhp.shared.unusable_data import are_several_inputs, refuse_several_inputs
 from skhp.training.keras_fit import as_model_inputs
 from skhp.training.training_rows import row_groups, validation_split
 
@@ -89,13 +91,42 @@ class RepairedWrapper(ModelWrapper):
     """A wrapped model with its rows and its predictions."""
 
     validation_fraction: float
+    input_columns: Any
+    _packed_inputs: PackedInputs | None = None
 
     # Rows
+
+    def _packed(self, X: Any, y: Any, reset: bool) -> Any:
+        """Rows as one table, also where they are several inputs."""
+        known: PackedInputs | None = getattr(self, "_packed_inputs", None)
+        several = are_several_inputs(X, y) or (not reset and known is not None)
+        if reset:
+            self._packed_inputs = PackedInputs.of(X, type(self).__name__) if several else None
+        elif several and known is None:
+            refuse_several_inputs(X, y)
+        if several and self.input_columns is not None:
+            raise InvalidParameterError(
+                "input_columns parts one table into inputs, and X is several inputs already: leave "
+                "one of the two out."
+            )
+        packed: PackedInputs | None = self._packed_inputs
+        return packed.table(X, type(self).__name__) if several and packed else X
+
+    def _model_inputs(self, X: np.ndarray) -> Any:
+        """Checked rows as the model takes them."""
+        transformed = self.feature_encoder_.transform(X)
+        if self._packed_inputs is not None:
+            transformed = self._packed_inputs.inputs(transformed)
+        elif self.input_columns is not None:
+            names = getattr(self, "feature_names_in_", None)
+            places = column_places(self.input_columns, transformed.shape[1], names)
+            transformed = {name: transformed[:, columns] for name, columns in places.items()}
+        return as_model_inputs(transformed)
 
     def _validate_data(
         self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = False
     ) -> tuple[np.ndarray, Any]:
-        refuse_several_inputs(X, y)
+        X = self._packed(X, y, reset)
         if y is None and not reset:
             X = checked_rows(self, X)
         else:
@@ -239,8 +270,8 @@ class RepairedWrapper(ModelWrapper):
         with self._default_seeds.in_use():
             self._ensure_compiled_model()
             refuse_learning_rate(self.model_)
-            inputs = as_model_inputs(self.feature_encoder_.transform(checked.X[checked.used]))
-            refuse_one_table(self.model_, inputs)
+            inputs = self._model_inputs(checked.X[checked.used])
+            refuse_inputs(self.model_, inputs)
             self._output_units = built_output_units(self.model_, inputs)
             targets = self._encoded_target(checked.y[checked.used])
             self._check_model_compatibility(targets)
@@ -292,7 +323,7 @@ class RepairedWrapper(ModelWrapper):
         verbose = asked.pop("verbose", 0)
         callbacks = [c for c in self._ready_callbacks("predict") if watches_prediction(c)]
         callbacks = separate_callbacks(callbacks + all_callbacks(asked.pop("callbacks", None)))
-        inputs = as_model_inputs(self.feature_encoder_.transform(X))
+        inputs = self._model_inputs(X)
         if asked or verbose or callbacks or predicts_in_its_own_way(self.model_):
             outputs = self.model_.predict(
                 inputs, batch_size=batch_size, verbose=verbose, callbacks=callbacks, **asked

@@ -13,6 +13,7 @@ from skhp.compat.scikit_learn import Interval, StrOptions
 from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS
 from skhp.estimators.keras_model.routed_parameters import RoutedParametersMixin
 from skhp.estimators.parameters import keeps_parameters
+from skhp.estimators.several_inputs import InputColumns
 
 Model: TypeAlias = keras.Model | Callable[..., keras.Model] | None
 
@@ -61,10 +62,15 @@ min_delta : float
 engine : {"auto", "population", "keras"}
     What trains the model: "population" is the compiled program for whole populations, which
     trains a single fit, too; "keras" is Keras' own ``fit``. "auto" uses Keras only if the model
-    cannot join a population (it has callbacks other than EarlyStopping, layers that TensorFlow
-    cannot vectorise, metrics that are not means over rows, ...), and logs the reason at level
-    INFO of the logger "skhp"; "population" raises a `CannotJoinError` for such a model. Both give
-    the same weights up to rounding, except with dropout, for which they draw different noise.
+    cannot join a population (it has callbacks other than EarlyStopping, a `train_step` of its own,
+    metrics that are not means over rows, ...), and logs the reason at level INFO of the logger
+    "skhp"; "population" raises a `CannotJoinError` for such a model. Both give the same weights up
+    to rounding, except with dropout between layers, for which they draw different noise.
+input_columns : dict or None
+    For a model with several inputs: the columns of a table that make each input, by the names of
+    the inputs, as ``{"numbers": ["age", "height"], "kinds": ["city"]}``. Columns are names, or
+    positions counted from 0. Folds, searches and pipelines then cut one table. Without this
+    parameter, `fit` takes a dict or a list of arrays as `X`.
 **kwargs : dict
     Parameters of the build function, and parameters with a prefix that tells where they go:
     ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
@@ -122,6 +128,7 @@ _CONSTRAINTS: dict[str, Any] = {
     "class_weight": [dict, list, StrOptions({"balanced"}), None],
     "random_state": ["random_state"],
     "run_eagerly": ["boolean"],
+    "input_columns": [dict, None],
     "warm_start": ["boolean"],
 }
 
@@ -156,5 +163,6 @@ class WrapperParameters(RoutedParametersMixin):
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
         engine: str = "auto",
+        input_columns: InputColumns | None = None,
         **kwargs: Any,
     ) -> None: ...

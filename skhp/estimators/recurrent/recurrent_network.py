@@ -85,6 +85,9 @@ ATTRIBUTES = """
 
 # The first layer, one that follows another, and one more of the same size.
 _DISTINCT_LAYERS = 3
+_MOST_LAYERS_READ = 10_000
+# Those of a simple layer of one unit.
+_LEAST_WEIGHTS = 3
 
 
 class RecurrentNetwork(NetworkEstimator):
@@ -205,6 +208,13 @@ class RecurrentNetwork(NetworkEstimator):
         def size_with(sizes: tuple[int, ...]) -> NetworkSize:
             return network_size(self._network(shape, n_outputs, vocabulary_size, sizes))
 
+        if (
+            hasattr(self.neurons, "__len__")
+            and len(np.atleast_1d(self.neurons)) > _MOST_LAYERS_READ
+        ):
+            # To read that many sizes takes longer than to know that they are too many.
+            count = np.size(self.neurons)
+            return NetworkSize(_LEAST_WEIGHTS * count, count)
         if not isinstance(self.neurons, Integral) or self.hidden_layers == "auto":
             return size_with(layer_sizes(self.hidden_layers, self.neurons, shape[-1]))
         units, count = int(self.neurons), int(self.hidden_layers)

@@ -85,8 +85,8 @@ class BatchNormalizationDescription(LayerDescription):
 
 @reads(keras.layers.BatchNormalization)
 def read_batch_normalization(layer: keras.layers.BatchNormalization) -> Sequence[Layer]:
-    """Batch normalisation of vectors with a scale and an offset."""
-    if not (layer.scale and layer.center) or layer.renorm or len(layer.input.shape) != 2:
+    """Batch normalisation of the last axis, with a scale and an offset."""
+    if not (layer.scale and layer.center) or layer.renorm:
         raise no_batched_form(layer)
     if layer.axis not in (-1, len(layer.input.shape) - 1):
         raise no_batched_form(layer)

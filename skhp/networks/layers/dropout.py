@@ -87,7 +87,8 @@ def read_dropout(layer: keras.layers.Dropout) -> Sequence[Layer]:
     """A Dropout layer that drops each row by itself."""
     shape = tuple(layer.input.shape)
     given = shape if layer.noise_shape is None else tuple(layer.noise_shape)
-    if len(given) != len(shape) or given[0] not in (None, shape[0]):
+    is_of_rows = len(given) == len(shape) and given[0] in (None, shape[0])
+    if not is_of_rows or layer.rate == 1:
         raise no_batched_form(layer)
     of_row = tuple(own if own is not None else size for own, size in zip(given, shape, strict=True))
     return _dropout(layer, of_row[1:])

@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 import numpy as np
 
 from skhp.networks.network import Network, flattened, unflattened
@@ -74,8 +75,8 @@ def seconds_of(tasks: Sequence[FitTask]) -> float:
 
 def bytes_of_member(task: FitTask) -> int:
     """An estimate of the memory that a member of a cohort takes."""
-    held_out = 0 if task.validation is None else len(task.validation.X)
-    at_once = min(task.batch_size, len(task.rows.X)) + held_out
+    held_out = 0 if task.validation is None else task.validation.n_rows
+    at_once = min(task.batch_size, task.rows.n_rows) + held_out
     return int(task.network.cost(at_once).bytes)
 
 
@@ -139,7 +140,7 @@ def _by_batch_size(tasks: Sequence[FitTask], members: Sequence[int]) -> list[lis
 
 
 def _seconds(tasks: Sequence[FitTask], sizes: Sequence[int], members: Sequence[int]) -> float:
-    n_rows = max(len(tasks[number].rows.X) for number in members)
+    n_rows = max(tasks[number].rows.n_rows for number in members)
     epochs = max(tasks[number].plan.epochs for number in members)
     n_parts, length = epoch_parts(n_rows, sizes).positions.shape
     a_step = STEP_SECONDS + len(members) * tasks[members[0]].network.cost(length).seconds
@@ -147,7 +148,7 @@ def _seconds(tasks: Sequence[FitTask], sizes: Sequence[int], members: Sequence[i
 
 
 def _expected_steps(task: FitTask) -> int:
-    return task.plan.epochs * steps_in_epoch(len(task.rows.X), task.batch_size)
+    return task.plan.epochs * steps_in_epoch(task.rows.n_rows, task.batch_size)
 
 
 def _member_order(task: FitTask) -> tuple[Any, ...]:
@@ -174,10 +175,9 @@ def _member_order(task: FitTask) -> tuple[Any, ...]:
 
 def _digest(task: FitTask) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
-    for array in (task.rows.X, task.rows.y, task.rows.weight):
+    held_out = () if task.validation is None else task.validation.X
+    for array in keras.tree.flatten((task.rows.X, task.rows.y, task.rows.weight, held_out)):
         digest.update(array.tobytes())
-    if task.validation is not None:
-        digest.update(task.validation.X.tobytes())
     return digest.digest()
 
 

@@ -84,7 +84,7 @@ class CohortArrays:
         )
         self._shape = layout.shape
         self._streams = [self._flat[s * layout.shape[1]] for s in range(layout.shape[0])]
-        self._n_rows = [len(stream.rows.X) for stream in self._streams]
+        self._n_rows = [stream.rows.n_rows for stream in self._streams]
         most = max(self._n_rows)
         batch_sizes = [task.batch_size for task in self._flat]
         self.parts: EpochParts = epoch_parts(most, batch_sizes, room=padded(most))
@@ -172,7 +172,7 @@ class CohortArrays:
         rows = [part for stream in self._streams if (part := stream.validation) is not None]
         if not rows:
             return None
-        size = self._padded(max(len(part.X) for part in rows))
+        size = self._padded(max(part.n_rows for part in rows))
         divisor = self._flat[0].loss.divisor
         return HeldOutRows(
             x=_stacked([part.X for part in rows], size),
@@ -183,7 +183,7 @@ class CohortArrays:
             metric_scale=tf.constant(
                 np.stack([_metric_scale(part) * np.float32(part.metric_sign) for part in rows])
             ),
-            present=_stacked([np.ones(len(part.X), np.float32) for part in rows], size),
+            present=_stacked([np.ones(part.n_rows, np.float32) for part in rows], size),
         )
 
     def numbers(self) -> MemberNumbers:
@@ -300,7 +300,7 @@ def _normalised(weight: np.ndarray, divisor: str) -> np.ndarray:
 
 def _metric_weight(part: ValidationRows) -> np.ndarray:
     if part.metric_weight is None:
-        return np.ones(len(part.X), np.float32)
+        return np.ones(part.n_rows, np.float32)
     return np.asarray(part.metric_weight / (part.metric_weight.max() or 1.0), np.float32)
 
 
@@ -326,7 +326,12 @@ def _least_change(task: FitTask) -> float:
     return min(change, float(np.finfo(np.float32).max))
 
 
-def _stacked(arrays: Sequence[np.ndarray], size: int) -> Any:
+def _stacked(rows: Sequence[Any], size: int) -> Any:
+    """Rows of all streams; there are several arrays in each where a network takes several."""
+    return tf.nest.map_structure(lambda *arrays: _stacked_arrays(arrays, size), *rows)
+
+
+def _stacked_arrays(arrays: Sequence[np.ndarray], size: int) -> Any:
     first = arrays[0]
     stacked = np.zeros((len(arrays), size, *first.shape[1:]), first.dtype)
     for row, array in zip(stacked, arrays, strict=True):

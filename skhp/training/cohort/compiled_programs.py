@@ -72,10 +72,10 @@ def _any_number_of_rows(
     Where a metric sorts the validation rows, it has to know how many there are.
     """
     if held_out is not None and not sorts:
-        held_out = HeldOutRows(*(_free(spec, 1) for spec in held_out))
+        held_out = tf.nest.map_structure(lambda spec: _free(spec, 1), held_out)
     return (
         state,
-        CohortRows(*(_free(spec, 1) for spec in rows)),
+        tf.nest.map_structure(lambda spec: _free(spec, 1), rows),
         held_out,
         numbers,
         Batches(_free(batches.positions, 0, 1), _free(batches.full, 0), batches.parts),
@@ -104,7 +104,7 @@ def pays_to_compile(tasks: Sequence[FitTask], places: int) -> bool:
     if not tasks[0].network.compiles:
         return False
     steps = max(_steps_of_epoch(task) * task.plan.epochs for task in tasks)
-    rows = min(max(task.batch_size for task in tasks), max(len(t.rows.X) for t in tasks))
+    rows = min(max(task.batch_size for task in tasks), max(t.rows.n_rows for t in tasks))
     of_members = places * n_weights(tasks[0]) * (1 + rows / 8) * _PLAIN_WEIGHT_SECONDS
     dispatched = tasks[0].network.turns * _PLAIN_STEP_SECONDS
     return steps * (dispatched + of_members) > _COMPILE_SECONDS
@@ -117,7 +117,7 @@ def pays_to_move(running: Sequence[FitTask], spared: int, epochs_done: int) -> b
     """
     left = min(epochs_done, max(task.plan.epochs for task in running) - epochs_done)
     smallest = min(running, key=lambda task: task.batch_size)
-    rows = min(smallest.batch_size, len(smallest.rows.X))
+    rows = min(smallest.batch_size, smallest.rows.n_rows)
     epoch = _steps_of_epoch(smallest) * smallest.network.cost(rows).seconds
     return left * spared * epoch > BUILD_SECONDS
 
@@ -128,4 +128,4 @@ def n_weights(task: FitTask) -> int:
 
 
 def _steps_of_epoch(task: FitTask) -> int:
-    return steps_in_epoch(len(task.rows.X), task.batch_size)
+    return steps_in_epoch(task.rows.n_rows, task.batch_size)

@@ -12,7 +12,7 @@ from skhp.networks.network import NetworkNumbers
 from skhp.objectives.graph_metrics import epoch_metric
 from skhp.objectives.losses import weighted_sum
 from skhp.objectives.metrics import LEAST_PROBABILITY, MOST_PROBABILITY
-from skhp.training.cohort.state import CohortState, HeldOutRows, MemberNumbers, ProgramKey
+from skhp.training.cohort.state import RUNNING, CohortState, HeldOutRows, MemberNumbers, ProgramKey
 
 Tensor: TypeAlias = Any
 
@@ -90,6 +90,17 @@ def penalised(
     return gradient, penalty(weights, penalties)
 
 
+def penalised_squares(squares: Tensor, gradient: Tensor, penalties: Penalties) -> Tensor:
+    """The squares of a gradient from those that come row by row.
+
+    With a penalty on its weights, Keras has the gradient of all of them at once.
+    """
+    for of_weights in penalties:
+        if of_weights is not None:
+            squares = tf.where(of_weights > 0.0, tf.square(gradient), squares)
+    return squares
+
+
 def penalty(weights: Tensor, penalties: Penalties) -> Tensor | float:
     """The penalty of the weights of each member."""
     total: Tensor | float = 0.0
@@ -114,13 +125,14 @@ def evaluation(
     nothing = tf.fill(state.best.shape, float("nan"))
     if rows is None:
         return nothing, nothing, ()
+    running = tf.equal(state.stop, RUNNING)
     weights = (rows.weight, rows.metric_weight, rows.present)
 
     def sums(y: Tensor, outputs: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
         return row_sums(key, y, outputs, *weights, loss_numbers=numbers.loss)
 
     loss, *counted = key.network.row_sums(
-        state.weights, state.state, (rows.x, rows.y, *weights), loss=sums
+        state.weights, state.state, (rows.x, rows.y, *weights), loss=sums, running=running
     )
     loss += penalty(state.weights, penalties)
     means = row_means(key, counted, rows.metric_weight, rows.present)
@@ -133,6 +145,7 @@ def evaluation(
         rows.x,
         training=False,
         until_logits=key.metric_takes == "logits",
+        running=running,
     )
     outputs = _for_metric(key, outputs)
     outputs *= tf.cast(rows.metric_scale, outputs.dtype)[:, None, None, :]

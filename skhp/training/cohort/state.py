@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.networks.network import Network
-from skhp.objectives.losses import RowLoss
+from skhp.objectives.losses import RowLoss, SumOfLosses
 from skhp.objectives.metrics import OutputForm
-from skhp.objectives.row_metrics import RowMetric
+from skhp.objectives.row_metrics import EpochMetric
 
 Tensor: TypeAlias = Any
 
@@ -114,9 +114,9 @@ class ProgramKey:
     """All that a program is built for, besides the shapes of its tensors."""
 
     network: Network
-    loss: RowLoss
+    loss: RowLoss | SumOfLosses
     rule: str
-    row_metrics: tuple[RowMetric, ...]
+    row_metrics: tuple[EpochMetric, ...]
     metric: str | None
     metric_takes: OutputForm
     watched: str | None

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
+from skhp.networks.network import RowwiseGradient
 from skhp.training.cohort.evaluation import (
     Penalties,
     evaluation,
     penalised,
+    penalised_squares,
     row_means,
     row_sums,
     weight_penalties,
@@ -92,7 +94,7 @@ def run_chunk(
 class _Sums(NamedTuple):
     """Sums of a batch and of the epoch so far. Tensors are empty if each part is a batch."""
 
-    gradient: Tensor
+    gradient: Tensor | RowwiseGradient
     loss: Tensor
     divisor: Tensor
     count: Tensor
@@ -113,6 +115,7 @@ def _train(
 ) -> tuple[CohortState, Tensor, tuple[Tensor, ...]]:
     """All parts of an epoch, for all members; the mean loss of the batches, and row metrics."""
     rule = UPDATE_RULES[key.rule]
+    running = tf.equal(before.stop, RUNNING)
     rows_of_epoch = chunk.rows[epoch]
     noise_of_epoch = [noise[epoch] for noise in chunk.noise]
 
@@ -125,23 +128,28 @@ def _train(
         sums: _Sums,
     ) -> tuple[Any, ...]:
         index = rows_of_epoch[part]
-        taken = CohortRows(*(tf.gather(column, index, batch_dims=1) for column in rows))
+        taken = tf.nest.map_structure(lambda column: tf.gather(column, index, batch_dims=1), rows)
         noise = [
             tf.cast(tf.gather(drawn, batches.positions[part], axis=1), tf.float32) / NOISE_LEVELS
             for drawn in noise_of_epoch
         ]
-        gradient, (loss, *counted), moved = _gradient(key, weights, held, taken, noise, numbers)
+        gradient, (loss, *counted), moved = _gradient(
+            key, weights, held, taken, noise, numbers, running
+        )
         metrics = tuple(map(tf.add, sums.epoch_metrics, counted))
         divisor = tf.reduce_sum(taken.divisor, axis=1, keepdims=True)
         count = tf.reduce_sum(taken.present, axis=1, keepdims=True)
         if key.in_parts:
-            gradient, loss = sums.gradient + gradient, sums.loss + loss
+            gradient = tf.nest.map_structure(tf.add, sums.gradient, gradient)
+            loss = sums.loss + loss
             divisor, count = sums.divisor + divisor, sums.count + count
-        mean_gradient, batch_loss = _mean_over_batch(key, gradient, loss, divisor)
+        mean_gradient, squares, batch_loss = _mean_over_batch(key, gradient, loss, divisor)
         mean_gradient, weight_penalty = penalised(mean_gradient, weights, penalties)
+        if squares is not None:
+            squares = penalised_squares(squares, mean_gradient, penalties)
         rate = _scheduled(key, step, numbers) * tf.expand_dims(before.rate_factor, -1)
         updated, updated_slots = rule.apply(
-            weights, mean_gradient, slots, step, rate, numbers.update
+            weights, mean_gradient, slots, step, rate, numbers.update, squares
         )
         epoch_loss = sums.epoch_loss + (batch_loss + weight_penalty) * count
         if not key.in_parts:
@@ -154,7 +162,7 @@ def _train(
         full = batches.full[part] & (count > 0.0)
         at_end = tf.expand_dims(full, -1)
         sums = _Sums(
-            gradient=tf.where(at_end, 0.0, gradient),
+            gradient=tf.nest.map_structure(lambda total: tf.where(at_end, 0.0, total), gradient),
             loss=tf.where(full, 0.0, loss),
             divisor=tf.where(full, 0.0, divisor),
             count=tf.where(full, 0.0, count),
@@ -171,9 +179,12 @@ def _train(
         return part + 1, weights, held, slots, step + tf.cast(at_end, tf.float32), sums
 
     zero = tf.zeros_like(before.best)
+    no_gradient: Tensor | RowwiseGradient = tf.zeros_like(before.weights)
+    if key.network.has_sparse_gradient:
+        no_gradient = RowwiseGradient(no_gradient, no_gradient)
     in_parts = zero if key.in_parts else tf.zeros(())
     start = _Sums(
-        gradient=tf.zeros_like(before.weights) if key.in_parts else tf.zeros(()),
+        gradient=no_gradient if key.in_parts else tf.zeros(()),
         loss=in_parts,
         divisor=in_parts,
         count=in_parts,
@@ -199,7 +210,8 @@ def _gradient(
     rows: CohortRows,
     noise: Sequence[Tensor],
     numbers: MemberNumbers,
-) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+    running: Tensor,
+) -> tuple[Tensor | RowwiseGradient, tuple[Tensor, ...], Tensor]:
     """Gradient of the sum over the rows of their weighted losses, all sums, and the new state."""
     counts = (rows.weight, rows.present) if key.row_metrics else (rows.weight,)
     return key.network.loss_gradient(
@@ -212,16 +224,26 @@ def _gradient(
         present=rows.present,
         noise=noise,
         dropout=numbers.dropout,
+        running=running,
+        divisor=_divisor(key, rows),
     )
 
 
+def _divisor(key: ProgramKey, rows: CohortRows) -> Tensor:
+    total = tf.reduce_sum(rows.divisor, axis=1)
+    return tf.ones_like(total) if key.loss.divisor == "nothing" else total
+
+
 def _mean_over_batch(
-    key: ProgramKey, gradient: Tensor, loss: Tensor, divisor: Tensor
-) -> tuple[Tensor, Tensor]:
-    if key.loss.divisor == "nothing":
-        return gradient, loss
-    divisor = tf.maximum(divisor, _LEAST_DIVISOR)
-    return gradient / tf.expand_dims(divisor, -1), loss / divisor
+    key: ProgramKey, gradient: Tensor | RowwiseGradient, loss: Tensor, divisor: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradient, its squares and the loss, as means over the rows of a batch."""
+    total, squares = gradient if isinstance(gradient, RowwiseGradient) else (gradient, None)
+    if key.loss.divisor != "nothing":
+        divisor = tf.maximum(divisor, _LEAST_DIVISOR)
+        total, loss = total / tf.expand_dims(divisor, -1), loss / divisor
+        squares = None if squares is None else squares / tf.expand_dims(tf.square(divisor), -1)
+    return total, squares, loss
 
 
 def _scheduled(key: ProgramKey, step: Tensor, numbers: MemberNumbers) -> Tensor:

@@ -222,6 +222,7 @@ def test_a_search_a_pipeline_and_what_looks_at_them():
             r"5 dimensions, in the shape \(90, 8, 8, 3, 1\), .*height",
         ),
         ([X[0], X[1, :7]], r"different shapes: \(8, 8\) in row 0 and \(7, 8\) in row 1"),
+        ([X[0], X[1, :, :7]], r"different shapes: \(8, 8\) in row 0 and \(8, 7\) in row 1"),
         ([[[1, 2], [3]], [[1, 2], [3, 4]]], "Row 0 of X is not an image"),
         (np.where(X > 0.5, np.nan, X), "NaN"),
         (np.where(X > 0.5, "dark", "light"), "light"),

@@ -184,6 +184,7 @@ def test_other_rows_than_in_fit_are_refused():
         ({"time_steps": 0}, "'time_steps'"),
         ({"vocabulary_size": 5, "embedding_dim": None}, "set embedding_dim"),
         ({"hidden_layers": 10**9}, "above max_memory"),
+        ({"hidden_layers": "auto", "neurons": [1] * 10**6}, "above max_memory"),
     ],
 )
 def test_parameters_are_checked(parameters, message):

@@ -14,7 +14,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
-from skhp import KerasClassifier, KerasMLPClassifier, KerasMLPRegressor, KerasRegressor
+from skhp import (
+    KerasClassifier,
+    KerasCNNClassifier,
+    KerasCNNRegressor,
+    KerasMLPClassifier,
+    KerasMLPRegressor,
+    KerasRegressor,
+)
 from skhp.exceptions import InvalidParameterError
 from skhp.search.space import perceptron_space
 from skhp.search.space.bayesian_space import for_bayes
@@ -261,6 +268,34 @@ def test_it_runs_in_a_search():
     assert len(random_search.cv_results_["params"]) == 2
     for convert in (for_random, for_bayes, for_tpe):
         convert(space)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "blocks"),
+    [
+        (KerasCNNClassifier(), (40, 8, 8), [1, 2, 3]),
+        (KerasCNNClassifier(image_shape=(8, 8)), (40, 64), [1, 2, 3]),
+        (KerasCNNRegressor(), (40, 4, 2, 3), [1, 2]),
+        (KerasCNNRegressor(), (40, 2, 2), [1]),
+        (KerasCNNRegressor(), (40, 1, 1), [1]),
+        (KerasCNNClassifier(), (40, 9), [1, 2, 3]),
+    ],
+)
+def test_images_are_halved_as_long_as_they_can_be(network, shape, blocks):
+    X, y = np.zeros(shape), np.arange(40) % 2
+    sizes = {level: suggest_search_space(network, X, y, level) for level in LEVELS}
+    for level, space in sizes.items():
+        assert set(space) - {"dropout"} == {
+            "hidden_layers",
+            "filters",
+            "learning_rate",
+            "batch_size",
+        }
+        assert set(space.why()) == set(space)
+        assert space["hidden_layers"] == [n for n in blocks if n < 3 or level != "quick"]
+        assert ("dropout" in space) == (level != "quick")
+    if blocks == [1, 2, 3]:
+        assert [size(space) for space in sizes.values()] == [12, 60, 270]
 
 
 # ---------------------------------------------------------------- errors

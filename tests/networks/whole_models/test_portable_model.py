@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from skhp.networks.portable_model import PortableModel, custom_objects
+from skhp.networks.whole_models.portable_model import PortableModel, custom_objects
 
 X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
 Y = X.sum(axis=1)

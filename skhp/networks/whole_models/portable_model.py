@@ -7,7 +7,7 @@ import inspect
 import json
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import keras
@@ -15,18 +15,25 @@ import keras
 from skhp.compat.keras import DefaultSeeds, seeds_in_use
 from skhp.shared.equality import library_of
 
-_NAMED_WITH = frozenset({"trainable", "inbound_nodes", "batch_shape"})
+# What stands beside the name of a layer or model; those that draw may not say `trainable`.
+_NAMED_WITH = frozenset({"trainable", "inbound_nodes", "batch_shape", "seed"})
 
 
-def anonymous_configuration(model: keras.Model, row_shape: tuple[int, ...]) -> dict[str, Any]:
-    """The serialised model without names, initialisers, regularisers and compilation."""
+def anonymous_configuration(
+    model: keras.Model, row_shape: tuple[int, ...] | None, kept: Collection[str] = ()
+) -> dict[str, Any]:
+    """The serialised model without names, initialisers, regularisers and compilation.
+
+    `row_shape` is the shape of its rows, None where it has several inputs, which keep theirs.
+    `kept` are names that stay, as those of inputs in a dict.
+    """
     # Keras warns of loading functions without a name, which are the user's own here.
     with warnings.catch_warnings(action="ignore"):
         whole = keras.saving.serialize_keras_object(model)
     names: dict[str, str] = {}
     for name in _names(whole):
-        names.setdefault(name, f"layer_{len(names)}")
-    return _normalised(whole, names, [None, *row_shape])
+        names.setdefault(name, name if name in kept else f"layer_{len(names)}")
+    return _normalised(whole, names, None if row_shape is None else [None, *row_shape])
 
 
 def configuration_text(configuration: dict[str, Any]) -> str:
@@ -55,7 +62,7 @@ def _normalised(item: Any, names: dict[str, str], batch_shape: list[int | None] 
                 kept[key] = names.get(value, value)
             elif key in ("batch_shape", "build_input_shape") and batch_shape is not None:
                 kept[key] = batch_shape
-            elif key.endswith("_regularizer"):
+            elif key.endswith("_regularizer") and key != "activity_regularizer":
                 kept[key] = None
             elif key.endswith("_initializer"):
                 kept[key] = "zeros"

@@ -8,20 +8,69 @@ stream share its rows.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from skhp.networks.layers.layer import weighted_cost
 from skhp.networks.network import Cost, RowSums, Shapes, Tensor
+from skhp.networks.whole_models.member_layers import MemberDropout, member_dropout
+from skhp.networks.whole_models.model_twin import ModelTwin, own_dropout
+from skhp.shared.equality import library_of
 
-RECURRENT_LAYERS = frozenset({"LSTM", "GRU", "SimpleRNN"})
+# Measured (benchmarks/network_kinds.py): these layers, which compute products of matrices or
+# element by element, cost many members no more than Keras' own fit.
+_VECTORIZED_LAYERS = frozenset(
+    {
+        keras.layers.Activation,
+        keras.layers.Add,
+        keras.layers.Average,
+        keras.layers.Concatenate,
+        keras.layers.Dense,
+        keras.layers.Dropout,
+        keras.layers.ELU,
+        keras.layers.Flatten,
+        keras.layers.Identity,
+        keras.layers.InputLayer,
+        keras.layers.LayerNormalization,
+        keras.layers.LeakyReLU,
+        keras.layers.Maximum,
+        keras.layers.Minimum,
+        keras.layers.Multiply,
+        keras.layers.PReLU,
+        keras.layers.ReLU,
+        keras.layers.Rescaling,
+        keras.layers.Reshape,
+        keras.layers.Softmax,
+        keras.layers.Subtract,
+    }
+)
+
+
+# Operations of a functional model that are not layers, by the names of their classes.
+_ARITHMETIC = frozenset({"Add", "Subtract", "Multiply", "Divide", "TrueDivide", "GetItem"})
+
+
+def _is_of_arithmetic(operation: Any) -> bool:
+    return isinstance(operation, keras.layers.Layer) or type(operation).__name__ in _ARITHMETIC
+
+
+def vectorizes(model: keras.Model, twin: ModelTwin) -> bool:
+    """Whether a model is known to cost less as a `VectorizedModel` than if it were called."""
+    return (
+        library_of(type(model)) == "keras"
+        and len(model.inputs) == len(model.outputs) == 1
+        and not model.non_trainable_weights
+        and all(type(layer) in _VECTORIZED_LAYERS for layer in model.layers)
+        and all(_is_of_arithmetic(operation) for operation in getattr(model, "operations", ()))
+        and not (twin.uses_dropout_twice or twin.rows_meet or twin.adds_losses)
+        and all(
+            layer.noise_shape is None and layer.seed is None and layer.rate < 1
+            for layer in own_dropout(model)
+        )
+    )
 
 
 @dataclass(frozen=True)
@@ -32,26 +81,28 @@ class VectorizedModel:
     """
 
     key: Hashable
-    model: keras.Model = field(compare=False, repr=False)
-    held: Sequence[np.ndarray] = field(compare=False, repr=False)
-    has_sparse_gradient: bool = field(compare=False)
+    twin: ModelTwin = field(compare=False)
 
     state_shapes = ()
     shares_batches = True
     compiles = True
     turns = 1
     varies_loss = False
+    has_sparse_gradient = False
+    dropout_places = ()
 
     @property
-    def weight_shapes(self) -> tuple[tuple[int, ...], ...]:
+    def weight_shapes(self) -> Shapes:
         """Shapes of the trainable weights of one member, in Keras' order."""
-        return tuple(tuple(variable.shape) for variable in self.model.trainable_variables)
+        return self.twin.weight_shapes
 
     @property
     def noise_shapes(self) -> Shapes:
         """For each dropout layer, the shape of the noise that it needs for one row."""
         return tuple(
-            layer.noise_shape for layer in self.model.layers if type(layer) is StreamDropout
+            (math.prod(layer.input.shape[1:]),)
+            for layer in self.twin.model.layers
+            if isinstance(layer, MemberDropout)
         )
 
     @property
@@ -59,20 +110,13 @@ class VectorizedModel:
         """The network itself: its layers cannot be widened."""
         return self
 
-    def cost(self, rows: int) -> Cost:
-        """The cost of its weights at each step of a series or pixel of an image."""
-        total = Cost(0.0, 0.0)
-        for layer in self.model.layers:
-            shapes = tuple(tuple(variable.shape) for variable in layer.trainable_variables)
-            if shapes:
-                total += weighted_cost(shapes, _places_of_row(layer), rows)
-        return total
-
-    dropout_places = ()
-
     def widened(self, others: Sequence[Any]) -> None:
         """None, as its layers cannot be widened."""
         return
+
+    def cost(self, rows: int) -> Cost:
+        """The cost of its weights at each step of a series or pixel of an image."""
+        return self.twin.cost(rows)
 
     def outputs(
         self,
@@ -85,6 +129,7 @@ class VectorizedModel:
         noise: Sequence[Tensor] = (),
         dropout: Sequence[Tensor] = (),
         until_logits: bool = False,
+        running: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """As `Network.outputs`."""
         if until_logits:
@@ -105,6 +150,8 @@ class VectorizedModel:
         present: Tensor,
         noise: Sequence[Tensor],
         dropout: Sequence[Tensor],
+        running: Tensor | None = None,
+        divisor: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
         """As `Network.loss_gradient`.
 
@@ -124,7 +171,13 @@ class VectorizedModel:
         return *_for_members(gradient, weights, dropout, (tuple(noise), *rows)), state
 
     def row_sums(
-        self, weights: Tensor, state: Tensor, rows: tuple[Tensor, ...], *, loss: RowSums
+        self,
+        weights: Tensor,
+        state: Tensor,
+        rows: tuple[Tensor, ...],
+        *,
+        loss: RowSums,
+        running: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """As `Network.row_sums`.
 
@@ -138,19 +191,15 @@ class VectorizedModel:
         return _for_members(sums, weights, (), rows)
 
     def _called(self, weights: Tensor, rates: Any, x: Tensor, noise: Any, training: bool) -> Tensor:
-        shapes = self.weight_shapes
+        model, shapes = self.twin.model, self.weight_shapes
         parts = tf.split(weights, [math.prod(shape) for shape in shapes])
         own = [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
-        held = [tf.constant(value) for value in self.held]
-        with member_dropout(noise, rates):
-            return self.model.stateless_call(own, held, x, training=training)[0]
-
-
-def _places_of_row(layer: keras.layers.Layer) -> int:
-    """How often a layer uses its kernels for one row."""
-    is_recurrent = type(layer).__name__ in RECURRENT_LAYERS
-    shape = layer.input.shape if is_recurrent else layer.output.shape
-    return math.prod(length or 1 for length in shape[1:-1])
+        # Seeds, which nothing draws by: the noise is that of the stream.
+        held = [
+            tf.zeros(variable.shape, variable.dtype) for variable in model.non_trainable_variables
+        ]
+        with member_dropout(rates, noise):
+            return model.stateless_call(own, held, x, training=training)[0]
 
 
 def _for_members(function: Any, weights: Tensor, dropout: Sequence[Tensor], of_stream: Any) -> Any:
@@ -165,43 +214,3 @@ def _for_members(function: Any, weights: Tensor, dropout: Sequence[Tensor], of_s
 
 def _vectorized(function: Any, elements: Any) -> Any:
     return tf.vectorized_map(function, elements, fallback_to_while_loop=False)
-
-
-# Noise and rates of the member that is being traced, one of each for each dropout layer.
-_member: ContextVar[tuple[Sequence[Tensor], Sequence[Tensor]]] = ContextVar("member")
-
-
-@contextmanager
-def member_dropout(noise: Sequence[Tensor], rates: Sequence[Tensor]) -> Iterator[None]:
-    """Let the dropout layers of a model take this noise and these rates."""
-    token = _member.set((noise, rates))
-    try:
-        yield
-    finally:
-        _member.reset(token)
-
-
-@keras.saving.register_keras_serializable("skhp")
-class StreamDropout(keras.layers.Layer):
-    """Dropout with the noise of the stream and the rate of the member."""
-
-    def __init__(self, number: int, **keywords: Any) -> None:
-        super().__init__(**keywords)
-        self.number = number
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Note how many numbers a row needs."""
-        self.noise_shape = (math.prod(size or 0 for size in input_shape[1:]),)
-
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        """Drop what the noise says."""
-        given = _member.get(None)
-        if not training or given is None:
-            return inputs
-        noise, rate = given[0][self.number], given[1][self.number]
-        kept = tf.reshape(noise, tf.shape(inputs)) >= rate
-        return tf.where(kept, inputs / (1.0 - rate), 0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return {**super().get_config(), "number": self.number}

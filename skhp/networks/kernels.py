@@ -1,0 +1,47 @@
+"""TensorFlow's kernels for whole series, with the weights of Keras' layers."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from skhp.networks.network import Tensor
+
+
+def lstm_series(
+    by_step: Tensor,
+    state: Tensor,
+    memory: Tensor,
+    kernel: Tensor,
+    recurrent_kernel: Tensor,
+    bias: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """States and memories after each step of an LSTM of Keras, (steps, rows, units) each.
+
+    `by_step` has the shape (steps, rows, channels); `state` and `memory` are those before the first
+    step. The activations are tanh and the sigmoid.
+    """
+    units = recurrent_kernel.shape[0]
+    none = tf.zeros((units,))
+    # The other version of this kernel, BlockLSTMV2 of TensorFlow 2.21, has the gates in another
+    # order than its registered gradient.
+    outputs = tf.raw_ops.BlockLSTM(
+        seq_len_max=tf.cast(tf.shape(by_step)[0], tf.int64),
+        x=by_step,
+        cs_prev=memory,
+        h_prev=state,
+        w=_in_order_of_kernel(tf.concat([kernel, recurrent_kernel], axis=0)),
+        b=_in_order_of_kernel(bias),
+        wci=none,
+        wcf=none,
+        wco=none,
+        forget_bias=0.0,
+        cell_clip=-1.0,
+        use_peephole=False,
+    )
+    return outputs.h, outputs.cs
+
+
+def _in_order_of_kernel(array: Tensor) -> Tensor:
+    """The kernel takes input, new memory, forget, output; Keras has input, forget, new, output."""
+    first, forget, new, last = tf.split(array, 4, axis=-1)
+    return tf.concat([first, new, forget, last], axis=-1)

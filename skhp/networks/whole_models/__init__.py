@@ -1,0 +1,1 @@
+"""Keras models of users as networks: as known layers, vectorised, or called."""

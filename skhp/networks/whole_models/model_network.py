@@ -1,0 +1,90 @@
+"""The network that a Keras model is: a stack of known layers, vectorised, or called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from skhp.exceptions import CannotJoinError
+from skhp.networks.layered_network import LayeredNetwork, layered_network
+from skhp.networks.network import Network, NetworkNumbers, Shapes, flattened, network_numbers
+from skhp.networks.whole_models.called_network import CalledNetwork
+from skhp.networks.whole_models.carried_variables import encoded, set_encoded
+from skhp.networks.whole_models.model_twin import model_twin, own_dropout, refusal
+from skhp.networks.whole_models.portable_model import parts_of
+from skhp.networks.whole_models.vectorized_model import VectorizedModel, vectorizes
+
+
+def network_of_model(model: keras.Model, x: Any) -> Network:
+    """A model as a network, by the way that costs least; `x` are rows that it takes."""
+    if isinstance(x, np.ndarray) and x.ndim >= 2 and not _means_its_own_noise(model):
+        try:
+            layered = layered_network(model, x.shape[1:])
+        except CannotJoinError:
+            pass
+        else:
+            # The weights may differ from those of the layers, for example with LoRA, or be frozen.
+            if (
+                len(layered.output_shape) == 1
+                # Keras' optimizers take the rows of an Embedding one by one, and ours would not.
+                and not any(layer.has_sparse_gradient for layer in layered.layers)
+                and _shapes(model.trainable_variables) == layered.weight_shapes
+                and _shapes(model.non_trainable_weights) == layered.state_shapes
+            ):
+                return layered
+    try:
+        twin = model_twin(model, x)
+    except Exception as error:
+        raise refusal(model, error) from None
+    if vectorizes(model, twin):
+        return VectorizedModel(twin.key_without_rates, twin)
+    return CalledNetwork(twin)
+
+
+def numbers_of_model(model: keras.Model, network: Network) -> NetworkNumbers:
+    """Rates and penalties of a model, as its network takes them."""
+    numbers = network_numbers(model)
+    if isinstance(network, LayeredNetwork):
+        return numbers
+    # Other layers that drop values keep their rates in the twin.
+    return replace(numbers, dropout=tuple(float(layer.rate) for layer in own_dropout(model)))
+
+
+def state_of_model(model: keras.Model, network: Network) -> np.ndarray:
+    """What a member carries besides its weights, as a flat vector."""
+    if isinstance(network, CalledNetwork):
+        return encoded(model.non_trainable_variables)
+    return flattened([variable.numpy() for variable in model.non_trainable_weights])
+
+
+def set_state_of_model(model: keras.Model, network: Network, arrays: list[np.ndarray]) -> None:
+    """Let a model carry what a member does, in arrays of the network's `state_shapes`."""
+    if isinstance(network, CalledNetwork):
+        set_encoded(model.non_trainable_variables, arrays)
+        return
+    for variable, value in zip(model.non_trainable_weights, arrays, strict=True):
+        variable.assign(value)
+
+
+def _means_its_own_noise(model: keras.Model) -> bool:
+    """Whether parts of a model draw noise that layers of ours would draw in another way.
+
+    A plain Dropout layer without a seed may have any noise.
+    """
+    for part in parts_of(model):
+        if type(part) is keras.layers.Dropout:
+            if part.seed is not None or part.noise_shape is not None:
+                return True
+        elif hasattr(part, "seed_generator"):
+            rates = (getattr(part, name, 0) for name in ("rate", "dropout", "recurrent_dropout"))
+            if any(rates):
+                return True
+    return False
+
+
+def _shapes(variables: Iterable[keras.Variable]) -> Shapes:
+    return tuple(tuple(variable.shape) for variable in variables)

@@ -1,0 +1,369 @@
+"""The twin of a Keras model: built anew from its configuration, for the program of a cohort.
+
+What a model computes follows from its configuration and its variables. So models that one build
+function made have one twin, whose program they share. A twin is compared with its model first:
+a configuration may leave things out.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import threading
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skhp.compat.keras import DefaultSeeds, mask_of
+from skhp.exceptions import CannotJoinError
+from skhp.networks.layers.layer import weighted_cost
+from skhp.networks.network import Cost, Shapes
+from skhp.networks.program_cache import ProgramCache
+from skhp.networks.whole_models.carried_variables import encoded_shape
+from skhp.networks.whole_models.member_layers import (
+    FusedLSTM,
+    MemberDropout,
+    can_be_fused,
+    member_dropout,
+)
+from skhp.networks.whole_models.portable_model import (
+    anonymous_configuration,
+    configuration_text,
+    custom_objects,
+    loading_scope,
+    parts_of,
+)
+from skhp.shared.equality import library_of
+
+# As many rows show whether a row is treated differently among other rows.
+_FEW_ROWS = 4
+
+
+@dataclass(frozen=True)
+class ModelTwin:
+    """A model that computes what others of its configuration do; twins with equal keys are equal.
+
+    Attributes
+    ----------
+    key_without_rates : hashable
+        Equal for models that differ in nothing but which of their Dropout layers drop nothing.
+    rows_meet : bool
+        Whether outputs for prediction depend on the other rows of a batch, or losses that the model
+        adds are not a mean over rows.
+    adds_losses : bool
+        Whether the model adds losses to the one that it is compiled with.
+    sparse : tuple of bool
+        For each trainable weight, whether Keras' optimizers get its gradient row by row.
+    idle : bool
+        Whether there are weights that the outputs do not depend on.
+    uses_dropout_twice : bool
+        Whether a Dropout layer is called at several places, where it draws several times.
+    """
+
+    key: Hashable
+    key_without_rates: Hashable = field(compare=False)
+    model: keras.Model = field(compare=False, repr=False)
+    rows_meet: bool = field(compare=False)
+    adds_losses: bool = field(compare=False)
+    sparse: tuple[bool, ...] = field(compare=False)
+    idle: bool = field(compare=False)
+    uses_dropout_twice: bool = field(compare=False)
+    # Layers note things in themselves while they are traced.
+    lock: Any = field(compare=False, repr=False, default_factory=threading.RLock)
+
+    @property
+    def weight_shapes(self) -> Shapes:
+        """Shapes of the trainable weights."""
+        return tuple(tuple(variable.shape) for variable in self.model.trainable_variables)
+
+    @property
+    def state_shapes(self) -> Shapes:
+        """Shapes of all other variables, as a member carries them."""
+        return tuple(map(encoded_shape, self.model.non_trainable_variables))
+
+    def called(
+        self, weights: Sequence[Any], held: Sequence[Any], x: Any, training: bool
+    ) -> tuple[Any, Sequence[Any], Any]:
+        """Outputs, the other variables after, and the sum of the losses that the model adds."""
+        outputs, after, losses = called_statelessly(self.model, weights, held, x, training)
+        return outputs, after, tf.add_n(losses) if losses else tf.constant(0.0)
+
+    def cost(self, rows: int) -> Cost:
+        """The cost of its weights at each step of a series or pixel of an image."""
+        total = Cost(0.0, 0.0)
+        for layer in self.model.layers:
+            shapes = tuple(tuple(variable.shape) for variable in layer.trainable_variables)
+            if shapes:
+                total += weighted_cost(shapes, _places_of_row(layer), rows)
+        return total
+
+
+twins = ProgramCache()
+
+
+def model_twin(model: keras.Model, x: Any) -> ModelTwin:
+    """The twin of a model that takes rows like these; one for all models like it."""
+    custom = custom_objects(model)
+    configuration = _configuration(model, x)
+    key = configuration_key(configuration, custom, x)
+
+    def built() -> ModelTwin | CannotJoinError:
+        try:
+            with quiet_seeds(), loading_scope(custom):
+                return _compared(key, model, configuration, x)
+        except Exception as error:
+            # Returned, so that a refusal is remembered, too.
+            return refusal(model, error)
+
+    made = twins.get(key, built)
+    if isinstance(made, CannotJoinError):
+        raise CannotJoinError(*made.args)
+    return made
+
+
+def configuration_key(configuration: Any, custom: dict[str, Any], x: Any) -> Hashable:
+    """Equal for models that compute the same of equal variables and rows of one form."""
+    text = configuration_text(configuration)
+    named = tuple((name, custom[name]) for name in sorted(custom) if f'"{name}"' in text)
+    rows = keras.tree.map_structure(lambda array: (array.dtype.str, array.shape[1:]), x)
+    return text, named, repr(rows)
+
+
+def _key_without_rates(configuration: Any, custom: dict[str, Any], x: Any) -> Hashable:
+    alike = copy.deepcopy(configuration)
+    for entry in _entries(alike, MemberDropout.__name__):
+        entry["config"]["rate"] = 0.5
+    return configuration_key(alike, custom, x)
+
+
+def quiet_seeds() -> Any:
+    """A context in which a model is built without using up the seeds of a fit."""
+    return DefaultSeeds(0, required=False).in_use()
+
+
+def refusal(model: keras.Model, error: Exception) -> CannotJoinError:
+    """The refusal of a model that an error has come of."""
+    if isinstance(error, CannotJoinError):
+        return error
+    # An error within a traced function ends with its own message, and maybe the node; Keras adds
+    # the arguments of the layer.
+    lines = [line.strip() for line in str(error).split("Arguments received by")[0].splitlines()]
+    reason = [line for line in lines if line and line[0] != "["] or [type(error).__name__]
+    return refused(model, f"cannot join a cohort: {reason[-1].rstrip('.')[:200]}")
+
+
+def refused(model: keras.Model, what: str) -> CannotJoinError:
+    """The refusal of a model, in a sentence about it."""
+    return CannotJoinError(f"the model {model.name!r} {what}.")
+
+
+def own_dropout(model: keras.Model) -> list[keras.layers.Layer]:
+    """The Dropout layers of a model whose rates may differ from member to member."""
+    if library_of(type(model)) != "keras":
+        return []
+    return [layer for layer in model.layers if type(layer) is keras.layers.Dropout]
+
+
+def _configuration(model: keras.Model, x: Any) -> dict[str, Any]:
+    """The configuration of a model, with layers of ours in the place of some."""
+    shape = x.shape[1:] if isinstance(x, np.ndarray) else None
+    kept = tuple(x) if isinstance(x, dict) else ()
+    configuration = copy.deepcopy(anonymous_configuration(model, shape, kept))
+    if own_dropout(model):
+        entries = configuration["config"]["layers"]
+        dropouts = [entry for entry in entries if entry["class_name"] == "Dropout"]
+        for number, entry in enumerate(dropouts):
+            config = entry["config"]
+            # All but these, which draw nothing, are told apart by the member.
+            rate = config["rate"] if config["rate"] in (0, 1) else 0.5
+            _replace(entry, MemberDropout, rate=rate, number=number)
+    for entry in _entries(configuration, "LSTM"):
+        if can_be_fused(entry["config"]):
+            _replace(entry, FusedLSTM)
+    return configuration
+
+
+def _replace(entry: dict[str, Any], kind: type, **changed: Any) -> None:
+    entry.update(
+        module=None,
+        class_name=kind.__name__,
+        registered_name=keras.saving.get_registered_name(kind),
+        config={**entry["config"], **changed},
+    )
+
+
+# Keras has no registered name for a class of its own.
+_OWN = (None, keras.saving.get_registered_name(MemberDropout))
+
+
+def _entries(item: Any, class_name: str) -> Iterator[dict[str, Any]]:
+    if isinstance(item, dict):
+        if item.get("class_name") == class_name and item.get("registered_name") in _OWN:
+            yield item
+        item = list(item.values())
+    if isinstance(item, (list, tuple)):
+        for value in item:
+            yield from _entries(value, class_name)
+
+
+def _twin(configuration: dict[str, Any], x: Any) -> keras.Model:
+    twin = keras.saving.deserialize_keras_object(copy.deepcopy(configuration), safe_mode=False)
+    if not twin.built or not getattr(twin, "inputs", None):
+        twin(few_rows(x), training=False)
+    return twin
+
+
+def few_rows(x: Any, count: int = _FEW_ROWS) -> Any:
+    """The first rows."""
+    return keras.tree.map_structure(lambda array: array[:count], x)
+
+
+def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> ModelTwin:
+    """The twin of a configuration; it is refused if it differs from its model."""
+    twin = _twin(configuration, x)
+    for own, others in (
+        (model.trainable_variables, twin.trainable_variables),
+        (model.non_trainable_variables, twin.non_trainable_variables),
+    ):
+        if _forms(own) != _forms(others):
+            raise refused(model, "is not what its configuration describes")
+    generator = np.random.default_rng(0)
+    # Outputs of a deep model stay numbers.
+    weights = [
+        tf.constant(
+            generator.normal(0, 0.5 / max(1.0, math.prod(shape[:-1])) ** 0.5, shape), tf.float32
+        )
+        for shape in (tuple(variable.shape) for variable in model.trainable_variables)
+    ]
+    held = [tf.identity(variable.value) for variable in model.non_trainable_variables]
+    rows = few_rows(x)
+
+    rates = [layer.rate for layer in own_dropout(model)]
+
+    def call(called: keras.Model, rows: Any, training: bool) -> tuple[Any, Any, Any]:
+        with member_dropout(rates):
+            return called_statelessly(called, weights, held, rows, training)
+
+    outputs, _, losses = call(model, rows, False)
+    if any(mask_of(output) is not None for output in keras.tree.flatten(outputs)):
+        raise refused(model, "has outputs with a mask, by which Keras weighs them")
+    outputs_of_twin, _, added = call(twin, rows, False)
+    n_penalties = sum(v.regularizer is not None for v in model.trainable_variables)
+    if len(losses) != len(added) + n_penalties:
+        raise refused(model, "adds losses that its configuration does not describe")
+    if not _close(outputs_of_twin, outputs):
+        raise refused(model, "is not what its configuration describes")
+    trained = call(model, rows, True)[:2]
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        outputs_in_training, after, _ = call(twin, rows, True)
+        total = tf.add_n([tf.reduce_sum(out) for out in tf.nest.flatten(outputs_in_training)])
+    if not _close((outputs_in_training, after), trained):
+        raise refused(model, "draws random numbers without a seed, or trains in another way")
+    gradients = tape.gradient(total, weights)
+    if custom_objects(twin) or _has_lambda(twin):
+        _refuse_side_effects(model, lambda rows: call(twin, rows, True)[:2], rows)
+    n_rows = len(keras.tree.flatten(rows)[0])
+    alone = [call(twin, _row(rows, k), False) for k in range(n_rows if added else 1)]
+    first = keras.tree.map_structure(lambda values: values[:1], outputs)
+    rows_meet = not _close(alone[0][0], first)
+    if added:
+        means = np.mean([[float(loss) for loss in one[2]] for one in alone], axis=0)
+        rows_meet |= not _close(list(means), [float(loss) for loss in added])
+    return ModelTwin(
+        key,
+        _key_without_rates(configuration, custom_objects(model), x),
+        twin,
+        rows_meet=rows_meet,
+        adds_losses=bool(added),
+        sparse=tuple(isinstance(gradient, tf.IndexedSlices) for gradient in gradients),
+        idle=any(gradient is None for gradient in gradients),
+        uses_dropout_twice=any(
+            len(entry.get("inbound_nodes", ())) > 1
+            for entry in _entries(configuration, MemberDropout.__name__)
+        ),
+    )
+
+
+def called_statelessly(
+    model: keras.Model, weights: Sequence[Any], held: Sequence[Any], x: Any, training: bool
+) -> tuple[Any, Any, Any]:
+    """Outputs, the other variables after, and all losses beside that of the compilation."""
+    # What such a layer has adapted to are variables of which it makes its constants once.
+    adapted = [part for part in parts_of(model) if isinstance(part, keras.layers.Normalization)]
+    before = [(layer.mean, layer.variance) for layer in adapted]
+    values = list(zip(model.non_trainable_variables, held, strict=True))
+    try:
+        with keras.StatelessScope(values):
+            for layer in adapted:
+                layer.finalize_state()
+        return model.stateless_call(weights, held, x, training=training, return_losses=True)
+    finally:
+        for layer, (mean, variance) in zip(adapted, before, strict=True):
+            layer.mean, layer.variance = mean, variance
+
+
+def _row(rows: Any, number: int) -> Any:
+    return keras.tree.map_structure(lambda array: array[number : number + 1], rows)
+
+
+def _forms(variables: Sequence[keras.Variable]) -> list[tuple[Any, ...]]:
+    return [(tuple(variable.shape), variable.dtype) for variable in variables]
+
+
+def _close(one: Any, other: Any) -> bool:
+    pairs = zip(keras.tree.flatten(one), keras.tree.flatten(other), strict=True)
+    return all(
+        np.allclose(np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-5, equal_nan=True)
+        for a, b in pairs
+    )
+
+
+def _places_of_row(layer: keras.layers.Layer) -> int:
+    """How often a layer uses its kernels for one row."""
+    try:
+        tensor = layer.input if isinstance(layer, keras.layers.RNN) else layer.output
+        shape = keras.tree.flatten(tensor)[0].shape
+    except AttributeError:
+        # Keras knows no shapes of the layers of a subclassed model.
+        return 1
+    return math.prod(length or 1 for length in shape[1:-1])
+
+
+# What runs Python, or draws numbers that no seed of the model decides.
+_SIDE_EFFECTS = frozenset(
+    {
+        "EagerPyFunc",
+        "Multinomial",
+        "ParameterizedTruncatedNormal",
+        "PyFunc",
+        "RandomGammaV3",
+        "RandomPoissonV2",
+        "RandomShuffle",
+        "RandomStandardNormal",
+        "RandomUniform",
+        "RandomUniformInt",
+        "TruncatedNormal",
+    }
+)
+
+
+def _refuse_side_effects(model: keras.Model, call: Any, rows: Any) -> None:
+    """Refuse code of a user's that computes other things than a member can have."""
+    traced = tf.function(call, autograph=False).get_concrete_function(rows)
+    definition = traced.graph.as_graph_def()
+    nodes = [*definition.node, *(node for f in definition.library.function for node in f.node_def)]
+    found = sorted({node.op for node in nodes} & _SIDE_EFFECTS)
+    if found:
+        raise refused(model, f"has {', '.join(found)}, which only Keras runs for each model")
+    if traced.graph.variables:
+        names = ", ".join(sorted(variable.name for variable in traced.graph.variables)[:3])
+        raise refused(model, f"reads variables that Keras does not know as its own ({names})")
+
+
+def _has_lambda(model: keras.Model) -> bool:
+    return any(isinstance(part, keras.layers.Lambda) for part in parts_of(model))

@@ -1,0 +1,60 @@
+"""The step of a series by its dates, and the gaps in them."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+# Parts of a series whose dates are looked at for its step.
+_PARTS = 50
+
+
+class Gap(NamedTuple):
+    """The position of the last date before a gap, and the date that was expected after it."""
+
+    position: int
+    expected: Any
+
+
+def gaps(dates: Any) -> list[Gap]:
+    """The places where dates in order leave others out; two dates have no step, and so no gap."""
+    if isinstance(dates, pd.PeriodIndex):
+        expected = dates[:-1] + 1
+    elif len(dates) < 3 or _frequency(dates) is not None:
+        return []
+    else:
+        expected = dates[:-1] + step_of(dates)
+    wrong = np.flatnonzero(dates[1:] != expected).tolist()
+    return [Gap(position, expected[position]) for position in wrong]
+
+
+def step_of(dates: Any) -> Any:
+    """The step of most of three dates or more: one of the calendar, as a month is, or a time."""
+    calendar = _calendar_step(dates)
+    if calendar is not None:
+        return calendar
+    return (dates[1:] - dates[:-1]).to_series().mode().iloc[0]
+
+
+def _calendar_step(dates: Any) -> Any:
+    """The step of most dates, where it is one of the calendar, as a month is; None if not."""
+    if not isinstance(dates, pd.DatetimeIndex):
+        return None
+    # Three dates tell the step of their part; some parts tell that of the series.
+    starts = np.linspace(0, len(dates) - 3, min(_PARTS, len(dates) - 2)).astype(int)
+    found = (_frequency(dates[start : start + 3]) for start in starts)
+    counts = Counter(step for step in found if step is not None)
+    if counts and pd.offsets.Day() in counts and (dates.day_of_week < 5).all():
+        return pd.offsets.BusinessDay()
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def _frequency(dates: Any) -> Any:
+    # pandas 3.1 warns that a later one returns the step itself in place of its name.
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        named = pd.infer_freq(dates)
+    return None if named is None else pd.tseries.frequencies.to_offset(named)

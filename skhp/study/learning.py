@@ -1,0 +1,79 @@
+"""How tables and images are learnt: what is done to them before, and what is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import ClassifierMixin, TransformerMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skhp.study.network_search import OF_A_TABLE, SearchSpace
+from skhp.tables.image_folder import ImageFolder
+from skhp.tables.images import ImagePixels
+from skhp.tables.preparation import make_preparation
+from skhp.tables.table import Table
+
+_RATES_OF_IMAGES = (1e-2, 3e-3, 1e-3)
+_BATCHES_OF_IMAGES = (20, 60)
+_MOST_BLOCKS = 3
+# A block halves an image; a smaller one than this is not worth another block.
+_LEAST_SIDE = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Learning:
+    """The preparations of both models, the values to search, and the default network.
+
+    `baseline` is the logistic regression whose penalty is tuned; None is the lasso.
+    """
+
+    preparation: TransformerMixin
+    of_baseline: TransformerMixin
+    baseline: ClassifierMixin | None
+    space: SearchSpace
+    default_network: Callable[[], ClassifierMixin]
+
+
+def of_table(table: Table) -> Learning:
+    """Both models learn the columns after the same preparation."""
+    preparation = make_preparation(table.numbers, table.categories, table.merged, table.missing)
+    return Learning(preparation, preparation, None, OF_A_TABLE, _perceptron)
+
+
+def of_images(images: ImageFolder, seed: int) -> Learning:
+    """The network learns images, the logistic regression their scaled pixels."""
+    width, height = images.size
+    pixels = ImagePixels(width, height, images.is_grey)
+    blocks = [n for n in range(1, _MOST_BLOCKS + 1) if min(images.size) >> (n - 1) >= _LEAST_SIDE]
+    # A lasso on thousands of pixels takes hours, and all pixels of a stroke matter.
+    ridge = LogisticRegression(max_iter=500, random_state=seed)
+    return Learning(
+        pixels,
+        make_pipeline(pixels, FunctionTransformer(_as_rows), StandardScaler()),
+        ridge,
+        SearchSpace(_RATES_OF_IMAGES, _BATCHES_OF_IMAGES, {"hidden_layers": tuple(blocks) or (1,)}),
+        _convolutional_network,
+    )
+
+
+def _as_rows(images: np.ndarray) -> np.ndarray:
+    return images.reshape(len(images), -1)
+
+
+# The imports are within the functions because they load TensorFlow.
+
+
+def _perceptron() -> ClassifierMixin:
+    from skhp.estimators.mlp.classifier import KerasMLPClassifier
+
+    return KerasMLPClassifier()
+
+
+def _convolutional_network() -> ClassifierMixin:
+    from skhp.estimators.convolutional.classifier import KerasCNNClassifier
+
+    return KerasCNNClassifier()

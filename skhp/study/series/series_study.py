@@ -1,0 +1,251 @@
+"""A study of a series from end to end: tune a network and ridge, repeat the winner, compare."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import RegressorMixin, clone
+from sklearn.metrics import get_scorer, mean_absolute_error, root_mean_squared_error
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+
+from skhp.comparison.compared import ScoredFits, scored_fits
+from skhp.comparison.metric_scorers import REGRESSION_SCORINGS, metric_scorers
+from skhp.comparison.outer_fits import repeat_seeds
+from skhp.comparison.outer_splits import outer_splits
+from skhp.comparison.scores import ObservedScorer
+from skhp.exceptions import SettingsError
+from skhp.sequences import ChannelScaler
+from skhp.shared.nearest_name import nearest_name
+from skhp.shared.terminal import OnProgress, TrainingCount
+from skhp.study.network_search import (
+    NetworkSearch,
+    SearchSpace,
+    count_candidates,
+    search_network,
+    winning_parameters,
+)
+from skhp.study.repeats import Repeat, train_repeats
+from skhp.study.series.forecasts import (
+    LAST_VALUE,
+    NETWORK,
+    RIDGE,
+    RIDGE_ALPHAS,
+    SEASON_AGO,
+    StepOfWindow,
+    steps_to_a_season_ago,
+    tune_ridge,
+)
+from skhp.study.series.windows import WindowedSeries, windows_of
+from skhp.study.study import Settings, search_progress
+from skhp.tables.series import Series
+
+LEARNING_RATES = (3e-2, 1e-2, 3e-3, 1e-3)
+BATCH_SIZES = (20, 60)
+
+_SHORT_NAMES = {"mae": "neg_mean_absolute_error", "rmse": "neg_root_mean_squared_error"}
+# A forecast may be negative, for which these are not defined.
+_FOR_POSITIVE_NUMBERS = ("log", "poisson", "gamma")
+SCORINGS = tuple(
+    name for name in REGRESSION_SCORINGS if not any(word in name for word in _FOR_POSITIVE_NUMBERS)
+)
+
+
+@dataclass(frozen=True)
+class SeriesSettings(Settings):
+    """How a study of a series is done; a value out of range raises a SettingsError.
+
+    `horizon` counts the steps from the end of a window to its target. `scoring` is one of
+    `SCORINGS`, or "mae" or "rmse". `verdict_repeats` counts the seeds with which each network of
+    the verdict is trained.
+    """
+
+    scoring: str = "neg_mean_absolute_error"
+    repeats: int = 10
+    verdict_repeats: int = 3
+    horizon: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.horizon < 1:
+            raise SettingsError(
+                f"horizon is {self.horizon}: at least 1 is needed, the step after the last known "
+                "one."
+            )
+
+    @property
+    def scorer(self) -> str:
+        """scikit-learn's name of the score."""
+        return _SHORT_NAMES.get(self.scoring.lower(), self.scoring)
+
+    def _check_scoring(self) -> None:
+        if self.scorer not in SCORINGS:
+            raise SettingsError(
+                f"unknown scoring {self.scoring!r} for a series."
+                f"{nearest_name(self.scoring, (*_SHORT_NAMES, *SCORINGS))} Use one of "
+                f"{', '.join((*_SHORT_NAMES, *SCORINGS))}."
+            )
+
+
+@dataclass(frozen=True)
+class ForecastErrors:
+    """Errors on test windows, in the unit of the series; `score` is that of the search."""
+
+    mae: float
+    rmse: float
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesStudy:
+    """What a study of a series found.
+
+    `errors` are those of the simple forecasts on the test windows, by their names. `scored` has
+    the scores of all forecasts on stretches of the whole series. `pipeline` ends in the network of
+    the first repeat, and `next_forecast` is what it predicts beyond the end of the series.
+    """
+
+    series: Series
+    settings: SeriesSettings
+    scoring: str
+    windows: WindowedSeries
+    ridge: GridSearchCV
+    errors: Mapping[str, ForecastErrors]
+    search: NetworkSearch
+    n_candidates: int
+    repeats: tuple[Repeat, ...]
+    scored: ScoredFits
+    pipeline: Pipeline
+    next_forecast: float
+    seconds: float
+
+
+def run_series_study(
+    series: Series,
+    settings: SeriesSettings | None = None,
+    *,
+    network: RegressorMixin | None = None,
+    on_progress: OnProgress | None = None,
+) -> SeriesStudy:
+    """Compare a tuned recurrent network to simple forecasts of a series.
+
+    The last quarter of the steps is for testing. The network and a ridge regression over windows
+    are tuned on the windows before, in folds that follow one another in time; scaling is learnt
+    within each fold. The network, with the settings that were found, and the simple forecasts are
+    then compared on ten stretches of the second half of the series.
+
+    `network` is a regressor of windows with the parameters `time_steps`, `learning_rate`,
+    `batch_size` and `random_state` (for a halving search also `epochs`) and the fitted attributes
+    ``history_`` and ``best_epoch_``; None means ``KerasRNNRegressor()``.
+    """
+    begin = time.monotonic()
+    settings = SeriesSettings() if settings is None else settings
+    windows = windows_of(series, settings.horizon, settings.folds)
+    split, seed, scoring = windows.split, settings.seed, settings.scorer
+    scorer, folds = get_scorer(scoring), windows.folds(settings.folds)
+    network = _default_network() if network is None else clone(network)
+    pipeline = Pipeline([("scaling", ChannelScaler()), ("network", network)])
+    space = SearchSpace(LEARNING_RATES, BATCH_SIZES, {"time_steps": windows.time_steps})
+    n_candidates = count_candidates(
+        settings.search, settings.candidates, network.get_params().get("epochs", 1), space
+    )
+    # The network comes first, so that a journal of another search is refused before any training.
+    search = search_network(
+        pipeline.set_params(network__random_state=seed),
+        split.X_train,
+        split.y_train,
+        scorer,
+        folds,
+        kind=settings.search,
+        space=space,
+        n_candidates=settings.candidates,
+        seed=seed,
+        time_budget=settings.time_budget,
+        journal=settings.journal,
+        on_candidates=search_progress(n_candidates, scoring, settings, on_progress),
+    )
+    n_ridges = settings.folds * len(RIDGE_ALPHAS) * len(windows.time_steps)
+    count = TrainingCount("baseline", n_ridges, on_progress)
+    ridge = tune_ridge(
+        split.X_train, split.y_train, ObservedScorer(scorer, count), folds, windows.time_steps
+    )
+    simple = {**_naive_forecasts(series, windows), RIDGE: ridge.best_estimator_}
+
+    def errors_of(fitted: Any) -> ForecastErrors:
+        predicted = fitted.predict(split.X_test)
+        return ForecastErrors(
+            mae=float(mean_absolute_error(split.y_test, predicted)),
+            rmse=float(root_mean_squared_error(split.y_test, predicted)),
+            score=float(scorer(fitted, split.X_test, split.y_test)),
+        )
+
+    count = TrainingCount("repeats", settings.repeats, on_progress)
+    winner = pipeline.set_params(**winning_parameters(search))
+    seeds = range(seed, seed + settings.repeats)
+    repeats, kept = train_repeats(winner, split, errors_of, seeds, count)
+    return SeriesStudy(
+        series=series,
+        settings=settings,
+        scoring=scoring,
+        windows=windows,
+        ridge=ridge,
+        errors={
+            name: errors_of(clone(one).fit(split.X_train, split.y_train))
+            for name, one in simple.items()
+        },
+        search=search,
+        n_candidates=n_candidates,
+        repeats=repeats,
+        scored=_scored({**simple, NETWORK: winner}, windows, settings, on_progress),
+        pipeline=kept,
+        next_forecast=float(kept.predict(_last_window(series, windows))[0]),
+        seconds=time.monotonic() - begin,
+    )
+
+
+def _default_network() -> RegressorMixin:
+    # The import is here because it loads TensorFlow.
+    from skhp.estimators.recurrent.regressor import KerasRNNRegressor
+
+    return KerasRNNRegressor()
+
+
+def _naive_forecasts(series: Series, windows: WindowedSeries) -> dict[str, StepOfWindow]:
+    naive = {LAST_VALUE: StepOfWindow(series.position)}
+    if windows.season is not None:
+        steps = steps_to_a_season_ago(windows.season.length, windows.horizon)
+        naive[SEASON_AGO] = StepOfWindow(series.position, steps)
+    return naive
+
+
+def _last_window(series: Series, windows: WindowedSeries) -> np.ndarray:
+    """The window that ends with the series, whose target is not known yet."""
+    return series.values.to_numpy()[None, -windows.X.shape[1] :]
+
+
+def _scored(
+    forecasts: Mapping[str, Any],
+    windows: WindowedSeries,
+    settings: SeriesSettings,
+    on_progress: OnProgress | None,
+) -> ScoredFits:
+    """Scores on stretches of the whole series; those of networks are the means of some seeds."""
+    seeds = repeat_seeds(settings.seed, settings.verdict_repeats)
+    names = list(dict.fromkeys((settings.scorer, *_SHORT_NAMES.values())))
+    return scored_fits(
+        forecasts,
+        windows.X,
+        windows.y,
+        windows.y,
+        outer_splits(windows.stretches(), windows.X, windows.y, seeds, stratified=False),
+        seeds,
+        metric_scorers(names, forecasts[LAST_VALUE], windows.y, for_classes=False),
+        frozenset(),
+        for_classes=False,
+        stage="verdict",
+        on_progress=on_progress,
+    )
