@@ -152,11 +152,14 @@ def layer_calls(output: Any, known: Container[int] = ()) -> list[LayerCall]:
 
 
 def _explicit(given: Any) -> dict[str, Any]:
-    """The keywords of a call without those that Keras itself adds to each call."""
+    """The keywords of a call without those that Keras itself gives in each call."""
     masks = {id(mask_of(tensor)) for tensor in given.keras_tensors} | {id(None)}
     return {
         name: value
         for name, value in given.kwargs.items()
-        if not (name == "training" or name.endswith("mask"))
-        or not all(id(part) in masks for part in keras.tree.flatten([value]))
+        # Keras 3.15 replaces `training` when the model trains, whatever the call said.
+        if name != "training"
+        and not (
+            name.endswith("mask") and all(id(part) in masks for part in keras.tree.flatten([value]))
+        )
     }

@@ -66,7 +66,7 @@ def _has_graph(model: Any) -> bool:
 
 
 @functools.cache
-def _functional_class() -> type:
+def _functional_class() -> Any:
     # Keras has no public name for it.
     inputs = keras.Input((1,))
     return type(keras.Model(inputs, keras.layers.Identity()(inputs)))
@@ -101,21 +101,66 @@ def composed(
         part.trainable = False
         name, known = part.name, {id(border): part(inputs, training=False)}
     head.name = _free_name("head", base)
-    output = head(rebuilt(features, known, frozen))
+    output = head(rebuilt(features, known))
     return Composed(_as_model(inputs, output), name)
 
 
-def in_inference(model: keras.Model) -> keras.Model:
-    """A model of the same layers, all trained, but those before the head run as in prediction."""
-    calls = layer_calls(model.outputs[0])
-    before = {id(call.layer) for call in calls[:-1]}
-    for call in calls:
-        if isinstance(call.layer, keras.layers.Layer):
-            call.layer.trainable = True
+@keras.saving.register_keras_serializable("skhp")
+class InPrediction(keras.layers.Layer):
+    """A layer that computes in a training what it computes in a prediction.
+
+    Keras 3.15 drops the ``training=False`` of a call in a functional model when the model trains:
+    statistics move and dropout is on, against Keras' own guide to transfer learning.
+    """
+
+    def __init__(
+        self, layer: keras.layers.Layer, options: dict[str, Any] | None = None, **keywords: Any
+    ) -> None:
+        super().__init__(**keywords)
+        self.layer, self.options = layer, options or {}
+        self.supports_masking = layer.supports_masking
+
+    def call(self, inputs: Any) -> Any:
+        """Call the layer with tensors by place and by name, which are given as one structure."""
+        arguments, keywords = inputs
+        return self.layer(*arguments, **keywords, **self.options, training=False)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the layer."""
+        (first, *_), _ = inputs
+        masks = None if previous_mask is None else previous_mask[0][0]
+        return self.layer.compute_mask(first, masks)
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration, with that of the layer."""
+        layer = keras.saving.serialize_keras_object(self.layer)
+        return {**super().get_config(), "layer": layer, "options": self.options}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> InPrediction:
+        """Make it anew."""
+        layer = keras.saving.deserialize_keras_object(config.pop("layer"))
+        return cls(layer, **config)
+
+
+def with_held_layers(model: keras.Model, *, all_before_head: bool) -> keras.Model | None:
+    """The same layers as another model, in which those that are held run as in a prediction.
+
+    Held are layers that do not train, or all before the head. None if there are none.
+    """
+    layers = [call.layer for call in layer_calls(model.outputs[0])]
+    held = {
+        id(layer)
+        for layer in layers[:-1]
+        if isinstance(layer, keras.layers.Layer)
+        and not _is_input(layer)
+        and (all_before_head or not layer.trainable)
+    }
+    if not held:
+        return None
     start = _start(model)
     inputs = _inputs_like(start)
-    output = rebuilt(model.outputs[0], _in_place_of(start, inputs), before)
-    return keras.Model(inputs, output)
+    return keras.Model(inputs, rebuilt(model.outputs[0], _in_place_of(start, inputs), held))
 
 
 def after_frozen(model: keras.Model, name: str) -> keras.Model:
@@ -126,7 +171,11 @@ def after_frozen(model: keras.Model, name: str) -> keras.Model:
     return _as_model(inputs, rebuilt(output, {id(border): inputs}))
 
 
-def rebuilt(output: Any, known: dict[int, Any], in_prediction: Collection[int] = ()) -> Any:
+def rebuilt(
+    output: Any,
+    known: dict[int, Any],
+    in_prediction: Collection[int] = (),
+) -> Any:
     """A tensor made again by the same layers, from tensors that take the place of `known` ones.
 
     Layers whose ids are among `in_prediction` are called as in a prediction.
@@ -136,11 +185,23 @@ def rebuilt(output: Any, known: dict[int, Any], in_prediction: Collection[int] =
         arguments, keywords = keras.tree.map_structure(
             lambda value: known.get(id(value), value), (call.arguments, dict(call.keywords))
         )
-        if isinstance(call.layer, keras.layers.Layer) and id(call.layer) in in_prediction:
-            keywords["training"] = False
-        returned = keras.tree.flatten(call.layer(*arguments, **keywords))
+        if id(call.layer) in in_prediction:
+            made = _called_in_prediction(call.layer, arguments, keywords)
+        else:
+            made = call.layer(*arguments, **keywords)
+        returned = keras.tree.flatten(made)
         known.update(zip(map(id, call.returned), returned, strict=True))
     return known[id(output)]
+
+
+def _called_in_prediction(layer: Any, arguments: Any, keywords: dict[str, Any]) -> Any:
+    tensors = {
+        name: value
+        for name, value in keywords.items()
+        if all(isinstance(part, keras.KerasTensor) for part in keras.tree.flatten([value]))
+    }
+    options = {name: value for name, value in keywords.items() if name not in tensors}
+    return InPrediction(layer, options)((arguments, tensors))
 
 
 def _as_model(inputs: Any, output: Any) -> keras.Model:

@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from skhp.estimators.early_stopping import unread_callbacks
-from skhp.estimators.joined_layers import after_frozen, composed, in_inference
+from skhp.estimators.joined_layers import after_frozen, composed, with_held_layers
 from skhp.estimators.keras_model.model_wrapper import loss_name
 from skhp.estimators.keras_model.watched_rows import WatchedWrapper
 from skhp.exceptions import InvalidParameterError
@@ -127,13 +127,16 @@ class TransferWrapper(WatchedWrapper):
     freeze: bool | int
     fine_tune_epochs: int
     fine_tune_learning_rate: float | None
-    # The layer of `model_` that holds the frozen part, and the model of the other layers.
+    # The layer of `model_` that holds the frozen part, if any.
     _frozen_part: str | None = None
-    _unfrozen: keras.Model | None = None
+    _is_fine_tuned = False
+    # A model of the layers of `model_` that trains in its place; without the frozen part, or whole.
+    _in_its_place: keras.Model | None = None
+    _takes_features = False
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        state.pop("_unfrozen", None)
+        state.pop("_in_its_place", None)
         return state
 
     def __sklearn_clone__(self) -> Self:
@@ -188,6 +191,7 @@ class TransferWrapper(WatchedWrapper):
         if self.base_model is None:
             return super()._build_keras_model()
         units, activation = self._head()
+        self._is_fine_tuned = False
         with self._default_seeds.in_use():
             head = keras.layers.Dense(units, activation=activation, dtype="float32")
             base = portable_base(self.base_model).restored()
@@ -233,24 +237,29 @@ class TransferWrapper(WatchedWrapper):
 
     @property
     def _trained_model(self) -> keras.Model:
-        return self.model_ if self._unfrozen is None else self._unfrozen
+        return self.model_ if self._in_its_place is None else self._in_its_place
 
     def _choose_trained_model(self, arguments: Mapping[str, Any]) -> None:
-        self._unfrozen = None
-        # Callbacks in Python, and a fit of a user's own, are to see the whole network.
-        if (
-            self._frozen_part is None
-            or unread_callbacks(arguments.get("callbacks", ()))
-            or library_of(type(self)._fit_keras_model) != "skhp"
-            or self.model_.get_layer(self._frozen_part).trainable_variables
-        ):
+        self._in_its_place, self._takes_features = None, False
+        if self.base_model is None:
             return
-        unfrozen = after_frozen(self.model_, self._frozen_part)
-        unfrozen.compile(**{**self._get_compile_kwargs(), "optimizer": self.model_.optimizer})
-        self._unfrozen = unfrozen
+        # Callbacks in Python, and a fit of a user's own, are to see the whole network.
+        self._takes_features = (
+            self._frozen_part is not None
+            and not unread_callbacks(arguments.get("callbacks", ()))
+            and library_of(type(self)._fit_keras_model) == "skhp"
+            and not self.model_.get_layer(self._frozen_part).trainable_variables
+        )
+        if self._takes_features:
+            model = after_frozen(self.model_, self._frozen_part)
+        else:
+            model = with_held_layers(self.model_, all_before_head=self._is_fine_tuned)
+        if model is not None:
+            model.compile(**{**self._get_compile_kwargs(), "optimizer": self.model_.optimizer})
+        self._in_its_place = model
 
     def _training_inputs(self, inputs: Any) -> Any:
-        if self._unfrozen is None:
+        if not self._takes_features:
             return inputs
         return features_of(self.model_.get_layer(self._frozen_part), inputs)
 
@@ -261,9 +270,11 @@ class TransferWrapper(WatchedWrapper):
         with self._default_seeds.in_use():
             compiled = self._get_compile_kwargs()
             optimizer = keras.optimizers.get(compiled["optimizer"])
-            whole = in_inference(self.model_)
-            whole.compile(**{**compiled, "optimizer": self._slower(optimizer)})
-        self.model_, self._frozen_part, self._unfrozen = whole, None, None
+            slower = self._slower(optimizer)
+            for layer in self.model_.layers:
+                layer.trainable = True
+            self.model_.compile(**{**compiled, "optimizer": slower})
+        self._is_fine_tuned, self._frozen_part = True, None
         return True
 
     def _fine_tunes(self) -> bool:
