@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -110,3 +110,56 @@ def mask_of(output: Any) -> Any:
     Keras' losses read this attribute, and a public way to read it does not exist.
     """
     return getattr(output, "_keras_mask", None)
+
+
+class LayerCall(NamedTuple):
+    """A call of a layer in the graph of a model: its arguments, and what it returned."""
+
+    layer: Any
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    returned: tuple[Any, ...]
+
+    @property
+    def taken(self) -> list[Any]:
+        """The tensors among the arguments."""
+        given = keras.tree.flatten((self.arguments, dict(self.keywords)))
+        return [value for value in given if isinstance(value, keras.KerasTensor)]
+
+
+def layer_calls(output: Any, known: Container[int] = ()) -> list[LayerCall]:
+    """The calls that make a tensor of a functional model, each after those that it needs.
+
+    Tensors whose ids are `known` are not followed. Keras notes the calls in these attributes, and
+    a public way to read them does not exist.
+    """
+    calls: dict[int, LayerCall] = {}
+    waiting: list[tuple[Any, bool]] = [(output, False)]
+    while waiting:
+        tensor, is_ready = waiting.pop()
+        layer, number, _ = tensor._keras_history
+        node = layer._inbound_nodes[number]
+        if id(node) in calls or id(tensor) in known:
+            continue
+        given = node.arguments
+        call = LayerCall(layer, given.args, _explicit(given), tuple(node.output_tensors))
+        if is_ready:
+            calls[id(node)] = call
+        else:
+            waiting.append((tensor, True))
+            waiting += [(one, False) for one in reversed(call.taken)]
+    return list(calls.values())
+
+
+def _explicit(given: Any) -> dict[str, Any]:
+    """The keywords of a call without those that Keras itself gives in each call."""
+    masks = {id(mask_of(tensor)) for tensor in given.keras_tensors} | {id(None)}
+    return {
+        name: value
+        for name, value in given.kwargs.items()
+        # Keras 3.15 replaces `training` when the model trains, whatever the call said.
+        if name != "training"
+        and not (
+            name.endswith("mask") and all(id(part) in masks for part in keras.tree.flatten([value]))
+        )
+    }

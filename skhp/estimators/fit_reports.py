@@ -41,6 +41,7 @@ class EpochTasks:
             "metadata": None if sample_weight is None else {"sample_weight": sample_weight},
         }
         self._fitted_attributes = fitted_attributes
+        self._has_begun = False
 
     @property
     def observed(self) -> bool:
@@ -48,8 +49,9 @@ class EpochTasks:
         return self._context is not None
 
     def fit_begins(self) -> None:
-        """Report the start of the fit."""
-        if self._context is not None:
+        """Report the start of the fit, which may have two trainings."""
+        if self._context is not None and not self._has_begun:
+            self._has_begun = True
             self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
     def fit_ends(self) -> None:

@@ -14,7 +14,7 @@ from skhp.estimators.early_stopping import Monitors, monitors
 from skhp.estimators.familiar_names import CLASSIFICATION_MONITORS
 from skhp.estimators.keras_model.label_decisions import LabelDecisions
 from skhp.estimators.keras_model.wrapped_fit import KerasWrapper
-from skhp.estimators.keras_model.wrapper_parameters import ATTRIBUTES, PARAMETERS, Model
+from skhp.estimators.keras_model.wrapper_parameters import ATTRIBUTES, PARAMETERS, Base, Model
 from skhp.estimators.parameters import keeps_parameters
 from skhp.estimators.several_inputs import InputColumns
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, Metric
@@ -143,6 +143,10 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         validation_fraction: float = 0.2,
         engine: str = "auto",
         input_columns: InputColumns | None = None,
+        base_model: Base = None,
+        freeze: bool | int = True,
+        fine_tune_epochs: int = 0,
+        fine_tune_learning_rate: float | None = None,
         class_weight: Any = None,
         threshold: float | str = 0.5,
         **kwargs: Any,

@@ -139,7 +139,7 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
         state = dict(super().__getstate__())
         # Callbacks refer to the model, and predictions do not need them.
         state.pop("callbacks_", None)
-        for name in ("model", "model_"):
+        for name in ("model", "model_", "base_model"):
             if isinstance(state.get(name), keras.Model):
                 state[name] = PortableModel(state[name])
         return state
@@ -159,8 +159,7 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
         return super()._suggestion(name, value, options)
 
     def _further_mistakes(self) -> list[str]:
-        own_build = getattr(self, "_keras_build_fn", None)
-        mistake = model_mistake(self.model, self.build_fn, own_build)
+        mistake = self._model_mistake()
         if mistake:
             return [mistake]
         mistakes = held_out_twice(self._chosen(), self.early_stopping)
@@ -174,6 +173,10 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
             self._unrouted_names,
             self._build_signature(self.model),
         )
+
+    def _model_mistake(self) -> str | None:
+        own_build = getattr(self, "_keras_build_fn", None)
+        return model_mistake(self.model, self.build_fn, own_build)
 
     def _python_params(self) -> dict[str, Any]:
         """The parameters in Python's own types: Keras refuses some of NumPy's."""

@@ -112,10 +112,11 @@ class WatchedWrapper(RepairedWrapper):
     def _model_outputs(self, inputs: Any) -> np.ndarray:
         """Outputs of the model for encoded inputs."""
         batch_size = rows_at_once(self.batch_size, len(keras.tree.flatten(inputs)[0]))
-        if predicts_in_its_own_way(self.model_):
-            outputs = self.model_.predict(inputs, batch_size=batch_size, verbose=0)
+        model = self._trained_model
+        if predicts_in_its_own_way(model):
+            outputs = model.predict(inputs, batch_size=batch_size, verbose=0)
         else:
-            outputs = model_outputs(self.model_, inputs, batch_size)
+            outputs = model_outputs(model, inputs, batch_size)
         return np.asarray(outputs, np.float64)
 
     def _parted(self, inputs: Any, targets: Any, checked: CheckedFit) -> PartedRows:
@@ -137,7 +138,7 @@ class WatchedWrapper(RepairedWrapper):
             # Targets of another form than in `fit` were already encoded by the user.
             X, _ = self._validate_data(X)
             targets = as_model_inputs(y)
-        return self._model_inputs(X), targets, *weight
+        return self._training_inputs(self._model_inputs(X)), targets, *weight
 
     def _note_callbacks(self, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         """Record the callbacks that the user gave."""

@@ -19,13 +19,13 @@ from skhp.compat.scikit_learn import (
 from skhp.estimators.early_stopping import kept_epoch, replayed
 from skhp.estimators.fit_reports import EpochTasks, log_refusal
 from skhp.estimators.keras_model.arguments import refuse_arguments, separate_callbacks
+from skhp.estimators.keras_model.base_model import TransferWrapper
 from skhp.estimators.keras_model.preparation import (
     PreparedModel,
     WeightsInModel,
     custom_fit_task,
     write_weights,
 )
-from skhp.estimators.keras_model.watched_rows import WatchedWrapper
 from skhp.estimators.keras_model.wrapped_rows import CheckedFit, HeldOutLabels, parted_rows
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.whole_models.portable_model import PortableModel
@@ -35,7 +35,7 @@ from skhp.training.fit_task import FitResult, FitTask
 from skhp.training.keras_fit import ObservedEpochs, StopAtNonFiniteLoss, fit_model
 
 
-class KerasWrapper(WatchedWrapper):
+class KerasWrapper(TransferWrapper):
     """Base of the classifier and the regressor; not for direct use."""
 
     def __skhp_fit_task__(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> FitTask:
@@ -49,12 +49,6 @@ class KerasWrapper(WatchedWrapper):
             if isinstance(self.random_state, np.random.RandomState):
                 self.random_state.set_state(drawn_before.get_state())
             raise
-
-    def _copied(self, **changed: Any) -> Self:
-        """A shallow copy, whose fit does not change the estimator."""
-        copied = object.__new__(type(self))
-        copied.__dict__.update(self.__dict__, **changed)
-        return copied
 
     def _prepared_task(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> FitTask:
         before = dict(vars(self))
@@ -72,7 +66,7 @@ class KerasWrapper(WatchedWrapper):
                 if before.get(name, missing) is not value
             }
             return custom_fit_task(
-                self.model_,
+                self._trained_model,
                 parted,
                 checked.arguments,
                 epochs=epochs,
@@ -131,10 +125,11 @@ class KerasWrapper(WatchedWrapper):
         if sample_weight is not None:
             given["sample_weight"] = sample_weight
         keywords = self._checked_keywords(keywords)
-        epochs = keywords.pop("epochs")
+        epochs, first_epoch = keywords.pop("epochs"), keywords.pop("initial_epoch", 0)
+        later_epochs = int(self.fine_tune_epochs) if self._fine_tunes() else 0
         given_weight = None if sample_weight is None else np.asarray(sample_weight)
         # A copy of the estimator has a copy of its model, and needs nothing more to predict.
-        tasks = EpochTasks(self, epochs, X, y, given_weight, fitted_attributes=dict)
+        tasks = EpochTasks(self, epochs + later_epochs, X, y, given_weight, fitted_attributes=dict)
         adopted = adoptable_fit(self, X, y, given)
         # Other callbacks may read the weights after each epoch, or end the fit.
         if adopted is not None and only_shows_progress(self):
@@ -146,7 +141,18 @@ class KerasWrapper(WatchedWrapper):
                 sample_weight=sample_weight,
                 warm_start=self.warm_start,
                 epochs=epochs,
-                initial_epoch=keywords.pop("initial_epoch", 0),
+                initial_epoch=first_epoch,
+                tasks=tasks,
+                **keywords,
+            )
+        if self._begin_to_fine_tune():
+            self._fit(
+                X,
+                y,
+                sample_weight=sample_weight,
+                warm_start=True,
+                epochs=later_epochs,
+                initial_epoch=self.n_iter_,
                 tasks=tasks,
                 **keywords,
             )
@@ -202,7 +208,7 @@ class KerasWrapper(WatchedWrapper):
         try:
             self._refuse_population(checked.arguments)
             return custom_fit_task(
-                self.model_,
+                self._trained_model,
                 self._parted(inputs, targets, checked),
                 checked.arguments,
                 epochs=epochs,
@@ -236,7 +242,7 @@ class KerasWrapper(WatchedWrapper):
             tasks.fit_begins()
             if tasks.observed:
                 observer = WeightsInModel(
-                    tasks, lambda: write_weights(self.model_, task.network, lone.member)
+                    tasks, lambda: write_weights(self._trained_model, task.network, lone.member)
                 )
         self._take_over(task, lone.trained(observer), callbacks, warm_start, stacklevel=8)
 
@@ -250,6 +256,7 @@ class KerasWrapper(WatchedWrapper):
         if adopted.estimator is not self:
             # Each of the two estimators has a model of its own.
             self.model_ = PortableModel(prepared.model).restored()
+            self._choose_trained_model({})
         tasks.fit_begins()
         result = tasks.awaited(adopted)
         if adopted.failure_is_scored and result.outcome.stop_reason == "non_finite_loss":
@@ -271,7 +278,7 @@ class KerasWrapper(WatchedWrapper):
         warm_start: bool,
         stacklevel: int,
     ) -> None:
-        write_weights(self.model_, task.network, result.trained)
+        write_weights(self._trained_model, task.network, result.trained)
         outcome = result.outcome
         replayed(callbacks, self.model_, task.plan, outcome)
         self._note_callbacks(callbacks)
@@ -310,7 +317,7 @@ class KerasWrapper(WatchedWrapper):
             tasks.fit_begins()
             watching.append(ObservedEpochs(tasks))
         logged = fit_model(
-            self.model_,
+            self._trained_model,
             X,
             y,
             sample_weight,

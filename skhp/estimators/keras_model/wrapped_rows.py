@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Self
 
 import keras
@@ -275,9 +275,23 @@ class RepairedWrapper(ModelWrapper):
             self._output_units = built_output_units(self.model_, inputs)
             targets = self._encoded_target(checked.y[checked.used])
             self._check_model_compatibility(targets)
+            self._choose_trained_model(checked.arguments)
+            inputs = self._training_inputs(inputs)
             if checked.stops_early:
                 self._begin_to_watch(checked, inputs, targets)
             yield inputs, targets
+
+    @property
+    def _trained_model(self) -> keras.Model:
+        """The model that a fit trains: `model_`, or a part of it."""
+        return self.model_
+
+    def _choose_trained_model(self, arguments: Mapping[str, Any]) -> None:
+        """Decide which part of `model_` a fit trains."""
+
+    def _training_inputs(self, inputs: Any) -> Any:
+        """Inputs of the model as the model that is trained takes them."""
+        return inputs
 
     def _begin_to_watch(self, checked: CheckedFit, inputs: Any, targets: Any) -> None:
         """Add the callback for early stopping to those of a fit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, TypeAlias
@@ -16,6 +17,7 @@ from skhp.estimators.parameters import keeps_parameters
 from skhp.estimators.several_inputs import InputColumns
 
 Model: TypeAlias = keras.Model | Callable[..., keras.Model] | None
+Base: TypeAlias = keras.Model | str | os.PathLike[str] | None
 
 # The documentation that the classifier and the regressor share.
 PARAMETERS = """
@@ -71,6 +73,25 @@ input_columns : dict or None
     the inputs, as ``{"numbers": ["age", "height"], "kinds": ["city"]}``. Columns are names, or
     positions counted from 0. Folds, searches and pipelines then cut one table. Without this
     parameter, `fit` takes a dict or a list of arrays as `X`.
+base_model : keras.Model, path of a .keras file, or None
+    A trained network to build on, instead of `model`; it is copied and never changed. A file is
+    read in Keras' safe mode. Of a Sequential or functional model, the head is cut off: the last
+    Dense layer, with an Activation or Softmax layer after it; nothing else is. If what is left
+    returns more than one vector for a row, a global average pooling follows. To keep a last Dense
+    layer, let the base end with ``keras.layers.Identity()``. A new Dense layer for the target
+    comes last: with a sigmoid for two classes or several labels, a softmax for more classes, none
+    for numbers, or where `loss` takes logits. Here, `loss` may be None: the crossentropy of the
+    classes, or the mean squared error.
+freeze : bool or int
+    Which layers of the base keep their weights: all with True, none with False, and with a number
+    n the first n of ``base_model.layers``. Frozen layers run as in a prediction: statistics of
+    batch normalisation stay, and dropout is off. True, or a number of layers that hand on a single
+    tensor, has the frozen layers computed once for each row, and in a search once for each fold.
+fine_tune_epochs : int
+    Number of epochs that the whole network, without a frozen layer, is trained after `epochs`.
+    Statistics of batch normalisation stay as they are.
+fine_tune_learning_rate : float or None
+    Learning rate of these epochs; None is a tenth of that of `optimizer`.
 **kwargs : dict
     Parameters of the build function, and parameters with a prefix that tells where they go:
     ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,
@@ -129,6 +150,10 @@ _CONSTRAINTS: dict[str, Any] = {
     "random_state": ["random_state"],
     "run_eagerly": ["boolean"],
     "input_columns": [dict, None],
+    "base_model": [keras.Model, str, os.PathLike, None],
+    "freeze": ["boolean", Interval(Integral, 0, None, closed="left")],
+    "fine_tune_epochs": [Interval(Integral, 0, None, closed="left")],
+    "fine_tune_learning_rate": [Interval(Real, 0, None, closed="neither"), None],
     "warm_start": ["boolean"],
 }
 
@@ -164,5 +189,9 @@ class WrapperParameters(RoutedParametersMixin):
         validation_fraction: float = 0.2,
         engine: str = "auto",
         input_columns: InputColumns | None = None,
+        base_model: Base = None,
+        freeze: bool | int = True,
+        fine_tune_epochs: int = 0,
+        fine_tune_learning_rate: float | None = None,
         **kwargs: Any,
     ) -> None: ...
