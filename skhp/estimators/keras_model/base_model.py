@@ -22,13 +22,13 @@ from skhp.estimators.joined_layers import after_frozen, composed, with_held_laye
 from skhp.estimators.keras_model.model_wrapper import loss_name
 from skhp.estimators.keras_model.watched_rows import WatchedWrapper
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.portable_model import (
+from skhp.networks.predictions import model_outputs
+from skhp.networks.whole_models.portable_model import (
     PortableModel,
     anonymous_configuration,
     configuration_text,
     loading_scope,
 )
-from skhp.networks.predictions import model_outputs
 from skhp.population.handover import prepared_once
 from skhp.shared.equality import library_of
 
@@ -250,7 +250,7 @@ class TransferWrapper(WatchedWrapper):
             and library_of(type(self)._fit_keras_model) == "skhp"
             and not self.model_.get_layer(self._frozen_part).trainable_variables
         )
-        if self._takes_features:
+        if self._takes_features and self._frozen_part is not None:
             model = after_frozen(self.model_, self._frozen_part)
         else:
             model = with_held_layers(self.model_, all_before_head=self._is_fine_tuned)
