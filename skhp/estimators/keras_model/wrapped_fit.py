@@ -19,13 +19,13 @@ from skhp.compat.scikit_learn import (
 from skhp.estimators.early_stopping import kept_epoch, replayed
 from skhp.estimators.fit_reports import EpochTasks, log_refusal
 from skhp.estimators.keras_model.arguments import refuse_arguments, separate_callbacks
-from skhp.estimators.keras_model.base_model import TransferWrapper
 from skhp.estimators.keras_model.preparation import (
     PreparedModel,
     WeightsInModel,
     custom_fit_task,
     write_weights,
 )
+from skhp.estimators.keras_model.transfer.base_model import TransferWrapper
 from skhp.estimators.keras_model.wrapped_rows import CheckedFit, HeldOutLabels, parted_rows
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.whole_models.portable_model import PortableModel

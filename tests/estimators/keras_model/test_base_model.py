@@ -7,15 +7,12 @@ import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.datasets import load_digits
-from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV
 
 import skhp
 from skhp import InvalidParameterError, KerasClassifier, KerasRegressor
-from skhp.comparison.statistics import corrected_t_test
-from skhp.estimators.joined_layers import InPrediction
-from skhp.estimators.keras_model import base_model as transfer
+from skhp.estimators.keras_model.transfer import base_model as transfer
+from skhp.estimators.keras_model.transfer.joined_layers import InPrediction
 
 LAYERS = keras.layers
 
@@ -319,51 +316,3 @@ def test_rows_of_another_shape_are_refused():
     X, y, _ = images()
     with pytest.raises(ValueError, match=r"shape \(6, 6, 1\), and .* shape \(5, 6, 1\)"):
         regressor().fit(X[:, :5], y)
-
-
-@pytest.mark.slow
-def test_a_borrowed_network_beats_one_from_scratch():
-    X, y = load_digits(return_X_y=True)
-    X = X.reshape(-1, 8, 8, 1) / 16
-
-    def build():
-        return keras.Sequential(
-            [
-                keras.Input((8, 8, 1)),
-                LAYERS.Conv2D(16, 3, activation="relu"),
-                LAYERS.Conv2D(32, 3, activation="relu"),
-                LAYERS.Flatten(),
-                LAYERS.Dense(32, activation="relu"),
-                LAYERS.Dense(5, activation="softmax"),
-            ]
-        )
-
-    keras.utils.set_random_seed(0)
-    base = build()
-    base.compile("adam", "sparse_categorical_crossentropy")
-    base.fit(X[y < 5], y[y < 5], batch_size=32, epochs=15, verbose=0)
-    X, y = X[y >= 5], y[y >= 5]
-    common = {
-        "loss": "sparse_categorical_crossentropy",
-        "optimizer": "adam",
-        "batch_size": 10,
-        "epochs": 30,
-    }
-    differences = []
-    for seed in range(10):
-        order = np.random.default_rng(seed).permutation(len(y))
-        train, test = order[:100], order[100:]
-        scores = [
-            f1_score(
-                y[test],
-                estimator.fit(X[train], y[train]).predict(X[test]),
-                average="macro",
-            )
-            for estimator in (
-                KerasClassifier(base_model=base, freeze=2, random_state=seed, **common),
-                KerasClassifier(build, random_state=seed, **common),
-            )
-        ]
-        differences.append(scores[0] - scores[1])
-    test = corrected_t_test(differences, test_per_train=len(y) / 100 - 1)
-    assert test.low > 0, (test, differences)

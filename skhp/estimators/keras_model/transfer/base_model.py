@@ -18,8 +18,12 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from skhp.estimators.early_stopping import unread_callbacks
-from skhp.estimators.joined_layers import after_frozen, composed, with_held_layers
 from skhp.estimators.keras_model.model_wrapper import loss_name
+from skhp.estimators.keras_model.transfer.joined_layers import (
+    after_frozen,
+    composed,
+    with_held_layers,
+)
 from skhp.estimators.keras_model.watched_rows import WatchedWrapper
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.predictions import model_outputs
@@ -244,13 +248,13 @@ class TransferWrapper(WatchedWrapper):
         if self.base_model is None:
             return
         # Callbacks in Python, and a fit of a user's own, are to see the whole network.
-        self._takes_features = (
+        if (
             self._frozen_part is not None
             and not unread_callbacks(arguments.get("callbacks", ()))
-            and library_of(type(self)._fit_keras_model) == "skhp"
+            and library_of(self._fit_keras_model) == "skhp"
             and not self.model_.get_layer(self._frozen_part).trainable_variables
-        )
-        if self._takes_features and self._frozen_part is not None:
+        ):
+            self._takes_features = True
             model = after_frozen(self.model_, self._frozen_part)
         else:
             model = with_held_layers(self.model_, all_before_head=self._is_fine_tuned)

@@ -1,0 +1,1 @@
+"""A trained network as the base of a new one."""
