@@ -29,7 +29,7 @@ from skhp.networks.network import (
 _WEIGHT_SECONDS = 3e-9
 _OUTPUT_SECONDS = 3e-9
 _LEAST_UNITS = 16
-# Rows in and out.
+# Rows in and out, and their gradients.
 _COPIES_OF_OUTPUTS = 4
 
 
