@@ -37,7 +37,7 @@ class CohortState(NamedTuple):
     wait: Tensor  # epochs without an improvement
     plateau_best: Tensor
     plateau_wait: Tensor
-    rate_factor: Tensor  # what "plateau" has made of the learning rate
+    rate_factor: Tensor  # factor of the learning rate that "plateau" has reached
     epochs: Tensor  # epochs run
     stop: Tensor  # RUNNING, or why it ended
 
@@ -73,17 +73,17 @@ class MemberNumbers(NamedTuple):
     loss: tuple[Tensor, ...]  # (S, C) each: numbers of the loss
     l1: Tensor  # (S, C, number of trainable arrays)
     l2: Tensor  # (S, C, number of trainable arrays)
-    epochs: Tensor  # (S, C), the most epochs
+    epochs: Tensor  # (S, C), largest number of epochs
     patience: Tensor  # (S, C)
     min_delta: Tensor  # (S, C)
     baseline: Tensor  # (S, C), NaN where there is none
-    start_from_epoch: Tensor  # (S, C), epochs of this fit that early stopping lets pass
+    start_from_epoch: Tensor  # (S, C), epochs of this fit before early stopping counts
     plateau_patience: Tensor  # (S, C)
     plateau_factor: Tensor  # (S, C)
 
 
 class Batches(NamedTuple):
-    """How members walk through an epoch: in parts, at whose ends a member's batch may be full."""
+    """The parts of an epoch; a member's batch ends with some of them."""
 
     positions: Tensor  # (B, L), places in the order of the rows; beyond the rows where padded
     full: Tensor  # (B, S, C), whether the member's batch ends here
@@ -111,7 +111,7 @@ class History(NamedTuple):
 
 @dataclass(frozen=True)
 class ProgramKey:
-    """All that a program is built for, besides the shapes of its tensors."""
+    """All settings that a program is built for, besides the shapes of its tensors."""
 
     network: Network
     loss: RowLoss | SumOfLosses
