@@ -23,8 +23,8 @@ class TrainingPlan:
     """How a network is trained.
 
     `seed` decides the order of the rows in each epoch; None keeps the given order. `patience` is
-    None without early stopping. `first_epoch` counts the epochs that an earlier
-    fit has run.
+    None without early stopping. `first_epoch` is the number of epochs that an earlier fit
+    has run.
 
     A training monitors `metric`. If that is None, it monitors the value named `watched` in the
     history, where greater is better if `greater_is_better` is True; if both are None, the loss. The

@@ -93,8 +93,8 @@ def distinct_rows(rows: TrainingRows) -> TrainingRows:
     """Every distinct row once, in a fixed order, with the sum of its weights.
 
     For a training whose batch is all rows, the gradient is the same for a row of weight two, for
-    the row given twice, and for any order of the rows. Training on the distinct rows makes also the
-    bits the same.
+    the row given twice, and for any order of the rows. Training on the distinct rows makes the bits
+    the same, too.
     """
     first, group = row_groups(rows.X, rows.y)
     weight = sum_by_group(group, rows.weight)

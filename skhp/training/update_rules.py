@@ -2,9 +2,9 @@
 
 All trainable weights of a member are one vector, so a rule is a few elementwise operations on
 tensors of shape [streams, candidates, weights]; values that differ by member (rate, step, numbers)
-have shape [streams, candidates, 1]. The order of the operations and the place of epsilon differ
-between Keras' optimizers, and are the same here. A weight of 0 with gradient 0 and fresh slots
-stays exactly 0.
+have shape [streams, candidates, 1]. The order of the operations and the place of epsilon are as in
+Keras, where they differ between optimizers. A weight of 0 with gradient 0 and fresh slots stays
+exactly 0.
 """
 
 from __future__ import annotations
@@ -280,7 +280,7 @@ def _refusal(optimizer: Any, reason: str) -> CannotJoinError:
 
 def _exempts_weights(optimizer: Any) -> bool:
     # Neither the config nor a public attribute shows the arguments of `exclude_from_weight_decay`.
-    # Private attributes whose names contain its name do: the exempt weights, and a cache of
+    # Private attributes do, whose names contain its name: the exempt weights, and a cache of
     # booleans.
     left = [value for name, value in vars(optimizer).items() if "exclude_from_weight" in name]
     return any(not all(v.values()) if isinstance(v, Mapping) else bool(v) for v in left)
@@ -291,7 +291,7 @@ def _number(optimizer: Any, name: str) -> float:
     value = getattr(optimizer, plain)
     if not isinstance(value, Real) or not math.isfinite(value):
         raise _refusal(optimizer, f"{plain}={value!r} is not a finite number. Change it")
-    # Without epsilon, a padded weight would divide 0 by 0; smaller values are 0 in float32.
+    # Without epsilon, a padded weight would divide 0 by 0; float32 has no smaller normal number.
     if plain == "epsilon" and value < np.finfo(np.float32).tiny:
         raise _refusal(optimizer, f"epsilon={value!r} is not above 1.2e-38. Change it")
     return float(value) if plain == name else 1.0 - float(value)

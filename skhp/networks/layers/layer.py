@@ -25,7 +25,8 @@ from skhp.networks.network import (
 )
 
 # Measured on two cores: seconds of a step of a compiled program for each weight, and for each
-# output of a row. Fewer units than the least do not fill a vector register, so they save no time.
+# output of a row. A layer of fewer units takes as long as one of `_LEAST_UNITS`: it does not fill a
+# vector register.
 _WEIGHT_SECONDS = 3e-9
 _OUTPUT_SECONDS = 3e-9
 _LEAST_UNITS = 16
@@ -83,7 +84,7 @@ class Layer:
     rows_meet : bool
         Whether the rows of a batch influence one another in training.
     compiles : bool
-        Whether XLA can and should compile it; it cannot compile some of TensorFlow's own kernels.
+        Whether XLA can and should compile the layer; XLA lacks some of TensorFlow's kernels.
     keeps_order : bool
         Whether larger inputs of a channel give larger outputs, so that a maximum may be taken
         before the layer.

@@ -84,7 +84,7 @@ class LSTMLayer(RecurrentLayer):
 
     @property
     def is_fused(self) -> bool:
-        """Whether TensorFlow's kernel can compute it at a lower cost than the loop."""
+        """Whether TensorFlow's kernel can compute the layer, and costs less than the loop."""
         usual = (self.activation, self.recurrent_activation) == ("tanh", "sigmoid")
         n_weights = number_of_values(self.weight_shapes[:2])
         drops = self.drops_states or self.drops_by_gate

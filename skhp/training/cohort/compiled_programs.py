@@ -93,7 +93,7 @@ _PLAIN_STEP_SECONDS = 120e-6
 _PLAIN_WEIGHT_SECONDS = 40e-9
 # the seconds to trace a program and compile it by XLA,
 BUILD_SECONDS = 1.5
-# and the seconds of such a program for one step, beside those of the network.
+# and the fixed seconds of such a program for one step, whatever the network.
 STEP_SECONDS = 10e-6
 # A plain graph is traced, too; compiling by XLA takes this many seconds more.
 _COMPILE_SECONDS = 1.0

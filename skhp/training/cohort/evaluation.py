@@ -92,9 +92,9 @@ def penalised(
 
 
 def penalised_squares(squares: Tensor, gradient: Tensor, penalties: Penalties) -> Tensor:
-    """The squares of a gradient that came row by row, after penalties.
+    """The squares of a gradient that came row by row, corrected where weights have a penalty.
 
-    For weights with a penalty, Keras has one whole gradient, and squares that.
+    For weights with a penalty, Keras squares the whole gradient.
     """
     for of_weights in penalties:
         if of_weights is not None:

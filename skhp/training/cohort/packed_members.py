@@ -212,7 +212,7 @@ def member_result(
             learning_rates=history.rate[:epochs].tolist(),
             n_epochs=epochs,
             best_epoch=best_epoch,
-            # A member that still runs has a result because its own last epoch is reached.
+            # A fit that shares a longer training ends with its own last epoch.
             stop_reason=_STOP_REASONS.get(stop, "epochs"),
         ),
         trained=member_weights(state, best=keeps_best),
