@@ -64,7 +64,7 @@ class Network(Protocol):
 
     @property
     def noise_shapes(self) -> Shapes:
-        """For each layer with dropout, the shape of the noise that it needs for one row."""
+        """The shape of each noise that a layer needs for one row."""
 
     @property
     def shares_batches(self) -> bool:
@@ -92,7 +92,7 @@ class Network(Protocol):
 
     @property
     def dropout_places(self) -> tuple[Any, ...]:
-        """The layers with dropout and its kind; kin without dropout may join kin with it.
+        """The places and kinds of layers with dropout; kin without dropout may join kin with it.
 
         The places of networks of one kind can be sorted.
         """
@@ -213,7 +213,7 @@ def unflattened(vector: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[n
 class NetworkNumbers:
     """Dropout rates and penalties of a network.
 
-    `dropout` has a rate for each layer with dropout, `l1` and `l2` a penalty for each trainable
+    `dropout` has a rate for each noise, `l1` and `l2` a penalty for each trainable
     weight.
     """
 

@@ -20,7 +20,7 @@ from skhp.networks.whole_models.vectorized_model import VectorizedModel, vectori
 
 
 def network_of_model(model: keras.Model, x: Any) -> Network:
-    """The network of a model that costs least; `x` are rows that the model takes."""
+    """The cheapest network for a model; `x` are rows that the model takes."""
     if isinstance(x, np.ndarray) and x.ndim >= 2 and not _means_its_own_noise(model):
         try:
             layered = layered_network(model, x.shape[1:])

@@ -69,7 +69,7 @@ class MemberNumbers(NamedTuple):
 
     rate: tuple[Tensor, ...]  # (S, C, 1) each: fields of RateNumbers
     update: tuple[Tensor, ...]  # (S, C, 1) each: numbers of the update rule
-    dropout: tuple[Tensor, ...]  # (S, C) for each dropout layer
+    dropout: tuple[Tensor, ...]  # (S, C) for each noise
     loss: tuple[Tensor, ...]  # (S, C) each: numbers of the loss
     l1: Tensor  # (S, C, number of trainable arrays)
     l2: Tensor  # (S, C, number of trainable arrays)
@@ -94,7 +94,7 @@ class Chunk(NamedTuple):
     """The orders of rows and the noise for the epochs of one chunk."""
 
     rows: Tensor  # (E, B, S, L), indices of the rows of each part
-    noise: tuple[Tensor, ...]  # (E, S, places in the order, units) for each dropout layer
+    noise: tuple[Tensor, ...]  # (E, S, places in the order, ...) for each noise
     epochs: Tensor  # number of epochs to run, at most E
 
 
