@@ -1,7 +1,7 @@
 """Networks built from descriptions: Keras models, initial weights, and saved records.
 
-A pickled estimator holds a record instead of a Keras model file: it is smaller, loads nothing but
-numbers, and continues a training where it stood (optimizer state and dropout noise included).
+A pickled estimator holds a record instead of a Keras model file: the record is smaller, loads only
+numbers, and lets training continue where it stopped (with optimizer state and dropout noise).
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def build_network(description: NetworkDescription, seed: int) -> keras.Model:
 
 
 def rescaled_network(model: keras.Model, mean: np.ndarray, scale: np.ndarray) -> keras.Model:
-    """The layers of a network of numbers, and one more that brings its outputs into other units."""
-    # Beyond, a float32 would keep fewer than four digits of a deviation.
+    """A regression network with one more layer, which converts its outputs to other units."""
+    # Outside these limits, float32 would keep fewer than four digits of a deviation from the mean.
     fits = (np.abs(mean) <= 1000 * scale).all() and scale.min() > _LEAST_SCALE
     rescaling = keras.layers.Rescaling(
         scale,
@@ -50,7 +50,7 @@ def rescaled_network(model: keras.Model, mean: np.ndarray, scale: np.ndarray) ->
 
 
 def _stack(input_shape: tuple[int, ...], layers: list[keras.layers.Layer]) -> keras.Model:
-    # Keras 3.15 keeps 150 kB of every model that it has to find a name for.
+    # Keras 3.15 keeps 150 kB for each model whose name it has to make up.
     return keras.Sequential([keras.Input(input_shape, name="inputs"), *layers], name="network")
 
 
@@ -114,7 +114,7 @@ def _values(variables: list[keras.Variable]) -> list[np.ndarray]:
     return [np.array(variable.value.numpy()) for variable in variables]
 
 
-# Members of a search start from a few seeds and structures only.
+# The members of a search have only a few distinct seeds and structures.
 _KEPT = 256
 
 
@@ -128,12 +128,12 @@ class InitialNetwork:
 
 
 def network_of(description: NetworkDescription) -> LayeredNetwork:
-    """The network that a description is of, the same for all of one structure."""
+    """The network of a description; descriptions of equal structure share one network."""
     return _network(description.structure)
 
 
 def initial_network(description: NetworkDescription, seed: int) -> InitialNetwork:
-    """The structure, weights and state that `build_network` makes of a description and a seed."""
+    """The structure, weights and state that `build_network` gives a description and a seed."""
     return _initial_network(description.structure, seed)
 
 
@@ -159,7 +159,7 @@ def numbers_of(description: NetworkDescription) -> NetworkNumbers:
 def _network(structure: NetworkDescription) -> LayeredNetwork:
     layers = tuple(layer for placed in structure.placed() for layer in placed.layers)
     if structure.output == "regression" and isinstance(layers[-1], ActivationLayer):
-        # Predictions leave the last activation out, as that of classes.
+        # Predictions stop before the last activation, as they do for classes.
         raise InvalidParameterError(
             f"The last layer of a network for numbers is {structure.layers[-1]}, an activation; "
             "end in a layer without one, such as DenseDescription."

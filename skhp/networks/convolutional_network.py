@@ -23,7 +23,7 @@ from skhp.objectives.losses import OutputKind
 
 
 def augmentation_layers(flip: dict[str, float], shift: float) -> tuple[LayerDescription, ...]:
-    """Flips, in each direction with its probability, and shifts by at most a share of the size."""
+    """Layers that flip with the probability of each direction, and shift by a share of the size."""
     layers: list[LayerDescription] = []
     for direction in ("horizontal", "vertical"):
         if flip.get(direction):
@@ -53,8 +53,8 @@ def convolutional_network(
 ) -> NetworkDescription:
     """Description of a convolutional network.
 
-    A whole number of `filters` doubles after each block that pools. A window of the pooling is
-    never larger than the image; where that leaves a single pixel, there is no pooling.
+    Where `filters` is one number, it doubles after each block that pools. A pooling window is cut
+    to the size of the image; a block whose window would be a single pixel does not pool.
     """
     layers: list[LayerDescription] = list(augmentation)
     shape: tuple[int, ...] = image_shape

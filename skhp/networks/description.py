@@ -34,7 +34,7 @@ _OUTPUT_ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax"}
 
 
 class PlacedLayer(NamedTuple):
-    """A layer in its place: its name in Keras, what comes into it, and our layers that it is."""
+    """A layer at its place: its name in Keras, its input shape, and our layers that compute it."""
 
     name: str
     described: LayerDescription
@@ -52,11 +52,11 @@ class NetworkDescription:
 
     @property
     def structure(self) -> NetworkDescription:
-        """The description without its numbers, equal for networks that can share a program."""
+        """The description with default numbers; equal for networks that can share a program."""
         return _structure(self)
 
     def placed(self) -> Iterator[PlacedLayer]:
-        """Walk over the layers, and over the activation that the output has."""
+        """Yield each layer, and last the activation of the output."""
         shape, counts = self.input_shape, Counter[str]()
         for number, described in enumerate(self.layers, start=1):
             counts[described.keras_name] += 1
@@ -71,14 +71,14 @@ class NetworkDescription:
             yield PlacedLayer("probabilities", last, shape, last.layers(shape))
 
 
-# Members of a search are of a few descriptions only.
+# The members of a search have only a few distinct descriptions.
 @functools.lru_cache(256)
 def _structure(description: NetworkDescription) -> NetworkDescription:
     layers = tuple(layer.structure for layer in description.layers)
     return replace(description, layers=layers)
 
 
-# These are the numbers of Keras' own fit, which takes the most memory: measured with TensorFlow
+# Memory of Keras' own fit, which takes more than the compiled programs; measured with TensorFlow
 # 2.21 on 50 to 400 layers of 2 units.
 _BYTES_OF_LAYER = 3_500_000
 _BYTES_OF_LAYERS_SQUARED = 2_600
@@ -86,23 +86,23 @@ _BYTES_OF_LAYERS_SQUARED = 2_600
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """The number of weights of a network, and of the layers with a kernel before its last one."""
+    """The number of weights of a network, and the number of its hidden layers with a kernel."""
 
     weights: int
     layers: int
 
     @property
     def bytes_to_train(self) -> int:
-        """An estimate of the memory that its training takes, besides that of the rows."""
+        """The estimated memory that training the network takes, without the memory of the rows."""
         of_weights = COPIES_OF_WEIGHTS * BYTES_OF_NUMBER * self.weights
         of_program = _BYTES_OF_LAYER * self.layers + _BYTES_OF_LAYERS_SQUARED * self.layers**2
         return of_weights + of_program
 
 
-# Members of a search are of a few structures only.
+# The members of a search have only a few distinct structures.
 @functools.lru_cache(256)
 def network_size(description: NetworkDescription) -> NetworkSize:
-    """The size of the network that a description is of."""
+    """The size of a described network."""
     n_weights = n_layers = 0
     for placed in description.placed():
         shapes = tuple(shape for layer in placed.layers for shape in layer.weight_shapes)
@@ -113,9 +113,9 @@ def network_size(description: NetworkDescription) -> NetworkSize:
 
 
 _MOST_LAYERS_READ = 100_000
-# The first hidden layer, one that follows another, and one more of the same size.
+# The first hidden layer, the second, and the third, which has the size of every further one.
 _DISTINCT_LAYERS = 3
-# Members of a search are of a few descriptions only.
+# The members of a search have only a few distinct descriptions.
 _KEPT = 256
 
 
@@ -175,7 +175,7 @@ def multilayer_perceptron_size(
     neurons: int | Sequence[int] | str,
     batch_norm: bool,
 ) -> NetworkSize:
-    """The size that a multilayer perceptron would have, told also where no memory could hold it."""
+    """The size of a multilayer perceptron, even of one that would not fit into memory."""
 
     def size_with(sizes: tuple[int, ...]) -> NetworkSize:
         described = _perceptron(
@@ -192,19 +192,19 @@ def multilayer_perceptron_size(
         # A tuple with a size for each layer might not fit into memory.
         further = made.weights - size_with((size,) * (_DISTINCT_LAYERS - 1)).weights
         return NetworkSize(made.weights + (count - _DISTINCT_LAYERS) * further, count)
-    # An array without dimensions is for `layer_sizes` to refuse: it has no length.
+    # An array without dimensions has no length; `layer_sizes` refuses it.
     if (
         hasattr(neurons, "__len__")
         and getattr(neurons, "ndim", 1) != 0
         and len(neurons) > _MOST_LAYERS_READ
     ):
-        # Each layer has at least one unit; to read all sizes may take more memory than there is.
+        # A lower bound, with one unit in each layer: reading all sizes may exhaust the memory.
         return NetworkSize(2 * len(neurons), len(neurons))
     return size_with(layer_sizes(hidden_layers, neurons, n_inputs))
 
 
 def automatic_neurons(n_inputs: int) -> int:
-    """Two thirds of the number of inputs, rounded down, never under 2."""
+    """Two thirds of the number of inputs, rounded down, but at least 2."""
     return max(2, 2 * n_inputs // 3)
 
 
@@ -213,8 +213,8 @@ def layer_sizes(
 ) -> tuple[int, ...]:
     """Sizes of the hidden layers that the parameters `hidden_layers` and `neurons` stand for.
 
-    With `hidden_layers` of ``"auto"`` there are as many as `neurons` has entries, and one where it
-    is one number or ``"auto"``.
+    With ``hidden_layers="auto"`` there is one layer for each entry of `neurons`, and a single layer
+    where `neurons` is a number or ``"auto"``.
     """
     if isinstance(neurons, str):
         return (automatic_neurons(n_inputs),) * _number_of_layers(hidden_layers)
@@ -266,8 +266,8 @@ def recurrent_network(
 ) -> NetworkDescription:
     """Description of a recurrent network from the parameters of an estimator.
 
-    `embedding` has the size of the vocabulary and the length of its vectors. What layers hand on is
-    dropped by the layer that takes it, by one choice for all steps.
+    `embedding` holds the size of the vocabulary and the length of its vectors. Each layer after the
+    first drops some of its inputs, the same ones in all steps.
     """
     layers: list[LayerDescription] = []
     if embedding is not None:

@@ -15,15 +15,15 @@ def lstm_series(
     recurrent_kernel: Tensor,
     bias: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """States and memories after each step of an LSTM of Keras, (steps, rows, units) each.
+    """States and memories, each (steps, rows, units), after each step of an LSTM of Keras.
 
-    `by_step` has the shape (steps, rows, channels); `state` and `memory` are those before the first
-    step. The activations are tanh and the sigmoid.
+    `by_step` has the shape (steps, rows, channels); `state` and `memory` are
+    the values before the first step. The activations are tanh and the sigmoid.
     """
     units = recurrent_kernel.shape[0]
     none = tf.zeros((units,))
-    # The other version of this kernel, BlockLSTMV2 of TensorFlow 2.21, has the gates in another
-    # order than its registered gradient.
+    # Not BlockLSTMV2, the newer kernel: in TensorFlow 2.21 its registered gradient has the gates in
+    # another order.
     outputs = tf.raw_ops.BlockLSTM(
         seq_len_max=tf.cast(tf.shape(by_step)[0], tf.int64),
         x=by_step,
@@ -42,6 +42,6 @@ def lstm_series(
 
 
 def _in_order_of_kernel(array: Tensor) -> Tensor:
-    """The kernel takes input, new memory, forget, output; Keras has input, forget, new, output."""
+    """The gates in the order of the kernel, from Keras' order: input, forget, new, output."""
     first, forget, new, last = tf.split(array, 4, axis=-1)
     return tf.concat([first, new, forget, last], axis=-1)

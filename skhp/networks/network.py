@@ -1,4 +1,4 @@
-"""The protocol of a network that the trainer works with, its numbers and its cost."""
+"""The protocol of a network that a cohort can train, its numbers and its cost."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from skhp.exceptions import CannotJoinError
 
 Tensor: TypeAlias = Any
 Shapes: TypeAlias = tuple[tuple[int, ...], ...]
-# From targets, outputs and one or more weights of rows to sums over the rows.
+# Takes targets, outputs and one or more weights of rows; returns sums over the rows.
 RowSums: TypeAlias = Callable[..., tuple[Tensor, ...]]
 
-# A training keeps for each weight: the weight, its best value, gradient, slots of the
-# optimizer, and intermediate values of an update.
+# Training keeps for each weight: its value, best value, gradient, optimizer slots, and the
+# intermediate values of an update.
 COPIES_OF_WEIGHTS = 12
 BYTES_OF_NUMBER = 4
 
@@ -33,10 +33,10 @@ class Cost(NamedTuple):
 
 
 class RowwiseGradient(NamedTuple):
-    """The gradient of weights that Keras' optimizers get row by row, as those of an Embedding.
+    """The gradient of weights that Keras' optimizers get row by row, as for an Embedding.
 
-    `total` and `squares` have the shape (..., n_weights). Where a batch holds a row twice, Keras'
-    optimizers square the gradients of both and add up the squares.
+    `total` and `squares` have the shape (..., n_weights). Where a batch uses a row of the weights
+    twice, Keras' optimizers square both gradients and add up the squares.
     """
 
     total: Tensor
@@ -60,15 +60,15 @@ class Network(Protocol):
 
     @property
     def state_shapes(self) -> Shapes:
-        """Shapes of what a member carries besides its weights, in Keras' order."""
+        """Shapes of the variables of one member that are not trained, in Keras' order."""
 
     @property
     def noise_shapes(self) -> Shapes:
-        """For each layer with dropout, the shape of the noise that it needs for one row."""
+        """The shape of each noise that a layer needs for one row."""
 
     @property
     def shares_batches(self) -> bool:
-        """Whether a batch may be taken in parts whose gradients are added up."""
+        """Whether a batch may be split into parts whose gradients are added up."""
 
     @property
     def compiles(self) -> bool:
@@ -76,7 +76,7 @@ class Network(Protocol):
 
     @property
     def turns(self) -> int:
-        """How often as long as a stack of dense layers it takes to dispatch a plain graph."""
+        """The time to dispatch a plain graph, as a multiple of that for a stack of dense layers."""
 
     @property
     def varies_loss(self) -> bool:
@@ -92,9 +92,9 @@ class Network(Protocol):
 
     @property
     def dropout_places(self) -> tuple[Any, ...]:
-        """Which of its layers have dropout, and of what kind; kin without any may join kin with it.
+        """The places and kinds of layers with dropout; kin without dropout may join kin with it.
 
-        Of networks of one kind they have an order.
+        The places of networks of one kind can be sorted.
         """
 
     def widened(self, others: Sequence[Any]) -> Network | None:
@@ -133,12 +133,12 @@ class Network(Protocol):
         until_logits : bool, default=False
             Leave the last activation out.
         running : tensor of shape (streams, candidates)
-            Whether the member still trains; what is returned of others may be anything.
+            Whether the member still trains; the values returned for other members are undefined.
 
         Raises
         ------
         ValueError
-            If the network does not know its logits and is asked for them.
+            If `until_logits` is True and the network does not know its logits.
 
         Returns
         -------
@@ -159,7 +159,7 @@ class Network(Protocol):
         running: Tensor | None = None,
         divisor: Tensor | None = None,
     ) -> tuple[Tensor | RowwiseGradient, tuple[Tensor, ...], Tensor]:
-        """How the loss of each member over the rows of its stream depends on its weights.
+        """The gradient of the loss of each member over the rows of its stream.
 
         Parameters
         ----------
@@ -169,11 +169,11 @@ class Network(Protocol):
             Inputs, targets and weights. There may be several weights, and inputs and targets may
             be dicts or tuples of tensors.
         loss : callable
-            ``loss(y, outputs, *weights)`` returns sums over the rows: first the loss, then what
-            else is to be counted. There may be further axes before the axis of the rows, the same
-            in all arguments.
+            ``loss(y, outputs, *weights)`` returns sums over the rows: first the loss, then
+            any other sums. All arguments may have further axes, the same ones, before the axis of
+            the rows.
         divisor : tensor of shape (streams,)
-            What the sums are divided by afterwards, for networks that add a loss of their own.
+            The later divisor of the sums, for networks that add a loss of their own.
 
         Returns
         -------
@@ -192,7 +192,7 @@ class Network(Protocol):
         loss: RowSums,
         running: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        """The sums of `loss_gradient`, for rows as they are predicted."""
+        """The sums of `loss_gradient`, with the outputs for prediction."""
 
 
 def flattened(arrays: Sequence[np.ndarray]) -> np.ndarray:
@@ -213,7 +213,7 @@ def unflattened(vector: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[n
 class NetworkNumbers:
     """Dropout rates and penalties of a network.
 
-    `dropout` has a rate for each layer with dropout, `l1` and `l2` a penalty for each trainable
+    `dropout` has a rate for each noise, `l1` and `l2` a penalty for each trainable
     weight.
     """
 
@@ -222,7 +222,7 @@ class NetworkNumbers:
     l2: tuple[float, ...]
 
 
-# The dropout rate of each noise that the layers of a class of Keras have.
+# By Keras class, a function that returns the dropout rate of each noise of a layer.
 DROPOUT_RATES: dict[type, Callable[[Any], tuple[float, ...]]] = {}
 
 

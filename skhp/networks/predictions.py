@@ -1,9 +1,9 @@
-"""Outputs of networks and of any Keras model, the same for a row whatever its neighbours.
+"""Outputs of networks and of any Keras model; the outputs of a row do not depend on other rows.
 
-A model of Keras' own layers computes what its configuration says of its variables. It is called
-through a program that takes them as inputs and is traced once for all models of that configuration,
-so that scoring the members of a search traces nothing for each of them. Any other model is called
-as it stands.
+The configuration and the variables of a model of Keras' own layers determine its outputs. Such a
+model is called through a program that takes the variables as inputs and is traced once for all
+models of that configuration, so that scoring the members of a search needs no tracing for each.
+Any other model is called directly.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from skhp.networks.whole_models.portable_model import (
     loading_scope,
 )
 
-# Bound the memory of one forward pass: rows, and numbers that come out of one layer.
+# Limits of one forward pass, for its memory: rows, and numbers that one layer returns.
 ROWS_AT_ONCE = 8192
 _OUTPUTS_AT_ONCE = 2**24
 
-# Matrix products of very few rows run other code, with other rounding, than those of many:
+# Matrix products of very few rows run other code, with other rounding, than products of many rows:
 # TensorFlow 2.21 on a CPU gives a single row other last bits than the same row among others.
 # Measured: with a multiple of 32 rows, the bits of a row do not depend on how many there are.
 _TILE = 32
@@ -57,14 +57,14 @@ network_programs = ProgramCache()
 def predicted_logits(
     network: LayeredNetwork, weights: np.ndarray, state: np.ndarray, X: np.ndarray
 ) -> np.ndarray:
-    """Outputs before the last activation, the same for a row whatever its neighbours."""
+    """Outputs before the last activation; those of a row do not depend on other rows."""
     return predicted_logits_of_members(network, weights[None], state[None], X)[0]
 
 
 def predicted_logits_of_members(
     network: LayeredNetwork, weights: np.ndarray, states: np.ndarray, X: np.ndarray
 ) -> np.ndarray:
-    """Outputs (members, rows, units) for the same rows, bit by bit those of each member alone."""
+    """Logits, (members, rows, units), of the same rows, bit by bit as for each member alone."""
     program = network_programs.get(network, lambda: _network_program(network))
     members = tf.constant(weights), tf.constant(states)
     blocks = []
@@ -79,7 +79,7 @@ def predicted_logits_of_members(
 
 
 def _rows_at_once(network: LayeredNetwork) -> int:
-    """A multiple of the tile, the fewer the more numbers a layer makes of a row."""
+    """A multiple of the tile; fewer rows where a layer returns more numbers for a row."""
     fitting = _OUTPUTS_AT_ONCE // network.most_outputs
     return min(ROWS_AT_ONCE, max(fitting // _TILE, 1) * _TILE)
 
@@ -90,8 +90,9 @@ def _network_program(network: LayeredNetwork) -> Any:
         logits, _ = network.outputs(weights, state, x, training=False, until_logits=True)
         return logits[0, 0]
 
-    # Members are computed one after the other, so that the shapes of the products, and so the bits,
-    # do not depend on their number. A turn of this loop takes a tenth of the time of a call.
+    # Members are computed one after the other, so that the shapes of the products, and with them
+    # the bits, do not depend on the number of members. A turn of this loop takes a tenth of the
+    # time of a call.
     @tf.function(autograph=False)
     def outputs(weights: Any, states: Any, x: Any) -> Any:
         return tf.map_fn(
@@ -110,11 +111,11 @@ def _network_program(network: LayeredNetwork) -> Any:
     )
 
 
-# Bounds the memory of one forward pass: that many numbers go into it, or one batch.
+# Limits the memory of one forward pass, which takes this many numbers, or one batch.
 _NUMBERS_AT_ONCE = 2**18
 
-# Layers that compute something which neither their configuration nor their variables tell; and
-# all that have a method `adapt` keep what they learnt beside their variables.
+# Layers whose outputs depend on more than their configuration and variables. The same holds for
+# layers with a method `adapt`, which keep learnt values outside their variables.
 _NOT_TOLD = frozenset({"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"})
 
 Called: TypeAlias = Callable[[Any], Any]
@@ -155,7 +156,7 @@ def _as_it_stands(model: keras.Model) -> Called:
 
 
 def _through_program(model: keras.Model, inputs: Any) -> Called | None:
-    """The program of a model with its variables; None where it may compute something else."""
+    """The program of a model with its variables; None where it may differ from the model."""
     if not isinstance(inputs, np.ndarray) or inputs.dtype.kind not in "fiub" or model.run_eagerly:
         return None
     try:
@@ -163,7 +164,7 @@ def _through_program(model: keras.Model, inputs: Any) -> Called | None:
             return None
         configuration = anonymous_configuration(model, inputs.shape[1:])
     except (AttributeError, NotImplementedError, TypeError, ValueError):
-        # Keras cannot write such a model down.
+        # Keras cannot serialise such a model.
         return None
     if any(map(_is_not_told, _class_names(configuration))):
         return None
@@ -222,7 +223,7 @@ def _model_program(model: keras.Model, configuration: dict[str, Any], inputs: np
         is_same = keras.tree.map_structure(_close, made, model(few, training=False))
         return program if all(keras.tree.flatten(is_same)) else None
     except Exception:
-        # Such a model is called as it stands, and raises its own exception, if any.
+        # Such a model is called directly, and raises its own exception, if any.
         return None
 
 

@@ -21,7 +21,7 @@ class CacheCounts:
 
 
 class ProgramCache:
-    """Programs by what they were built for; the one not used for longest goes first."""
+    """Programs by the key they were built for; the least recently used one is dropped first."""
 
     def __init__(self, most: int = MOST_PROGRAMS) -> None:
         self._most = most

@@ -1,3 +1,3 @@
-"""Training of networks: what a fit needs, its rows and their order, and what it leaves."""
+"""Training of networks: the inputs of a fit, its rows and their order, and its results."""
 
 import skhp.objectives  # loads TensorFlow quietly, so it comes first  # noqa: F401

@@ -22,14 +22,14 @@ StopReason = Literal["epochs", "patience", "non_finite_loss", "callback", "prune
 class TrainingPlan:
     """How a network is trained.
 
-    `seed` decides the order of the rows in each epoch; None leaves them as they are. `patience` is
-    None where nothing may stop the training early. `first_epoch` counts the epochs that an earlier
-    fit has run.
+    `seed` decides the order of the rows in each epoch; None keeps the given order. `patience` is
+    None without early stopping. `first_epoch` is the number of epochs that an earlier fit
+    has run.
 
-    A training monitors `metric`, else the value that the history calls `watched`, whose greater
-    values are better if `greater_is_better` is True; if both are None, the loss. The weights of the
-    best epoch are kept, or those of the last one if `keeps_best` is False. `baseline` and
-    `start_from_epoch` are those of `keras.callbacks.EarlyStopping`.
+    A training monitors `metric`. If that is None, it monitors the value named `watched` in the
+    history, where greater is better if `greater_is_better` is True; if both are None, the loss. The
+    weights of the best epoch are kept, or the weights of the last epoch if `keeps_best` is False.
+    `baseline` and `start_from_epoch` mean the same as for `keras.callbacks.EarlyStopping`.
     """
 
     batch_size: int
@@ -60,7 +60,7 @@ class TrainingOutcome:
 
 
 class EpochObserver(Protocol):
-    """Is told of every epoch, and may end the training."""
+    """Observes every epoch, and may end the training."""
 
     def epoch_begins(self) -> None:
         """Called before each epoch."""
@@ -69,19 +69,19 @@ class EpochObserver(Protocol):
         """Called after each epoch; True ends the training."""
 
 
-# No table has that number of rows.
+# More than the rows of any table.
 WHOLE_BATCH = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
 class FitTask:
-    """One training: a network, the rows, the plan, the objective and where to start from.
+    """One training: a network, the rows, the plan, the objective and the initial weights.
 
-    `noise_seed` decides the dropout noise. `row_metrics` are noted beside the loss, and
-    `loss_numbers` are those in which the losses of members may differ. `memory_limit` is the most
-    that the cohort of this member may take, in bytes, unless it is alone in it. `origin` is
-    kept for the estimator, which gets it back with the result. Members share a stream where rows,
-    validation rows and the seeds are the same; to share a program they need equal keys.
+    `noise_seed` decides the dropout noise. `row_metrics` are recorded beside the loss, and
+    `loss_numbers` are the numbers in which the losses of members may differ. `memory_limit` is the
+    largest size in bytes of a cohort with this member and others. `origin` is kept for the
+    estimator, which gets it back with the result. Members with the same rows, validation rows and
+    seeds share a stream; members with equal `program` can share a program.
     """
 
     network: Network
@@ -114,13 +114,13 @@ class FitTask:
 
     @property
     def batch_size(self) -> int:
-        """Rows in a batch; `WHOLE_BATCH` for all rows, so that those of every fold are the same."""
+        """Rows in a batch; `WHOLE_BATCH` for all rows, whatever their number in a fold."""
         size = self.plan.batch_size
         return WHOLE_BATCH if size >= self.rows.n_rows else size
 
     @property
     def shares_batches(self) -> bool:
-        """Whether a batch may be taken in parts, so that members of other batch sizes can join."""
+        """Whether a batch may be split, so that members with other batch sizes can join."""
         return self.network.shares_batches and self.loss.shares_batches
 
     @property
@@ -130,7 +130,7 @@ class FitTask:
 
     @property
     def objective(self) -> tuple[Hashable, ...]:
-        """Equal for members whose networks, if they were equal, could share a program."""
+        """Equal for members that can share a program if their networks are equal, too."""
         plan, validation = self.plan, self.validation
         return (
             self.loss,
@@ -147,12 +147,12 @@ class FitTask:
 
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """The result of a training: the outcome, the weights that were kept, and its seconds.
+    """The result of a training: the outcome, the kept weights, and the seconds.
 
     `seconds` is the member's share of the time that its cohort trained. `held_out_score` is the
     best monitored value on the validation rows, without penalties: greater is better, and a loss
-    is negative. `rung_scores` ranked the members of a search.
-    `shared_outputs` are those of the members that saw the same rows, computed together.
+    is negative. `rung_scores` are the scores by which a search ranked the member.
+    `shared_outputs` are the outputs of all members with the same rows, computed together.
     """
 
     outcome: TrainingOutcome

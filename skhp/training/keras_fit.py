@@ -27,7 +27,7 @@ from skhp.training.training_rows import (
 
 
 class HeldOutEvaluation(keras.callbacks.Callback):
-    """Adds `val_loss` and a full-epoch metric to the logs, for itself and all later callbacks."""
+    """Adds `val_loss` and a metric over all validation rows to the logs, for later callbacks."""
 
     def __init__(self, rows: ValidationRows, metric: Metric | None) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class HeldOutEvaluation(keras.callbacks.Callback):
 class StopAtNonFiniteLoss(keras.callbacks.Callback):
     """Ends the training at a NaN or infinite loss or weight, with the last finite weights.
 
-    The optimizer goes back with the weights, so that the network can be trained on.
+    The optimizer is restored, too, so that the network can be trained further.
     """
 
     def __init__(self) -> None:
@@ -97,14 +97,14 @@ class StopAtNonFiniteLoss(keras.callbacks.Callback):
 
 
 class LearningRatePath(keras.callbacks.Callback):
-    """Notes the learning rate that each epoch starts with."""
+    """Records the learning rate that each epoch starts with."""
 
     def __init__(self) -> None:
         super().__init__()
         self.rates: list[float] = []
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Note the rate."""
+        """Record the rate."""
         self.rates.append(float(self.model.optimizer.learning_rate))
 
 
@@ -120,7 +120,7 @@ class ObservedEpochs(keras.callbacks.Callback):
         self._observer.epoch_begins()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Tell the observer, and obey."""
+        """Tell the observer, and stop the training if it says so."""
         if self._observer.epoch_ends():
             self.model.stop_training = True
 
@@ -188,8 +188,8 @@ def train_with_keras(
     logged = model.fit(
         batches,
         epochs=plan.epochs,
-        # A single epoch ends with its data, however many steps the model was compiled to run at
-        # once; partial_fit may bring another number of rows each time.
+        # A single epoch ends with its data, for any `steps_per_execution`; partial_fit may bring
+        # another number of rows each time.
         steps_per_epoch=steps_in_epoch(n_rows, plan.batch_size) if plan.epochs > 1 else None,
         shuffle=False,
         verbose=plan.verbose,
@@ -250,7 +250,7 @@ def fit_model(
 ) -> dict[str, list[Any]]:
     """Train a compiled model in place.
 
-    Keras itself would shuffle by TensorFlow's global seed.
+    The rows are shuffled here, because Keras would shuffle them by TensorFlow's global seed.
     """
     X, y = as_model_inputs(X), as_model_inputs(y)
     n_rows = len(keras.tree.flatten(X)[0])
@@ -283,7 +283,7 @@ def fit_model(
 
 
 def as_model_inputs(arrays: Any) -> Any:
-    """Arrays as Keras takes them: floats in its own precision, and tuples for lists."""
+    """Arrays as Keras takes them: floats in Keras' precision, and tuples instead of lists."""
     precision = keras.config.floatx()
 
     def converted(array: Any) -> np.ndarray:
@@ -307,14 +307,14 @@ def _distinct(
 
 
 def _with_mean_one(weight: np.ndarray) -> np.ndarray:
-    # Keras divides the loss of a batch by its number of rows, so weights of another mean would act
-    # as another learning rate.
+    # Keras divides the loss of a batch by its number of rows, so a mean other than 1 would change
+    # the learning rate.
     return (weight * (len(weight) / weight.sum())).astype(keras.config.floatx())
 
 
 def _set_steps_per_execution(model: keras.Model, steps: int) -> None:
-    # The batches of all epochs follow one another, so Keras must not take some of the next epoch's
-    # with the last ones of this. How many it takes at once changes nothing else.
+    # The batches of all epochs are one sequence, so one execution must not mix batches of two
+    # epochs. The number of batches in an execution changes nothing else.
     fitting = math.gcd(model.steps_per_execution, steps)
     if fitting != model.steps_per_execution:
         model.steps_per_execution = fitting

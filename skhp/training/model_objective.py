@@ -1,4 +1,4 @@
-"""What a compiled model is trained for: its losses, its metrics, and the targets that they take."""
+"""The objective of a compiled model: its losses, its metrics, and the targets that they take."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from skhp.objectives.row_metrics import (
     row_metrics,
 )
 
-# Losses that compare the numbers of classes with an output for each.
+# Losses that compare class numbers with one output for each class.
 _OF_CLASS_NUMBERS = (keras.losses.SparseCategoricalCrossentropy, NumberedLoss)
 
 
 @dataclass(frozen=True)
 class _Output:
-    """An output of a model: its name, its shape without rows, and its loss if it has one."""
+    """An output of a model: its name, the shape for one row, and its loss if it has one."""
 
     name: str
     shape: tuple[int | None, ...]
@@ -62,7 +62,7 @@ def _fits(given: Sequence[int], expected: Sequence[int | None]) -> bool:
 
 @dataclass(frozen=True)
 class ModelObjective:
-    """The loss of a model and its metrics, as a population counts them."""
+    """The loss of a model and its metrics, as a population computes them."""
 
     loss: RowLoss | SumOfLosses
     metrics: tuple[EpochMetric, ...]
@@ -96,7 +96,7 @@ class ModelObjective:
 
 
 def objective_of(model: keras.Model, X: Any, y: Any) -> ModelObjective:
-    """What a compiled model is trained for; `X` and `y` are rows and targets that it takes."""
+    """The objective of a compiled model; `X` and `y` are rows and targets that the model takes."""
     compiled = _compiled(model)
     outputs = _with_losses(model, _outputs(model, X))
     if len(outputs) > 1:
@@ -141,7 +141,7 @@ def _of_several(compiled: Mapping[str, Any], outputs: tuple[_Output, ...]) -> Mo
 
 
 def compiled_metrics(model: keras.Model) -> tuple[str, ...] | None:
-    """Names of the metrics that a model is compiled with; None where that is not known."""
+    """Names of the metrics that a model is compiled with; None where they are not known."""
     try:
         return metric_names(_compiled(model))
     except CannotJoinError:
@@ -149,9 +149,9 @@ def compiled_metrics(model: keras.Model) -> tuple[str, ...] | None:
 
 
 def _compiled(model: keras.Model) -> dict[str, Any]:
-    """What a model is compiled with, as Keras writes it down."""
+    """The compile configuration of a model, as Keras serialises it."""
     try:
-        # Keras warns of functions without a name, of which nothing is loaded here.
+        # Keras warns of functions without a name, which matter only when they are loaded.
         with warnings.catch_warnings(action="ignore"):
             compiled = model.get_compile_config()
     except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
@@ -162,11 +162,11 @@ def _compiled(model: keras.Model) -> dict[str, Any]:
 
 
 def _outputs(model: keras.Model, X: Any) -> tuple[_Output, ...]:
-    """The outputs of a model one after the other, without their losses."""
+    """The outputs of a model in order, without their losses."""
     outputs = getattr(model, "outputs", None) or ()
     names = [model.name]
     if len(outputs) != 1:
-        # Their names are known of a dict that the model returns, or else of its layers.
+        # The names come from the dict that the model returns, or else from its layers.
         made = model(keras.tree.map_structure(lambda array: array[:1], X), training=False)
         outputs = outputs or keras.tree.flatten(made)
         numbered = [f"output_{number}" for number in range(len(outputs))]
@@ -198,7 +198,7 @@ def _with_losses(model: keras.Model, outputs: tuple[_Output, ...]) -> tuple[_Out
 
 
 def _for_each(given: Any, names: Sequence[str], argument: str) -> list[Any]:
-    """What `compile` was given, for each output."""
+    """The value of an argument of `compile` for each output."""
     if isinstance(given, Mapping):
         if not set(given) <= set(names):
             raise CannotJoinError(

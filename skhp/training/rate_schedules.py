@@ -1,12 +1,12 @@
 """Optimizers and learning-rate schedules by name, and the learning rates of many members at once.
 
-Every schedule is one formula with other coefficients, so members with different schedules share
+All schedules are one formula with different coefficients, so members with different schedules share
 a program. With progress ``p = (step - warmup_steps) / decay_steps``, at most `last_progress`::
 
-    base = base_offset + base_slope * p            its sine where the schedule is a cosine
+    base = base_offset + base_slope * p            or, for a cosine, sin(pi / 2 * base)
     rate = floor + span * base ** (exponent_offset + exponent_slope * p)
 
-The cosine decay enters by ``(1 + cos(pi * p)) / 2 = sin(pi / 2 * (1 - p)) ** 2``.
+The cosine decay fits the formula by ``(1 + cos(pi * p)) / 2 = sin(pi / 2 * (1 - p)) ** 2``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class StepSchedule:
 
 @dataclass(frozen=True)
 class ExponentialSchedule:
-    """The rate shrinks evenly, by `factor` over one epoch."""
+    """The rate is multiplied by `factor` over each epoch, evenly over its steps."""
 
     kind: ClassVar[str] = "exponential"
     factor: float = 0.95
@@ -91,7 +91,7 @@ class PlateauSchedule:
     factor: float = 0.5
 
     def for_keras(self, rate: float, steps_per_epoch: int, epochs: int) -> LearningRate:
-        """The rate itself: the trainer lowers it as the monitored value comes in."""
+        """The rate itself: the training lowers it according to the monitored value."""
         return rate
 
 
@@ -130,7 +130,7 @@ def schedule_from(parameter: str | Mapping[str, Any] | None) -> Schedule | None:
 
 
 def _expected(name: str, value: Any) -> str | None:
-    """The values that a number of a schedule may have; None if it has one of them."""
+    """The values allowed for a number of a schedule; None if the given value is allowed."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     number = float(value) if is_number else float("nan")
     if name in ("every", "patience"):
@@ -174,7 +174,7 @@ def scheduled_rate(step: tf.Tensor, numbers: Sequence[tf.Tensor]) -> tf.Tensor:
     """Learning rate of each member at its own step; all shapes are (streams, candidates, 1)."""
     own = RateNumbers(*numbers)
     into_decay = step - own.warmup_steps
-    # The remainder is exact. The floor of a quotient is not where XLA multiplies by a reciprocal.
+    # The remainder is exact. A floored quotient is not, where XLA multiplies by a reciprocal.
     whole = into_decay - own.is_staircase * tf.truncatemod(into_decay, own.decay_steps)
     progress = tf.minimum(whole / own.decay_steps, own.last_progress)
     base = own.base_offset + own.base_slope * progress
@@ -202,8 +202,8 @@ def rate_of_optimizer(optimizer: keras.optimizers.Optimizer) -> RateNumbers:
     """Coefficients of the learning rate an optimizer was given; see :func:`rate_of`."""
     if isinstance(optimizer.learning_rate, keras.Variable):
         return rate_of(float(optimizer.learning_rate))
-    # The optimizer shows its schedule only evaluated, or in its config. A schedule of the user's
-    # may have no config at all, and that of a function warns of reloading it, which nobody does.
+    # The optimizer gives its schedule only evaluated, or in its config. A schedule of the user may
+    # have no config at all, or a config that warns of reloading a function, which is not done here.
     try:
         with warnings.catch_warnings(action="ignore"):
             config = optimizer.get_config()["learning_rate"]

@@ -1,4 +1,4 @@
-"""Trained networks: weights, outputs computed together, and a Keras model when it is asked for."""
+"""Trained networks: weights, outputs computed together, and a Keras model built on demand."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ from skhp.objectives.losses import NetworkLoss
 from skhp.training.rate_schedules import OPTIMIZERS, Schedule
 from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_keras, update_of
 
-# Rows to score, rows to learn from, held-out rows: a search asks for no more of one fold.
+# A search asks for the outputs of at most three sets of rows in a fold: rows to score, rows to
+# learn from, and held-out rows.
 _MOST_KINDS_OF_ROWS = 3
-# At most this number of weights, and of outputs, is kept. A larger network takes much longer than a
-# call, so that sharing would spare nothing.
+# At most this number of weights, and of outputs, is kept. Larger networks compute for much longer
+# than a call takes, so that sharing would save nothing.
 _MOST_NUMBERS = 2**21
 
 
@@ -40,7 +41,7 @@ class MemberWeights:
     """The weights of a member, its state, and its optimizer.
 
     `weights` has shape (n_weights,), `state` (n_state,); each of the `slots` of the update rule is
-    a flat vector; `step` counts the updates done. `slots` is empty where none has been done.
+    a flat vector; `step` counts the updates. `slots` is empty before the first update.
     """
 
     weights: np.ndarray
@@ -50,10 +51,10 @@ class MemberWeights:
 
 
 class SharedOutputs:
-    """Outputs of members that will be asked for the same rows, one after the other.
+    """Outputs of members that predict the same rows, one after the other.
 
-    A call of a program takes longer than what it computes for one small network. The first member
-    that is asked has the outputs of all of them computed; the others find theirs.
+    Calling a program takes longer than computing the outputs of one small network. So the first
+    member that predicts computes the outputs of all members, and the others find theirs.
     """
 
     def __init__(self, members: Sequence[MemberWeights]) -> None:
@@ -63,7 +64,7 @@ class SharedOutputs:
         self._lock = threading.Lock()
 
     def logits(self, network: LayeredNetwork, member: MemberWeights, X: np.ndarray) -> np.ndarray:
-        """Outputs of one of the members before the last activation, as `predicted_logits`."""
+        """The outputs of one member before the last activation, as `predicted_logits`."""
         if member not in self._places:
             return predicted_logits(network, member.weights, member.state, X)
         place = self._places[member]
@@ -73,7 +74,7 @@ class SharedOutputs:
                     return outputs[place].copy()
             if self._first is None:
                 self._first = member
-            # Rows that only others ask for are rows of their own.
+            # Rows that the first member did not ask for belong to a single other member.
             if self._first is member and self._has_room(network, X):
                 weights, states = (
                     np.stack([getattr(one, name) for one in self._places])
@@ -91,7 +92,7 @@ class SharedOutputs:
 
 
 def shared_outputs_of(members: Sequence[MemberWeights]) -> SharedOutputs | None:
-    """The shared outputs of members of one structure; None if sharing spares nothing."""
+    """The shared outputs of members of one structure; None if sharing saves nothing."""
     size = max(members[0].weights.size, 1)
     return SharedOutputs(members) if 1 < len(members) <= _MOST_NUMBERS // size else None
 
@@ -119,10 +120,10 @@ class Objective:
 
 
 class TrainedNetwork:
-    """Weights of a network that is described, and the Keras model that they make.
+    """The weights of a described network, and the Keras model with these weights.
 
-    The model is built when it is first asked for: to build one takes longer than to train a
-    member of a population. From then on it holds the weights.
+    The model is built when it is first needed, because building takes longer than training a member
+    of a population. From then on the model holds the weights.
     """
 
     def __init__(
@@ -144,13 +145,13 @@ class TrainedNetwork:
     def of_model(
         cls, description: NetworkDescription, objective: Objective, model: keras.Model
     ) -> TrainedNetwork:
-        """The network that a compiled Keras model is."""
+        """The trained network of a compiled Keras model."""
         nothing = np.zeros(0, np.float32)
         return cls(description, objective, MemberWeights(nothing, nothing), model)
 
     @property
     def network(self) -> LayeredNetwork:
-        """Its structure."""
+        """The structure of the network."""
         return network_of(self.description)
 
     @property
@@ -161,7 +162,7 @@ class TrainedNetwork:
         return self._model
 
     def model_in_units(self, mean: np.ndarray, scale: np.ndarray) -> keras.Model:
-        """The model with outputs in the units of the targets, of the same weights and optimizer."""
+        """The model with outputs in the units of the targets, sharing weights and optimizer."""
         model = self.model
         if not mean.any() and (scale == 1).all():
             return model
@@ -178,7 +179,7 @@ class TrainedNetwork:
 
     @property
     def member(self) -> MemberWeights:
-        """Weights, state and optimizer as they are now."""
+        """The current weights, state and optimizer values."""
         if self._model is None:
             return self._member
         optimizer = self._model.optimizer

@@ -47,13 +47,14 @@ class TrainingRows:
 
 @dataclass(frozen=True)
 class ValidationRows:
-    """Rows that a training is watched on, and never learns from.
+    """Rows that a training monitors, but does not learn from.
 
-    `weight` multiplies the loss of a row, as in training. A metric compares with `metric_target`
-    (class numbers, or the targets themselves) and weighs by `metric_weight`, where class weights
-    do not count. `metric_scale` has the unit of each target in a metric; None is 1. With two
-    classes the metric is that of the rare one: `metric_target` is 1 for its rows and 0 for the
-    others, and `metric_sign` is -1 if the output of the network is the log-odds of the other class.
+    `weight` multiplies the loss of a row, as in training. A metric compares outputs with
+    `metric_target` (class numbers, or the targets themselves) and weighs rows by `metric_weight`,
+    which leaves class weights out. `metric_scale` has the unit of each target in a metric; None is
+    1. With two classes the metric is for the rare class: `metric_target` is 1 for its rows and 0
+    for the others, and `metric_sign` is -1 if the output of the network is the log-odds of the
+    other class.
     """
 
     X: Any
@@ -80,8 +81,8 @@ def row_groups(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A row of each group of equal rows, and the group of each row, numbered by content."""
     n_rows = len(columns[0])
     table = np.column_stack([column.reshape(n_rows, -1) for column in columns])
-    # Compared byte by byte, many times faster than number by number. That is not the order of the
-    # numbers, but as fixed; adding 0 turns -0 into 0.
+    # Rows are compared by their bytes, which is many times faster than by their numbers. The order
+    # of the bytes is another one, but also fixed. Adding 0 turns -0 into 0.
     table = np.ascontiguousarray(table + 0.0)
     as_bytes = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))
     _, first, group = np.unique(as_bytes, return_index=True, return_inverse=True)
@@ -91,9 +92,9 @@ def row_groups(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def distinct_rows(rows: TrainingRows) -> TrainingRows:
     """Every distinct row once, in a fixed order, with the sum of its weights.
 
-    To a training whose batch is all the rows, this is the same data: a row of weight two, that row
-    given twice, and the rows in another order all lead to the same gradient. Training on this form
-    makes them lead to the same bits.
+    For a training whose batch is all rows, the gradient is the same for a row of weight two, for
+    the row given twice, and for any order of the rows. Training on the distinct rows makes the bits
+    the same, too.
     """
     first, group = row_groups(rows.X, rows.y)
     weight = sum_by_group(group, rows.weight)
@@ -101,12 +102,12 @@ def distinct_rows(rows: TrainingRows) -> TrainingRows:
 
 
 def sum_by_group(group: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Sum of the weights of each group, to the same bits whatever the order of the rows."""
+    """The sum of the weights of each group, to the same bits for any order of the rows."""
     order = np.lexsort((weight, group))
     return np.bincount(group[order], weights=weight[order].astype(np.float64))
 
 
-# With fewer distinct rows than this share of all rows, copies are the nature of the table (a few
+# With fewer distinct rows than this share of all rows, copies are natural in the table (a few
 # categories), and a split that keeps them together would not be representative.
 _LEAST_DISTINCT_SHARE = 0.1
 
@@ -168,7 +169,7 @@ def row_order(seed: int, epoch: int, n_rows: int) -> np.ndarray:
 
 
 def steps_in_epoch(n_rows: int, batch_size: int) -> int:
-    """Number of batches in an epoch, the last one as small as it has to be."""
+    """Number of batches in an epoch, of which the last may be smaller."""
     return -(-n_rows // batch_size)
 
 
@@ -194,17 +195,17 @@ def epoch_batches(
         .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
         .map(lambda rows: tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors))
         .prefetch(1)
-        # Keras warns of data that ran out unless it knows beforehand where they end.
+        # Without the number of batches, Keras warns that the data ran out.
         .apply(tf.data.experimental.assert_cardinality(epochs * steps_in_epoch(n_rows, batch_size)))
     )
 
 
 @dataclass(frozen=True, eq=False)
 class EpochParts:
-    """An epoch cut where any member's batch ends.
+    """An epoch, cut at each place where the batch of any member ends.
 
-    `positions` has shape (parts, rows of the longest part); places beyond a part are `n_rows`.
-    `full` has shape (parts, members): whether the member's batch ends with this part.
+    `positions` has shape (parts, rows of the longest part); places beyond a part hold the value
+    `n_rows`. `full` has shape (parts, members): whether the member's batch ends with this part.
     """
 
     positions: np.ndarray
@@ -216,7 +217,7 @@ def epoch_parts(n_rows: int, batch_sizes: Sequence[int], room: int = 0) -> Epoch
 
     A member adds up gradients part by part and applies them when its batch is full; so members with
     other batch sizes can share a program. Every member's last batch ends with the last part. A
-    single part, of all rows, has `room` for a few more, so that other tables share the program.
+    single part with all rows has `room` for a few more, so that other tables share the program.
     """
     sizes = np.unique(np.minimum(batch_sizes, n_rows))
     ends = np.unique(np.concatenate([np.arange(size, n_rows, size) for size in sizes] + [[n_rows]]))
@@ -232,7 +233,7 @@ def dropout_noise(seed: int, layer: int, epoch: int, n_rows: int, units: int) ->
     """Uniform whole numbers of 16 bits, one for each place in an epoch's order and each unit.
 
     A unit's numbers depend neither on how many units there are nor on the batch size, so members
-    that differ in these can share a stream and still get what they would get alone.
+    that differ in these can share a stream and still get the same noise as alone.
 
     Examples
     --------
@@ -246,7 +247,7 @@ def dropout_noise(seed: int, layer: int, epoch: int, n_rows: int, units: int) ->
 
 @dataclass(frozen=True)
 class TrainingSeeds:
-    """Seeds of the inner validation split, of the initial weights and noise, of the row order."""
+    """Seeds of the validation split, of the initial weights and noise, and of the row order."""
 
     split: int
     network: int
@@ -288,8 +289,8 @@ _LOSS_FUNCTIONS = frozenset(loss().fn for loss in ROW_WISE_LOSSES)
 def is_row_wise(model: keras.Model) -> bool:
     """Whether a compiled model is known to learn the same from a row of weight two and two rows.
 
-    It is where every layer treats each row by itself and without noise, the loss is a mean over
-    rows, and no metric counts rows. Anything that is not known is taken to be otherwise.
+    True where every layer treats each row by itself and without noise, the loss is a mean over
+    rows, and no metric counts rows. False for unknown layers and losses.
     """
     return (
         library_of(type(model)) == "keras"

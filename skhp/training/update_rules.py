@@ -1,9 +1,10 @@
 """Keras' update rules as pure functions over the weights of many members at once.
 
 All trainable weights of a member are one vector, so a rule is a few elementwise operations on
-tensors of shape [streams, candidates, weights]; what differs per member (rate, step, numbers) has
-shape [streams, candidates, 1]. Order of the operations and place of epsilon are those of Keras,
-which differ from class to class. A weight of 0 with gradient 0 and fresh slots stays exactly 0.
+tensors of shape [streams, candidates, weights]; values that differ by member (rate, step, numbers)
+have shape [streams, candidates, 1]. The order of the operations and the place of epsilon are as in
+Keras, where they differ between optimizers. A weight of 0 with gradient 0 and fresh slots stays
+exactly 0.
 """
 
 from __future__ import annotations
@@ -20,19 +21,21 @@ import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
 
-# Any single value is a tensor: TensorFlow's classes carry no types that mypy reads.
+# `Any` stands for one tensor: TensorFlow's classes carry no types that mypy reads.
 Tensors: TypeAlias = tuple[Any, ...]
-# From gradient, slots, step, rate and numbers to the change of the weights and the new slots.
+# Takes gradient, slots, step, rate and numbers; returns the change of the weights and the new
+# slots.
 Change: TypeAlias = Callable[[Any, Tensors, Any, Any, Tensors], tuple[Any, Tensors]]
-# The same of a gradient and its squares, which may be those of single rows, added up.
+# The same with the squares of the gradient, which may be sums of the squares of single rows.
 ChangeBySquares: TypeAlias = Callable[[Any, Any, Tensors, Any, Any, Tensors], tuple[Any, Tensors]]
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A value that a rule keeps for each weight or each member, and its start.
+    """A value that a rule keeps for each weight or each member, and its initial value.
 
-    `name` is Keras' name of the variable; `start` a value, or the rule's number that is the value.
+    `name` is Keras' name of the variable; `start` is a value, or the name of one of the rule's
+    numbers.
     """
 
     name: str
@@ -44,8 +47,9 @@ class Slot:
 class UpdateRule:
     """One kind of optimizer.
 
-    ``update(weights, gradient, squares, slots, step, rate, numbers)`` gives weights and slots after
-    an update. `takes_rows` tells that Keras' optimizer does the same with a gradient row by row.
+    ``update(weights, gradient, squares, slots, step, rate, numbers)`` returns weights and slots
+    after an update. `takes_rows` says that Keras' optimizer does the same with a gradient row by
+    row.
     """
 
     name: str
@@ -64,7 +68,7 @@ class UpdateRule:
         numbers: Tensors,
         squares: Any = None,
     ) -> tuple[Any, Tensors]:
-        """Weights and slots after an update; `squares` are given where they are those of rows."""
+        """Weights and slots after an update; `squares` are given if they are sums over rows."""
         squares = tf.square(gradient) if squares is None else squares
         return self.update(weights, gradient, squares, slots, step, rate, numbers)
 
@@ -151,7 +155,7 @@ def _rules(
     change: ChangeBySquares,
     takes_rows: bool = True,
 ) -> _Rules:
-    """A rule, and the same after the weights themselves shrank, as Keras lets every class do."""
+    """A rule without and with Keras' decay of the weights, which shrinks them before the update."""
 
     def apply(weights: Any, gradient: Any, *arguments: Any) -> Any:
         added, slots = change(gradient, *arguments)
@@ -183,8 +187,8 @@ def _with_weight_decay(name: str) -> str:
     return "adamw" if name == "adam" else f"{name}_weight_decay"
 
 
-# 1 - 0.999 in float32 has lost a part in 20,000. Where Keras subtracts in float64 the difference
-# is a number of its own; Nadam subtracts in float32.
+# 1 - 0.999 in float32 is off by one part in 20,000. Where Keras subtracts in float64, the
+# difference is therefore a separate number; Nadam subtracts in float32.
 _RHO = ("rho", "one_minus_rho", "epsilon")
 _BETAS = ("beta_1", "one_minus_beta_1", "beta_2", "one_minus_beta_2", "epsilon")
 _START = "initial_accumulator_value"
@@ -233,7 +237,7 @@ def add_update_rule(
     Parameters
     ----------
     kind : type
-        Class of the optimizer; its subclasses are others.
+        Class of the optimizer; subclasses are not included.
     name : str
     numbers, slots : tuple
         As of an `UpdateRule`.
@@ -275,8 +279,9 @@ def _refusal(optimizer: Any, reason: str) -> CannotJoinError:
 
 
 def _exempts_weights(optimizer: Any) -> bool:
-    # Neither the config nor a public attribute shows what was passed to this method; it leaves
-    # attributes with its own name in theirs: the exempt weights, and a cache of yes and no.
+    # Neither the config nor a public attribute shows the arguments of `exclude_from_weight_decay`.
+    # Private attributes do, whose names contain its name: the exempt weights, and a cache of
+    # booleans.
     left = [value for name, value in vars(optimizer).items() if "exclude_from_weight" in name]
     return any(not all(v.values()) if isinstance(v, Mapping) else bool(v) for v in left)
 
@@ -286,7 +291,7 @@ def _number(optimizer: Any, name: str) -> float:
     value = getattr(optimizer, plain)
     if not isinstance(value, Real) or not math.isfinite(value):
         raise _refusal(optimizer, f"{plain}={value!r} is not a finite number. Change it")
-    # Without epsilon a padded weight would divide 0 by 0, and float32 knows no smaller one.
+    # Without epsilon, a padded weight would divide 0 by 0; float32 has no smaller normal number.
     if plain == "epsilon" and value < np.finfo(np.float32).tiny:
         raise _refusal(optimizer, f"epsilon={value!r} is not above 1.2e-38. Change it")
     return float(value) if plain == name else 1.0 - float(value)
@@ -297,8 +302,8 @@ def slots_from_keras(
 ) -> tuple[list[np.ndarray], int]:
     """Slots of one member, as in `rule.slots`, and its step, from a Keras optimizer.
 
-    A slot has shape [weights], in the order of the variables, or [1] for a member's. An optimizer
-    that was not built yet is built.
+    A slot has shape [weights], in the order of the variables, or [1] if it is kept for
+    a member. An optimizer that is not built yet is built.
     """
     slots = [
         np.concatenate([np.ravel(keras.ops.convert_to_numpy(variable)) for variable in group])
@@ -310,7 +315,7 @@ def slots_from_keras(
 def slots_to_keras(
     optimizer: Any, trainable_variables: Sequence[Any], slots: Sequence[np.ndarray], step: int
 ) -> None:
-    """Let a Keras optimizer go on from the slots and the step of one member."""
+    """Set a Keras optimizer to the slots and the step of one member."""
     rule = UPDATE_RULES[update_of(optimizer).rule]
     groups = _keras_slots(optimizer, trainable_variables, rule)
     for group, slot, values in zip(groups, rule.slots, slots, strict=True):
@@ -333,7 +338,7 @@ def _keras_slots(optimizer: Any, trainable_variables: Any, rule: UpdateRule) -> 
     groups = []
     for slot in rule.slots:
         # Adam's variables alternate, RMSprop's do not, but all end in the slot's name. Nadam's
-        # product has a name that says nothing and was made last.
+        # product has an unrelated name, but is the last variable.
         is_last = slot.kind == "member"
         expected = [()] if is_last else shapes
         named = [v for v in optimizer.variables if v.name.endswith(f"_{slot.name}")]

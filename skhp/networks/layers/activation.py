@@ -64,7 +64,7 @@ class ActivationLayer(Layer):
 
     @property
     def keeps_order(self) -> bool:  # type: ignore[override]
-        """Whether it is known to grow with each value."""
+        """Whether the function is known to grow with its argument."""
         return self.function in _GROWING
 
     def apply(
@@ -92,13 +92,13 @@ class ActivationDescription(LayerDescription):
         return () if function is keras.activations.linear else (ActivationLayer(function),)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
-        """A layer that only activates."""
+        """A Keras layer of this activation."""
         return keras.layers.Activation(self.function, name=name)
 
 
 @functools.lru_cache
 def zero_at_zero(function: Callable[[Tensor], Tensor]) -> bool:
-    """Whether an activation of zeros is zero, whatever stands beside them."""
+    """Whether the activation of a zero is zero, whatever the other units are."""
     if function is keras.activations.softmax:
         return False
     return not np.any(keras.ops.convert_to_numpy(function(tf.zeros((1, 2)))))
@@ -109,8 +109,8 @@ def activation_layers(layer: keras.layers.Layer) -> Sequence[Layer]:
     """The activation of a layer; nothing where it is linear."""
     if layer.activation is keras.activations.linear:
         return ()
-    # Keras' own see the last axis only, wherever the rows are, and glu halves the units. A
-    # function of the user's may mean any axis.
+    # Keras' own activations work along the last axis at most, but glu halves it. A function of the
+    # user may work along any axis.
     known = any(layer.activation is function for function in vars(keras.activations).values())
     if not known or layer.activation is keras.activations.glu:
         raise CannotJoinError(f"the activation of the layer {layer.name!r} has no batched form.")

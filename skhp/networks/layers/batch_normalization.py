@@ -47,7 +47,7 @@ class BatchNormalizationLayer(Layer):
         state: Sequence[Tensor],
         context: LayerContext,
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        """Normalise by the moments of the batch in training, else by the moving ones."""
+        """Normalise by the moments of the batch in training, otherwise by the moving moments."""
         scale, offset = weights
         mean, variance = state
         if context.training:
@@ -77,7 +77,7 @@ class BatchNormalizationDescription(LayerDescription):
         return (BatchNormalizationLayer(units, self.momentum, self.epsilon),)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
-        """A layer that draws nothing."""
+        """A Keras layer, which needs no seed."""
         return keras.layers.BatchNormalization(
             momentum=self.momentum, epsilon=self.epsilon, name=name
         )
@@ -106,6 +106,6 @@ def _moments(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _beside(of_units: Tensor, values: Tensor) -> Tensor:
-    """A number for each unit of a member, with axes for its rows and their pixels."""
+    """Numbers of the units, with axes of length 1 for the rows and their pixels."""
     between = (1,) * (len(values.shape) - 3)
     return tf.reshape(of_units, (*of_units.shape[:2], *between, of_units.shape[-1]))

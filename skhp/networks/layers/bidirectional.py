@@ -1,4 +1,4 @@
-"""Two recurrent layers over the same series, of which one walks backwards."""
+"""Two recurrent layers over the same series, one forwards and one backwards."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MERGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class BidirectionalLayer(Layer):
-    """A recurrent layer each way, and their outputs side by side, or put together."""
+    """A forward and a backward recurrent layer, whose outputs are merged."""
 
     forward: RecurrentLayer
     backward: RecurrentLayer
@@ -63,7 +63,7 @@ class BidirectionalLayer(Layer):
         state: Sequence[Tensor],
         context: LayerContext,
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        """Walk both ways; series come out in the order of the steps."""
+        """Run both layers; returned series are in the order of the steps."""
         n_weights, n_noises = len(self.forward.weight_shapes), len(self.forward.noise_shapes)
 
         def walked(layer: RecurrentLayer, first: bool) -> Tensor:
@@ -71,7 +71,7 @@ class BidirectionalLayer(Layer):
             noises = slice(n_noises) if first else slice(n_noises, None)
             of_layer = context._replace(noises=context.noises[noises], rates=context.rates[noises])
             outputs, _ = layer.apply(values, weights[own], (), of_layer)
-            # As Keras does it, the series of the second one is turned round.
+            # Keras, too, reverses the series that the backward layer returns.
             turned = layer.return_sequences and not first
             return tf.reverse(outputs, [3]) if turned else outputs
 
@@ -79,11 +79,11 @@ class BidirectionalLayer(Layer):
         return _MERGES[self.merge](*outputs), state
 
     def mask_after(self, values: Tensor, mask: Tensor) -> Tensor:
-        """The same steps where all come out."""
+        """The same mask where the layers return all steps."""
         return self.forward.mask_after(values, mask)
 
     def is_masked_after(self, masked: bool) -> bool:
-        """Whether there are steps that may be masked."""
+        """Whether steps come out that may be masked."""
         return self.forward.is_masked_after(masked)
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -92,17 +92,17 @@ class BidirectionalLayer(Layer):
         return (*within, 2 * units if self.merge == "concat" else units)
 
     def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
-        """What both cost."""
+        """The cost of both layers."""
         return self.forward.cost(input_shape, rows) + self.backward.cost(input_shape, rows)
 
     def turns(self, input_shape: tuple[int, ...]) -> int:
-        """Those of both."""
+        """The turns of both layers."""
         return self.forward.turns(input_shape) + self.backward.turns(input_shape)
 
 
 @dataclass(frozen=True)
 class BidirectionalDescription(LayerDescription):
-    """A recurrent layer each way, with the outputs side by side."""
+    """A recurrent layer in each direction, with concatenated outputs."""
 
     described: RecurrentDescription
 
@@ -115,11 +115,11 @@ class BidirectionalDescription(LayerDescription):
 
     @property
     def dropouts(self) -> tuple[float, ...]:
-        """The shares that both drop."""
+        """The dropout rates of both layers."""
         return (*self.described.dropouts, *self.described.dropouts)
 
     def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
-        """The layer each way."""
+        """The layer that runs in both directions."""
         (forward,) = self.described.layers(input_shape)
         forward = replace(forward, zeroes_masked=self.described.return_sequences)
         return (BidirectionalLayer(forward, replace(forward, go_backwards=True)),)

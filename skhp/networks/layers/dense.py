@@ -74,7 +74,7 @@ class DenseLayer(Layer):
         return replace(self, n_inputs=0, units=0)
 
     def widened(self, input_shape: tuple[int, ...], alike: Sequence[DenseLayer]) -> DenseLayer:
-        """A layer with the most units of any."""
+        """A layer with as many units as the widest."""
         return replace(self, n_inputs=input_shape[-1], units=max(one.units for one in alike))
 
 
@@ -100,7 +100,7 @@ class DenseDescription(LayerDescription):
         return (DenseLayer(input_shape[-1], self.units, self.use_bias),)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
-        """A layer whose kernel is uniform within the bound of Glorot."""
+        """A Keras layer with Glorot's uniform initial kernel."""
         return keras.layers.Dense(
             self.units,
             use_bias=self.use_bias,
@@ -123,7 +123,7 @@ def read_dense(layer: keras.layers.Dense) -> Sequence[Layer]:
 
 
 def product(values: Tensor, kernel: Tensor, shared: bool) -> Tensor:
-    """The product of the rows of each member, (streams, candidates or 1, rows, inputs)."""
+    """Rows, (streams, candidates or 1, rows, inputs), times the kernel of each member."""
     streams, candidates, n_inputs, units = kernel.shape
     if shared:
         values = values[:, 0]
@@ -132,7 +132,7 @@ def product(values: Tensor, kernel: Tensor, shared: bool) -> Tensor:
         # The candidates of a stream see the same rows: one wide product for all of them.
         wide = tf.reshape(tf.transpose(kernel, (0, 2, 1, 3)), (streams, n_inputs, -1))
         product = tf.reshape(values @ wide, (streams, -1, candidates, units))
-        # With the members before the rows, what follows takes a third less time.
+        # Later operations take a third less time when the members come before the rows.
         return tf.transpose(product, (0, 2, 1, 3))
     if units == 1 and n_inputs <= _MOST_SUMMED_UNITS:
         return tf.reduce_sum(values * kernel[:, :, None, :, 0], axis=-1, keepdims=True)

@@ -21,7 +21,7 @@ from skhp.networks.network import Tensor
 
 @dataclass(frozen=True)
 class DropoutLayer(Layer):
-    """Dropout of single values; where `shape` has a 1, of all along that axis together."""
+    """Dropout of single values; an axis of length 1 in `shape` is dropped or kept as a whole."""
 
     shape: tuple[int, ...]
 
@@ -39,7 +39,7 @@ class DropoutLayer(Layer):
         state: Sequence[Tensor],
         context: LayerContext,
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        """Drop what has noise below the rate."""
+        """Drop each value whose noise is below the rate."""
         if not context.training:
             return values, state
         rate = tf.reshape(context.rate, (*context.rate.shape, 1, *(1 for _ in self.shape)))
@@ -74,7 +74,7 @@ class DropoutDescription(LayerDescription):
         return (DropoutLayer(input_shape),)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
-        """A layer with noise of its own."""
+        """A Keras layer with its own seed for the noise."""
         return keras.layers.Dropout(self.rate, seed=seeds.for_noise(), name=name)
 
 
@@ -84,7 +84,7 @@ def _rates(layer: keras.layers.Dropout) -> tuple[float, ...]:
 
 @reads(keras.layers.Dropout, takes_mask=True, rates=_rates)
 def read_dropout(layer: keras.layers.Dropout) -> Sequence[Layer]:
-    """A Dropout layer that drops each row by itself."""
+    """A Dropout layer that draws for each row separately."""
     shape = tuple(layer.input.shape)
     given = shape if layer.noise_shape is None else tuple(layer.noise_shape)
     is_of_rows = len(given) == len(shape) and given[0] in (None, shape[0])

@@ -20,7 +20,7 @@ from skhp.networks.layers.layer import (
 )
 from skhp.networks.network import BYTES_OF_NUMBER, COPIES_OF_WEIGHTS, Cost, Shapes, Tensor
 
-# Measured: each weight of the table is updated; each step takes one vector, and adds to one.
+# Measured seconds to update a weight of the table, and to read a number and add to its gradient.
 _WEIGHT_SECONDS = 3e-9
 _VALUE_SECONDS = 3e-9
 
@@ -30,7 +30,7 @@ class EmbeddingLayer(Layer):
     """A vector for each of the numbers from 0 to `vocabulary_size` - 1.
 
     `masks_zero` masks the steps whose number is 0. `is_sparse` says that Keras' optimizers get the
-    gradient row by row, the same row several times where a batch has it several times.
+    gradient row by row of the table, and a row as often as the batch contains its number.
     """
 
     vocabulary_size: int
@@ -59,7 +59,7 @@ class EmbeddingLayer(Layer):
         (table,) = weights
         streams, candidates = table.shape[:2]
         numbers = tf.cast(values, tf.int32)
-        # One table of all members, so that the gradient is one sum by number.
+        # With one table for all members, the gradient is a single sum for each number.
         first = tf.range(streams * candidates) * self.vocabulary_size
         first = tf.reshape(first, (streams, candidates, *(1 for _ in numbers.shape[2:])))
         flat = tf.reshape(table, (-1, self.units))
@@ -78,7 +78,7 @@ class EmbeddingLayer(Layer):
         return (*input_shape, self.units)
 
     def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
-        """The cost of its table, and of the vectors that are taken."""
+        """The cost of the table, and of the vectors read from it."""
         n_weights = number_of_values(self.weight_shapes)
         n_values = rows * number_of_values((input_shape,)) * self.units
         return Cost(
@@ -89,7 +89,7 @@ class EmbeddingLayer(Layer):
 
 @dataclass(frozen=True)
 class EmbeddingDescription(LayerDescription):
-    """Vectors of tokens, 0 being padding."""
+    """A vector for each token, where token 0 is padding."""
 
     vocabulary_size: int
     units: int
@@ -107,9 +107,9 @@ class EmbeddingDescription(LayerDescription):
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
         """A layer with Keras' initial vectors.
 
-        Without a regulariser, here one of no strength, Keras 3.15 hands the gradient to its
-        optimizers row by row, and Adam adds up the squares of the parts of a row that a batch has
-        several times, instead of squaring their sum.
+        The regulariser of strength 0 makes Keras 3.15 hand its optimizers the whole gradient.
+        Otherwise they get it row by row, and where a batch contains a number several times, Adam
+        adds up the squares of the parts instead of squaring their sum.
         """
         return keras.layers.Embedding(
             self.vocabulary_size,
@@ -140,7 +140,7 @@ def read_embedding(layer: keras.layers.Embedding) -> Sequence[Layer]:
 
 @dataclass(frozen=True)
 class MaskingLayer(Layer):
-    """Masks the steps whose channels all have one value, and makes zeros of them."""
+    """Masks the steps whose channels all equal `value`, and sets them to zero."""
 
     value: float
 
@@ -151,12 +151,12 @@ class MaskingLayer(Layer):
         state: Sequence[Tensor],
         context: LayerContext,
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        """Make zeros of masked steps."""
+        """Set masked steps to zero."""
         counts = self.mask_after(values, None)
         return values * tf.cast(counts[..., None], values.dtype), state
 
     def mask_after(self, values: Tensor, mask: Tensor) -> Tensor:
-        """The steps with another value in any channel."""
+        """The steps in which any channel differs from `value`."""
         return tf.reduce_any(tf.not_equal(values, self.value), axis=-1)
 
     def is_masked_after(self, masked: bool) -> bool:

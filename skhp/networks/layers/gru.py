@@ -1,4 +1,4 @@
-"""Gated recurrent units, with the reset gate after the product of the state, as Keras has them."""
+"""Gated recurrent units that reset the product of the state, not the state, as Keras does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class GRUCell:
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor
     ) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
-        """The new state; kept are the gates, and the product of the state that one resets."""
+        """The new state; the gates and the product before the reset are kept for the gradient."""
         units = state.shape[-1]
         both = inputs[..., : 2 * units] + inner[..., : 2 * units]
         gates = activation_of_loop(self.recurrent_activation).function(both)
@@ -75,7 +75,7 @@ class GRULayer(RecurrentLayer):
 
     @property
     def bias_shape(self) -> tuple[int, ...]:
-        """A bias of the product of the inputs, and one of that of the state."""
+        """One bias for the product of the inputs, one for the product of the state."""
         return (2, 3 * self.units)
 
     def hidden(
@@ -103,7 +103,7 @@ class GRUDescription(RecurrentDescription):
 
 @reads(keras.layers.GRU, takes_mask=True, rates=recurrent_rates)
 def read_gru(layer: keras.layers.GRU) -> Sequence[RecurrentLayer]:
-    """A GRU layer that resets the product of the state, and not the state."""
+    """A GRU layer that resets the product of the state, not the state."""
     if not layer.reset_after:
         raise no_batched_form(layer)
     return read_recurrent(

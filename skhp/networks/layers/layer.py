@@ -1,4 +1,4 @@
-"""One kind of layer, its description, and the registry that reads it from a layer of Keras.
+"""Base classes of layers and of their descriptions, and the registry of readers of Keras' layers.
 
 A new kind is a new file: a frozen dataclass that derives from `Layer`, and a reader under
 `reads(keras class)`.
@@ -24,23 +24,24 @@ from skhp.networks.network import (
     Tensor,
 )
 
-# Measured on two cores for one step of a compiled program: what each weight takes, and what each
-# output takes for a row. Layers of few units do not fill the vector units of a core.
+# Measured on two cores: seconds of a step of a compiled program for each weight, and for each
+# output of a row. A layer of fewer units takes as long as one of `_LEAST_UNITS`: it does not fill a
+# vector register.
 _WEIGHT_SECONDS = 3e-9
 _OUTPUT_SECONDS = 3e-9
 _LEAST_UNITS = 16
-# Rows in and out.
+# Rows in and out, and their gradients.
 _COPIES_OF_OUTPUTS = 4
 
 
 class LayerContext(NamedTuple):
     """The arguments of a layer besides its values, weights and state.
 
-    `shared` says that the values are the same for all candidates of a stream; their second axis
-    has length 1 then. `present`, (streams, rows), is 1 for a row and 0 for padding. `noises`,
-    (streams, rows, ...), and `rates`, (streams, candidates), are those of this layer. `mask`,
-    (streams, candidates or 1, rows, steps), is True for the steps of a series that count; None
-    where all do.
+    `shared` says that the values are the same for all candidates of a stream; the second axis of
+    the values then has length 1. `present`, (streams, rows), is 1 for a row and 0 for
+    padding. `noises`, (streams, rows, ...), and `rates`, (streams, candidates), belong to this
+    layer. `mask`, (streams, candidates or 1, rows, steps), is True for the steps of a series that
+    count, and None where all count.
     """
 
     training: bool
@@ -64,29 +65,29 @@ class LayerContext(NamedTuple):
 class Layer:
     """One kind of layer, computed for many members at once.
 
-    Layers that are equal can share a program, so a kind is a frozen dataclass of all that its
-    program depends on.
+    Equal layers can share a program, so a kind is a frozen dataclass with all that its program
+    depends on.
 
     Attributes
     ----------
     weight_shapes, state_shapes : tuple of shapes
-        Shapes of the trainable weights, and of what a member carries besides, in Keras' order.
+        Shapes of the trainable weights and of the other variables, in Keras' order.
     noise_shape : tuple of int or None
         Shape of the noise for one row, where the layer drops values in training. Such a layer does
-        nothing at a rate of 0, so it may be added to a network that has none.
+        nothing at a rate of 0, so it may be added to a network without dropout.
     noise_shapes : tuple of shapes
-        Shapes of all noises, where a layer that does more drops values, too.
+        Shapes of all noises, for a layer that drops values besides its other work.
     has_sparse_gradient : bool
         Whether Keras' optimizers get a gradient row by row.
     keeps_zeros : bool
-        Whether units that are added with zero weights put out zeros here.
+        Whether added units with zero weights return zeros.
     rows_meet : bool
-        Whether the rows of a batch have an influence on one another in training.
+        Whether the rows of a batch influence one another in training.
     compiles : bool
-        Whether XLA can compile it; a kernel of TensorFlow's own may have no form there.
+        Whether XLA can and should compile the layer; XLA lacks some of TensorFlow's kernels.
     keeps_order : bool
-        Whether larger values of a channel come out as larger ones, so that a maximum may be taken
-        before it.
+        Whether larger inputs of a channel give larger outputs, so that a maximum may be taken
+        before the layer.
     takes_maximum : bool
         Whether it is the maximum over places of a channel.
     """
@@ -120,11 +121,11 @@ class Layer:
         raise TypeError(f"{type(self).__name__} does not define `apply`.")
 
     def mask_after(self, values: Tensor, mask: Tensor) -> Tensor:
-        """Which steps count after this layer, of the values and the mask that come in."""
+        """The mask after this layer, from the values and the mask before it."""
         return mask
 
     def is_masked_after(self, masked: bool) -> bool:
-        """Whether steps may be masked after this layer; `masked` says whether they are before."""
+        """Whether steps may be masked after this layer; `masked` says the same before it."""
         return masked
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -136,15 +137,15 @@ class Layer:
         return weighted_cost(self.weight_shapes, 1, rows)
 
     def turns(self, input_shape: tuple[int, ...]) -> int:
-        """How often operations have to wait for others, beyond those of one layer of vectors."""
+        """What the layer adds to `Network.turns`, such as two for each step of a loop."""
         return 0
 
     def without_width(self) -> Layer:
-        """Equal for layers that differ in the number of their units alone."""
+        """The layer without its numbers of units; equal for layers that differ only in these."""
         return self
 
     def widened(self, input_shape: tuple[int, ...], alike: Sequence[Self]) -> Layer:
-        """The layer behind a wider one, with room for the units of those that are alike."""
+        """The layer with room for inputs of this shape and for the units of all that are alike."""
         return self
 
 
@@ -172,7 +173,7 @@ LayerReader = Callable[[Any], Sequence[Layer]]
 
 
 class _Reading(NamedTuple):
-    """How a class of Keras is read."""
+    """The reader of a Keras class, and whether it supports masked steps."""
 
     layers: LayerReader
     takes_mask: bool = False
@@ -187,11 +188,11 @@ def reads(
     takes_mask: bool = False,
     rates: Callable[[Any], tuple[float, ...]] | None = None,
 ) -> Callable[[LayerReader], LayerReader]:
-    """Let a function read the layers of a class of Keras.
+    """Register a function as the reader of the layers of a Keras class.
 
-    The function returns the layers that do what the Keras layer does, and raises
-    `CannotJoinError` where there are none. `takes_mask` says that they do so where steps are
-    masked, too; `rates` returns the dropout rate of each noise that they have.
+    The function returns layers that compute the same as the Keras layer, or raises
+    `CannotJoinError` where there are none. `takes_mask` says that they also do so where steps are
+    masked; `rates` returns the dropout rate of each of their noises.
     """
 
     def register(reader: LayerReader) -> LayerReader:
@@ -204,7 +205,7 @@ def reads(
 
 
 def read_layer(layer: keras.layers.Layer, masked: bool = False) -> Sequence[Layer]:
-    """The layers that do what a layer of Keras does; `masked` says that steps may be masked."""
+    """Layers that compute the same as a Keras layer; `masked` says that steps may be masked."""
     if not layer.trainable and layer.weights:
         raise CannotJoinError(f"the layer {layer.name!r} is frozen (trainable=False).")
     if getattr(layer, "activity_regularizer", None) is not None:
@@ -221,7 +222,7 @@ def read_layer(layer: keras.layers.Layer, masked: bool = False) -> Sequence[Laye
 
 
 def no_batched_form(layer: keras.layers.Layer) -> CannotJoinError:
-    """The refusal of a layer, or of settings of a layer, that has no reader."""
+    """The exception for a layer, or for settings of a layer, without a batched form."""
     return CannotJoinError(
         f"the layer {layer.name!r} ({type(layer).__name__}) has no batched form."
     )
@@ -230,7 +231,7 @@ def no_batched_form(layer: keras.layers.Layer) -> CannotJoinError:
 class LayerSeeds:
     """Seeds for the random parts of the layers of a network, in the order of the layers.
 
-    Weights and noise are counted apart, so that dropout changes no initial weight.
+    Weights and noise are counted separately, so that dropout does not change initial weights.
     """
 
     def __init__(self, seed: int) -> None:
@@ -260,20 +261,20 @@ def keras_penalty(l1: float, l2: float) -> keras.regularizers.Regularizer | None
 
 
 class LayerDescription:
-    """One layer of a network that parameters describe.
+    """One layer of a network, described by its parameters.
 
-    A kind is a frozen dataclass in the file of its `Layer`. It says what Keras is to build, and by
-    which of our layers that is computed; initial weights are those that Keras' layer has.
+    A kind is a frozen dataclass in the file of its `Layer`. It builds the Keras layer, which gives
+    the initial weights, and our layers that compute the same.
 
     Attributes
     ----------
     keras_name : str
         Keras' layers of this kind get this name and a number.
     numbers : tuple of str
-        Fields that may differ within one program. Each needs a default, which stands in their place
-        in a structure.
+        Fields that may differ within one program. Each needs a default, which replaces its value in
+        a structure.
     penalties : tuple of (float, float)
-        L1 and L2 penalty of each weight; weights that are left out have none.
+        L1 and L2 penalty of each weight; weights beyond its length have none.
     dropout : float
         Share that is dropped, where the layer has noise.
     dropouts : tuple of float
@@ -299,11 +300,11 @@ class LayerDescription:
         return (self.dropout,)
 
     def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
-        """The layers that do what Keras' layer does, as the reader of that layer returns them."""
+        """Our layers that compute the same as the Keras layer; its reader returns equal ones."""
         raise TypeError(f"{type(self).__name__} does not define `layers`.")
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
-        """A new layer of Keras, each random part of it with a seed of its own."""
+        """A new Keras layer, with a separate seed for each random part."""
         raise TypeError(f"{type(self).__name__} does not define `keras_layer`.")
 
     @property

@@ -19,9 +19,12 @@ from skhp.networks.layers.recurrent import (
 from skhp.networks.layers.recurrent_loop import StepGradient, activation_of_loop
 from skhp.networks.network import Tensor
 
-# Measured, 20 rows of 30 steps, one channel, a member among nine, milliseconds of CPU: 32 units 0.9
-# by the kernel and 1.2 by the loop under XLA (Keras' own fit 5.9), 64 units 2.3 and 2.9 (10.5), 128
-# units 16 and 8.9 (13.1). The kernel adds to the gradient of all weights in each step.
+# Milliseconds of CPU for one of nine members, 20 rows of 30 steps, one channel:
+#   units                32    64   128
+#   kernel              0.9   2.3    16
+#   loop under XLA      1.2   2.9   8.9
+#   Keras' own fit      5.9  10.5  13.1
+# The kernel adds to the gradient of all weights in each step.
 _MOST_FUSED_WEIGHTS = 2**15
 
 
@@ -40,7 +43,7 @@ class LSTMCell:
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor
     ) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
-        """The new state and memory; kept are the gates, the memory before, and what comes out."""
+        """The new state and memory; kept are the gates, the old and the activated new memory."""
         activation = activation_of_loop(self.activation).function
         of_gates = activation_of_loop(self.recurrent_activation).function
         first, forget, new, last = tf.split(inputs + inner, 4, axis=-1)
@@ -81,7 +84,7 @@ class LSTMLayer(RecurrentLayer):
 
     @property
     def is_fused(self) -> bool:
-        """Whether TensorFlow's kernel computes it; it has no dropout of the state, say."""
+        """Whether TensorFlow's kernel can compute the layer, and costs less than the loop."""
         usual = (self.activation, self.recurrent_activation) == ("tanh", "sigmoid")
         n_weights = number_of_values(self.weight_shapes[:2])
         drops = self.drops_states or self.drops_by_gate
@@ -89,16 +92,16 @@ class LSTMLayer(RecurrentLayer):
 
     @property
     def compiles(self) -> bool:  # type: ignore[override]
-        """Whether XLA can compile it: it knows nothing of that kernel."""
+        """Whether XLA can compile it; XLA does not have TensorFlow's kernel."""
         return not self.is_fused
 
     @property
     def seconds_of_parts(self) -> tuple[float, float, float]:
-        """As measured with the kernel for 8 to 64 units, or in a loop."""
+        """Measured with the kernel for 8 to 64 units; otherwise the seconds of a loop."""
         return (12e-6, 2e-9, 0.16e-9) if self.is_fused else super().seconds_of_parts
 
     def turns(self, input_shape: tuple[int, ...]) -> int:
-        """None where one kernel does all."""
+        """Zero where one kernel computes all steps."""
         return 0 if self.is_fused else super().turns(input_shape)
 
     def hidden(
@@ -122,8 +125,8 @@ class LSTMLayer(RecurrentLayer):
     def _fused(self, values: Tensor, weights: Sequence[Tensor], last: bool) -> Tensor:
         kernels = tf.concat(weights[:2], axis=2)
         streams, candidates = kernels.shape[:2]
-        # Taken apart by `unstack`, whose gradient is one `stack`; that of an index is an array of
-        # the size of all members for each of them.
+        # The gradient of `unstack` is one `stack`; the gradient of an index would be,
+        # for each member, an array of the size of all members.
         of_members = tf.unstack(_flat(_in_order_of_kernel(kernels)))
         if self.use_bias:
             biases = tf.unstack(_flat(_in_order_of_kernel(weights[2])))
@@ -134,8 +137,8 @@ class LSTMLayer(RecurrentLayer):
         start, none = tf.zeros((rows, self.units)), tf.zeros((self.units,))
         states = []
         for member, (kernel, bias) in enumerate(zip(of_members, biases, strict=True)):
-            # The other version of this kernel, BlockLSTMV2 of TensorFlow 2.21, has its gates in
-            # another order than its registered gradient.
+            # Not BlockLSTMV2, the newer kernel: in TensorFlow 2.21 its registered gradient has
+            # the gates in another order.
             outputs = tf.raw_ops.BlockLSTM(
                 seq_len_max=tf.constant(n_steps, tf.int64),
                 x=by_step[member * len(by_step) // len(of_members)],
@@ -162,7 +165,7 @@ def _flat(array: Tensor) -> Tensor:
 
 
 def _in_order_of_kernel(array: Tensor) -> Tensor:
-    """The kernel takes input, new memory, forget, output; Keras has input, forget, new, output."""
+    """The gates in the order of the kernel, from Keras' order: input, forget, new, output."""
     first, forget, new, last = tf.split(array, 4, axis=-1)
     return tf.concat([first, new, forget, last], axis=-1)
 

@@ -31,15 +31,15 @@ class RecurrentLayer(Layer):
     Attributes
     ----------
     return_sequences : bool
-        Whether the outputs of all steps come out, and not those of the last one alone.
+        Whether the layer returns the outputs of all steps, not only of the last one.
     go_backwards : bool
-        Whether the steps are walked in the other order; all outputs come in that order, too.
+        Whether the steps are taken in reverse order; the outputs are in that order, too.
     zeroes_masked : bool
-        Whether the output of a masked step is zero, and not that of the step before.
+        Whether the output of a masked step is zero, not the output of the step before.
     drops_inputs, drops_states : bool
-        Whether there is dropout of what comes in and of the state, one choice for all steps.
+        Whether values of the inputs and of the state are dropped, the same ones in all steps.
     drops_by_gate : bool
-        Whether each gate has a choice of its own.
+        Whether different values are dropped for each gate.
     """
 
     n_inputs: int
@@ -89,8 +89,9 @@ class RecurrentLayer(Layer):
     ) -> Tensor:
         """The state after each step, (steps, streams, candidates, rows, units), or the last alone.
 
-        `values` has the shape (streams, candidates or 1, rows, steps, inputs). What is kept comes
-        as factors, (streams, candidates, gates or 1, rows, inputs or units).
+        `values` has the shape (streams, candidates or 1, rows, steps, inputs). `inputs_kept` and
+        `states_kept` are factors, (streams, candidates, gates or 1, rows, inputs or units), 0 for
+        dropped values.
         """
 
     def apply(
@@ -100,7 +101,7 @@ class RecurrentLayer(Layer):
         state: Sequence[Tensor],
         context: LayerContext,
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        """Walk over the steps; masked ones hold the state, as if they were not there."""
+        """Walk over the steps; a masked step does not change the state."""
         mask = context.mask
         if self.go_backwards:
             values = tf.reverse(values, [3])
@@ -122,11 +123,11 @@ class RecurrentLayer(Layer):
         return _in_place(hidden, mask, self.zeroes_masked), state
 
     def mask_after(self, values: Tensor, mask: Tensor) -> Tensor:
-        """The same steps where all come out."""
+        """The same mask where the layer returns all steps."""
         return mask if self.return_sequences else None
 
     def is_masked_after(self, masked: bool) -> bool:
-        """Whether there are steps that may be masked."""
+        """Whether steps come out that may be masked."""
         return masked and self.return_sequences
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -140,7 +141,7 @@ class RecurrentLayer(Layer):
         products = outputs * (self.n_inputs + self.units)
         of_step, of_output, of_product = self.seconds_of_parts
         n_weights = number_of_values(self.weight_shapes)
-        # All gates and states of the way there, and their gradients.
+        # Gates and states of the forward pass, and their gradients.
         n_kept = rows * n_steps * (2 * self.n_inputs + (3 * self.gates + 4) * self.units)
         return Cost(
             n_steps * of_step + outputs * of_output + products * of_product,
@@ -149,14 +150,14 @@ class RecurrentLayer(Layer):
 
     @property
     def seconds_of_parts(self) -> tuple[float, float, float]:
-        """Seconds of a training step for each step, each gate of a unit, and each product in it.
+        """Seconds of a training step: for a step of the series, a gate of a unit, and a product.
 
-        Measured in loops that XLA compiled, on 8 to 128 units, 20 rows of 30 steps and 40 of 90.
+        Measured in loops compiled by XLA: 8 to 128 units, 20 rows of 30 steps and 40 rows of 90.
         """
         return 0.0, 11e-9, 0.15e-9
 
     def turns(self, input_shape: tuple[int, ...]) -> int:
-        """There and back once for each step of the series."""
+        """A forward and a backward turn for each step of the series."""
         return 2 * input_shape[0]
 
     def looped(
@@ -170,7 +171,7 @@ class RecurrentLayer(Layer):
         bias: Tensor | None = None,
         inner_bias: Tensor | None = None,
     ) -> Tensor:
-        """The states by a loop over the steps; the product of the inputs is made before it."""
+        """The states by a loop over the steps, after one product for the inputs of all steps."""
         kernel, recurrent = weights[:2]
         streams, candidates = kernel.shape[:2]
         n_steps = values.shape[3]
@@ -197,13 +198,13 @@ class RecurrentLayer(Layer):
 
 
 def _rows_times(values: Tensor, kernel: Tensor, shared: bool = False) -> Tensor:
-    """The product of the inputs of all rows and steps."""
+    """The inputs of all rows and steps times the kernel."""
     flat = tf.reshape(values, (*values.shape[:2], -1, values.shape[-1]))
     return product(flat, kernel, shared)
 
 
 def _factors(context: LayerContext) -> list[Tensor]:
-    """For each noise the factors of what it drops, (streams, candidates, gates or 1, rows, ...)."""
+    """For each noise its dropout factors, (streams, candidates, gates or 1, rows, ...)."""
     factors = []
     for noise, rate in zip(context.noises, context.rates, strict=True):
         rate = rate[:, :, None, None, None]
@@ -213,7 +214,7 @@ def _factors(context: LayerContext) -> list[Tensor]:
 
 
 def _valid_first(values: Tensor, mask: Tensor) -> Tensor:
-    """The steps of each row with those first that are not masked, in their order."""
+    """The steps of each row in their order, but with the masked steps last."""
     order = tf.argsort(tf.cast(~mask, tf.int32), axis=-1, stable=True)
     if order.shape[1] != values.shape[1]:
         order = tf.repeat(order, values.shape[1], axis=1)
@@ -221,7 +222,7 @@ def _valid_first(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def _last_valid(hidden: Tensor, mask: Tensor) -> Tensor:
-    """The output of the last step of each row that is not masked; zeros where all are."""
+    """The output of the last unmasked step of each row; zeros where all are masked."""
     counts = tf.reduce_sum(tf.cast(mask, tf.int32), axis=-1)
     counts = tf.repeat(counts, hidden.shape[1] // counts.shape[1], axis=1)
     last = tf.gather(hidden, tf.maximum(counts - 1, 0), batch_dims=3)
@@ -229,7 +230,7 @@ def _last_valid(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def _in_place(hidden: Tensor, mask: Tensor, zeroes_masked: bool) -> Tensor:
-    """The outputs at the steps that they belong to; a masked step has that of the one before."""
+    """The outputs moved back to their steps; a masked step has the output before it, or zero."""
     mask = tf.repeat(mask, hidden.shape[1] // mask.shape[1], axis=1)
     counts = tf.cumsum(tf.cast(mask, tf.int32), axis=-1)
     outputs = tf.gather(hidden, tf.maximum(counts - 1, 0), batch_dims=3)
@@ -300,7 +301,7 @@ class RecurrentDescription(LayerDescription):
         )
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
-        """A layer with Keras' initial weights: Glorot's bound, and an orthogonal state."""
+        """A layer with Keras' initial weights: a uniform kernel, an orthogonal recurrent kernel."""
         kernel = keras.initializers.GlorotUniform(seed=seeds.for_weights())
         recurrent = keras.initializers.Orthogonal(seed=seeds.for_weights())
         drops = self.drops_inputs or self.drops_states
@@ -317,7 +318,7 @@ class RecurrentDescription(LayerDescription):
 
 
 def read_recurrent(layer: Any, kind: type[RecurrentLayer], **own: Any) -> tuple[RecurrentLayer]:
-    """The layer of our own that a recurrent layer of Keras is."""
+    """Our layer that computes the same as a recurrent layer of Keras."""
     constrained = (layer.kernel_constraint, layer.recurrent_constraint, layer.bias_constraint)
     if any(constraint is not None for constraint in constrained):
         raise CannotJoinError(f"the weights of the layer {layer.name!r} have a constraint.")
@@ -336,7 +337,7 @@ def read_recurrent(layer: Any, kind: type[RecurrentLayer], **own: Any) -> tuple[
             zeroes_masked=bool(layer.zero_output_for_mask),
             drops_inputs=layer.dropout > 0,
             drops_states=layer.recurrent_dropout > 0,
-            # Keras draws for each gate where it makes a product for each.
+            # Keras draws for each gate where it computes a product for each gate.
             drops_by_gate=drops and getattr(layer.cell, "implementation", 2) == 1,
             **own,
         ),
@@ -350,7 +351,7 @@ def recurrent_rates(layer: Any) -> tuple[float, ...]:
 
 
 def loop_activation(layer: Any, function: Any) -> str:
-    """The name of an activation that a loop can walk back over."""
+    """The name of an activation whose derivative the loops know."""
     if function not in ACTIVATIONS_OF_LOOPS:
         raise no_batched_form(layer)
     return str(function.__name__)

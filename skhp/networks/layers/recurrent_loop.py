@@ -22,7 +22,7 @@ class Activation(NamedTuple):
     derivative: Callable[[Tensor], Tensor]
 
 
-# Activations whose derivative follows from their value, by Keras' functions.
+# By Keras' function, the activations whose derivative follows from their value.
 ACTIVATIONS_OF_LOOPS: dict[Any, Activation] = {
     keras.activations.tanh: Activation(tf.tanh, lambda value: 1.0 - value * value),
     keras.activations.sigmoid: Activation(tf.sigmoid, lambda value: value * (1.0 - value)),
@@ -32,12 +32,12 @@ ACTIVATIONS_OF_LOOPS: dict[Any, Activation] = {
 
 
 def activation_of_loop(name: str) -> Activation:
-    """The activation of a name of Keras."""
+    """The activation that has this name in Keras."""
     return ACTIVATIONS_OF_LOOPS[getattr(keras.activations, name)]
 
 
 class StepGradient(NamedTuple):
-    """What the loss changes by with the arguments of a step."""
+    """The gradient of the loss with respect to the arguments of a step."""
 
     inputs: Tensor
     inner: Tensor
@@ -49,16 +49,16 @@ class Cell(Protocol):
     """One step of a recurrent layer."""
 
     gates: int
-    # How many arrays of the width of the units are kept of each step for the way back.
+    # How many arrays of `units` numbers each step keeps for the gradient.
     kept: int
     has_carry: bool
-    # Whether the gradient of `inputs` is another than that of `inner`.
+    # Whether the gradients of `inputs` and `inner` differ.
     separate_inputs: bool
 
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor
     ) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
-        """The new state, the new carry and what is kept.
+        """The new state, the new carry, and the arrays kept for the gradient.
 
         `inputs` and `inner` are the products of the inputs and of the state with their kernels.
         """
@@ -66,7 +66,7 @@ class Cell(Protocol):
     def backward(
         self, kept: Sequence[Tensor], state: Tensor, d_state: Tensor, d_carry: Tensor
     ) -> StepGradient:
-        """The gradient of a step; `state` is the one before it."""
+        """The gradient of a step; `state` is the state before it."""
 
 
 def run_loop(
@@ -97,7 +97,7 @@ def run_loop(
         return tf.TensorArray(tf.float32, size=n_steps, element_shape=shape, clear_after_read=False)
 
     def read_from(values: Tensor) -> tf.TensorArray:
-        # An index takes five operations for what this does by one.
+        # An index would take five operations where this takes one.
         return array(values.shape[-1]).unstack(values)
 
     def parts(values: Tensor, count: int) -> Sequence[Tensor]:

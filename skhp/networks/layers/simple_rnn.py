@@ -1,4 +1,4 @@
-"""Simple recurrent layers: the state is an activation of the inputs and of the state before."""
+"""Simple recurrent layers: the state is an activation of the inputs and of the previous state."""
 
 from __future__ import annotations
 

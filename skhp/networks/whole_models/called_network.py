@@ -1,7 +1,7 @@
-"""Any Keras model as a network: one member is traced once, and called for each of a cohort.
+"""Any Keras model as a network: it is traced once, and called for each member of a cohort.
 
-Nothing is computed for several members at once, so a layer can be whatever TensorFlow runs. What a
-population spares is what Keras does beside: tracing for each fit, and Python for each step.
+Nothing is computed for several members at once, so a layer can be whatever TensorFlow runs. A
+population still saves what Keras does besides: tracing for each fit, and Python for each step.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _AT_ONCE = 4
 class CalledNetwork:
     """A model that is called for each member; a `skhp.networks.Network`.
 
-    Two with equal twins can share a program.
+    Two networks with equal twins can share a program.
     """
 
     twin: ModelTwin
 
     noise_shapes = ()
-    # Each call costs, so a batch is one call. Its rows may meet, too.
+    # Each call costs time, so a batch is one call. Also, its rows may influence one another.
     shares_batches = False
     compiles = False
     turns = 1
@@ -112,7 +112,8 @@ class CalledNetwork:
                 outputs, after, added = self._called(member, x, True)
                 total, *counted = loss(y, outputs, *weights_of_rows)
                 if self.twin.adds_losses and divisor is not None:
-                    # It is divided with the sum over the rows.
+                    # The loss that the model adds is divided later, together with the sum over the
+                    # rows.
                     total += added * divisor[member.stream]
             parts = tape.gradient(total, member.weights)
             return self._flat_gradient(parts), (total, *counted), after
@@ -143,7 +144,7 @@ class CalledNetwork:
             return members.mapped(lambda number: function(members.member(number, self)))
 
     def _called(self, member: _Member, x: Any, training: bool) -> tuple[Any, Tensor, Tensor]:
-        """Outputs, the state after, and the sum of the losses that the model adds."""
+        """Outputs, the new state, and the sum of the losses that the model adds."""
         variables = self.twin.model.non_trainable_variables
         held = [
             decoded_in_graph(variable, value)
@@ -152,7 +153,7 @@ class CalledNetwork:
         with member_dropout(member.dropout):
             outputs, after, added = self.twin.called(member.weights, held, x, training)
         moved = [
-            # A variable that nothing was assigned to is still the tensor that was given.
+            # A variable without an assignment is still the given tensor.
             before if value is given else encoded_in_graph(variable, value)
             for variable, before, given, value in zip(
                 variables, member.state, held, after, strict=True
@@ -161,7 +162,7 @@ class CalledNetwork:
         return outputs, _flat(moved), added
 
     def _flat_gradient(self, parts: Sequence[Any]) -> Tensor | RowwiseGradient:
-        # Weights that play no part have no gradient.
+        # Weights that the loss does not depend on have no gradient.
         parts = [
             tf.zeros(shape) if part is None else part
             for shape, part in zip(self.weight_shapes, parts, strict=True)
@@ -174,7 +175,7 @@ class CalledNetwork:
 
 
 def _sum_of_squares(part: Any, total: Tensor) -> Tensor:
-    """The squares of a gradient as Keras has them: those of a row that is there twice, added up."""
+    """The squares of a gradient as Keras has them: for a repeated row, the sum of its squares."""
     if not isinstance(part, tf.IndexedSlices):
         return tf.square(total)
     return tf.math.unsorted_segment_sum(tf.square(part.values), part.indices, total.shape[0])
@@ -206,7 +207,7 @@ class _Member:
 
 @dataclass(frozen=True)
 class _Members:
-    """The tensors of a cohort, whose first axes are those of streams and candidates."""
+    """The tensors of a cohort, whose first axes are streams and candidates."""
 
     weights: Tensor
     state: Tensor
@@ -219,7 +220,7 @@ class _Members:
         stream, candidate = number // self._shape[1], number % self._shape[1]
         n_rows = None
         if self.present is not None:
-            # A stream whose rows are at an end gets one of padding, and its gradient is not used.
+            # A stream without further rows gets one row of padding, and its gradient is not used.
             counts = tf.reduce_sum(self.present[stream])
             n_rows = tf.maximum(tf.cast(tf.round(counts), tf.int32), 1)
         return _Member(
@@ -231,14 +232,14 @@ class _Members:
         )
 
     def mapped(self, function: Callable[[Tensor], Any]) -> Any:
-        """What a function gives for each member that runs, and zeros for the others."""
+        """The values of a function for each member that runs, and zeros for the others."""
         traced = tf.function(function, autograph=False)
         one = traced.get_concrete_function(tf.TensorSpec((), tf.int32))
         count = math.prod(self._shape)
         numbers = tf.range(count)
         if self.running is not None:
             numbers = tf.boolean_mask(numbers, tf.reshape(self.running, (-1,)))
-        # In a loop and not side by side, so that the graph of 100 members is as small as that of 1.
+        # A loop keeps the graph of 100 members as small as the graph of one.
         values = tf.map_fn(
             one,
             numbers,
@@ -268,6 +269,6 @@ class _Members:
 
 
 def _parts(vector: Tensor, shapes: Shapes) -> Iterator[Tensor]:
-    """The arrays of one member, out of its flat vector."""
+    """The arrays of one member, cut from its flat vector."""
     parts = tf.split(vector, [number_of_values((shape,)) for shape in shapes]) if shapes else ()
     return (tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True))

@@ -1,7 +1,7 @@
 """Variables that are not trained, as the flat numbers that a member carries.
 
-Statistics and frozen weights are numbers already. Whole numbers, such as the seeds of the layers
-that draw random numbers, would lose digits as float32, so they are carried in parts of 16 bits.
+Statistics and frozen weights are floats already. Whole numbers, such as the seeds of layers that
+draw random numbers, would lose digits as float32, so they are carried in parts of 16 bits.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def set_encoded(variables: Sequence[keras.Variable], values: Sequence[np.ndarray
 
 
 def decoded_in_graph(variable: keras.Variable, value: Tensor) -> Tensor:
-    """The value of a variable from what a member carries."""
+    """The value of a variable, from the numbers that a member carries."""
     if _is_float(variable):
         return tf.cast(value, variable.dtype)
     parts = tf.bitwise.left_shift(tf.cast(tf.round(value), tf.int64), _shifts())
@@ -48,7 +48,7 @@ def decoded_in_graph(variable: keras.Variable, value: Tensor) -> Tensor:
 
 
 def encoded_in_graph(variable: keras.Variable, value: Tensor) -> Tensor:
-    """What a member carries of the value of a variable."""
+    """The numbers that a member carries for the value of a variable."""
     if _is_float(variable):
         return tf.cast(value, tf.float32)
     parts = tf.bitwise.right_shift(tf.cast(value, tf.int64)[..., None], _shifts())

@@ -1,4 +1,4 @@
-"""Layers that stand in the place of Keras' own in the twin of a model."""
+"""Layers that replace Keras' own in the twin of a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 from skhp.networks.kernels import lstm_series
 from skhp.networks.network import Tensor
 
-# Noise and rates of the member that is being traced, one of each for each layer that takes them;
+# Rates and noise of the member that is being traced, one of each for each `MemberDropout` layer;
 # without noise, the layers draw it by their seeds.
 _member: ContextVar[tuple[Sequence[Tensor], Sequence[Tensor]]] = ContextVar("member")
 
@@ -37,7 +37,7 @@ class MemberDropout(keras.layers.Dropout):
         self.number = number
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        """Drop what the noise says, or what Keras' layer drops by its seed."""
+        """Drop by the given noise, or else by the seed of Keras' layer."""
         given = _member.get(None)
         if not training or given is None or self.rate == 1:
             return super().call(inputs, training=training)
@@ -48,8 +48,8 @@ class MemberDropout(keras.layers.Dropout):
             return tf.where(kept, inputs / (1.0 - rate), 0.0)
         if self.rate == 0:
             return inputs
-        # Keras' own function compares the rate with numbers, which a tensor in a graph is not. To
-        # this line it brings its seeds into 32 bits.
+        # Keras' own function does not take a tensor as the rate. As that function does, the next
+        # line brings the seed into 32 bits.
         seed = tf.cast(tf.math.floormod(self.seed_generator.next(), tf.int32.max - 1), tf.int32)
         shape = self.noise_shape
         if shape is not None:
@@ -60,7 +60,7 @@ class MemberDropout(keras.layers.Dropout):
 
 @keras.saving.register_keras_serializable("skhp")
 class FusedLSTM(keras.layers.LSTM):
-    """Keras' LSTM by TensorFlow's kernel for whole series, where that computes the same."""
+    """Keras' LSTM by TensorFlow's kernel for whole series, where the kernel computes the same."""
 
     def inner_loop(
         self, sequences: Tensor, initial_state: Any, mask: Any, training: bool = False
@@ -70,7 +70,7 @@ class FusedLSTM(keras.layers.LSTM):
         if mask is not None or (training and cell.recurrent_dropout):
             return super().inner_loop(sequences, initial_state, mask, training=training)
         if training and 0 < cell.dropout < 1:
-            # One mask for all steps, as Keras has it.
+            # Like Keras, one mask for all steps.
             sequences *= cell.get_dropout_mask(sequences[:, 0, :])[:, None]
         by_step = tf.transpose(sequences, (1, 0, 2))
         if self.go_backwards:
@@ -88,7 +88,7 @@ class FusedLSTM(keras.layers.LSTM):
 
 
 def can_be_fused(config: dict[str, Any]) -> bool:
-    """Whether TensorFlow's kernel computes what an LSTM of this configuration does."""
+    """Whether TensorFlow's kernel computes the same as an LSTM of this configuration."""
     return (
         config["activation"] == "tanh"
         and config["recurrent_activation"] == "sigmoid"

@@ -1,4 +1,4 @@
-"""The network that a Keras model is: a stack of known layers, vectorised, or called."""
+"""The network of a Keras model: a stack of known layers, a vectorised model, or a called one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from skhp.networks.whole_models.vectorized_model import VectorizedModel, vectori
 
 
 def network_of_model(model: keras.Model, x: Any) -> Network:
-    """A model as a network, by the way that costs least; `x` are rows that it takes."""
+    """The cheapest network for a model; `x` are rows that the model takes."""
     if isinstance(x, np.ndarray) and x.ndim >= 2 and not _means_its_own_noise(model):
         try:
             layered = layered_network(model, x.shape[1:])
@@ -30,7 +30,7 @@ def network_of_model(model: keras.Model, x: Any) -> Network:
             # The weights may differ from those of the layers, for example with LoRA, or be frozen.
             if (
                 len(layered.output_shape) == 1
-                # Keras' optimizers take the rows of an Embedding one by one, and ours would not.
+                # Keras' optimizers update an Embedding row by row; a `LayeredNetwork` would not.
                 and not any(layer.has_sparse_gradient for layer in layered.layers)
                 and _shapes(model.trainable_variables) == layered.weight_shapes
                 and _shapes(model.non_trainable_weights) == layered.state_shapes
@@ -46,23 +46,23 @@ def network_of_model(model: keras.Model, x: Any) -> Network:
 
 
 def numbers_of_model(model: keras.Model, network: Network) -> NetworkNumbers:
-    """Rates and penalties of a model, as its network takes them."""
+    """The dropout rates and penalties of a model, as its network takes them."""
     numbers = network_numbers(model)
     if isinstance(network, LayeredNetwork):
         return numbers
-    # Other layers that drop values keep their rates in the twin.
+    # All other layers that drop values keep their rates in the twin.
     return replace(numbers, dropout=tuple(float(layer.rate) for layer in own_dropout(model)))
 
 
 def state_of_model(model: keras.Model, network: Network) -> np.ndarray:
-    """What a member carries besides its weights, as a flat vector."""
+    """The variables of a model that are not trained, as the flat vector that a member carries."""
     if isinstance(network, CalledNetwork):
         return encoded(model.non_trainable_variables)
     return flattened([variable.numpy() for variable in model.non_trainable_weights])
 
 
 def set_state_of_model(model: keras.Model, network: Network, arrays: list[np.ndarray]) -> None:
-    """Let a model carry what a member does, in arrays of the network's `state_shapes`."""
+    """Set a model to the state of a member, in arrays of the network's `state_shapes`."""
     if isinstance(network, CalledNetwork):
         set_encoded(model.non_trainable_variables, arrays)
         return
@@ -71,9 +71,9 @@ def set_state_of_model(model: keras.Model, network: Network, arrays: list[np.nda
 
 
 def _means_its_own_noise(model: keras.Model) -> bool:
-    """Whether parts of a model draw noise that layers of ours would draw in another way.
+    """Whether parts of a model draw noise that our layers would draw differently.
 
-    A plain Dropout layer without a seed may have any noise.
+    The noise of a plain Dropout layer without a seed may differ.
     """
     for part in parts_of(model):
         if type(part) is keras.layers.Dropout:

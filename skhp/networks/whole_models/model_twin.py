@@ -1,8 +1,8 @@
 """The twin of a Keras model: built anew from its configuration, for the program of a cohort.
 
-What a model computes follows from its configuration and its variables. So models that one build
-function made have one twin, whose program they share. A twin is compared with its model first:
-a configuration may leave things out.
+The configuration and the variables of a model determine its outputs. Therefore the models that one
+build function made have one twin and share its program. A configuration may be incomplete, so a new
+twin is first compared with its model.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ from skhp.networks.whole_models.portable_model import (
 )
 from skhp.shared.equality import library_of
 
-# As many rows show whether a row is treated differently among other rows.
+# Enough rows to show whether a row is treated differently among other rows.
 _FEW_ROWS = 4
 
 
 @dataclass(frozen=True)
 class ModelTwin:
-    """A model that computes what others of its configuration do; twins with equal keys are equal.
+    """A model that stands for all models of its configuration; equal keys make twins equal.
 
     Attributes
     ----------
     key_without_rates : hashable
-        Equal for models that differ in nothing but which of their Dropout layers drop nothing.
+        Equal for models that differ only in which of their Dropout layers have a rate of 0 or 1.
     rows_meet : bool
         Whether outputs for prediction depend on the other rows of a batch, or losses that the model
         adds are not a mean over rows.
@@ -61,7 +61,7 @@ class ModelTwin:
     idle : bool
         Whether there are weights that the outputs do not depend on.
     uses_dropout_twice : bool
-        Whether a Dropout layer is called at several places, where it draws several times.
+        Whether a Dropout layer is called at several places, and so draws several times.
     """
 
     key: Hashable
@@ -72,7 +72,7 @@ class ModelTwin:
     sparse: tuple[bool, ...] = field(compare=False)
     idle: bool = field(compare=False)
     uses_dropout_twice: bool = field(compare=False)
-    # Layers note things in themselves while they are traced.
+    # Tracing changes attributes of the layers.
     lock: Any = field(compare=False, repr=False, default_factory=threading.RLock)
 
     @property
@@ -88,7 +88,7 @@ class ModelTwin:
     def called(
         self, weights: Sequence[Any], held: Sequence[Any], x: Any, training: bool
     ) -> tuple[Any, Sequence[Any], Any]:
-        """Outputs, the other variables after, and the sum of the losses that the model adds."""
+        """Outputs, the new values of the other variables, and the sum of the added losses."""
         outputs, after, losses = called_statelessly(self.model, weights, held, x, training)
         return outputs, after, tf.add_n(losses) if losses else tf.constant(0.0)
 
@@ -106,7 +106,7 @@ twins = ProgramCache()
 
 
 def model_twin(model: keras.Model, x: Any) -> ModelTwin:
-    """The twin of a model that takes rows like these; one for all models like it."""
+    """The twin of a model for rows like these, shared by all models of equal configuration."""
     custom = custom_objects(model)
     configuration = _configuration(model, x)
     key = configuration_key(configuration, custom, x)
@@ -126,7 +126,7 @@ def model_twin(model: keras.Model, x: Any) -> ModelTwin:
 
 
 def configuration_key(configuration: Any, custom: dict[str, Any], x: Any) -> Hashable:
-    """Equal for models that compute the same of equal variables and rows of one form."""
+    """Equal for models that compute the same from equal variables and rows of one form."""
     text = configuration_text(configuration)
     named = tuple((name, custom[name]) for name in sorted(custom) if f'"{name}"' in text)
     rows = keras.tree.map_structure(lambda array: (array.dtype.str, array.shape[1:]), x)
@@ -146,18 +146,18 @@ def quiet_seeds() -> Any:
 
 
 def refusal(model: keras.Model, error: Exception) -> CannotJoinError:
-    """The refusal of a model that an error has come of."""
+    """The exception that refuses a model because of an error."""
     if isinstance(error, CannotJoinError):
         return error
-    # An error within a traced function ends with its own message, and maybe the node; Keras adds
-    # the arguments of the layer.
+    # The text of an error in a traced function ends with the message, and maybe the node; Keras
+    # adds the arguments of the layer.
     lines = [line.strip() for line in str(error).split("Arguments received by")[0].splitlines()]
     reason = [line for line in lines if line and line[0] != "["] or [type(error).__name__]
     return refused(model, f"cannot join a cohort: {reason[-1].rstrip('.')[:200]}")
 
 
 def refused(model: keras.Model, what: str) -> CannotJoinError:
-    """The refusal of a model, in a sentence about it."""
+    """The exception that refuses a model, with a sentence about it."""
     return CannotJoinError(f"the model {model.name!r} {what}.")
 
 
@@ -169,7 +169,7 @@ def own_dropout(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def _configuration(model: keras.Model, x: Any) -> dict[str, Any]:
-    """The configuration of a model, with layers of ours in the place of some."""
+    """The configuration of a model, in which our layers replace some of Keras'."""
     shape = x.shape[1:] if isinstance(x, np.ndarray) else None
     kept = tuple(x) if isinstance(x, dict) else ()
     configuration = copy.deepcopy(anonymous_configuration(model, shape, kept))
@@ -178,7 +178,8 @@ def _configuration(model: keras.Model, x: Any) -> dict[str, Any]:
         dropouts = [entry for entry in entries if entry["class_name"] == "Dropout"]
         for number, entry in enumerate(dropouts):
             config = entry["config"]
-            # All but these, which draw nothing, are told apart by the member.
+            # Rates of 0 and 1 draw nothing and stay; each member has its own value of any other
+            # rate.
             rate = config["rate"] if config["rate"] in (0, 1) else 0.5
             _replace(entry, MemberDropout, rate=rate, number=number)
     for entry in _entries(configuration, "LSTM"):
@@ -232,7 +233,7 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
         if _forms(own) != _forms(others):
             raise refused(model, "is not what its configuration describes")
     generator = np.random.default_rng(0)
-    # Outputs of a deep model stay numbers.
+    # Weights of this scale keep the outputs of a deep model finite.
     weights = [
         tf.constant(
             generator.normal(0, 0.5 / max(1.0, math.prod(shape[:-1])) ** 0.5, shape), tf.float32
@@ -292,8 +293,8 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
 def called_statelessly(
     model: keras.Model, weights: Sequence[Any], held: Sequence[Any], x: Any, training: bool
 ) -> tuple[Any, Any, Any]:
-    """Outputs, the other variables after, and all losses beside that of the compilation."""
-    # What such a layer has adapted to are variables of which it makes its constants once.
+    """Outputs, new values of the other variables, and all losses except the compiled one."""
+    # Such a layer computes constants once, from the variables that it has adapted.
     adapted = [part for part in parts_of(model) if isinstance(part, keras.layers.Normalization)]
     before = [(layer.mean, layer.variance) for layer in adapted]
     values = list(zip(model.non_trainable_variables, held, strict=True))
@@ -329,12 +330,12 @@ def _places_of_row(layer: keras.layers.Layer) -> int:
         tensor = layer.input if isinstance(layer, keras.layers.RNN) else layer.output
         shape = keras.tree.flatten(tensor)[0].shape
     except AttributeError:
-        # Keras knows no shapes of the layers of a subclassed model.
+        # Keras does not know the shapes of the layers of a subclassed model.
         return 1
     return math.prod(length or 1 for length in shape[1:-1])
 
 
-# What runs Python, or draws numbers that no seed of the model decides.
+# Operations that run Python, or draw numbers that do not depend on a seed of the model.
 _SIDE_EFFECTS = frozenset(
     {
         "EagerPyFunc",
@@ -353,7 +354,7 @@ _SIDE_EFFECTS = frozenset(
 
 
 def _refuse_side_effects(model: keras.Model, call: Any, rows: Any) -> None:
-    """Refuse code of a user's that computes other things than a member can have."""
+    """Refuse code of a user that depends on anything besides the tensors of a member."""
     traced = tf.function(call, autograph=False).get_concrete_function(rows)
     definition = traced.graph.as_graph_def()
     nodes = [*definition.node, *(node for f in definition.library.function for node in f.node_def)]

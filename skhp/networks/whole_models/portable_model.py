@@ -15,7 +15,7 @@ import keras
 from skhp.compat.keras import DefaultSeeds, seeds_in_use
 from skhp.shared.equality import library_of
 
-# What stands beside the name of a layer or model; those that draw may not say `trainable`.
+# Keys beside the name of a layer or model; layers that only draw may lack `trainable`.
 _NAMED_WITH = frozenset({"trainable", "inbound_nodes", "batch_shape", "seed"})
 
 
@@ -24,8 +24,8 @@ def anonymous_configuration(
 ) -> dict[str, Any]:
     """The serialised model without names, initialisers, regularisers and compilation.
 
-    `row_shape` is the shape of its rows, None where it has several inputs, which keep theirs.
-    `kept` are names that stay, as those of inputs in a dict.
+    `row_shape` is the shape of the rows; None keeps the shapes of a model with several inputs.
+    `kept` are names that stay, such as the names of inputs in a dict.
     """
     # Keras warns of loading functions without a name, which are the user's own here.
     with warnings.catch_warnings(action="ignore"):
@@ -37,7 +37,7 @@ def anonymous_configuration(
 
 
 def configuration_text(configuration: dict[str, Any]) -> str:
-    """A configuration as a text that is equal for equal ones."""
+    """The text of a configuration, the same for equal configurations."""
     return json.dumps(configuration, sort_keys=True)
 
 
@@ -67,7 +67,7 @@ def _normalised(item: Any, names: dict[str, str], batch_shape: list[int | None] 
             elif key.endswith("_initializer"):
                 kept[key] = "zeros"
             elif key in ("layer", "layers"):
-                # A model among the layers has an input of its own.
+                # A model among the layers has its own input.
                 layers = value if isinstance(value, list) else [value]
                 parts = [
                     _normalised(layer, names, None if _is_model(layer) else batch_shape)
@@ -101,7 +101,7 @@ class PortableModel:
 
     Keras saves a custom layer, loss or metric by its name alone, and finds it again only if it was
     registered with ``keras.saving.register_keras_serializable``, in the loading process too. Here
-    they are carried along as Python pickles any class or function: by reference to its module.
+    they are pickled along as Python pickles any class or function: by reference to its module.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -115,8 +115,8 @@ class PortableModel:
                 self._importable[name] = custom
         optimizer = getattr(model, "optimizer", None)
         self._optimizer_is_new = optimizer is not None and not optimizer.built
-        # Keras' own way to pickle a model, even where SciKeras has put another in its place, whose
-        # models with a Lambda layer cannot be loaded.
+        # Keras' own way to pickle a model. SciKeras may have replaced it by one whose models with a
+        # Lambda layer cannot be loaded.
         self._load, self._arguments = keras.layers.Layer.__reduce__(model)
 
     def restored(self) -> keras.Model:
@@ -126,15 +126,15 @@ class PortableModel:
         }
         with warnings.catch_warnings(), loading_scope(local | self._importable):
             if self._optimizer_is_new:
-                # Keras 3.15 builds the optimizer that it loads, and warns of each slot that one
-                # which has not trained yet could not fill.
+                # Keras 3.15 builds the optimizer that it loads, and warns of each slot without a
+                # value, which is each slot of an optimizer that has not trained yet.
                 warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             return self._load(*self._arguments)
 
 
 @contextlib.contextmanager
 def loading_scope(custom: dict[str, Any]) -> Iterator[None]:
-    """Let Keras find custom objects while it loads a model, and read no global generator."""
+    """Let Keras find custom objects while it loads a model, without any global generator."""
     objects = {
         name: _LenientClass(thing) if isinstance(thing, type) else thing
         for name, thing in custom.items()
@@ -181,7 +181,7 @@ def parts_of(model: keras.Model) -> Iterator[Any]:
 
 
 class _LenientClass:
-    """A custom class whose constructor may do without the arguments that Keras adds by itself.
+    """A custom class whose constructor need not take the arguments that Keras adds by itself.
 
     Keras 3.15 cannot load a layer or model that does not take its `name`, `trainable` and `dtype`,
     as with ``def __init__(self, units)``.
@@ -200,8 +200,8 @@ class _LenientClass:
 
 
 def _refuse_unknown_arguments(custom: Any) -> None:
-    # Keras 3.15 notes the arguments of a custom layer by itself, but of a custom model only their
-    # defaults, and loads the model with those.
+    # Keras 3.15 notes the arguments of a custom layer by itself, but for a custom model it notes
+    # only their defaults, and loads the model with the defaults.
     if not issubclass(custom, keras.Model):
         return
     arguments = inspect.signature(custom).parameters.keys() - {"args", "kwargs", *_KERAS_ARGUMENTS}

@@ -21,7 +21,7 @@ from skhp.networks.whole_models.model_twin import ModelTwin, own_dropout
 from skhp.shared.equality import library_of
 
 # Measured (benchmarks/network_kinds.py): these layers, which compute products of matrices or
-# element by element, cost many members no more than Keras' own fit.
+# element by element, cost many members no more than Keras' own fit does.
 _VECTORIZED_LAYERS = frozenset(
     {
         keras.layers.Activation,
@@ -58,7 +58,7 @@ def _is_of_arithmetic(operation: Any) -> bool:
 
 
 def vectorizes(model: keras.Model, twin: ModelTwin) -> bool:
-    """Whether a model is known to cost less as a `VectorizedModel` than if it were called."""
+    """Whether a model is known to cost less as a `VectorizedModel` than as a `CalledNetwork`."""
     return (
         library_of(type(model)) == "keras"
         and len(model.inputs) == len(model.outputs) == 1
@@ -155,7 +155,7 @@ class VectorizedModel:
     ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
         """As `Network.loss_gradient`.
 
-        The gradient is taken for each member by itself: under XLA, that of all outputs at once
+        The gradient is taken for each member by itself: under XLA, one gradient of all outputs
         takes 20 times as long.
         """
 
@@ -181,8 +181,8 @@ class VectorizedModel:
     ) -> tuple[Tensor, ...]:
         """As `Network.row_sums`.
 
-        They are made of each member by itself: Keras takes a crossentropy from the logits, where
-        the outputs come straight from an activation.
+        The sums are computed for each member by itself, because Keras computes a crossentropy from
+        the logits where the outputs come directly from an activation.
         """
 
         def sums(weights: Tensor, rates: Any, x: Tensor, y: Tensor, *of_rows: Tensor) -> Any:
@@ -194,7 +194,7 @@ class VectorizedModel:
         model, shapes = self.twin.model, self.weight_shapes
         parts = tf.split(weights, [math.prod(shape) for shape in shapes])
         own = [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
-        # Seeds, which nothing draws by: the noise is that of the stream.
+        # These variables are seeds that nothing draws by: the stream has the noise.
         held = [
             tf.zeros(variable.shape, variable.dtype) for variable in model.non_trainable_variables
         ]
@@ -203,7 +203,7 @@ class VectorizedModel:
 
 
 def _for_members(function: Any, weights: Tensor, dropout: Sequence[Tensor], of_stream: Any) -> Any:
-    """The function of the weights and rates of each member and of the arrays of its stream."""
+    """Call a function with the weights and rates of each member and the arrays of its stream."""
 
     def for_candidates(stream: tuple[Any, ...]) -> Any:
         weights, dropout, shared = stream

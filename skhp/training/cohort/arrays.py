@@ -1,4 +1,4 @@
-"""From the fits of a cohort to the tensors of its program."""
+"""The tensors of a cohort's program, made from its fits."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ _NEVER = np.iinfo(np.int32).max
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Which fit stands where: `member[s][c]` is the index of a fit, or None for a free place."""
+    """The place of each fit: `member[s][c]` is the index of a fit, or None for a free place."""
 
     member: tuple[tuple[int | None, ...], ...]
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of streams, and of candidates of the fullest."""
+        """Number of streams, and number of places for candidates in each."""
         return len(self.member), len(self.member[0])
 
 
 def lay_out(tasks: Sequence[FitTask], candidates: int | None = None) -> Layout:
-    """One row a stream; `candidates` is the least number of places in each."""
+    """A layout with one row for each stream, of at least `candidates` places."""
     streams: dict[Hashable, list[int | None]] = {}
     for number, task in enumerate(tasks):
         streams.setdefault(task.stream, []).append(number)
@@ -69,7 +69,7 @@ class CohortArrays:
     ) -> None:
         self._padded = padded
         self._epochs = epochs
-        # A free place repeats a member of its stream, and is not running.
+        # A free place repeats a member of its stream, but does not train.
         self._flat = [
             tasks[next(m for m in row if m is not None) if member is None else member]
             for row in layout.member
@@ -153,7 +153,7 @@ class CohortArrays:
         )
 
     def rows(self) -> CohortRows:
-        """Rows to learn from."""
+        """The rows to learn from, by stream."""
         size = self._padded(max(self._n_rows)) + 1
         rows = [stream.rows for stream in self._streams]
         divisor = "weight" if self._flat[0].loss.divisor == "weight" else "rows"
@@ -168,7 +168,7 @@ class CohortArrays:
         )
 
     def held_out(self) -> HeldOutRows | None:
-        """Rows to validate on."""
+        """The rows to validate on, by stream; None where there are none."""
         rows = [part for stream in self._streams if (part := stream.validation) is not None]
         if not rows:
             return None
@@ -226,7 +226,7 @@ class CohortArrays:
         )
 
     def batches(self) -> Batches:
-        """How the members walk through an epoch."""
+        """The parts of an epoch, and the parts at which the batches of each member end."""
         n_parts, length = self.parts.positions.shape
         room = self._padded(n_parts)
         positions = np.full((room, length), max(self._n_rows), np.int32)
@@ -236,7 +236,7 @@ class CohortArrays:
         return Batches(tf.constant(positions), tf.constant(full), tf.constant(n_parts))
 
     def chunk(self, first_epoch: int, n_epochs: int) -> Chunk:
-        """Orders of the rows and noise for epochs counted from 0."""
+        """The orders of the rows and the noise for some epochs, which are counted from 0."""
         n_parts, length = self.parts.positions.shape
         most, n_streams = max(self._n_rows), len(self._streams)
         padding = self._padded(most)
@@ -312,7 +312,7 @@ def _metric_target(part: ValidationRows) -> np.ndarray:
 
 
 def _metric_scale(part: ValidationRows) -> np.ndarray:
-    """The units of the targets in that of the largest, so that no square is beyond float32."""
+    """The units of the targets, relative to the largest, so that squares do not exceed float32."""
     if part.metric_scale is None or len(part.metric_scale) == 1:
         return np.ones(1, np.float32)
     return (part.metric_scale / part.metric_scale.max()).astype(np.float32)
@@ -327,7 +327,7 @@ def _least_change(task: FitTask) -> float:
 
 
 def _stacked(rows: Sequence[Any], size: int) -> Any:
-    """Rows of all streams; there are several arrays in each where a network takes several."""
+    """The rows of all streams; each has several arrays where a network takes several."""
     return tf.nest.map_structure(lambda *arrays: _stacked_arrays(arrays, size), *rows)
 
 

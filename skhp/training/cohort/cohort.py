@@ -1,4 +1,4 @@
-"""The training of a cohort, epoch by epoch; fits that differ in `epochs` alone are one training."""
+"""The training of a cohort, epoch by epoch; fits that differ only in `epochs` share a training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from skhp.training.trained_network import MemberWeights
 
 
 def leaders_of(tasks: Sequence[FitTask]) -> list[int]:
-    """For each fit the one that is trained in its place: an equal one with the most epochs."""
+    """For each fit, the number of the fit that is trained for it: the longest of its equals."""
     longest: dict[Any, int] = {}
     for number, task in enumerate(tasks):
         key = _training_but_epochs(task)
@@ -30,7 +30,7 @@ def leaders_of(tasks: Sequence[FitTask]) -> list[int]:
 
 
 def leading_fits(tasks: Sequence[FitTask], leaders: Sequence[int]) -> dict[int, FitTask]:
-    """The fits that are trained, by their numbers."""
+    """The fits that are trained for others or themselves, by their numbers."""
     ends: dict[int, list[int | None]] = {leader: [] for leader in sorted(leaders)}
     for task, leader in zip(tasks, leaders, strict=True):
         ends[leader].append(task.finished_after)
@@ -65,18 +65,18 @@ def _training_but_epochs(task: FitTask) -> Any:
     )
 
 
-# Epochs that a program can run in one call, and the seconds that a call should take: between calls
-# Ctrl-C is obeyed and progress is shown.
+# The most epochs that a program runs in one call. Only between calls is Ctrl-C obeyed and progress
+# shown, so a call should also take no longer than _SECONDS_A_CHUNK.
 CHUNK_EPOCHS = 16
-# After each of these numbers of epochs a cohort decides whether to move to a smaller program. The
-# number is fixed, so that the result of a member does not depend on the clock.
+# Each time this number of epochs has passed, a cohort decides whether to move to a smaller program.
+# The number is fixed, so that the result of a member does not depend on the clock.
 EPOCHS_OF_LOOK = 16
 _SECONDS_A_CHUNK = 0.3
 
 
 @dataclass(frozen=True)
 class CohortSeconds:
-    """The seconds of a cohort by its parts. The first call of a new program includes compiling."""
+    """The seconds of a cohort by its stages. The first call of a new program includes compiling."""
 
     packing: float = 0.0
     tracing: float = 0.0
@@ -86,7 +86,7 @@ class CohortSeconds:
 
 @dataclass(frozen=True)
 class CohortProgress:
-    """How far a cohort is."""
+    """How far the training of a cohort has come."""
 
     members: int
     epochs: int
@@ -95,7 +95,7 @@ class CohortProgress:
 
 
 class CohortObserver(Protocol):
-    """Is told of every chunk, and may end the training by an exception."""
+    """Observes every chunk, and may end the training by an exception."""
 
     def advanced(self, progress: CohortProgress) -> None:
         """Called after each chunk."""
@@ -113,7 +113,7 @@ def train_cohort(
 
 
 class Cohort:
-    """A cohort on its way; `train_cohort` runs it to the end."""
+    """A cohort in training; `train_cohort` runs it to the end."""
 
     def __init__(
         self, tasks: Sequence[FitTask], chunk: int | None = None, candidates: int | None = None
@@ -165,7 +165,7 @@ class Cohort:
 
     @property
     def seconds(self) -> CohortSeconds:
-        """The time that it has taken so far, by its parts."""
+        """The seconds that the cohort has taken so far, by its stages."""
         before = self._preparation.packing + self._preparation.tracing + self._first_call
         return replace(
             self._preparation, first_call=self._first_call, training=self._seconds - before
@@ -198,7 +198,7 @@ class Cohort:
                 self._drop_ended_members()
 
     def prune(self, numbers: Collection[int]) -> None:
-        """End members where they stand; those that have ended already stay what they are."""
+        """End members after their current epoch; members that have already ended do not change."""
         running = set(self._packs[-1].running)
         for number in numbers:
             if self._leaders[number] in running and self._lasts(number):
@@ -216,7 +216,7 @@ class Cohort:
             self._packs[-1].end(unwanted)
 
     def held_out_scores(self) -> list[float | None]:
-        """The best monitored value of each member so far, as in its result."""
+        """For each member, the best monitored value so far, as in its result."""
         return [
             self._snapshots[number].held_out_score
             if number in self._snapshots
@@ -252,7 +252,7 @@ class Cohort:
         )
 
     def current_weights(self, number: int) -> MemberWeights:
-        """Weights of a member as they are now, whether or not they are the best."""
+        """The current weights of a member, whether or not they are its best."""
         return member_weights(self._state_of(number), best=False)
 
     def _state_of(self, number: int) -> CohortState:
@@ -268,7 +268,8 @@ class Cohort:
         if self._chunk is not None:
             return self._chunk
         if first:
-            # The first call may have compiled the program, so its time says nothing.
+            # The first call may have compiled the program, so its time does not tell the time of an
+            # epoch.
             return 2
         return max(1, min(2 * count, int(count * _SECONDS_A_CHUNK / max(seconds, 1e-9))))
 
@@ -287,7 +288,7 @@ class Cohort:
 
 
 class LoneFit:
-    """A training of one member."""
+    """The training of a single member."""
 
     def __init__(self, task: FitTask) -> None:
         self._task = task
@@ -295,7 +296,7 @@ class LoneFit:
 
     @property
     def member(self) -> MemberWeights:
-        """Weights as they are now."""
+        """The current weights."""
         return self._cohort.current_weights(0)
 
     def trained(self, observer: EpochObserver | None = None) -> FitResult:

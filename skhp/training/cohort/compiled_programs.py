@@ -1,4 +1,4 @@
-"""Programs of cohorts, compiled if that pays, built once and kept for cohorts of the same kind."""
+"""Programs of cohorts: compiled if that saves time, and kept for cohorts of the same kind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rounded_up(n_rows: int) -> int:
 
 
 def exactly(n_rows: int) -> int:
-    """The number itself, where a program takes any."""
+    """The number itself, for programs that take any number of rows."""
     return n_rows
 
 
@@ -69,7 +69,7 @@ def _any_number_of_rows(
 ) -> Arguments:
     """Shapes that let one plain graph serve tables, splits and batches of every size.
 
-    Where a metric sorts the validation rows, it has to know how many there are.
+    Where a metric sorts the validation rows, their number has to be known.
     """
     if held_out is not None and not sorts:
         held_out = tf.nest.map_structure(lambda spec: _free(spec, 1), held_out)
@@ -88,14 +88,14 @@ def _free(spec: tf.TensorSpec, *axes: int) -> tf.TensorSpec:
     return tf.TensorSpec(shape, spec.dtype)
 
 
-# Measured on two cores: what a plain graph takes for one step, and for each weight of it;
+# Measured on two cores: the seconds of a plain graph for one step, and for each weight in a step;
 _PLAIN_STEP_SECONDS = 120e-6
 _PLAIN_WEIGHT_SECONDS = 40e-9
-# what it takes to trace a program and have XLA compile it,
+# the seconds to trace a program and compile it by XLA,
 BUILD_SECONDS = 1.5
-# and such a program for one step of any cohort, whatever the network.
+# and the fixed seconds of such a program for one step, whatever the network.
 STEP_SECONDS = 10e-6
-# A plain graph is traced, too; XLA takes this much longer.
+# A plain graph is traced, too; compiling by XLA takes this many seconds more.
 _COMPILE_SECONDS = 1.0
 
 
@@ -111,9 +111,9 @@ def pays_to_compile(tasks: Sequence[FitTask], places: int) -> bool:
 
 
 def pays_to_move(running: Sequence[FitTask], spared: int, epochs_done: int) -> bool:
-    """Whether a program that spares this number of places costs less than it saves.
+    """Whether a new program that is smaller by `spared` places costs less than it saves.
 
-    A training is expected to last for as long again as it has lasted, up to its last epoch.
+    A training is expected to last for as many epochs again as it has lasted, up to its last epoch.
     """
     left = min(epochs_done, max(task.plan.epochs for task in running) - epochs_done)
     smallest = min(running, key=lambda task: task.batch_size)

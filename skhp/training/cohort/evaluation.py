@@ -1,4 +1,4 @@
-"""Sums over rows of training and of validation: the losses, row metrics and penalties."""
+"""Losses, row metrics and penalties, from sums over the rows of training and validation."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ def row_sums(
     *,
     loss_numbers: tuple[Tensor, ...],
 ) -> tuple[Tensor, ...]:
-    """Sums over the rows: of their weighted losses, and of each row metric.
+    """The sum of the weighted losses of the rows, and the sum of each row metric.
 
-    Shapes are (..., rows, units) and (..., rows). `loss_weight` is the factor of the loss, `weight`
-    counts in weighted metrics, and `present` (1, or 0 for padding) in all others.
+    Shapes are (..., rows, units) and (..., rows). `loss_weight` multiplies the loss of a row,
+    `weight` its value in weighted metrics, and `present` (1, or 0 for padding) its value in all
+    other metrics.
     """
     counted = (
         (metric.of_rows(y, outputs), weight if metric.weighted else present)
@@ -45,7 +46,7 @@ def row_sums(
 def row_means(
     key: ProgramKey, sums: Sequence[Tensor], weight: Tensor, present: Tensor
 ) -> tuple[Tensor, ...]:
-    """The row metrics of all rows, of their sums; `weight` and `present` as for `row_sums`."""
+    """The row metrics of all rows, from their sums; `weight` and `present` as for `row_sums`."""
     counts = (weight if metric.weighted else present for metric in key.row_metrics)
     return tuple(
         metric.of_mean(tf.math.divide_no_nan(total, tf.reduce_sum(count, axis=-1, keepdims=True)))
@@ -61,7 +62,7 @@ class Penalties(NamedTuple):
 
 
 def weight_penalties(key: ProgramKey, numbers: MemberNumbers) -> Penalties:
-    """The penalties of single weights, from those of the arrays that they are in."""
+    """The penalties of single weights, from the penalties of the arrays that hold them."""
     sizes = [int(np.prod(shape)) for shape in key.network.weight_shapes]
     array_of_weight = np.repeat(np.arange(len(sizes)), sizes)
     return Penalties(
@@ -82,7 +83,7 @@ def penalty_of_member(numbers: NetworkNumbers, arrays: Sequence[np.ndarray]) -> 
 def penalised(
     gradient: Tensor, weights: Tensor, penalties: Penalties
 ) -> tuple[Tensor, Tensor | float]:
-    """The gradient with that of the penalty, and the penalty."""
+    """The gradient with the gradient of the penalty added, and the penalty."""
     if penalties.l1 is not None:
         gradient += penalties.l1 * tf.sign(weights)
     if penalties.l2 is not None:
@@ -91,9 +92,9 @@ def penalised(
 
 
 def penalised_squares(squares: Tensor, gradient: Tensor, penalties: Penalties) -> Tensor:
-    """The squares of a gradient from those that come row by row.
+    """The squares of a gradient that came row by row, corrected where weights have a penalty.
 
-    With a penalty on its weights, Keras has the gradient of all of them at once.
+    For weights with a penalty, Keras squares the whole gradient.
     """
     for of_weights in penalties:
         if of_weights is not None:
@@ -118,9 +119,9 @@ def evaluation(
     numbers: MemberNumbers,
     penalties: Penalties,
 ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-    """Loss of the validation rows, the metric over all of them, and the row metrics.
+    """The loss of the validation rows, the metric over all of them, and the row metrics.
 
-    Without rows, or without the metric, NaN takes the place of their values.
+    A value is NaN without rows, or without the metric.
     """
     nothing = tf.fill(state.best.shape, float("nan"))
     if rows is None:

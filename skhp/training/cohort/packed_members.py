@@ -1,4 +1,4 @@
-"""Members side by side in the tensors of one program, and their move to a smaller one."""
+"""Members that one program trains together, and their move to a smaller program."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class PackedMembers:
         self._program: Any = None
 
     def build(self) -> None:
-        """Get the program, from the cache if it is there."""
+        """Get the program from the cache, or build it."""
         arguments = (self._state, *self._fixed, self._arrays.chunk(0, 1))
         self._program = cohort_program(self._arrays.key, arguments, self._compiled)
 
@@ -91,13 +91,13 @@ class PackedMembers:
         self._on_host = None
 
     def state_of(self, number: int) -> CohortState:
-        """The state of a member: one number, or one vector, of each tensor, in NumPy."""
+        """The state of a member: its number or vector in each tensor, as NumPy values."""
         if self._on_host is None:
             self._on_host = host_values(self._state)
         place = self._place[number]
         state = self._on_host
         slots = tuple(slot[place] for slot in state.slots)
-        # `tf.nest` would take as long for each member as a step of the training.
+        # For each member, `tf.nest` would take as long as a step of the training.
         return CohortState(
             *(
                 slots if name == "slots" else values[place]
@@ -125,7 +125,7 @@ class PackedMembers:
         ]
 
     def end(self, numbers: Iterable[int]) -> None:
-        """Let members train no further."""
+        """Stop the training of members."""
         stop = np.array(self._state.stop)
         for number in numbers:
             stop[self._place[number]] = PRUNED
@@ -133,28 +133,28 @@ class PackedMembers:
         self._on_host = None
 
     def moved(self, epochs_done: int) -> PackedMembers | None:
-        """The members that still train, in a smaller program if that pays; else None.
+        """The members that still train, in a smaller program; None if moving them saves no time.
 
-        It is decided by what the members are and who of them still trains.
+        The decision depends only on the members and on which of them still train, not on the clock.
         """
         if not self.running:
             return None
         running = {number: self._tasks[number] for number in self._lasting(epochs_done)}
         of_streams = Counter(task.stream for task in running.values())
-        # Few sizes, so that the next search finds the program.
+        # With powers of two there are few sizes, so the next search often finds its program.
         candidates = 2 ** (max(of_streams.values()) - 1).bit_length()
         spared = self.places - len(of_streams) * candidates
         if not pays_to_move(list(running.values()), spared, epochs_done):
             return None
         closer = PackedMembers(running, self._room, candidates)
         closer.go_on_from({number: self.state_of(number) for number in running})
-        # From now on, only the history of the members that have ended is asked of this program.
+        # From now on, this object only gives the states and histories of its members.
         self._state = host_values(self._state)
         self._fixed = self._program = None
         return closer
 
     def _lasting(self, epochs_done: int) -> list[int]:
-        """Members that train, and members that would train if their results were not known."""
+        """Members that still train, or that would still train if their results were not known."""
         lasting = set(self.running)
         for number, task in self._tasks.items():
             if task.finished_after is not None and task.finished_after > epochs_done:
@@ -176,7 +176,7 @@ class PackedMembers:
 
 
 def member_weights(state: CohortState, best: bool) -> MemberWeights:
-    """The weights of a member, of its state on the host."""
+    """The weights of a member, from its state in NumPy values."""
     weights, held = (state.best_weights, state.best_state) if best else (state.weights, state.state)
     return MemberWeights(
         weights=weights.copy(),
@@ -212,7 +212,7 @@ def member_result(
             learning_rates=history.rate[:epochs].tolist(),
             n_epochs=epochs,
             best_epoch=best_epoch,
-            # A member that ends before others ends with its own last epoch.
+            # A fit that shares a longer training ends with its own last epoch.
             stop_reason=_STOP_REASONS.get(stop, "epochs"),
         ),
         trained=member_weights(state, best=keeps_best),
@@ -222,7 +222,7 @@ def member_result(
 
 
 def with_shared_outputs(results: Sequence[tuple[FitTask, FitResult]]) -> list[FitResult]:
-    """The results in the order given; those of one structure and the same rows share outputs."""
+    """The results in the given order; results of equal networks and the same rows share outputs."""
     alike: dict[Hashable, list[int]] = {}
     for number, (task, _) in enumerate(results):
         alike.setdefault((task.network, id(task.rows.X)), []).append(number)
@@ -237,12 +237,12 @@ def with_shared_outputs(results: Sequence[tuple[FitTask, FitResult]]) -> list[Fi
 def held_out_score(task: FitTask, state: CohortState) -> float | None:
     """The best monitored value of a member, without penalties; greater is better.
 
-    It is None if nothing was monitored, or the loss is not finite.
+    None if nothing was monitored, or if the loss is not finite.
     """
     if task.validation is None or int(state.stop) == NON_FINITE or not int(state.epochs):
         return None
     is_watched = bool(state.best_epoch)
-    # Before early stopping begins to watch, the plateau does.
+    # Before early stopping begins to monitor, the plateau schedule does.
     best = float(state.best if is_watched else state.plateau_best)
     plan = task.plan
     if plan.metric is not None:

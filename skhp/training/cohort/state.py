@@ -37,7 +37,7 @@ class CohortState(NamedTuple):
     wait: Tensor  # epochs without an improvement
     plateau_best: Tensor
     plateau_wait: Tensor
-    rate_factor: Tensor  # what "plateau" has made of the learning rate
+    rate_factor: Tensor  # factor of the learning rate that "plateau" has reached
     epochs: Tensor  # epochs run
     stop: Tensor  # RUNNING, or why it ended
 
@@ -69,21 +69,21 @@ class MemberNumbers(NamedTuple):
 
     rate: tuple[Tensor, ...]  # (S, C, 1) each: fields of RateNumbers
     update: tuple[Tensor, ...]  # (S, C, 1) each: numbers of the update rule
-    dropout: tuple[Tensor, ...]  # (S, C) for each dropout layer
+    dropout: tuple[Tensor, ...]  # (S, C) for each noise
     loss: tuple[Tensor, ...]  # (S, C) each: numbers of the loss
     l1: Tensor  # (S, C, number of trainable arrays)
     l2: Tensor  # (S, C, number of trainable arrays)
-    epochs: Tensor  # (S, C), the most epochs
+    epochs: Tensor  # (S, C), largest number of epochs
     patience: Tensor  # (S, C)
     min_delta: Tensor  # (S, C)
     baseline: Tensor  # (S, C), NaN where there is none
-    start_from_epoch: Tensor  # (S, C), epochs of this fit that early stopping lets pass
+    start_from_epoch: Tensor  # (S, C), epochs of this fit before early stopping counts
     plateau_patience: Tensor  # (S, C)
     plateau_factor: Tensor  # (S, C)
 
 
 class Batches(NamedTuple):
-    """How members walk through an epoch: in parts, at whose ends a member's batch may be full."""
+    """The parts of an epoch; a member's batch ends with some of them."""
 
     positions: Tensor  # (B, L), places in the order of the rows; beyond the rows where padded
     full: Tensor  # (B, S, C), whether the member's batch ends here
@@ -94,7 +94,7 @@ class Chunk(NamedTuple):
     """The orders of rows and the noise for the epochs of one chunk."""
 
     rows: Tensor  # (E, B, S, L), indices of the rows of each part
-    noise: tuple[Tensor, ...]  # (E, S, places in the order, units) for each dropout layer
+    noise: tuple[Tensor, ...]  # (E, S, places in the order, ...) for each noise
     epochs: Tensor  # number of epochs to run, at most E
 
 
@@ -111,7 +111,7 @@ class History(NamedTuple):
 
 @dataclass(frozen=True)
 class ProgramKey:
-    """All that a program is built for, besides the shapes of its tensors."""
+    """All settings that a program is built for, besides the shapes of its tensors."""
 
     network: Network
     loss: RowLoss | SumOfLosses

@@ -1,7 +1,7 @@
 """The program of a cohort: epochs of training for all of its members at once.
 
-One definition serves every way of running it: as a plain graph, compiled by XLA, or step by step in
-Python where a test looks inside.
+The same definition runs as a plain graph, compiled by XLA, or step by step in Python where a test
+looks at the steps.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _train(
     chunk: Chunk,
     penalties: Penalties,
 ) -> tuple[CohortState, Tensor, tuple[Tensor, ...]]:
-    """All parts of an epoch, for all members; the mean loss of the batches, and row metrics."""
+    """The state after all parts of an epoch, the mean loss of the batches, and the row metrics."""
     rule = UPDATE_RULES[key.rule]
     running = tf.equal(before.stop, RUNNING)
     rows_of_epoch = chunk.rows[epoch]
@@ -171,7 +171,7 @@ def _train(
             epoch_metrics=metrics,
         )
         weights = tf.where(at_end, updated, weights)
-        # A network with a state takes each batch as one part, and a shorter stream has fewer parts.
+        # Networks with a state take each batch as one part; a shorter stream has fewer of them.
         held = tf.where(at_end, moved, held)
         slots = tuple(
             tf.where(at_end, new, old) for new, old in zip(updated_slots, slots, strict=True)
@@ -270,7 +270,7 @@ def _end_of_epoch(
     numbers: MemberNumbers,
     values: History,
 ) -> CohortState:
-    """Early stopping, the plateau and the limits, as Keras' callbacks have them."""
+    """Apply early stopping, the plateau schedule and the limits, as Keras' callbacks do."""
     running = tf.equal(before.stop, RUNNING)
     watched = (values.loss, values.val_loss) if key.held_out else (values.loss,)
     finite = tf.reduce_all(tf.math.is_finite(after.weights), axis=-1)

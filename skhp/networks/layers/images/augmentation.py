@@ -1,8 +1,7 @@
 """Random flips and shifts of images in training, one draw for each row and epoch.
 
-Keras 3.15 has layers for both (RandomFlip, RandomTranslation), which change images wherever a model
-is called without ``training=False``, an exported model included; those here are active in training
-only.
+Keras 3.15 has layers for both (RandomFlip, RandomTranslation), but they also change images when a
+model, or its export, is called without ``training=False``. The layers here act only in training.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ def flipped(images: Tensor, direction: Direction, flips: Tensor) -> Tensor:
 
 
 def shifted(images: Tensor, by: Tensor, share: Tensor) -> Tensor:
-    """Images, (rows, height, width, channels), moved by whole pixels; the border is drawn out.
+    """Images, (rows, height, width, channels), moved by whole pixels; border pixels repeat.
 
-    `by`, (rows, 2), holds numbers from 0 to 1 for height and width, which stand for a shift from
-    `-share`, (rows,), to `share` of the size.
+    `by`, (rows, 2), holds a number for height and for width: 0 shifts by `-share`, (rows,), of the
+    size, and 1 by `share`.
     """
     for axis in (1, 2):
         size = images.shape[axis]
@@ -45,7 +44,7 @@ def shifted(images: Tensor, by: Tensor, share: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class FlipLayer(Layer):
-    """Mirrors each image with the probability that is the rate of the member."""
+    """Mirrors each image; the rate of the member is the probability."""
 
     direction: Direction
 
@@ -68,7 +67,7 @@ class FlipLayer(Layer):
 
 @dataclass(frozen=True)
 class ShiftLayer(Layer):
-    """Moves each image by at most the share of its size that is the rate of the member."""
+    """Moves each image; the rate of the member is the largest shift, as a share of the size."""
 
     noise_shape = (2,)
     keeps_zeros = True
@@ -80,7 +79,7 @@ class ShiftLayer(Layer):
         state: Sequence[Tensor],
         context: LayerContext,
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        """Shift by what the noise says."""
+        """Shift each image as its noise decides."""
         if not context.training:
             return values, state
         streams, candidates = context.rate.shape
@@ -113,7 +112,7 @@ class FlipDescription(LayerDescription):
         return (FlipLayer(self.direction),)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
-        """A layer with noise of its own."""
+        """A Keras layer with its own seed for the noise."""
         return ImageFlip(self.direction, self.rate, seed=seeds.for_noise(), name=name)
 
 
@@ -136,7 +135,7 @@ class ShiftDescription(LayerDescription):
         return (ShiftLayer(),)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
-        """A layer with noise of its own."""
+        """A Keras layer with its own seed for the noise."""
         return ImageShift(self.share, seed=seeds.for_noise(), name=name)
 
 
@@ -153,7 +152,7 @@ class _NoisyLayer(keras.layers.Layer):
         return keras.random.uniform(shape, seed=self.seed_generator)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The shape of the images, which stays."""
+        """The shape of the images, unchanged."""
         return input_shape
 
 

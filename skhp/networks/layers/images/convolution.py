@@ -1,10 +1,17 @@
 """Convolutions of images and of series.
 
-Measured with TensorFlow 2.21, the CPU time of a member's training step over 32 rows of two
-convolutions (16 and 32 filters) with pooling: for 45 members with images of 8 x 8 pixels one
-grouped convolution takes 0.45 ms, a convolution for each member 0.7 ms, a product over copied
-neighbourhoods 0.6 ms under XLA and 2.4 ms in a plain graph, and Keras' own fit 3 ms. With 28 x 28
-pixels they take 4.7, 3.9, 10, 30 and 6.3 ms.
+Milliseconds of CPU for a training step of one of 45 members over 32 rows, with two convolutions
+(16 and 32 filters) and pooling, measured with TensorFlow 2.21:
+
+==================================================  ======  =======
+Pixels of an image                                  8 x 8   28 x 28
+==================================================  ======  =======
+One grouped convolution                             0.45    4.7
+A convolution for each member                       0.7     3.9
+A product over copied neighbourhoods, XLA           0.6     10
+A product over copied neighbourhoods, plain graph   2.4     30
+Keras' own fit                                      3       6.3
+==================================================  ======  =======
 """
 
 from __future__ import annotations
@@ -31,9 +38,9 @@ from skhp.networks.layers.layer import (
 )
 from skhp.networks.network import BYTES_OF_NUMBER, COPIES_OF_WEIGHTS, Cost, Shapes, Tensor
 
-# Numbers that one row of one member puts in or out: up to here a grouped convolution costs less.
+# Up to this many numbers in or out for a row of a member, a grouped convolution costs less.
 _MOST_GROUPED_NUMBERS = 2048
-# Measured: what a product of two numbers takes in a training step, and each output.
+# Measured seconds of a training step for each product of two numbers, and for each output.
 _PRODUCT_SECONDS = 1.1e-10
 _OUTPUT_SECONDS = 3e-9
 _LEAST_FILTERS = 16
@@ -70,7 +77,7 @@ class ConvolutionLayer(Layer):
         state: Sequence[Tensor],
         context: LayerContext,
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        """Convolve the rows of all members by one grouped convolution, or those of each."""
+        """Convolve by one grouped convolution for all members, or by one for each member."""
         is_series = len(self.kernel_size) == 1
         values = as_images(values)
         kernel = tf.expand_dims(weights[0], 2) if is_series else weights[0]
@@ -83,10 +90,10 @@ class ConvolutionLayer(Layer):
         return (convolved[:, :, :, 0] if is_series else convolved), state
 
     def _grouped(self, values: Tensor, kernel: Tensor) -> Tensor:
-        """Images that stand side by side in the channels of one, a group of channels each."""
+        """Convolve images that are stacked in the channels, one group of channels for each."""
         streams, candidates = kernel.shape[:2]
         height, width, n_inputs = values.shape[3:]
-        # Where the candidates of a stream see the same rows, these are one group of all of them.
+        # Candidates of a stream that see the same rows share one group.
         groups = streams * values.shape[1]
         side_by_side = tf.transpose(
             tf.reshape(values, (groups, -1, height, width, n_inputs)), (1, 2, 3, 0, 4)
@@ -125,7 +132,7 @@ class ConvolutionLayer(Layer):
         )
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The pixels that are left, and the filters."""
+        """The remaining pixels, and the filters."""
         reach = tuple(
             (size - 1) * step + 1
             for size, step in zip(self.kernel_size, self.dilation, strict=True)
@@ -134,7 +141,7 @@ class ConvolutionLayer(Layer):
         return (*places, self.filters)
 
     def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
-        """The products of each pixel that comes out."""
+        """The cost of the products for each output pixel."""
         n_outputs = math.prod(self.output_shape(input_shape))
         n_weights = math.prod(self.weight_shapes[0])
         computed = n_outputs / self.filters * max(self.filters, _LEAST_FILTERS)
@@ -150,7 +157,7 @@ class ConvolutionLayer(Layer):
 class ChannelBiasLayer(Layer):
     """A bias for each channel of an image or a series.
 
-    A layer of its own, so that the maximum over a window may be taken before it.
+    It is a separate layer, so that the maximum over a window can be taken before it.
     """
 
     channels: int
@@ -206,7 +213,7 @@ class ConvolutionDescription(LayerDescription):
         return (kernel, ChannelBiasLayer(self.filters)) if self.use_bias else (kernel,)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
-        """A layer whose kernel is uniform within the bound of Glorot."""
+        """A Keras layer with Glorot's uniform initial kernel."""
         return keras.layers.Conv2D(
             self.filters,
             self.kernel_size,
@@ -245,7 +252,7 @@ def read_convolution(layer: keras.layers.Layer) -> Sequence[Layer]:
 
 
 def as_images(values: Tensor) -> Tensor:
-    """Series as images of a height of 1, and images as they are."""
+    """Series as images of height 1; images unchanged."""
     return values if len(values.shape) == 6 else tf.expand_dims(values, 3)
 
 
@@ -270,8 +277,8 @@ def places_of_windows(
 def grouped_gradients() -> bool:
     """Whether TensorFlow has the gradient of grouped convolutions on this machine.
 
-    TensorFlow 2.21 has it with oneDNN only: otherwise its kernel takes the number of channels for a
-    mistake, when it runs.
+    TensorFlow 2.21 has it only with oneDNN; without oneDNN, its kernel rejects the number
+    of channels at run time.
     """
     rows, kernel = tf.ones((1, 2, 2, 2)), tf.ones((1, 1, 1, 2))
 

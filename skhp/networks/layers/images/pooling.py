@@ -37,7 +37,7 @@ class PoolingLayer(Layer):
     padding: str = "valid"
 
     keeps_zeros = True
-    # As the convolutions: XLA of TensorFlow 2.21 is slower.
+    # As for convolutions, XLA of TensorFlow 2.21 is slower.
     compiles = False
 
     @property
@@ -52,7 +52,7 @@ class PoolingLayer(Layer):
         state: Sequence[Tensor],
         context: LayerContext,
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        """Pool the images of all members as if they were of one."""
+        """Pool the images of all members in one call."""
         is_series = len(self.pool_size) == 1
         members, values = values.shape[:2], as_images(values)
         pool = tf.nn.max_pool2d if self.kind == "max" else tf.nn.avg_pool2d
@@ -66,12 +66,12 @@ class PoolingLayer(Layer):
         return tf.reshape(pooled, (*members, -1, *shape)), state
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The windows, and the channels as they were."""
+        """One place for each window, and the same channels."""
         places = places_of_windows(input_shape[:-1], self.pool_size, self.strides, self.padding)
         return (*places, input_shape[-1])
 
     def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
-        """Each pixel is looked at."""
+        """The cost of reading each pixel."""
         return _cost_of_looking(input_shape, rows)
 
 
@@ -106,7 +106,7 @@ class GlobalPoolingLayer(Layer):
         return (*(1,) * (len(input_shape) - 1) * self.keepdims, input_shape[-1])
 
     def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
-        """Each pixel is looked at."""
+        """The cost of reading each pixel."""
         return _cost_of_looking(input_shape, rows)
 
 
@@ -120,7 +120,7 @@ class PoolingDescription(LayerDescription):
     keras_name = "pooling"
 
     def layers(self, input_shape: tuple[int, ...]) -> tuple[Layer, ...]:
-        """The pooling; what is left over at the border plays no part."""
+        """The pooling; pixels at the border that do not fill a window are ignored."""
         return (PoolingLayer(self.kind, self.pool_size, self.pool_size),)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:

@@ -41,7 +41,7 @@ class FlattenLayer(Layer):
 
 @dataclass(frozen=True)
 class ZeroPaddingLayer(Layer):
-    """A border of zeros: for each axis of the pixels, those before it and those behind it."""
+    """A border of zeros, of the widths (before, behind) for each axis of the pixels."""
 
     border: tuple[tuple[int, int], ...]
 
@@ -72,13 +72,13 @@ class FlattenDescription(LayerDescription):
         return (FlattenLayer(),)
 
     def keras_layer(self, name: str, seeds: LayerSeeds) -> keras.layers.Layer:
-        """A layer that draws nothing."""
+        """A Keras layer, which needs no seed."""
         return keras.layers.Flatten(name=name)
 
 
 @reads(keras.layers.Flatten)
 def read_flatten(layer: keras.layers.Flatten) -> Sequence[Layer]:
-    """A Flatten layer, whose channels are last."""
+    """A Flatten layer that takes the channels last."""
     if layer.data_format != "channels_last":
         raise no_batched_form(layer)
     return (FlattenLayer(),)
@@ -87,7 +87,7 @@ def read_flatten(layer: keras.layers.Flatten) -> Sequence[Layer]:
 @reads(keras.layers.ZeroPadding1D)
 @reads(keras.layers.ZeroPadding2D)
 def read_zero_padding(layer: keras.layers.Layer) -> Sequence[Layer]:
-    """A border of zeros, whose channels are last."""
+    """A layer that adds a border of zeros and takes the channels last."""
     if layer.data_format != "channels_last":
         raise no_batched_form(layer)
     border = layer.padding
