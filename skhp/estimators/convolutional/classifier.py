@@ -74,7 +74,8 @@ class KerasCNNClassifier(ConvolutionalNetwork, NetworkClassifier):
     -----
     A batch of all rows holds each distinct row once, with the sum of its weights. The result is
     therefore the same to the bit for any order of the rows, and for a whole-number weight as for
-    that many copies of a row. This does not hold with early stopping, whose split may differ.
+    that many copies of a row. This does not hold with `batch_norm`, nor with early stopping, whose
+    split may differ.
 
     Examples
     --------
