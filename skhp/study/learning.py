@@ -20,13 +20,13 @@ from skhp.tables.table import Table
 _RATES_OF_IMAGES = (1e-2, 3e-3, 1e-3)
 _BATCHES_OF_IMAGES = (20, 60)
 _MOST_BLOCKS = 3
-# A block halves an image; an image with a shorter side than this gets no further block.
+# A block halves an image; an image with a side below this gets no further block.
 _LEAST_SIDE = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Learning:
-    """The preparation for the network and for the baseline, the search space, and the network.
+    """The preparations for network and baseline, the search space, and the default network.
 
     `baseline` is the logistic regression whose penalty is tuned; None means a lasso.
     """

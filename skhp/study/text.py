@@ -217,7 +217,7 @@ def _missing_sentence(table: Table) -> str:
 
 
 class ScoreOnTestRows(NamedTuple):
-    """A score on the test rows, with losses as positive numbers; one repeat has a NaN deviation."""
+    """A score on the test rows, with losses positive; for one repeat, `deviation` is NaN."""
 
     title: str
     field: str

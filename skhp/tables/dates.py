@@ -50,9 +50,9 @@ class Dates(NamedTuple):
 def find_dates(frame: pd.DataFrame, place_of_row: Callable[[int], str]) -> Dates | None:
     """The dates of a table without missing rows; None if it has no column of dates.
 
-    If several columns hold dates, the first column in order is taken, or else the first of all. If
-    its dates are not in order, they are combined with a column of times of day. A date that is
-    missing or cannot be read raises a TableError.
+    If several columns hold dates, the first column whose dates are in order is taken, or else the
+    first column. Dates that are not in order are combined with a column of times of day. A date
+    that is missing or cannot be read raises a TableError.
     """
     found = [
         Dates(_index(_every(read, frame[name], place_of_row)), (str(name),))

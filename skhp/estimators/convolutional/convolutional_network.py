@@ -52,7 +52,7 @@ neurons : int, sequence of int or None
 image_shape : (int, int), (int, int, int) or None
     Height and width of the images, and the number of channels if it is not 1. Needed if the rows of
     `X` are flat, with one column per pixel in the order of ``image.reshape(-1)``. With None, a flat
-    row is an image of height 1 and one channel; images of 3 or 4 dimensions need no `image_shape`.
+    row is an image of height 1 and one channel. If `X` has 3 or 4 dimensions, it is not needed.
 augmentation : {{"flip", "shift"}}, sequence of them, dict or None
     Random changes of each image in each epoch of the training, but not in predictions. "flip"
     mirrors it from left to right with probability 0.5. "shift" moves it by whole pixels, up to a

@@ -36,8 +36,8 @@ PARAMETERS = f"""
 cell : {{"lstm", "gru", "simple"}}
     Kind of recurrent layer: Keras' LSTM, GRU or SimpleRNN.
 hidden_layers : int or "auto"
-    Number of recurrent layers, from 1 up. All layers but the last return all steps. "auto" is the
-    number of entries of `neurons`.
+    Number of recurrent layers, from 1 up. All but the last return their outputs at all steps.
+    "auto" is the number of entries of `neurons`.
 neurons : int or sequence of int
     Units of every recurrent layer, or one number per layer: ``hidden_layers=2, neurons=(32, 16)``.
     A bidirectional layer has these units in each direction.

@@ -12,7 +12,7 @@ from scipy.signal import find_peaks
 # A season is looked for where it fits several times into the training part.
 _FEWEST_SEASONS = 3
 # A peak of the autocorrelation that is this high, and this far above the troughs beside it, is a
-# season. Hardly any peak of 60 random walks, noises and trends, of three lengths each, was.
+# season. These limits found hardly any season in 60 random walks, series of noise and trends.
 _LEAST_HEIGHT = 0.3
 _LEAST_PROMINENCE = 0.2
 # At twice the lag, the autocorrelation has to keep this share of its height.
