@@ -29,9 +29,9 @@ _EXIT_BAD_INPUT = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv`, by default the arguments of the process; return the exit code.
 
-    The code is 0 for success, 1 if standard output takes no text, 2 for a mistake that the user can
-    mend, and 130 after Ctrl-C. One line on standard error says why, unless a reader such as
-    ``head`` has closed the pipe. Any other error is a bug and is raised.
+    The code is 0 for success, 1 if standard output cannot be written to, 2 for a mistake that the
+    user can mend, and 130 after Ctrl-C. One line on standard error gives the reason, unless a
+    reader such as ``head`` has closed the pipe. Any other error is a bug and is raised.
     """
     given = sys.argv[1:] if argv is None else argv
     command = f"skhp {given[0]}" if given and given[0] in COMMANDS else "skhp"
@@ -55,12 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(given: Sequence[str], written: list[Path]) -> ValueError | None:
-    """Run the command; an error that the user can mend is returned."""
+    """Run the command, and return the error if the user can mend it."""
     try:
         arguments = _parse(given)
     except UsageError as error:
         return error
-    # Not at the top of the file: without scikit-learn, --help and --version are quick.
+    # This import loads scikit-learn, which --help and --version do not need.
     from skhp.exceptions import JournalError, StudyError
 
     try:
@@ -84,7 +84,7 @@ def _parse(given: Sequence[str]) -> argparse.Namespace:
     parser = make_parser()
     said = io.StringIO()
     try:
-        # argparse ignores errors of standard output when it prints its help.
+        # The help is caught and printed below, as argparse would ignore errors of standard output.
         with contextlib.redirect_stdout(said):
             arguments, unknown = parser.parse_known_args(given)
     except SystemExit:
@@ -116,7 +116,7 @@ def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
     reads = (arguments.table, arguments.journal)
     check_directory(arguments.out, reads, arguments.overwrite, outside=arguments.images)
     study, report = run_on_inputs(arguments, settings)
-    # The files come first, as a pager may cut the report short; the report is printed in any case.
+    # The files are written first, as a pager may cut the report short; then it is always printed.
     try:
         paths = write_files(study, arguments.out, report, arguments.overwrite)
         written.append(paths[0].parent)
@@ -144,7 +144,7 @@ def _print_report(report: str, written: Sequence[Path]) -> None:
     try:
         print_out(report)
     except PrintError:
-        # Without files, the report is printed nowhere else.
+        # Without files, standard error is the last place for the report.
         if not written:
             say(report)
         raise

@@ -1,4 +1,4 @@
-"""What a study learns from: a table, a series or a folder of images."""
+"""Read the input of a study, a table, a series or a folder of images, and run the study."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skhp.shared.interruption import let_ctrl_c_interrupt
 
 
 def problem_of_inputs(arguments: argparse.Namespace) -> str | None:
-    """Which options do not go together, and what to do; None if all do."""
+    """A message about options that exclude or need each other; None if the options fit."""
     of_table = _given(arguments, ("target", *TABLE_WORDS))
     if _is_set(arguments, "images"):
         others = _given(arguments, ("forecast", "horizon"))
@@ -54,16 +54,16 @@ def checked_settings(arguments: argparse.Namespace) -> Any:
     from skhp.study.study import Settings
 
     if arguments.journal is not None:
-        # This check comes first: the next ones cannot compare some of the paths that it refuses.
+        # Later checks compare paths, which fails for some of the paths that this check refuses.
         JournalPlace.of(arguments.journal)
     kind = SeriesSettings if _is_set(arguments, "forecast") else Settings
-    # What is not given has the default of the kind of study.
+    # Options that are not given keep the default of the kind of study.
     given = {part.name: getattr(arguments, part.name, None) for part in fields(kind)}
     return kind(**{name: value for name, value in given.items() if value is not None})
 
 
 def run_on_inputs(arguments: argparse.Namespace, settings: Any) -> tuple[Any, str]:
-    """Read the inputs and do the study; the study, and its report as text."""
+    """Read the inputs and run the study; return the study and its report as text."""
     if _is_set(arguments, "forecast"):
         return _study_of_series(arguments, settings)
     from skhp.study.study import run_study

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-# Options about the columns of a table, under the names that `read_table` has for them.
+# Options about the columns of a table, by the names of the parameters of `read_table`.
 TABLE_WORDS = ("header", "drop", "categories", "numbers", "missing", "merge_labels", "keep_labels")
 
-# Those of them that say something about the columns of a series.
+# The options among them that `read_series` takes, too.
 SERIES_WORDS = ("header", "drop", "numbers", "missing")
 
 
@@ -21,12 +21,12 @@ class UsageError(ValueError):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        # argparse would print the usage as well, and end the process.
+        # argparse would also print the usage, and exit.
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; it raises a `UsageError` where argparse would exit."""
+    """The parser of all commands, which raises a `UsageError` where argparse would exit."""
     parser = _Parser(
         prog="skhp",
         description="Keras networks as scikit-learn estimators.",
@@ -213,7 +213,7 @@ def _image_size(text: str) -> tuple[int, int]:
 
 
 def _path(text: str) -> Path:
-    # An unset variable of the shell gives an empty path, which Python takes for this folder.
+    # An unset shell variable gives an empty path, which Python takes for the current folder.
     if not text:
         raise argparse.ArgumentTypeError("the path is empty: give the path of a file or folder")
     if "\0" in text:

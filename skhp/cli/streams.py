@@ -1,4 +1,4 @@
-"""Standard output and error of a command: they may be closed, full, or of any encoding."""
+"""Standard output and error of a command, which may be closed, full or of any encoding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 
 class PrintError(Exception):
-    """Standard output took no text; `is_left` if it is a pipe whose reader has gone."""
+    """Standard output cannot be written to; `is_left` if the reader of the pipe has closed it."""
 
     def __init__(self, reason: str, is_left: bool) -> None:
         super().__init__(reason)
@@ -21,7 +21,7 @@ class PrintError(Exception):
 @contextlib.contextmanager
 def streams_of_a_command() -> Iterator[None]:
     """Protect a command from closed descriptors, and from text left in a buffer at its end."""
-    # Otherwise the next file that is opened would take the place of standard output or error.
+    # The next file opened would otherwise get the closed descriptor of standard output or error.
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -36,15 +36,15 @@ def streams_of_a_command() -> Iterator[None]:
 
 
 def print_out(text: str) -> None:
-    """Print to standard output, if there is one; raise a PrintError if it takes no text."""
+    """Print to standard output, if there is one; raise a PrintError if that fails."""
     stream = sys.stdout
     if stream is None:
         return
-    # The encoding of the terminal may lack letters of a column's name. A StringIO has no encoding.
+    # The terminal's encoding may lack letters of a column's name. A StringIO has no encoding.
     encoding = getattr(stream, "encoding", None)
     if encoding:
-        # A program that catches the text may name an encoding that Python does not know, or one
-        # that cannot replace letters. Then the stream itself tells whether it takes the text.
+        # A replaced stream may name an encoding that Python does not know, or that cannot replace
+        # letters. The text is then written as it is.
         with contextlib.suppress(LookupError, TypeError, UnicodeError):
             text = text.encode(encoding, "backslashreplace").decode(encoding)
     try:
@@ -86,14 +86,14 @@ class _Forgiving:
 
 
 def _flush(stream: TextIO) -> None:
-    # A stream that catches text may have no method but `write`, which is all that `print` needs.
+    # A replaced stream may have no method but `write`, which is all that `print` needs.
     flush = getattr(stream, "flush", None)
     if flush is not None:
         flush()
 
 
 def _settle(stream: TextIO) -> None:
-    """Empty the buffer, if need be into `os.devnull`, or Python would try again when it ends."""
+    """Empty the buffer, if need be into `os.devnull`, as Python would flush it again at exit."""
     try:
         _flush(stream)
     except OSError:

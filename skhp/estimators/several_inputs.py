@@ -21,9 +21,9 @@ _EXACT_IN_SINGLE = 2**24
 
 @dataclass(frozen=True)
 class PackedInputs:
-    """How several arrays lie in one table, so that rows of all are taken at once.
+    """How several arrays are packed into one table, so that one index takes rows of all of them.
 
-    `names` is None for a list of arrays. Shapes are those of a row.
+    `names` is None for a list of arrays. Each shape is the shape of one row of an array.
     """
 
     names: tuple[str, ...] | None
@@ -32,7 +32,7 @@ class PackedInputs:
 
     @classmethod
     def of(cls, X: Any, taker: str) -> PackedInputs:
-        """The way in which these arrays are packed."""
+        """How to pack these arrays."""
         names = tuple(X) if isinstance(X, Mapping) else None
         arrays = _checked(X, names, taker)
         return cls(
@@ -42,7 +42,7 @@ class PackedInputs:
         )
 
     def table(self, X: Any, taker: str) -> np.ndarray:
-        """The arrays side by side, each row of each as a vector."""
+        """The arrays side by side, with their rows flattened."""
         parts = parts_of_rows(X)
         given = tuple(X) if isinstance(X, Mapping) else None
         if parts is None or (given is None) != (self.names is None):
@@ -68,7 +68,7 @@ class PackedInputs:
         return np.hstack([array.reshape(len(array), -1).astype(dtype) for array in arrays])
 
     def inputs(self, table: np.ndarray) -> Any:
-        """The arrays of a table of such rows."""
+        """The arrays that a table made by `table` was packed from."""
         ends = np.cumsum([math.prod(shape) for shape in self.shapes])[:-1]
         arrays = tuple(
             part.reshape(len(table), *shape).astype(dtype)
@@ -117,7 +117,7 @@ def _checked(X: Any, names: tuple[str, ...] | None, taker: str) -> list[np.ndarr
 
 
 def input_mistakes(given: Any) -> list[str]:
-    """What is wrong with the parameter `input_columns`, as far as it can be told without rows."""
+    """The mistakes in the parameter `input_columns` that show without rows."""
     if given is None:
         return []
     mistakes = []
@@ -136,7 +136,7 @@ def input_mistakes(given: Any) -> list[str]:
 
 
 def column_places(given: InputColumns, n_columns: int, names: Any) -> dict[str, list[int]]:
-    """The positions of the columns of each input, in a table of this number of columns."""
+    """The positions of the columns of each input, in a table of `n_columns` columns."""
     return {
         name: [_place(name, column, n_columns, names) for column in columns]
         for name, columns in given.items()

@@ -1,4 +1,4 @@
-"""From series and texts to the rows that recurrent networks take."""
+"""Turn series and texts into the rows that recurrent networks take."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ __all__ = ["ChannelScaler", "TokenSequencer", "sliding_windows"]
 
 
 def __getattr__(name: str) -> Any:
-    # Windows need no Keras, which takes seconds to import.
+    # Only TokenSequencer needs Keras, which takes seconds to import.
     if name == "TokenSequencer":
         from skhp.sequences.token_sequencer import TokenSequencer
 

@@ -12,15 +12,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 
 class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Scale each channel of windows to mean 0 and unit variance, whatever the step.
+    """Scale each channel of windows to mean 0 and unit variance over all rows and steps.
 
-    scikit-learn's StandardScaler takes tables only, and gives each step of a window a scale of its
-    own. In a pipeline the scales are learnt from the training fold alone, as they have to be.
+    scikit-learn's StandardScaler takes tables only, and would scale each step of a window
+    separately. In a pipeline, the scales are learnt from the training fold alone.
 
     Parameters
     ----------
     copy : bool, default=True
-        False scales in place, where the type of the numbers allows it.
+        Whether to copy windows before scaling; False scales arrays of floats in place.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Mean and standard deviation of each channel over all rows and steps; the scale of a constant
         channel is 1.
     n_features_in_ : int
-        Length of the second axis: steps of a window, as scikit-learn counts.
+        Number of steps of a window, which scikit-learn counts as features.
 
     See Also
     --------
@@ -47,14 +47,14 @@ class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.copy = copy
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Learn mean and deviation of each channel.
+        """Learn the mean and deviation of each channel.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_steps, n_channels) or (n_samples, n_steps)
             Windows; two-dimensional ones have one channel.
         y : None
-            Not looked at.
+            Ignored.
 
         Returns
         -------
@@ -63,7 +63,7 @@ class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the numbers are not finite, or the shape is another.
+            If a number is not finite, or the shape is not one of the above.
         """
         windows = self._checked(X, first=True)
         scaler = StandardScaler().fit(windows.reshape(-1, self._n_channels))
@@ -88,7 +88,7 @@ class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return scaled
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
-        """Bring scaled windows back into their units.
+        """Bring scaled windows back to the original units.
 
         Parameters
         ----------

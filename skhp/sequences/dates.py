@@ -1,4 +1,4 @@
-"""The step of a series by its dates, and the gaps in them."""
+"""The time between the steps of a series, and the gaps in its dates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-# Parts of a series whose dates are looked at for its step.
+# The step is taken from the dates at this many places of a series.
 _PARTS = 50
 
 
@@ -21,7 +21,7 @@ class Gap(NamedTuple):
 
 
 def gaps(dates: Any) -> list[Gap]:
-    """The places where dates in order leave others out; two dates have no step, and so no gap."""
+    """The gaps in sorted dates; two dates have none, as the step between dates is not known."""
     if isinstance(dates, pd.PeriodIndex):
         expected = dates[:-1] + 1
     elif len(dates) < 3 or _frequency(dates) is not None:
@@ -33,7 +33,7 @@ def gaps(dates: Any) -> list[Gap]:
 
 
 def step_of(dates: Any) -> Any:
-    """The step of most of three dates or more: one of the calendar, as a month is, or a time."""
+    """The most frequent step of three or more dates: a calendar step, as a month is, or a time."""
     calendar = _calendar_step(dates)
     if calendar is not None:
         return calendar
@@ -41,10 +41,10 @@ def step_of(dates: Any) -> Any:
 
 
 def _calendar_step(dates: Any) -> Any:
-    """The step of most dates, where it is one of the calendar, as a month is; None if not."""
+    """The most frequent calendar step, such as a month; None if there is none."""
     if not isinstance(dates, pd.DatetimeIndex):
         return None
-    # Three dates tell the step of their part; some parts tell that of the series.
+    # Three dates give the step at one place; the most frequent of several places is taken.
     starts = np.linspace(0, len(dates) - 3, min(_PARTS, len(dates) - 2)).astype(int)
     found = (_frequency(dates[start : start + 3]) for start in starts)
     counts = Counter(step for step in found if step is not None)
@@ -54,7 +54,7 @@ def _calendar_step(dates: Any) -> Any:
 
 
 def _frequency(dates: Any) -> Any:
-    # pandas 3.1 warns that a later one returns the step itself in place of its name.
+    # pandas 3.1 warns that a later version returns an offset instead of its name.
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         named = pd.infer_freq(dates)
     return None if named is None else pd.tseries.frequencies.to_offset(named)

@@ -1,4 +1,4 @@
-"""Windows over a series, each with the value that is to be forecast from it."""
+"""Windows over a series, each with the value to forecast from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skhp.shared.nearest_name import nearest_name
 
 
 class Windows(NamedTuple):
-    """Windows of a series: the steps of each, what follows, and where in the series that is."""
+    """Windows of a series, their targets, and the places of the targets in the series."""
 
     X: np.ndarray
     y: np.ndarray
@@ -29,41 +29,42 @@ def sliding_windows(
     horizon: int = 1,
     target: Hashable | None = None,
 ) -> Windows:
-    """Cut a series into windows, each with the value that is to be forecast from it.
+    """Cut a series into windows, each with the value to forecast from it.
 
-    A window holds the `time_steps` steps up to some moment, and its target lies `horizon` steps
-    after that moment. So no window holds its own target, or anything after its own moment; and
-    where windows are split in the order of time (as by scikit-learn's ``TimeSeriesSplit``), no
-    window to learn from holds a value that a window to score is to forecast.
+    A window holds `time_steps` consecutive steps, and its target lies `horizon` steps after the
+    last of them. A window therefore never holds its own target or any later value. If windows are
+    split in the order of time, as by scikit-learn's ``TimeSeriesSplit``, no training window holds
+    the target of a test window.
 
     Parameters
     ----------
     series : array-like of shape (n_steps,) or (n_steps, n_channels)
-        Finite numbers in the order of time, one step a row; a pandas Series or DataFrame may have
-        dates as its index, which have to be in order and without gaps.
+        Finite numbers in the order of time, one step per row. If a pandas Series or DataFrame has
+        dates as its index, they have to be in order and without gaps.
     time_steps : int
-        Steps in a window.
+        Number of steps in a window.
     horizon : int, default=1
-        Steps from the last one of a window to its target.
+        Number of steps from the last step of a window to its target.
     target : str or int, default=None
-        The channel that is forecast: the name of a column, or its position where there are no
-        names. None is the only channel of a series that has one.
+        The channel to forecast: the name of a column, or its position if columns have no names.
+        May be None only if the series has a single channel.
 
     Returns
     -------
     X : ndarray of shape (n_windows, time_steps) or (n_windows, time_steps, n_channels)
-        The windows, as `KerasRNNRegressor` takes them; two-dimensional where the series is.
+        The windows, as `KerasRNNRegressor` takes them; two-dimensional for a one-dimensional
+        series.
     y : ndarray of shape (n_windows,)
         The target of each window.
     index : ndarray or pandas.Index of shape (n_windows,)
-        The place of each target in the series: its entry of the index of pandas, or its row.
+        The place of each target in the series: its entry in the pandas index, or its row number.
 
     Raises
     ------
     ValueError
-        If the series is too short, not finite, out of order or with gaps.
+        If the series is too short, is out of order, has gaps or holds a number that is not finite.
     InvalidParameterError
-        If a parameter has a value out of its range, or there is no such channel.
+        If a parameter is out of its range, or the series has no channel `target`.
 
     Examples
     --------
@@ -146,7 +147,7 @@ def _position(series: ArrayLike, values: np.ndarray, target: Hashable | None) ->
 
 
 def _refuse_disorder(places: Any) -> None:
-    """Raise where the dates of a series go back, stand twice, or leave some out."""
+    """Raise ValueError if dates are out of order, repeated, or have gaps."""
     if not isinstance(places, (pd.DatetimeIndex, pd.PeriodIndex, pd.TimedeltaIndex)):
         return
     if places.hasnans:

@@ -1,4 +1,4 @@
-"""From texts to padded sequences of tokens."""
+"""Turn texts into padded sequences of tokens."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ _ROWS_AT_ONCE = 4096
 
 
 class TokenSequencer(TransformerMixin, BaseEstimator):
-    """Turn texts into sequences of whole numbers, of one length.
+    """Turn texts into sequences of whole numbers, all of the same length.
 
-    A text is parted into words by Keras' TextVectorization. 0 fills short texts at their end, 1
-    stands for a word that is not in the vocabulary, and the other numbers for the words of the
-    training texts, the most frequent first.
+    Keras' TextVectorization splits a text into words. 0 pads short texts at their end, and 1 stands
+    for words that are not in the vocabulary. The numbers from 2 up stand for the words of the
+    training texts, the most frequent word first.
 
     Parameters
     ----------
     max_tokens : int, default=10000
-        The most entries of the vocabulary, 0 and 1 included.
+        Largest number of entries of the vocabulary, including 0 and 1.
     length : int, default=100
-        Tokens of each sequence; longer texts are cut at their end, shorter ones are filled up.
+        Number of tokens in each sequence; longer texts are cut at their end, shorter ones padded.
     standardize : {"lower_and_strip_punctuation", "lower", "strip_punctuation"} or None, \
 default="lower_and_strip_punctuation"
-        What is done to a text before it is parted.
+        What is done to a text before it is split.
     split : {"whitespace", "character"}, default="whitespace"
-        Where a text is parted.
+        Whether a token is a word, split off at white space, or a single character.
     ngrams : int, default=None
-        The most words that are taken together as one token; None takes single words.
+        Largest number of consecutive words that form one token; None takes single words.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ default="lower_and_strip_punctuation"
 
     See Also
     --------
-    KerasRNNClassifier : Takes such sequences where it has an `embedding_dim`.
+    KerasRNNClassifier : Takes such sequences if `embedding_dim` is set.
 
     Examples
     --------
@@ -92,7 +92,7 @@ default="lower_and_strip_punctuation"
         X : array-like of str, of shape (n_samples,) or (n_samples, 1)
             Texts.
         y : None
-            Not looked at.
+            Ignored.
 
         Returns
         -------
@@ -101,16 +101,16 @@ default="lower_and_strip_punctuation"
         Raises
         ------
         ValueError
-            If there is no text, or what is given is not texts.
+            If there is no text, or something else than a text.
         """
         texts = _checked_texts(X)
         layer = self._layer()
-        # TensorFlow logs what ends a data set; an array of texts is one batch.
+        # TensorFlow would log the end of a data set; an array of texts is a single batch.
         layer.adapt(texts.astype(object))
         vocabulary = [str(word) for word in layer.get_vocabulary()]
         self.vocabulary_ = vocabulary
-        # A word that only stands behind the cut of each text would be a token that no network has
-        # seen, and that a text of another fold may have before its cut.
+        # The last words of the vocabulary go if all texts are cut before them: no network sees them
+        # in training, but they may occur before the cut in a text of another fold.
         self.vocabulary_ = vocabulary[: max(2, int(self._tokens(texts).max()) + 1)]
         return self
 
@@ -134,7 +134,7 @@ default="lower_and_strip_punctuation"
         Parameters
         ----------
         input_features : None
-            Not looked at.
+            Ignored.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Write what a study found: a folder of files, or a page with the pipeline beside it."""
+"""Write the result of a study: a folder of files, or a page with the pipeline beside it."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def check_directory(
 ) -> None:
     """Raise an OutputError if the files of a study could not be written; nothing is created.
 
-    They must not replace a file in `reads`, or without `overwrite` a file of an earlier study, and
-    they must not lie in the folder `outside`, whose folders are classes of images.
+    The files must not replace a file in `reads` nor, without `overwrite`, a file of an earlier
+    study. They must not lie in the folder `outside`, whose subfolders are classes of images.
     """
     with path_errors_as_output_errors(directory):
         if outside is not None and directory.resolve().is_relative_to(outside.resolve()):
@@ -54,7 +54,7 @@ def check_directory(
 
 @contextmanager
 def path_errors_as_output_errors(path: Path) -> Iterator[None]:
-    """Turn an error of the system about a path, such as a long name, into an OutputError."""
+    """Turn a system error about a path, such as a name that is too long, into an OutputError."""
     try:
         yield
     except OutputError:
@@ -99,7 +99,7 @@ def _check_directory(
 def refuse_what_is_read(
     path: Path, reads: Sequence[str | os.PathLike[str] | None], what: str = "a file"
 ) -> None:
-    """Raise an OutputError if a path is that of an input or of the journal."""
+    """Raise an OutputError if a path is an input or the journal."""
     for other in reads:
         if other is not None and path.resolve() == Path(other).resolve():
             raise OutputError(
@@ -109,7 +109,7 @@ def refuse_what_is_read(
 
 
 def check_writable(folder: Path) -> None:
-    """Raise an OutputError if no file can be made in a folder that exists."""
+    """Raise an OutputError if no file can be created in an existing folder."""
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(
             f"{str(folder)!r} cannot be written to: choose another --out, or change its "
@@ -122,13 +122,13 @@ def write_files(
 ) -> tuple[Path, ...]:
     """Write the fitted pipeline, the search results, the training curves and the report.
 
-    The files are written to a temporary folder and move to `directory` when all are complete;
+    The files are written to a temporary folder and moved to `directory` when all are complete;
     without matplotlib there are no curves. Other files in `directory` are left alone. Without
-    `overwrite`, the files of an earlier study stay, and the new ones go to the first free one of
-    `directory`-2, `directory`-3 and so on. If the system refuses, an OutputError is raised.
+    `overwrite`, the files of an earlier study stay, and the new files go to `directory`-2,
+    `directory`-3 or the next free name. A system error raises an OutputError.
     """
     if not overwrite and _earlier_files(directory):
-        # Another run has ended while this one trained; neither run loses its files.
+        # Another run ended while this one trained; neither run loses its files.
         directory = first_free(directory)
     try:
         with _written_aside(directory) as aside:
@@ -158,7 +158,7 @@ def render_files(paths: Sequence[Path]) -> str:
 
 
 def first_free(path: Path) -> Path:
-    """The first of name-2, name-3 and so on that does not exist in the folder of a path."""
+    """The path with the first of the names name-2, name-3 and so on that does not exist."""
     path = path if path.name else path.absolute()
     others = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(2))
     return next(other for other in others if not os.path.lexists(other))
@@ -166,7 +166,7 @@ def first_free(path: Path) -> Path:
 
 @contextmanager
 def _written_aside(directory: Path) -> Iterator[Path]:
-    """A temporary folder, on the disk of `directory`, whose files move there at the end."""
+    """A temporary folder on the disk of `directory`, to which its files move at the end."""
     aside = _nearest_existing(directory) / f".skhp-{uuid.uuid4().hex}"
     aside.mkdir()
     try:
@@ -220,7 +220,7 @@ def check_page(
 ) -> None:
     """Raise a StudyError if the page could not be drawn or written; nothing is created.
 
-    It must not replace a file in `reads`, or without `overwrite` any other file.
+    The page must not replace a file in `reads` nor, without `overwrite`, any other file.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise SettingsError(
@@ -261,20 +261,20 @@ def _check_paths(
 
 
 def pipeline_path(page: Path) -> Path:
-    """The path of the fitted pipeline: that of the page, but with the ending .joblib."""
+    """The path of the fitted pipeline: the path of the page with the ending .joblib."""
     return page.with_suffix(".joblib")
 
 
 def write_page(study: Study, path: Path, overwrite: bool = False) -> Path:
     """Write the page, with scores on the test rows, and the pipeline; return the page's path.
 
-    Without `overwrite`, a page that exists by now stays, and the new one goes to the first free one
-    of name-2, name-3 and so on. If the system refuses, an OutputError is raised.
+    Without `overwrite`, an existing page stays, and the new page gets the first free name of
+    name-2, name-3 and so on. A system error raises an OutputError.
     """
     while not overwrite and any(map(os.path.lexists, (path, pipeline_path(path)))):
-        # Another run has written it while this one trained; neither run loses its page.
+        # Another run wrote its page while this one trained; neither run loses its page.
         path = first_free(path)
-    # The search refitted nothing; a copy of it gets the pipeline that the repeats fitted.
+    # The search did not refit its winner, so a copy of it gets the pipeline of the repeats.
     search: Any = copy.copy(study.search)
     search.best_estimator_ = study.pipeline
     y_test = study.table.target.labels[study.split.y_test]

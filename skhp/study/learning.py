@@ -1,4 +1,4 @@
-"""How tables and images are learnt: what is done to them before, and what is searched."""
+"""How tables and images are prepared, and which values the search of their network tries."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from skhp.tables.table import Table
 _RATES_OF_IMAGES = (1e-2, 3e-3, 1e-3)
 _BATCHES_OF_IMAGES = (20, 60)
 _MOST_BLOCKS = 3
-# A block halves an image; a smaller one than this is not worth another block.
+# A block halves an image; an image with a side below this gets no further block.
 _LEAST_SIDE = 2
 
 
 @dataclass(frozen=True, eq=False)
 class Learning:
-    """The preparations of both models, the values to search, and the default network.
+    """The preparations for network and baseline, the search space, and the default network.
 
-    `baseline` is the logistic regression whose penalty is tuned; None is the lasso.
+    `baseline` is the logistic regression whose penalty is tuned; None means a lasso.
     """
 
     preparation: TransformerMixin
@@ -39,17 +39,17 @@ class Learning:
 
 
 def of_table(table: Table) -> Learning:
-    """Both models learn the columns after the same preparation."""
+    """The learning of a table, where both models learn the columns after the same preparation."""
     preparation = make_preparation(table.numbers, table.categories, table.merged, table.missing)
     return Learning(preparation, preparation, None, OF_A_TABLE, _perceptron)
 
 
 def of_images(images: ImageFolder, seed: int) -> Learning:
-    """The network learns images, the logistic regression their scaled pixels."""
+    """The learning of images, where the logistic regression learns their scaled pixels."""
     width, height = images.size
     pixels = ImagePixels(width, height, images.is_grey)
     blocks = [n for n in range(1, _MOST_BLOCKS + 1) if min(images.size) >> (n - 1) >= _LEAST_SIDE]
-    # A lasso on thousands of pixels takes hours, and all pixels of a stroke matter.
+    # A lasso on thousands of pixels takes hours, and would drop pixels that all matter.
     ridge = LogisticRegression(max_iter=500, random_state=seed)
     return Learning(
         pixels,

@@ -36,7 +36,7 @@ BATCH_SIZES = (10, 20, 40, 60)
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """The values of a grid, which are also the ranges of the searches that draw."""
+    """The values of a grid; searches that draw candidates take them as ranges."""
 
     learning_rates: tuple[float, ...] = LEARNING_RATES
     batch_sizes: tuple[int, ...] = BATCH_SIZES
@@ -49,15 +49,15 @@ class SearchSpace:
         return len(self.learning_rates) * len(self.batch_sizes) * more
 
     def values_of(self, network: str) -> dict[str, Sequence[Any]]:
-        """The values of each parameter of the step `network` of a pipeline."""
+        """The values of each parameter, under its name in a pipeline with a step `network`."""
         of_all = {"learning_rate": self.learning_rates, "batch_size": self.batch_sizes, **self.more}
         return {f"{network}__{name}": list(values) for name, values in of_all.items()}
 
 
 OF_A_TABLE = SearchSpace()
 
-# The searches whose number of candidates can be set. Searches that learn from scores begin with
-# random draws, and need several rounds of 8 after these.
+# The searches whose number of candidates can be set. Searches that learn from scores need several
+# rounds of 8 candidates after their first random draws.
 DEFAULT_CANDIDATES = {"random": 10, "bayes": 32, "tpe": 32}
 
 HALVING_FACTOR = 3
@@ -81,14 +81,14 @@ def search_network(
 ) -> NetworkSearch:
     """Score candidates of the last step of a pipeline by cross validation; none is refitted.
 
-    "grid" is the whole grid of the `space`. "halving" trains the same candidates for few epochs,
-    the best third of them for three times as many, and so on up to the `epochs` of the network;
-    with few rows in place of few epochs, a fold might miss the rare class. The other searches draw
-    the learning rate log-uniformly: "random" with any batch size in the range, "bayes" and "tpe"
-    with one of the batch sizes, in rounds of 8 that learn from earlier scores.
+    "grid" tries the whole grid of the `space`. "halving" trains the same candidates for few epochs,
+    the best third of them for three times as many, and so on up to the `epochs` of the network. (It
+    does not begin with few rows instead, as a fold might then lack the rare class.) The other
+    searches draw the learning rate log-uniformly. "random" draws any batch size in the range.
+    "bayes" and "tpe" draw one of the batch sizes, in rounds of 8 that learn from earlier scores.
 
-    A `journal` that cannot be used is refused before any training. `on_candidates` gets the number
-    of candidates that are done, and their highest mean score, whenever a fit is scored.
+    A `journal` that cannot be used is refused before any training. Whenever a fit is scored,
+    `on_candidates` gets the number of finished candidates and their highest mean score.
     """
 
     def tell(done: int, best: float | None) -> None:
@@ -107,8 +107,8 @@ def search_network(
     }
     n_candidates = DEFAULT_CANDIDATES.get(kind) if n_candidates is None else n_candidates
     search = _searcher(pipeline, kind, space, n_candidates, seed, settings).observed_by(count)
-    # An outer context could send networks that cannot join a population to other processes, where
-    # they would not be counted; so the backend is set here.
+    # The backend is set here because an outer context could send networks that cannot join a
+    # population to other processes, where they would not be counted.
     with undefined_scores_are_zero(), joblib.parallel_config(backend="sequential", n_jobs=None):
         return search.fit(X, y)
 
@@ -119,7 +119,7 @@ def count_candidates(
     epochs: int = 200,
     space: SearchSpace = OF_A_TABLE,
 ) -> int:
-    """The number of candidates that `search_network` scores, in all iterations of halving."""
+    """The number of candidates that `search_network` scores, summed over iterations of halving."""
     if kind in DEFAULT_CANDIDATES:
         return DEFAULT_CANDIDATES[kind] if n_candidates is None else n_candidates
     in_grid = space.n_candidates
@@ -172,17 +172,17 @@ def _searcher(
         sizes = randint(min(space.batch_sizes), max(space.batch_sizes) + 1)
         draws = {**values, rate: loguniform(low, high), size: sizes}
         return RandomizedSearchCV(pipeline, draws, **settings)
-    # With the whole range of batch sizes, each round compiles programs of its own: on the digits,
-    # this took twice the time and scored no better.
+    # Drawing from the whole range of batch sizes would compile new programs in each round: on the
+    # digits, the search took twice as long and scored no better.
     drawn = {**values, rate: (low, high, "log-uniform")}
     searcher = BayesSearchCV if kind == "bayes" else TPESearchCV
     return searcher(pipeline, drawn, **settings)
 
 
 class CandidateCount(SearchObserver):
-    """Tells how many candidates are done, and their highest mean score, None before there is one.
+    """Reports how many candidates are finished, and their highest mean score or None.
 
-    Within a round, it counts the scores of single fits, those from a journal included; at the end
+    Within a round, it counts the scores of single fits, including fits from a journal; at the end
     of a round, it reads the results of the search.
     """
 
@@ -207,7 +207,7 @@ class CandidateCount(SearchObserver):
         self._tell_of_round()
 
     def round_ends(self, results: Mapping[str, Any]) -> None:
-        """Count all candidates of the round as done."""
+        """Count all candidates of the round as finished."""
         means = np.asarray(results["mean_test_score"], float)
         self._done, self._scores = len(means), []
         self._best = float(np.nanmax(means)) if np.isfinite(means).any() else None

@@ -1,4 +1,4 @@
-"""Train one network with many seeds, to see how much of a score is the luck of a seed."""
+"""Train one network with many seeds, to see how much its score depends on the seed."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Repeat:
-    """One training: its seed, its scores on the test rows, its ``history_`` and its best epoch.
+    """One training; `scores` are on the test rows, and `history` is the network's ``history_``.
 
-    The best epoch, counted from 1, is the one whose weights were kept.
+    The weights of the `best_epoch`, counted from 1, were kept.
     """
 
     seed: int
@@ -52,11 +52,10 @@ def train_repeats(
     seeds: Sequence[int],
     after_repeat: Callable[[], None] | None = None,
 ) -> tuple[tuple[Repeat, ...], Pipeline]:
-    """Fit a copy of a pipeline with each seed; the copy with the first seed is returned, too.
+    """Fit a copy of a pipeline with each seed; return the repeats and the copy of the first seed.
 
-    `scores_of` scores a fitted copy on the test rows. The networks train together where they can
-    join a population, with large tables in several turns. `after_repeat` is called when a repeat is
-    scored.
+    `scores_of` scores a fitted copy on the test rows. Networks that can join a population train
+    together, on large tables in several turns. `after_repeat` is called after each score.
     """
     with_first_seed: list[Pipeline] = []
 
@@ -93,8 +92,8 @@ def mean_and_deviation(values: Iterable[float]) -> tuple[float, float | None]:
 def dummy_test_scores(split: Split, rare: Any, scorer: Scorer) -> Scores:
     """The scores on the test rows of a dummy that always predicts the rare class.
 
-    Other constant answers have neither precision nor recall of the rare class. `f1_macro` and
-    `score` are those of the best constant answer.
+    Any other constant answer never finds the rare class. `f1_macro` and `score` are the scores of
+    the best constant answer, whichever class it predicts.
     """
     always_rare, most_frequent = (
         score_classifier(
@@ -110,9 +109,9 @@ def dummy_test_scores(split: Split, rare: Any, scorer: Scorer) -> Scores:
 
 
 def draw_curves(repeats: Sequence[Repeat], path: Path) -> bool:
-    """Save the loss of each epoch as PNG, the first repeat strong, the others thin.
+    """Draw the loss of each epoch to a PNG file, with a thick line for the first repeat.
 
-    False if matplotlib is not installed.
+    Returns False if matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure

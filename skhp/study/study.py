@@ -51,10 +51,11 @@ _LARGEST_SEED = 2**32 - 1
 class Settings:
     """How a study is done; a value out of range raises a SettingsError.
 
-    `scoring` is one of `SCORINGS`; there are fewer `folds` if the rare class has fewer training
-    rows. `repeats` counts trainings of the winner, with the seeds `seed`, `seed` + 1, and so on;
-    `verdict_repeats` counts repeats of five folds of the whole table. After `time_budget` seconds
-    the search of the network ends. `journal` keeps each finished fit of that search.
+    `scoring` is one of `skhp.comparison.scores.SCORINGS`. The number of `folds` is reduced to the
+    number of training rows of the rare class if that is lower. `repeats` is the number of trainings
+    of the winner, with the seeds `seed`, `seed` + 1, and so on. `verdict_repeats` is the number of
+    times that the whole table is split into five folds. The search of the network ends after
+    `time_budget` seconds. `journal` is a file that keeps each finished fit of that search.
     """
 
     search: SearchKind = "grid"
@@ -113,13 +114,13 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What a study found.
+    """The result of a study.
 
     `scoring` is the scorer that both searches used. `n_candidates` is the number of candidates that
-    the search tries unless it ends early; a halving search counts a candidate in each iteration.
-    All `Scores` are on the test rows. `comparison` compares both models, with the settings that
-    were found, on splits of the whole table. `pipeline` ends in the network of the first repeat,
-    and predicts labels.
+    the search tries unless it ends early; a halving search counts a candidate once per iteration.
+    All `Scores` are on the test rows. `comparison` compares both models, with their best settings,
+    on splits of the whole table. `pipeline` ends in the network of the first repeat, and predicts
+    labels.
     """
 
     table: Table | ImageFolder
@@ -147,19 +148,19 @@ def run_study(
 ) -> Study:
     """Compare a tuned network to a tuned logistic regression.
 
-    Both learn the same training rows, those of a table after the same preparation, and are tuned by
-    the same score on the same stratified folds. An image is a row; the network of images is a
-    ``KerasCNNClassifier()``, and the regression is one on pixels. The test rows are those of
+    Both models learn the same training rows, and are tuned by the same score on the same stratified
+    folds. On a table, both get the same preparation. In a folder of images, each image is a row,
+    and the regression learns its pixels. The test rows are those of
     ``train_test_split(X, y, test_size=0.25, stratify=y, random_state=seed)``.
 
-    One split does not tell a gain from luck. Therefore both models, with the settings that were
-    found, are then compared over repeated splits of the whole table, as `skhp.compare` does. The
-    settings were found on some of these rows, which flatters both models.
+    One split does not tell a gain from luck. Therefore both models, with their best settings, are
+    then compared over repeated splits of the whole table, as `skhp.compare` does. These settings
+    were chosen on some of the same rows, which flatters both models.
 
     `network` is a classifier with the parameters `learning_rate`, `batch_size` and `random_state`
     (for a halving search also `epochs`) and the fitted attributes ``history_`` and ``best_epoch_``;
-    None means ``KerasMLPClassifier()``. A journal that cannot be used raises a JournalError before
-    any training.
+    None means ``KerasMLPClassifier()``, or ``KerasCNNClassifier()`` for images. A journal that
+    cannot be used raises a JournalError before any training.
     """
     begin = time.monotonic()
     settings = Settings() if settings is None else settings
@@ -173,7 +174,7 @@ def run_study(
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
 
     pipeline = Pipeline([("preparation", learning.preparation), ("network", network)])
-    # The network comes first, so that a journal of another search is refused before any training.
+    # The network is tuned first, so that a journal of another search is refused at once.
     n_candidates = count_candidates(
         settings.search,
         settings.candidates,
@@ -253,7 +254,7 @@ def _split(table: Table | ImageFolder, seed: int) -> Split:
 def search_progress(
     total: int, scoring: str, settings: Settings, on_progress: OnProgress | None
 ) -> Callable[[int, float | None], None]:
-    """A function that reports the candidates of a search that are done, and the best score."""
+    """A function that reports the number of finished candidates, and the best score."""
 
     def tell(done: int, best: float | None) -> None:
         if on_progress is not None:

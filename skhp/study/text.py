@@ -51,18 +51,18 @@ def render_report(study: Study) -> str:
 
 
 def rows_of(study: Study) -> str:
-    """What a row is called."""
+    """The word for rows: "images" or "rows"."""
     return "images" if isinstance(study.table, ImageFolder) else "rows"
 
 
 def verdicts(study: Study) -> list[str]:
-    """The verdicts by the score that both models were tuned by, and by F1."""
+    """The verdicts by the score of the tuning, and by F1."""
     metrics = dict.fromkeys((study.comparison.metrics[0], "f1"))
     return [study.comparison.verdict("network", metric) for metric in metrics]
 
 
 def side_by_side(study: Study) -> str:
-    """A sentence about the settings that are compared, and about what flatters them."""
+    """A sentence about the compared settings, and about what flatters them."""
     n_rows, n_train = len(study.table.inputs), len(study.split.y_train)
     return (
         f"The network and the baseline with the settings above, trained anew on splits of all "
@@ -129,7 +129,7 @@ def _facts(study: Study) -> list[tuple[str, str]]:
 
 
 def as_sentence(note: str) -> str:
-    """A note that begins with a capital letter."""
+    """The note, with its first letter capitalised."""
     return note[:1].upper() + note[1:]
 
 
@@ -150,7 +150,7 @@ def budget_sentence(study: Any, seconds: float) -> str:
 
 
 def epochs_of_repeats(repeats: Sequence[Repeat]) -> str:
-    """Words for the best epochs of the repeats."""
+    """A phrase on the best epochs of the repeats."""
     epochs = [repeat.best_epoch for repeat in repeats]
     if min(epochs) == max(epochs):
         return f"best after {epochs[0]} epochs"
@@ -217,7 +217,7 @@ def _missing_sentence(table: Table) -> str:
 
 
 class ScoreOnTestRows(NamedTuple):
-    """A score on the test rows, losses positive; the deviation of a single repeat is NaN."""
+    """A score on the test rows, with losses positive; for one repeat, `deviation` is NaN."""
 
     title: str
     field: str
@@ -228,7 +228,7 @@ class ScoreOnTestRows(NamedTuple):
 
 
 def scores_on_test_rows(study: Study) -> Iterator[ScoreOnTestRows]:
-    """The scores on the test rows, then the counts."""
+    """The scores on the test rows, followed by the counts of true and false predictions."""
     titles = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
     if not study.table.target.is_binary:
         titles["f1_macro"] = "F1, mean of all classes"

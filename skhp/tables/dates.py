@@ -13,7 +13,7 @@ from pandas.api import types
 from skhp.exceptions import TableError
 from skhp.tables.cell_texts import are_missing, is_number
 
-# In all other notations, the order of day and month can be read in one way only.
+# Day and month can be confused only in the notations of the third line.
 _DAYS = (
     "ISO8601",
     *("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d.%m.%y"),
@@ -36,23 +36,23 @@ _YEARS_TO_COME = 10
 
 
 class Dates(NamedTuple):
-    """The dates of the rows, and the columns that they stand in."""
+    """The dates of the rows, and the columns that hold them."""
 
     of_rows: pd.DatetimeIndex
     columns: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """The names of the columns, to be printed."""
+        """The names of the columns, for messages."""
         return " and ".join(map(repr, self.columns))
 
 
 def find_dates(frame: pd.DataFrame, place_of_row: Callable[[int], str]) -> Dates | None:
     """The dates of a table without missing rows; None if it has no column of dates.
 
-    Of several columns, the first that is in order; where none is, the first. Dates that stand for
-    several rows are taken together with a column of times of day. A date that is missing or cannot
-    be read is a TableError.
+    If several columns hold dates, the first column whose dates are in order is taken, or else the
+    first column. Dates that are not in order are combined with a column of times of day. A date
+    that is missing or cannot be read raises a TableError.
     """
     found = [
         Dates(_index(_every(read, frame[name], place_of_row)), (str(name),))
@@ -120,7 +120,7 @@ def _every(read: pd.Series, cells: pd.Series, place_of_row: Callable[[int], str]
 
 
 def _as_dates(cells: pd.Series) -> pd.Series | None:
-    """The dates in a column, NaT where there is none; None if most cells are not dates."""
+    """The dates in a column, with NaT for other cells; None if most cells are not dates."""
     if types.is_datetime64_any_dtype(cells.dtype):
         return _without_zone(cells)
     if isinstance(cells.dtype, pd.PeriodDtype):
@@ -132,7 +132,7 @@ def _as_dates(cells: pd.Series) -> pd.Series | None:
     if kind in ("date", "datetime"):
         return _without_zone(pd.to_datetime(cells, utc=True))
     texts = known.map(_plain)
-    # Among numbers, what pandas takes for missing is no more than that.
+    # Texts that pandas reads as missing do not keep a column of numbers from being dates.
     texts = texts[~are_missing(texts, ("NA", "NaN", "nan", "null", "None"))]
     if not len(texts):
         return None
@@ -150,7 +150,7 @@ def _plain(cell: object) -> str:
 
 
 def _of_numbers(texts: pd.Series) -> Iterator[pd.Series]:
-    """Whole numbers are dates if they are written like 20260131, or are said to be years."""
+    """Dates from whole numbers like 20260131, or from years if the column's name says so."""
     if all(map(_COMPACT.fullmatch, texts)):
         yield pd.to_datetime(texts, format="%Y%m%d", errors="coerce")
     name = str(texts.name).casefold()
@@ -164,7 +164,7 @@ def _of_texts(texts: pd.Series) -> Iterator[pd.Series]:
         firsts = [f"{of[1]}-{3 * int(of[2]) - 2:02}-01" for of in quarters if of]
         yield pd.Series(pd.to_datetime(firsts), index=texts.index)
         return
-    # Most columns of text are not dates, which a few cells tell at once.
+    # Most columns of text hold no dates, and a sample of cells shows that quickly.
     sample = texts.iloc[np.linspace(0, len(texts) - 1, min(_SAMPLE, len(texts))).astype(int)]
     for notation in _NOTATIONS:
         if _read(sample, notation).notna().any():
@@ -172,18 +172,18 @@ def _of_texts(texts: pd.Series) -> Iterator[pd.Series]:
 
 
 def _read(texts: pd.Series, notation: str) -> pd.Series:
-    # With utc, offsets may differ from row to row, as they do where clocks are changed.
+    # utc=True allows offsets that differ from row to row, as with daylight saving time.
     read = pd.to_datetime(texts, format=notation, errors="coerce", utc=True)
     read = read.dt.tz_localize(None)
     if "%y" not in notation:
         return read
-    # Of a year of two digits, 49 is 1949 and not 2049, and so on for all that is to come.
+    # A year of two digits that would lie far in the future belongs to the last century.
     latest = pd.Timestamp.now() + pd.DateOffset(years=_YEARS_TO_COME)
     return read.where(~(read > latest), read - pd.DateOffset(years=100))
 
 
 def _quality(read: pd.Series) -> tuple[int, int, int]:
-    """How many cells are dates, how many of these are in order, and how alike their steps are."""
+    """The numbers of dates and of dates in order, and how uniform the steps between them are."""
     dates = read.dropna()
     steps = dates.diff().iloc[1:]
     return len(dates), int((steps > pd.Timedelta(0)).sum()), -steps.nunique()

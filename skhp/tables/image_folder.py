@@ -1,4 +1,4 @@
-"""Read a folder of images, in which each folder is a class."""
+"""Read a folder of images with one subfolder per class."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class ImageFolder:
 
 
 def read_images(folder: Path, size: tuple[int, int] | None = None) -> ImageFolder:
-    """Read the images of a folder, whose folders have the names of the classes.
+    """Read the images of a folder, whose subfolders have the names of the classes.
 
-    Images are brought to `size`, (width, height); None is their most frequent size or, where less
-    than half of them have it, the median of the widths and that of the heights, in either case
-    scaled down to 64 pixels a side. Files that are not images are left out, and named in a note; a
-    broken image is a TableError, and so is a class of few images.
+    Images are stretched to `size`, (width, height). None is their most frequent size or, if less
+    than half of them have it, the median width and the median height; either is scaled down to at
+    most 64 pixels a side. Files that are not images are left out, and a note names them. A broken
+    image raises a TableError, and so does a class of too few images.
     """
     _require_pillow()
     folder = Path(folder)
@@ -87,7 +87,7 @@ def _require_pillow() -> None:
 
 
 def _files_of_classes(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
-    """The files of each folder of a folder, and notes on what else lies there."""
+    """The files of each class, and notes on everything else in the folder."""
     if not folder.exists():
         raise TableError(
             f"no such folder: {str(folder)!r}. Give the path of a folder that holds one folder of "
@@ -133,7 +133,7 @@ def _files_of_classes(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
 def _images_among(
     classes: dict[str, list[Path]],
 ) -> tuple[dict[str, list[Path]], list[Path], list[tuple[int, int]]]:
-    """The images of each class, the files that are none, and the sizes of the images."""
+    """The images of each class, the files that are not images, and the sizes of the images."""
     images: dict[str, list[Path]] = {}
     left_out: list[Path] = []
     broken: dict[Path, str] = {}
@@ -218,7 +218,7 @@ def _size_notes(
 
 
 def _copy_notes(paths: Sequence[Path], folder: Path) -> Iterator[str]:
-    """A sentence on files of the same content, which may come into both training and test."""
+    """A sentence on copied images, as training and test rows may both hold a copy."""
     by_content: dict[str, list[Path]] = {}
     by_length: dict[int, list[Path]] = {}
     for path in paths:

@@ -1,4 +1,4 @@
-"""Read image files as pixels of one size, by Pillow."""
+"""Read image files with Pillow, as pixels of one size."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _BITS_16 = 65535
 
 
 class UnreadableImageError(ValueError):
-    """A file is an image by its name or its first bytes, and cannot be read."""
+    """A file that is an image by its name or its first bytes cannot be read."""
 
 
 def is_image_by_name(path: Path) -> bool:
-    """Whether Pillow reads files with the ending of this one."""
+    """Whether Pillow reads files with the ending of this file."""
     from PIL import Image
 
     return Image.registered_extensions().get(path.suffix.lower()) in Image.OPEN
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of an image as it is shown; None if the file is not an image at all.
+    """Width and height of an image as viewers show it; None if the file is not an image.
 
-    A file that is an image by its name, but not by its content, is an UnreadableImageError.
+    A file that is an image by its name, but not by its content, raises an UnreadableImageError.
     """
     from PIL import Image, UnidentifiedImageError
 
     try:
         with _without_warnings(), Image.open(path) as image:
             width, height = image.size
-            # These orientations turn the image by a quarter.
+            # These orientations turn the image by 90 degrees.
             turned = image.getexif().get(0x0112) in (5, 6, 7, 8)
     except UnidentifiedImageError:
         if is_image_by_name(path):
@@ -50,8 +50,8 @@ def image_size(path: Path) -> tuple[int, int] | None:
 def read_pixels(path: Path, size: tuple[int, int]) -> np.ndarray:
     """Pixels of shape (height, width, 3) in red, green and blue, from 0 to 255.
 
-    Images of another size are stretched to it. Transparent parts are white, as most viewers show
-    them, and photos stand upright, as their orientation says.
+    Images of another size are stretched to `size`. Transparent parts become white, as in most
+    viewers, and photos are turned upright by their orientation tag.
     """
     from PIL import Image, ImageOps
 
@@ -72,7 +72,7 @@ def _in_colours(image: Any) -> Any:
     from PIL import Image
 
     if image.mode.startswith("I") or image.mode == "F":
-        # Pillow would cut 16 bits off at 255.
+        # Pillow would clip brightness of 16 bits at 255.
         values = np.asarray(image, dtype=float)
         if values.min() < 0 or values.max() > _BITS_16:
             raise ValueError(
@@ -88,7 +88,7 @@ def _in_colours(image: Any) -> Any:
 
 
 def _without_warnings() -> Any:
-    # Of large images and odd metadata, of which the pixels that are read tell enough.
+    # Pillow warns of large images and odd metadata, neither of which affects the pixels.
     return warnings.catch_warnings(action="ignore")
 
 
@@ -97,14 +97,14 @@ def _reason(error: BaseException) -> str:
 
 
 class ImagePixels(TransformerMixin, BaseEstimator):
-    """Brightness from 0 to 1, from pixels of 0 to 255 or from the paths of image files.
+    """Turns pixels from 0 to 255, or paths of image files, into brightness from 0 to 1.
 
     Parameters
     ----------
     width, height : int
-        The size of all images; files of another size are stretched to it.
+        The size of all images; files of another size are stretched to this size.
     is_grey : bool
-        Whether images have one channel, without an axis for it, and not three.
+        Whether images are grey, without an axis of channels, or have three channels.
     """
 
     def __init__(self, width: int = 28, height: int = 28, is_grey: bool = True) -> None:
@@ -113,7 +113,7 @@ class ImagePixels(TransformerMixin, BaseEstimator):
         self.is_grey = is_grey
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn nothing, but check the images."""
+        """Check the images; nothing is learnt."""
         self._pixels(X)
         return self
 
@@ -121,7 +121,7 @@ class ImagePixels(TransformerMixin, BaseEstimator):
         return True
 
     def transform(self, X: Any) -> np.ndarray:
-        """The images in float32; a ValueError if they have another shape."""
+        """The images in float32; a wrong shape raises a ValueError."""
         return self._pixels(X).astype(np.float32) / _BRIGHTEST
 
     def _pixels(self, X: Any) -> np.ndarray:
@@ -139,7 +139,7 @@ class ImagePixels(TransformerMixin, BaseEstimator):
 
 
 def images_of_files(paths: Sequence[Path], size: tuple[int, int], is_grey: bool) -> np.ndarray:
-    """Pixels of all files, from 0 to 255; a ValueError names the first that cannot be read."""
+    """Pixels of all files, from 0 to 255; a ValueError names the first unreadable file."""
     images = []
     for path in paths:
         try:
@@ -153,6 +153,6 @@ def images_of_files(paths: Sequence[Path], size: tuple[int, int], is_grey: bool)
 
 
 def brightness(pixels: np.ndarray) -> np.ndarray:
-    """The brightness of pixels in red, green and blue, as Pillow weighs them."""
+    """The brightness of pixels, with Pillow's weights of red, green and blue."""
     weighed = pixels.astype(np.uint32) @ np.array([19595, 38470, 7471], np.uint32) + 0x8000
     return (weighed >> 16).astype(np.uint8)

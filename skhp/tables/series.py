@@ -1,4 +1,4 @@
-"""Read a series from a table: a step a row, the column to forecast, and further channels."""
+"""Read a series from a table with one step per row: the column to forecast, and other channels."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from skhp.tables.dates import Dates, date_text, find_dates, refuse_disorder
 from skhp.tables.table_files import is_csv, line_of_row, read_frame
 
 _SHOWN_COLUMNS = 6
-# Where more of the steps than this differ, there is no usual step to name.
+# If a larger share of the steps differs, the dates have no usual step to name.
 _MOST_GAPS = 0.2
 _REPEATS_TARGET = 0.95
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """A series of steps in the order of time, with the column that is to be forecast."""
+    """A series of steps in the order of time, with the column to forecast."""
 
     name: str
-    values: pd.DataFrame  # a column a channel, the target among them; no cell is missing
+    values: pd.DataFrame  # a column per channel, including the target; no cell is missing
     target: str
-    is_known: np.ndarray  # the steps whose target stands in the table
+    is_known: np.ndarray  # for each step, whether the table holds its target
     dates: Dates | None = None
     step: Any = None  # the usual time between two steps: an offset of pandas, or a time
     notes: tuple[str, ...] = ()  # sentences on what a user should look at
@@ -61,14 +61,14 @@ def read_series(
 ) -> Series:
     """Read a CSV or Parquet file whose rows are the steps of a series.
 
-    A column of dates gives the order, in which the rows have to be. Other columns of numbers are
-    channels; what is neither is left out, and named in a note. A missing cell has the value of the
-    row before, and is not forecast.
+    The rows have to be in the order of the column of dates, if there is one. Columns of numbers are
+    channels; other columns are left out, and a note names them. A missing cell gets the value of
+    the row before, and is not forecast.
     """
     path = Path(path)
     frame = read_frame(path, header, may_be_one_column=True)
     if not isinstance(frame.index, pd.RangeIndex):
-        # pandas keeps the index of a Parquet file, where series have their dates.
+        # pandas keeps the index in a Parquet file, and the index of a series holds its dates.
         frame = frame.reset_index()
 
     def place_of_row(row: int) -> str:
@@ -81,7 +81,7 @@ def read_series(
 
 
 def make_series(frame: pd.DataFrame, target: str, *, name: str = "the series") -> Series:
-    """Take a DataFrame apart as `read_series` does a file."""
+    """Make a series from a DataFrame, as `read_series` does from a file."""
     return _taken_apart(frame, ColumnWords(target), name, "row {}".format, is_text=False)
 
 
@@ -131,7 +131,7 @@ def _taken_apart(
     notes += _left_out_notes(left_out)
     values = values.astype(float)
     is_known = values[target].notna().to_numpy()
-    # Values are carried forward in time only, so that no cell knows of a later one.
+    # Missing values are filled from earlier steps only, so that no value leaks back in time.
     begins = {of: int(cells.notna().to_numpy().argmax()) for of, cells in values.items()}
     begin = max(begins.values())
     if begin:
@@ -178,7 +178,7 @@ def _are_numbers(cells: pd.Series) -> bool:
 
 
 def _first_text(cells: pd.Series, place_of_row: Callable[[int], str]) -> tuple[str, str] | None:
-    """The first text that is not a number, and its place; None if there is none."""
+    """The place of the first text that is not a number, and this text; None if there is none."""
     for row, cell in cells.items():
         if isinstance(cell, str) and not (
             is_number(cell) or is_infinite(cell) or means_missing(cell)
@@ -256,7 +256,7 @@ def _refuse_constant(cells: pd.Series, target: str) -> None:
 
 
 def _repeating_notes(values: pd.DataFrame, target: str) -> Iterator[str]:
-    """A sentence for each channel that holds the next value of the target already."""
+    """A sentence for each channel that already holds the next value of the target."""
     later = values[target].to_numpy()[1:]
     for name, cells in values.drop(columns=target).items():
         if np.mean(cells.to_numpy()[:-1] == later) > _REPEATS_TARGET:

@@ -1,4 +1,4 @@
-"""Convolutional network for classes of images."""
+"""Convolutional network that classifies images."""
 
 from __future__ import annotations
 
@@ -21,50 +21,47 @@ from skhp.shared.documented_parameters import documented
 class KerasCNNClassifier(ConvolutionalNetwork, NetworkClassifier):
     """Convolutional network that classifies images, trained by Keras.
 
-    `X` has the shape (n_samples, height, width) or (n_samples, height, width, channels), or holds
-    flat rows, (n_samples, pixels), with `image_shape`. Blocks, filters and neurons are ordinary
-    parameters; training stops early on a stratified part of the rows that it holds out itself.
+    `X` has the shape (n_samples, height, width) or (n_samples, height, width, channels). With
+    `image_shape`, it may hold flat rows of the shape (n_samples, pixels). Blocks, filters and
+    neurons are ordinary parameters. A stratified part of the rows is held out, and the training
+    stops early when the network no longer improves on it.
 
     Parameters
     ----------
     monitor : str, default="val_loss"
-        What early stopping and "plateau" watch on the rows held out: "val_loss", or a metric over
-        all of them: "val_accuracy", "val_average_precision", "val_balanced_accuracy", "val_f1",
-        "val_precision", "val_recall", "val_roc_auc". Average precision, F1, precision and recall
-        are those of `rare_class_` for two classes, the mean over the classes for more. Keras'
-        "val_acc" and "val_auc" are taken, too.
+        The value on the held-out rows that early stopping and the "plateau" schedule watch:
+        "val_loss", "val_accuracy", "val_average_precision", "val_balanced_accuracy", "val_f1",
+        "val_precision", "val_recall" or "val_roc_auc". Average precision, F1, precision and recall
+        are those of `rare_class_` for two classes, and the mean over all classes for more. Keras'
+        "val_acc" and "val_auc" are accepted, too.
     validation_fraction : float, default=0.2
-        Share of the rows to hold out. Every class of two rows or more is on both sides.
+        Share of the rows to hold out. Every class of at least two rows is on both sides of the
+        split.
     loss : {"auto", "crossentropy", "focal", "soft_f1"} or loss, default="auto"
-        "auto" is crossentropy, the weighted mean over the rows of a batch, as is "focal";
-        "soft_f1" is the F1 of the batch, of the rarest class for two and the mean over the classes
-        for more. A :class:`skhp.losses.FocalLoss` or :class:`skhp.losses.SoftF1` has parameters
-        of its own, which a search reaches as ``loss__gamma``. Keras' names mean what they mean
-        there: "categorical_crossentropy", "sparse_categorical_crossentropy" and, for two classes,
-        "binary_crossentropy" and "binary_focal_crossentropy"; so do its classes and instances.
+        As for :class:`KerasMLPClassifier`.
     class_weight : dict, "balanced" or None, default=None
-        Weight of a class by its label; "balanced" weighs inversely to the frequency.
+        Weight of each class, by its label; "balanced" weighs a class inversely to its frequency.
     threshold : float or "tune", default=0.5
-        For two classes: the probability of the rarest from which on `predict` says it; at this
-        probability itself it says the rarest. "tune" takes the one with the greatest F1 on the rows
-        held out, after the training.
+        For two classes: `predict` returns the rarer one if its probability is at least this. "tune"
+        chooses the threshold with the greatest F1 on the held-out rows, after the training.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     history_ : dict of str to list of float
-        ``"loss"``, ``"val_loss"`` and the monitored metric, one value an epoch. ``"loss"`` is the
-        mean over the epoch's batches while the weights change.
+        ``"loss"``, ``"val_loss"`` and the monitored metric, with one value per epoch. ``"loss"`` is
+        the mean over the batches of an epoch, during which the network changes.
     model_ : keras.Model
         The trained network, which takes images with channels. With `augmentation` it has layers of
-        skhp that change images in training only; ``import skhp`` before Keras loads its file.
+        skhp that change images during training only; ``import skhp`` before Keras loads its file.
     rare_class_ : label
-        The class with the fewest rows in `fit`, those that are held out included, whatever they
-        weigh (rows of weight zero do not count); of equals the last. The monitored metric, the loss
-        and the threshold are about it.
+        The class with the fewest rows in `fit`, including held-out rows but not rows of weight
+        zero; other weights are ignored. Of equally rare classes it is the last. The monitored
+        metric, the loss and the threshold are about this class.
     threshold_ : float
-        The probability of `rare_class_` that `predict` goes by, where there are two classes.
+        The least probability of `rare_class_` with which `predict` returns it; only for two
+        classes.
     {attributes}
 
     See Also
@@ -75,9 +72,10 @@ class KerasCNNClassifier(ConvolutionalNetwork, NetworkClassifier):
 
     Notes
     -----
-    A batch of all rows is trained on in its distinct rows with the sum of their weights, so that a
-    whole-number weight, that many copies of a row and any order of the rows give identical bits. An
-    inner split may tell them apart, so with early stopping this is not promised.
+    A batch of all rows holds each distinct row once, with the sum of its weights. The result is
+    therefore the same to the bit for any order of the rows, and for a whole-number weight as for
+    that many copies of a row. This does not hold with `batch_norm`, nor with early stopping, whose
+    split may differ.
 
     Examples
     --------

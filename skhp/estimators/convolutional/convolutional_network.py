@@ -25,47 +25,48 @@ from skhp.networks.layers.activation import ACTIVATIONS
 from skhp.networks.layers.layer import LayerDescription
 from skhp.shared.nearest_name import nearest_name
 
-# The documentation that the classifier and the regressor share: first comes what convolutional
-# networks have instead of what perceptrons have.
+# The documentation that the classifier and the regressor share; these entries replace those of the
+# perceptron that have the same name.
 PARAMETERS = f"""
 hidden_layers : int or "auto"
-    Number of blocks of a convolution, an activation and a pooling, from 0 up. "auto" is as many as
-    `filters` has entries, and 2 where that is one number.
+    Number of blocks, from 0 up; a block is a convolution, an activation and a pooling. "auto" is
+    the number of entries of `filters`, or 2 if `filters` is a single number.
 filters : int or sequence of int
-    Filters of each convolution. One number is that of the first block, and doubles after each block
-    that pools, as is usual: 16 in three blocks that pool is 16, 32, 64. Or one number a block:
-    ``hidden_layers="auto", filters=(32, 32)``.
+    Filters of the convolutions, either one number per block,
+    ``hidden_layers="auto", filters=(32, 32)``, or the number of the first block, which doubles
+    after each block that pools: 16 gives three pooling blocks 16, 32 and 64 filters.
 kernel_size : int or (int, int)
     Height and width of the kernels, in pixels.
 padding : {{"same", "valid"}}
-    "same" adds zeros around the image, so that a convolution keeps its size; "valid" adds none.
+    "same" adds zeros around an image, so that a convolution keeps the image's size; "valid" adds
+    none.
 pooling : {{"max", "average"}} or None
-    What each block ends with: the maximum or the mean of windows of `pool_size` that do not
-    overlap, or nothing.
+    How each block shrinks the image: to the maximum or the mean of windows of `pool_size` that do
+    not overlap. None does not shrink it.
 pool_size : int or (int, int)
-    Height and width of the windows. A window is never larger than the image: an image of a height
-    of 1 is pooled over its width alone, and a single pixel is not pooled.
+    Height and width of the windows of `pooling`. A window is never larger than the image: an image
+    of height 1 is pooled over its width alone, and a single pixel is not pooled.
 neurons : int, sequence of int or None
     Neurons of the hidden layer between the blocks and the output, or of several such layers. None
-    or 0 has none.
+    and 0 add no hidden layer.
 image_shape : (int, int), (int, int, int) or None
-    Height, width and, where it is not 1, number of channels of the images. Needed where the rows of
-    `X` are flat, one column a pixel, in the order of ``image.reshape(-1)``. None takes flat rows as
-    images of a height of 1, one channel, and images as they are.
+    Height and width of the images, and the number of channels if it is not 1. Needed if the rows of
+    `X` are flat, with one column per pixel in the order of ``image.reshape(-1)``. With None, a flat
+    row is an image of height 1 and one channel. If `X` has 3 or 4 dimensions, it is not needed.
 augmentation : {{"flip", "shift"}}, sequence of them, dict or None
-    Change each image at random in each epoch of the training, and never in a prediction. "flip"
-    mirrors it from left to right, every other time; "shift" moves it by whole pixels, by up to a
-    tenth of its height and of its width, and draws its border out. A dict says more:
-    ``{{"flip": "horizontal", "shift": 0.2}}``, where "flip" is "horizontal", "vertical" or "both",
-    or a dict of the probability of each, and "shift" the largest share of height and width.
+    Random changes of each image in each epoch of the training, but not in predictions. "flip"
+    mirrors it from left to right with probability 0.5. "shift" moves it by whole pixels, up to a
+    tenth of its height and width, and fills the gap with the border pixels. A dict sets both:
+    ``{{"flip": "horizontal", "shift": 0.2}}``. Its "flip" is "horizontal", "vertical", "both" or a
+    dict with the probability of each; its "shift" is the largest share of height and width.
 activation : str
-    Activation of the blocks and of the hidden layers behind them, by Keras' name: "relu", "tanh",
+    Activation of the blocks and of the hidden layers after them, by Keras' name: "relu", "tanh",
     "elu", "gelu", "selu", "silu", "linear" and others.
 dropout : float
-    Share of the numbers dropped after each hidden layer behind the blocks while training, or before
-    the output where there is none; from 0 to below 1.
+    Share, from 0 to below 1, of the neurons dropped during training after each hidden layer that
+    follows the blocks. If there is no such layer, inputs of the output layer are dropped.
 l2 : float
-    Weight of the squared kernels in the loss.
+    Factor by which the sum of the squared kernel weights is added to the loss.
 {OF_TRAINING.strip()}
 """
 
@@ -73,17 +74,17 @@ ATTRIBUTES = """
     image_shape_ : (int, int, int)
         Height, width and channels of the images seen in `fit`.
     n_features_in_ : int
-        Number of numbers in an image.
+        Height times width times channels of an image.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        The names of the columns of flat rows, where all of them are strings.
+        Names of the columns of flat rows; only if all of them are strings.
     n_iter_ : int
-        Epochs run.
+        Number of epochs run.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept.
     stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback", "pruned"}
         Why the training ended.
     learning_rate_ : list of float
-        Rate that each epoch started with; only with an `lr_schedule`.
+        Learning rate at the start of each epoch; only with an `lr_schedule`.
 """
 
 _AUTOMATIC_BLOCKS = 2
@@ -141,7 +142,7 @@ class ConvolutionalNetwork(NetworkEstimator):
         return images
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
-        # Before a list of images is taken for several inputs.
+        # Otherwise the base class would take a list of images for several inputs.
         refuse_ragged_images(X, type(self).__name__)
         return super()._outputs(X)
 
@@ -209,7 +210,7 @@ class ConvolutionalNetwork(NetworkEstimator):
         return int(self.hidden_layers)
 
     def _refuse_too_many_layers(self, blocks: int) -> None:
-        """Refuse a network that is too large, before a description as long as it is made."""
+        """Refuse a network that is too large, before its long description is made."""
         count = blocks + len(_neurons(self.neurons))
         parameters = f" with hidden_layers={self.hidden_layers!r}"
         self._refuse_too_large(NetworkSize(count, count), parameters, "at least ")
@@ -228,7 +229,7 @@ def _sizes(name: str, value: Any, least: int) -> int | tuple[int, ...]:
 
 
 def _neurons(value: Any) -> tuple[int, ...]:
-    """The sizes of the hidden layers behind the blocks."""
+    """The sizes of the hidden layers after the blocks."""
     if value is None:
         return ()
     sizes = _sizes("neurons", value, 1)

@@ -1,4 +1,4 @@
-"""Rows that are images, checked."""
+"""Checks of rows that are images."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def checked_images(
     image_shape: ImageShape | None,
     expected: ImageShape | None,
 ) -> np.ndarray:
-    """Images, (rows, height, width, channels) in float32.
+    """Checked images of shape (rows, height, width, channels) in float32.
 
-    `image_shape` is what the parameter says, and None where it says nothing; `expected` is the
-    shape of the images in `fit`, and None in `fit` itself, which notes the number of pixels.
+    `image_shape` is the parameter of the estimator. `expected` is the shape of the images in `fit`;
+    it is None in `fit` itself, where the estimator stores the number of pixels.
     """
     name = type(estimator).__name__
     refuse_ragged_images(X, name)

@@ -1,4 +1,4 @@
-"""Convolutional network for numbers of images."""
+"""Convolutional network that predicts numbers from images."""
 
 from __future__ import annotations
 
@@ -21,43 +21,42 @@ from skhp.shared.documented_parameters import documented
 class KerasCNNRegressor(ConvolutionalNetwork, NetworkRegressor):
     """Convolutional network that predicts numbers from images, trained by Keras.
 
-    `X` has the shape (n_samples, height, width) or (n_samples, height, width, channels), or holds
-    flat rows, (n_samples, pixels), with `image_shape`. Blocks, filters and neurons are ordinary
-    parameters; training stops early on a part of the rows that it holds out itself. The network
-    learns a target of mean 0 and deviation 1, whatever its unit; predictions are in the unit of
-    `y`.
+    `X` has the shape (n_samples, height, width) or (n_samples, height, width, channels). With
+    `image_shape`, it may hold flat rows of the shape (n_samples, pixels). Blocks, filters and
+    neurons are ordinary parameters. A part of the rows is held out, and the training stops early
+    when the network no longer improves on it. The network learns targets scaled to mean 0 and
+    deviation 1; predictions are in the unit of `y`.
 
     Parameters
     ----------
     monitor : str, default="val_loss"
-        What early stopping and "plateau" watch on the rows held out: "val_loss", or a metric over
-        all of them: "val_mean_absolute_error", "val_mean_squared_error", "val_r2",
-        "val_root_mean_squared_error". Keras' "val_mae", "val_mse" and "val_rmse" are taken, too.
+        The value on the held-out rows that early stopping and the "plateau" schedule watch:
+        "val_loss", "val_mean_absolute_error", "val_mean_squared_error", "val_r2" or
+        "val_root_mean_squared_error". Keras' "val_mae", "val_mse" and "val_rmse" are accepted, too.
     validation_fraction : float, default=0.2
         Share of the rows to hold out.
     loss : {"auto", "squared_error", "absolute_error", "huber", "log_cosh"}, default="auto"
-        "auto" is the squared error. The loss of a batch is the weighted mean over its rows. Keras'
-        "mse", "mae" and other names of these are taken, and its classes and instances.
+        "auto" is "squared_error". The loss of a batch is the weighted mean over its rows. Keras'
+        names for these losses, such as "mse", are accepted, too; so are its classes and instances.
     scale_target : bool, default=True
-        Take the mean and the deviation of the training rows out of each target before the network
-        sees it, and put them back into predictions. Losses, and what "huber" and "log_cosh" call
-        large, are then in deviations; metrics are in the unit of `y`. The first call of
-        `partial_fit`, or the first `fit` of a warm start, decides both numbers for all later ones.
+        Whether to scale each target to mean 0 and deviation 1 over the training rows, and scale
+        predictions back. Losses, and the errors that "huber" and "log_cosh" treat as large, are
+        then in units of the deviation; metrics are in the unit of `y`. The first call of
+        `partial_fit`, or the first `fit` of a warm start, fixes the scale for all later calls.
 
     Attributes
     ----------
     history_ : dict of str to list of float
-        ``"loss"``, ``"val_loss"`` and the monitored metric, one value an epoch. ``"loss"`` is the
-        mean over the epoch's batches while the weights change. Losses are of the scaled target,
-        metrics in the unit of `y`.
+        ``"loss"``, ``"val_loss"`` and the monitored metric, with one value per epoch. ``"loss"`` is
+        the mean over the batches of an epoch, during which the network changes. Losses are of the
+        scaled target, metrics in the unit of `y`.
     model_ : keras.Model
         The trained network, which takes images with channels. With `augmentation` it has layers of
-        skhp that change images in training only; ``import skhp`` before Keras loads its file. Where
-        targets are scaled, its last layer brings the outputs into the
-        unit of `y`.
+        skhp that change images during training only; ``import skhp`` before Keras loads its file.
+        If targets are scaled, its last layer converts outputs to the unit of `y`.
     target_mean_, target_scale_ : ndarray of shape (n_targets,)
-        What was taken out of each target: mean and deviation of the training rows, by their
-        weights; 0 and 1 without `scale_target`, and a deviation of 1 for a constant target.
+        Weighted mean and deviation of each target over the training rows, by which it is scaled;
+        0 and 1 without `scale_target`. A constant target has a deviation of 1.
     {attributes}
 
     See Also
@@ -68,9 +67,10 @@ class KerasCNNRegressor(ConvolutionalNetwork, NetworkRegressor):
 
     Notes
     -----
-    A batch of all rows is trained on in its distinct rows with the sum of their weights, so that a
-    whole-number weight, that many copies of a row and any order of the rows give identical bits. An
-    inner split may tell them apart, so with early stopping this is not promised.
+    A batch of all rows holds each distinct row once, with the sum of its weights. The result is
+    therefore the same to the bit for any order of the rows, and for a whole-number weight as for
+    that many copies of a row. This does not hold with `batch_norm`, nor with early stopping, whose
+    split may differ.
 
     Examples
     --------

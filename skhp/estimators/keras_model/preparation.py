@@ -42,8 +42,8 @@ from skhp.training.update_rules import UPDATE_RULES, slots_from_keras, slots_to_
 class PreparedModel:
     """What an estimator needs to take over the result of a fit.
 
-    `learnt` holds the attributes that preparing the fit sets on an estimator, `held_out` the labels
-    to tune a threshold on, `callbacks` the callbacks of the fit.
+    `learnt` holds the fitted attributes that are known before the training, and `held_out` the
+    labels to tune a threshold on.
     """
 
     model: keras.Model
@@ -124,7 +124,7 @@ def write_weights(model: keras.Model, network: Network, trained: MemberWeights) 
 
 
 class WeightsInModel:
-    """Writes the weights of each epoch into a model before an observer is told of its end."""
+    """Writes the weights of each epoch into a model before an observer hears of the epoch's end."""
 
     def __init__(self, observer: EpochObserver, write: Callable[[], None]) -> None:
         self._observer = observer
@@ -141,7 +141,7 @@ class WeightsInModel:
 
 
 def _refuse_update(model: keras.Model, network: Network, rule: str) -> None:
-    """Refuse an optimizer that does with some weights what a population does not know."""
+    """Refuse an optimizer that treats some weights in a way that a population cannot reproduce."""
     kind = type(model.optimizer).__name__
     if network.has_sparse_gradient and not UPDATE_RULES[rule].takes_rows:
         raise CannotJoinError(
@@ -179,7 +179,7 @@ def _as_input(model: keras.Model, X: Any) -> Any:
     if not all(isinstance(array, np.ndarray) and array.dtype.kind in "fiub" for array in arrays):
         raise CannotJoinError("the rows are not arrays of numbers.")
     if not getattr(model, "inputs", None):
-        # A subclassed model, which takes what it is called with.
+        # A subclassed model declares no inputs to compare the rows with.
         return keras.tree.map_structure(_single_precision, X)
     expected = model.inputs
     if isinstance(X, dict):
@@ -203,7 +203,7 @@ def _single_precision(array: np.ndarray) -> np.ndarray:
 
 def _as_one_input(expected: Any, X: np.ndarray) -> np.ndarray:
     if len(expected.shape) == X.ndim + 1 and expected.shape[-1] == 1:
-        # Keras adds this axis, too.
+        # Keras' own fit adds this axis, too.
         X = X[..., None]
     if len(expected.shape) != X.ndim or any(
         size not in (None, given)
@@ -225,7 +225,7 @@ def _training_rows(
     rows = TrainingRows(X, y, given)
     is_table = isinstance(X, np.ndarray) and X.ndim == 2 and isinstance(y, np.ndarray)
     if batch_size >= n_rows and is_table and is_row_wise(model):
-        # A row of weight two then gives the same bits as the row given twice.
+        # A row of weight two then gives the same result, to the bit, as the row given twice.
         distinct = distinct_rows(rows)
         if distinct.n_rows < n_rows or (given != given[0]).any():
             rows = distinct
@@ -241,7 +241,7 @@ def _validation_rows(
     parted: PartedRows,
     batch_size: int,
 ) -> ValidationRows | None:
-    """Rows weighted so that their loss is the one that Keras computes batch by batch."""
+    """Validation rows, weighted such that their loss is the one Keras computes batch by batch."""
     rows, loss = parted.validation, objective.loss
     if rows is None:
         return None
@@ -261,13 +261,13 @@ def _validation_rows(
             batch = weight[start : start + batch_size]
             share = len(batch) / n_rows
             batch *= share / ((batch.sum() or 1.0) if loss.divisor == "weight" else 1.0)
-    # No metric over all rows is known for several outputs.
+    # Metrics over all rows exist for a single output only; zeros stand in for several.
     metric_target = y if isinstance(y, np.ndarray) else np.zeros((n_rows, 1), np.float32)
     return ValidationRows(X, y, weight.astype(np.float32), metric_target, given)
 
 
 def _refuse_batches(loss: Any, network: Network, n_rows: int) -> None:
-    """Refuse validation rows in batches where they are not what all of them together are."""
+    """Refuse validation in batches if its result differs from that on all rows at once."""
     mend = f"give validation_batch_size={n_rows} or more."
     if isinstance(loss, RowLoss) and not loss.shares_batches:
         raise CannotJoinError(
@@ -286,7 +286,7 @@ def _dimensions(y: Any) -> list[int]:
 
 
 def _digest(*records: Any) -> bytes:
-    """A digest that is equal for records of equal arrays."""
+    """A digest of the arrays in records; records with equal arrays have equal digests."""
     digest = hashlib.blake2b(digest_size=16)
     for record in records:
         for value in () if record is None else vars(record).values():

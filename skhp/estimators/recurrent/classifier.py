@@ -1,4 +1,4 @@
-"""Recurrent network for classes."""
+"""Recurrent network that classifies series or tokens."""
 
 from __future__ import annotations
 
@@ -15,45 +15,48 @@ from skhp.shared.documented_parameters import documented
 
 @documented(PARAMETERS, ATTRIBUTES)
 class KerasRNNClassifier(RecurrentNetwork, NetworkClassifier):
-    """Recurrent network that classifies series or rows of tokens, trained by Keras.
+    """Recurrent network that classifies series or sequences of tokens, trained by Keras.
 
-    `X` has the shape (n_samples, steps, channels), or (n_samples, steps) for one channel, or holds
-    tokens, (n_samples, steps) of whole numbers, where `embedding_dim` is given. Layers, neurons and
-    the length of the window are ordinary parameters; training stops early on a stratified part of
-    the rows that it holds out itself.
+    `X` has the shape (n_samples, steps, channels), or (n_samples, steps) for one channel. With
+    `embedding_dim`, it holds tokens: whole numbers of the shape (n_samples, steps). Layers, neurons
+    and the window length are ordinary parameters. A stratified part of the rows is held out, and
+    the training stops early when the network no longer improves on it.
 
     Parameters
     ----------
     monitor : str, default="val_loss"
-        What early stopping and "plateau" watch on the rows held out: "val_loss", or a metric over
-        all of them: "val_accuracy", "val_average_precision", "val_balanced_accuracy", "val_f1",
-        "val_precision", "val_recall", "val_roc_auc". Average precision, F1, precision and recall
-        are those of `rare_class_` for two classes, the mean over the classes for more. Keras'
-        "val_acc" and "val_auc" are taken, too.
+        The value on the held-out rows that early stopping and the "plateau" schedule watch:
+        "val_loss", "val_accuracy", "val_average_precision", "val_balanced_accuracy", "val_f1",
+        "val_precision", "val_recall" or "val_roc_auc". Average precision, F1, precision and recall
+        are those of `rare_class_` for two classes, and the mean over all classes for more. Keras'
+        "val_acc" and "val_auc" are accepted, too.
     validation_fraction : float, default=0.2
-        Share of the rows to hold out. Every class of two rows or more is on both sides.
+        Share of the rows to hold out. Every class of at least two rows is on both sides of the
+        split.
     loss : {"auto", "crossentropy", "focal", "soft_f1"} or loss, default="auto"
         As for :class:`KerasMLPClassifier`.
     class_weight : dict, "balanced" or None, default=None
-        Weight of a class by its label; "balanced" weighs inversely to the frequency.
+        Weight of each class, by its label; "balanced" weighs a class inversely to its frequency.
     threshold : float or "tune", default=0.5
-        For two classes: the probability of the rarest from which on `predict` says it. "tune" takes
-        the one with the greatest F1 on the rows held out, after the training.
+        For two classes: `predict` returns the rarer one if its probability is at least this. "tune"
+        chooses the threshold with the greatest F1 on the held-out rows, after the training.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     history_ : dict of str to list of float
-        ``"loss"``, ``"val_loss"`` and the monitored metric, one value an epoch. ``"loss"`` is the
-        mean over the epoch's batches while the weights change.
+        ``"loss"``, ``"val_loss"`` and the monitored metric, with one value per epoch. ``"loss"`` is
+        the mean over the batches of an epoch, during which the network changes.
     model_ : keras.Model
-        The trained network, of Keras' own layers. It takes what `time_steps` leaves of a row.
+        The trained network, of Keras' own layers. It takes the last `time_steps` steps of a row.
     rare_class_ : label
-        The class with the fewest rows in `fit`, those that are held out included; of equals the
-        last. The monitored metric, the loss and the threshold are about it.
+        The class with the fewest rows in `fit`, including held-out rows but not rows of weight
+        zero; other weights are ignored. Of equally rare classes it is the last. The monitored
+        metric, the loss and the threshold are about this class.
     threshold_ : float
-        The probability of `rare_class_` that `predict` goes by, where there are two classes.
+        The least probability of `rare_class_` with which `predict` returns it; only for two
+        classes.
     {attributes}
 
     See Also

@@ -30,37 +30,36 @@ from skhp.networks.description import (
     recurrent_network,
 )
 
-# The documentation that the classifier and the regressor share: first comes what recurrent
-# networks have instead of what perceptrons have.
+# The documentation that the classifier and the regressor share; these entries replace those of the
+# perceptron that have the same name.
 PARAMETERS = f"""
 cell : {{"lstm", "gru", "simple"}}
-    Kind of the recurrent layers: Keras' LSTM, GRU or SimpleRNN.
+    Kind of recurrent layer: Keras' LSTM, GRU or SimpleRNN.
 hidden_layers : int or "auto"
-    Number of recurrent layers, from 1 up; all but the last hand on all steps. "auto" is as many as
-    `neurons` has entries.
+    Number of recurrent layers, from 1 up. All but the last return their outputs at all steps.
+    "auto" is the number of entries of `neurons`.
 neurons : int or sequence of int
-    Units of every recurrent layer, or one number a layer: ``hidden_layers=2, neurons=(32, 16)``.
-    Of bidirectional layers, the units of each direction.
+    Units of every recurrent layer, or one number per layer: ``hidden_layers=2, neurons=(32, 16)``.
+    A bidirectional layer has these units in each direction.
 dropout : float
-    Share of the units dropped, while training, of what each recurrent layer hands on, and of
-    embeddings; from 0 to below 1. Between layers one choice holds for all steps of a row, as with
-    the parameter `dropout` of Keras' recurrent layers. The series itself is never dropped.
+    Share, from 0 to below 1, of the embeddings and of the outputs of each recurrent layer that is
+    dropped during training. Between layers, the same units are dropped in all steps of a row, as
+    with the parameter `dropout` of Keras' recurrent layers. The series itself is never dropped.
 recurrent_dropout : float
-    Share of the state dropped in each recurrent layer while training, one choice for all steps of
-    a row, from 0 to below 1. An LSTM with it trains several times slower.
+    Share of the state, from 0 to below 1, dropped in each recurrent layer during training; the same
+    units are dropped in all steps of a row. It makes an LSTM train several times slower.
 bidirectional : bool
-    Walk over the series in both directions; the outputs stand side by side.
+    Whether each layer reads the series in both directions and concatenates the outputs.
 time_steps : int or None
-    Use the last steps of each sample only. The number of samples stays the same, so that a search
-    can compare windows of different lengths. None takes all steps.
+    Number of steps, at the end of each sample, that the network sees; None takes all. The number of
+    samples stays the same, so that a search can compare windows of different lengths.
 embedding_dim : int or None
-    Length of the vector that is learnt for each token. The rows of `X` are whole numbers then;
-    steps of the number 0 are padding, which the recurrent layers skip. None takes numbers as they
-    are.
+    Length of the vector that is learnt for each token. `X` then holds whole numbers, in which 0 is
+    padding that the recurrent layers skip. With None, `X` holds series of numbers, not tokens.
 vocabulary_size : int or None
-    Number of tokens there are, 0 included: each is below it. None takes the largest token seen in
-    `fit` and 1; a fold of a search may not have seen them all, so give it there. Only with
-    `embedding_dim`.
+    Number of different tokens, including 0; every token is below this number. None is the largest
+    token seen in `fit`, plus 1. Give it in a search, as a training fold may lack some tokens. Only
+    with `embedding_dim`.
 {OF_TRAINING.strip()}
 """
 
@@ -68,25 +67,26 @@ ATTRIBUTES = """
     n_features_in_ : int
         Number of steps seen in `fit`, before `time_steps` takes the last ones.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        The names of the columns of a table, one a step, where all of them are strings.
+        Names of the columns of a table with one step per column; only if all of them are strings.
     n_channels_in_ : int
         Number of channels seen in `fit`.
     vocabulary_size_ : int
-        Number of tokens; only with `embedding_dim`.
+        Number of different tokens; only with `embedding_dim`.
     n_iter_ : int
-        Epochs run.
+        Number of epochs run.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept.
     stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback", "pruned"}
         Why the training ended.
     learning_rate_ : list of float
-        Rate that each epoch started with; only with an `lr_schedule`.
+        Learning rate at the start of each epoch; only with an `lr_schedule`.
 """
 
-# The first layer, one that follows another, and one more of the same size.
+# The first layer, a layer after another one, and one more like it, which gives the size of each
+# further layer.
 _DISTINCT_LAYERS = 3
 _MOST_LAYERS_READ = 10_000
-# Those of a simple layer of one unit.
+# The number of weights of a simple layer of one unit.
 _LEAST_WEIGHTS = 3
 
 
@@ -133,7 +133,7 @@ class RecurrentNetwork(NetworkEstimator):
         self.vocabulary_size = vocabulary_size
 
     def _read_rows(self, X: ArrayLike, *, first: bool = False) -> np.ndarray:
-        """The last steps of each row in float32: series of channels, or tokens."""
+        """The last `time_steps` steps of each row, of numbers or tokens, in float32."""
         name, tokens = type(self).__name__, self.embedding_dim is not None
         rows = checked_series(self, X, first=first, tokens=tokens)
         if first:
@@ -179,7 +179,7 @@ class RecurrentNetwork(NetworkEstimator):
 
     def _check_combination(self) -> None:
         super()._check_combination()
-        # The least that any rows could ask for.
+        # No rows are known yet: one step and one channel make the smallest network.
         tokens = self.embedding_dim is not None
         self._refuse_too_many_layers((1,) if tokens else (1, 1), 1, 1, "at least ")
         layer_sizes(self.hidden_layers, self.neurons, n_inputs=1)
@@ -196,7 +196,7 @@ class RecurrentNetwork(NetworkEstimator):
     def _refuse_too_many_layers(
         self, shape: tuple[int, ...], n_outputs: int, vocabulary_size: int, least: str = ""
     ) -> None:
-        """Refuse a network that is too large, before a description as long as it is made."""
+        """Refuse a network that is too large, before its long description is made."""
         if self.max_memory is None:
             return
         size = self._size(shape, n_outputs, vocabulary_size)
@@ -212,7 +212,7 @@ class RecurrentNetwork(NetworkEstimator):
             hasattr(self.neurons, "__len__")
             and len(np.atleast_1d(self.neurons)) > _MOST_LAYERS_READ
         ):
-            # To read that many sizes takes longer than to know that they are too many.
+            # Reading every size would take long; the number of layers alone bounds the weights.
             count = np.size(self.neurons)
             return NetworkSize(_LEAST_WEIGHTS * count, count)
         if not isinstance(self.neurons, Integral) or self.hidden_layers == "auto":

@@ -1,4 +1,4 @@
-"""Recurrent network for numbers."""
+"""Recurrent network that predicts numbers from series or tokens."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ from skhp.shared.documented_parameters import documented
 
 @documented(PARAMETERS, ATTRIBUTES)
 class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
-    """Recurrent network that predicts numbers from series or rows of tokens, trained by Keras.
+    """Recurrent network that predicts numbers from series or sequences of tokens, trained by Keras.
 
-    `X` has the shape (n_samples, steps, channels), or (n_samples, steps) for one channel, or holds
-    tokens, (n_samples, steps) of whole numbers, where `embedding_dim` is given. Layers, neurons and
-    the length of the window are ordinary parameters; training stops early on a part of the rows
-    that it holds out itself. The network learns a target of mean 0 and deviation 1, whatever its
-    unit; predictions are in the unit of `y`.
+    `X` has the shape (n_samples, steps, channels), or (n_samples, steps) for one channel. With
+    `embedding_dim`, it holds tokens: whole numbers of the shape (n_samples, steps). Layers, neurons
+    and the window length are ordinary parameters. A part of the rows is held out, and the training
+    stops early when the network no longer improves on it. The network learns targets scaled to
+    mean 0 and deviation 1; predictions are in the unit of `y`.
 
     Parameters
     ----------
     monitor : str, default="val_loss"
-        What early stopping and "plateau" watch on the rows held out: "val_loss", or a metric over
-        all of them: "val_mean_absolute_error", "val_mean_squared_error", "val_r2",
-        "val_root_mean_squared_error". Keras' "val_mae", "val_mse" and "val_rmse" are taken, too.
+        The value on the held-out rows that early stopping and the "plateau" schedule watch:
+        "val_loss", "val_mean_absolute_error", "val_mean_squared_error", "val_r2" or
+        "val_root_mean_squared_error". Keras' "val_mae", "val_mse" and "val_rmse" are accepted, too.
     validation_fraction : float, default=0.2
-        Share of the rows to hold out. They are drawn from all rows; to watch the last ones of a
-        series, pass them to `fit` as `X_val` and `y_val`.
+        Share of the rows to hold out, drawn at random from all rows. To hold out the last rows of
+        a series instead, pass them to `fit` as `X_val` and `y_val`.
     loss : {"auto", "squared_error", "absolute_error", "huber", "log_cosh"}, default="auto"
-        "auto" is the squared error. The loss of a batch is the weighted mean over its rows. Keras'
-        "mse", "mae" and other names of these are taken, and its classes and instances.
+        "auto" is "squared_error". The loss of a batch is the weighted mean over its rows. Keras'
+        names for these losses, such as "mse", are accepted, too; so are its classes and instances.
     scale_target : bool, default=True
-        Take the mean and the deviation of the training rows out of each target before the network
-        sees it, and put them back into predictions. Losses, and what "huber" and "log_cosh" call
-        large, are then in deviations; metrics are in the unit of `y`. The first call of
-        `partial_fit`, or the first `fit` of a warm start, decides both numbers for all later ones.
+        Whether to scale each target to mean 0 and deviation 1 over the training rows, and scale
+        predictions back. Losses, and the errors that "huber" and "log_cosh" treat as large, are
+        then in units of the deviation; metrics are in the unit of `y`. The first call of
+        `partial_fit`, or the first `fit` of a warm start, fixes the scale for all later calls.
 
     Attributes
     ----------
     history_ : dict of str to list of float
-        ``"loss"``, ``"val_loss"`` and the monitored metric, one value an epoch. ``"loss"`` is the
-        mean over the epoch's batches while the weights change. Losses are of the scaled target,
-        metrics in the unit of `y`.
+        ``"loss"``, ``"val_loss"`` and the monitored metric, with one value per epoch. ``"loss"`` is
+        the mean over the batches of an epoch, during which the network changes. Losses are of the
+        scaled target, metrics in the unit of `y`.
     model_ : keras.Model
-        The trained network, of Keras' own layers. It takes what `time_steps` leaves of a row. Where
-        targets are scaled, its last layer brings the outputs into the unit of `y`.
+        The trained network, of Keras' own layers. It takes the last `time_steps` steps of a row. If
+        targets are scaled, its last layer converts outputs to the unit of `y`.
     target_mean_, target_scale_ : ndarray of shape (n_targets,)
-        What was taken out of each target: mean and deviation of the training rows, by their
-        weights; 0 and 1 without `scale_target`, and a deviation of 1 for a constant target.
+        Weighted mean and deviation of each target over the training rows, by which it is scaled;
+        0 and 1 without `scale_target`. A constant target has a deviation of 1.
     {attributes}
 
     See Also
@@ -119,19 +119,18 @@ class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
     ) -> None: ...
 
     def forecast(self, steps: int, X: ArrayLike | None = None) -> np.ndarray:
-        """Predict some steps ahead: each prediction is the newest value of the next window.
+        """Forecast several steps, where each prediction is appended to the window for the next.
 
-        The target has to be the next value of the series itself, in its unit. The first number
-        forecast is the first value after the series that `fit` was given, or after each window of
-        `X`.
+        The target has to be the next value of the series itself, in the unit of the series. The
+        first forecast is for the step after the series seen in `fit`, or after each window of `X`.
 
         Parameters
         ----------
         steps : int
             Number of steps, from 1 up.
         X : array-like of shape (n_samples, n_steps) or (n_samples, n_steps, 1), default=None
-            Windows to start from, as for `predict`. None starts from the last row that `fit` was
-            given, moved on by its target.
+            Windows to start from, as for `predict`. None starts from the last row seen in `fit`,
+            with its target appended.
 
         Returns
         -------
@@ -140,8 +139,8 @@ class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
         Raises
         ------
         ValueError
-            If the series has several channels or the estimator several targets, or if it was fitted
-            on tokens; if `steps` is not a whole number from 1 up.
+            If `steps` is not a whole number from 1 up, or the estimator was fitted on several
+            channels, several targets or tokens.
 
         Examples
         --------

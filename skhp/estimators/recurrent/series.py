@@ -1,4 +1,4 @@
-"""Rows that are series of numbers or of tokens, checked."""
+"""Checks of rows that are series of numbers or tokens."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from sklearn.utils.validation import validate_data
 from skhp.estimators.tables import dense, overflow_to_infinity
 from skhp.shared.unusable_data import refuse_columns_without_numbers
 
-# Each whole number up to here is a number of its own in float32, in which networks compute.
+# Networks compute in float32, which has every whole number up to here exactly.
 MOST_TOKENS = 2**24
 
 _SHOWN = 5
 
 
 def checked_series(estimator: BaseEstimator, X: Any, *, first: bool, tokens: bool) -> np.ndarray:
-    """Series of one row each: (rows, steps, channels) in float32, or (rows, steps) of tokens.
+    """Checked series of shape (rows, steps, channels), or tokens of shape (rows, steps).
 
-    `first` notes the number of steps, and their names where a table has some.
+    `first` is true in `fit`, where the estimator stores the number of steps, and their names if a
+    table has names.
     """
     name = type(estimator).__name__
     refuse_ragged(X)
@@ -78,7 +79,7 @@ def _refuse_dimensions(name: str, X: Any, tokens: bool) -> None:
 
 
 def refuse_other_channels(name: str, rows: np.ndarray, channels: int) -> None:
-    """Raise ValueError if series have not the number of channels that they had in `fit`."""
+    """Raise ValueError if the number of channels differs from the one seen in `fit`."""
     if rows.ndim == 3 and rows.shape[2] != channels:
         raise ValueError(
             f"X has {rows.shape[2]} channels, but {name} is expecting {channels} channels, as in "
@@ -87,7 +88,7 @@ def refuse_other_channels(name: str, rows: np.ndarray, channels: int) -> None:
 
 
 def last_steps(name: str, rows: np.ndarray, time_steps: int | None) -> np.ndarray:
-    """The last steps of each series; all of them for None."""
+    """The last `time_steps` steps of each series; None returns all steps."""
     if time_steps is None:
         return rows
     if time_steps > rows.shape[1]:
@@ -114,7 +115,7 @@ def refuse_other_numbers_than_tokens(name: str, rows: np.ndarray) -> None:
 
 
 def refuse_unknown_tokens(rows: np.ndarray, vocabulary_size: int, *, given: bool) -> None:
-    """Raise ValueError if tokens are not below the size of the vocabulary."""
+    """Raise ValueError if a token is not below the size of the vocabulary."""
     largest = int(rows.max())
     if largest >= vocabulary_size:
         row, step = np.argwhere(rows == largest)[0]

@@ -31,10 +31,10 @@ from skhp.search.space.space_reading import (
 
 
 class ExactCategorical(Categorical):
-    """Categories that keep their type; scikit-optimize (0.10.2) turns tuples into arrays."""
+    """Categories that keep their type, while scikit-optimize 0.10.2 turns tuples into arrays."""
 
     def inverse_transform(self, Xt: ArrayLike) -> list[Any]:
-        """The categories of transformed points."""
+        """The categories at transformed points."""
         return categories_at(self, Xt)
 
 
@@ -77,10 +77,10 @@ class Quantiles(Real):
 
 
 class Stacks(SkoptDimension):
-    """Stacks of layers, searched by their number of layers and the size of each.
+    """Stacks of layers, searched by their number of layers and the size of each layer.
 
-    A layer that a stack does not have is always at the middle of its coordinate, so that the
-    surrogate learns nothing about its size.
+    If a stack lacks a layer, that layer's coordinate is always in the middle, so that the surrogate
+    learns nothing about its size.
     """
 
     def __init__(self, sizes: LayerSizes) -> None:
@@ -101,7 +101,7 @@ class Stacks(SkoptDimension):
         return [self.sizes.at(row) for row in np.reshape(Xt, (-1, self.transformed_size)).tolist()]
 
     def set_transformer(self, transform: str = "normalize") -> None:
-        """Do nothing, as coordinates lie between 0 and 1 for every surrogate."""
+        """Do nothing, as coordinates always lie between 0 and 1."""
 
     @property
     def transformed_size(self) -> int:
@@ -149,7 +149,7 @@ def for_bayes(space: SearchSpace) -> list[SkoptSpace | tuple[SkoptSpace, int]]:
     """The space in dimensions of scikit-optimize.
 
     A distribution that is not a range is searched by its quantiles. The dimensions are new objects,
-    because an ``skopt.Optimizer`` changes them; its points are values that ``set_params`` takes.
+    because an ``skopt.Optimizer`` changes them. Their points are values that ``set_params`` takes.
     """
     converted: list[SkoptSpace | tuple[SkoptSpace, int]] = []
     mistakes = []

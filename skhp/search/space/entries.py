@@ -1,4 +1,4 @@
-"""The entries of a suggested space that all kinds of networks have, and their records."""
+"""What the suggested spaces of all kinds of networks share: their types and common entries."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Entry(NamedTuple):
 
 
 class Table(NamedTuple):
-    """What the values depend on: the number of rows, and some of them.
+    """The data that the values depend on.
 
-    `sample` returns `X` and `y` of some rows as the network gets them, for which the earlier steps
-    of a pipeline are fitted.
+    `sample` returns `X` and `y` of some rows, as the network gets them after the earlier steps of
+    a pipeline, which `sample` fits.
     """
 
     sample: Callable[[], tuple[Any, Any]]
@@ -32,20 +32,20 @@ class Table(NamedTuple):
 
 
 class KindOfNetwork(NamedTuple):
-    """The parameters by which a kind of network is known, and the entries of its space."""
+    """The parameters by which a kind of network is recognised, and the entries of its space."""
 
     parameters: frozenset[str]
     entries: Callable[[Table, Mapping[str, Any], Level], dict[str, Entry]]
 
 
 def rates(highest: float, lowest: float, count: int) -> tuple[float, ...]:
-    """Learning rates that are even in the logarithm."""
+    """Learning rates that are evenly spaced in the logarithm."""
     exponents = np.linspace(np.log10(highest), np.log10(lowest), count)
     return tuple(float(f"{10**exponent:.2g}") for exponent in exponents)
 
 
 def learning_rate_entry(values: tuple[float, ...]) -> Entry:
-    """Learning rates, as :func:`rates` returns them."""
+    """The entry of learning rates from :func:`rates`."""
     return Entry(
         list(values),
         f"{len(values)} steps from {values[0]:g} to {values[-1]:g}, even in the logarithm.",
@@ -53,7 +53,7 @@ def learning_rate_entry(values: tuple[float, ...]) -> Entry:
 
 
 def batch_size_entry(wanted: tuple[int, ...], n_rows: int, known: Mapping[str, Any]) -> Entry:
-    """Batch sizes, none above the number of rows to train on."""
+    """The entry of batch sizes, none above the number of rows to train on."""
     most = training_rows(n_rows, known)
     sizes = sorted({min(size, most) for size in wanted})
     return Entry(
@@ -62,6 +62,6 @@ def batch_size_entry(wanted: tuple[int, ...], n_rows: int, known: Mapping[str, A
 
 
 def training_rows(n_rows: int, known: Mapping[str, Any]) -> int:
-    """The rows that a network learns from in a fold, without those held out to stop early."""
+    """The number of rows that a network learns from in a fold, without held-out rows."""
     held_out = known.get("validation_fraction", 0.0) if known.get("early_stopping") else 0.0
     return max(1, int(n_rows * (1 - 1 / FOLDS) * (1 - held_out)))

@@ -1,4 +1,4 @@
-"""The suggested space of a convolutional network: as many blocks as the images leave room for."""
+"""The suggested space of a convolutional network, whose blocks are limited by the image size."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _IMAGES: dict[str, _Grid] = {
     "normal": _Grid(rates(1e-2, 1e-4, 5), (32,), (1, 2, 3), (8, 32), (0.0, 0.3)),
     "thorough": _Grid(rates(1e-2, 1e-4, 5), (16, 64), (1, 2, 3), (8, 16, 32), (0.0, 0.2, 0.4)),
 }
-# Smaller images hold nothing that a further convolution could tell apart.
+# A single pixel holds no pattern for a further convolution.
 _LEAST_PIXELS = 2
 
 

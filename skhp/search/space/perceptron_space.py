@@ -20,7 +20,7 @@ from skhp.search.space.entries import (
 )
 from skhp.search.space.linear_check import LinearCheck, check_linear
 
-# On tables, wider layers take more time than they are worth.
+# On tables, wider layers cost more time than they gain.
 MOST_NEURONS = 512
 ROWS_PER_INPUT = 10
 
@@ -87,7 +87,7 @@ def _hidden_layers_entry(check: LinearCheck | None, level: Level) -> Entry:
         f"{check.standard_error:.3f}, {check.n_folds} folds of {check.n_rows} rows)."
     )
     if check.is_enough:
-        # Without a hidden layer, each number of neurons is the same network.
+        # With 0 hidden layers, all numbers of neurons give the same network.
         values = [0, 1] if level == "quick" else [0, 1, 2]
         return Entry(values, f"A hidden layer may not be needed: {compared}")
     return Entry([1, 2], f"One or two, as a linear model is not enough: {compared}")
@@ -101,7 +101,7 @@ def _neurons_entry(grid: _Grid, n_inputs: int) -> Entry:
         _ALL: "all",
         _TWICE: "twice",
     }
-    # Rounded down, as with neurons="auto"; a product with the float 2 / 3 may be just too small.
+    # Rounded down, as with neurons="auto"; 1e-9 is for products with 2 / 3 that are just too small.
     wanted = [max(2, int(share * n_inputs + 1e-9)) for share in grid.neurons]
     sizes = sorted({min(size, MOST_NEURONS) for size in wanted})
     shares = [names[share] for share in grid.neurons]

@@ -1,4 +1,4 @@
-"""The suggested space of a recurrent network: its size, and the window that it looks at."""
+"""The suggested space of a recurrent network: its size, and the length of its windows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from skhp.search.space.entries import (
 
 
 class _Grid(NamedTuple):
-    """The values that a level searches; `windows` are shares of the steps."""
+    """The values that a level searches; `windows` are shares of the steps of a row."""
 
     learning_rates: tuple[float, ...]
     batch_sizes: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""Suggests a search space by the rules of thumb of the field."""
+"""Suggest a search space by rules of thumb."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _entries_of_any(table: Table, known: Mapping[str, Any], level: Level) -> dic
     }
 
 
-# The first kind whose parameters an estimator has is what the estimator is.
+# An estimator is of the first kind whose parameters it has.
 _KINDS = (
     CONVOLUTIONAL,
     PERCEPTRON,
@@ -53,7 +53,7 @@ _KINDS = (
 
 
 class SuggestedSpace(dict[str, list[Any]]):
-    """A search space, as a dict from names to lists of values, that can explain its values.
+    """A search space, as a dict from names to lists of values, which explains these values.
 
     Parameters
     ----------
@@ -74,32 +74,32 @@ class SuggestedSpace(dict[str, list[Any]]):
 def suggest_search_space(
     estimator: Any, X: ArrayLike, y: ArrayLike, level: Level = "normal"
 ) -> SuggestedSpace:
-    """Suggest a grid to search, by the rules of thumb of the field and the size of the data.
+    """Suggest a grid to search, by rules of thumb and the size of the data.
 
-    Hidden layers 1 or 2, and 0 too where a cross-validated linear model is as good as others on
-    2,000 rows; neurons around two thirds of the inputs, up to twice as many; batches around 32
-    rows; learning rates on a logarithmic scale; dropout and l2 where rows are few for the inputs.
-    For recurrent networks 1 or 2 layers, 16 to 128 neurons, and windows of a quarter of the steps
-    up to all of them. For images 1 to 3 blocks, as long as there is an image left to halve, and 8
-    to 32 filters.
+    The grid has learning rates on a logarithmic scale and batches around 32 rows. Perceptrons get 1
+    or 2 hidden layers (also 0 if a linear model scores as well as others in cross-validation on
+    2,000 rows), a quarter to twice as many neurons as inputs, and dropout and l2 if rows are few
+    for the number of inputs. Recurrent networks get 1 or 2 layers, 16 to 128 neurons, and windows
+    of a quarter of the steps up to all steps. Convolutional networks get 1 to 3 blocks, as far as
+    the images can be halved, and 8 to 32 filters.
 
     Parameters
     ----------
     estimator : a network of skhp
         A KerasMLPClassifier, KerasRNNClassifier, KerasCNNClassifier, KerasClassifier or one of
-        their regressors, or a pipeline that ends in one. For any Keras model only the learning
-        rate and the batch size are known.
+        their regressors, or a pipeline that ends in one. For any Keras model, the grid has only the
+        learning rate and the batch size.
     X : array-like of shape (n_rows, n_columns), or of series or images
     y : array-like of shape (n_rows,) or (n_rows, n_targets)
     level : {"quick", "normal", "thorough"}, default="normal"
-        How many points the grid has, unless numbers coincide because inputs or rows are very few:
-        12; 60 to 120; 270 to 810. For recurrent networks 12, 80 and 810; for any Keras model 10,
-        54 and 102.
+        Size of the grid. The three levels have 12, 60 to 120, and 270 to 810 points; recurrent
+        networks 12, 80 and 810; any Keras model 10, 54 and 102. With very few inputs or rows, some
+        values coincide, and the grid is smaller.
 
     Returns
     -------
     SuggestedSpace
-        A dict from names to lists, for a grid search or any other; ``why()`` explains each name.
+        A dict from names to lists, for any search; ``why()`` explains the values of each name.
 
     Raises
     ------
@@ -147,11 +147,11 @@ def suggest_search_space(
 
 
 def _prepared_sample(estimator: Any, X: ArrayLike, y: ArrayLike) -> tuple[Any, Any]:
-    """Some rows as the last step of a pipeline gets them."""
+    """A sample of the rows, transformed by the earlier steps of a pipeline."""
     sample_X, sample_y = _sample(X, y, stratified=is_classifier(last_step(estimator)))
     for _, step in steps_before(estimator):
         if hasattr(step, "fit_resample"):
-            # The rows are looked at without resampling.
+            # Resampling would change the rows that the suggestion is based on.
             continue
         sample_X = clone(step).fit_transform(sample_X, sample_y)
     return sample_X, sample_y

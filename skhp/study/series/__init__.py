@@ -1,1 +1,1 @@
-"""The study behind ``skhp tune --forecast``: a network against simple forecasts of a series."""
+"""The study of ``skhp tune --forecast``: a network against simple forecasts of a series."""

@@ -1,4 +1,4 @@
-"""The simple forecasts that a network is compared to: last value, a season ago, ridge."""
+"""Simple forecasts to compare a network to: the last value, the value a season ago, ridge."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skhp.comparison.named_baselines import QuietSearch
 
-# For scaled inputs and a scaled target.
+# These penalties are for scaled inputs and a scaled target.
 RIDGE_ALPHAS = np.logspace(-2, 4, 7)
 
 LAST_VALUE = "last value"
@@ -26,7 +26,7 @@ NETWORK = "network"
 
 
 class StepOfWindow(RegressorMixin, BaseEstimator):
-    """Forecast the value that a channel of a window had some steps before its end."""
+    """Forecasts the value of a channel some steps before the end of a window."""
 
     def __init__(self, channel: int = 0, steps_before_end: int = 0) -> None:
         self.channel = channel
@@ -44,7 +44,7 @@ class StepOfWindow(RegressorMixin, BaseEstimator):
 
 
 class LastSteps(TransformerMixin, BaseEstimator):
-    """The last steps of windows, as rows of a table."""
+    """Turns the last steps of each window into a row of a table."""
 
     def __init__(self, time_steps: int = 1) -> None:
         self.time_steps = time_steps
@@ -60,10 +60,10 @@ class LastSteps(TransformerMixin, BaseEstimator):
 
 
 def steps_to_a_season_ago(season: int, horizon: int) -> int:
-    """From the end of a window back to the step that is whole seasons before its target.
+    """Number of steps from the end of a window back to the step a season before its target.
 
-    The last such step that is known when the forecast is made: with a horizon beyond a season, it
-    is several seasons before the target.
+    If the horizon is longer than a season, that step is not known yet when the forecast is made,
+    and the latest known step that lies several whole seasons before the target is taken.
     """
     return -(-horizon // season) * season - horizon
 
@@ -75,7 +75,7 @@ def tune_ridge(
     folds: BaseCrossValidator,
     time_steps: Sequence[int],
 ) -> QuietSearch:
-    """Tune the penalty and the window of a ridge regression by cross validation."""
+    """Tune the penalty and the window length of a ridge regression by cross validation."""
     linear = TransformedTargetRegressor(Ridge(), transformer=StandardScaler())
     pipeline = Pipeline(
         [("window", LastSteps()), ("scaling", StandardScaler()), ("ridge", linear)],

@@ -11,18 +11,18 @@ from scipy.signal import find_peaks
 
 # A season is looked for where it fits several times into the training part.
 _FEWEST_SEASONS = 3
-# A peak of the autocorrelation this high, and this far above the troughs beside it, is a season;
-# on 60 random walks, series of noise and trends of three lengths each, hardly any peak was.
+# A peak of the autocorrelation that is this high, and this far above the troughs beside it, is a
+# season. These limits found hardly any season in 60 random walks, series of noise and trends.
 _LEAST_HEIGHT = 0.3
 _LEAST_PROMINENCE = 0.2
-# Two seasons later, the autocorrelation has to have kept this share of its height.
+# At twice the lag, the autocorrelation has to keep this share of its height.
 _KEPT = 0.5
-# A multiple of the season may be a little higher than the season itself.
+# The peak at a multiple of the season may be a little higher than the peak at the season itself.
 _AS_HIGH = 0.9
-# Noise moves a peak by some steps; the calendar tells where it belongs.
+# Noise moves a peak by some steps; a usual season this close (relative to its length) is taken.
 _NEAR = 0.04
 
-# The usual seasons, in steps; the first is taken where the autocorrelation tells none.
+# The usual seasons, in steps; the first is taken if the autocorrelation shows no season.
 _MONTHS, _QUARTERS = ("months", (12,)), ("quarters", (4,))
 _USUAL: dict[str, tuple[str, tuple[int, ...]]] = {
     "min": ("minutes", (60, 1440)),
@@ -38,18 +38,18 @@ _USUAL: dict[str, tuple[str, tuple[int, ...]]] = {
 
 
 class Season(NamedTuple):
-    """The length of a season in steps, and how it was found, in words."""
+    """The length of a season in steps, and a phrase on how it was found."""
 
     length: int
     source: str
 
 
 def find_season(training: np.ndarray, step: Any = None) -> Season | None:
-    """The season of a series, by its autocorrelation or else by the step of its dates.
+    """The season of a series by its autocorrelation or, failing that, by the step of its dates.
 
-    `training` holds the steps that a forecast may learn from. The autocorrelation is that of the
-    changes from step to step, where a season stands out from a trend, or else that of the values
-    without their linear trend.
+    `training` holds the steps that a forecast may learn from. The autocorrelation of the changes
+    from step to step comes first, as a trend hides a season less there; then comes the
+    autocorrelation of the values without their linear trend.
     """
     most = len(training) // _FEWEST_SEASONS
     name, every = _usual(step)
@@ -71,7 +71,7 @@ def find_season(training: np.ndarray, step: Any = None) -> Season | None:
 
 
 def _peak(values: np.ndarray, most: int) -> tuple[int, float] | None:
-    """The lag of the first of the highest peaks of the autocorrelation, and its height."""
+    """The lag and height of the first peak among the highest peaks of the autocorrelation."""
     n = len(values)
     if most < 2 or np.ptp(values) <= 1e-9 * max(1.0, float(np.abs(values).max())):
         return None
@@ -89,8 +89,8 @@ def _peak(values: np.ndarray, most: int) -> tuple[int, float] | None:
         return None
     highest = max(correlation[lag] for lag in lasting)
     lag = next(lag for lag in lasting if correlation[lag] >= _AS_HIGH * highest)
-    # Fewer pairs of steps are a long lag apart. That keeps the peaks of noise low, but also pulls
-    # those of seasons towards shorter lags.
+    # A long lag has fewer pairs of steps. That keeps peaks of noise low, but also moves peaks of
+    # seasons to shorter lags, which the factor below corrects.
     near = np.arange(max(2, lag - lag // 10), min(lag + lag // 10, most) + 1)
     return int(near[np.argmax(correlation[near] * n / (n - near))]), float(correlation[lag])
 
@@ -103,9 +103,9 @@ def _autocorrelation(values: np.ndarray, most: int) -> np.ndarray:
 
 
 def _usual(step: Any) -> tuple[str, tuple[int, ...]]:
-    """The name of a step of the calendar, and the usual seasons in such steps."""
+    """The name of a calendar step, and the usual seasons in such steps."""
     if step is None:
         return "", ()
-    # "W-SUN" are weeks, whatever the day on which they end.
+    # "W-SUN" is a week, whatever day it ends on.
     name = pd.tseries.frequencies.to_offset(step).freqstr.split("-")[0]
     return _USUAL.get(name, ("", ()))

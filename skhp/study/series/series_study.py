@@ -59,9 +59,9 @@ SCORINGS = tuple(
 class SeriesSettings(Settings):
     """How a study of a series is done; a value out of range raises a SettingsError.
 
-    `horizon` counts the steps from the end of a window to its target. `scoring` is one of
-    `SCORINGS`, or "mae" or "rmse". `verdict_repeats` counts the seeds with which each network of
-    the verdict is trained.
+    `horizon` is the number of steps from the end of a window to its target. `scoring` is one of
+    `SCORINGS`, "mae" or "rmse". `verdict_repeats` is the number of seeds with which the network is
+    trained before each stretch of the verdict.
     """
 
     scoring: str = "neg_mean_absolute_error"
@@ -79,7 +79,7 @@ class SeriesSettings(Settings):
 
     @property
     def scorer(self) -> str:
-        """scikit-learn's name of the score."""
+        """scikit-learn's name of the scoring."""
         return _SHORT_NAMES.get(self.scoring.lower(), self.scoring)
 
     def _check_scoring(self) -> None:
@@ -93,7 +93,7 @@ class SeriesSettings(Settings):
 
 @dataclass(frozen=True)
 class ForecastErrors:
-    """Errors on test windows, in the unit of the series; `score` is that of the search."""
+    """Errors on test windows, in the unit of the series; `score` is by the scorer of the search."""
 
     mae: float
     rmse: float
@@ -102,11 +102,11 @@ class ForecastErrors:
 
 @dataclass(frozen=True, eq=False)
 class SeriesStudy:
-    """What a study of a series found.
+    """The result of a study of a series.
 
-    `errors` are those of the simple forecasts on the test windows, by their names. `scored` has
+    `errors` holds the errors of the simple forecasts on the test windows, by name. `scored` holds
     the scores of all forecasts on stretches of the whole series. `pipeline` ends in the network of
-    the first repeat, and `next_forecast` is what it predicts beyond the end of the series.
+    the first repeat, and `next_forecast` is its prediction beyond the end of the series.
     """
 
     series: Series
@@ -134,9 +134,9 @@ def run_series_study(
     """Compare a tuned recurrent network to simple forecasts of a series.
 
     The last quarter of the steps is for testing. The network and a ridge regression over windows
-    are tuned on the windows before, in folds that follow one another in time; scaling is learnt
-    within each fold. The network, with the settings that were found, and the simple forecasts are
-    then compared on ten stretches of the second half of the series.
+    are tuned on the earlier windows, in folds that follow one another in time; scaling is learnt
+    within each fold. The network, with its best settings, and the simple forecasts are then
+    compared on ten stretches of the second half of the series.
 
     `network` is a regressor of windows with the parameters `time_steps`, `learning_rate`,
     `batch_size` and `random_state` (for a halving search also `epochs`) and the fitted attributes
@@ -153,7 +153,7 @@ def run_series_study(
     n_candidates = count_candidates(
         settings.search, settings.candidates, network.get_params().get("epochs", 1), space
     )
-    # The network comes first, so that a journal of another search is refused before any training.
+    # The network is tuned first, so that a journal of another search is refused at once.
     search = search_network(
         pipeline.set_params(network__random_state=seed),
         split.X_train,
@@ -233,7 +233,7 @@ def _scored(
     settings: SeriesSettings,
     on_progress: OnProgress | None,
 ) -> ScoredFits:
-    """Scores on stretches of the whole series; those of networks are the means of some seeds."""
+    """Scores on stretches of the whole series; scores of networks are means over several seeds."""
     seeds = repeat_seeds(settings.seed, settings.verdict_repeats)
     names = list(dict.fromkeys((settings.scorer, *_SHORT_NAMES.values())))
     return scored_fits(

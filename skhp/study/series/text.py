@@ -49,8 +49,8 @@ def render_series_report(study: SeriesStudy) -> str:
 def verdicts(study: SeriesStudy) -> list[str]:
     """The verdict of the network against each of the simple forecasts, by the score of the search.
 
-    The network is better than all of them only if each of these sentences says so, for which no
-    p-value has to be adjusted.
+    The network is better than all of them only if each of these sentences says so; this claim needs
+    no adjusted p-values.
     """
     return [
         study.scored.compared_to(name, (name, NETWORK)).verdict(NETWORK, study.scoring)
@@ -59,7 +59,7 @@ def verdicts(study: SeriesStudy) -> list[str]:
 
 
 def improvement(study: SeriesStudy) -> str:
-    """A sentence on how much lower the error of each forecast is than that of the last value."""
+    """A sentence that compares the error of each forecast to the error of the last value."""
     field = _SCORES_OF_ERRORS.get(study.scoring, "mae")
     reference = getattr(study.errors[LAST_VALUE], field)
     if not reference:
@@ -142,7 +142,7 @@ def _series_sentence(study: SeriesStudy) -> str:
 
 
 def season_note(windows: WindowedSeries) -> str:
-    """The season that was found, or why there is none."""
+    """A sentence on the season that was found, or on why there is none."""
     if windows.season is None:
         return f"{windows.no_season_because}; the value a season ago is left out as a forecast."
     return f"the season has {windows.season.length} steps, {windows.season.source}."

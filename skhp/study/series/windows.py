@@ -1,4 +1,4 @@
-"""From a series to windows, split in the order of time."""
+"""Cut a series into windows, and split them in the order of time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skhp.tables.series import Series
 TEST_SHARE = 0.25
 # A window may hold this share of the series at most, or few windows would be left.
 _MOST_OF_SERIES = 1 / 8
-# Windows of a long season are left out where all of them had more cells than this.
+# A season is not used if the windows that reach back to it would have more cells than this.
 _MOST_CELLS = 10_000_000
 _LENGTHS_WITHOUT_SEASON = (7, 15, 30)
 _LONGEST_SEASON_IN_WINDOW = 30
@@ -29,8 +29,8 @@ _VERDICT_STRETCHES = 10
 class WindowedSeries:
     """Windows of a series with their targets, in the order of time.
 
-    `time_steps` are the lengths that networks may take of them; the windows are as long as the
-    longest, or reach back to the season.
+    `time_steps` are the window lengths to search. The windows in `X` are as long as the longest of
+    these, or longer if the value a season ago lies further back.
     """
 
     X: np.ndarray
@@ -50,32 +50,31 @@ class WindowedSeries:
         return Split(self.X[train], self.X[test], self.y[train], self.y[test])
 
     def folds(self, n_folds: int) -> TimeSeriesSplit:
-        """Folds of the training windows, each scored on windows that follow its own.
+        """Folds of the training windows, each scored on later windows than it learns from.
 
-        When the first of these forecasts is made, the targets within the horizon are not known yet,
-        and so they are not learnt from.
+        The gap leaves out targets that are not known yet when the first scored forecast is made.
         """
         return TimeSeriesSplit(n_folds, gap=self.horizon - 1)
 
     def stretches(self) -> TimeSeriesSplit:
-        """Ten stretches of the second half, each forecast from all that is known before it."""
+        """Ten stretches of the second half, each forecast from all windows known before it."""
         size = max(1, len(self.y) // (2 * _VERDICT_STRETCHES))
         return TimeSeriesSplit(_VERDICT_STRETCHES, test_size=size, gap=self.horizon - 1)
 
 
 def windows_of(series: Series, horizon: int, n_folds: int) -> WindowedSeries:
-    """Cut a series into windows; a TableError if it is too short."""
+    """Cut a series into windows; a series that is too short raises a TableError."""
     n_steps = len(series.values)
     first_test_step = n_steps - int(n_steps * TEST_SHARE)
-    # When the first test window ends, later targets are not known yet.
+    # Training ends with the last target that is known when the first test window ends.
     n_known = first_test_step - horizon + 1
-    # Each fold learns from some windows, the first one from as many as the others score.
+    # The first fold learns from about as many windows as each fold scores.
     fewest = max(_FEWEST_TRAINING_WINDOWS, (n_folds + 1) * (horizon + 4))
     season, why_not = _usable_season(series, n_known, horizon, fewest)
     time_steps = _lengths(season, n_steps)
     back = 1 + (steps_to_a_season_ago(season.length, horizon) if season else 0)
     width = max(*time_steps, back)
-    # No more than this, as some targets may not be known.
+    # This is the largest possible number of training windows: some targets may be missing.
     _refuse_short(series, n_known - horizon - width + 1, fewest, horizon, n_folds)
     X, y, places = sliding_windows(series.values.to_numpy(), width, horizon, series.position)
     known = series.is_known[places]
@@ -102,7 +101,7 @@ def _refuse_short(series: Series, n_training: int, fewest: int, horizon: int, n_
 def _usable_season(
     series: Series, n_known: int, horizon: int, fewest: int
 ) -> tuple[Season | None, str | None]:
-    """The season, or why there is none to forecast by."""
+    """The season to forecast by and None, or None and the reason why there is no such season."""
     training = series.values[series.target].to_numpy()[: max(n_known, 0)]
     season = find_season(training, series.step) if n_known > 2 else None
     if season is None:
@@ -118,7 +117,7 @@ def _usable_season(
 
 
 def _lengths(season: Season | None, n_steps: int) -> tuple[int, ...]:
-    """Lengths of windows to choose from: of a short season half of it, all of it, two of it."""
+    """Window lengths to search: half a season, one season and two seasons if it is short."""
     if season is not None and season.length <= _LONGEST_SEASON_IN_WINDOW:
         wished = (-(-season.length // 2), season.length, 2 * season.length)
     else:
