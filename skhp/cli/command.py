@@ -8,7 +8,6 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from skhp.cli.inputs import problem_of_inputs
 from skhp.cli.options import UsageError, make_parser
@@ -18,9 +17,6 @@ from skhp.shared.interruption import (
     EXIT_INTERRUPTED,
     let_ctrl_c_kill,
 )
-
-if TYPE_CHECKING:
-    pass
 
 _EXIT_NOT_PRINTED = 1
 _EXIT_BAD_INPUT = 2

@@ -20,8 +20,20 @@ def lstm_series(
     `by_step` has the shape (steps, rows, channels); `state` and `memory` are
     the values before the first step. The activations are tanh and the sigmoid.
     """
-    units = recurrent_kernel.shape[0]
-    none = tf.zeros((units,))
+    return fused_lstm(
+        by_step,
+        in_order_of_kernel(tf.concat([kernel, recurrent_kernel], axis=0)),
+        in_order_of_kernel(bias),
+        state,
+        memory,
+    )
+
+
+def fused_lstm(
+    by_step: Tensor, kernel: Tensor, bias: Tensor, state: Tensor, memory: Tensor
+) -> tuple[Tensor, Tensor]:
+    """As `lstm_series`, with both kernels as one, and the gates in the order of the kernel."""
+    none = tf.zeros((kernel.shape[-1] // 4,))
     # Not BlockLSTMV2, the newer kernel: in TensorFlow 2.21 its registered gradient has the gates in
     # another order.
     outputs = tf.raw_ops.BlockLSTM(
@@ -29,8 +41,8 @@ def lstm_series(
         x=by_step,
         cs_prev=memory,
         h_prev=state,
-        w=_in_order_of_kernel(tf.concat([kernel, recurrent_kernel], axis=0)),
-        b=_in_order_of_kernel(bias),
+        w=kernel,
+        b=bias,
         wci=none,
         wcf=none,
         wco=none,
@@ -41,7 +53,7 @@ def lstm_series(
     return outputs.h, outputs.cs
 
 
-def _in_order_of_kernel(array: Tensor) -> Tensor:
+def in_order_of_kernel(array: Tensor) -> Tensor:
     """The gates in the order of the kernel, from Keras' order: input, forget, new, output."""
     first, forget, new, last = tf.split(array, 4, axis=-1)
     return tf.concat([first, new, forget, last], axis=-1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
+from skhp.networks.kernels import fused_lstm, in_order_of_kernel
 from skhp.networks.layers.layer import number_of_values, reads
 from skhp.networks.layers.recurrent import (
     RecurrentDescription,
@@ -127,33 +128,18 @@ class LSTMLayer(RecurrentLayer):
         streams, candidates = kernels.shape[:2]
         # The gradient of `unstack` is one `stack`; the gradient of an index would be,
         # for each member, an array of the size of all members.
-        of_members = tf.unstack(_flat(_in_order_of_kernel(kernels)))
+        of_members = tf.unstack(_flat(in_order_of_kernel(kernels)))
         if self.use_bias:
-            biases = tf.unstack(_flat(_in_order_of_kernel(weights[2])))
+            biases = tf.unstack(_flat(in_order_of_kernel(weights[2])))
         else:
             biases = [tf.zeros((4 * self.units,))] * len(of_members)
         by_step = tf.unstack(_flat(tf.transpose(values, (0, 1, 3, 2, 4))))
-        n_steps, rows = values.shape[3], tf.shape(values)[2]
-        start, none = tf.zeros((rows, self.units)), tf.zeros((self.units,))
+        start = tf.zeros((tf.shape(values)[2], self.units))
         states = []
         for member, (kernel, bias) in enumerate(zip(of_members, biases, strict=True)):
-            # Not BlockLSTMV2, the newer kernel: in TensorFlow 2.21 its registered gradient has
-            # the gates in another order.
-            outputs = tf.raw_ops.BlockLSTM(
-                seq_len_max=tf.constant(n_steps, tf.int64),
-                x=by_step[member * len(by_step) // len(of_members)],
-                cs_prev=start,
-                h_prev=start,
-                w=kernel,
-                b=bias,
-                wci=none,
-                wcf=none,
-                wco=none,
-                forget_bias=0.0,
-                cell_clip=-1.0,
-                use_peephole=False,
-            )
-            states.append(outputs.h[-1:] if last else outputs.h)
+            series = by_step[member * len(by_step) // len(of_members)]
+            hidden, _ = fused_lstm(series, kernel, bias, start, start)
+            states.append(hidden[-1:] if last else hidden)
         hidden = tf.stack(states, axis=1)
         return tf.reshape(hidden, (hidden.shape[0], streams, candidates, -1, self.units))
 
@@ -162,12 +148,6 @@ def _flat(array: Tensor) -> Tensor:
     """The members on one axis."""
     streams, candidates, *own = array.shape
     return tf.reshape(array, (streams * candidates, *(-1 if n is None else n for n in own)))
-
-
-def _in_order_of_kernel(array: Tensor) -> Tensor:
-    """The gates in the order of the kernel, from Keras' order: input, forget, new, output."""
-    first, forget, new, last = tf.split(array, 4, axis=-1)
-    return tf.concat([first, new, forget, last], axis=-1)
 
 
 class LSTMDescription(RecurrentDescription):
