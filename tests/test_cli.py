@@ -28,6 +28,8 @@ from skhp.study.network_search import (
 )
 from tests.programs import start_program
 
+pytestmark = pytest.mark.slow
+
 ROWS = [f"{n * 7 % 24}.5,{'ab'[n % 2]},{n % 3 // 2}" for n in range(24)]
 GOOD = "\n".join(["age,ward,sick", *ROWS, ""])
 

@@ -20,6 +20,8 @@ from skhp.study.files import write_page
 from skhp.study.study import Settings, run_study
 from skhp.tables.table import make_table
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = ["--search=random", "--candidates=3", "--folds=2", "--repeats=2", "--verdict-repeats=2"]
 
 

@@ -19,6 +19,8 @@ from skhp import KerasMLPClassifier
 from skhp.networks.program_cache import ProgramCache
 from skhp.training.cohort.compiled_programs import programs
 
+pytestmark = pytest.mark.slow
+
 # Lone fits and searches in turns. Rows and batch sizes are new each time; inputs, neurons and
 # candidates come back, but in between their programs have made room for others.
 FITS = """

@@ -54,6 +54,8 @@ from skhp import (
 )
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
+pytestmark = pytest.mark.slow
+
 # Batches of all rows without an inner split: the setting in which a whole-number sample weight is
 # the same as repeating the row, which scikit-learn checks to seven digits.
 STOPPING = KerasClassifier(

@@ -26,6 +26,8 @@ from sklearn.utils import check_random_state
 
 from skhp.comparison.compare import compare
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"n_repeats": 2, "n_seeds": 1, "cv": 3, "baseline": "dummy"}
 X, Y = make_classification(90, weights=[0.7], class_sep=0.6, random_state=0)
 

@@ -20,6 +20,8 @@ from skhp.comparison.compare import compare
 from skhp.comparison.named_baselines import given_baseline, named_baseline
 from skhp.comparison.outer_splits import outer_splits
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"n_repeats": 1, "n_seeds": 1, "cv": 3, "verbose": 0}
 X, Y = make_classification(90, weights=[0.7], class_sep=0.6, random_state=0)
 TREE = {"tree": DecisionTreeClassifier(max_depth=2)}

@@ -12,6 +12,8 @@ from skhp.compat.quiet_tensorflow import (
     import_tensorflow_quietly,
 )
 
+pytestmark = pytest.mark.slow
+
 USE = "from skhp import KerasMLPClassifier"
 
 # In what TensorFlow 2.21 writes while it is loaded.

@@ -15,6 +15,8 @@ from skhp.losses import FocalLoss
 from skhp.objectives.losses import CLASSIFICATION_ALIASES, REGRESSION_ALIASES
 from skhp.shared.equality import equal
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(60, 3))
 NUMBERS = X[:, 0] - X[:, 1] + GENERATOR.normal(size=60) / 5

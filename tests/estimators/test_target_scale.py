@@ -15,6 +15,8 @@ from sklearn.preprocessing import StandardScaler
 import skhp
 from skhp import KerasMLPRegressor
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(90, 3)).astype(np.float32).astype(np.float64)
 PLAIN = X[:, 0] - 2 * X[:, 1] + 0.3 * np.abs(X[:, 2])

@@ -21,6 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from skhp import GridSearchCV, InvalidParameterError, KerasMLPClassifier
 from skhp.estimators.threshold import best_threshold
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(400, 5))
 SCORE = X[:, 0] + X[:, 1] * X[:, 2] + GENERATOR.normal(size=400) / 2

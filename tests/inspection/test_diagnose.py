@@ -27,6 +27,8 @@ from skhp.inspection.examined_fit import examined_fit
 from skhp.inspection.value_text import number_text
 from skhp.shared.class_targets import target_summary
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(10)
 
 

@@ -10,6 +10,8 @@ from skhp.networks.layered_network import layered_network
 from skhp.networks.layers.images import convolution
 from skhp.networks.network import flattened, unflattened
 
+pytestmark = pytest.mark.slow
+
 LAYERS = keras.layers
 IMAGE = (6, 7, 2)
 SERIES = (9, 3)

@@ -18,6 +18,8 @@ from skhp.training.trained_network import MemberWeights
 from skhp.training.training_rows import TrainingRows
 from skhp.training.update_rules import update_of
 
+pytestmark = pytest.mark.slow
+
 L = keras.layers
 RANDOM = np.random.default_rng(0)
 STREAMS, CANDIDATES, ROWS, STEPS, CHANNELS = 2, 2, 5, 6, 3

@@ -11,6 +11,8 @@ from skhp.networks.build import build_network, compile_network, restore_network,
 from skhp.networks.description import NetworkDescription, multilayer_perceptron
 from skhp.training.rate_schedules import OPTIMIZERS, schedule_from
 
+pytestmark = pytest.mark.slow
+
 STEPS_PER_EPOCH = 3
 
 

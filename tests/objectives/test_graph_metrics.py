@@ -11,6 +11,8 @@ from sklearn import metrics
 from skhp.objectives.graph_metrics import epoch_metric
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 
+pytestmark = pytest.mark.slow
+
 N_STREAMS, N_CANDIDATES, N_ROWS = 2, 3, 25
 ALL_METRICS = CLASSIFICATION_METRICS | REGRESSION_METRICS
 MODES = pytest.mark.parametrize("compiled", [False, True], ids=["graph", "xla"])

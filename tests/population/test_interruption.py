@@ -12,6 +12,8 @@ import pytest
 
 from tests.programs import run_program, start_program
 
+pytestmark = pytest.mark.slow
+
 SECONDS_PROMISED = 2.0
 
 PRELUDE = """

@@ -18,6 +18,8 @@ from skhp.population import fit_together
 from skhp.population.backend import population
 from skhp.population.cohorts import population_training as cohorts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def populations(monkeypatch):

@@ -24,6 +24,8 @@ from skhp.population import fit_together
 from skhp.population.report import PopulationReport
 from skhp.training.cohort.cohort import Cohort
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
 Y = (X[:, 0] > 0).astype(int)
 CALLBACKS = "callbacks run in Python (ModelCheckpoint)"

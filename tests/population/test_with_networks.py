@@ -39,6 +39,8 @@ from skhp.training.cohort.arrays import lay_out
 from skhp.training.cohort.cohort import Cohort
 from skhp.training.cohort.compiled_programs import programs
 
+pytestmark = pytest.mark.slow
+
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}
 RATES = [1e-4, 0.1]
 LOG_LOSS = {"scoring": "neg_log_loss"}

@@ -13,6 +13,8 @@ from benchmarks.samplers import SPACES, best_regret
 from skhp import BayesSearchCV, InvalidParameterError
 from skhp.compat.scikit_optimize import boosted_surrogate
 
+pytestmark = pytest.mark.slow
+
 # A model of the scores takes a second for each batch: eight points are drawn, and few modelled.
 FEW = {"n_initial_points": 8}
 X = np.zeros((20, 1))

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MODULES = (
     "sklearn.model_selection.tests.test_search",
     "sklearn.model_selection.tests.test_successive_halving",

@@ -23,6 +23,8 @@ from skhp.estimators.keras_model import wrapped_fit as scikeras_fit
 from skhp.search.early_stopping import with_early_stopping
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
+pytestmark = pytest.mark.slow
+
 STOPPING = keras.callbacks.EarlyStopping
 Y = np.arange(200) % 3 == 0
 

@@ -26,6 +26,8 @@ from skhp.population.cohorts.running_cohort import MemberProgress
 from skhp.shared.pipelines import last_step
 from tests.search.journals import forget
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(160, 4))
 Y = (X[:, 0] + GENERATOR.normal(size=160) / 2 > 0.3).astype(int)

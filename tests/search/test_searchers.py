@@ -17,6 +17,8 @@ from skhp.compat import scikit_learn as scikit_learn_private
 from skhp.search.sampler import SampledSearchCV
 from skhp.search.scores import training_of
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"cv": 2, "random_state": 0}
 SEARCHERS = {
     "GridSearchCV": {"cv": 2},

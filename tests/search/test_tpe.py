@@ -22,6 +22,8 @@ from skhp.exceptions import InvalidParameterError
 from skhp.search.space.space_reading import for_random
 from skhp.search.tpe import TPESearchCV
 
+pytestmark = pytest.mark.slow
+
 X, y = make_classification(60, 4, random_state=0)
 SPACE = {"C": (1e-4, 1e3, "log-uniform"), "kernel": ["linear", "rbf"]}
 

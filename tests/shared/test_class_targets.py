@@ -17,6 +17,8 @@ from skhp.scoring import rare_average_precision_scorer, rare_f1_scorer
 from skhp.shared.class_targets import ClassScorer, as_classes, class_labels, one_hot_labels
 from skhp.shared.unusable_data import refuse_unclear_labels
 
+pytestmark = pytest.mark.slow
+
 X, SPECIES = load_iris(return_X_y=True)
 X = scale(X)
 RARE = (SPECIES == 2).astype(int)

@@ -41,6 +41,8 @@ from skhp.shared.rarest_class import rare_class_of, rarest_class, rarest_positio
 from skhp.tables.target import encode_target
 from skhp.training.cohort.compiled_programs import programs
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(240, 4))
 SCORE = X[:, 0] + X[:, 1] * X[:, 2] + GENERATOR.normal(size=240) / 3

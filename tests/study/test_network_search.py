@@ -23,6 +23,8 @@ from skhp.study.network_search import (
     winning_parameters,
 )
 
+pytestmark = pytest.mark.slow
+
 FOLDS = StratifiedKFold(2, shuffle=True, random_state=0)
 KINDS = ["grid", "random", "halving", "bayes", "tpe"]
 # Of bayes no more than it draws before it models the scores, which takes seconds.

@@ -17,6 +17,8 @@ from skhp.exceptions import SettingsError, StudyError
 from skhp.study.study import Settings, run_study
 from skhp.tables.table import make_table, read_table
 
+pytestmark = pytest.mark.slow
+
 FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}
 
 

@@ -10,6 +10,8 @@ from skhp.study.study import Settings, run_study
 from skhp.study.text import render_report
 from skhp.tables.table import make_table
 
+pytestmark = pytest.mark.slow
+
 FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}
 
 

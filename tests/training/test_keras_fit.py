@@ -17,6 +17,8 @@ from skhp.training.keras_fit import train_with_keras
 from skhp.training.rate_schedules import OPTIMIZERS, PlateauSchedule, schedule_from
 from skhp.training.training_rows import TrainingRows, ValidationRows, row_order, steps_in_epoch
 
+pytestmark = pytest.mark.slow
+
 KERAS_OPTIMIZERS = {
     "sgd": lambda rate: keras.optimizers.SGD(rate),
     "nesterov": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),

@@ -5,6 +5,8 @@ import pytest
 from skhp.training.keras_fit import as_model_inputs, fit_model
 from skhp.training.training_rows import row_order
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3))
 Y = X @ [1.0, -2.0, 0.5] + 0.3

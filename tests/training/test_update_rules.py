@@ -15,6 +15,8 @@ from skhp.training.update_rules import (
     update_of,
 )
 
+pytestmark = pytest.mark.slow
+
 STREAMS, CANDIDATES = 2, 3
 SHAPES = [(2, 3), (3,), ()]
 N_WEIGHTS = sum(int(np.prod(shape)) for shape in SHAPES)

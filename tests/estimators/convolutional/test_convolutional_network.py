@@ -16,6 +16,8 @@ import skhp
 from skhp import InvalidParameterError, KerasCNNClassifier, KerasCNNRegressor
 from skhp.population.joint_fits import fit_together
 
+pytestmark = pytest.mark.slow
+
 DIGITS = load_digits(n_class=3)
 X, Y = (DIGITS.images[:90] / 16).astype(np.float32), DIGITS.target[:90]
 COLOURED = np.stack([X, 1 - X, X**2], axis=-1)

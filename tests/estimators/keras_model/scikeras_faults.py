@@ -193,8 +193,10 @@ def takes_logits_for_probabilities(library):
 
 def takes_a_hinge_for_a_probability(library):
     fitted = classifier(library, partial(network, activation="tanh"), loss="hinge").fit(X, Y)
-    outputs = np.asarray(fitted.model_(X))[:, 0]
-    return (fitted.predict(X) != (outputs > 0)).any()
+    # Whatever the weights, some outputs between a row and its opposite are between 0 and 0.5.
+    rows = np.concatenate([X * factor for factor in np.linspace(-3, 3, 61)]).astype(np.float32)
+    outputs = np.asarray(fitted.model_(rows))[:, 0]
+    return (fitted.predict(rows) != (outputs > 0)).any()
 
 
 def trains_with_too_few_outputs(library):

@@ -16,6 +16,8 @@ import skhp
 from skhp import KerasClassifier, KerasRegressor
 from skhp.estimators.keras_model.arguments import in_python_types, separate_callbacks
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
 y = (X[:, 0] + X[:, 1] > 0).astype(int)
 

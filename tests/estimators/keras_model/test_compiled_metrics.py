@@ -12,6 +12,8 @@ from skhp.estimators.keras_model import wrapped_fit as scikeras_fit
 from skhp.training.cohort.cohort import train_cohort
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
+pytestmark = pytest.mark.slow
+
 LAYERS = keras.layers
 METRICS = keras.metrics
 COMMON = {

@@ -24,6 +24,8 @@ from skhp.estimators.keras_model import wrapped_fit as scikeras_fit
 from skhp.training.training_rows import row_groups, validation_split
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
+pytestmark = pytest.mark.slow
+
 LAYERS = keras.layers
 STOPPING = keras.callbacks.EarlyStopping
 OWN = ("early_stopping", "patience", "min_delta", "monitor", "validation_fraction")

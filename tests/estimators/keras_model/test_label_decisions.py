@@ -19,6 +19,8 @@ from skhp.population.handover import AdoptableFit, adopting
 from skhp.training.cohort.cohort import train_cohort
 from tests.estimators.keras_model.build_functions import build_classifier
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(300, 5))
 SCORE = X[:, 0] + X[:, 1] * X[:, 2] + GENERATOR.normal(size=300) / 2

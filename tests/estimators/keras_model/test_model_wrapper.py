@@ -14,6 +14,8 @@ import skhp
 from skhp.estimators.keras_model.model_wrapper import BaseWrapper
 from tests.estimators.keras_model.scikeras_faults import PROBES, REPLACED_IN_KERAS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 
 

@@ -15,6 +15,8 @@ import skhp
 from skhp import InvalidParameterError, KerasClassifier
 from skhp.estimators.keras_model.build_function import OfferedParameters
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
 y = (X[:, 0] > 0).astype(int)
 STOPPING = keras.callbacks.EarlyStopping

@@ -15,6 +15,8 @@ from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardS
 import skhp
 from skhp.exceptions import InvalidParameterError
 
+pytestmark = pytest.mark.slow
+
 random = np.random.default_rng(0)
 NUMBERS = random.normal(size=(40, 3)).astype("float32")
 KINDS = random.integers(0, 5, (40, 2))

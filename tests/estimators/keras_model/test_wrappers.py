@@ -20,6 +20,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skhp import InvalidParameterError, KerasClassifier, KerasRegressor, NonFiniteLossWarning
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
+pytestmark = pytest.mark.slow
+
 
 def eager_classifier(**parameters):
     """Without compilation, which takes most of the time of a short fit."""

@@ -19,6 +19,8 @@ from skhp.population.handover import AdoptableFit, adopting, shared_preparation
 from skhp.training.cohort.cohort import train_cohort
 from tests.estimators.keras_model.build_functions import build_classifier, build_regressor
 
+pytestmark = pytest.mark.slow
+
 LAYERS = keras.layers
 SCHEDULES = keras.optimizers.schedules
 

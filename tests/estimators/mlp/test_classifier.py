@@ -11,6 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skhp import InvalidParameterError, KerasMLPClassifier, NonFiniteLossWarning
 
+pytestmark = pytest.mark.slow
+
 
 def quick(**parameters):
     return KerasMLPClassifier(**{"epochs": 6, "random_state": 0, "neurons": 4} | parameters)

@@ -9,6 +9,8 @@ from sklearn.base import clone
 
 from skhp import CannotJoinError, InvalidParameterError, KerasMLPClassifier, KerasMLPRegressor
 
+pytestmark = pytest.mark.slow
+
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 ENGINES = ["population", "keras"]
 

@@ -18,6 +18,8 @@ from skhp import (
 from skhp.losses import FocalLoss, SoftF1
 from skhp.training.cohort.compiled_programs import programs
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(300, 5))
 SCORE = X[:, 0] + X[:, 1] * X[:, 2] + GENERATOR.normal(size=300) / 2

@@ -12,6 +12,8 @@ from skhp.estimators.network.parameters import row_parameters
 from skhp.estimators.network.rows import NetworkRows
 from skhp.population import fit_together
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"epochs": 2, "neurons": 4, "batch_size": "full", "random_state": 0}
 
 

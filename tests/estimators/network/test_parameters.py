@@ -10,6 +10,8 @@ import skhp
 from skhp import KerasMLPClassifier, KerasMLPRegressor
 from skhp.exceptions import InvalidParameterError
 
+pytestmark = pytest.mark.slow
+
 both = pytest.mark.parametrize("kind", [KerasMLPClassifier, KerasMLPRegressor])
 
 

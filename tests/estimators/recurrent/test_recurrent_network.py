@@ -16,6 +16,8 @@ import skhp
 from skhp import InvalidParameterError, KerasRNNClassifier, KerasRNNRegressor
 from skhp.population import fit_together
 
+pytestmark = pytest.mark.slow
+
 RANDOM = np.random.default_rng(0)
 WAVE = np.sin(np.arange(90) / 4) + 0.05 * RANDOM.normal(size=90)
 X = np.lib.stride_tricks.sliding_window_view(WAVE, 10)[:-1].copy()

@@ -20,6 +20,8 @@ from skhp import (
 )
 from skhp.inspection.training_history import TrainingHistory, training_history
 
+pytestmark = pytest.mark.slow
+
 NETWORK = KerasMLPClassifier(epochs=8, learning_rate=0.05, patience=3, random_state=0)
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+pytestmark = pytest.mark.slow
+
 PICTURES = Path(__file__).parents[3] / "docs" / "pictures"
 MOST_BYTES = 60_000
 

@@ -16,6 +16,8 @@ from skhp import (
 )
 from tests.inspection.displays.finished_searches import finished_search
 
+pytestmark = pytest.mark.slow
+
 NAN = [np.nan, np.nan]
 
 

@@ -29,6 +29,8 @@ import skhp
 from skhp import GridSearchCV, InvalidParameterError, KerasMLPClassifier, RandomizedSearchCV
 from skhp.inspection.value_text import number_text
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(240, 4))
 Y = (X[:, 0] + GENERATOR.normal(size=240) / 2 > 0.8).astype(int)

@@ -16,6 +16,8 @@ from skhp.networks.whole_models.model_network import network_of_model
 from skhp.training.cohort.cohort import train_cohort
 from skhp.training.training_rows import TrainingSeeds
 
+pytestmark = pytest.mark.slow
+
 LAYERS = keras.layers
 random = np.random.default_rng(0)
 X, Y = random.normal(size=(23, 5, 2)).astype("float32"), random.normal(size=23)

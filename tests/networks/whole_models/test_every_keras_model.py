@@ -18,6 +18,8 @@ from skhp.networks.whole_models.vectorized_model import VectorizedModel
 from skhp.training.cohort.cohort import train_cohort
 from skhp.training.training_rows import TrainingSeeds, row_order
 
+pytestmark = pytest.mark.slow
+
 N_ROWS, EPOCHS, BATCH = 22, 2, 8
 SEEDS = TrainingSeeds(split=1, network=2, order=3)
 WAYS = {LayeredNetwork: "layered", VectorizedModel: "vectorized", CalledNetwork: "called"}

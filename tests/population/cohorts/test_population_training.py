@@ -15,6 +15,8 @@ from skhp.population.report import SilentProgress
 from skhp.training.cohort.cohort import Cohort, train_cohort
 from tests.training.fits import example, training_rows, validation_rows
 
+pytestmark = pytest.mark.slow
+
 
 class Recorded:
     """Keeps what it is told of progress."""

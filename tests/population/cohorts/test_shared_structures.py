@@ -14,6 +14,8 @@ from skhp.population.report import SilentProgress
 from skhp.training.cohort.cohort import train_cohort
 from tests.training.fits import example, training_rows, validation_rows
 
+pytestmark = pytest.mark.slow
+
 
 def always(own, shared):
     return True

@@ -32,6 +32,8 @@ from tests.search.journals import (
     record_up_to_a_size,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def path(tmp_path):

@@ -32,6 +32,8 @@ from skhp.training.cohort.cohort import Cohort
 from tests.search.interrupted_search import N_FITS, SECONDS_A_SCORE
 from tests.search.journals import forget
 
+pytestmark = pytest.mark.slow
+
 # About what a search of `interrupted_search` takes until it scores.
 SECONDS_OF_TRAINING = 4
 

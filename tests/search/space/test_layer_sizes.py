@@ -24,6 +24,8 @@ from skhp.search.space.bayesian_space import Stacks, for_bayes
 from skhp.search.space.space_reading import for_random
 from skhp.search.tpe import for_tpe
 
+pytestmark = pytest.mark.slow
+
 SHAPES = ["any", "funnel", "equal"]
 # Of a right program, one in ten thousand draws looks worse; of a wrong one, all of them.
 LEAST_P = 1e-4

@@ -28,6 +28,8 @@ from skhp.search.space.dimensions import Choices, Distribution, Range
 from skhp.search.space.space_reading import for_random, understood
 from skhp.search.tpe import for_tpe
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(3)
 N_DRAWS = 2000
 # Of a right program, one in ten thousand draws looks worse; of a wrong one, all of them.

@@ -14,6 +14,8 @@ from skhp.training.cohort.compiled_programs import programs
 from skhp.training.rate_schedules import OPTIMIZERS
 from tests.training.fits import example, training_rows, validation_rows, with_plan
 
+pytestmark = pytest.mark.slow
+
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 

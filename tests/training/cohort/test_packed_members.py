@@ -12,6 +12,8 @@ from skhp.training.cohort.cohort import EPOCHS_OF_LOOK, Cohort, train_cohort
 from skhp.training.cohort.compiled_programs import pays_to_move, programs
 from tests.training.fits import example, training_rows, validation_rows, with_plan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def cheap_programs(monkeypatch):
