@@ -9,6 +9,8 @@ import pytest
 
 import skhp
 
+pytestmark = pytest.mark.slow
+
 # joblib, which has to know the backend, loads NumPy.
 HEAVY = {"tensorflow", "keras", "sklearn", "scikeras", "pandas", "scipy", "matplotlib"}
 

@@ -4,6 +4,8 @@ import pytest
 
 from skhp.networks.predictions import model_outputs, model_programs
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 
 

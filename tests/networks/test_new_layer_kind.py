@@ -27,6 +27,8 @@ from skhp.networks.layers import (
 from skhp.networks.network import flattened, network_numbers
 from skhp.population import fit_together
 
+pytestmark = pytest.mark.slow
+
 
 @keras.saving.register_keras_serializable("tests")
 class Scaling(keras.layers.Layer):

@@ -14,6 +14,8 @@ from sklearn.metrics import fbeta_score
 from skhp import InvalidParameterError
 from skhp.losses import FocalLoss, SoftF1
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 
 

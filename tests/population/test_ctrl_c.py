@@ -10,6 +10,8 @@ import pytest
 
 from tests.programs import start_program
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 2
 
 PREPARE = """

@@ -14,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 import skhp
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(80, 3))
 Y = (X[:, 0] + GENERATOR.normal(size=80) > 0).astype(int)

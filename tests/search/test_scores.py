@@ -14,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from skhp import GridSearchCV, KerasMLPClassifier
 from skhp.search.scores import RecordingScorer, ScoredFit, Training
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(150, 4))
 Y = (X[:, 0] + GENERATOR.normal(size=150) / 2 > 0.5).astype(int)

@@ -14,6 +14,8 @@ from skhp.exceptions import OutputError
 from skhp.study.files import check_directory, check_page, write_files, write_page
 from skhp.study.text import render_report
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["pipeline.joblib", "search_results.csv", "training_curves.png"]
 REPORT = "report.txt"
 

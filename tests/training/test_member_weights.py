@@ -16,6 +16,8 @@ from skhp.networks.predictions import predicted_logits
 from skhp.training import trained_network as shared_outputs
 from skhp.training.trained_network import MemberWeights, SharedOutputs, TrainedNetwork
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def network():

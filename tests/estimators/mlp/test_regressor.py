@@ -7,6 +7,8 @@ from sklearn.metrics import r2_score
 
 from skhp import KerasMLPRegressor
 
+pytestmark = pytest.mark.slow
+
 
 def quick(**parameters):
     return KerasMLPRegressor(**{"epochs": 6, "random_state": 0, "neurons": 4} | parameters)

@@ -8,6 +8,8 @@ import pytest
 
 from skhp.networks.whole_models.portable_model import PortableModel, custom_objects
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
 Y = X.sum(axis=1)
 

@@ -20,6 +20,8 @@ from skhp.training.trained_network import MemberWeights
 from skhp.training.training_rows import TrainingRows, ValidationRows
 from skhp.training.update_rules import UpdateNumbers
 
+pytestmark = pytest.mark.slow
+
 LOSS = row_loss(keras_loss("auto", "binary"))
 RULES = {"sgd": (), "momentum": (0.9,)}
 

@@ -16,6 +16,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skhp.search.identity.code_descriptions import UndescribableError
 from skhp.search.identity.descriptions import digest
 
+pytestmark = pytest.mark.slow
+
 NUMBERS = itertools.count()
 
 

@@ -16,6 +16,8 @@ from skhp.search.journal.journal import Journal
 from skhp.search.journal.reading import read_journal_file
 from tests.search.journals import IDENTITY, fold, folds, in_a_small_file_system
 
+pytestmark = pytest.mark.slow
+
 OTHER = replace(IDENTITY, data="another table")
 
 

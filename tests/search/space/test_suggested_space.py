@@ -30,6 +30,8 @@ from skhp.search.space.space_reading import for_random
 from skhp.search.space.suggested_space import SuggestedSpace, suggest_search_space
 from skhp.search.tpe import for_tpe
 
+pytestmark = pytest.mark.slow
+
 LEVELS = ["quick", "normal", "thorough"]
 
 

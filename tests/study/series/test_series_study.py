@@ -14,6 +14,8 @@ from skhp.sequences import sliding_windows
 from skhp.study.series.forecasts import RIDGE_ALPHAS
 from skhp.study.series.series_study import SeriesSettings, run_series_study
 
+pytestmark = pytest.mark.slow
+
 FEW = {"folds": 2, "repeats": 1, "verdict_repeats": 1}
 
 
