@@ -71,8 +71,11 @@ class NetworkDescription:
             yield PlacedLayer("probabilities", last, shape, last.layers(shape))
 
 
-# The members of a search have only a few distinct descriptions.
-@functools.lru_cache(256)
+# The members of a search have only a few distinct descriptions and structures.
+_KEPT = 256
+
+
+@functools.lru_cache(_KEPT)
 def _structure(description: NetworkDescription) -> NetworkDescription:
     layers = tuple(layer.structure for layer in description.layers)
     return replace(description, layers=layers)
@@ -99,8 +102,7 @@ class NetworkSize:
         return of_weights + of_program
 
 
-# The members of a search have only a few distinct structures.
-@functools.lru_cache(256)
+@functools.lru_cache(_KEPT)
 def network_size(description: NetworkDescription) -> NetworkSize:
     """The size of a described network."""
     n_weights = n_layers = 0
@@ -115,8 +117,6 @@ def network_size(description: NetworkDescription) -> NetworkSize:
 _MOST_LAYERS_READ = 100_000
 # The first hidden layer, the second, and the third, which has the size of every further one.
 _DISTINCT_LAYERS = 3
-# The members of a search have only a few distinct descriptions.
-_KEPT = 256
 
 
 def multilayer_perceptron(

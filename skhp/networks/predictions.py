@@ -19,6 +19,7 @@ import tensorflow as tf
 from skhp.networks.description import LOGITS_LAYER
 from skhp.networks.layered_network import LayeredNetwork
 from skhp.networks.program_cache import ProgramCache
+from skhp.networks.whole_models.model_twin import close
 from skhp.networks.whole_models.portable_model import (
     anonymous_configuration,
     configuration_text,
@@ -220,13 +221,7 @@ def _model_program(model: keras.Model, configuration: dict[str, Any], inputs: np
         # A few rows are enough, since a program that differs would differ in all rows.
         few = _taken(inputs, np.resize(np.arange(len(inputs)), _TILE))
         made = program(*(variable.value for variable in variables), tf.constant(few))
-        is_same = keras.tree.map_structure(_close, made, model(few, training=False))
-        return program if all(keras.tree.flatten(is_same)) else None
+        return program if close(made, model(few, training=False)) else None
     except Exception:
         # Such a model is called directly, and raises its own exception, if any.
         return None
-
-
-def _close(one: Any, other: Any) -> bool:
-    numbers = keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other)
-    return np.allclose(*numbers, rtol=1e-4, atol=1e-5, equal_nan=True)

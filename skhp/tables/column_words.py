@@ -27,7 +27,7 @@ from skhp.tables.cell_texts import (
     spellings_of_one_label,
     without_quotes,
 )
-from skhp.tables.columns import are_codes
+from skhp.tables.columns import are_codes, require_distinct_names
 
 _SHOWN_COLUMNS = 8
 _TRUTH = {"true", "false"}
@@ -71,6 +71,20 @@ class ColumnWords:
                         "out of one of them."
                     )
         return replace(self, target=target, **found)
+
+
+def kept_columns(
+    frame: pd.DataFrame, words: ColumnWords, table: str, *, is_text: bool
+) -> tuple[pd.DataFrame, ColumnWords]:
+    """The columns that are not dropped, under distinct names, and the words with these names."""
+    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
+    frame = frame.reset_index(drop=True)
+    if is_text:
+        # pandas' type for text is slow: it creates a new object whenever a cell is read.
+        frame = frame.astype(object)
+    require_distinct_names(list(frame.columns), table)
+    words = words.of_columns(list(frame.columns), table)
+    return frame.drop(columns=list(words.drop)), words
 
 
 def typed_input(

@@ -21,8 +21,8 @@ from skhp.tables.cell_texts import (
     means_missing,
     with_missing_cells,
 )
-from skhp.tables.column_words import ColumnWords, typed_input, useless_notes
-from skhp.tables.columns import require_distinct_names, sort_columns
+from skhp.tables.column_words import ColumnWords, kept_columns, typed_input, useless_notes
+from skhp.tables.columns import sort_columns
 from skhp.tables.dates import Dates, date_text, find_dates, refuse_disorder
 from skhp.tables.table_files import is_csv, line_of_row, read_frame
 
@@ -93,14 +93,8 @@ def _taken_apart(
     *,
     is_text: bool,
 ) -> Series:
-    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
-    frame = frame.reset_index(drop=True)
-    if is_text:
-        frame = frame.astype(object)
-    require_distinct_names(list(frame.columns), name)
-    words = words.of_columns(list(frame.columns), name)
+    frame, words = kept_columns(frame, words, name, is_text=is_text)
     target = str(words.target)
-    frame = frame.drop(columns=list(words.drop))
     if frame.empty:
         raise TableError(f"{name} has column names but no rows: add rows.")
     notes = list(useless_notes(frame, words))

@@ -16,12 +16,13 @@ from skhp.tables.cell_texts import MOST_WHOLE, as_labels, as_numbers, with_missi
 from skhp.tables.column_words import (
     ColumnWords,
     code_notes,
+    kept_columns,
     merge_spellings,
     missing_notes,
     typed_input,
     useless_notes,
 )
-from skhp.tables.columns import require_distinct_names, sort_columns
+from skhp.tables.columns import sort_columns
 from skhp.tables.leakage import leakage_notes
 from skhp.tables.table_files import is_csv, line_of_row, read_frame
 from skhp.tables.target import Target, encode_target
@@ -129,14 +130,7 @@ def _taken_apart(
     *,
     is_text: bool,
 ) -> Table:
-    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
-    frame = frame.reset_index(drop=True)
-    if is_text:
-        # pandas' type for text is slow: it creates a new object whenever a cell is read.
-        frame = frame.astype(object)
-    require_distinct_names(list(frame.columns), name)
-    words = words.of_columns(list(frame.columns), name)
-    frame = frame.drop(columns=list(words.drop))
+    frame, words = kept_columns(frame, words, name, is_text=is_text)
     _require_content(frame, name)
     notes = list(useless_notes(frame, words))
     if is_text or words.missing:

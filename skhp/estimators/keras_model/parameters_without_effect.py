@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from skhp.estimators.keras_model.build_function import REQUIRED, BuildSignature
+from skhp.estimators.keras_model.routed_parameters import has_parameters
 from skhp.exceptions import InvalidParameterError
 from skhp.objectives.losses import ROW_WISE_LOSSES
 from skhp.shared.equality import equal
@@ -138,7 +139,7 @@ def _routed_nowhere(parameters: Mapping[str, Any]) -> Iterator[str]:
             if name.startswith(prefix)
         }
         item = parameters.get(target)
-        if _has_parameters(item):
+        if has_parameters(item):
             continue
         for name in _unused(item, routed):
             yield f"{prefix}{name} has no effect, as {_why_unused(target, item, name)}."
@@ -182,10 +183,6 @@ def _grouped(routed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _is_made(item: Any) -> bool:
     """Whether objects are made from an item: a class, the name of one, or a structure of these."""
     return isinstance(item, (type, str, list, tuple, Mapping))
-
-
-def _has_parameters(item: Any) -> bool:
-    return hasattr(item, "get_params") and not isinstance(item, type)
 
 
 def _why_unused(target: str, item: Any, name: str) -> str:

@@ -70,7 +70,7 @@ class RoutedParametersMixin(NamedParametersMixin):
             params |= self._given_extra()
         if deep:
             for name, value in list(params.items()):
-                if _is_estimator(value):
+                if has_parameters(value):
                     nested = value.get_params().items()
                     params.update((f"{name}__{inner}", part) for inner, part in nested)
         return params
@@ -99,7 +99,7 @@ class RoutedParametersMixin(NamedParametersMixin):
             self._refuse(self._unknown(new, params.get("model", self.model)))
         for name, value in params.items():
             outer, _, inner = name.partition("__")
-            if inner and _is_estimator(known.get(outer)):
+            if inner and has_parameters(known.get(outer)):
                 known[outer].set_params(**{inner: value})
             elif name in new:
                 self._add_extra({name: value})
@@ -170,7 +170,7 @@ class RoutedParametersMixin(NamedParametersMixin):
                 accepted = build.takes(rest)
             else:
                 known = {f"{prefix}__{rest}" for prefix in ROUTES}
-                accepted = route in ROUTES or _is_estimator(getattr(self, route, None))
+                accepted = route in ROUTES or has_parameters(getattr(self, route, None))
             if not accepted:
                 suggestion = nearest_name(name, sorted(known))
                 mistakes.append(f"{type(self).__name__} has no parameter {name!r}.{suggestion}")
@@ -209,7 +209,8 @@ class RoutedParametersMixin(NamedParametersMixin):
                 )
 
 
-def _is_estimator(value: Any) -> bool:
+def has_parameters(value: Any) -> bool:
+    """Whether a value is an estimator, or another object with scikit-learn's parameters."""
     return hasattr(value, "get_params") and not isinstance(value, type)
 
 

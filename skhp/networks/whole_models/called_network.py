@@ -7,24 +7,24 @@ population still saves what Keras does besides: tracing for each fit, and Python
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
 from skhp.networks.layers.layer import number_of_values
-from skhp.networks.network import Cost, RowSums, RowwiseGradient, Shapes, Tensor
+from skhp.networks.network import RowSums, RowwiseGradient, Shapes, Tensor
 from skhp.networks.whole_models.carried_variables import decoded_in_graph, encoded_in_graph
 from skhp.networks.whole_models.member_layers import member_dropout
-from skhp.networks.whole_models.model_twin import ModelTwin
+from skhp.networks.whole_models.model_twin import ModelTwin, NetworkOfTwin
 
 # Members that are computed at once. TensorFlow's kernels share the cores among them.
 _AT_ONCE = 4
 
 
 @dataclass(frozen=True)
-class CalledNetwork:
+class CalledNetwork(NetworkOfTwin):
     """A model that is called for each member; a `skhp.networks.Network`.
 
     Two networks with equal twins can share a program.
@@ -36,14 +36,6 @@ class CalledNetwork:
     # Each call costs time, so a batch is one call. Also, its rows may influence one another.
     shares_batches = False
     compiles = False
-    turns = 1
-    varies_loss = False
-    dropout_places = ()
-
-    @property
-    def weight_shapes(self) -> Shapes:
-        """Shapes of the trainable weights of one member, in Keras' order."""
-        return self.twin.weight_shapes
 
     @property
     def state_shapes(self) -> Shapes:
@@ -54,19 +46,6 @@ class CalledNetwork:
     def has_sparse_gradient(self) -> bool:
         """Whether Keras' optimizers get a gradient row by row, as they do from an Embedding."""
         return any(self.twin.sparse)
-
-    @property
-    def kin(self) -> Hashable:
-        """The network itself: its layers cannot be widened."""
-        return self
-
-    def widened(self, others: Sequence[Any]) -> None:
-        """None, as its layers cannot be widened."""
-        return
-
-    def cost(self, rows: int) -> Cost:
-        """The cost of its weights at each step of a series or pixel of an image."""
-        return self.twin.cost(rows)
 
     def outputs(
         self,

@@ -102,6 +102,34 @@ class ModelTwin:
         return total
 
 
+class NetworkOfTwin:
+    """What the networks that call a twin have in common."""
+
+    twin: ModelTwin
+
+    turns = 1
+    varies_loss = False
+    dropout_places = ()
+
+    @property
+    def weight_shapes(self) -> Shapes:
+        """Shapes of the trainable weights of one member, in Keras' order."""
+        return self.twin.weight_shapes
+
+    @property
+    def kin(self) -> Hashable:
+        """The network itself: its layers cannot be widened."""
+        return self
+
+    def widened(self, others: Sequence[Any]) -> None:
+        """None, as its layers cannot be widened."""
+        return
+
+    def cost(self, rows: int) -> Cost:
+        """The cost of its weights at each step of a series or pixel of an image."""
+        return self.twin.cost(rows)
+
+
 twins = ProgramCache()
 
 
@@ -256,14 +284,14 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
     n_penalties = sum(v.regularizer is not None for v in model.trainable_variables)
     if len(losses) != len(added) + n_penalties:
         raise refused(model, "adds losses that its configuration does not describe")
-    if not _close(outputs_of_twin, outputs):
+    if not close(outputs_of_twin, outputs):
         raise refused(model, "is not what its configuration describes")
     trained = call(model, rows, True)[:2]
     with tf.GradientTape() as tape:
         tape.watch(weights)
         outputs_in_training, after, _ = call(twin, rows, True)
         total = tf.add_n([tf.reduce_sum(out) for out in tf.nest.flatten(outputs_in_training)])
-    if not _close((outputs_in_training, after), trained):
+    if not close((outputs_in_training, after), trained):
         raise refused(model, "draws random numbers without a seed, or trains in another way")
     gradients = tape.gradient(total, weights)
     if custom_objects(twin) or _has_lambda(twin):
@@ -271,10 +299,10 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
     n_rows = len(keras.tree.flatten(rows)[0])
     alone = [call(twin, _row(rows, k), False) for k in range(n_rows if added else 1)]
     first = keras.tree.map_structure(lambda values: values[:1], outputs)
-    rows_meet = not _close(alone[0][0], first)
+    rows_meet = not close(alone[0][0], first)
     if added:
         means = np.mean([[float(loss) for loss in one[2]] for one in alone], axis=0)
-        rows_meet |= not _close(list(means), [float(loss) for loss in added])
+        rows_meet |= not close(list(means), [float(loss) for loss in added])
     return ModelTwin(
         key,
         _key_without_rates(configuration, custom_objects(model), x),
@@ -316,7 +344,8 @@ def _forms(variables: Sequence[keras.Variable]) -> list[tuple[Any, ...]]:
     return [(tuple(variable.shape), variable.dtype) for variable in variables]
 
 
-def _close(one: Any, other: Any) -> bool:
+def close(one: Any, other: Any) -> bool:
+    """Whether the outputs of two models agree up to rounding."""
     pairs = zip(keras.tree.flatten(one), keras.tree.flatten(other), strict=True)
     return all(
         np.allclose(np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-5, equal_nan=True)

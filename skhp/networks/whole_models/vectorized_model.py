@@ -15,9 +15,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from skhp.networks.network import Cost, RowSums, Shapes, Tensor
+from skhp.networks.network import RowSums, Shapes, Tensor
 from skhp.networks.whole_models.member_layers import MemberDropout, member_dropout
-from skhp.networks.whole_models.model_twin import ModelTwin, own_dropout
+from skhp.networks.whole_models.model_twin import ModelTwin, NetworkOfTwin, own_dropout
 from skhp.shared.equality import library_of
 
 # Measured (benchmarks/network_kinds.py): these layers, which compute products of matrices or
@@ -74,7 +74,7 @@ def vectorizes(model: keras.Model, twin: ModelTwin) -> bool:
 
 
 @dataclass(frozen=True)
-class VectorizedModel:
+class VectorizedModel(NetworkOfTwin):
     """A model as one function of weights and rows; two with equal keys can share a program.
 
     It is a `skhp.networks.Network`.
@@ -86,15 +86,7 @@ class VectorizedModel:
     state_shapes = ()
     shares_batches = True
     compiles = True
-    turns = 1
-    varies_loss = False
     has_sparse_gradient = False
-    dropout_places = ()
-
-    @property
-    def weight_shapes(self) -> Shapes:
-        """Shapes of the trainable weights of one member, in Keras' order."""
-        return self.twin.weight_shapes
 
     @property
     def noise_shapes(self) -> Shapes:
@@ -104,19 +96,6 @@ class VectorizedModel:
             for layer in self.twin.model.layers
             if isinstance(layer, MemberDropout)
         )
-
-    @property
-    def kin(self) -> Hashable:
-        """The network itself: its layers cannot be widened."""
-        return self
-
-    def widened(self, others: Sequence[Any]) -> None:
-        """None, as its layers cannot be widened."""
-        return
-
-    def cost(self, rows: int) -> Cost:
-        """The cost of its weights at each step of a series or pixel of an image."""
-        return self.twin.cost(rows)
 
     def outputs(
         self,
