@@ -269,7 +269,7 @@ def run(case: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def assert_parity(results: dict[str, dict[str, Any]]) -> None:
-    """Stop if the same candidate has another error, or is no better than the last value."""
+    """Stop if one candidate has two different errors, or does not beat the last value."""
     ours = results["skhp"]
     for name, result in results.items():
         for corner, error in result["errors"].items():

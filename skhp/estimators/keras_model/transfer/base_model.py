@@ -292,7 +292,7 @@ class TransferWrapper(WatchedWrapper):
         if self.fine_tune_learning_rate is not None:
             slower = float(self.fine_tune_learning_rate)
         else:
-            # Of a schedule, the rate that the first epochs have ended with.
+            # With a schedule, the rate at which the first epochs ended.
             slower = (rate if is_number else float(self.model_.optimizer.learning_rate)) / 10
         if is_number:
             optimizer.learning_rate = slower
