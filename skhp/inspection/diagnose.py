@@ -120,7 +120,7 @@ def _unexamined(fit: ExaminedFit, has_target: bool) -> list[str]:
 
 
 def _advice(fit: ExaminedFit) -> str:
-    """How to record the loss of held-out rows; empty if the estimator has no parameter for it."""
+    """How to record the loss of held-out rows; empty if the estimator cannot record it."""
     if not fit.epochs_are_given:
         return ", for refit_epochs='median' trains on all rows"
     if "early_stopping" not in fit.parameters or fit.is_wrapped:
