@@ -2,8 +2,8 @@
 
 The rarest class is the classifier's `rare_class_`, which skhp's networks set to the rarest class of
 the rows that they were fitted on. For other classifiers it is the rarest class of the scored rows:
-a class that the classifier knows is the rarest if it has no row, and of equally rare classes the
-last in sorted order is taken. In stratified folds both rules give the rarest class of all rows.
+first a class of `classes_` that has no row, and of equally rare classes the last in sorted
+order. In stratified folds both rules give the rarest class of all rows.
 With more than two classes, a score is the mean over all classes. An undefined score, such as the
 precision of a class that is never predicted, is 0 without a warning.
 
@@ -237,7 +237,7 @@ def _with_labels(estimator: Any, X: Any, y: ArrayLike) -> tuple[Any, Any, np.nda
 
 
 def _scored_classes(estimator: Any, y: np.ndarray, rare: Any) -> list[Any] | None:
-    """A list of the rarest class alone, or None to score all of more than two classes."""
+    """A list of the rarest class alone; None for more than two classes, which are all scored."""
     known = getattr(estimator, "classes_", None)
     classes, counts = class_counts(y, None if isinstance(known, list) else known)
     if len(classes) > 2:

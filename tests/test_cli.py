@@ -479,7 +479,7 @@ def test_ctrl_c_ends_without_a_trace(good, monkeypatch, capsys):
     assert capsys.readouterr().err.endswith("stopped by Ctrl-C, no files were written\n")
     assert main([*good, "--journal", "journal"]) == 130
     assert capsys.readouterr().err.endswith(
-        "no files were written but the journal, from which the same command goes on\n"
+        "no files were written besides the journal; the same command goes on from it\n"
     )
     assert os.listdir() == ["t.csv"]
 
@@ -787,8 +787,8 @@ def test_ctrl_c_in_the_midst_of_the_work(tmp_path):
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert stderr.endswith(
-        "skhp tune: stopped by Ctrl-C, no files were written but the journal, from which the same "
-        "command goes on\n"
+        "skhp tune: stopped by Ctrl-C, no files were written besides the journal; the same "
+        "command goes on from it\n"
     )
     assert "Traceback" not in stderr
     assert {name for name in os.listdir(tmp_path) if "journal" not in name} == {"t.csv"}

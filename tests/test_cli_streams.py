@@ -103,8 +103,8 @@ def test_a_full_disk_is_told_when_the_files_are_written(finished, monkeypatch, c
     assert main(finished) == 1
     assert left() == REPORT
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("skhp tune: error: standard output takes no text (No space left")
-    assert line.endswith("what was found is in 'out'")
+    assert line.startswith("skhp tune: error: cannot write to standard output (No space left")
+    assert line.endswith("the results are in 'out'")
 
 
 def test_a_reader_who_has_enough_is_told_nothing(finished, monkeypatch, capsys):
@@ -120,7 +120,8 @@ def test_output_that_was_closed_is_told(finished, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdout", stdout)
     assert main(finished) == 1
     assert left() == REPORT
-    assert "standard output takes no text (I/O operation on closed file)" in capsys.readouterr().err
+    told = "cannot write to standard output (I/O operation on closed file)"
+    assert told in capsys.readouterr().err
 
 
 def test_where_neither_files_nor_output_take_it_the_report_is_told(finished, monkeypatch, capsys):
@@ -157,7 +158,7 @@ def test_ctrl_c_while_the_report_is_printed_tells_where_it_is(finished, monkeypa
     monkeypatch.setattr("sys.stdout", Pressed())
     assert main(finished) == 130
     assert capsys.readouterr().err.endswith(
-        "stopped by Ctrl-C, after what was found had been written to 'out'\n"
+        "stopped by Ctrl-C, after the results had been written to 'out'\n"
     )
 
 
@@ -166,7 +167,7 @@ def test_help_and_version_know_of_it_too(arguments, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdout", Unwritable(errno.ENOSPC))
     assert main(arguments) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert re.match("skhp( tune)?: error: standard output takes no text", line)
+    assert re.match("skhp( tune)?: error: cannot write to standard output", line)
     monkeypatch.setattr("sys.stdout", None)
     with pytest.raises(SystemExit) as leaving:
         main(arguments)

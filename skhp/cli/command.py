@@ -37,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             problem = _run(given, written)
         except PrintError as error:
             if not error.is_left:
-                found = f"; what was found is in {str(written[0])!r}" if written else ""
-                say(f"{command}: error: standard output takes no text ({error}){found}")
+                found = f"; the results are in {str(written[0])!r}" if written else ""
+                say(f"{command}: error: cannot write to standard output ({error}){found}")
             return _EXIT_NOT_PRINTED
         except KeyboardInterrupt:
             say(f"{command}: stopped by Ctrl-C, {_left_behind(given, written)}")
@@ -70,9 +70,9 @@ def _run(given: Sequence[str], written: list[Path]) -> ValueError | None:
 
 def _left_behind(given: Sequence[str], written: Sequence[Path]) -> str:
     if written:
-        return f"after what was found had been written to {str(written[0])!r}"
+        return f"after the results had been written to {str(written[0])!r}"
     if any(argument.partition("=")[0] == "--journal" for argument in given):
-        return "no files were written but the journal, from which the same command goes on"
+        return "no files were written besides the journal; the same command goes on from it"
     return "no files were written"
 
 
@@ -112,7 +112,8 @@ def _tune(arguments: argparse.Namespace, written: list[Path]) -> None:
     reads = (arguments.table, arguments.journal)
     check_directory(arguments.out, reads, arguments.overwrite, outside=arguments.images)
     study, report = run_on_inputs(arguments, settings)
-    # The files are written first, as a pager may cut the report short; then it is always printed.
+    # The files are written first, as a pager may cut the report short. The report is printed even
+    # if they cannot be written.
     try:
         paths = write_files(study, arguments.out, report, arguments.overwrite)
         written.append(paths[0].parent)

@@ -28,8 +28,8 @@ def problem_of_inputs(arguments: argparse.Namespace) -> str | None:
         useless = _given(arguments, {"target", *TABLE_WORDS} - set(SERIES_WORDS))
         if useless:
             return (
-                f"{', '.join(useless)} with --forecast, which names the column to learn, a column "
-                "of numbers: leave out one or the other"
+                f"{', '.join(useless)} with --forecast, which names a column of numbers to "
+                "learn: leave out one or the other"
             )
     elif _is_set(arguments, "horizon"):
         return "--horizon without --forecast: name the column to forecast, or leave it out"

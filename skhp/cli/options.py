@@ -30,8 +30,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="skhp",
         description="Keras networks as scikit-learn estimators.",
-        epilog="Exit codes: 0 for success, 1 where standard output takes no text, 2 for what you "
-        "can mend, 130 after Ctrl-C.",
+        epilog="Exit codes: 0 for success, 1 if standard output cannot be written to, 2 for what "
+        "you can mend, 130 after Ctrl-C.",
     )
     parser.add_argument("--version", action="version", version=f"skhp {version('skhp')}")
     commands = parser.add_subparsers(
@@ -132,7 +132,8 @@ def _add_study(command: argparse.ArgumentParser) -> None:
         (
             "verdict-repeats",
             "10; of a series 3",
-            "repeats of 5 folds of the table for the verdict, or of 10 stretches of a series",
+            "for the verdict: repeats of 5 folds of the table, or trainings for each of 10 "
+            "stretches of a series",
         ),
         ("seed", "0", "seed of the split, the folds, the draws and the first training"),
     ):

@@ -51,7 +51,7 @@ def constant_answers(
     each_class: bool = False,
     class_names: Sequence[Any] | None = None,
 ) -> dict[str, Any]:
-    """The estimators that always answer the same, by what they answer.
+    """The estimators with a constant answer, keyed by this answer in words.
 
     With more than two classes, only the most frequent one is tried, which is the best answer to
     every named metric; with `each_class`, all of them are tried.

@@ -31,7 +31,8 @@ from skhp.shared.nearest_name import nearest_name
 from skhp.shared.rarest_class import rarest_position
 from skhp.tables.preparation import make_preparation
 
-# From a penalty that lets no input matter to hardly any, for scaled inputs and hundreds of rows.
+# With scaled inputs and hundreds of rows, no input matters at the first value, and the penalty
+# hardly matters at the last.
 BASELINE_C = np.logspace(-3, 1, 9)
 
 
@@ -52,7 +53,7 @@ class QuietSearch(GridSearchCV):
 def without_convergence_warnings() -> Iterator[None]:
     """Silence the convergence warnings of the linear baselines."""
     with warnings.catch_warnings():
-        # The words are matched, because a network may warn by the same class of something else.
+        # The words are matched, because a network's other warnings may have the same class.
         for words in (
             "Liblinear failed",
             "The max_iter was reached",
@@ -265,7 +266,7 @@ def _scaling(X: Any) -> TransformerMixin:
 
 
 def _flattening() -> FunctionTransformer:
-    """Makes one row of columns of each series or image."""
+    """Turns each series or image into one row of columns."""
     return FunctionTransformer(_flattened)
 
 

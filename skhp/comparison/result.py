@@ -124,8 +124,8 @@ class Comparison(Findings):
 
         - mean, low, high: the mean and its 95% interval, which ends at 0 and 1 where the metric
           does;
-        - std: the standard deviation, over the repeats, of the mean over the folds: what other
-          folds and other seeds do together;
+        - std: the standard deviation, over the repeats, of the mean over the folds: the
+          effect of other folds and other seeds together;
         - difference, difference_low, difference_high, p_value: the difference to the baseline, its
           95% interval and its p-value by the corrected resampled t-test (NaN for the baseline);
         - p_value_adjusted: the p-value by Holm's method for the number of estimators, each metric
@@ -142,8 +142,8 @@ class Comparison(Findings):
     seed_scores : DataFrame
         A row for each seed, fold, estimator and metric, on the splits of the first repeat.
     confusion : DataFrame or None
-        For each estimator, the rows of each class by predicted class, summed over the folds, mean
-        over the repeats. None for regressors.
+        For each estimator, the number of rows of each class by predicted class: the sum over the
+        folds, averaged over the repeats. None for regressors.
     baseline : str
         The name of the baseline.
     rare_class : label or None

@@ -179,7 +179,7 @@ class FoldScores(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FoldScorer:
-    """Scores by `metrics`, the confusion of `labels` and the Brier score of the class `rare`.
+    """Scorer of `metrics`, the confusion of `labels` and the Brier score of the class `rare`.
 
     Without labels there is no confusion, without a rare class no Brier score. With `raises` False,
     a metric that fails has the score NaN.

@@ -188,7 +188,7 @@ def confusion_counts(
     labels: np.ndarray,
     class_names: Sequence[Any] | None = None,
 ) -> pd.DataFrame:
-    """Rows of each class by predicted class, summed over folds, mean over repeats."""
+    """Rows of each class by predicted class: the sum over folds, averaged over repeats."""
     names = labels.tolist() if class_names is None else list(class_names)
     classes = pd.Index(names, name="predicted")
     frames = {

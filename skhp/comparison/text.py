@@ -51,7 +51,7 @@ def html_of_comparison(comparison: Findings) -> str:
 
 
 def notes(comparison: Findings) -> list[str]:
-    """Sentences on what the means are of, which metrics are better if lower, and the dummy."""
+    """Sentences on what is averaged, which metrics are better if lower, and the dummy."""
     found = [_meaning(comparison)]
     lower = [
         comparison.title(name) for name in comparison.metrics if name in comparison.lower_is_better
@@ -102,8 +102,8 @@ def _meaning(comparison: Findings) -> str:
     means = f"Means of {splits}"
     if comparison.n_repeats > 1:
         apart = "each with other folds and seeds" if comparison.drawn_anew else "with other seeds"
-        seed = ", seed that of the seed alone" if _knows_seeds(comparison) else ""
-        means += f", {apart}; std is the spread of the repeats{seed}"
+        seed = ", seed the spread over seeds alone" if _knows_seeds(comparison) else ""
+        means += f", {apart}; std is the spread over the repeats{seed}"
     if comparison.confusion is None:
         return f"{means}."
     if comparison.rare_class is None:
@@ -155,7 +155,7 @@ def _confusion(comparison: Findings) -> PrintedTable:
         found, false_alarms = of_rare[rare], others[rare]
         numbers = found, of_rare.sum() - found, false_alarms, others.sum() - false_alarms
         rows.append((str(name), *(f"{number:.1f}" for number in numbers)))
-    headings = ("estimator", "found", "missed", "false alarms", "rightly not")
+    headings = ("estimator", "found", "missed", "false alarms", "rightly left out")
     return PrintedTable(headings, rows, 1)
 
 

@@ -17,7 +17,7 @@ from joblib.parallel import get_active_backend as get_active_backend
 # The name by which joblib knows the backend of skhp.
 BACKEND_NAME = "skhp"
 
-# joblib tells the active backend as an object, and is given a backend by its name.
+# joblib returns the active backend as an object, but takes a backend by its name.
 NAME_OF_OWN_BACKEND = {
     "LokyBackend": "loky",
     "MultiprocessingBackend": "multiprocessing",

@@ -23,7 +23,7 @@ class BoostedSurrogate(GradientBoostingQuantileRegressor):
     """Boosted trees that predict quantiles of the score.
 
     For the spread, scikit-optimize 0.10.2 calls `numpy.in1d`, which NumPy 2.4 has removed. Its
-    mixin comes last among the bases, so scikit-learn does not see it as a regressor.
+    class has the regressor mixin as its last base, so scikit-learn does not see a regressor.
     """
 
     def __sklearn_tags__(self) -> Any:
