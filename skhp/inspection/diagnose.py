@@ -18,7 +18,7 @@ from skhp.inspection.value_text import public_name
 def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None = None) -> Diagnosis:
     """Say in words what is likely to be wrong with the training of an estimator, or with a search.
 
-    It looks at the curves of a training; of a search, at the curves of the best estimator and at
+    It looks at the curves of the training; for a search, at the curves of the best estimator and at
     the scores of the candidates. The limits are wide, so that noise and healthy fits give no
     finding; a fault without a finding is possible.
 
@@ -29,8 +29,8 @@ def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None =
         with one, or a search.
     y : array-like, default=None
         The target of the fit. With it, the rows held out are counted, and losses are compared to
-        the loss of the best constant prediction; without it, to the highest loss that a constant
-        prediction can have. A search of skhp knows its target.
+        the loss of the best constant prediction; without it, they are compared to the highest loss
+        that a constant prediction can have. A search of skhp knows its target.
     metric : str, default=None
         Which score of a search to look at, if there are several; None is the one that the search
         was refitted for.
@@ -45,15 +45,15 @@ def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None =
           whose deviation is below 0.1, and nothing scales them (needs `y`);
         - "non_finite_loss": the loss became NaN or infinite;
         - "learning_rate_too_high": from epoch to epoch the training loss scatters by more than 10%
-          of the loss of a constant prediction, or it stays 20% above that;
+          of the loss of a constant prediction, or it stays 20% above that loss;
         - "learning_rate_too_low": the training loss falls evenly, and takes 1,000 epochs or more to
           halve;
         - "underfitting": no loss is 3% below that of a constant prediction;
-        - "overfitting": without early stopping, the validation loss of the weights kept is 10%
-          above its lowest value, and by more than noise; or it is above the training loss by more
-          than 30% of the loss of a constant prediction, and was not at first;
-        - "too_few_epochs": the epochs ran out while both losses fell, a tenth or more of their fall
-          in the last quarter of the epochs, or the last epoch was the best one;
+        - "overfitting": without early stopping, the validation loss of the weights kept exceeds its
+          lowest value by 10% and by more than noise; or it exceeds the training loss by more than
+          30% of the loss of a constant prediction, and did not at first;
+        - "too_few_epochs": the epochs ran out while both losses were falling, with a tenth or more
+          of the whole fall in the last quarter of the epochs; or the last epoch was the best one;
         - "stopped_too_early": patience ran out in three epochs or fewer, while the training loss
           fell by 0.5% an epoch or more;
         - "few_validation_rows": fewer than 30, or than 5 of the rarest class (needs `y`).
@@ -122,7 +122,7 @@ def _unexamined(fit: ExaminedFit, has_target: bool) -> list[str]:
 def _advice(fit: ExaminedFit) -> str:
     """How to record the loss of held-out rows; empty if the estimator cannot record it."""
     if not fit.epochs_are_given:
-        return ", for refit_epochs='median' trains on all rows"
+        return ": refit_epochs='median' trains on all rows"
     if "early_stopping" not in fit.parameters or fit.is_wrapped:
         return f". Set {fit.own_name('validation_fraction')}=0.2"
     if fit.parameters["early_stopping"] or "n_iter_no_change" in fit.parameters:

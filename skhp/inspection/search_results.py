@@ -77,7 +77,7 @@ class SearchResults:
     scores: np.ndarray  # (n_candidates, n_folds); NaN where a fit failed, greater is better
     seconds: np.ndarray  # all fits of each candidate together
     pruned: np.ndarray  # which candidates ended early, and so cannot be the best
-    rounds: np.ndarray  # the round of a halving search, in which scores compare; else 0
+    rounds: np.ndarray  # of halving, else 0; only scores of one round can be compared
 
     @property
     def means(self) -> np.ndarray:
@@ -91,7 +91,7 @@ class SearchResults:
 
     @property
     def best(self) -> int | None:
-        """The first of the best candidates, of halving in the last round; None if all failed."""
+        """The first of the best candidates (of the last round of halving); None if all failed."""
         means = np.where(self.pruned | (self.rounds < self.rounds.max()), np.nan, self.means)
         return int(np.nanargmax(means)) if np.isfinite(means).any() else None
 
@@ -125,7 +125,7 @@ class SearchResults:
 
 
 def _endings(name: str) -> list[str]:
-    """What a name ends with, shortest first: of "a__b__c", "c", "b__c" and "a__b__c"."""
+    """What a name ends with, shortest first: "c", "b__c" and "a__b__c" for "a__b__c"."""
     steps = name.split("__")
     return ["__".join(steps[start:]) for start in range(len(steps) - 1, -1, -1)]
 

@@ -30,7 +30,7 @@ _MOST_ELEMENTS = 12
 _FIRST_ELEMENTS = 3
 _ADDRESS = re.compile(r"\s+at 0x[0-9a-fA-F]+")
 _PLAIN_OBJECT = re.compile(r"<(?:function |bound method )?([^<> ]+)(?: object)?>")
-# Libraries whose own texts of estimators hold line breaks, and numbers as NumPy writes them.
+# Libraries whose estimators print with line breaks, and with numbers as NumPy writes them.
 _PRINTED_HERE = ("sklearn", "scikeras", "skhp")
 
 

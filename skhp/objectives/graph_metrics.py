@@ -121,7 +121,10 @@ def _averaged_hits(true: float, predicted: float) -> EpochMetric:
 
 
 class _Ranking(NamedTuple):
-    """Sums of weights at each distinct score, and so far, highest first: [S, C, N], then zeros."""
+    """Sums of weights at each distinct score, and from the highest score down to it.
+
+    Each is [S, C, N], the highest score first, filled up with zeros.
+    """
 
     positive: tf.Tensor
     negative: tf.Tensor

@@ -107,7 +107,7 @@ class SumOfLosses:
 
     @property
     def divisor(self) -> Divisor:
-        """What the loss of a batch is divided by, the same for all."""
+        """What the loss of a batch is divided by, the same for all outputs."""
         return next(loss.divisor for loss in self.losses if loss is not None)
 
     def parted(self) -> tuple[SumOfLosses, tuple[float, ...]]:
@@ -237,7 +237,7 @@ _WHY_NOT_NUMBERS = {
         f"{_LOGARITHM}, or give KerasRegressor a network whose output is above 0"
     ),
 }
-# These settings have no effect: a network chooses its last activation and its sums itself.
+# These settings have no effect: a network chooses its last activation and its reduction itself.
 _WITHOUT_EFFECT = ("name", "dtype", "axis", "from_logits", "reduction")
 MEANS_OVER_ROWS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 

@@ -24,8 +24,8 @@ class NumberedLoss(keras.losses.Loss):
     of_program : tuple of str
         The parameters that are fixed in a compiled program, such as a kind of average.
     positive : {0, 1} or None
-        Which of two classes it is about, where it is about one; None is the rarest where skhp's
-        estimators compile it.
+        The positive one of two classes, if the loss has one; None is the rarest class if an
+        estimator of skhp compiles the loss.
     """
 
     parameters: ClassVar[tuple[str, ...]]

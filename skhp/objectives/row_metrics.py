@@ -142,9 +142,9 @@ class RowMetric:
 
 @dataclass(frozen=True)
 class LossOfOutput:
-    """The loss of one of several outputs, which Keras notes beside the whole.
+    """The loss of one of several outputs, which Keras records beside the total loss.
 
-    `target` is the number of its target, `output` that of the output.
+    `target` and `output` are the positions of the target and of the output.
     """
 
     name: str

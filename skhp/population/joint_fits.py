@@ -78,7 +78,7 @@ def fit_together(
     If fewer than half of the networks could train together, the logger ``skhp`` warns and says why.
     Fits whose `X` and `y` are the same objects share the preparation of these rows.
 
-    Within a `skhp.population` context, an option that is None here has its value from there.
+    Within a `skhp.population` context, an option that is None here has the value of the context.
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ PopulationTrainer = Callable[
 
 
 class JoiningTask(ABC):
-    """Code that fits estimators, and the fits among them that a population trains.
+    """Code that fits estimators, and those of its fits that a population trains.
 
     It runs after the training of these fits, or during it if the task shows progress.
     """

@@ -23,7 +23,7 @@ class ThresholdDisplay:
     """Precision, recall and F1 of a class over the threshold of its probability.
 
     It is recommended to create a display by :meth:`from_estimator` or :meth:`from_predictions`. Try
-    a threshold that you choose by the picture on rows that it was not drawn for.
+    a threshold that you choose by the picture on other rows.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class ThresholdDisplay:
 
     @property
     def f1(self) -> np.ndarray:
-        """Harmonic mean of precision and recall; 0 where both are."""
+        """Harmonic mean of precision and recall; 0 where both are 0."""
         total = self.precision + self.recall
         return 2 * self.precision * self.recall / np.where(total > 0, total, 1.0)
 

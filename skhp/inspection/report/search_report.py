@@ -127,7 +127,7 @@ def _verdict(search: Any, results: SearchResults) -> str:
         ),
         paragraph(
             "It is the best of many, so expect somewhat less on new rows. The folds share rows; "
-            "for a comparison with a baseline that allows for both, see skhp.compare."
+            "skhp.compare compares it to a baseline and allows for both."
         ),
     ]
     if reason is not None and reason != "completed":

@@ -25,7 +25,7 @@ from skhp.training.trained_network import MemberWeights
 from skhp.training.training_rows import epoch_parts, steps_in_epoch
 
 # A cohort has enough members to fill the vector units. It has few enough to fit into a core's
-# cache, and to leave members for other cohorts, which train at once and finish one after another.
+# cache, and to leave members for other cohorts, which train beside it and finish one by one.
 MOST_MEMBERS = 256
 _FEW_MEMBERS = 32
 _MOST_STREAMS = 64
@@ -253,7 +253,7 @@ def _in_structure(task: FitTask, structure: Network) -> FitTask:
 
 @functools.lru_cache(1024)
 def _widened_start(start: MemberWeights, network: Network, structure: Network) -> MemberWeights:
-    # Cached, because members with the same start are recognised by the object of their start.
+    # Cached, because members with the same start are recognised by the identity of this object.
     return _in_shapes(start, network, structure.weight_shapes, _pad)
 
 
