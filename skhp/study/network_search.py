@@ -30,7 +30,7 @@ NetworkSearch = (
 )
 
 LEARNING_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
-# Multiples of 10, so that networks of several sizes can share a program.
+# Multiples of 10, so that networks with several batch sizes can share a program.
 BATCH_SIZES = (10, 20, 40, 60)
 
 

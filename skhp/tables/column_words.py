@@ -171,8 +171,8 @@ def code_notes(
         padded = [text for text in _texts(inputs[name]) if is_padded(text)]
         if padded and name not in words.categories:
             yield (
-                f"column {name!r} is taken for codes, so for categories, since {padded[0]!r} "
-                f"begins with a zero: if it holds numbers, add --numbers {name!r}."
+                f"column {name!r} is taken for categories, since {padded[0]!r} begins with a "
+                f"zero, as codes do: if it holds numbers, add --numbers {name!r}."
             )
 
 

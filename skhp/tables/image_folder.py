@@ -60,7 +60,7 @@ def read_images(folder: Path, size: tuple[int, int] | None = None) -> ImageFolde
     except OSError as error:
         raise TableError(
             f"{error.filename or str(folder)!r} cannot be read ({error.strerror or error}): give a "
-            "folder that can."
+            "folder that can be read."
         ) from error
     if left_out:
         notes.append(_left_out(left_out, folder, ("file is not an image", "files are not images")))

@@ -76,8 +76,8 @@ def _in_colours(image: Any) -> Any:
         values = np.asarray(image, dtype=float)
         if values.min() < 0 or values.max() > _BITS_16:
             raise ValueError(
-                f"its brightness goes from {values.min():g} to {values.max():g}, and 0 to "
-                f"{_BITS_16} is read"
+                f"its brightness goes from {values.min():g} to {values.max():g}, but only "
+                f"0 to {_BITS_16} is supported"
             )
         return Image.fromarray((values * (_BRIGHTEST / _BITS_16)).astype(np.uint8)).convert("RGB")
     if "A" in image.mode or "transparency" in image.info:

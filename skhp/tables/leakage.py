@@ -37,7 +37,7 @@ def _faults(column: pd.Series, codes: np.ndarray) -> Iterator[str]:
     known, classes = column[is_known], codes[is_known]
     if len(column) >= _FEWEST_ROWS and _class_decides_missing(is_known, codes):
         yield (
-            "repeats the target, for it has values for some classes only: if it is known only with "
+            "repeats the target, as it has values for some classes only: if it is known only with "
             "the target, leave it out with"
         )
         return
@@ -108,11 +108,11 @@ def _repeats_target(values: np.ndarray, classes: np.ndarray, is_number: bool) ->
     occurs = counts > 0
     # A class of a single row has one value in every column, by itself.
     if (occurs.sum(axis=0) == 1).all() and counts.sum(axis=0).min() > 1:
-        return "for each class has one value in it"
+        return "as each class has one value in it"
     if (occurs.sum(axis=1) > 1).any() or (is_number and n_distinct > _FEW_VALUES):
         return ""
     shares = counts.sum(axis=0) / counts.sum()
     sizes = counts.sum(axis=1)
     by_chance = (shares[None, :] ** sizes[:, None]).sum(axis=1)
     is_unlikely = np.log(by_chance.clip(np.finfo(float).tiny)).sum() < np.log(_CHANCE)
-    return "for each value in it has one class" if is_unlikely else ""
+    return "as each value in it has one class" if is_unlikely else ""

@@ -215,7 +215,7 @@ def _gap_notes(dates: Dates | None, step: Any, place_of_row: Callable[[int], str
     found = gaps(dates.of_rows)
     if not found:
         return
-    taken = "the rows are taken for equally spaced steps all the same"
+    taken = "the rows are nevertheless taken for equally spaced steps"
     if len(found) > _MOST_GAPS * len(dates.of_rows):
         yield f"the dates in {dates.name} are not equally spaced; {taken}."
         return
@@ -255,6 +255,6 @@ def _repeating_notes(values: pd.DataFrame, target: str) -> Iterator[str]:
     for name, cells in values.drop(columns=target).items():
         if np.mean(cells.to_numpy()[:-1] == later) > _REPEATS_TARGET:
             yield (
-                f"column {name!r} holds what {target!r} is one step later: if that is not known in "
-                f"time, leave it out with --drop {name!r}."
+                f"column {name!r} holds the value that {target!r} has one step later: if it is not "
+                f"known in time, leave it out with --drop {name!r}."
             )

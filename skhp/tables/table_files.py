@@ -163,7 +163,8 @@ def read_frame(path: Path, header: bool | None, *, may_be_one_column: bool = Fal
         return _read_frame(path, header, may_be_one_column)
     except OSError as error:
         raise TableError(
-            f"{str(path)!r} cannot be read ({error.strerror or error}): give a file that can."
+            f"{str(path)!r} cannot be read ({error.strerror or error}): give a file that can be "
+            "read."
         ) from error
 
 

@@ -80,8 +80,9 @@ class FitTask:
     `noise_seed` decides the dropout noise. `row_metrics` are recorded beside the loss, and
     `loss_numbers` are the numbers in which the losses of members may differ. `memory_limit` is the
     largest size in bytes of a cohort with this member and others. `origin` is kept for the
-    estimator, which gets it back with the result. Members with the same rows, validation rows and
-    seeds share a stream; members with equal `program` can share a program.
+    estimator, which gets it back with the result. `finished_after` is None or, for a fit whose
+    result is known and that does not train again, its number of epochs. Members with the same rows,
+    validation rows and seeds share a stream; members with equal `program` can share a program.
     """
 
     network: Network

@@ -48,7 +48,7 @@ class _Output:
             expected = numbers | expected if takes_both else numbers
         if not any(_fits(column.shape[1:], shape) for shape in expected):
             raise CannotJoinError(
-                f"targets of the shape {y.shape[1:]} are not those that the loss compares, "
+                f"targets have the shape {y.shape[1:]}, and the loss takes the shape "
                 f"{' or '.join(map(str, sorted(expected, key=repr)))}."
             )
         return column.astype(np.float32)
@@ -111,7 +111,8 @@ def objective_of(model: keras.Model, X: Any, y: Any) -> ModelObjective:
     if compiled.get("metrics") or compiled.get("weighted_metrics"):
         if len(output.shape) != 1:
             raise CannotJoinError(
-                f"the model has metrics of outputs of the shape {output.shape}, not rows of units."
+                f"the model has metrics, and its outputs have the shape {output.shape}, not rows "
+                "of units."
             )
         metrics = row_metrics(compiled, np.shape(y)[1:], int(output.shape[0] or 0))
     return ModelObjective(loss, metrics, outputs)

@@ -71,7 +71,7 @@ class ValidationRows:
         return len(self.weight)
 
     def metric_unit(self, metric: Metric | None) -> float:
-        """The factor of a metric whose targets are in units of the largest one."""
+        """The factor of a metric that was computed in the largest unit of the targets."""
         if metric is None or self.metric_scale is None:
             return 1.0
         return float(self.metric_scale.max()) ** metric.power_of_unit
@@ -287,7 +287,7 @@ _LOSS_FUNCTIONS = frozenset(loss().fn for loss in ROW_WISE_LOSSES)
 
 
 def is_row_wise(model: keras.Model) -> bool:
-    """Whether a compiled model is known to learn the same from a row of weight two and two rows.
+    """Whether a model is known to learn the same from a row of weight two as from two equal rows.
 
     True where every layer treats each row by itself and without noise, the loss is a mean over
     rows, and no metric counts rows. False for unknown layers and losses.

@@ -240,7 +240,7 @@ def add_update_rule(
         Class of the optimizer; subclasses are not included.
     name : str
     numbers, slots : tuple
-        As of an `UpdateRule`.
+        As in `UpdateRule`.
     change : callable
         ``change(gradient, slots, step, rate, numbers) -> (what to add to the weights, slots)``, in
         the order of operations that Keras has.
@@ -280,8 +280,8 @@ def _refusal(optimizer: Any, reason: str) -> CannotJoinError:
 
 def _exempts_weights(optimizer: Any) -> bool:
     # Neither the config nor a public attribute shows the arguments of `exclude_from_weight_decay`.
-    # Private attributes do, whose names contain its name: the exempt weights, and a cache of
-    # booleans.
+    # Only private attributes do, under names that contain its name: the exempt weights, and a
+    # cache of booleans.
     left = [value for name, value in vars(optimizer).items() if "exclude_from_weight" in name]
     return any(not all(v.values()) if isinstance(v, Mapping) else bool(v) for v in left)
 

@@ -89,7 +89,7 @@ def test_what_repeats_the_target_is_pointed_out(column):
 )
 def test_missing_cells_repeat_the_target_too(column):
     (note,) = notes(column)
-    assert note.startswith("column 'c' repeats the target, for it has values for some classes only")
+    assert note.startswith("column 'c' repeats the target, as it has values for some classes only")
     assert note.endswith("leave it out with --drop 'c'.")
 
 

@@ -93,7 +93,8 @@ def test_rows_before_the_first_value_of_a_channel_are_left_out(read):
 def test_a_column_that_knows_the_next_value_is_pointed_out():
     sold = np.random.default_rng(0).normal(size=40)
     series = make_series(pd.DataFrame({"sold": sold, "next": [*sold[1:], 0.0]}), "sold")
-    assert any("column 'next' holds what 'sold' is one step later" in one for one in series.notes)
+    said = "column 'next' holds the value that 'sold' has one step later"
+    assert any(said in one for one in series.notes)
     fine = make_series(pd.DataFrame({"sold": sold, "before": [0.0, *sold[:-1]]}), "sold")
     assert not any("one step later" in one for one in fine.notes)
 

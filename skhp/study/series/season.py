@@ -48,7 +48,7 @@ def find_season(training: np.ndarray, step: Any = None) -> Season | None:
     """The season of a series by its autocorrelation or, failing that, by the step of its dates.
 
     `training` holds the steps that a forecast may learn from. The autocorrelation of the changes
-    from step to step comes first, as a trend hides a season less there; then comes the
+    from step to step comes first, as a trend disturbs it less; then comes the
     autocorrelation of the values without their linear trend.
     """
     most = len(training) // _FEWEST_SEASONS

@@ -98,7 +98,7 @@ def _stretches(study: SeriesStudy) -> str:
         f"All forecasts with the settings above, trained anew on what comes before each of "
         f"{stretches} stretches of {size} windows in the second half of the {n_windows} windows. "
         f"These settings were chosen on the first {study.windows.n_training} windows, which "
-        "flatters what was tuned a little."
+        "flatters the tuned forecasts a little."
     )
 
 
@@ -118,8 +118,8 @@ def _facts(study: SeriesStudy) -> list[tuple[str, str]]:
         ),
         (
             "Tuning",
-            f"by {scoring} in {settings.folds} folds, each scored on windows that follow those "
-            f"learnt from, seed {settings.seed}.",
+            f"by {scoring} in {settings.folds} folds, each scored on later windows than it "
+            f"learns from, seed {settings.seed}.",
         ),
         ("Ridge", _ridge_sentence(study)),
         ("Network", _network_sentence(study)),

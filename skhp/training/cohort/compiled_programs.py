@@ -88,12 +88,13 @@ def _free(spec: tf.TensorSpec, *axes: int) -> tf.TensorSpec:
     return tf.TensorSpec(shape, spec.dtype)
 
 
-# Measured on two cores: the seconds of a plain graph for one step, and for each weight in a step;
+# The times were measured on two cores. A plain graph takes these for a step, and for each weight
+# in a step.
 _PLAIN_STEP_SECONDS = 120e-6
 _PLAIN_WEIGHT_SECONDS = 40e-9
-# the seconds to trace a program and compile it by XLA,
+# The time to trace a program and compile it by XLA.
 BUILD_SECONDS = 1.5
-# and the fixed seconds of such a program for one step, whatever the network.
+# The fixed time of a compiled program for a step, whatever the network.
 STEP_SECONDS = 10e-6
 # A plain graph is traced, too; compiling by XLA takes this many seconds more.
 _COMPILE_SECONDS = 1.0

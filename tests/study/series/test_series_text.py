@@ -24,7 +24,7 @@ def test_the_report_says_what_was_done_and_found(study):
         "The season has 12 steps, by the autocorrelation of the",
         "6, 12 or 15 steps, each to forecast the step after it.",
         "75 windows to train and tune on, the 30 that follow to test on.",
-        "by mean absolute error in 3 folds, each scored on windows that follow those learnt from",
+        "by mean absolute error in 3 folds, each scored on later windows than it learns from",
         f"alpha = {ridge['ridge__regressor__alpha']:.3g}, {ridge['window__time_steps']} time steps",
         f"learning rate {best['network__learning_rate']:.3g}, batch size "
         f"{best['network__batch_size']}, {best['network__time_steps']} time steps, the best of 24",
