@@ -32,7 +32,7 @@ def repeat_seeds(random_state: Any, n_repeats: int) -> list[int]:
 
 
 def fit_seed(*numbers: int) -> int:
-    """The seed of a fit, drawn from numbers that tell it from other fits, such as its fold."""
+    """The seed of a fit, drawn from numbers that other fits do not share, such as its fold."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0]) % _LARGEST_SEED
 
 

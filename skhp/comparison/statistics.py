@@ -13,7 +13,7 @@ from scipy.stats import t as student
 from skhp.comparison.outer_fits import RepeatedScores
 from skhp.comparison.scores import FoldScores
 
-# Values that are this close are equal but for rounding, which a test would find significant.
+# Values this close differ by rounding alone, and a test would find even that significant.
 _ROUNDING = 1e-10
 
 
@@ -61,9 +61,9 @@ def rows_needed(n_rows: int, difference: float, least_clear: float) -> float:
     """About how many rows a table needs until a difference that was found in `n_rows` is clear.
 
     The variance of a mean over splits, and so the square of the least clear difference, shrinks
-    as 1 / rows: its part 1 / n vanishes with repeats, and the rest is the variance of the scores
-    of test sets (Nadeau and Bengio), whose size grows with the table. This is the usual rule for
-    the size of a sample, n = (t * s / difference) ** 2, if the difference stays the same.
+    as 1 / rows: with many repeats, only the variance of the scores of test sets remains (Nadeau
+    and Bengio), and these sets grow with the table. This is the usual rule for the size of a
+    sample, n = (t * s / difference) ** 2, if the difference stays the same.
     """
     return n_rows * (least_clear / difference) ** 2
 

@@ -1,7 +1,7 @@
 """Losses for rare classes, with parameters that a search of scikit-learn can set.
 
 They are losses of Keras, for any model. The members of a cohort may have different numbers as
-parameters, so that a search over these needs one compiled program.
+parameters, so that a search over these needs only one compiled program.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class FocalLoss(NumberedLoss):
     Parameters
     ----------
     gamma : float, default=2.0
-        0 or more. 0 is the crossentropy; the greater it is, the less a row counts that the network
-        is sure of.
+        0 or more. 0 is the crossentropy; with a greater gamma, rows that the network is sure of
+        count less.
     alpha : float or None, default=None
         The weight of the positive class, between 0 and 1; the other class weighs ``1 - alpha``.
         Only for two classes with one output. None weighs both classes by 1.

@@ -1,6 +1,6 @@
 """Trains the fits of several tasks together, and runs each task when its fits are trained.
 
-An estimator tells scikit-learn's progress bar of epochs within its `fit`. Therefore the tasks of a
+An estimator reports epochs to scikit-learn's progress bar within its `fit`. So the tasks of a
 search with a progress bar start before the training, each in its own thread, and their fits report
 each epoch as soon as the cohort has trained it.
 """

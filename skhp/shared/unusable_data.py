@@ -12,9 +12,9 @@ from scipy.sparse import issparse
 # A test follows this advice, so that it stays true.
 ONE_TABLE = (
     "Put all columns into one table, as numpy.hstack([numbers, kinds]), which folds and pipelines "
-    "can cut, and let KerasClassifier or KerasRegressor part it: "
-    'input_columns={"numbers": [0, 1, 2, 3], "kinds": [4, 5, 6]}, with the names of the inputs of '
-    "the model and positions or names of columns."
+    "can cut, and let KerasClassifier or KerasRegressor split it: "
+    'input_columns={"numbers": [0, 1, 2, 3], "kinds": [4, 5, 6]}, where each name is an input of '
+    "the model, with the positions or names of its columns."
 )
 
 

@@ -48,7 +48,7 @@ class Dates(NamedTuple):
 
 
 def find_dates(frame: pd.DataFrame, place_of_row: Callable[[int], str]) -> Dates | None:
-    """The dates of a table without missing rows; None if it has no column of dates.
+    """The dates of the rows of a table; None if it has no column of dates.
 
     If several columns hold dates, the first column whose dates are in order is taken, or else the
     first column. Dates that are not in order are combined with a column of times of day. A date

@@ -106,7 +106,7 @@ def _repeats_target(values: np.ndarray, classes: np.ndarray, is_number: bool) ->
     pairs = np.bincount(values * n_classes + classes, minlength=n_distinct * n_classes)
     counts = pairs.reshape(n_distinct, n_classes)
     occurs = counts > 0
-    # A class of a single row has one value in every column, by itself.
+    # A class of a single row always has one value in a column.
     if (occurs.sum(axis=0) == 1).all() and counts.sum(axis=0).min() > 1:
         return "as each class has one value in it"
     if (occurs.sum(axis=1) > 1).any() or (is_number and n_distinct > _FEW_VALUES):

@@ -202,8 +202,8 @@ def rate_of_optimizer(optimizer: keras.optimizers.Optimizer) -> RateNumbers:
     """Coefficients of the learning rate an optimizer was given; see :func:`rate_of`."""
     if isinstance(optimizer.learning_rate, keras.Variable):
         return rate_of(float(optimizer.learning_rate))
-    # The optimizer gives its schedule only evaluated, or in its config. A schedule of the user may
-    # have no config at all, or a config that warns of reloading a function, which is not done here.
+    # Only the optimizer's config tells its schedule. A schedule of the user may have no config, or
+    # a config that warns that a function cannot be reloaded, which is not done here.
     try:
         with warnings.catch_warnings(action="ignore"):
             config = optimizer.get_config()["learning_rate"]

@@ -22,8 +22,8 @@ _USUAL_THRESHOLD = 0.5
 class ThresholdDisplay:
     """Precision, recall and F1 of a class over the threshold of its probability.
 
-    It is recommended to create a display by :meth:`from_estimator` or :meth:`from_predictions`. Try
-    a threshold that you choose by the picture on other rows.
+    It is recommended to create a display by :meth:`from_estimator` or :meth:`from_predictions`. A
+    threshold that you choose by the picture should be tried on other rows.
 
     Parameters
     ----------
