@@ -236,7 +236,7 @@ def layer_sizes(
         entries = "1 entry" if len(sizes) == 1 else f"{len(sizes)} entries"
         raise InvalidParameterError(
             f"neurons={neurons!r} has {entries}, but hidden_layers={hidden_layers!r}. Give one "
-            f"number a layer, or set hidden_layers='auto', which is {len(sizes)} then."
+            f"number per layer, or set hidden_layers='auto', which then means {len(sizes)}."
         )
     return tuple(int(size) for size in sizes)
 

@@ -140,8 +140,7 @@ def _position(series: ArrayLike, values: np.ndarray, target: Hashable | None) ->
     if target not in names:
         hint = nearest_name(str(target), [str(name) for name in names])
         raise InvalidParameterError(
-            f"target={target!r} is not a channel of the series, which has {names}."
-            + (f" Did you mean {hint!r}?" if hint else "")
+            f"target={target!r} is not a channel of the series, which has {names}.{hint}"
         )
     return names.index(target)
 
