@@ -221,7 +221,7 @@ def layer_sizes(
     without_length = getattr(neurons, "ndim", 1) == 0 and not isinstance(neurons, Integral)
     if isinstance(neurons, bool) or without_length:
         raise InvalidParameterError(
-            f"neurons must be a whole number from 1 up, one a layer or 'auto', got {neurons!r}."
+            f"neurons must be a whole number from 1 up, one per layer, or 'auto', got {neurons!r}."
         )
     if isinstance(neurons, Integral):
         return (int(neurons),) * _number_of_layers(hidden_layers)

@@ -101,7 +101,7 @@ default="lower_and_strip_punctuation"
         Raises
         ------
         ValueError
-            If there is no text, or something else than a text.
+            If there is no text, or an entry is not a text.
         """
         texts = _checked_texts(X)
         layer = self._layer()

@@ -62,7 +62,7 @@ class CheckedFit(NamedTuple):
 
 
 class PartedRows(NamedTuple):
-    """Rows as the model takes them, split for training and validation; the latter may be None."""
+    """Rows as the model takes them, split for training and validation, which may be None."""
 
     X: Any
     y: Any

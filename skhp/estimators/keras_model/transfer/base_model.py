@@ -36,7 +36,7 @@ from skhp.networks.whole_models.portable_model import (
 from skhp.population.handover import prepared_once
 from skhp.shared.equality import library_of
 
-# At least that many rows go through frozen layers at once.
+# At least this many rows go through frozen layers at once.
 _ROWS_AT_ONCE = 32
 
 _OF_TRANSFER = ("freeze", "fine_tune_epochs", "fine_tune_learning_rate")
