@@ -8,7 +8,7 @@ from skhp.objectives.losses import why_not
 from skhp.shared.nearest_name import nearest_name
 from skhp.training.rate_schedules import OPTIMIZERS
 
-# From the names under which Keras logs its metrics to ours.
+# These map the names under which Keras logs its metrics to our names.
 CLASSIFICATION_MONITORS = {
     "val_acc": "accuracy",
     "val_binary_accuracy": "accuracy",

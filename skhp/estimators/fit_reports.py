@@ -21,7 +21,7 @@ class EpochTasks:
     Each epoch is one task; a callback ends the training by returning True from
     ``on_fit_task_end``. Without callbacks, or before scikit-learn 1.9, nothing is reported. Called
     after an epoch, `fitted_attributes` returns the attributes with which a copy of the estimator
-    predicts as if the fit had stopped there; only callbacks that need them cause the call.
+    predicts as if the fit had stopped there; it is called only if a callback needs them.
     """
 
     def __init__(

@@ -117,7 +117,7 @@ def _checked(X: Any, names: tuple[str, ...] | None, taker: str) -> list[np.ndarr
 
 
 def input_mistakes(given: Any) -> list[str]:
-    """The mistakes in the parameter `input_columns` that show without rows."""
+    """The mistakes in the parameter `input_columns` that can be found without rows."""
     if given is None:
         return []
     mistakes = []

@@ -138,8 +138,8 @@ class WeightedTable:
     def distinct(self) -> Self:
         """The table with every distinct row once, in a fixed order, with the sum of its weights.
 
-        Sums over all rows, as in a full batch or a validation, then have the same bits whatever
-        the order of the rows, and whether a row has a weight or is repeated. A table of distinct
+        Sums over all rows, as in a full batch or a validation, then have the same bits in any
+        order of the rows, whether a row is weighted or repeated. A table of distinct
         rows that all weigh 1 is returned unchanged.
         """
         first, group = row_groups(self.X, self.target.values)

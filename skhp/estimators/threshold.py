@@ -68,9 +68,9 @@ def best_threshold(
 ) -> float:
     """The threshold on the probability of a class that gives the class the greatest F1.
 
-    Thresholds lie halfway between the probabilities of two rows. Of equally good ones, the nearest
-    to 0.5 is returned, and 0.5 itself if no threshold gives an F1 above 0. Probabilities that
-    differ from 1 by less than 1e-13 count as equal.
+    Thresholds lie halfway between the probabilities of two rows. If several are equally good, the
+    nearest to 0.5 is returned, and 0.5 itself if no threshold gives an F1 above 0. Probabilities
+    that differ from 1 by less than 1e-13 count as equal.
     """
     weight = np.ones(len(probability)) if weight is None else np.asarray(weight, np.float64)
     if not (weight * is_rare).any():

@@ -221,7 +221,7 @@ def layer_sizes(
     without_length = getattr(neurons, "ndim", 1) == 0 and not isinstance(neurons, Integral)
     if isinstance(neurons, bool) or without_length:
         raise InvalidParameterError(
-            f"neurons must be a whole number from 1 up, one a layer or 'auto', got {neurons!r}."
+            f"neurons must be a whole number from 1 up, one per layer, or 'auto', got {neurons!r}."
         )
     if isinstance(neurons, Integral):
         return (int(neurons),) * _number_of_layers(hidden_layers)
@@ -236,7 +236,7 @@ def layer_sizes(
         entries = "1 entry" if len(sizes) == 1 else f"{len(sizes)} entries"
         raise InvalidParameterError(
             f"neurons={neurons!r} has {entries}, but hidden_layers={hidden_layers!r}. Give one "
-            f"number a layer, or set hidden_layers='auto', which is {len(sizes)} then."
+            f"number per layer, or set hidden_layers='auto', which then means {len(sizes)}."
         )
     return tuple(int(size) for size in sizes)
 

@@ -32,7 +32,7 @@ def lstm_series(
 def fused_lstm(
     by_step: Tensor, kernel: Tensor, bias: Tensor, state: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """As `lstm_series`, with both kernels as one, and the gates in the order of the kernel."""
+    """As `lstm_series`, with one array of both kernels, and the gates in TensorFlow's order."""
     none = tf.zeros((kernel.shape[-1] // 4,))
     # Not BlockLSTMV2, the newer kernel: in TensorFlow 2.21 its registered gradient has the gates in
     # another order.
@@ -54,6 +54,6 @@ def fused_lstm(
 
 
 def in_order_of_kernel(array: Tensor) -> Tensor:
-    """The gates in the order of the kernel, from Keras' order: input, forget, new, output."""
+    """The gates in the order of TensorFlow's kernel; Keras' is input, forget, new, output."""
     first, forget, new, last = tf.split(array, 4, axis=-1)
     return tf.concat([first, new, forget, last], axis=-1)

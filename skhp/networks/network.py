@@ -76,7 +76,7 @@ class Network(Protocol):
 
     @property
     def turns(self) -> int:
-        """The time to dispatch a plain graph, as a multiple of that for a stack of dense layers."""
+        """The time to dispatch a plain graph, in units of the time for a stack of dense layers."""
 
     @property
     def varies_loss(self) -> bool:
@@ -222,7 +222,7 @@ class NetworkNumbers:
     l2: tuple[float, ...]
 
 
-# By Keras class, a function that returns the dropout rate of each noise of a layer.
+# Maps a Keras class to a function that returns the dropout rate of each noise of a layer.
 DROPOUT_RATES: dict[type, Callable[[Any], tuple[float, ...]]] = {}
 
 

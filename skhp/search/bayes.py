@@ -1,4 +1,4 @@
-"""A search that asks scikit-optimize's model of the scores so far for candidates."""
+"""A search whose candidates come from scikit-optimize's model of the scores so far."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _without_weights(scorer: Any) -> Any:
 
 
 class Training(NamedTuple):
-    """What a fitted estimator reports about its training; None is for what it does not report."""
+    """What a fitted estimator reports about its training; None stands for an unreported value."""
 
     n_iter: float | None
     best_epoch: float | None

@@ -116,8 +116,8 @@ refit_epochs : "median" or None
     "median" trains the best candidate on all rows, none held out, for the median of the best epochs
     of its folds. None refits it by the same rule as the candidates.
 time_budget : float, str, datetime.timedelta or None
-    Seconds, or a text such as "10min". Only candidates that are finished by then count; at least
-    one round of candidates is always finished.
+    Seconds, or a text such as "10min". The search ends after the round of candidates in which this
+    time runs out.
 on_interrupt : {"raise", "partial"}
     Whether Ctrl-C ends `fit` by an exception, or ends the search with the candidates that are
     finished.

@@ -33,7 +33,7 @@ def gaps(dates: Any) -> list[Gap]:
 
 
 def step_of(dates: Any) -> Any:
-    """The most frequent step of three or more dates: a calendar step, as a month is, or a time."""
+    """The most frequent step of three or more dates: a calendar step, like a month, or a time."""
     calendar = _calendar_step(dates)
     if calendar is not None:
         return calendar

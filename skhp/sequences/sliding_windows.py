@@ -84,8 +84,8 @@ def sliding_windows(
     n_windows = len(values) - time_steps - horizon + 1
     if n_windows < 1:
         raise ValueError(
-            f"Windows of time_steps={time_steps} with a target horizon={horizon} later need a "
-            f"series of at least {time_steps + horizon} steps, got {len(values)}."
+            f"Windows of time_steps={time_steps}, with targets horizon={horizon} steps later, need "
+            f"a series of at least {time_steps + horizon} steps, got {len(values)}."
         )
     windows = np.lib.stride_tricks.sliding_window_view(values, time_steps, axis=0)[:n_windows]
     X = windows.copy() if values.ndim == 1 else windows.transpose(0, 2, 1).copy()
@@ -140,8 +140,7 @@ def _position(series: ArrayLike, values: np.ndarray, target: Hashable | None) ->
     if target not in names:
         hint = nearest_name(str(target), [str(name) for name in names])
         raise InvalidParameterError(
-            f"target={target!r} is not a channel of the series, which has {names}."
-            + (f" Did you mean {hint!r}?" if hint else "")
+            f"target={target!r} is not a channel of the series, which has {names}.{hint}"
         )
     return names.index(target)
 

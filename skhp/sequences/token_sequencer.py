@@ -101,7 +101,7 @@ default="lower_and_strip_punctuation"
         Raises
         ------
         ValueError
-            If there is no text, or something else than a text.
+            If there is no text, or an entry is not a text.
         """
         texts = _checked_texts(X)
         layer = self._layer()
@@ -109,8 +109,8 @@ default="lower_and_strip_punctuation"
         layer.adapt(texts.astype(object))
         vocabulary = [str(word) for word in layer.get_vocabulary()]
         self.vocabulary_ = vocabulary
-        # The last words of the vocabulary go if all texts are cut before them: no network sees them
-        # in training, but they may occur before the cut in a text of another fold.
+        # The last words of the vocabulary are dropped if all texts are cut before them: no network
+        # sees them in training, but they may occur before the cut in a text of another fold.
         self.vocabulary_ = vocabulary[: max(2, int(self._tokens(texts).max()) + 1)]
         return self
 

@@ -57,8 +57,8 @@ class KerasCNNClassifier(ConvolutionalNetwork, NetworkClassifier):
         skhp that change images during training only; ``import skhp`` before Keras loads its file.
     rare_class_ : label
         The class with the fewest rows in `fit`, including held-out rows but not rows of weight
-        zero; other weights are ignored. Of equally rare classes it is the last. The monitored
-        metric, the loss and the threshold are about this class.
+        zero; other weights are ignored. If several classes are equally rare, it is the last. The
+        monitored metric, the loss and the threshold are about this class.
     threshold_ : float
         The least probability of `rare_class_` with which `predict` returns it; only for two
         classes.

@@ -204,8 +204,8 @@ class ConvolutionalNetwork(NetworkEstimator):
         if not isinstance(filters, int) and len(filters) != self.hidden_layers:
             raise InvalidParameterError(
                 f"filters={self.filters!r} has {len(filters)} entries, but hidden_layers="
-                f"{self.hidden_layers!r}. Give one number a block, or set hidden_layers='auto', "
-                f"which is {len(filters)} then."
+                f"{self.hidden_layers!r}. Give one number per block, or set hidden_layers='auto', "
+                f"which then means {len(filters)}."
             )
         return int(self.hidden_layers)
 
@@ -224,7 +224,7 @@ def _sizes(name: str, value: Any, least: int) -> int | tuple[int, ...]:
         return _refuse(name, value, f"a whole number from {least} up, or several")
     for size in value:
         if not _is_whole(size) or size < least:
-            _refuse(name, value, f"whole numbers from {least} up; {size!r} is not one")
+            _refuse(name, value, f"whole numbers from {least} up, got {size!r}")
     return tuple(int(size) for size in value)
 
 

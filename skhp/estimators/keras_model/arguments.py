@@ -275,8 +275,8 @@ def refuse_model(model: keras.Model) -> None:
     own = [name for name in _TRAINING if _is_own(type(model), name)]
     if own:
         raise CannotJoinError(
-            f"{type(model).__name__} trains in its own way, by its {', '.join(own)}; expected what "
-            "keras.Model has."
+            f"{type(model).__name__} trains in its own way, by its {', '.join(own)}. Expected the "
+            "methods of keras.Model."
         )
     if model.run_eagerly:
         raise CannotJoinError("the model is compiled with run_eagerly=True.")

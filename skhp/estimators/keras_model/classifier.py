@@ -60,8 +60,8 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         Number of classes.
     rare_class_ : label
         The class with the fewest rows in `fit`, including held-out rows but not rows of weight
-        zero; other weights are ignored. Of equally rare classes it is the last. Only for two
-        classes.
+        zero; other weights are ignored. If both classes are equally rare, it is the last. Only for
+        two classes.
     threshold_ : float
         The least probability of `rare_class_` with which `predict` returns it; only for two
         classes.

@@ -7,7 +7,7 @@ which the wrappers repair:
   other code too. The change is undone, unless the user imported SciKeras first.
 - Its tags are those of scikit-learn 1.5, and its mixins follow their base class. scikit-learn does
   not see its classifier as a classifier: folds are not stratified, and ``roc_auc`` fails.
-- It treats everything in ``__dict__`` as a parameter, in its ``repr``, too, and cannot set a
+- It treats everything in ``__dict__`` as a parameter (also in its ``repr``), and cannot set a
   parameter that is routed to a callback (`skhp.estimators.keras_model.routed_parameters`).
 - It seeds Python's, NumPy's and TensorFlow's global generators while it fits, which other threads
   see, and lets Keras shuffle by TensorFlow's global seed.

@@ -112,7 +112,7 @@ def _given_twice(
             twice = is_argument
         elif route in ("compile", "fit"):
             twice = name in unrouted_names and not is_argument
-            # `predict` uses the parameter unless it has a value of its own.
+            # `predict` uses the parameter, too, unless ``predict__`` sets another value.
             twice &= name not in _OF_PREDICT or f"predict__{name}" in chosen
         else:
             twice = False
@@ -226,7 +226,7 @@ def refuse_without_effect(
         # An equal loss has an effect all the same: it decides how the target is encoded.
         if same and (argument == "loss" or read is None or set_names.isdisjoint(names)):
             continue
-        # A method may compile with something made from the parameters, but not with nothing.
+        # A method that passes this argument may have made it from the parameters.
         if read is None and held.get(argument):
             continue
         dead += names

@@ -145,14 +145,14 @@ def _refuse_update(model: keras.Model, network: Network, rule: str) -> None:
     kind = type(model.optimizer).__name__
     if network.has_sparse_gradient and not UPDATE_RULES[rule].takes_rows:
         raise CannotJoinError(
-            f"Keras' {kind} takes the rows of an Embedding one by one, and what it makes of a row "
-            "that a batch has twice is not known. Use an optimizer such as Adam, or let Keras "
+            f"Keras' {kind} updates an Embedding row by row, and its result for a row that occurs "
+            "twice in a batch cannot be reproduced. Use an optimizer such as Adam, or let Keras "
             "train the model."
         )
     if isinstance(network, CalledNetwork) and network.twin.idle and model.optimizer.weight_decay:
         raise CannotJoinError(
-            f"the model {model.name!r} has weights that play no part, which Keras leaves out of "
-            "the weight_decay."
+            f"the model {model.name!r} has weights that its outputs do not depend on, and Keras "
+            "leaves these out of the weight_decay."
         )
 
 
@@ -267,17 +267,17 @@ def _validation_rows(
 
 
 def _refuse_batches(loss: Any, network: Network, n_rows: int) -> None:
-    """Refuse validation in batches if its result differs from that on all rows at once."""
+    """Refuse validation in batches if it differs from validation on all rows at once."""
     mend = f"give validation_batch_size={n_rows} or more."
     if isinstance(loss, RowLoss) and not loss.shares_batches:
         raise CannotJoinError(
-            f"the loss {loss.kind.__name__} of validation rows in batches is not that of all of "
-            f"them: {mend}"
+            f"the loss {loss.kind.__name__} of batches of validation rows differs from the loss of "
+            f"all these rows at once: {mend}"
         )
     if isinstance(network, CalledNetwork) and network.twin.rows_meet:
         raise CannotJoinError(
-            f"the model treats a row differently among other rows, so that a validation in batches "
-            f"is not that of all rows: {mend}"
+            f"the outputs of the model for a row depend on the other rows, so that a validation in "
+            f"batches differs from a validation on all rows at once: {mend}"
         )
 
 

@@ -251,7 +251,7 @@ class KerasWrapper(TransferWrapper):
         prepared: PreparedModel = adopted.task.origin
         self.__dict__.update(prepared.learnt)
         callbacks = separate_callbacks(list(prepared.callbacks))
-        # Recorded again, as objects among them were copied with the estimator.
+        # Recorded again, as objects among the parameters were copied with the estimator.
         self._built_with = self._building_parameters()
         if adopted.estimator is not self:
             # Each of the two estimators has a model of its own.

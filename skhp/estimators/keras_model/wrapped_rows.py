@@ -62,7 +62,7 @@ class CheckedFit(NamedTuple):
 
 
 class PartedRows(NamedTuple):
-    """Rows as the model takes them, split for training and validation; the latter may be None."""
+    """Rows as the model takes them, split for training and validation, which may be None."""
 
     X: Any
     y: Any
@@ -240,7 +240,7 @@ class RepairedWrapper(ModelWrapper):
     def _held_out_last(
         self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, used: np.ndarray
     ) -> tuple[np.ndarray, int]:
-        """Indices of training, held-out and unused rows in turn, and the number of the first."""
+        """Indices of training, held-out and unused rows in turn; the number of training rows."""
         rows = np.flatnonzero(used)
         _, groups = row_groups(X[rows])
         kept, held_out = validation_split(
@@ -290,7 +290,7 @@ class RepairedWrapper(ModelWrapper):
         """Decide which part of `model_` a fit trains."""
 
     def _training_inputs(self, inputs: Any) -> Any:
-        """Inputs of the model as the model that is trained takes them."""
+        """Inputs of `model_`, in the form that `_trained_model` takes."""
         return inputs
 
     def _begin_to_watch(self, checked: CheckedFit, inputs: Any, targets: Any) -> None:

@@ -75,23 +75,24 @@ input_columns : dict or None
     parameter, `fit` takes a dict or a list of arrays as `X`.
 base_model : keras.Model, path of a .keras file, or None
     A trained network to build on, instead of `model`; it is copied and never changed. A file is
-    read in Keras' safe mode. Of a Sequential or functional model, the head is cut off: the last
-    Dense layer, with an Activation or Softmax layer after it; nothing else is. If what is left
-    returns more than one vector for a row, a global average pooling follows. To keep a last Dense
-    layer, let the base end with ``keras.layers.Identity()``. A new Dense layer for the target
-    comes last: with a sigmoid for two classes or several labels, a softmax for more classes, none
-    for numbers, or where `loss` takes logits. Here, `loss` may be None: the crossentropy of the
-    classes, or the mean squared error.
+    read in Keras' safe mode. The head of a Sequential or functional model is cut off: the last
+    Dense layer, and an Activation or Softmax layer after it. If the other layers return more than
+    one vector for a row, a global average pooling follows. To keep a last Dense layer, let the
+    base end with ``keras.layers.Identity()``. A new Dense layer for the target comes last, with a
+    sigmoid for two classes or several labels, a softmax for more classes, and no activation for
+    numbers, or if `loss` takes logits. With a base, `loss` may be None, which stands for the
+    crossentropy of the classes, or the mean squared error.
 freeze : bool or int
     Which layers of the base keep their weights: all with True, none with False, and with a number
     n the first n of ``base_model.layers``. Frozen layers run as in a prediction: statistics of
-    batch normalisation stay, and dropout is off. True, or a number of layers that hand on a single
-    tensor, has the frozen layers computed once for each row, and in a search once for each fold.
+    batch normalisation stay, and dropout is off. With True, or if the first n layers hand on a
+    single tensor, the frozen layers run only once for each row, and in a search once for each row
+    and fold.
 fine_tune_epochs : int
     Number of epochs that the whole network, without a frozen layer, is trained after `epochs`.
     Statistics of batch normalisation stay as they are.
 fine_tune_learning_rate : float or None
-    Learning rate of these epochs; None is a tenth of that of `optimizer`.
+    Learning rate of these epochs; None is a tenth of the learning rate of `optimizer`.
 **kwargs : dict
     Parameters of the build function, and parameters with a prefix that tells where they go:
     ``model__``, ``optimizer__``, ``loss__``, ``metrics__``, ``callbacks__``, ``compile__``,

@@ -33,8 +33,8 @@ class KerasMLPClassifier(MultilayerPerceptron, NetworkClassifier):
         split.
     loss : {"auto", "crossentropy", "focal", "soft_f1"} or loss, default="auto"
         "auto" is "crossentropy". "crossentropy" and "focal" are weighted means over the rows of a
-        batch; "soft_f1" optimises the F1 of a batch: that of the rarest of two classes, or the mean
-        over more classes. A :class:`skhp.losses.FocalLoss` or :class:`skhp.losses.SoftF1` has
+        batch; "soft_f1" optimises the F1 of the rarer of two classes in a batch, or the mean F1 of
+        more classes. A :class:`skhp.losses.FocalLoss` or :class:`skhp.losses.SoftF1` has
         parameters of its own, which a search reaches by names such as ``loss__gamma``. Keras'
         names are accepted in Keras' sense: "categorical_crossentropy",
         "sparse_categorical_crossentropy" and, for two classes, "binary_crossentropy" and
@@ -56,8 +56,8 @@ class KerasMLPClassifier(MultilayerPerceptron, NetworkClassifier):
         The trained network.
     rare_class_ : label
         The class with the fewest rows in `fit`, including held-out rows but not rows of weight
-        zero; other weights are ignored. Of equally rare classes it is the last. The monitored
-        metric, the loss and the threshold are about this class.
+        zero; other weights are ignored. If several classes are equally rare, it is the last. The
+        monitored metric, the loss and the threshold are about this class.
     threshold_ : float
         The least probability of `rare_class_` with which `predict` returns it; only for two
         classes.

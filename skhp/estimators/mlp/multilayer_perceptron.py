@@ -47,7 +47,7 @@ lr_schedule : {"step", "exponential", "cosine", "plateau"}, dict or None
     (0.5) after ``patience`` (5) epochs without an improvement. A dict replaces the defaults in
     parentheses: ``{"kind": "step", "every": 30}``.
 batch_size : int or "full"
-    Rows per batch; "full", or a number above that of the rows, makes one batch of all rows.
+    Rows per batch; "full", or a number above the number of rows, makes one batch of all rows.
 epochs : int
     Largest number of epochs to train.
 early_stopping : bool

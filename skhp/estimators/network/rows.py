@@ -200,7 +200,7 @@ class NetworkRows(NetworkParameters):
         return WeightedTable(X, target, weight).without_zero_weights()
 
     def _scaled(self, table: WeightedTable, *, first: bool) -> WeightedTable:
-        """The table with its target scaled, if it is scaled; `first` learns the scale from it."""
+        """The table, with a scaled target if a subclass scales it; `first` learns the scale."""
         return table
 
     def _checked_validation(

@@ -82,8 +82,7 @@ ATTRIBUTES = """
         Learning rate at the start of each epoch; only with an `lr_schedule`.
 """
 
-# The first layer, a layer after another one, and one more like it, which gives the size of each
-# further layer.
+# The first layer, the second, and the third, which has the size of every further one.
 _DISTINCT_LAYERS = 3
 _MOST_LAYERS_READ = 10_000
 # The number of weights of a simple layer of one unit.

@@ -126,6 +126,6 @@ def refuse_unknown_tokens(rows: np.ndarray, vocabulary_size: int, *, given: bool
         )
         raise ValueError(
             f"X holds the token {largest} in row {row}, step {step}, but {told} tokens from 0 to "
-            f"{vocabulary_size - 1}. Set vocabulary_size to {largest + 1} or more, or give other "
-            "tokens one number."
+            f"{vocabulary_size - 1}. Set vocabulary_size to {largest + 1} or more, or replace "
+            "unknown tokens by one known token."
         )

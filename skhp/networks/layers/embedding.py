@@ -30,7 +30,7 @@ class EmbeddingLayer(Layer):
     """A vector for each of the numbers from 0 to `vocabulary_size` - 1.
 
     `masks_zero` masks the steps whose number is 0. `is_sparse` says that Keras' optimizers get the
-    gradient row by row of the table, and a row as often as the batch contains its number.
+    gradient as rows of the table, one for each time that the batch contains a number.
     """
 
     vocabulary_size: int

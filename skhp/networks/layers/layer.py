@@ -191,7 +191,7 @@ def reads(
     """Register a function as the reader of the layers of a Keras class.
 
     The function returns layers that compute the same as the Keras layer, or raises
-    `CannotJoinError` where there are none. `takes_mask` says that they also do so where steps are
+    `CannotJoinError` where there are none. `takes_mask` says that this also holds where steps are
     masked; `rates` returns the dropout rate of each of their noises.
     """
 

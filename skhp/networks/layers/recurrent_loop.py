@@ -22,7 +22,7 @@ class Activation(NamedTuple):
     derivative: Callable[[Tensor], Tensor]
 
 
-# By Keras' function, the activations whose derivative follows from their value.
+# The activations whose derivative follows from their value, by Keras' function.
 ACTIVATIONS_OF_LOOPS: dict[Any, Activation] = {
     keras.activations.tanh: Activation(tf.tanh, lambda value: 1.0 - value * value),
     keras.activations.sigmoid: Activation(tf.sigmoid, lambda value: value * (1.0 - value)),

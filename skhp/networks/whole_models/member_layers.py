@@ -48,8 +48,8 @@ class MemberDropout(keras.layers.Dropout):
             return tf.where(kept, inputs / (1.0 - rate), 0.0)
         if self.rate == 0:
             return inputs
-        # Keras' own function does not take a tensor as the rate. As that function does, the next
-        # line brings the seed into 32 bits.
+        # Keras' own function does not take a tensor as the rate. The next line brings the seed into
+        # 32 bits, as that function does.
         seed = tf.cast(tf.math.floormod(self.seed_generator.next(), tf.int32.max - 1), tf.int32)
         shape = self.noise_shape
         if shape is not None:

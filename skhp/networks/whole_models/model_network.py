@@ -73,7 +73,7 @@ def set_state_of_model(model: keras.Model, network: Network, arrays: list[np.nda
 def _means_its_own_noise(model: keras.Model) -> bool:
     """Whether parts of a model draw noise that our layers would draw differently.
 
-    The noise of a plain Dropout layer without a seed may differ.
+    A plain Dropout layer without a seed does not count: its noise may be drawn differently.
     """
     for part in parts_of(model):
         if type(part) is keras.layers.Dropout:

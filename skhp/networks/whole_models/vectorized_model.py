@@ -173,7 +173,7 @@ class VectorizedModel(NetworkOfTwin):
         model, shapes = self.twin.model, self.weight_shapes
         parts = tf.split(weights, [math.prod(shape) for shape in shapes])
         own = [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
-        # These variables are seeds that nothing draws by: the stream has the noise.
+        # These variables are seeds, which are not used: the noise comes from the stream.
         held = [
             tf.zeros(variable.shape, variable.dtype) for variable in model.non_trainable_variables
         ]

@@ -95,7 +95,7 @@ def _changes(space: Any, steps: list[str]) -> bool:
 # The most candidates that are checked; a search with more of them is not refused.
 _MOST_LOOKED_AT = 500
 
-# In these libraries, parameters may give or take a method of an estimator, but a fit never does.
+# In these libraries, parameters may add or remove a method of an estimator, but a fit does not.
 _KNOWN_LIBRARIES = ("sklearn", "skhp")
 
 

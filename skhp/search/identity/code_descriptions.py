@@ -264,7 +264,7 @@ def _members(kind: type) -> dict[str, Any]:
 
 
 def _members_of_enum(kind: Any) -> dict[str, Any]:
-    # By the other private names of an enumeration, Python finds its members.
+    # Python needs the other private names of an enumeration only to find its members.
     own = {
         name: value
         for name, value in _members(kind).items()

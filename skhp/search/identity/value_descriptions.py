@@ -143,7 +143,7 @@ def _digest_of_objects(array: np.ndarray, text: Text) -> str:
         for element in array.ravel().tolist()
     )
     encoded = (element.encode("utf-8", "surrogatepass") for element in texts)
-    # With its length before each element, different arrays never join into the same bytes.
+    # Each element follows its length, so that different arrays never join into the same bytes.
     return hashed(b"".join(b"%d:%b" % (len(element), element) for element in encoded))
 
 

@@ -130,7 +130,7 @@ class JournalPlace:
             return
         if is_hot:
             raise JournalError(
-                f"beside the journal {self.given!r} lies {self.named(rollback)}, which is of "
+                f"the file {self.named(rollback)} beside the journal {self.given!r} belongs to "
                 "another program, and SQLite would write its content into the journal: move it away"
             )
 

@@ -50,7 +50,7 @@ def render_journal(path: Path, contents: JournalContents, best: int = 10) -> str
     report = as_text(f"Journal of a search: {path}", "", indented(named))
     scores = list(dict.fromkeys(name for fold in finished for name in fold.scores))
     if scores:
-        # The first score of a fit is that of the test rows by the first metric.
+        # The first score of a fit is the score of the test rows by the first metric.
         name = next((name for name in scores if name.startswith("test")), scores[0])
         report += as_text("", f"Best candidates by mean {name}:", "")
         report += _table(name, candidates, best)

@@ -54,8 +54,8 @@ def _entries(table: Table, known: Mapping[str, Any], level: Level) -> dict[str, 
     entries = {
         "hidden_layers": Entry(
             fitting,
-            f"Blocks that each halve images of {height} x {width} pixels, the last of which still "
-            f"gets {_LEAST_PIXELS} pixels or more along the longer side.",
+            f"Each block halves the images of {height} x {width} pixels; the last block still gets "
+            f"{_LEAST_PIXELS} pixels or more along the longer side.",
         ),
         "filters": Entry(
             list(grid.filters), "Filters of the first block, doubled where the image halves."
@@ -64,7 +64,7 @@ def _entries(table: Table, known: Mapping[str, Any], level: Level) -> dict[str, 
         "batch_size": batch_size_entry(grid.batch_sizes, table.n_rows, known),
     }
     if grid.dropout:
-        reason = "Of the hidden layer behind the blocks, which has most of the weights."
+        reason = "Dropout of the hidden layer behind the blocks, which has most of the weights."
         entries["dropout"] = Entry(list(grid.dropout), reason)
     return entries
 

@@ -50,7 +50,7 @@ def _entries(table: Table, known: Mapping[str, Any], level: Level) -> dict[str, 
     windows = sorted({max(1, int(share * n_steps)) for share in grid.windows})
     units = f"{', '.join(map(str, neurons[:-1]))} and {neurons[-1]}"
     entries = {
-        "neurons": Entry(list(neurons), f"{units} units, a small network to a large one."),
+        "neurons": Entry(list(neurons), f"{units} units, from a small network to a large one."),
         "time_steps": Entry(
             list(windows), f"The last {windows[0]} up to all {n_steps} steps of a row."
         ),
@@ -61,7 +61,7 @@ def _entries(table: Table, known: Mapping[str, Any], level: Level) -> dict[str, 
         entries["hidden_layers"] = Entry(list(grid.layers), "One layer, or a second on top of it.")
     if grid.dropout:
         entries["dropout"] = Entry(
-            list(grid.dropout), "None, and what keeps a network from overfitting."
+            list(grid.dropout), "No dropout, and dropout against overfitting."
         )
     return entries
 

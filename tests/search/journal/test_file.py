@@ -143,7 +143,7 @@ def test_a_rollback_of_another_program_is_not_put_into_a_journal(path):
     Journal.opened(path, IDENTITY).close()
     path.with_name("j-journal").write_bytes(b"\xd9\xd5\x05\xf9 \xa1c\xd7" + bytes(500))
     before = contents(path.parent)
-    with pytest.raises(JournalError, match=r"j-journal', which is of another program.*move it"):
+    with pytest.raises(JournalError, match=r"j-journal' beside .*another program.*move it"):
         Journal.opened(path, IDENTITY)
     assert contents(path.parent) == before
 

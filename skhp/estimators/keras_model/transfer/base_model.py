@@ -1,8 +1,8 @@
 """Transfer: a trained network, cut before its head, is the base of a new one.
 
-Frozen layers compute the same for a row whenever they are asked. So they run once for all rows of a
-fit, and what trains is the model of the other layers, with the outputs of the frozen ones as its
-rows. It shares its layers with the whole network, `model_`.
+Frozen layers always compute the same outputs for a row, so they run once for all rows of a fit.
+Only a model of the other layers trains, with these outputs as its rows. It shares its layers with
+the whole network, `model_`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from skhp.networks.whole_models.portable_model import (
 from skhp.population.handover import prepared_once
 from skhp.shared.equality import library_of
 
-# At least that many rows go through frozen layers at once.
+# At least this many rows go through frozen layers at once.
 _ROWS_AT_ONCE = 32
 
 _OF_TRANSFER = ("freeze", "fine_tune_epochs", "fine_tune_learning_rate")
@@ -74,7 +74,7 @@ def _read(path: Path) -> keras.Model:
         reason = " ".join(str(error).split())[:400]
         raise InvalidParameterError(
             f"base_model={str(path)!r} cannot be loaded: the file is damaged, or needs code that "
-            "Keras' safe mode does not run, as of a Lambda layer, or a class that is not "
+            "Keras' safe mode does not run, such as a Lambda layer's, or a class that is not "
             "registered with keras.saving.register_keras_serializable. Mend the file, or, if you "
             f"trust it, load the model and give the model itself. Keras says: {reason}"
         ) from error
@@ -110,7 +110,7 @@ def refuse_rows(base: keras.Model, inputs: Any) -> None:
 
 
 def features_of(part: keras.Model, inputs: Any) -> np.ndarray:
-    """What frozen layers make of rows; computed once for equal layers and equal rows."""
+    """The outputs of frozen layers for rows, computed once for equal layers and equal rows."""
     digest = hashlib.blake2b(digest_size=16)
     shape = inputs.shape[1:] if isinstance(inputs, np.ndarray) else None
     digest.update(configuration_text(anonymous_configuration(part, shape)).encode())
@@ -125,7 +125,7 @@ def features_of(part: keras.Model, inputs: Any) -> np.ndarray:
 
 
 class TransferWrapper(WatchedWrapper):
-    """A wrapped model that may be made of a base; not for direct use."""
+    """A wrapped model that may be built on a base; not for direct use."""
 
     base_model: keras.Model | str | os.PathLike[str] | None
     freeze: bool | int
@@ -134,7 +134,7 @@ class TransferWrapper(WatchedWrapper):
     # The layer of `model_` that holds the frozen part, if any.
     _frozen_part: str | None = None
     _is_fine_tuned = False
-    # A model of the layers of `model_` that trains in its place; without the frozen part, or whole.
+    # The model that trains in place of `model_`: all of its layers, or those after the frozen part.
     _in_its_place: keras.Model | None = None
     _takes_features = False
 

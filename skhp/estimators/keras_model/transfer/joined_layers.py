@@ -26,7 +26,7 @@ _POOLING = {
 
 
 def _graph(base: keras.Model, row_shape: tuple[int, ...]) -> Any:
-    """The input tensors of a base, in the structure that it takes; a base without is built."""
+    """The input tensors of a base, in the structure that it takes; an unbuilt base is built."""
     if isinstance(base, keras.Sequential) and not base.built:
         base.build((None, *row_shape))
     if not _has_graph(base):
@@ -60,7 +60,7 @@ def _in_place_of(start: Any, inputs: Any) -> dict[int, Any]:
 
 
 def _has_graph(model: Any) -> bool:
-    """Whether the layers and tensors of a model are known, and all that it does."""
+    """Whether the layers and tensors of a model are known, and show all that it computes."""
     known = keras.Sequential.call, _functional_class().call
     return bool(getattr(model, "inputs", None)) and type(model).call in known
 
@@ -82,7 +82,7 @@ class Composed(NamedTuple):
 def composed(
     base: keras.Model, freeze: bool | int, head: keras.layers.Layer, row_shape: tuple[int, ...]
 ) -> Composed:
-    """The layers of a base, which is used up, with a new head."""
+    """A network of the layers of a base and a new head; the base must not be used afterwards."""
     start = _graph(base, row_shape)
     frozen = _frozen_layers(base, freeze)
     for layer in base.layers:
@@ -121,7 +121,7 @@ class InPrediction(keras.layers.Layer):
         self.supports_masking = layer.supports_masking
 
     def call(self, inputs: Any) -> Any:
-        """Call the layer with tensors by place and by name, which are given as one structure."""
+        """Call the layer; `inputs` is the pair of its positional and its keyword tensors."""
         arguments, keywords = inputs
         return self.layer(*arguments, **keywords, **self.options, training=False)
 
@@ -144,9 +144,10 @@ class InPrediction(keras.layers.Layer):
 
 
 def with_held_layers(model: keras.Model, *, all_before_head: bool) -> keras.Model | None:
-    """The same layers as another model, in which those that are held run as in a prediction.
+    """A model of the same layers, in which the held layers run as in a prediction.
 
-    Held are layers that do not train, or all before the head. None if there are none.
+    The held layers are those that do not train or, with `all_before_head`, all layers before the
+    head. None if there are no held layers.
     """
     layers = [call.layer for call in layer_calls(model.outputs[0])]
     held = {
@@ -176,7 +177,7 @@ def rebuilt(
     known: dict[int, Any],
     in_prediction: Collection[int] = (),
 ) -> Any:
-    """A tensor made again by the same layers, from tensors that take the place of `known` ones.
+    """A tensor computed anew by the same layers; `known` maps ids of old tensors to new ones.
 
     Layers whose ids are among `in_prediction` are called as in a prediction.
     """
@@ -241,7 +242,8 @@ def _frozen_layers(base: keras.Model, freeze: bool | int) -> set[int]:
 def _without_head(output: Any, frozen: set[int]) -> Any:
     """The tensor before the last Dense layer and its activation; the output if there is none.
 
-    A part of a frozen model that takes its place is added to the `frozen` layers.
+    A nested model that ends with the head is replaced by one without it, which is added to `frozen`
+    if the nested model is frozen.
     """
     tensor = output
     while True:
@@ -294,6 +296,6 @@ def _pooled(features: Any) -> Any:
     if rank not in _POOLING:
         raise InvalidParameterError(
             f"base_model, cut before its head, gives a row the shape {tuple(features.shape[1:])}, "
-            "of which no vector is known. Let it end with a pooling or with Flatten."
+            "which skhp cannot pool to a vector. Let it end with a pooling or with Flatten."
         )
     return _POOLING[rank]()(features)
