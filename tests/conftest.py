@@ -11,15 +11,42 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
+
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from hypothesis import settings
 from sklearn.datasets import make_blobs, make_regression
 
 # No test asserts a time, and a deadline for each example would.
 settings.register_profile("skhp", deadline=None)
 settings.load_profile("skhp")
+
+# A test builds programs that it runs for some milliseconds, so the suite does without what makes a
+# program faster and takes longer than the program: TensorFlow's optimizer of graphs, and the
+# compilation of each training step that Keras means by `jit_compile="auto"`. The fixture
+# `programs_as_for_users` gives both back.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+_resolve_auto_jit_compile = keras.Model._resolve_auto_jit_compile
+keras.Model._resolve_auto_jit_compile = lambda model: False
+
+
+@pytest.fixture
+def programs_as_for_users(monkeypatch):
+    """TensorFlow and Keras build programs by their own defaults."""
+    monkeypatch.setattr(keras.Model, "_resolve_auto_jit_compile", _resolve_auto_jit_compile)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+def pytest_collection_finish():
+    """Take the imported modules out of the garbage collector's sight: it looks at them anew."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
