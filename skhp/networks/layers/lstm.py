@@ -36,10 +36,9 @@ class LSTMCell:
     activation: str
     recurrent_activation: str
 
-    gates = 4
-    kept = 6
+    changes_of_inputs = changes_of_inner = (0, 1, 2, 3)
+    kept = (1, 1, 1, 1, 1, 1)
     has_carry = True
-    separate_inputs = False
 
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor
@@ -62,16 +61,13 @@ class LSTMCell:
         activation = activation_of_loop(self.activation).derivative
         of_gates = activation_of_loop(self.recurrent_activation).derivative
         d_memory = d_carry + d_state * last * activation(shown)
-        changes = tf.concat(
-            [
-                d_memory * new * of_gates(first),
-                d_memory * before * of_gates(forget),
-                d_memory * first * activation(new),
-                d_state * shown * of_gates(last),
-            ],
-            axis=-1,
+        changes = (
+            d_memory * new * of_gates(first),
+            d_memory * before * of_gates(forget),
+            d_memory * first * activation(new),
+            d_state * shown * of_gates(last),
         )
-        return StepGradient(changes, changes, 0.0, d_memory * forget)
+        return StepGradient(changes, 0.0, d_memory * forget)
 
 
 @dataclass(frozen=True)
@@ -109,16 +105,14 @@ class LSTMLayer(RecurrentLayer):
         self,
         values: Tensor,
         weights: Sequence[Tensor],
-        shared: bool,
         inputs_kept: Tensor | None,
         states_kept: Tensor | None,
         last: bool,
     ) -> Tensor:
         """Call the kernel for each member, or walk over the steps."""
         if not self.is_fused:
-            bias = weights[2] if self.use_bias else None
             cell = LSTMCell(self.activation, self.recurrent_activation)
-            return self.looped(cell, values, weights, shared, inputs_kept, states_kept, bias)
+            return self.looped(cell, values, weights, inputs_kept, states_kept, last)
         if inputs_kept is not None:
             values = values * inputs_kept[:, :, 0, :, None]
         return self._fused(values, weights, last)
