@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -27,10 +28,10 @@ class GRUCell:
     activation: str
     recurrent_activation: str
 
-    changes_of_inputs = (0, 1, 2)
-    changes_of_inner = (0, 1, 3)
-    kept = (2, 1, 1)
-    has_carry = False
+    changes_of_inputs: ClassVar[tuple[int, ...]] = (0, 1, 2)
+    changes_of_inner: ClassVar[tuple[int, ...]] = (0, 1, 3)
+    kept: ClassVar[tuple[int, ...]] = (2, 1, 1)
+    has_carry: ClassVar[bool] = False
 
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -36,9 +37,10 @@ class LSTMCell:
     activation: str
     recurrent_activation: str
 
-    changes_of_inputs = changes_of_inner = (0, 1, 2, 3)
-    kept = (1, 1, 1, 1, 1, 1)
-    has_carry = True
+    changes_of_inputs: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
+    changes_of_inner: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
+    kept: ClassVar[tuple[int, ...]] = (1, 1, 1, 1, 1, 1)
+    has_carry: ClassVar[bool] = True
 
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor

@@ -8,7 +8,7 @@ the bias would take XLA a third of the time of a training step.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import keras
 import tensorflow as tf
@@ -52,10 +52,10 @@ class Cell(Protocol):
         Whether a second array goes from step to step.
     """
 
-    changes_of_inputs: tuple[int, ...]
-    changes_of_inner: tuple[int, ...]
-    kept: tuple[int, ...]
-    has_carry: bool
+    changes_of_inputs: ClassVar[tuple[int, ...]]
+    changes_of_inner: ClassVar[tuple[int, ...]]
+    kept: ClassVar[tuple[int, ...]]
+    has_carry: ClassVar[bool]
 
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor

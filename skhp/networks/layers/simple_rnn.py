@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import keras
 
@@ -25,9 +26,10 @@ class SimpleRNNCell:
 
     activation: str
 
-    changes_of_inputs = changes_of_inner = (0,)
-    kept = (1,)
-    has_carry = False
+    changes_of_inputs: ClassVar[tuple[int, ...]] = (0,)
+    changes_of_inner: ClassVar[tuple[int, ...]] = (0,)
+    kept: ClassVar[tuple[int, ...]] = (1,)
+    has_carry: ClassVar[bool] = False
 
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor
