@@ -21,12 +21,13 @@ from skhp.networks.layers.recurrent import (
 from skhp.networks.layers.recurrent_loop import StepGradient, activation_of_loop
 from skhp.networks.network import Tensor
 
-# Milliseconds of CPU for one of nine members, 20 rows of 30 steps, one channel:
-#   units                32    64   128
-#   kernel              0.9   2.3    16
-#   loop under XLA      1.2   2.9   8.9
-#   Keras' own fit      5.9  10.5  13.1
-# The kernel adds to the gradient of all weights in each step.
+# Milliseconds of CPU for one of several members, one channel; 20 rows of 30 steps / 40 of 90:
+#   units                     32           64          128
+#   kernel             0.8 / 3.5    1.9 / 9.3     13 /  46
+#   loop under XLA     0.6 / 3.8    1.9 / 9.3    5.3 /  26
+#   Keras' own fit     5.4                        11 /  34
+# The kernel adds to the gradient of all weights in each step. It needs no compilation, so it is
+# taken where both cost the same.
 _MOST_FUSED_WEIGHTS = 2**15
 
 
