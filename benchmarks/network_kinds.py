@@ -18,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from skhp.estimators.keras_model.preparation import custom_fit_task, write_weights
@@ -101,7 +102,10 @@ KINDS: list[tuple[str, Callable[[int], keras.Model], int, int]] = [
     ("functional", functional, 128, 128),
     ("LSTM, 10 steps", recurrent(layers.LSTM, 10), 4, 32),
     ("LSTM, 30 steps", recurrent(layers.LSTM, 30), 32, 20),
+    ("LSTM, 90 steps", recurrent(layers.LSTM, 90), 128, 40),
     ("GRU, 30 steps", recurrent(layers.GRU, 30), 32, 20),
+    ("GRU, 90 steps", recurrent(layers.GRU, 90), 128, 40),
+    ("SimpleRNN, 30 steps", recurrent(layers.SimpleRNN, 30), 32, 20),
     ("convolution, 8 x 8", convolution(8), 16, 32),
     ("convolution, 28 x 28", convolution(28), 8, 32),
     ("embedding", embedding, 8, 32),
@@ -216,6 +220,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", default="", help="kinds that begin with this text")
     arguments = parser.parse_args()
+    # TensorFlow writes pages about each operation that it cannot vectorise.
+    tf.get_logger().setLevel("CRITICAL")
     names = ("Keras", "LayeredNetwork", "VectorizedModel", "CalledNetwork")
     print("CPU time of a member's step in ms; * is the way that is chosen")
     print(f"{'kind':22}{'size':>6}{'rows':>6}" + "".join(f"{name:>17}" for name in names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -27,10 +28,10 @@ class GRUCell:
     activation: str
     recurrent_activation: str
 
-    gates = 3
-    kept = 4
-    has_carry = False
-    separate_inputs = True
+    changes_of_inputs: ClassVar[tuple[int, ...]] = (0, 1, 2)
+    changes_of_inner: ClassVar[tuple[int, ...]] = (0, 1, 3)
+    kept: ClassVar[tuple[int, ...]] = (2, 1, 1)
+    has_carry: ClassVar[bool] = False
 
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor
@@ -50,18 +51,14 @@ class GRUCell:
         self, kept: Sequence[Tensor], state: Tensor, d_state: Tensor, d_carry: Tensor
     ) -> StepGradient:
         """The gradient through the gates."""
-        update, reset, new, resettable = kept
+        gates, new, resettable = kept
+        update, reset = tf.split(gates, 2, axis=-1)
         of_gates = activation_of_loop(self.recurrent_activation).derivative
         kept_share = d_state * update
         d_new = (d_state - kept_share) * activation_of_loop(self.activation).derivative(new)
         d_update = d_state * (state - new) * of_gates(update)
         d_reset = d_new * resettable * of_gates(reset)
-        return StepGradient(
-            inputs=tf.concat([d_update, d_reset, d_new], axis=-1),
-            inner=tf.concat([d_update, d_reset, d_new * reset], axis=-1),
-            state=kept_share,
-            carry=d_carry,
-        )
+        return StepGradient((d_update, d_reset, d_new, d_new * reset), kept_share, d_carry)
 
 
 @dataclass(frozen=True)
@@ -82,15 +79,15 @@ class GRULayer(RecurrentLayer):
         self,
         values: Tensor,
         weights: Sequence[Tensor],
-        shared: bool,
         inputs_kept: Tensor | None,
         states_kept: Tensor | None,
         last: bool,
     ) -> Tensor:
         """Walk over the steps."""
         cell = GRUCell(self.activation, self.recurrent_activation)
-        biases = (weights[2][:, :, 0], weights[2][:, :, 1]) if self.use_bias else ()
-        return self.looped(cell, values, weights, shared, inputs_kept, states_kept, *biases)
+        if self.use_bias:
+            weights = (*weights[:2], *tf.unstack(weights[2], axis=2))
+        return self.looped(cell, values, weights, inputs_kept, states_kept, last)
 
 
 class GRUDescription(RecurrentDescription):

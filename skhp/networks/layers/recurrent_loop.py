@@ -1,17 +1,19 @@
 """A loop over the steps of a series for many members at once, with backpropagation written out.
 
-TensorFlow's own gradient of a loop keeps and adds up arrays step by step; here the gradient of the
-weights is one product over all steps.
+TensorFlow's own gradient of a loop keeps and adds up arrays step by step; here the gradient of all
+weights is one product over all steps. With products of their own, the kernel of a few inputs and
+the bias would take XLA a third of the time of a training step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import keras
 import tensorflow as tf
 
+from skhp.networks.layers.dense import product
 from skhp.networks.network import Tensor
 
 
@@ -36,24 +38,24 @@ def activation_of_loop(name: str) -> Activation:
     return ACTIVATIONS_OF_LOOPS[getattr(keras.activations, name)]
 
 
-class StepGradient(NamedTuple):
-    """The gradient of the loss with respect to the arguments of a step."""
-
-    inputs: Tensor
-    inner: Tensor
-    state: Tensor | float
-    carry: Tensor | float
-
-
 class Cell(Protocol):
-    """One step of a recurrent layer."""
+    """One step of a recurrent layer.
 
-    gates: int
-    # How many arrays of `units` numbers each step keeps for the gradient.
-    kept: int
-    has_carry: bool
-    # Whether the gradients of `inputs` and `inner` differ.
-    separate_inputs: bool
+    Attributes
+    ----------
+    changes_of_inputs, changes_of_inner : tuple of int
+        For each gate, which of the changes of `backward` is the gradient of the product of the
+        inputs, and which is the gradient of the product of the state.
+    kept : tuple of int
+        The widths, in units, of the arrays that a step keeps for the gradient.
+    has_carry : bool
+        Whether a second array goes from step to step.
+    """
+
+    changes_of_inputs: ClassVar[tuple[int, ...]]
+    changes_of_inner: ClassVar[tuple[int, ...]]
+    kept: ClassVar[tuple[int, ...]]
+    has_carry: ClassVar[bool]
 
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor
@@ -69,137 +71,196 @@ class Cell(Protocol):
         """The gradient of a step; `state` is the state before it."""
 
 
-def run_loop(
-    cell: Cell,
-    inputs: Tensor,
-    recurrent: Tensor,
-    bias: Tensor | None = None,
-    dropped: Tensor | None = None,
-) -> Tensor:
-    """The state after each step, of the shape (steps, streams, candidates, rows, units).
+class StepGradient(NamedTuple):
+    """The gradient of the loss with respect to the arguments of a step.
 
-    Parameters
-    ----------
-    cell : Cell
-    inputs : tensor of shape (steps, streams, candidates, rows, gates * units)
-    recurrent : tensor of shape (streams, candidates, units, gates * units)
-    bias : tensor of shape (streams, candidates, gates * units)
-        Added to the product of the state.
-    dropped : tensor of shape (streams, candidates, gates, rows, units)
-        Factors of the state for each gate, the same in all steps.
+    `changes` belong to the two products, and `state` is what reaches the state beside them.
     """
-    n_steps = inputs.shape[0]
-    streams, candidates, units = recurrent.shape[:3]
-    rows = tf.shape(inputs)[3] if inputs.shape[3] is None else inputs.shape[3]
+
+    changes: Sequence[Tensor]
+    state: Tensor | float
+    carry: Tensor | float
+
+
+class Factors(NamedTuple):
+    """What drops inputs and states, (streams, candidates, gates, rows, ...), the same in all steps.
+
+    None drops nothing.
+    """
+
+    inputs: Tensor | None
+    states: Tensor | None
+
+
+def run_loop(
+    cell: Cell, values: Tensor, weights: Sequence[Tensor], factors: Factors, last: bool
+) -> Tensor:
+    """The state after each step, (steps, streams, candidates, rows, units), or the last alone.
+
+    `values` has the shape (steps, streams, candidates or 1, rows, inputs). The weights are both
+    kernels, the bias of the inputs and the bias of the product of the state; biases may be left
+    out.
+    """
+    streams, candidates, units = weights[1].shape[:3]
+    n_steps, n_inputs = values.shape[0], values.shape[-1]
+    rows = tf.shape(values)[3] if values.shape[3] is None else values.shape[3]
+    all_gates = tuple(range(len(cell.changes_of_inputs)))
+    # Gates whose inputs and states are the same are columns of one product.
+    by_gate = any(factor is not None for factor in factors)
+    groups = [(gate,) for gate in all_gates] if by_gate else [all_gates]
 
     def array(width: int) -> tf.TensorArray:
-        shape = (streams, candidates, inputs.shape[3], width)
+        shape = (streams, candidates, values.shape[3], width)
         return tf.TensorArray(tf.float32, size=n_steps, element_shape=shape, clear_after_read=False)
 
-    def read_from(values: Tensor) -> tf.TensorArray:
+    def read_from(by_step: Tensor) -> tf.TensorArray:
         # An index would take five operations where this takes one.
-        return array(values.shape[-1]).unstack(values)
+        return array(by_step.shape[-1]).unstack(by_step)
 
-    def parts(values: Tensor, count: int) -> Sequence[Tensor]:
-        return tf.split(values, count, axis=-1) if count > 1 else [values]
+    def columns(array: Tensor, numbers: Sequence[int]) -> Tensor:
+        """These columns, each as wide as the units."""
+        count = array.shape[-1] // units
+        if tuple(numbers) == tuple(range(count)):
+            return array
+        parts = tf.split(array, count, axis=-1)
+        return _joined([parts[number] for number in numbers])
 
-    def by_gate(values: Tensor) -> Tensor:
-        return tf.stack(parts(values, cell.gates), axis=2)
+    def inputs_of(gates: Sequence[int], values: Tensor) -> Tensor:
+        return values if factors.inputs is None else values * factors.inputs[:, :, gates[0]]
 
-    def side_by_side(values: Tensor) -> Tensor:
-        return tf.concat(tf.unstack(values, axis=2), axis=-1)
+    def states_of(gates: Sequence[int], states: Tensor) -> Tensor:
+        return states if factors.states is None else states * factors.states[:, :, gates[0]]
 
-    def product(state: Tensor, kernel: Tensor) -> Tensor:
-        if dropped is None:
-            return state @ kernel
-        return side_by_side((state[:, :, None] * dropped) @ by_gate(kernel))
+    def together(by_step: Tensor) -> Tensor:
+        """Steps and rows as one axis, for one product over all of them."""
+        array = tf.transpose(by_step, (1, 2, 0, 3, 4))
+        return tf.reshape(array, (streams, array.shape[1], -1, array.shape[-1]))
 
-    def product_back(d_inner: Tensor, kernel: Tensor) -> Tensor:
-        if dropped is None:
-            return tf.matmul(d_inner, kernel, transpose_b=True)
-        by_gates = tf.matmul(by_gate(d_inner), by_gate(kernel), transpose_b=True)
-        return tf.reduce_sum(by_gates * dropped, axis=2)
+    def by_steps(array: Tensor) -> Tensor:
+        array = tf.reshape(array, (streams, candidates, n_steps, -1, array.shape[-1]))
+        return tf.transpose(array, (2, 0, 1, 3, 4))
+
+    def projected(values: Tensor, kernel: Tensor, *biases: Tensor) -> Tensor:
+        parts = []
+        for gates in groups:
+            own = together(inputs_of(gates, values))
+            parts.append(product(own, columns(kernel, gates), shared=own.shape[1] == 1))
+        return by_steps(_with(biases[:1], _joined(parts)))
+
+    def projected_back(changes: Tensor, kernel: Tensor) -> Tensor:
+        parts = []
+        for gates in groups:
+            own = columns(changes, [cell.changes_of_inputs[gate] for gate in gates])
+            back = tf.matmul(together(own), columns(kernel, gates), transpose_b=True)
+            parts.append(inputs_of(gates, by_steps(back)))
+        total = tf.add_n(parts)
+        return total if values.shape[2] > 1 else tf.reduce_sum(total, axis=2, keepdims=True)
+
+    def inner_of(state: Tensor, recurrent: Tensor, *biases: Tensor) -> Tensor:
+        parts = [states_of(gates, state) @ columns(recurrent, gates) for gates in groups]
+        return _with(biases[1:], _joined(parts))
+
+    def inner_back(changes: Sequence[Tensor], recurrent: Tensor) -> Tensor:
+        parts = []
+        for gates in groups:
+            own = _joined([changes[cell.changes_of_inner[gate]] for gate in gates])
+            back = tf.matmul(own, columns(recurrent, gates), transpose_b=True)
+            parts.append(states_of(gates, back))
+        return tf.add_n(parts)
+
+    def weights_back(values: Tensor, before: Tensor, changes: Tensor) -> list[Tensor]:
+        of_inputs, of_inner = [], []
+        copies = (1, 1, candidates // values.shape[2], 1, 1)
+        values = tf.tile(values, copies)
+        for gates in groups:
+            # One product for both kernels and both biases.
+            sources = (
+                inputs_of(gates, values),
+                tf.ones_like(before[..., :1]),
+                states_of(gates, before),
+            )
+            wanted = [cell.changes_of_inputs[gate] for gate in gates]
+            wanted_inner = [cell.changes_of_inner[gate] for gate in gates]
+            needed = sorted({*wanted, *wanted_inner})
+            gradient = tf.matmul(
+                together(_joined(sources)), together(columns(changes, needed)), transpose_a=True
+            )
+            of_inputs.append(columns(gradient, [needed.index(number) for number in wanted]))
+            of_inner.append(columns(gradient, [needed.index(number) for number in wanted_inner]))
+        kernel, bias, _ = tf.split(_joined(of_inputs), (n_inputs, 1, units), axis=2)
+        _, inner_bias, recurrent = tf.split(_joined(of_inner), (n_inputs, 1, units), axis=2)
+        return [kernel, recurrent, bias[:, :, 0], inner_bias[:, :, 0]][: len(weights)]
 
     @tf.custom_gradient
-    def run(inputs: Tensor, recurrent: Tensor, bias: Tensor) -> tuple[Tensor, Any]:
+    def run(values: Tensor, *weights: Tensor) -> tuple[Tensor, Any]:
+        kernel, recurrent, *biases = weights
         zeros = tf.zeros((streams, candidates, rows, units))
-        by_step = read_from(inputs)
+        no_carry = zeros if cell.has_carry else tf.zeros(())
+        inputs = read_from(projected(values, kernel, *biases))
 
         def forward(
-            step: Tensor, state: Tensor, carry: Tensor, states: Any, kept: Any
+            step: Tensor, state: Tensor, carry: Tensor, before: Any, kept: Any
         ) -> tuple[Any, ...]:
-            inner = product(state, recurrent) + bias[:, :, None]
-            state, carry, of_step = cell.forward(by_step.read(step), inner, state, carry)
-            kept = kept.write(step, tf.concat(of_step, axis=-1))
-            return step + 1, state, carry, states.write(step, state), kept
+            inner = inner_of(state, recurrent, *biases)
+            after, carry, of_step = cell.forward(inputs.read(step), inner, state, carry)
+            # Each array by itself: XLA would copy all of them once more to join them.
+            kept = tuple(one.write(step, new) for one, new in zip(kept, of_step, strict=True))
+            return step + 1, after, carry, before.write(step, state), kept
 
-        *_, states, kept = tf.while_loop(
+        _, state, _, before, kept = tf.while_loop(
             lambda step, *_: step < n_steps,
             forward,
             (
                 tf.constant(0),
                 zeros,
-                zeros if cell.has_carry else tf.zeros(()),
+                no_carry,
                 array(units),
-                array(cell.kept * units),
+                tuple(array(width * units) for width in cell.kept),
             ),
             maximum_iterations=n_steps,
         )
-        states, kept = states.stack(), kept.stack()
+        before, kept = before.stack(), [one.stack() for one in kept]
 
-        def backward(d_states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            before = tf.concat([zeros[None], states[:-1]], axis=0)
-            read_before, read_kept, read_d = read_from(before), read_from(kept), read_from(d_states)
+        def backward(d_states: Tensor) -> tuple[Tensor, ...]:
+            read_before, read_kept = read_from(before), [read_from(one) for one in kept]
+            read_d = None if last else read_from(d_states)
 
             def step_back(
-                step: Tensor, d_state: Tensor, d_carry: Tensor, d_inputs: Any, d_inner: Any
+                step: Tensor, d_state: Tensor, d_carry: Tensor, changes: Any
             ) -> tuple[Any, ...]:
                 gradient = cell.backward(
-                    parts(read_kept.read(step), cell.kept),
+                    [one.read(step) for one in read_kept],
                     read_before.read(step),
-                    d_state + read_d.read(step),
+                    d_state if read_d is None else d_state + read_d.read(step),
                     d_carry,
                 )
-                d_state = product_back(gradient.inner, recurrent) + gradient.state
-                d_inner = d_inner.write(step, gradient.inner)
-                if cell.separate_inputs:
-                    d_inputs = d_inputs.write(step, gradient.inputs)
-                return step - 1, d_state, gradient.carry, d_inputs, d_inner
+                d_state = inner_back(gradient.changes, recurrent) + gradient.state
+                changes = changes.write(step, _joined(gradient.changes))
+                return step - 1, d_state, gradient.carry, changes
 
-            width = cell.gates * units
-            *_, d_inputs, d_inner = tf.while_loop(
+            n_changes = 1 + max(*cell.changes_of_inputs, *cell.changes_of_inner)
+            *_, changes = tf.while_loop(
                 lambda step, *_: step >= 0,
                 step_back,
                 (
                     tf.constant(n_steps - 1),
-                    zeros,
-                    zeros if cell.has_carry else tf.zeros(()),
-                    array(width) if cell.separate_inputs else tf.zeros(()),
-                    array(width),
+                    d_states[0] if last else zeros,
+                    no_carry,
+                    array(n_changes * units),
                 ),
                 maximum_iterations=n_steps,
             )
-            d_inner = d_inner.stack()
-            d_inputs = d_inputs.stack() if cell.separate_inputs else d_inner
-            return d_inputs, _kernel_gradient(before, d_inner), tf.reduce_sum(d_inner, axis=(0, 3))
+            changes = changes.stack()
+            return projected_back(changes, kernel), *weights_back(values, before, changes)
 
-        def _kernel_gradient(before: Tensor, d_inner: Tensor) -> Tensor:
-            if dropped is None:
-                return tf.matmul(together(before), together(d_inner), transpose_a=True)
-            of_gates = [
-                tf.matmul(together(before * mask), together(part), transpose_a=True)
-                for mask, part in zip(
-                    tf.unstack(dropped, axis=2), parts(d_inner, cell.gates), strict=True
-                )
-            ]
-            return tf.concat(of_gates, axis=-1)
+        return (state[None] if last else tf.concat([before[1:], state[None]], axis=0)), backward
 
-        return states, backward
+    return run(values, *weights)
 
-    def together(values: Tensor) -> Tensor:
-        """Steps and rows as one axis, for one product over all of them."""
-        values = tf.transpose(values, (1, 2, 0, 3, 4))
-        return tf.reshape(values, (streams, candidates, -1, values.shape[-1]))
 
-    none = tf.zeros((streams, candidates, 1))
-    return run(inputs, recurrent, none if bias is None else bias)
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)
+
+
+def _with(biases: Sequence[Tensor], array: Tensor) -> Tensor:
+    return array + biases[0][:, :, None] if biases else array

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import keras
 
@@ -25,10 +26,10 @@ class SimpleRNNCell:
 
     activation: str
 
-    gates = 1
-    kept = 1
-    has_carry = False
-    separate_inputs = False
+    changes_of_inputs: ClassVar[tuple[int, ...]] = (0,)
+    changes_of_inner: ClassVar[tuple[int, ...]] = (0,)
+    kept: ClassVar[tuple[int, ...]] = (1,)
+    has_carry: ClassVar[bool] = False
 
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor
@@ -41,8 +42,8 @@ class SimpleRNNCell:
         self, kept: Sequence[Tensor], state: Tensor, d_state: Tensor, d_carry: Tensor
     ) -> StepGradient:
         """The gradient through the activation."""
-        changes = d_state * activation_of_loop(self.activation).derivative(kept[0])
-        return StepGradient(changes, changes, 0.0, d_carry)
+        change = d_state * activation_of_loop(self.activation).derivative(kept[0])
+        return StepGradient((change,), 0.0, d_carry)
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,13 @@ class SimpleRNNLayer(RecurrentLayer):
         self,
         values: Tensor,
         weights: Sequence[Tensor],
-        shared: bool,
         inputs_kept: Tensor | None,
         states_kept: Tensor | None,
         last: bool,
     ) -> Tensor:
         """Walk over the steps."""
-        bias = weights[2] if self.use_bias else None
         cell = SimpleRNNCell(self.activation)
-        return self.looped(cell, values, weights, shared, inputs_kept, states_kept, bias)
+        return self.looped(cell, values, weights, inputs_kept, states_kept, last)
 
 
 class SimpleRNNDescription(RecurrentDescription):

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from skhp.networks.network import Network, flattened, unflattened
+from skhp.training.cohort.cohort import leaders_of
 from skhp.training.cohort.compiled_programs import BUILD_SECONDS, STEP_SECONDS
 from skhp.training.fit_task import FitResult, FitTask
 from skhp.training.trained_network import MemberWeights
@@ -33,7 +34,10 @@ _MOST_STREAMS = 64
 
 @dataclass(frozen=True)
 class CohortPlan:
-    """The numbers of a cohort's members, and how many candidates have a place in each stream."""
+    """The numbers of a cohort's members, and how many candidates have a place in each stream.
+
+    Members that are one training have one place.
+    """
 
     members: tuple[int, ...]
     candidates: int
@@ -48,13 +52,14 @@ def plan_cohorts(tasks: Sequence[FitTask], memory_limit: int | None = None) -> l
     groups: dict[Hashable, list[int]] = {}
     for number, task in enumerate(tasks):
         groups.setdefault(task.program, []).append(number)
+    leaders = leaders_of(tasks)
     digests = {(id(task.rows), id(task.validation)): _digest(task) for task in tasks}
     order = [(digests[id(task.rows), id(task.validation)], _member_order(task)) for task in tasks]
     plans = [
         plan
         for members in groups.values()
-        for together in _by_batch_size(tasks, members)
-        for plan in _blocks(tasks, sorted(together, key=order.__getitem__), memory_limit)
+        for together in _by_batch_size(tasks, leaders, members)
+        for plan in _blocks(tasks, leaders, sorted(together, key=order.__getitem__), memory_limit)
     ]
     longest = [max(_expected_steps(tasks[number]) for number in plan.members) for plan in plans]
     first = [min(order[number] for number in plan.members) for plan in plans]
@@ -67,8 +72,9 @@ def seconds_of(tasks: Sequence[FitTask]) -> float:
     groups: dict[Hashable, list[int]] = {}
     for number, task in enumerate(tasks):
         groups.setdefault(task.program, []).append(number)
+    leaders = leaders_of(tasks)
     return sum(
-        _seconds(tasks, [tasks[number].batch_size for number in members], members)
+        _seconds(tasks, leaders, [tasks[number].batch_size for number in members], members)
         for members in groups.values()
     )
 
@@ -81,15 +87,21 @@ def bytes_of_member(task: FitTask) -> int:
 
 
 def _blocks(
-    tasks: Sequence[FitTask], members: Sequence[int], memory_limit: int | None
+    tasks: Sequence[FitTask],
+    leaders: Sequence[int],
+    members: Sequence[int],
+    memory_limit: int | None,
 ) -> list[CohortPlan]:
-    """Divide members that share a program into cohorts."""
-    streams: dict[Hashable, list[int]] = {}
+    """Divide members that share a program into cohorts; those with one leader have one place."""
+    trainings: dict[int, list[int]] = {}
     for number in members:
-        streams.setdefault(tasks[number].stream, []).append(number)
+        trainings.setdefault(leaders[number], []).append(number)
+    streams: dict[Hashable, list[list[int]]] = {}
+    for leader, training in trainings.items():
+        streams.setdefault(tasks[leader].stream, []).append(training)
     room = _room(tasks, members, memory_limit)
     # With enough members, there are at least two cohorts, as a machine has several cores.
-    most = min(room, max(_FEW_MEMBERS, math.ceil(len(members) / 2)))
+    most = min(room, max(_FEW_MEMBERS, math.ceil(len(trainings) / 2)))
     all_streams = list(streams.values())
     plans = []
     for piece in _pieces(all_streams, min(len(all_streams), _MOST_STREAMS, most)):
@@ -97,7 +109,9 @@ def _blocks(
         n_blocks = math.ceil(widest * len(piece) / most)
         candidates = min(math.ceil(widest / n_blocks), room // len(piece))
         for start in range(0, widest, candidates):
-            block = [number for stream in piece for number in stream[start : start + candidates]]
+            block = itertools.chain.from_iterable(
+                training for stream in piece for training in stream[start : start + candidates]
+            )
             plans.append(CohortPlan(tuple(block), candidates))
     return plans
 
@@ -118,18 +132,20 @@ def _pieces(items: Sequence[Any], most: int) -> list[Sequence[Any]]:
     return [items[start : start + length] for start in range(0, len(items), length)]
 
 
-def _by_batch_size(tasks: Sequence[FitTask], members: Sequence[int]) -> list[list[int]]:
+def _by_batch_size(
+    tasks: Sequence[FitTask], leaders: Sequence[int], members: Sequence[int]
+) -> list[list[int]]:
     """Group members by batch size, and join groups of neighbouring sizes while that saves time."""
     by_size: dict[int, list[int]] = {}
     for number in members:
         by_size.setdefault(tasks[number].batch_size, []).append(number)
     groups = [([size], by_size[size]) for size in sorted(by_size)]
-    costs = [_seconds(tasks, *group) for group in groups]
+    costs = [_seconds(tasks, leaders, *group) for group in groups]
     while len(groups) > 1:
         joined = [
             (one[0] + other[0], one[1] + other[1]) for one, other in itertools.pairwise(groups)
         ]
-        joint_costs = [_seconds(tasks, *group) for group in joined]
+        joint_costs = [_seconds(tasks, leaders, *group) for group in joined]
         saved = [costs[k] + costs[k + 1] - joint_cost for k, joint_cost in enumerate(joint_costs)]
         best = int(np.argmax(saved))
         if saved[best] <= 0:
@@ -139,11 +155,14 @@ def _by_batch_size(tasks: Sequence[FitTask], members: Sequence[int]) -> list[lis
     return [members for _, members in groups]
 
 
-def _seconds(tasks: Sequence[FitTask], sizes: Sequence[int], members: Sequence[int]) -> float:
+def _seconds(
+    tasks: Sequence[FitTask], leaders: Sequence[int], sizes: Sequence[int], members: Sequence[int]
+) -> float:
     n_rows = max(tasks[number].rows.n_rows for number in members)
     epochs = max(tasks[number].plan.epochs for number in members)
     n_parts, length = epoch_parts(n_rows, sizes).positions.shape
-    a_step = STEP_SECONDS + len(members) * tasks[members[0]].network.cost(length).seconds
+    n_trainings = len({leaders[number] for number in members})
+    a_step = STEP_SECONDS + n_trainings * tasks[members[0]].network.cost(length).seconds
     return BUILD_SECONDS + epochs * n_parts * a_step
 
 

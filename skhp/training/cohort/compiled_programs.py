@@ -96,8 +96,10 @@ _PLAIN_WEIGHT_SECONDS = 40e-9
 BUILD_SECONDS = 1.5
 # The fixed time of a compiled program for a step, whatever the network.
 STEP_SECONDS = 10e-6
-# A plain graph is traced, too; compiling by XLA takes this many seconds more.
+# A plain graph is traced, too; compiling by XLA takes this many seconds more, and this many more
+# where layers are loops.
 _COMPILE_SECONDS = 1.0
+_COMPILE_LOOP_SECONDS = 0.8
 
 
 def pays_to_compile(tasks: Sequence[FitTask], places: int) -> bool:
@@ -107,8 +109,9 @@ def pays_to_compile(tasks: Sequence[FitTask], places: int) -> bool:
     steps = max(_steps_of_epoch(task) * task.plan.epochs for task in tasks)
     rows = min(max(task.batch_size for task in tasks), max(t.rows.n_rows for t in tasks))
     of_members = places * n_weights(tasks[0]) * (1 + rows / 8) * _PLAIN_WEIGHT_SECONDS
-    dispatched = tasks[0].network.turns * _PLAIN_STEP_SECONDS
-    return steps * (dispatched + of_members) > _COMPILE_SECONDS
+    turns = tasks[0].network.turns
+    compiling = _COMPILE_SECONDS + (_COMPILE_LOOP_SECONDS if turns > 1 else 0.0)
+    return steps * (turns * _PLAIN_STEP_SECONDS + of_members) > compiling
 
 
 def pays_to_move(running: Sequence[FitTask], spared: int, epochs_done: int) -> bool:

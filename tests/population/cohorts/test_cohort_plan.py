@@ -188,6 +188,34 @@ def identity(task):
     return rows, task.rate, task.update, task.network, plan.batch_size, plan.epochs, plan.seed
 
 
+def with_epochs(task, epochs):
+    return replace(task, plan=replace(task.plan, epochs=epochs))
+
+
+@pytest.mark.parametrize("n_rates", [1, 3, 100])
+def test_members_that_are_one_training_have_one_place(n_rates):
+    folds, lengths = range(3), (10, 30, 50)
+    tasks = [member(fold, rate=0.001 * (k + 1)) for fold in folds for k in range(n_rates)]
+    # Their cohorts are those of the longest alone.
+    expected = sorted((p.candidates, len(p.members)) for p in plan_cohorts(tasks))
+    several = [with_epochs(task, epochs) for task in tasks for epochs in lengths]
+    plans = plan_cohorts(several)
+    found = sorted((plan.candidates, len(plan.members) // len(lengths)) for plan in plans)
+    assert found == expected
+    for plan in plans:
+        starts = Counter(id(several[number].start) for number in plan.members)
+        assert set(starts.values()) == {len(lengths)}
+
+
+def test_members_that_are_one_training_count_once_where_batch_sizes_are_joined():
+    def batch_sizes(lengths):
+        members = [member(batch_size=size, n_rows=240) for size in (20, 30, 40)]
+        tasks = [with_epochs(task, epochs) for task in members for epochs in lengths]
+        return sorted({tasks[n].batch_size for n in plan.members} for plan in plan_cohorts(tasks))
+
+    assert batch_sizes([2000] * 50) == batch_sizes([2000])
+
+
 def test_splits_of_the_same_rows_are_told_apart_in_any_order():
     _, held = fold(0, 80)
     other = replace(held, X=held.X + 1)
