@@ -11,6 +11,9 @@ from joblib.logger import short_format_time as short_format_time
 from joblib.parallel import ParallelBackendBase as ParallelBackendBase
 from joblib.parallel import SequentialBackend as SequentialBackend
 
+# Holds the settings of `parallel_config`, which end at the thread that opened it.
+from joblib.parallel import _backend as _of_thread
+
 # Tells which backend is active; joblib's public functions can only activate one.
 from joblib.parallel import get_active_backend as get_active_backend
 
@@ -53,3 +56,13 @@ def show_n_jobs(call: Any, n_jobs: int | None) -> None:
     joblib only prints the attribute; for all else it uses the number that `configure` returned.
     """
     call.n_jobs = n_jobs
+
+
+def thread_configuration() -> dict[str, Any]:
+    """What `parallel_config` has set in this thread."""
+    return dict(vars(_of_thread))
+
+
+def set_thread_configuration(configuration: dict[str, Any]) -> None:
+    """Set in this thread what `thread_configuration` returned in another one."""
+    vars(_of_thread).update(configuration)

@@ -20,6 +20,7 @@ from skhp.compat.joblib import (
     verbosity_of,
 )
 from skhp.population.cohorts.pruning import Pruning
+from skhp.population.handover import waiting_task
 from skhp.population.joint_training import PopulationTrainer
 from skhp.population.options import PopulationOptions, options_of
 from skhp.population.parallel_call import (
@@ -34,6 +35,12 @@ from skhp.population.report import PrintedProgress, ProgressObserver, SilentProg
 # joblib submits "2*n_jobs" tasks before it asks for results: with this n_jobs, it submits all tasks
 # of a search. A call whose user gives no n_jobs has this number, too, and is recognised by it.
 EVERY_TASK = 250_000
+
+
+# Code that divides its work by the number of jobs, such as a bagging ensemble, fits one after
+# another within a part. So it makes this many parts; more would be small where the work is other
+# than fits.
+PARTS_OF_WORK = 64
 
 
 class _EveryTask(int):
@@ -89,11 +96,16 @@ class PopulationBackend(ParallelBackendBase):
         self._calls: WeakKeyDictionary[Any, ParallelCall] = WeakKeyDictionary()
         self._open: list[ParallelCall] = []
         self._workers = 1
+        # The n_jobs of code that asked into how many parts to divide its work, until its call.
+        self._divided: list[int | None] = []
         self._collected: list[tuple[ParallelCall, CollectedTask]] = []
 
     @property
     def trainer(self) -> PopulationTrainer:
-        """The function that trains the fits of a call."""
+        """The function that trains the fits of a call; within a waiting task, it waits with it."""
+        task = waiting_task()
+        if task is not None:
+            return task.train
         return self._train_population or trained_by_cohorts
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -112,6 +124,11 @@ class PopulationBackend(ParallelBackendBase):
         """Take the settings of a call; the result makes joblib submit all tasks at once."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
+        if self._divided and n_jobs is not None and 1 < n_jobs <= PARTS_OF_WORK:
+            # This is the number of parts, and not the number of workers that somebody chose.
+            asked = self._divided[-1]
+            n_jobs = EVERY_TASK if asked is None else asked
+        self._divided.clear()
         # joblib prints its n_jobs at the beginning of each line.
         if n_jobs == EVERY_TASK and parallel is not None:
             show_n_jobs(parallel, self.options.n_jobs)
@@ -133,12 +150,17 @@ class PopulationBackend(ParallelBackendBase):
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """The number of tasks that a call has at a time: all of them.
 
-        Outside of a call it is the number of workers, into which other code divides its work.
+        Outside of a call it is the number of parts into which other code divides its work. If the
+        user gave that code no number of jobs, there are so many that fits in different parts can
+        train together.
         """
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         if self._open:
             return _EveryTask(self._workers)
+        if n_jobs != 1 and n_jobs in (None, get_active_backend()[1]):
+            self._divided = [n_jobs]
+            return PARTS_OF_WORK
         return 1 if n_jobs is None else _workers_of(n_jobs)
 
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:

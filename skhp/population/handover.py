@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from queue import SimpleQueue
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from skhp.shared.equality import equal
 
@@ -85,10 +85,45 @@ def adopting(fits: Sequence[AdoptableFit]) -> Iterator[None]:
         _adoptable.reset(token)
 
 
+class WaitingTask(Protocol):
+    """A task whose fits wait until a population has trained them."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs in the thread of the task."""
+
+    def fit(
+        self, estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]
+    ) -> AdoptableFit | None:
+        """Wait until a population has trained a fit; None if the fit cannot join."""
+
+
+_waiting_task: ContextVar[Any] = ContextVar("waiting_task", default=None)
+
+
+@contextlib.contextmanager
+def waiting_as(task: WaitingTask) -> Iterator[None]:
+    """Let fits of this thread wait as fits of this task."""
+    token = _waiting_task.set(task)
+    try:
+        yield
+    finally:
+        _waiting_task.reset(token)
+
+
+def waiting_task() -> Any:
+    """The task whose thread this is, if fits of it wait for a population."""
+    task = _waiting_task.get()
+    return task if task is not None and task.is_current else None
+
+
 def adoptable_fit(
     estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]
 ) -> AdoptableFit | None:
-    """The trained fit of an equal estimator (class, parameters) on equal rows, if there is one."""
+    """The trained fit of an equal estimator (class, parameters) on equal rows, if there is one.
+
+    Within a task whose fits wait for a population, the fit is trained there, and this waits for it.
+    """
     for fit in _adoptable.get():
         if (
             equal(estimator, fit.estimator)
@@ -97,18 +132,23 @@ def adoptable_fit(
             and equal(dict(fit_params), dict(fit.fit_params))
         ):
             return fit
-    return None
+    task = waiting_task()
+    return None if task is None else task.fit(estimator, X, y, fit_params)
 
 
 _preparations: ContextVar[dict[Hashable, Any] | None] = ContextVar("preparations", default=None)
 
 
 @contextlib.contextmanager
-def shared_preparation() -> Iterator[None]:
-    """Within this context, fits of the same row objects share the preparation of these rows."""
-    token = _preparations.set({})
+def shared_preparation() -> Iterator[dict[Hashable, Any]]:
+    """Within this context, fits of the same row objects share the preparation of these rows.
+
+    It yields the shared preparations, which keep their rows until they are cleared.
+    """
+    shared: dict[Hashable, Any] = {}
+    token = _preparations.set(shared)
     try:
-        yield
+        yield shared
     finally:
         _preparations.reset(token)
 

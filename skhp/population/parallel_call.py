@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,9 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 import joblib
 
-from skhp.compat.joblib import tasks_of
+from skhp.compat.joblib import SequentialBackend, tasks_of
 from skhp.population.cohorts.pruning import Entry, Pruning, contest_of
-from skhp.population.handover import shared_preparation
+from skhp.population.handover import shared_preparation, waiting_task
 from skhp.population.joint_training import (
     JoiningTask,
     Member,
@@ -22,6 +23,9 @@ from skhp.population.joint_training import (
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import Plan, PlannedFit, Planner
 from skhp.population.report import ProgressObserver, ReportedCall
+from skhp.population.requested_fits import may_fit, random_generators
+from skhp.population.task_threads import TaskThreads
+from skhp.population.waiting_task import Task
 
 
 class Recalled(NamedTuple):
@@ -162,21 +166,50 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
                         entries.append(Entry(item[2]))
             else:
                 others.append((collected, plans))
-    _run(others, call)
+    _run(others, call, train)
     if members:
         contest = None if call.pruning is None else contest_of(population, entries, call.pruning)
         train_and_run(population, members, call.options, call.progress, train, contest)
 
 
-def _run(tasks: deque[tuple[CollectedTask, list[Plan]]], call: ParallelCall) -> None:
-    if call.workers is not None and len(tasks) > 1:
-        parallel = joblib.Parallel(**call.workers, return_as="generator")
-        for result in parallel(joblib.delayed(task.batch)() for task, _ in tuple(tasks)):
-            _report(*tasks.popleft(), result, call)
-        return
+def _run(
+    tasks: deque[tuple[CollectedTask, list[Plan]]], call: ParallelCall, train: PopulationTrainer
+) -> None:
+    """Run tasks of which nobody knows beforehand which fits they ask for."""
+    elsewhere, here = _divided(tasks, call)
+    if call.workers is not None and len(elsewhere) > 1:
+        # joblib starts no processes from a thread within a nested call.
+        with joblib.parallel_config(backend=SequentialBackend(nesting_level=0)):
+            parallel = joblib.Parallel(**call.workers, return_as="generator")
+        for result in parallel(joblib.delayed(task.batch)() for task, _ in tuple(elsewhere)):
+            _report(*elsewhere.popleft(), result, call)
+    while elsewhere:
+        task, plans = elsewhere.popleft()
+        _report(task, plans, task.batch(), call)
+    waiting = waiting_task()
+    if waiting is not None:
+        waiting.work_off(here)
+    elif here:
+        TaskThreads(call.options, call.progress, train, call.reported).work_off(here)
+
+
+def _divided(
+    tasks: deque[tuple[CollectedTask, list[Plan]]], call: ParallelCall
+) -> tuple[deque[tuple[CollectedTask, list[Plan]]], deque[Task]]:
+    """Tasks that run as with another backend, and tasks whose fits may join a population."""
+    elsewhere: deque[tuple[CollectedTask, list[Plan]]] = deque()
+    here: deque[Task] = deque()
     while tasks:
         task, plans = tasks.popleft()
-        _report(task, plans, task.batch(), call)
+        items = tasks_of(task.batch)
+        # Keras will train what was refused, so no fit of such a task would wait.
+        is_refused = any(plan.refusals for plan in plans)
+        if call.joins and not is_refused and (call.workers is None or may_fit(items)):
+            report = functools.partial(_report, task, plans, call=call)
+            here.append(Task(task.batch, report, random_generators(items)))
+        else:
+            elsewhere.append((task, plans))
+    return elsewhere, here
 
 
 def _report(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -153,6 +155,71 @@ def requested_fits(task: RequestingTask) -> Iterator[RequestedFit]:
 def may_join(estimator: Any) -> bool:
     """Whether the estimator, or the last step of the pipeline, prepares fits for a population."""
     return hasattr(type(last_step(estimator)), PREPARES_FITS)
+
+
+def may_fit(task: Any) -> bool:
+    """Whether a task that is not recognised may fit an estimator of skhp.
+
+    It may if it has one among its arguments, at any depth, or if its function mentions one.
+    """
+    return any(
+        hasattr(value if isinstance(value, type) else type(value), PREPARES_FITS)
+        for value in _reachable(task)
+    )
+
+
+def random_generators(task: Any) -> list[Any]:
+    """The random generators among the arguments of a task, at any depth."""
+    kinds = np.random.RandomState, np.random.Generator, random.Random
+    return [value for value in _reachable(task) if isinstance(value, kinds)]
+
+
+# Longer lists are rows.
+_MOST_PARTS = 1000
+
+
+def _reachable(root: Any) -> Iterator[Any]:
+    """The values that a task consists of, as far as code can find them without running it."""
+    seen: dict[int, Any] = {}
+    values = [root]
+    while values:
+        value = values.pop()
+        if id(value) not in seen:
+            # Kept, so that no other object gets the same `id`.
+            seen[id(value)] = value
+            yield value
+            values += _parts(value)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        if len(value) <= _MOST_PARTS:
+            yield from value
+    elif isinstance(value, functools.partial):
+        yield from (value.func, value.args, value.keywords)
+    elif inspect.ismethod(value):
+        yield from (value.__self__, value.__func__)
+    elif inspect.isfunction(value):
+        yield (value.__defaults__, value.__kwdefaults__)
+        yield from (cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell))
+        if not value.__module__.startswith("sklearn."):
+            names = set(value.__code__.co_names)
+            yield from (held for name, held in value.__globals__.items() if name in names)
+    elif type(value).__module__ not in _PLAIN_VALUES and not isinstance(value, type | ModuleType):
+        yield getattr(value, "__dict__", None)
+
+
+# Arrays and tables hold no estimators.
+_PLAIN_VALUES = {"builtins", "numpy", "pandas", "scipy.sparse"}
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
 
 
 def splits_alike_again(splitter: Any) -> bool:

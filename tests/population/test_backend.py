@@ -4,6 +4,7 @@ import gc
 import os
 import pickle
 import threading
+import time
 import warnings
 import weakref
 
@@ -18,7 +19,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validat
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
-from skhp.population.backend import PopulationBackend, population
+from skhp.population.backend import PARTS_OF_WORK, PopulationBackend, population
 from skhp.population.report import PopulationProgress
 from tests.population.closed_form import (
     ClosedFormClassifier,
@@ -242,11 +243,18 @@ def where_it_runs(_):
 
 
 def test_other_tasks_run_here_one_after_another(trainer):
-    here = (os.getpid(), threading.get_ident())
+    running = []
+
+    def run(number):
+        running.append(number)
+        time.sleep(0.01)
+        return os.getpid(), threading.active_count(), running.pop() == number and not running
+
+    expected = {(os.getpid(), threading.active_count() + 1, True)}
     with population_of(trainer):
-        assert set(joblib.Parallel()(joblib.delayed(where_it_runs)(n) for n in range(4))) == {here}
-        run = joblib.Parallel(n_jobs=1)
-        assert set(run(joblib.delayed(where_it_runs)(n) for n in range(4))) == {here}
+        assert set(joblib.Parallel()(joblib.delayed(run)(n) for n in range(4))) == expected
+        call = joblib.Parallel(n_jobs=1)
+        assert set(call(joblib.delayed(run)(n) for n in range(4))) == expected
 
 
 def test_other_tasks_run_in_the_workers_that_were_asked_for(trainer):
@@ -324,8 +332,9 @@ def test_a_search_within_a_cross_validation_trains_populations(data, trainer, co
     counts.clear()
     with population_of(trainer):
         np.testing.assert_array_equal(cross_val_score(search, *data, cv=3), expected)
-    assert [len(tasks) for tasks, _ in trainer.calls] == [4, 4, 4]
-    assert (counts["adopted"], counts["fitted alone"]) == (12, 3)
+    # The searches of all outer folds are one population, and so are their refits.
+    assert [len(tasks) for tasks, _ in trainer.calls] == [12, 3]
+    assert (counts["adopted"], counts["fitted alone"]) == (15, 0)
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
@@ -347,11 +356,12 @@ def test_nested_calls_in_worker_processes_are_sequential(data, trainer):
 
 def test_code_that_cuts_its_work_by_the_number_of_jobs_is_not_cut_small(data, trainer):
     with population_of(trainer):
-        assert joblib.effective_n_jobs(None) == 1
+        assert joblib.effective_n_jobs(None) == PARTS_OF_WORK
+        assert joblib.effective_n_jobs(1) == 1
         assert joblib.effective_n_jobs(3) == 3
         assert joblib.effective_n_jobs(-1) == joblib.cpu_count()
         scores({"alpha": [1.0]}, data)
-        assert joblib.effective_n_jobs(None) == 1
+        assert joblib.effective_n_jobs(None) == PARTS_OF_WORK
         KNeighborsClassifier(algorithm="brute").fit(*data).predict(data[0])
 
 

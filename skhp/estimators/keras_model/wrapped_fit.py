@@ -130,9 +130,9 @@ class KerasWrapper(TransferWrapper):
         given_weight = None if sample_weight is None else np.asarray(sample_weight)
         # A copy of the estimator has a copy of its model, and needs nothing more to predict.
         tasks = EpochTasks(self, epochs + later_epochs, X, y, given_weight, fitted_attributes=dict)
-        adopted = adoptable_fit(self, X, y, given)
         # Other callbacks may read the weights after each epoch, or end the fit.
-        if adopted is not None and only_shows_progress(self):
+        adopted = adoptable_fit(self, X, y, given) if only_shows_progress(self) else None
+        if adopted is not None:
             self._adopt(adopted, tasks)
         else:
             self._fit(

@@ -98,9 +98,9 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
     ) -> Self:
         given = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
         given = {name: value for name, value in given.items() if value is not None}
-        adopted = adoptable_fit(self, X, y, given)
         # Other callbacks may read the weights after each epoch, or end the fit.
-        if adopted is not None and only_shows_progress(self):
+        adopted = adoptable_fit(self, X, y, given) if only_shows_progress(self) else None
+        if adopted is not None:
             return self._adopt(adopted, X, y, given)
         return self._train(self._prepared(X, y, **given), X, y, given)
 
