@@ -102,8 +102,8 @@ _waiting_task: ContextVar[Any] = ContextVar("waiting_task", default=None)
 
 
 @contextlib.contextmanager
-def waiting_as(task: WaitingTask) -> Iterator[None]:
-    """Let fits of this thread wait as fits of this task."""
+def waiting_as(task: WaitingTask | None) -> Iterator[None]:
+    """Let fits of this thread wait as fits of this task; None lets them train alone."""
     token = _waiting_task.set(task)
     try:
         yield

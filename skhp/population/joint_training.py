@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from skhp.compat.scikit_learn import context_only_shows_progress
 from skhp.population.cohorts.pruning import Contest
-from skhp.population.handover import AdoptableFit, LiveResult, adopting
+from skhp.population.handover import AdoptableFit, LiveResult, adopting, waiting_as
 from skhp.population.options import PopulationOptions
 from skhp.population.pipeline_steps import AnsweringMemory, FittedStep, give_warnings
 from skhp.population.planner import PlannedFit
@@ -200,6 +200,8 @@ def _run_adopting(task: JoiningTask, lives: Mapping[PlannedFit, LiveResult] | No
             for fit, result in trained.items()
         ]
         stack.enter_context(adopting(adoptable))
+        # A fit that could not be trained with others trains alone.
+        stack.enter_context(waiting_as(None))
         return task.run({} if lives else trained)
 
 

@@ -12,7 +12,7 @@ import joblib
 
 from skhp.compat.joblib import SequentialBackend, tasks_of
 from skhp.population.cohorts.pruning import Entry, Pruning, contest_of
-from skhp.population.handover import shared_preparation, waiting_task
+from skhp.population.handover import shared_preparation, waiting_as, waiting_task
 from skhp.population.joint_training import (
     JoiningTask,
     Member,
@@ -185,7 +185,9 @@ def _run(
             _report(*elsewhere.popleft(), result, call)
     while elsewhere:
         task, plans = elsewhere.popleft()
-        _report(task, plans, task.batch(), call)
+        with waiting_as(None):
+            results = task.batch()
+        _report(task, plans, results, call)
     waiting = waiting_task()
     if waiting is not None:
         waiting.work_off(here)

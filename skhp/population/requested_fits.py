@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import random
+import sys
+import sysconfig
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -174,18 +178,23 @@ def random_generators(task: Any) -> list[Any]:
     return [value for value in _reachable(task) if isinstance(value, kinds)]
 
 
-# Longer lists are rows.
+# Longer lists are rows; a task of more values holds data, or a whole model.
 _MOST_PARTS = 1000
+_MOST_VALUES = 3000
+# Arrays and tables hold no estimators.
+_PLAIN_VALUES = {"builtins", "numpy", "pandas", "scipy"}
+_PACKAGE = __name__.partition(".")[0]
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 
 
-def _reachable(root: Any) -> Iterator[Any]:
-    """The values that a task consists of, as far as code can find them without running it."""
+def _reachable(task: Any) -> Iterator[Any]:
+    """The values that a task consists of, as far as they can be found without running it."""
+    # The values are kept, so that no other object gets the same `id`.
     seen: dict[int, Any] = {}
-    values = [root]
-    while values:
-        value = values.pop()
+    values = deque([task])
+    while values and len(seen) < _MOST_VALUES:
+        value = values.popleft()
         if id(value) not in seen:
-            # Kept, so that no other object gets the same `id`.
             seen[id(value)] = value
             yield value
             values += _parts(value)
@@ -202,17 +211,48 @@ def _parts(value: Any) -> Iterator[Any]:
     elif inspect.ismethod(value):
         yield from (value.__self__, value.__func__)
     elif inspect.isfunction(value):
-        yield (value.__defaults__, value.__kwdefaults__)
+        yield from (value.__defaults__, value.__kwdefaults__)
         yield from (cell.cell_contents for cell in value.__closure__ or () if _is_filled(cell))
-        if not value.__module__.startswith("sklearn."):
-            names = set(value.__code__.co_names)
-            yield from (held for name, held in value.__globals__.items() if name in names)
-    elif type(value).__module__ not in _PLAIN_VALUES and not isinstance(value, type | ModuleType):
-        yield getattr(value, "__dict__", None)
+        if not value.__code__.co_filename.startswith(_LIBRARIES):
+            yield from _mentioned(value.__code__, value.__globals__)
+    elif (
+        not isinstance(value, type | ModuleType)
+        and type(value).__module__.partition(".")[0] not in _PLAIN_VALUES
+    ):
+        yield from vars(value).values() if hasattr(value, "__dict__") else ()
 
 
-# Arrays and tables hold no estimators.
-_PLAIN_VALUES = {"builtins", "numpy", "pandas", "scipy.sparse"}
+def _mentioned(code: CodeType, variables: Mapping[str, Any]) -> Iterator[Any]:
+    """The global variables that code uses, and what it uses of modules."""
+    for name in _globals_of(code):
+        held = variables.get(name)
+        if isinstance(held, ModuleType):
+            yield from _of_module(held, code)
+        else:
+            yield held
+    for name in code.co_names:
+        # Code that imports within a function names the module.
+        if name in sys.modules:
+            yield from _of_module(sys.modules[name], code)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _mentioned(constant, variables)
+
+
+def _of_module(module: ModuleType, code: CodeType) -> Iterator[Any]:
+    for name in code.co_names:
+        if name in vars(module):
+            yield vars(module)[name]
+        elif module.__name__.partition(".")[0] == _PACKAGE:
+            # Modules of our own load their names when they are used first.
+            yield getattr(module, name, None)
+
+
+@functools.lru_cache(1000)
+def _globals_of(code: CodeType) -> tuple[str, ...]:
+    return tuple(
+        {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
+    )
 
 
 def _is_filled(cell: Any) -> bool:
