@@ -211,11 +211,22 @@ def population(
 ) -> Iterator[None]:
     """Train the networks of every search and cross-validation in this context together.
 
-    The same as `joblib.parallel_config(backend="skhp", ...)`. It works with the searches of
-    scikit-learn, its `cross_validate`, `cross_val_predict`, `learning_curve`, `validation_curve`
-    and `permutation_test_score`, and with scikit-optimize's BayesSearchCV. If fewer than half of
-    the networks of a call could train together, the logger ``skhp`` warns at the end of the call
-    and says why.
+    The same as `joblib.parallel_config(backend="skhp", ...)`. The networks of all joblib tasks
+    join: those of searches and cross-validation, also one within the other, of voting, stacking,
+    bagging, calibration, one-vs-rest, multi-output and threshold tuning, of the elimination and
+    selection of features, and of any function that runs by ``joblib.Parallel``. Fits outside of
+    joblib tasks, such as the refit of a search, train by themselves.
+
+    A search knows the fits of its tasks beforehand. Every other task runs in a thread, one task at
+    a time, in order, and a fit within it waits until each task waits or has ended; then all waiting
+    fits are trained together. A task that fits five networks one after another thus waits five
+    times. Results are those of a run without the backend, also if tasks draw from NumPy's or
+    Python's global random generator, or from a `RandomState` that they share: tasks that draw after
+    their fits have begun run one after another. This is learnt from the first task that draws, and
+    so is only certain if tasks are alike; tasks with seeds of their own always train together.
+
+    If fewer than half of the networks of a call could train together, the logger ``skhp`` warns at
+    the end of the call and says why.
 
     Parameters
     ----------
@@ -223,7 +234,8 @@ def population(
         The number of threads that train cohorts at the same time, and of workers for the tasks
         that cannot join; -1 is one for each core. None is one thread for each core, and runs the
         tasks that cannot join one after another. An `n_jobs` above 1 or below 0 that is given to a
-        search itself replaces this one.
+        search itself replaces this one. With a number of workers, a task goes to a worker if
+        neither its arguments nor its function's code mention an estimator of skhp.
     backend : str or None, default=None
         joblib's backend for tasks that cannot join; None is "loky".
     memory_limit : int, str or None, default=None

@@ -56,7 +56,9 @@ class TaskCall:
         self.unended = len(tasks)
         uses = Counter(id(generator) for task in tasks for generator in task.generators)
         # Its own generators do not make a task depend on the others.
-        self.shared_generators = {} if caller is None else dict(caller.call.shared_generators)
+        self.shared_generators: dict[int, Any] = (
+            {} if caller is None else dict(caller.call.shared_generators)
+        )
         self.shared_generators |= {
             id(generator): generator
             for task in tasks
