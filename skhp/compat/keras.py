@@ -79,6 +79,19 @@ class DefaultSeeds:
         return DefaultSeeds, (self._seed, False)
 
 
+def thread_settings() -> dict[str, Any]:
+    """What Keras keeps for this thread, such as scopes of custom objects and the policy of dtypes.
+
+    Keras can set each of them, but has no public way to take them all to another thread.
+    """
+    return dict(vars(_SEEDS_MODULE.global_state.GLOBAL_STATE_TRACKER))
+
+
+def set_thread_settings(settings: Mapping[str, Any]) -> None:
+    """Set in this thread what `thread_settings` returned in another one."""
+    vars(_SEEDS_MODULE.global_state.GLOBAL_STATE_TRACKER).update(settings)
+
+
 class _RandomModule:
     """Python's module ``random``, except that `randint` uses the private seeds of its thread."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
@@ -22,7 +23,7 @@ _WARNING_SETTINGS = ("filters", "showwarning", "_showwarnmsg_impl")
 class CallerSettings:
     """The settings of the thread that makes a call, for the threads of its tasks.
 
-    They are context variables and the configurations of scikit-learn, joblib and NumPy.
+    They are context variables and the settings of scikit-learn, joblib, NumPy and Keras.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,12 @@ class CallerSettings:
         self._scikit_learn = sklearn.get_config()
         self._joblib = thread_configuration()
         self._numpy = np.geterr()
+        self._keras = None
+        # Who has not loaded Keras has not set anything in it, and does not wait for it to load.
+        if "skhp.compat.keras" in sys.modules:
+            from skhp.compat import keras
+
+            self._keras = keras.thread_settings()
 
     def run(self, function: Callable[[], Any]) -> Any:
         """Call a function with these settings, in a new thread."""
@@ -37,6 +44,10 @@ class CallerSettings:
 
     def _configured(self, function: Callable[[], Any]) -> Any:
         set_thread_configuration(self._joblib)
+        if self._keras is not None:
+            from skhp.compat import keras
+
+            keras.set_thread_settings(self._keras)
         with sklearn.config_context(**self._scikit_learn), np.errstate(**self._numpy):
             return function()
 
@@ -48,6 +59,8 @@ def warning_settings() -> dict[str, Any]:
 
 def set_warning_settings(settings: dict[str, Any]) -> None:
     """Restore what `warning_settings` returned."""
+    if all(vars(warnings)[name] is value for name, value in settings.items()):
+        return
     vars(warnings).update(settings)
     # Python remembers which warnings were shown until it is told that the filters have changed,
     # which this context does.

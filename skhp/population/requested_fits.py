@@ -208,6 +208,8 @@ def _parts(value: Any) -> Iterator[Any]:
             yield from value
     elif isinstance(value, functools.partial):
         yield from (value.func, value.args, value.keywords)
+    elif inspect.isbuiltin(value):
+        yield value.__self__
     elif inspect.ismethod(value):
         yield from (value.__self__, value.__func__)
     elif inspect.isfunction(value):

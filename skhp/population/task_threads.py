@@ -15,7 +15,8 @@ import contextlib
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import is_dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -28,7 +29,7 @@ from skhp.population.waiting_task import Answer, Task, TaskCall, TaskThread
 
 # More tasks would only take memory: a cohort has at most 256 members.
 MOST_TASKS = 256
-# What the rows of waiting fits may take where no `memory_limit` is given.
+# What rows and initial weights of waiting fits may take where no `memory_limit` is given.
 MOST_BYTES = 2**30
 
 # A task may be blocked by one that waits, by a lock for example. It is taken to be blocked if the
@@ -133,16 +134,16 @@ class TaskThreads:
         return [task for task in self._started if task.population]
 
     def _is_full(self) -> bool:
-        rows = {
-            id(fit.rows): fit.rows
+        if len(self._started) >= MOST_TASKS:
+            return True
+        # Fits of the same rows hold them once.
+        arrays = {
+            id(array): array.nbytes
             for task in self._started
             for fit in task.population
-            if hasattr(fit, "rows")
+            for array in _arrays_of(fit)
         }
-        return (
-            len(self._started) >= MOST_TASKS
-            or sum(map(_bytes_of, rows.values())) >= self._most_bytes
-        )
+        return sum(arrays.values()) >= self._most_bytes
 
     def _let_run(self, task: TaskThread) -> None:
         around = warning_settings()
@@ -260,9 +261,16 @@ def _place(task: TaskThread) -> tuple[int, ...]:
     return task.place
 
 
-def _bytes_of(rows: Any) -> int:
-    """The bytes of the rows of a fit, which may be one array or several."""
-    arrays = rows.X.values() if isinstance(rows.X, Mapping) else rows.X
-    if not isinstance(rows.X, Mapping | tuple):
-        arrays = (rows.X,)
-    return sum(getattr(array, "nbytes", 0) for array in arrays)
+def _arrays_of(fit: Any) -> Iterator[Any]:
+    """The arrays that a waiting fit holds: its rows, and its initial weights."""
+    values = [getattr(fit, name, None) for name in ("rows", "validation", "start")]
+    while values:
+        value = values.pop()
+        if hasattr(value, "nbytes"):
+            yield value
+        elif is_dataclass(value):
+            values += vars(value).values()
+        elif isinstance(value, Mapping):
+            values += value.values()
+        elif isinstance(value, list | tuple):
+            values += value

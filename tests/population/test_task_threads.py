@@ -13,6 +13,7 @@ import weakref
 from contextvars import ContextVar
 
 import joblib
+import keras
 import numpy as np
 import pytest
 import sklearn
@@ -457,6 +458,7 @@ def test_a_task_finds_the_settings_of_its_caller(data, trainer):
             np.geterr()["divide"],
             joblib.Parallel().verbose,
             variable.get(),
+            keras.saving.get_registered_object("skhp_test"),
         )
         sklearn.set_config(assume_finite=False)
         variable.set("of a task")
@@ -464,14 +466,18 @@ def test_a_task_finds_the_settings_of_its_caller(data, trainer):
         return first
 
     token = variable.set("of the caller")
-    with sklearn.config_context(assume_finite=True), np.errstate(divide="raise"):
+    with (
+        sklearn.config_context(assume_finite=True),
+        np.errstate(divide="raise"),
+        keras.saving.custom_object_scope({"skhp_test": ClosedFormClassifier}),
+    ):
         with population_of(trainer), joblib.parallel_config(verbose=3):
             results = run(found, range(3), verbose=0)
             nested = run(lambda _: run(found, range(2), verbose=0), range(2), verbose=0)
         assert sklearn.get_config()["assume_finite"] is True
     assert variable.get() == "of the caller"
     variable.reset(token)
-    assert results == [(True, "raise", 3, "of the caller")] * 3
+    assert results == [(True, "raise", 3, "of the caller", ClosedFormClassifier)] * 3
     assert nested == [results[:2]] * 2
     assert sizes(trainer) == [3, 4]
 
