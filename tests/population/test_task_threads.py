@@ -216,11 +216,19 @@ def test_rows_that_wait_are_bounded(monkeypatch):
         found.append(len(tasks))
         return train_population(tasks, *arguments)
 
+    def of_copies(table):
+        rows = table[0].copy()
+        copies.append(weakref.ref(rows))
+        clone(network).fit(rows, table[1])
+        most.append(sum(copy() is not None for copy in copies))
+
+    copies, most = [], []
     with population_of(noting):
-        run(lambda table: clone(network).fit(*table).n_iter_, tables)
+        run(of_copies, tables)
         run(lambda l2: clone(network).set_params(l2=l2).fit(*tables[0]), [0.0, 0.1, 0.2, 0.3])
     # Fits of the same rows hold them once.
     assert found == [2, 2, 1, 4]
+    assert max(most) == 2
 
 
 def test_no_task_outlives_its_result(data, trainer):
@@ -496,8 +504,12 @@ def test_each_task_has_its_own_warning_filters(data, trainer):
                 return str(error)
             return [str(one.message) for one in recorded]
 
+    def watching(*arguments):
+        assert warnings.filters == before
+        yield from trainer(*arguments)
+
     before, shown_by = list(warnings.filters), warnings.showwarning
-    with population_of(trainer):
+    with population_of(watching):
         assert run(task, range(4)) == [["of 0"], "of 1", ["of 2"], "of 3"]
     assert warnings.filters == before
     assert warnings.showwarning is shown_by
@@ -565,6 +577,25 @@ def test_generators_of_one_task_alone_hold_nobody_up(data, trainer):
     with population_of(trainer):
         assert run(task, generators) == expected
     assert sizes(trainer) == [3]
+
+
+def test_a_task_that_catches_everything_ends_nevertheless(data, trainer):
+    ended = []
+
+    def stubborn(number):
+        for _ in range(3):
+            try:
+                fit(data, number + 1.0)
+            except BaseException as error:
+                ended.append(type(error).__name__)
+
+    def broken(tasks, *_):
+        raise MemoryError("no memory")
+        yield
+
+    with population_of(broken), pytest.raises(MemoryError):
+        run(stubborn, range(2))
+    assert ended == ["Abandoned"] * 6
 
 
 def test_a_thread_that_does_not_end_is_left(data, trainer, monkeypatch):
