@@ -23,9 +23,11 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from skhp.population import task_threads, waiting_task
+from skhp.population import task_threads
+from skhp.population.handover import waiting_task
 from skhp.population.joint_fits import fit_together
-from skhp.population.report import collected_report
+from skhp.population.options import PopulationOptions
+from skhp.population.report import SilentProgress, collected_report
 from skhp.population.requested_fits import may_fit
 from tests.population import closed_form
 from tests.population.closed_form import ClosedFormClassifier, population_of, solve
@@ -132,6 +134,17 @@ def test_calls_within_tasks_wait_with_them(data, trainer, counts):
     # two models are fitted again.
     assert sizes(trainer) == [6 + 2 + 2 + 3 + 12, 3 + 1, 1]
     assert counts["fitted alone"] == 0
+
+
+def test_a_population_that_prunes_its_own_members_trains_by_itself(data, trainer):
+    def task(alpha):
+        fits = [ClosedFormClassifier(alpha).__skhp_fit_task__(*data)]
+        settings = PopulationOptions(), SilentProgress()
+        return [number for number, _ in waiting_task().train(fits, *settings, alpha and "contest")]
+
+    with population_of(trainer):
+        assert run(task, [1.0, 0, 2.0, 0]) == [[0]] * 4
+    assert sizes(trainer) == [1, 1, 2]
 
 
 def test_with_workers_tasks_without_an_estimator_of_ours_go_to_them(data, trainer):
@@ -599,8 +612,8 @@ def test_a_task_that_catches_everything_ends_nevertheless(data, trainer):
 
 
 def test_a_thread_that_does_not_end_is_left(data, trainer, monkeypatch):
-    monkeypatch.setattr(waiting_task, "_SECONDS_TO_END", 0.2)
-    monkeypatch.setattr(waiting_task, "_SECONDS_TO_END_ITSELF", 0.05)
+    monkeypatch.setattr("skhp.population.waiting_task._SECONDS_TO_END", 0.2)
+    monkeypatch.setattr("skhp.population.waiting_task._SECONDS_TO_END_ITSELF", 0.05)
     end = threading.Event()
 
     def stubborn(number):
