@@ -80,12 +80,8 @@ class TaskThreads:
                     task = self._next_task()
                     if task is not None:
                         self._let_run(task)
-                    elif self._running:
-                        self._wait_for(self._running)
+                    elif not self._running or not self._wait_for(self._running):
                         self._train()
-                    else:
-                        self._train()
-                    if task is None:
                         prepared.clear()
             finally:
                 self._abandon(lambda task: True)
@@ -110,7 +106,7 @@ class TaskThreads:
         for task in self._started:
             if task.answer is not None and task.is_within(allowed):
                 return task
-        if self._running or (self._is_full() and self._waiting()):
+        if (self._waiting() and self._is_full()) or (self._running and not self._may_start_more()):
             return None
         for number, task in enumerate(self._pending):
             if task.is_within(allowed):
@@ -129,6 +125,18 @@ class TaskThreads:
         if not drew:
             return ()
         return max(task.place for task in drew if task.is_within(drew[0].place))
+
+    def _may_start_more(self) -> bool:
+        """Whether tasks may start while others run, which seem to be blocked.
+
+        They may if the user asked for several jobs, as one job may be written to wait for another.
+        """
+        return self._options.n_jobs not in (None, 1) and not self._waiting()
+
+    def _others_can_go_on(self) -> bool:
+        return any(task.population or task.answer is not None for task in self._started) or (
+            self._may_start_more() and bool(self._pending)
+        )
 
     def _waiting(self) -> list[TaskThread]:
         return [task for task in self._started if task.population]
@@ -154,19 +162,19 @@ class TaskThreads:
         finally:
             set_warning_settings(around)
 
-    def _wait_for(self, tasks: set[TaskThread]) -> None:
-        """Wait until one of these running tasks waits or ends, or until they seem to be blocked."""
+    def _wait_for(self, tasks: set[TaskThread]) -> bool:
+        """Wait until one of these running tasks waits or ends; False if they seem to be blocked."""
         tasks = set(tasks)
         watch = _BlockedWatch(self._seconds_idle)
         while True:
             try:
                 task = self.stopped.get(timeout=_SECONDS_ASLEEP)
             except Empty:
-                if watch.is_blocked() and self._waiting():
+                if watch.is_blocked() and self._others_can_go_on():
                     self._seconds_idle = _SECONDS_IDLE_AGAIN
                     for task in tasks:
-                        task.note_changes()
-                    return
+                        task.note_changes(goes_on=True)
+                    return False
                 continue
             if task not in self._running:
                 continue
@@ -175,7 +183,7 @@ class TaskThreads:
             if task.has_ended:
                 self._end(task)
             if task in tasks:
-                return
+                return True
 
     def _train(self) -> None:
         """Train the fits of the tasks that wait, and answer the tasks."""

@@ -93,6 +93,7 @@ class TaskThread:
         self.drew = False
         self.drew_late = False
         self._has_waited = False
+        self._runs_with_others = False
         self._is_abandoned = False
         self._n_calls = 0
         self._run: Callable[[], Any] | None = task.run
@@ -118,9 +119,14 @@ class TaskThread:
             answer, self.answer = self.answer, None
             self._answers.put(answer)
 
-    def note_changes(self) -> None:
-        """Note what the task changed for all threads while it ran."""
-        self._warnings = warning_settings()
+    def note_changes(self, goes_on: bool = False) -> None:
+        """Note what the task changed for all threads while it ran.
+
+        If it goes on, others run with it from now on, and change the warning filters, too.
+        """
+        if not self._runs_with_others:
+            self._warnings = warning_settings()
+        self._runs_with_others = goes_on
         if self._generator_states != self._states():
             self.drew = True
             self.drew_late = self.drew_late or self._has_waited

@@ -139,8 +139,8 @@ def test_calls_within_tasks_wait_with_them(data, trainer, counts):
 def test_a_population_that_prunes_its_own_members_trains_by_itself(data, trainer):
     def task(alpha):
         fits = [ClosedFormClassifier(alpha).__skhp_fit_task__(*data)]
-        settings = PopulationOptions(), SilentProgress()
-        return [number for number, _ in waiting_task().train(fits, *settings, alpha and "contest")]
+        settings = PopulationOptions(), SilentProgress(), "contest" if alpha else None
+        return [number for number, _ in waiting_task().train(fits, *settings)]
 
     with population_of(trainer):
         assert run(task, [1.0, 0, 2.0, 0]) == [[0]] * 4
@@ -428,6 +428,33 @@ def test_a_task_that_waits_for_another(data, trainer, soon_blocked):
         assert run(task, (1.0, 2.0, 3.0)) == [1.0, 2.0, 3.0]
     assert sizes(trainer)[0] == 1
     assert trainer.members == 3
+
+
+def test_a_task_that_waits_for_another_whose_fit_is_trained(data, trainer, soon_blocked):
+    done = threading.Event()
+
+    def task(alpha):
+        fitted = fit(data, alpha)
+        if alpha == 1.0:
+            assert done.wait(30)
+        done.set()
+        return fitted.alpha
+
+    with population_of(trainer):
+        assert run(task, (1.0, 2.0, 3.0)) == [1.0, 2.0, 3.0]
+    assert sizes(trainer) == [3]
+
+
+def test_jobs_that_are_written_to_wait_for_one_another(data, trainer, soon_blocked):
+    both = threading.Barrier(2, timeout=30)
+
+    def task(alpha):
+        both.wait()
+        return fit(data, alpha).alpha
+
+    with population_of(trainer):
+        assert run(task, (1.0, 2.0), n_jobs=2, prefer="threads") == [1.0, 2.0]
+    assert trainer.members == 2
 
 
 def test_a_task_that_spins_for_another(data, trainer, monkeypatch):
