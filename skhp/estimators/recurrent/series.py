@@ -129,3 +129,9 @@ def refuse_unknown_tokens(rows: np.ndarray, vocabulary_size: int, *, given: bool
             f"{vocabulary_size - 1}. Set vocabulary_size to {largest + 1} or more, or give other "
             "tokens one number."
         )
+
+
+def without_unknown_tokens(rows: np.ndarray, vocabulary_size: int) -> np.ndarray:
+    """Rows in which tokens beyond the vocabulary are padding, which the network skips."""
+    unknown = rows >= vocabulary_size
+    return np.where(unknown, 0, rows) if unknown.any() else rows
