@@ -343,8 +343,12 @@ class RepairedWrapper(ModelWrapper):
                 inputs, batch_size=batch_size, verbose=verbose, callbacks=callbacks, **asked
             )
         else:
-            outputs = model_outputs(self.model_, inputs, batch_size)
+            outputs = model_outputs(*self._predicting(inputs), batch_size)
         return keras.tree.map_structure(_as_float64, outputs)
+
+    def _predicting(self, inputs: Any) -> tuple[keras.Model, Any]:
+        """The model that predicts, and the inputs of `model_` in the form that it takes."""
+        return self.model_, inputs
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Score of the predictions by `scorer`: accuracy, or the coefficient of determination.

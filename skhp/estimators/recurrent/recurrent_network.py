@@ -154,9 +154,15 @@ class RecurrentNetwork(NetworkEstimator):
         return rows.astype(np.float32, copy=False)
 
     def _checked_table(
-        self, X: ArrayLike, *more: Any, first: bool, held_out: bool = False, **options: Any
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *more: Any,
+        first: bool,
+        held_out: bool = False,
+        **options: Any,
     ) -> WeightedTable:
-        table = super()._checked_table(X, *more, first=first, held_out=held_out, **options)
+        table = super()._checked_table(X, y, *more, first=first, held_out=held_out, **options)
         if self.embedding_dim is not None and not (first or held_out):
             # A network that trains on would silently never learn of these.
             rows = checked_series(self, X, first=False, tokens=True)
