@@ -305,6 +305,7 @@ def _held_out(
     if not parameters.get("early_stopping") or not isinstance(fraction, float):
         return None, None
     rarest = None
-    if has_classes and target.rarest is not None:
+    drawn = parameters.get("validation_rows", "random") == "random"
+    if has_classes and drawn and target.rarest is not None:
         rarest = math.ceil(fraction * target.rarest)
     return round(fraction * target.n_rows), rarest

@@ -91,6 +91,7 @@ class RepairedWrapper(ModelWrapper):
     """A wrapped model with its rows and its predictions."""
 
     validation_fraction: float
+    validation_rows: str
     input_columns: Any
     _packed_inputs: PackedInputs | None = None
 
@@ -250,6 +251,7 @@ class RepairedWrapper(ModelWrapper):
             self._strata(y[rows]),
             None if weight is None else weight[rows],
             rows_given_as="validation_data=(X, y)",
+            which=self.validation_rows,
         )
         return np.concatenate([rows[kept], rows[held_out], np.flatnonzero(~used)]), len(kept)
 

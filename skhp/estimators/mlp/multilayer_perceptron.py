@@ -53,6 +53,11 @@ epochs : int
 early_stopping : bool
     Whether to hold out `validation_fraction` of the rows, stop after `patience` epochs without
     an improvement on them, and keep the best weights.
+validation_rows : {"random", "last"}
+    Which rows early stopping holds out. "random" draws them with `random_state`; all copies of a
+    row are on one side of the split. "last" takes the last ones in the order of `X`, which suits
+    rows in the order of time: windows of one series overlap, so that a network has already seen in
+    its training what it is to predict for windows that are drawn.
 patience : int
     Epochs without an improvement before the training stops.
 min_delta : float

@@ -37,6 +37,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
     min_delta: float
     monitor: str
     validation_fraction: float
+    validation_rows: str
     loss: Any
     engine: str
     max_memory: int | str | None
@@ -95,6 +96,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
         min_delta: float = 0.0,
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
+        validation_rows: str = "random",
         loss: Any = "auto",
         engine: str = "auto",
         max_memory: int | str | None = "2GB",

@@ -125,7 +125,7 @@ class PortableModel:
         self._base = base
         self._parts: list[bytes | slice] = [file.getvalue()]
         if base is not None:
-            self._parts = _without_what_is_in(base._content(), file.getvalue(), model.variables)
+            self._parts = _without_what_is_in(base.content(), file.getvalue(), model.variables)
 
     def restored(self) -> keras.Model:
         """A model that predicts as the original did, and shares nothing with it."""
@@ -137,11 +137,11 @@ class PortableModel:
                 # Keras 3.15 builds the optimizer that it loads, and warns of each slot without a
                 # value, which is each slot of an optimizer that has not trained yet.
                 warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-            return self._load(io.BytesIO(self._content()))
+            return self._load(io.BytesIO(self.content()))
 
-    def _content(self) -> bytes:
+    def content(self) -> bytes:
         """The bytes of the file that Keras has written."""
-        held = b"" if self._base is None else self._base._content()
+        held = b"" if self._base is None else self._base.content()
         return b"".join(held[part] if isinstance(part, slice) else part for part in self._parts)
 
 
