@@ -19,6 +19,7 @@ from skhp.estimators.keras_model.arguments import (
     predicts_in_its_own_way,
     refuse_inputs,
     refuse_learning_rate,
+    refuse_tokens,
     refuse_unused_validation,
     rows_at_once,
     separate_callbacks,
@@ -122,7 +123,9 @@ class RepairedWrapper(ModelWrapper):
             names = getattr(self, "feature_names_in_", None)
             places = column_places(self.input_columns, transformed.shape[1], names)
             transformed = {name: transformed[:, columns] for name, columns in places.items()}
-        return as_model_inputs(transformed)
+        inputs = as_model_inputs(transformed)
+        refuse_tokens(self.model_, inputs)
+        return inputs
 
     def _validate_data(
         self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = False

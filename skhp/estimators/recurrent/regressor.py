@@ -16,6 +16,7 @@ from skhp.estimators.recurrent.recurrent_network import ATTRIBUTES, PARAMETERS, 
 from skhp.estimators.tables import TargetScale, WeightedTable
 from skhp.exceptions import InvalidParameterError
 from skhp.shared.documented_parameters import documented
+from skhp.shared.unusable_data import refuse_several_inputs
 
 
 @documented(PARAMETERS, ATTRIBUTES)
@@ -159,6 +160,7 @@ class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
                 f"forecast takes a whole number of steps from 1 up, got steps={steps!r}."
             )
         self._refuse_forecast()
+        refuse_several_inputs(X)
         windows = self._newest_window[None] if X is None else self._read_rows(X)
         scale = TargetScale(self.target_mean_, self.target_scale_)
         values = []

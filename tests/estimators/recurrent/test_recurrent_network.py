@@ -147,6 +147,12 @@ BAD_ROWS = [
     (regressor(), [[1.0, 2.0], [3.0]] * 40, r"2 steps in row 0 and 1 in row 1"),
     (regressor(), [[[1.0], [2.0]], [[3.0]]] * 40, r"2 steps in row 0 and 1 in row 1"),
     (regressor(), [[[1.0], [2.0, 3.0]]] * 80, "the same number of channels in each step"),
+    (regressor(), X[:, :, None][:, :, :0], r"the shape \(80, 10, 0\), but .* one channel"),
+    (
+        regressor(),
+        pd.Series(list(X)),
+        r"shape \(10,\) in row 0.* one array of the shape \(80, 10\)",
+    ),
     (regressor(time_steps=11), X, r"time_steps=11, but the series in X have 10 steps"),
     (regressor(), X[:, :, None, None], r"4 dimensions, with the shape \(80, 10, 1, 1\)"),
     (classifier(), TOKENS[:, :, None], r"the shape \(80, 7, 1\), but with embedding_dim"),
@@ -395,3 +401,5 @@ def test_what_has_no_forecast_says_so():
             fitted.forecast(steps)
     with pytest.raises(ValueError, match="is expecting 10"):
         fitted.forecast(2, X[:, 1:])
+    with pytest.raises(ValueError, match="X is a dict"):
+        fitted.forecast(2, {"series": X})
