@@ -94,14 +94,19 @@ def refuse_columns_without_numbers(X: Any, taker: str) -> None:
 
     Rows of different lengths, and arrays in the place of numbers, are refused, too.
     """
-    refuse_ragged(X, "values")
-    _refuse_arrays_in_cells(X, taker)
+    refuse_arrays_of_arrays(X, taker)
     columns = columns_without_numbers(X)
     if columns:
         more = f"; and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
         raise ValueError(
             f"{taker} takes numbers, but in X {'; '.join(columns[:_SHOWN])}{more}. {_MEND}"
         )
+
+
+def refuse_arrays_of_arrays(X: Any, taker: str) -> None:
+    """Raise ValueError if rows have different lengths, or cells hold arrays and not numbers."""
+    refuse_ragged(X, "values")
+    _refuse_arrays_in_cells(X, taker)
 
 
 def refuse_ragged(X: Any, unit: str, mend: str = "") -> None:
