@@ -113,6 +113,8 @@ class NetworkRows(NetworkParameters):
         rows, batch_size = self._batched(prepared, network)
         plan = self._planned(batch_size, seeds, first_epoch=self._epochs_run if warm else 0)
         self._refuse_too_few_rows(prepared.validation, plan.metric)
+        n_held_out = 0 if prepared.validation is None else prepared.validation.n_rows
+        self._refuse_too_much_memory(network, batch_size, rows.n_rows, n_held_out)
         self._warn_of_batches(rows, batch_size)
         start = None
         if warm:
