@@ -113,7 +113,12 @@ def population(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     clock = Clock()
     search = GridSearchCV(
-        network, grid, scoring="neg_root_mean_squared_error", cv=split, refit=False
+        network,
+        grid,
+        scoring="neg_root_mean_squared_error",
+        cv=split,
+        refit=False,
+        early_stopping=False,
     ).fit(X, y)
     wall, cpu = clock.seconds()
     errors = {}
