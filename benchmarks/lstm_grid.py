@@ -14,14 +14,13 @@ import argparse
 import itertools
 import json
 import math
-import subprocess
-import sys
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.contenders import Clock, print_times, run_case
 
 BATCH_SIZES = (20, 30, 40)
 WINDOWS = (30, 60, 90)
@@ -50,12 +49,12 @@ def main() -> None:
     if arguments.case:
         print(json.dumps(CASES[arguments.case](arguments)))
         return
-    results = {name: run(name, arguments) for name in CASES}
+    results = {name: run_case(name) for name in CASES}
     missing = {name for name, result in results.items() if "missing" in result}
     for name in missing:
         print(f"{name} is left out: {results.pop(name)['missing']}")
     assert_parity(results)
-    print_times(results, arguments)
+    print_comparison(results, arguments)
 
 
 # ---------------------------------------------------------------- the series
@@ -98,17 +97,6 @@ def n_steps(n_rows: int, batch_size: int) -> int:
 # ---------------------------------------------------------------- the cases
 
 
-class Clock:
-    """Seconds on the clock and of the processor."""
-
-    def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), time.process_time()
-
-    def seconds(self) -> tuple[float, float]:
-        """Both since the beginning."""
-        return time.perf_counter() - self._wall, time.process_time() - self._cpu
-
-
 def population(arguments: argparse.Namespace) -> dict[str, Any]:
     """The whole grid, as one population."""
     from skhp import GridSearchCV, KerasRNNRegressor
@@ -125,7 +113,12 @@ def population(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     clock = Clock()
     search = GridSearchCV(
-        network, grid, scoring="neg_root_mean_squared_error", cv=split, refit=False
+        network,
+        grid,
+        scoring="neg_root_mean_squared_error",
+        cv=split,
+        refit=False,
+        early_stopping=False,
     ).fit(X, y)
     wall, cpu = clock.seconds()
     errors = {}
@@ -193,6 +186,9 @@ def pytorch(arguments: argparse.Namespace) -> dict[str, Any]:
         import torch
     except ImportError:
         return {"missing": "PyTorch is not installed (pip install 'skhp[bench]')."}
+    # A second thread has nothing to gain in steps of a few milliseconds, and waits by spinning:
+    # beside other work, it made a step take ten times the CPU time.
+    torch.set_num_threads(1)
     X, y, split = rows(arguments)
     (train, test) = split[0]
 
@@ -203,14 +199,15 @@ def pytorch(arguments: argparse.Namespace) -> dict[str, Any]:
             self.last = torch.nn.Linear(UNITS, 1)
 
         def forward(self, x: Any) -> Any:
-            return self.last(self.lstm(x)[0][:, -1])
+            _, (state, _) = self.lstm(x)
+            return self.last(state[-1])
 
     def fitted(batch_size: int, window: int) -> float:
         torch.manual_seed(0)
         inputs = torch.from_numpy(X[:, -window:, None].copy())
         targets = torch.from_numpy(y[:, None].copy())
         network = Network()
-        optimizer = torch.optim.Adam(network.parameters(), CORNER_RATE)
+        optimizer = torch.optim.Adam(network.parameters(), CORNER_RATE, fused=True)
         for _ in range(arguments.epochs[0]):
             order = torch.randperm(len(train))
             for start in range(0, len(train), batch_size):
@@ -255,16 +252,6 @@ def _corners(fitted: Any, n_rows: int, arguments: argparse.Namespace) -> dict[st
 CASES = {"skhp": population, "SciKeras": scikeras, "PyTorch": pytorch}
 
 
-def run(case: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """A case in a fresh process."""
-    command = [sys.executable, __file__, "--case", case, "--days", str(arguments.days)]
-    command += ["--epochs", *map(str, arguments.epochs)]
-    if arguments.data is not None:
-        command += ["--data", str(arguments.data)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 # ---------------------------------------------------------------- printing
 
 
@@ -286,15 +273,14 @@ def assert_parity(results: dict[str, dict[str, Any]]) -> None:
         )
 
 
-def print_times(results: dict[str, dict[str, Any]], arguments: argparse.Namespace) -> None:
+def print_comparison(results: dict[str, dict[str, Any]], arguments: argparse.Namespace) -> None:
     """Seconds, and the errors that they were spent for."""
     ours = results["skhp"]
     print(f"81 candidates, epochs {tuple(arguments.epochs)}, {arguments.days} days at most")
-    print(f"{'':24}{'wall s':>9}{'CPU s':>9}{'x wall':>9}{'x CPU':>9}")
-    for name, result in results.items():
-        label = name if name == "skhp" else f"{name} (extrapolated)"
-        wall, cpu = result["wall"], result["cpu"]
-        print(f"{label:24}{wall:9.1f}{cpu:9.1f}{wall / ours['wall']:9.2f}{cpu / ours['cpu']:9.2f}")
+    print("The peers' seconds are scaled up; the quality is the mean error of the corners")
+    print_times(
+        results, {name: np.mean(list(case["errors"].values())) for name, case in results.items()}
+    )
     print(f"best error {ours['best']:.4f} with {ours['parameters']}")
     print(f"the last value as the forecast: {ours['last value']:.4f}")
     for corner in ours["errors"]:
