@@ -110,7 +110,7 @@ def refuse_rows(base: keras.Model, inputs: Any) -> None:
 
 
 def features_of(part: keras.Model, inputs: Any) -> np.ndarray:
-    """The outputs of frozen layers for rows; a population computes them once, for all its members."""
+    """The outputs of frozen layers for rows; a population computes them once for all members."""
 
     def computed() -> np.ndarray:
         return model_outputs(part, inputs, _ROWS_AT_ONCE).astype(np.float32, copy=False)
