@@ -60,3 +60,26 @@ def test_series(capsys, tmp_path, monkeypatch):
     assert names["of_dropped"][1] < names["of_large"][1]
     assert (tmp_path / "series.svg").stat().st_size > 1000
     assert len(names["future"]) == 5
+
+
+@pytest.mark.slow
+def test_text(capsys):
+    names = run_page("text.md")
+    assert len(names["search"].cv_results_["params"]) == 4
+    # Groups of two words are not enough for "not really good"; the network knows all words.
+    assert names["accuracy"] > max(names["linear"].values()) + 0.1
+    assert (
+        names["copy"].predict_proba(names["X_test"])
+        == names["search"].predict_proba(names["X_test"])
+    ).all()
+    printed = capsys.readouterr().out
+    assert "the ending was not very clumsy: good" in printed
+    assert "the ending was not clever: bad" in printed
+
+
+@pytest.mark.slow
+def test_images():
+    names = run_page("images.md")
+    assert names["search"].best_params_["hidden_layers"] < 3
+    assert names["plain"] > names["linear"]
+    assert names["augmented"] > names["plain"]
