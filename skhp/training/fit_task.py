@@ -80,7 +80,7 @@ def bytes_to_train(network: Network, batch_size: int, n_rows: int, n_held_out: i
     return int(network.cost(max(min(batch_size, n_rows), evaluated)).bytes)
 
 
-# With so many members, held-out rows are evaluated in the smallest parts.
+# With this many members, held-out rows are evaluated in the smallest parts.
 _MANY = 2**31
 
 # More than the rows of any table.
