@@ -21,8 +21,8 @@ from skhp.networks.layers import ActivationLayer, Layer, LayerContext, read_laye
 from skhp.networks.layers.layer import number_of_values
 from skhp.networks.network import Cost, RowSums, Shapes, Tensor, in_parts
 
-# Held-out rows are evaluated in parts of about this size, but of this many rows at least: products of
-# fewer rows run other code, with other last bits.
+# Held-out rows are evaluated in parts of about this size, but of at least this many rows: products
+# of fewer rows run other code, with other last bits.
 _BYTES_OF_EVALUATION = 2**28
 _FEWEST_ROWS = 32
 
