@@ -206,7 +206,10 @@ def refuse_tokens(model: keras.Model, inputs: Any) -> None:
     arrays = keras.tree.flatten(inputs)
     if isinstance(inputs, dict):
         arrays = [inputs.get(tensor.name) for tensor in tensors]
-    given = {id(tensor): array for tensor, array in zip(tensors, arrays, strict=False)}
+    if len(arrays) != len(tensors):
+        # `refuse_inputs` says that these are not the inputs of the model.
+        return
+    given = {id(tensor): array for tensor, array in zip(tensors, arrays, strict=True)}
     calls = [call for output in (model.outputs if tensors else ()) for call in layer_calls(output)]
     for call in calls:
         array = given.get(id(call.taken[0])) if call.taken else None

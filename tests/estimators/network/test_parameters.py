@@ -56,7 +56,7 @@ def two_blobs():
     ("parameters", "words"),
     [
         ({"hidden_layers": 2, "neurons": (5,)}, "hidden_layers=2"),
-        ({"hidden_layers": 1, "neurons": (20, 5)}, "hidden_layers='auto', which is 2"),
+        ({"hidden_layers": 1, "neurons": (20, 5)}, "hidden_layers='auto', which then means 2"),
         ({"hidden_layers": 0, "neurons": [5]}, "1 entry"),
         ({"neurons": (5, 2.5)}, "holds 2.5"),
         ({"neurons": np.array(4)}, "neurons must be a whole number"),
