@@ -12,12 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
-import time
 from typing import Any
 
 import numpy as np
+
+from benchmarks.contenders import (
+    Clock,
+    accuracies,
+    assert_same_accuracy,
+    print_times,
+    run_case,
+)
 
 BLOCKS = (1, 2, 3)
 LEARNING_RATES = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4)
@@ -42,9 +47,9 @@ def main() -> None:
         print(json.dumps(CASES[arguments.case](arguments.pixels[0], arguments.rows)))
         return
     for pixels in arguments.pixels:
-        ours, theirs = (run(name, pixels, arguments.rows) for name in ("population", "scikeras"))
-        assert_parity(ours["accuracy"], theirs["accuracy"])
-        print_comparison(pixels, ours, theirs)
+        results = {name: run_case(name, "--pixels", str(pixels)) for name in CASES}
+        assert_same_accuracy(results, PARITY)
+        print_comparison(pixels, results)
 
 
 # ---------------------------------------------------------------- the cases
@@ -76,15 +81,16 @@ def population(pixels: int, n_rows: int) -> dict[str, Any]:
     grid = {"hidden_layers": list(BLOCKS), "learning_rate": list(LEARNING_RATES)}
     spent = []
     for _ in range(2):
+        clock = Clock()
         with joblib.parallel_config(backend="skhp"):
-            search, *seconds = timed(GridSearchCV(network, grid, cv=folds, refit=False), X, y)
-        spent.append(seconds)
+            search = GridSearchCV(network, grid, cv=folds, refit=False).fit(X, y)
+        spent.append(clock.seconds())
     (wall, cpu), again = spent
     return {
         "wall": wall,
         "cpu": cpu,
         "again": again[0],
-        "accuracy": accuracies(search, "hidden_layers", "learning_rate"),
+        "accuracies": accuracies(search, "hidden_layers", "learning_rate"),
     }
 
 
@@ -106,11 +112,13 @@ def scikeras(pixels: int, n_rows: int) -> dict[str, Any]:
     )
     grid = {"blocks": list(BLOCKS), "optimizer__learning_rate": list(LEARNING_RATES)}
     first = [next(iter(folds.split(X, y)))]
-    search, wall, cpu = timed(GridSearchCV(network, grid, cv=first, refit=False), X, y)
+    clock = Clock()
+    search = GridSearchCV(network, grid, cv=first, refit=False).fit(X, y)
+    wall, cpu = clock.seconds()
     return {
         "wall": FOLDS * wall,
         "cpu": FOLDS * cpu,
-        "accuracy": accuracies(search, "blocks", "optimizer__learning_rate"),
+        "accuracies": accuracies(search, "blocks", "optimizer__learning_rate"),
     }
 
 
@@ -130,59 +138,22 @@ def built(blocks: int, meta: dict[str, Any]) -> Any:
     return model
 
 
-def timed(search: Any, X: np.ndarray, y: np.ndarray) -> tuple[Any, float, float]:
-    """A search that is fitted, its wall time and its CPU time in seconds."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    search.fit(X, y)
-    return search, time.perf_counter() - wall, time.process_time() - cpu
+CASES = {"skhp": population, "SciKeras": scikeras}
 
 
-def accuracies(search: Any, blocks: str, rate: str) -> dict[str, float]:
-    """The accuracy of each candidate on the first fold."""
-    results = search.cv_results_
-    return {
-        f"{params[blocks]} blocks at {params[rate]:g}": float(score)
-        for params, score in zip(results["params"], results["split0_test_score"], strict=True)
-    }
+# ---------------------------------------------------------------- printing
 
 
-CASES = {"population": population, "scikeras": scikeras}
-
-
-# ---------------------------------------------------------------- the comparison
-
-
-def run(case: str, pixels: int, n_rows: int) -> dict[str, Any]:
-    """A case in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.cnn_grid", "--case", case]
-    command += ["--pixels", str(pixels), "--rows", str(n_rows)]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
-    return json.loads(output.splitlines()[-1])
-
-
-def assert_parity(ours: dict[str, float], theirs: dict[str, float]) -> None:
-    """Raise if the mean accuracy of the same fits differs."""
-    means = [float(np.mean(list(accuracy.values()))) for accuracy in (ours, theirs)]
-    if ours.keys() != theirs.keys() or abs(means[0] - means[1]) > PARITY:
-        raise SystemExit(f"No parity: {ours} and {theirs}.")
-
-
-def print_comparison(pixels: int, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    """A line for each contender."""
+def print_comparison(pixels: int, results: dict[str, dict[str, Any]]) -> None:
+    """Seconds, and the mean accuracy on the first fold that they were spent for."""
     n_fits = len(BLOCKS) * len(LEARNING_RATES) * FOLDS
     print(f"\n{n_fits} fits of images of {pixels} x {pixels} pixels")
-    for name, case in (("skhp", ours), ("SciKeras", theirs)):
-        mean = np.mean(list(case["accuracy"].values()))
-        print(
-            f"  {name:9} {case['wall']:7.1f} s wall  {case['cpu']:7.1f} s CPU  "
-            f"mean accuracy {mean:.3f}"
-        )
-    print(f"  once more in the same process: {ours['again']:.1f} s")
-    factor = theirs["wall"] / ours["wall"]
-    print(
-        f"  {factor:.1f} times faster (wanted: {TARGETS[pixels]:g}), "
-        f"{theirs['cpu'] / ours['cpu']:.1f} times less CPU time"
+    print(f"The target is {TARGETS[pixels]:g} times; the quality is the mean accuracy")
+    print_times(
+        results,
+        {name: np.mean(list(case["accuracies"].values())) for name, case in results.items()},
     )
+    print(f"skhp once more in the same process: {results['skhp']['again']:.1f} s")
 
 
 if __name__ == "__main__":

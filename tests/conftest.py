@@ -11,8 +11,6 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import gc
-
 import keras
 import numpy as np
 import pandas as pd
@@ -41,12 +39,6 @@ def programs_as_for_users(monkeypatch):
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
     yield
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
-
-def pytest_collection_finish():
-    """Take the imported modules out of the garbage collector's sight: it looks at them anew."""
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

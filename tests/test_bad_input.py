@@ -76,6 +76,7 @@ BAD_MLP_PARAMETERS = {
     "min_delta": [-1, np.nan],
     "monitor": ["f1", "val_los"],
     "validation_fraction": [0, 1, -0.2, 1.5, np.nan],
+    "validation_rows": ["first", 0.2, None],
     "loss": ["mse2"],
     "warm_start": ["no"],
     "random_state": ["seed", 1.5],

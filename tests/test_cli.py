@@ -388,9 +388,10 @@ BAD_SERIES_AND_IMAGES = {
 }
 
 
+@pytest.mark.parametrize("command", ["tune", "report"])
 @pytest.mark.parametrize("case", BAD_SERIES_AND_IMAGES)
 def test_bad_series_and_images_are_one_line_with_cause_and_mend(
-    case, tmp_path, monkeypatch, capsys
+    case, command, tmp_path, monkeypatch, capsys
 ):
     arguments, cause, mend = BAD_SERIES_AND_IMAGES[case]
     monkeypatch.chdir(tmp_path)
@@ -400,12 +401,12 @@ def test_bad_series_and_images_are_one_line_with_cause_and_mend(
     Path("pictures", "cat").mkdir(parents=True)
     before = sorted(tmp_path.rglob("*"))
 
-    assert main(["tune", *arguments]) == 2
+    assert main([command, *arguments]) == 2
 
     printed = capsys.readouterr()
     assert printed.out == ""
     (line,) = printed.err.splitlines()
-    assert line.startswith("skhp tune: error: ")
+    assert line.startswith(f"skhp {command}: error: ")
     assert re.search(cause, line)
     assert re.search(mend, line)
     assert sorted(tmp_path.rglob("*")) == before

@@ -55,8 +55,43 @@ def test_series(capsys, tmp_path, monkeypatch):
     assert names["error"] < 0.8 * names["last_value"]
     assert names["error"] < 0.8 * names["ridge"]
     # The large network learns the rows by heart, and the small one with dropout does not.
+    assert names["of_dropped"][1] < names["of_simple"][1] < names["of_large"][1]
     assert names["of_large"][1] > 5 * names["of_large"][0]
     assert names["of_dropped"][1] < 2 * names["of_dropped"][0]
-    assert names["of_dropped"][1] < names["of_large"][1]
+    assert (tmp_path / "gap.svg").stat().st_size > 1000
     assert (tmp_path / "series.svg").stat().st_size > 1000
     assert len(names["future"]) == 5
+
+
+@pytest.mark.slow
+def test_text(capsys):
+    names = run_page("text.md")
+    assert len(names["search"].cv_results_["params"]) == 4
+    # Groups of two words are not enough for "not really good"; the network knows all words.
+    assert names["accuracy"] > max(names["linear"].values()) + 0.1
+    assert (
+        names["copy"].predict_proba(names["X_test"])
+        == names["search"].predict_proba(names["X_test"])
+    ).all()
+    printed = capsys.readouterr().out
+    assert "the ending was not very clumsy: good" in printed
+    assert "the ending was not clever: bad" in printed
+
+
+@pytest.mark.slow
+def test_images():
+    names = run_page("images.md")
+    assert names["search"].best_params_["hidden_layers"] < 3
+    assert names["plain"] > names["linear"]
+    assert names["augmented"] > names["plain"]
+
+
+@pytest.mark.slow
+def test_transfer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run_page("transfer.md")
+    means = {start: found.mean() for start, found in names["scores"].items()}
+    # What the page says: ahead after ten epochs, and no longer after thirty.
+    assert means[False, 10] > means["scratch", 10] + 0.01
+    assert abs(means[False, 30] - means["scratch", 30]) < 0.015
+    assert means[True, 30] < means["scratch", 30]

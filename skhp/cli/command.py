@@ -127,7 +127,8 @@ def _report(arguments: argparse.Namespace, written: list[Path]) -> None:
     from skhp.study.files import check_page, pipeline_path, write_page
 
     settings = checked_settings(arguments)
-    check_page(arguments.out, (arguments.table, arguments.journal), arguments.overwrite)
+    reads = (arguments.table, arguments.journal)
+    check_page(arguments.out, reads, arguments.overwrite, outside=arguments.images)
     study, report = run_on_inputs(arguments, settings)
     try:
         path = write_page(study, arguments.out, arguments.overwrite)

@@ -65,11 +65,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="do what tune does, and write it as a page",
         description=(
             "Do what `skhp tune` does, and write the report of the search of the network: the "
-            "verdict, the comparison to the logistic regression, a diagnosis, pictures, the "
-            "candidates and the settings, in one file of HTML. It needs matplotlib (extra plot)."
+            "verdict, the comparison to the logistic regression or to the simple forecasts of a "
+            "series, a diagnosis, pictures, the candidates and the settings, in one file of HTML. "
+            "It needs matplotlib (extra plot)."
         ),
     )
     _add_study(report)
+    _add_series_and_images(report)
     report.add_argument(
         "-o",
         "--out",

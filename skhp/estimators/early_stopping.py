@@ -26,6 +26,7 @@ EARLY_STOPPING_CONSTRAINTS: dict[str, Any] = {
     "patience": [Interval(Integral, 1, None, closed="left")],
     "min_delta": [Interval(Real, 0, None, closed="left")],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "validation_rows": [StrOptions({"random", "last"})],
 }
 
 # A callback to which the user added attributes, such as an `on_epoch_end`, does something that only

@@ -204,11 +204,17 @@ class ExaminedFit:
         return f"{name} (now {value_text(value)})" if is_number(value) else name
 
     @property
+    def _is_convolutional(self) -> bool:
+        return "filters" in self.parameters
+
+    @property
     def larger_network(self) -> str:
         """How a message names a larger network."""
         if self.is_wrapped:
             return "a larger model"
         name = self.own_name("neurons")
+        if self._is_convolutional:
+            return "more filters or hidden_layers"
         return "more neurons or hidden_layers" if name == "neurons" else f"larger {name}"
 
     @property
@@ -217,6 +223,9 @@ class ExaminedFit:
         if self.is_wrapped:
             return "a smaller model, or one with dropout or penalties"
         name = self.own_name("neurons")
+        if self._is_convolutional:
+            more = "" if self.parameters.get("augmentation") else ", augmentation"
+            return f"fewer filters{more}, a larger l2 or dropout"
         if name != "neurons":
             return f"smaller {name}, a larger {self.own_name('l2')}"
         # Recurrent networks have no l2.
@@ -305,6 +314,7 @@ def _held_out(
     if not parameters.get("early_stopping") or not isinstance(fraction, float):
         return None, None
     rarest = None
-    if has_classes and target.rarest is not None:
+    drawn = parameters.get("validation_rows", "random") == "random"
+    if has_classes and drawn and target.rarest is not None:
         rarest = math.ceil(fraction * target.rarest)
     return round(fraction * target.n_rows), rarest

@@ -60,9 +60,22 @@ def _made_name(function: str, arguments: str) -> str:
         name = f"neg_{name}"
     if (average := _AVERAGE.search(arguments)) and average[1] not in ("binary", "None"):
         name = f"{average[1]} {name}"
-    if of_class := _CLASS.search(arguments):
+    if (of_class := _CLASS.search(arguments)) and of_class[1] != "None":
         name = f"{name} of class {of_class[1]}"
     return name
+
+
+def natural_score(title: str, score: float) -> tuple[str, float]:
+    """An error by its own name and as a positive number; any other score as it is.
+
+    Examples
+    --------
+    >>> natural_score("neg_mean_absolute_error", -1.5)
+    ('mean absolute error', 1.5)
+    """
+    if not title.startswith("neg_"):
+        return title, score
+    return title.removeprefix("neg_").replace("_", " "), -score
 
 
 @dataclass(frozen=True)

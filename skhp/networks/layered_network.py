@@ -19,7 +19,12 @@ import tensorflow as tf
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layers import ActivationLayer, Layer, LayerContext, read_layer
 from skhp.networks.layers.layer import number_of_values
-from skhp.networks.network import Cost, RowSums, Shapes, Tensor
+from skhp.networks.network import Cost, RowSums, Shapes, Tensor, in_parts
+
+# Held-out rows are evaluated in parts of about this size, but of at least this many rows: products
+# of fewer rows run other code, with other last bits.
+_BYTES_OF_EVALUATION = 2**28
+_FEWEST_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,17 @@ class LayeredNetwork:
             shape = layer.output_shape(shape)
         return total
 
+    def rows_at_once(self, members: int) -> int | None:
+        """A multiple of 32 rows where kernels of TensorFlow hold the values of all steps or pixels.
+
+        XLA needs less memory for what it fuses, and compiles no loop over a free number of rows.
+        """
+        if self.compiles:
+            return None
+        of_row = (self.cost(2 * _FEWEST_ROWS).bytes - self.cost(_FEWEST_ROWS).bytes) / _FEWEST_ROWS
+        fitting = int(_BYTES_OF_EVALUATION / (members * of_row))
+        return max(1, fitting // _FEWEST_ROWS) * _FEWEST_ROWS
+
     def outputs(
         self,
         weights: Tensor,
@@ -217,7 +233,12 @@ class LayeredNetwork:
         running: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """As `Network.row_sums`."""
-        outputs, _ = self.outputs(weights, state, rows[0], training=False)
+        members = math.prod(weights.shape[:2])
+        outputs = in_parts(
+            lambda x: self.outputs(weights, state, x, training=False)[0],
+            rows[0],
+            self.rows_at_once(members),
+        )
         return _sums(loss, outputs, rows)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
 
@@ -103,6 +104,9 @@ class Network(Protocol):
     def cost(self, rows: int) -> Cost:
         """What one training step over this number of rows costs for one member."""
 
+    def rows_at_once(self, members: int) -> int | None:
+        """How many held-out rows a cohort evaluates at once, for its memory; None for all."""
+
     def outputs(
         self,
         weights: Tensor,
@@ -193,6 +197,34 @@ class Network(Protocol):
         running: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
         """The sums of `loss_gradient`, with the outputs for prediction."""
+
+
+def in_parts(outputs: Callable[[Tensor], Tensor], x: Tensor, at_once: int | None) -> Tensor:
+    """Outputs of shape (streams, candidates, rows, ...), computed `at_once` rows after one another.
+
+    `x` has the shape (streams, rows, ...); the number of rows may be unknown.
+    """
+    n_rows = x.shape[1]
+    if at_once is None or (n_rows is not None and n_rows <= at_once):
+        return outputs(x)
+    shapes = []
+
+    def part(start: Tensor, parts: Any) -> tuple[Tensor, Any]:
+        made = outputs(x[:, start : start + at_once])
+        shapes.append(made.shape)
+        rows_first = tf.transpose(made, [2, 0, 1, *range(3, made.shape.rank)])
+        return start + at_once, parts.write(start // at_once, rows_first)
+
+    count = tf.shape(x)[1]
+    _, parts = tf.while_loop(
+        lambda start, parts: start < count,
+        part,
+        (0, tf.TensorArray(tf.float32, 0, dynamic_size=True, infer_shape=False)),
+        parallel_iterations=1,
+    )
+    streams, candidates, _, *units = shapes[0]
+    whole = tf.ensure_shape(parts.concat(), (n_rows, streams, candidates, *units))
+    return tf.transpose(whole, [1, 2, 0, *range(3, whole.shape.rank)])
 
 
 def flattened(arrays: Sequence[np.ndarray]) -> np.ndarray:

@@ -153,6 +153,37 @@ def shared_preparation() -> Iterator[dict[Hashable, Any]]:
         _preparations.reset(token)
 
 
+_computations: ContextVar[dict[Hashable, Any] | None] = ContextVar("computations", default=None)
+
+
+@contextlib.contextmanager
+def shared_computations() -> Iterator[None]:
+    """Within this context, the tasks of a population share what follows from equal values.
+
+    Unlike shared preparations, which end before the training, it includes predictions and scores.
+    """
+    token = _computations.set({})
+    try:
+        yield
+    finally:
+        _computations.reset(token)
+
+
+def shares_computations() -> bool:
+    """Whether there are others to share with, so that a digest of the values pays."""
+    return _computations.get() is not None
+
+
+def computed_once(key: Hashable, compute: Callable[[], T]) -> T:
+    """The result of `compute`, computed once for each key."""
+    shared = _computations.get()
+    if shared is None:
+        return compute()
+    if key not in shared:
+        shared[key] = compute()
+    return shared[key]
+
+
 def prepared_once(
     key: Hashable,
     rows: Sequence[Any],

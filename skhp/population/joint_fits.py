@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from skhp.population.backend import active_population, trained_by_cohorts
-from skhp.population.handover import shared_preparation
+from skhp.population.handover import shared_computations, shared_preparation
 from skhp.population.joint_training import JoiningTask, Member, train_and_run
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import Plan, PlannedFit, Planner
@@ -61,6 +61,7 @@ class _Fit(JoiningTask):
         self.results.clear()
 
 
+@shared_computations()
 def fit_together(
     fits: Iterable[tuple[Any, ...]],
     *,

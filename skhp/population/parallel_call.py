@@ -12,7 +12,12 @@ import joblib
 
 from skhp.compat.joblib import SequentialBackend, tasks_of
 from skhp.population.cohorts.pruning import Entry, Pruning, contest_of
-from skhp.population.handover import shared_preparation, waiting_as, waiting_task
+from skhp.population.handover import (
+    shared_computations,
+    shared_preparation,
+    waiting_as,
+    waiting_task,
+)
 from skhp.population.joint_training import (
     JoiningTask,
     Member,
@@ -131,6 +136,7 @@ class _JoiningBatch(JoiningTask):
         _report(self._collected, self._plans, outcome, self._call, getattr(last, "rung_scores", ()))
 
 
+@shared_computations()
 def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationTrainer) -> None:
     """Train the fits that can join together, then run every task and report its results.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from numbers import Integral
 from typing import Any
@@ -32,8 +33,9 @@ _CALLBACK = "EarlyStopping"
 def with_early_stopping(estimator: Any, setting: Any, y: Any = None, n_folds: int = 5) -> Any:
     """A copy of the estimator that stops early as `setting` says; itself if nothing changes.
 
-    "auto" leaves out each part with too few rows of `y` to stop by. If nothing in the estimator can
-    stop early, "auto" changes nothing, and other settings raise an error.
+    "auto" leaves out each part with too few rows of `y` to stop by, and each that somebody has told
+    not to stop. If nothing in the estimator can stop early, "auto" changes nothing, and other
+    settings raise an error.
     """
     if setting is False:
         return estimator
@@ -48,7 +50,9 @@ def with_early_stopping(estimator: Any, setting: Any, y: Any = None, n_folds: in
         )
     changes: dict[str, Any] = {}
     for owner in owners:
-        if setting == "auto" and stops_by_callback(parameters, owner):
+        if setting == "auto" and (
+            stops_by_callback(parameters, owner) or _was_switched_off(estimator, parameters, owner)
+        ):
             continue
         if setting != "auto" or _has_enough_rows(estimator, parameters, owner, y, n_folds):
             changes |= _switched_on(parameters, owner, setting)
@@ -67,6 +71,13 @@ def switched_off(parameters: Mapping[str, Any], owner: str) -> dict[str, Any]:
         kept = {f"{owner}{_LAST_ROWS}": 0.0} if holds_out else {}
         return {f"{owner}{_SWITCH}": False, **kept}
     return {f"{owner}{name}": None for name in _ROUNDS if f"{owner}{name}" in parameters}
+
+
+def _was_switched_off(estimator: Any, parameters: Mapping[str, Any], owner: str) -> bool:
+    """Whether somebody has switched off what is on by default; an estimator cannot tell else."""
+    part = parameters[owner.removesuffix("__")] if owner else estimator
+    known = inspect.signature(type(part)).parameters.get(_SWITCH)
+    return known is not None and known.default is True and parameters[f"{owner}{_SWITCH}"] is False
 
 
 def can_stop_early(estimator: Any) -> bool:

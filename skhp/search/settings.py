@@ -101,9 +101,10 @@ return_train_score : bool
 early_stopping : "auto", bool, int or dict
     Whether the candidates and the refitted best one stop early, by held-out rows of their own
     training fold. "auto" switches this on in each estimator of skhp or scikit-learn that has
-    parameters for it, also within pipelines, unless it has too few rows or a callback of Keras that
-    stops it. True switches it on in any case, and raises an error if nothing can stop early. An int
-    also sets the patience, and a dict sets any parameters of the estimators that stop early
+    parameters for it, also within pipelines, unless it has too few rows, a callback of Keras that
+    stops it, or ``early_stopping=False`` where True is the default. True switches it on in any
+    case, and raises an error if nothing can stop early. An int also sets the patience, and a dict
+    sets any parameters of the estimators that stop early
     (``{"patience": 5, "monitor": "val_f1"}``). False leaves the estimator unchanged.
 prune : "halving", dict or None
     Whether to end poor candidates early, while all candidates train together. After certain numbers

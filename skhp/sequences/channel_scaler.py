@@ -10,6 +10,12 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skhp.shared.unusable_data import (
+    refuse_columns_without_numbers,
+    refuse_ragged,
+    refuse_several_inputs,
+)
+
 
 class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Scale each channel of windows to mean 0 and unit variance over all rows and steps.
@@ -105,6 +111,9 @@ class ChannelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return windows
 
     def _checked(self, X: ArrayLike, *, first: bool) -> np.ndarray:
+        refuse_several_inputs(X)
+        refuse_ragged(X, "steps")
+        refuse_columns_without_numbers(X, "ChannelScaler")
         windows: np.ndarray = validate_data(
             self,
             X,

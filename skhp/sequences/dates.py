@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
 # The step is taken from the dates at this many places of a series.
 _PARTS = 50
@@ -20,8 +21,27 @@ class Gap(NamedTuple):
     expected: Any
 
 
+def as_times(places: Any) -> Any:
+    """An index as dates or numbers, which have an order; None if it holds anything else.
+
+    Texts are dates if all of them are written in the order year, month, day.
+    """
+    if places is None or isinstance(places, pd.DatetimeIndex | pd.PeriodIndex | pd.TimedeltaIndex):
+        return places
+    if is_bool_dtype(places.dtype) or isinstance(places.dtype, pd.CategoricalDtype):
+        return None
+    if is_numeric_dtype(places.dtype):
+        return places
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(places, format="ISO8601"))
+    except (TypeError, ValueError):
+        return None
+
+
 def gaps(dates: Any) -> list[Gap]:
-    """The gaps in sorted dates; two dates have none, as the step between dates is not known."""
+    """The gaps in sorted dates or numbers; two have none, as the step between them is not known."""
+    if is_numeric_dtype(dates.dtype):
+        return _gaps_of_numbers(np.asarray(dates, dtype=float), dates)
     if isinstance(dates, pd.PeriodIndex):
         expected = dates[:-1] + 1
     elif len(dates) < 3 or _frequency(dates) is not None:
@@ -30,6 +50,21 @@ def gaps(dates: Any) -> list[Gap]:
         expected = dates[:-1] + step_of(dates)
     wrong = np.flatnonzero(dates[1:] != expected).tolist()
     return [Gap(position, expected[position]) for position in wrong]
+
+
+def _gaps_of_numbers(numbers: np.ndarray, given: Any) -> list[Gap]:
+    if len(numbers) < 3:
+        return []
+    steps = np.diff(numbers)
+    sizes, counts = np.unique(steps, return_counts=True)
+    step = sizes[counts.argmax()]
+    # Numbers such as 0.1, 0.2, 0.3 are not equally spaced to the last bit.
+    wrong = np.flatnonzero(~np.isclose(steps, step, rtol=1e-6, atol=0)).tolist()
+    whole = is_integer_dtype(given.dtype)
+    return [
+        Gap(place, int(numbers[place] + step) if whole else numbers[place] + step)
+        for place in wrong
+    ]
 
 
 def step_of(dates: Any) -> Any:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from pandas.api.types import is_numeric_dtype
 
 from skhp.exceptions import InvalidParameterError
-from skhp.sequences.dates import gaps
+from skhp.sequences.dates import as_times, gaps
 from skhp.shared.nearest_name import nearest_name
 
 
@@ -40,7 +41,7 @@ def sliding_windows(
     ----------
     series : array-like of shape (n_steps,) or (n_steps, n_channels)
         Finite numbers in the order of time, one step per row. If a pandas Series or DataFrame has
-        dates as its index, they have to be in order and without gaps.
+        dates or numbers as its index, they have to be in order and without gaps.
     time_steps : int
         Number of steps in a window.
     horizon : int, default=1
@@ -107,18 +108,22 @@ def _refuse_counts(**counts: Any) -> None:
 
 def _finite_steps(series: ArrayLike) -> np.ndarray:
     try:
-        values = np.asarray(series, dtype=np.float64)
+        given = np.asarray(series)
+        if given.dtype.kind in "cmM":
+            raise TypeError(f"it holds values of type {given.dtype}")
+        values = given.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"The series must hold numbers only, one row a step: {error}. Leave other columns out, "
-            "and give each step the same number of channels."
+            f"The series must hold numbers only, one row a step: {str(error).rstrip('.')}. Leave "
+            "other columns out, and give each step the same number of channels."
         ) from error
     if values.ndim not in (1, 2) or 0 in values.shape[1:]:
         raise ValueError(
             "The series must have the shape (n_steps,) or (n_steps, n_channels), got "
             f"{values.shape}."
         )
-    missing = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+    every_channel = tuple(range(1, values.ndim))
+    missing = np.flatnonzero(~np.isfinite(values).all(axis=every_channel))
     if len(missing):
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ValueError(
@@ -146,25 +151,33 @@ def _position(series: ArrayLike, values: np.ndarray, target: Hashable | None) ->
 
 
 def _refuse_disorder(places: Any) -> None:
-    """Raise ValueError if dates are out of order, repeated, or have gaps."""
-    if not isinstance(places, (pd.DatetimeIndex, pd.PeriodIndex, pd.TimedeltaIndex)):
+    """Raise ValueError if dates or numbers are out of order, repeated, or have gaps."""
+    if isinstance(places, pd.MultiIndex):
+        raise ValueError(
+            f"The series has an index of {places.nlevels} levels, and one place a step was "
+            "expected. Cut each of several series into windows of its own, and join the windows."
+        )
+    times = as_times(places)
+    if times is None:
         return
-    if places.hasnans:
-        at = int(np.flatnonzero(places.isna())[0])
-        raise ValueError(f"Step {at} of the series, counted from 0, has no date. Give it one.")
-    later = places[1:] > places[:-1]
+    what = "number" if is_numeric_dtype(times.dtype) else "date"
+    if times.hasnans:
+        at = int(np.flatnonzero(times.isna())[0])
+        raise ValueError(f"Step {at} of the series, counted from 0, has no {what}. Give it one.")
+    later = np.asarray(times[1:] > times[:-1])
     if not later.all():
         at = int(np.flatnonzero(~later)[0])
         raise ValueError(
             f"The series is out of order: {places[at]} is followed by {places[at + 1]}, and a "
-            "later date was expected. Sort it, as by sort_index(), and give each date once."
+            f"later {what} was expected in its index. Sort it, as by sort_index(), and give each "
+            f"{what} once; or call reset_index(drop=True), if the rows are in the order of time."
         )
-    missing = gaps(places)
+    missing = gaps(times)
     if missing:
         at, expected = missing[0]
         raise ValueError(
             f"The series has a gap: {places[at]} is followed by {places[at + 1]}, and {expected} "
-            "was expected. Fill it, as by asfreq() and interpolate() of pandas; or call "
-            "reset_index(drop=True), if the steps are equally spaced by their nature, as trading "
-            "days are."
+            "was expected in its index. Fill it, as by asfreq() or reindex() and interpolate() of "
+            "pandas; or call reset_index(drop=True), if the steps are equally spaced by their "
+            "nature, as trading days are."
         )

@@ -109,9 +109,12 @@ default="lower_and_strip_punctuation"
         layer.adapt(texts.astype(object))
         vocabulary = [str(word) for word in layer.get_vocabulary()]
         self.vocabulary_ = vocabulary
-        # The last words of the vocabulary are dropped if all texts are cut before them: no network
-        # sees them in training, but they may occur before the cut in a text of another fold.
-        self.vocabulary_ = vocabulary[: max(2, int(self._tokens(texts).max()) + 1)]
+        # Words go if all texts are cut before them: no network sees them in training, but they may
+        # occur before the cut in a text of another fold.
+        seen = set(np.unique(self._tokens(texts)).tolist())
+        self.vocabulary_ = [
+            word for token, word in enumerate(vocabulary) if token < 2 or token in seen
+        ]
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:

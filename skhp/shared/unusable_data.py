@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,13 +90,59 @@ def columns_without_numbers(X: Any) -> list[str]:
 
 
 def refuse_columns_without_numbers(X: Any, taker: str) -> None:
-    """Raise ValueError if columns hold text or dates; `taker` is named as taking numbers only."""
+    """Raise ValueError if columns hold text or dates; `taker` is named as taking numbers only.
+
+    Rows of different lengths, and arrays in the place of numbers, are refused, too.
+    """
+    refuse_arrays_of_arrays(X, taker)
     columns = columns_without_numbers(X)
     if columns:
         more = f"; and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
         raise ValueError(
             f"{taker} takes numbers, but in X {'; '.join(columns[:_SHOWN])}{more}. {_MEND}"
         )
+
+
+def refuse_arrays_of_arrays(X: Any, taker: str) -> None:
+    """Raise ValueError if rows have different lengths, or cells hold arrays and not numbers."""
+    refuse_ragged(X, "values")
+    _refuse_arrays_in_cells(X, taker)
+
+
+def refuse_ragged(X: Any, unit: str, mend: str = "") -> None:
+    """Raise ValueError if rows have different lengths, which are counted in the `unit`."""
+    if not isinstance(X, Sequence | np.ndarray) or isinstance(X, str) or len(X) == 0:
+        return
+    if isinstance(X, np.ndarray) and X.dtype != object:
+        return
+    sized = [hasattr(row, "__len__") and not isinstance(row, str | bytes | Mapping) for row in X]
+    if not all(sized):
+        return
+    lengths = [len(row) for row in X]
+    if len(set(lengths)) > 1:
+        other = next(k for k, length in enumerate(lengths) if length != lengths[0])
+        raise ValueError(
+            f"X holds rows of different lengths: {lengths[0]} {unit} in row 0 and {lengths[other]} "
+            f"in row {other}. Expected the same number of {unit} in each row{mend}."
+        )
+
+
+def _refuse_arrays_in_cells(X: Any, taker: str) -> None:
+    if issparse(X) or X is None:
+        return
+    for name, column in _columns(X):
+        if getattr(column.dtype, "kind", "O") != "O":
+            continue
+        for row, value in enumerate(column):
+            if not isinstance(value, list | tuple | np.ndarray) and not hasattr(value, "iloc"):
+                continue
+            shape = np.asarray(value, dtype=object).shape
+            whole = ", ".join(map(str, (len(column), *shape)))
+            raise ValueError(
+                f"{taker} takes an array of numbers, but in X {name} holds an array of the shape "
+                f"{shape} in row {row}, counted from 0. Expected one array of the shape ({whole}), "
+                "as numpy.stack(list(column)) makes of arrays of one shape."
+            )
 
 
 def refuse_columns_not_finite(X: Any, taker: str) -> None:
@@ -127,10 +173,14 @@ def refuse_columns_not_finite(X: Any, taker: str) -> None:
 
 def _columns(X: Any) -> Iterator[tuple[str, Any]]:
     """The name and the content of each column that may hold anything but numbers."""
-    if hasattr(X, "dtypes") and hasattr(X, "iloc"):
+    if hasattr(X, "columns") and hasattr(X, "iloc"):
         for place, (name, dtype) in enumerate(zip(X.columns, X.dtypes, strict=True)):
             if getattr(dtype, "kind", "O") not in "biufc":
                 yield f"column {name!r} of type {dtype}", X.iloc[:, place]
+        return
+    if hasattr(X, "iloc"):
+        if getattr(X.dtype, "kind", "O") not in "biufc":
+            yield f"a Series of type {X.dtype}", X
         return
     try:
         array = np.asarray(X)

@@ -22,6 +22,8 @@ from skhp.exceptions import OutputError, SettingsError
 from skhp.inspection.report.search_report import write_report
 from skhp.shared.terminal import as_text
 from skhp.study.repeats import draw_curves
+from skhp.study.series.series_study import SeriesStudy
+from skhp.study.series.text import against_simple_forecasts, on_the_test_windows
 from skhp.study.study import Study
 from skhp.study.text import against_the_baseline, on_the_test_rows
 
@@ -44,12 +46,16 @@ def check_directory(
     study. They must not lie in the folder `outside`, whose subfolders are classes of images.
     """
     with path_errors_as_output_errors(directory):
-        if outside is not None and directory.resolve().is_relative_to(outside.resolve()):
-            raise OutputError(
-                f"{str(directory)!r} lies within the folder of images {str(outside)!r}, where it "
-                "would be taken for a class: choose another --out."
-            )
+        _refuse_within(directory, outside)
         _check_directory(directory, reads, overwrite)
+
+
+def _refuse_within(path: Path, outside: Path | None) -> None:
+    if outside is not None and path.resolve().is_relative_to(outside.resolve()):
+        raise OutputError(
+            f"{str(path)!r} lies within the folder of images {str(outside)!r}, where it would be "
+            "taken for a class or an image: choose another --out."
+        )
 
 
 @contextmanager
@@ -118,7 +124,7 @@ def check_writable(folder: Path) -> None:
 
 
 def write_files(
-    study: Study, directory: Path, report: str | None = None, overwrite: bool = False
+    study: Study | SeriesStudy, directory: Path, report: str | None = None, overwrite: bool = False
 ) -> tuple[Path, ...]:
     """Write the fitted pipeline, the search results, the training curves and the report.
 
@@ -216,11 +222,15 @@ def _nearest_existing(directory: Path) -> Path:
 
 
 def check_page(
-    path: Path, reads: Sequence[str | os.PathLike[str] | None] = (), overwrite: bool = False
+    path: Path,
+    reads: Sequence[str | os.PathLike[str] | None] = (),
+    overwrite: bool = False,
+    outside: Path | None = None,
 ) -> None:
     """Raise a StudyError if the page could not be drawn or written; nothing is created.
 
-    The page must not replace a file in `reads` nor, without `overwrite`, any other file.
+    The page must not replace a file in `reads` nor, without `overwrite`, any other file. It must
+    not lie in the folder `outside`, whose subfolders are classes of images.
     """
     if importlib.util.find_spec("matplotlib") is None:
         raise SettingsError(
@@ -228,6 +238,7 @@ def check_page(
             "pip install matplotlib, or use skhp tune, which prints its report."
         )
     with path_errors_as_output_errors(path):
+        _refuse_within(path, outside)
         _check_paths(path, reads, overwrite)
 
 
@@ -265,7 +276,7 @@ def pipeline_path(page: Path) -> Path:
     return page.with_suffix(".joblib")
 
 
-def write_page(study: Study, path: Path, overwrite: bool = False) -> Path:
+def write_page(study: Study | SeriesStudy, path: Path, overwrite: bool = False) -> Path:
     """Write the page, with scores on the test rows, and the pipeline; return the page's path.
 
     Without `overwrite`, an existing page stays, and the new page gets the first free name of
@@ -277,13 +288,17 @@ def write_page(study: Study, path: Path, overwrite: bool = False) -> Path:
     # The search did not refit its winner, so a copy of it gets the pipeline of the repeats.
     search: Any = copy.copy(study.search)
     search.best_estimator_ = study.pipeline
-    y_test = study.table.target.labels[study.split.y_test]
-    additions = [against_the_baseline(study), on_the_test_rows(study)]
+    if isinstance(study, SeriesStudy):
+        X_test, y_test = study.windows.split.X_test, study.windows.split.y_test
+        additions = [against_simple_forecasts(study), on_the_test_windows(study)]
+    else:
+        X_test, y_test = study.split.X_test, study.table.target.labels[study.split.y_test]
+        additions = [against_the_baseline(study), on_the_test_rows(study)]
     pipeline = pipeline_path(path)
     aside = pipeline.with_name(f".skhp-{uuid.uuid4().hex}")
     try:
         joblib.dump(study.pipeline, aside)
-        write_report(search, path, study.split.X_test, y_test, additions)
+        write_report(search, path, X_test, y_test, additions)
         os.replace(aside, pipeline)
         return path
     except OSError as error:

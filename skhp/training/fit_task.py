@@ -69,6 +69,20 @@ class EpochObserver(Protocol):
         """Called after each epoch; True ends the training."""
 
 
+def bytes_to_train(network: Network, batch_size: int, n_rows: int, n_held_out: int) -> int:
+    """An estimate of the memory that the training of one member takes, beside that of its rows.
+
+    It counts weights, and what the layers return at each step of a series and each pixel for the
+    rows of a batch, or for the held-out rows that are evaluated at once.
+    """
+    most = network.rows_at_once(members=_MANY)
+    evaluated = n_held_out if most is None else min(n_held_out, most)
+    return int(network.cost(max(min(batch_size, n_rows), evaluated)).bytes)
+
+
+# With this many members, held-out rows are evaluated in the smallest parts.
+_MANY = 2**31
+
 # More than the rows of any table.
 WHOLE_BATCH = 2**31 - 1
 

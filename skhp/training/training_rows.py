@@ -119,12 +119,40 @@ def validation_split(
     labels: np.ndarray | None = None,
     weight: np.ndarray | None = None,
     rows_given_as: str = "X_val and y_val",
+    which: str = "random",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the rows to train on and of the rows to validate on, each ascending.
 
-    Copies of a row stay on one side, so that a table with oversampled rows is not validated on rows
-    that it was trained on. The split depends on what the rows hold, not on their order.
+    If `which` is "last", these are the last rows. If it is "random", copies of a row stay on one
+    side, so that a table with oversampled rows is not validated on rows that it was trained on.
+    The split then depends on what the rows hold, not on their order.
     """
+    held_out = (
+        np.arange(len(groups)) >= len(groups) - _count_held_out(len(groups), fraction)
+        if which == "last"
+        else _drawn(groups, fraction, seed, labels, weight)
+    )
+    if not held_out.any():
+        raise ValueError(
+            f"early_stopping=True needs rows to validate on, got n_samples = {len(groups)}"
+            + ("" if labels is None or which == "last" else " with no class of two rows")
+            + f". Give more rows, pass {rows_given_as} to fit, or set early_stopping=False."
+        )
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _count_held_out(n_rows: int, fraction: float) -> int:
+    return min(max(1, round(fraction * n_rows)), n_rows - 1)
+
+
+def _drawn(
+    groups: np.ndarray,
+    fraction: float,
+    seed: int,
+    labels: np.ndarray | None,
+    weight: np.ndarray | None,
+) -> np.ndarray:
+    """Whether each row is held out; drawn from each class."""
     n_rows, n_groups = len(groups), groups.max() + 1
     generator = np.random.default_rng(seed)
     strata = np.zeros(n_rows, dtype=np.intp) if labels is None else labels
@@ -136,13 +164,7 @@ def validation_split(
     if not _on_both_sides(strata, held_out):
         by_content = np.lexsort((np.zeros(n_rows) if weight is None else weight, strata, groups))
         held_out[by_content] = _stratified(strata[by_content], fraction, generator)
-    if not held_out.any():
-        raise ValueError(
-            f"early_stopping=True needs rows to validate on, got n_samples = {n_rows}"
-            + ("" if labels is None else " with no class of two rows")
-            + f". Give more rows, pass {rows_given_as} to fit, or set early_stopping=False."
-        )
-    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    return held_out
 
 
 def _stratified(strata: np.ndarray, fraction: float, generator: np.random.Generator) -> np.ndarray:
@@ -150,7 +172,7 @@ def _stratified(strata: np.ndarray, fraction: float, generator: np.random.Genera
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
         if len(members) > 1:
-            count = min(max(1, round(fraction * len(members))), len(members) - 1)
+            count = _count_held_out(len(members), fraction)
             held_out[generator.permutation(members)[:count]] = True
     return held_out
 

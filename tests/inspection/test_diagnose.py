@@ -288,3 +288,12 @@ def unit_of_classes(meta):
 
     inputs = keras.Input((meta["n_features_in_"],))
     return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(inputs))
+
+
+@pytest.mark.parametrize(("rows", "rarest"), [("random", 4), ("last", None)])
+def test_last_rows_may_hold_any_number_of_the_rarest_class(rows, rarest):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = np.tile([0, 1, 1], 20)
+    fitted = KerasMLPClassifier(epochs=2, validation_rows=rows, random_state=0).fit(X, y)
+    examined = examined_fit(fitted, y)
+    assert (examined.held_out_rows, examined.rarest_held_out) == (12, rarest)

@@ -262,3 +262,24 @@ def test_a_scatter_of_many_digits_is_read_at_once():
     (finding,) = findings_of_fit(fit(loss, loss))
     assert "times the loss of knowing nothing" in finding.message
     assert len(finding.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("parameters", "advice"),
+    [
+        ({"neurons": 32, "l2": 0.0}, "fewer neurons, a larger l2 or dropout"),
+        ({"neurons": 32, "dropout": 0.0, "time_steps": 5}, "fewer neurons, a larger dropout"),
+        (
+            {"filters": 16, "neurons": 32, "augmentation": None},
+            "fewer filters, augmentation, a larger l2 or dropout",
+        ),
+        ({"filters": 16, "augmentation": "flip"}, "fewer filters, a larger l2 or dropout"),
+    ],
+)
+def test_each_kind_of_network_is_made_smaller_by_its_own_parameters(parameters, advice):
+    loss, val_loss = curve(150, 0.05, 20), curve(150, 0.3, 10) + np.linspace(0, 0.6, 150)
+    messages = [
+        finding.message
+        for finding in findings_of_fit(fit(loss, val_loss, epochs=150, **parameters))
+    ]
+    assert any(advice in message for message in messages), messages

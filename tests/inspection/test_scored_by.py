@@ -27,6 +27,7 @@ def by_hand(estimator, X, y):
         ("neg_log_loss", "neg_log_loss"),
         (make_scorer(balanced_accuracy_score), "balanced_accuracy"),
         (make_scorer(f1_score, pos_label="sick", zero_division=0.0), "F1 of class sick"),
+        (make_scorer(f1_score, pos_label=None, average="macro"), "macro F1"),
         (rare_f1_scorer, "rare_f1"),
         (by_hand, "by_hand"),
     ],

@@ -4,10 +4,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.base import clone
 
+import skhp
 from skhp import CannotJoinError
+from skhp.networks import layered_network as layered_network_module
 from skhp.networks.layered_network import layered_network
 from skhp.networks.network import flattened, network_numbers, unflattened
+from skhp.population import fit_together
+from skhp.training.cohort.compiled_programs import programs
 
 LAYERS = keras.layers
 ROWS = np.random.default_rng(0).normal(size=(2, 9, 4)).astype(np.float32)
@@ -211,3 +216,46 @@ def test_other_regularisers_are_refused():
     model = stack(LAYERS.Dense(2, kernel_regularizer="orthogonal_regularizer"))
     with pytest.raises(CannotJoinError, match="is not L1, L2"):
         network_numbers(model)
+
+
+@pytest.mark.parametrize("monitor", ["val_loss", "val_r2"])
+@pytest.mark.parametrize(
+    "network",
+    [
+        skhp.KerasRNNRegressor(neurons=3, hidden_layers=2, bidirectional=True),
+        skhp.KerasCNNRegressor(filters=2, neurons=3, image_shape=(4, 3)),
+    ],
+    ids=["fused", "convolution"],
+)
+def test_held_out_rows_in_parts_are_evaluated_as_all_at_once(network, monitor, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(300, 12)).astype(np.float32)
+    estimators = [
+        clone(network).set_params(
+            monitor=monitor,
+            epochs=3,
+            learning_rate=rate,
+            validation_fraction=0.5,
+            random_state=0,
+            engine="population",
+        )
+        for rate in (0.01, 0.03)
+    ]
+
+    def histories():
+        fitted = fit_together([(clone(one), X, X[:, -1]) for one in estimators])
+        return np.array([list(one.history_.values()) for one in fitted])
+
+    at_once = histories()
+    monkeypatch.setattr(layered_network_module, "_BYTES_OF_EVALUATION", 0)
+    programs.clear()
+    parts = []
+    in_parts = layered_network_module.in_parts
+    monkeypatch.setattr(
+        layered_network_module,
+        "in_parts",
+        lambda outputs, x, rows: parts.append(rows) or in_parts(outputs, x, rows),
+    )
+    np.testing.assert_allclose(histories(), at_once, rtol=1e-5)
+    # Of 150 rows, the last part has 22.
+    assert set(parts) == {32}
+    programs.clear()

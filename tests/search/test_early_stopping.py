@@ -18,6 +18,7 @@ from skhp import (
     KerasClassifier,
     KerasMLPClassifier,
     KerasRegressor,
+    KerasRNNRegressor,
 )
 from skhp.estimators.keras_model import wrapped_fit as scikeras_fit
 from skhp.search.early_stopping import with_early_stopping
@@ -46,8 +47,13 @@ class TestAuto:
     def test_skhps_own_stop_anyway(self):
         network = KerasMLPClassifier(patience=4)
         assert with_early_stopping(network, "auto", Y) is network
-        found = with_early_stopping(KerasMLPClassifier(early_stopping=False), "auto", Y)
-        assert found.early_stopping is True
+
+    def test_who_was_told_not_to_stop_does_not(self):
+        told = KerasMLPClassifier(early_stopping=False)
+        assert with_early_stopping(told, "auto", Y) is told
+        pipeline = make_pipeline(StandardScaler(), KerasRNNRegressor(early_stopping=False))
+        assert with_early_stopping(pipeline, "auto", np.arange(200.0)) is pipeline
+        assert with_early_stopping(told, True, Y).early_stopping is True
 
     def test_wrapped_models_are_switched_on(self):
         wrapped = KerasClassifier(build_classifier)

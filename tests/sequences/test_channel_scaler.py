@@ -1,6 +1,7 @@
 """Scaling channel by channel, against scikit-learn's scaler of one column."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -45,3 +46,18 @@ def test_other_shapes_are_refused():
         scaler.transform(np.zeros((5, 4, 3)))
     with pytest.raises(ValueError, match=r"got \(2, 2, 2, 2\)"):
         ChannelScaler().fit(np.zeros((2, 2, 2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("windows", "message"),
+    [
+        ([[1.0, 2.0], [3.0]], "2 steps in row 0 and 1 in row 1"),
+        (np.array([["2024-01-01"] * 3] * 2, dtype="datetime64[D]"), "holds dates"),
+        ({"a": np.ones((3, 2))}, "X is a dict"),
+        (pd.DataFrame({0: [1.0], "name": ["a"]}), "column 'name' .* holds the text 'a'"),
+        (pd.Series([np.ones(3), np.ones(3)]), r"the shape \(3,\) in row 0, .* shape \(2, 3\)"),
+    ],
+)
+def test_what_is_not_windows_of_numbers_is_refused(windows, message):
+    with pytest.raises(ValueError, match=message):
+        ChannelScaler().fit(windows)

@@ -136,3 +136,61 @@ def test_all_wrong_parameters_are_named():
     frame = pd.DataFrame({"price": np.arange(9.0), "volume": 1.0})
     with pytest.raises(InvalidParameterError, match=r"'prize' is not a channel.* mean 'price'"):
         sliding_windows(frame, 2, target="prize")
+
+
+DAYS = pd.date_range("2024-01-01", periods=20)
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    {
+        "numbers that fall": (range(20, 0, -1), "out of order: 20 is followed by 19"),
+        "years in any order": ([2003, 2001, *range(2004, 2022)], "2003 is followed by 2001"),
+        "rows left out": ([*range(5), *range(6, 21)], "gap: 4 is followed by 6, and 5 was"),
+        "seconds": (np.r_[0.1:1.1:0.1, 1.2:2.15:0.1], "gap: 1.0.* is followed by 1.2"),
+        "texts": (DAYS[::-1].astype(str), "2024-01-20.* is followed by 2024-01-19"),
+        "date objects": (pd.Index(DAYS.date[::-1], dtype=object), "a later date was expected"),
+        "a text without its neighbour": (DAYS.delete(3).union(["2024-01-21"]).astype(str), "gap:"),
+        "levels": (pd.MultiIndex.from_product([["a", "b"], range(10)]), "index of 2 levels"),
+    }.values(),
+)
+def test_an_index_that_has_an_order_is_checked(index, message):
+    with pytest.raises(ValueError, match=message):
+        sliding_windows(pd.Series(np.arange(20.0), index=index), 3)
+
+
+@pytest.mark.parametrize(
+    "index",
+    {
+        "numbers": range(100, 120),
+        "tenths": np.arange(20) / 10,
+        "days": DAYS.astype(str),
+        "names": [f"step {k % 7}" for k in range(20)],
+        "categories": pd.CategoricalIndex(list("abababababababababab")),
+    }.values(),
+)
+def test_any_other_index_is_taken(index):
+    windows = sliding_windows(pd.Series(np.arange(20.0), index=index), 3)
+    assert len(windows.X) == 17
+    assert list(windows.index) == list(pd.Index(index)[3:])
+
+
+@pytest.mark.parametrize(
+    ("series", "message"),
+    [
+        (np.arange(9.0) * 1j, "values of type complex128"),
+        (pd.date_range("2024-01-01", periods=9), "values of type datetime64"),
+        ([], "at least 3 steps, got 0"),
+        ([[1.0, 2.0], [3.0]], r"shape was \(2,\) \+ inhomogeneous part\. Leave"),
+    ],
+)
+def test_what_is_not_a_series_of_numbers_is_refused(series, message):
+    with pytest.raises(ValueError, match=message):
+        sliding_windows(series, 2)
+
+
+def test_a_channel_is_suggested_once():
+    with pytest.raises(
+        InvalidParameterError, match=r"has \['sold', 'price'\]\. Did you mean 'sold'\?$"
+    ):
+        sliding_windows(pd.DataFrame({"sold": range(9), "price": range(9)}), 2, target="slod")

@@ -31,11 +31,13 @@ def test_unknown_words_are_1_and_long_texts_are_cut():
     np.testing.assert_array_equal(sequencer.transform(["the zebra ran"]), [[the, 1]])
 
 
-def test_no_token_is_beyond_those_of_the_training_texts():
-    # "deep" stands behind the cut of each text to learn from, and before that of another.
-    sequencer = TokenSequencer(100, 1).fit(["one deep", "two deep"])
-    seen = sequencer.transform(["one deep", "two deep"]).max()
-    assert sequencer.transform(["deep", "one", "two"]).max() <= seen
+def test_words_that_no_network_sees_in_training_are_unknown():
+    # "deep" is the most frequent word, and stands behind the cut of each text to learn from.
+    texts = ["one deep", "two deep", "two"]
+    sequencer = TokenSequencer(100, 1).fit(texts)
+    assert sequencer.vocabulary_ == ["", "[UNK]", "two", "one"]
+    np.testing.assert_array_equal(sequencer.transform(["deep", "one", "two"]), [[1], [3], [2]])
+    assert set(sequencer.transform(texts).ravel()) == {2, 3}
 
 
 def test_the_vocabulary_has_a_limit():

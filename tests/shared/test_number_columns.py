@@ -235,3 +235,63 @@ class TestSearches:
         search = getattr(skhp, searcher)(NETWORK, {"neurons": [2, 4]}, **SEARCHERS[searcher])
         with refused("inconsistent numbers of samples", "40", "39"):
             search.fit(NUMBERS, Y[:39])
+
+
+def cells_of_arrays(rows):
+    cells = np.empty(len(rows), dtype=object)
+    cells[:] = rows
+    return cells
+
+
+WINDOWS = [np.arange(3.0), np.arange(3.0) + 1]
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        cells_of_arrays(WINDOWS),
+        pd.Series(WINDOWS),
+        pd.DataFrame({"window": WINDOWS}),
+        pd.Series([one.tolist() for one in WINDOWS]),
+    ],
+)
+def test_arrays_in_the_place_of_numbers_are_refused(X):
+    with pytest.raises(
+        ValueError, match=r"shape \(3,\) in row 0.* one array of the shape \(2, 3\)"
+    ):
+        refuse_columns_without_numbers(X, "Taker")
+
+
+@pytest.mark.parametrize(
+    "X", [[[1, 2, 3], [4, 5]], ((1, 2, 3), (4, 5)), cells_of_arrays([np.ones(3), np.ones(2)])]
+)
+def test_rows_of_different_lengths_are_refused(X):
+    with pytest.raises(ValueError, match="3 values in row 0 and 2 in row 1"):
+        refuse_columns_without_numbers(X, "Taker")
+
+
+def test_a_series_of_texts_is_refused_and_one_of_numbers_is_not():
+    with pytest.raises(ValueError, match=r"a Series of type .* holds the text 'red'"):
+        refuse_columns_without_numbers(pd.Series(["red"]), "Taker")
+    for X in (pd.Series([1.0]), [1, 2], ["1", "22"], [], None):
+        refuse_columns_without_numbers(X, "Taker")
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([[1.0, 2.0, 3.0]] * 9 + [[1.0, 2.0]], "3 values in row 0 and 2 in row 9"),
+        (pd.Series([np.ones(3)] * 10), r"one array of the shape \(10, 3\)"),
+    ],
+)
+def test_a_search_and_a_suggestion_name_what_is_not_an_array(X, message):
+    y = np.arange(10.0)
+    network = skhp.KerasRNNRegressor(epochs=1)
+    search = skhp.GridSearchCV(network, {"neurons": [2, 3]}, cv=2)
+    with pytest.raises(ValueError, match=message):
+        search.fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        skhp.suggest_search_space(network, X, y)
+    # A step before the network may know such rows.
+    padded = make_pipeline(FunctionTransformer(lambda rows: np.zeros((len(rows), 3))), network)
+    skhp.GridSearchCV(padded, {"kerasrnnregressor__neurons": [2]}, cv=2).fit(pd.Series(X), y)

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhp.comparison.named_baselines import tune_baseline
-from skhp.study.files import write_files
+from skhp.study.files import write_files, write_page
 from skhp.study.learning import of_images
 from skhp.study.study import Settings, run_study
 from skhp.study.text import render_report
@@ -87,6 +87,9 @@ def test_a_folder_is_learnt_from_end_to_end(digits, tmp_path, trained_together):
     pixels = np.stack([np.asarray(Image.open(file)) for file in files])
     np.testing.assert_array_equal(kept.predict(files), kept.predict(pixels))
     assert kept.predict_proba(files).shape == (6, 2)
+    page = write_page(study, tmp_path / "page.html").read_text(encoding="utf-8")
+    for part in ("Against logistic regression", "predicted zero", "Conv2D", "8 x 8 x 4"):
+        assert part in page
 
 
 def test_a_regression_that_does_not_converge_is_judged_by_its_score(digits):

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from skhp.compat.keras import layer_calls
 from skhp.estimators.early_stopping import unread_callbacks
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.networks.whole_models.portable_model import PortableModel
@@ -192,6 +193,38 @@ def refuse_inputs(model: keras.Model, inputs: Any) -> None:
             f"The model has {len(names)} inputs, {', '.join(names)}, and X is one table. "
             f"{ONE_TABLE}"
         )
+
+
+def refuse_tokens(model: keras.Model, inputs: Any) -> None:
+    """Raise if an Embedding reads an input that has numbers outside of its vocabulary.
+
+    TensorFlow's error would not be a ValueError, and its compiled programs take other vectors.
+    """
+    if not any(isinstance(layer, keras.layers.Embedding) for layer in model.layers):
+        return
+    tensors = list(getattr(model, "inputs", None) or ())
+    arrays = keras.tree.flatten(inputs)
+    if isinstance(inputs, dict):
+        arrays = [inputs.get(tensor.name) for tensor in tensors]
+    if len(arrays) != len(tensors):
+        # `refuse_inputs` says that these are not the inputs of the model.
+        return
+    given = {id(tensor): array for tensor, array in zip(tensors, arrays, strict=True)}
+    calls = [call for output in (model.outputs if tensors else ()) for call in layer_calls(output)]
+    for call in calls:
+        array = given.get(id(call.taken[0])) if call.taken else None
+        if not isinstance(call.layer, keras.layers.Embedding) or array is None:
+            continue
+        size = int(call.layer.input_dim)
+        wrong = (array < 0) | (array >= size)
+        if wrong.any():
+            row, *place = np.argwhere(wrong)[0]
+            raise ValueError(
+                f"X holds {array[(row, *place)]:g} in row {row}, place "
+                f"{', '.join(map(str, place))}, counted from 0, but the layer {call.layer.name!r} "
+                f"takes whole numbers from 0 to {size - 1}: give it a larger input_dim, or give "
+                "these rows other numbers."
+            )
 
 
 def built_output_units(model: keras.Model, inputs: Any) -> int | None:

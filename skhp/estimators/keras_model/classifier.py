@@ -42,8 +42,8 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         such as "val_accuracy", or a metric of the multilayer perceptrons, such as "val_f1", which
         is computed over all held-out rows.
     validation_fraction : float, default=0.2
-        Share of the rows that early stopping holds out, drawn with `random_state`. All copies of a
-        row are on one side of the split; every class of at least two rows is on both sides.
+        Share of the rows that early stopping holds out. Every class of at least two rows is on both
+        sides of the split, if the rows are drawn.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class, by its label; multiplied by the sample weights.
     threshold : float or "tune", default=0.5
@@ -141,6 +141,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         min_delta: float = 0.0,
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
+        validation_rows: str = "random",
         engine: str = "auto",
         input_columns: InputColumns | None = None,
         base_model: Base = None,

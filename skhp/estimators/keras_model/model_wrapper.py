@@ -139,9 +139,12 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
         state = dict(super().__getstate__())
         # Callbacks refer to the model, and predictions do not need them.
         state.pop("callbacks_", None)
-        for name in ("model", "model_", "base_model"):
+        source = None
+        for name in ("base_model", "model"):
             if isinstance(state.get(name), keras.Model):
-                state[name] = PortableModel(state[name])
+                source = state[name] = PortableModel(state[name])
+        if isinstance(state.get("model_"), keras.Model):
+            state["model_"] = PortableModel(state["model_"], source)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -52,15 +52,15 @@ def without_effect(
 
 
 def held_out_twice(chosen: Mapping[str, Any], early_stopping: bool) -> list[str]:
-    """A sentence for each parameter that holds out rows instead of `validation_fraction`."""
-    if not early_stopping or "validation_fraction" not in chosen:
+    """A sentence for each parameter that is to say how rows are held out, where another does."""
+    if not early_stopping:
         return []
     return [
-        f"validation_fraction={chosen['validation_fraction']!r} has no effect beside "
-        f"{name}={chosen[name]!r}: early stopping watches the rows that {name} holds out. "
-        "Leave out one of the two."
+        f"{without}={chosen[without]!r} has no effect beside {name}={chosen[name]!r}: early "
+        f"stopping watches the rows that {name} holds out. Leave out one of the two."
+        for without in ("validation_fraction", "validation_rows")
         for name in ("validation_split", "fit__validation_split")
-        if chosen.get(name)
+        if without in chosen and chosen.get(name)
     ]
 
 

@@ -43,8 +43,7 @@ class KerasRegressor(RegressorMixin, KerasWrapper):
         such as "val_mae", or a metric of the multilayer perceptrons, such as "val_r2", which is
         computed over all held-out rows.
     validation_fraction : float, default=0.2
-        Share of the rows that early stopping holds out, drawn with `random_state`. All copies of a
-        row are on one side of the split.
+        Share of the rows that early stopping holds out.
 
     Attributes
     ----------

@@ -19,6 +19,7 @@ from skhp.estimators.keras_model.arguments import (
     predicts_in_its_own_way,
     refuse_inputs,
     refuse_learning_rate,
+    refuse_tokens,
     refuse_unused_validation,
     rows_at_once,
     separate_callbacks,
@@ -91,6 +92,7 @@ class RepairedWrapper(ModelWrapper):
     """A wrapped model with its rows and its predictions."""
 
     validation_fraction: float
+    validation_rows: str
     input_columns: Any
     _packed_inputs: PackedInputs | None = None
 
@@ -121,7 +123,9 @@ class RepairedWrapper(ModelWrapper):
             names = getattr(self, "feature_names_in_", None)
             places = column_places(self.input_columns, transformed.shape[1], names)
             transformed = {name: transformed[:, columns] for name, columns in places.items()}
-        return as_model_inputs(transformed)
+        inputs = as_model_inputs(transformed)
+        refuse_tokens(self.model_, inputs)
+        return inputs
 
     def _validate_data(
         self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = False
@@ -250,6 +254,7 @@ class RepairedWrapper(ModelWrapper):
             self._strata(y[rows]),
             None if weight is None else weight[rows],
             rows_given_as="validation_data=(X, y)",
+            which=self.validation_rows,
         )
         return np.concatenate([rows[kept], rows[held_out], np.flatnonzero(~used)]), len(kept)
 
@@ -343,8 +348,12 @@ class RepairedWrapper(ModelWrapper):
                 inputs, batch_size=batch_size, verbose=verbose, callbacks=callbacks, **asked
             )
         else:
-            outputs = model_outputs(self.model_, inputs, batch_size)
+            outputs = model_outputs(*self._predicting(inputs), batch_size)
         return keras.tree.map_structure(_as_float64, outputs)
+
+    def _predicting(self, inputs: Any) -> tuple[keras.Model, Any]:
+        """The model that predicts, and the inputs of `model_` in the form that it takes."""
+        return self.model_, inputs
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Score of the predictions by `scorer`: accuracy, or the coefficient of determination.

@@ -55,10 +55,16 @@ epochs : int
 early_stopping : bool
     Whether to stop when `monitor` on held-out rows has not improved for `patience` epochs. The
     weights of the best epoch are kept, even if all epochs were run. The held-out rows are those
-    of `validation_split`, or of the ``validation_data`` given to `fit`, or else a random share.
+    of `validation_split`, or of the ``validation_data`` given to `fit`, or else a share of the
+    rows by `validation_fraction` and `validation_rows`.
 patience : int
     Epochs without an improvement before early stopping ends the training. Without early
-    stopping, this and the next three parameters have no effect.
+    stopping, this and the next four parameters have no effect.
+validation_rows : {"random", "last"}
+    Which rows early stopping holds out. "random" draws them with `random_state`; all copies of a
+    row are on one side of the split. "last" takes the last ones in the order of `X`, which suits
+    rows in the order of time: windows of one series overlap, so that a network has already seen in
+    its training what it is to predict for windows that are drawn.
 min_delta : float
     The least change of `monitor` that counts as an improvement.
 engine : {"auto", "population", "keras"}
@@ -188,6 +194,7 @@ class WrapperParameters(RoutedParametersMixin):
         min_delta: float = 0.0,
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
+        validation_rows: str = "random",
         engine: str = "auto",
         input_columns: InputColumns | None = None,
         base_model: Base = None,

@@ -30,7 +30,7 @@ class KerasMLPClassifier(MultilayerPerceptron, NetworkClassifier):
         "val_acc" and "val_auc" are accepted, too.
     validation_fraction : float, default=0.2
         Share of the rows to hold out. Every class of at least two rows is on both sides of the
-        split.
+        split, if the rows are drawn.
     loss : {"auto", "crossentropy", "focal", "soft_f1"} or loss, default="auto"
         "auto" is "crossentropy". "crossentropy" and "focal" are weighted means over the rows of a
         batch; "soft_f1" optimises the F1 of the rarer of two classes in a batch, or the mean F1 of
@@ -110,6 +110,7 @@ class KerasMLPClassifier(MultilayerPerceptron, NetworkClassifier):
         min_delta: float = 0.0,
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
+        validation_rows: str = "random",
         loss: Any = "auto",
         class_weight: Mapping[Any, float] | str | None = None,
         threshold: float | str = 0.5,

@@ -99,6 +99,7 @@ class KerasMLPRegressor(MultilayerPerceptron, NetworkRegressor):
         min_delta: float = 0.0,
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
+        validation_rows: str = "random",
         loss: Any = "auto",
         scale_target: bool = True,
         engine: str = "auto",

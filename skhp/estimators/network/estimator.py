@@ -120,6 +120,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         rows, batch_size = self._batched(PreparedRows(table, None), network)
         plan = self._planned(batch_size, seeds, first_epoch=0 if first else self._epochs_run)
         plan = replace(plan, epochs=1, patience=None, metric=None)
+        self._refuse_too_much_memory(network, batch_size, rows.n_rows, 0)
         earlier: dict[str, list[float]] = {} if first else self.history_
         earlier_rates: list[float] = getattr(self, "learning_rate_", [])
         prepared = PreparedFit(

@@ -17,10 +17,12 @@ from skhp.estimators.early_stopping import EARLY_STOPPING_CONSTRAINTS
 from skhp.estimators.familiar_names import OPTIMIZER_ALIASES, suggestion
 from skhp.estimators.parameters import NamedParametersMixin, NamesIn, keeps_parameters
 from skhp.exceptions import InvalidParameterError
-from skhp.networks.description import NetworkSize
+from skhp.networks.build import network_of
+from skhp.networks.description import NetworkDescription, NetworkSize
 from skhp.objectives.losses import why_not
 from skhp.shared.amounts import as_text, bytes_of
 from skhp.shared.nearest_name import nearest_name
+from skhp.training.fit_task import bytes_to_train
 from skhp.training.rate_schedules import OPTIMIZERS, SCHEDULES, schedule_from
 
 
@@ -37,6 +39,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
     min_delta: float
     monitor: str
     validation_fraction: float
+    validation_rows: str
     loss: Any
     engine: str
     max_memory: int | str | None
@@ -95,6 +98,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
         min_delta: float = 0.0,
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
+        validation_rows: str = "random",
         loss: Any = "auto",
         engine: str = "auto",
         max_memory: int | str | None = "2GB",
@@ -135,6 +139,22 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
                 f"weights in {size.layers:,} {layers}, and their training would take "
                 f"{least}{as_text(needed)} of memory, above max_memory={self.max_memory!r}. "
                 "Take fewer layers or neurons, or raise max_memory, as far as the machine allows."
+            )
+
+    def _refuse_too_much_memory(
+        self, network: NetworkDescription, batch_size: int, n_rows: int, n_held_out: int
+    ) -> None:
+        """Refuse rows whose training takes more than `max_memory`, as a population counts it."""
+        limit = self._memory_limit()
+        needed = bytes_to_train(network_of(network), batch_size, n_rows, n_held_out)
+        if limit is not None and needed > limit:
+            raise InvalidParameterError(
+                f"{type(self).__name__} would take {as_text(needed)} of memory to train with "
+                f"batches of {min(batch_size, n_rows):,} rows of the shape {network.input_shape}, "
+                f"and to validate on {n_held_out:,} rows, above max_memory={self.max_memory!r}. "
+                "What the layers return counts, at each step of a series and each pixel. Take a "
+                "smaller batch_size, validation_fraction or network, fewer time steps or smaller "
+                "images, or raise max_memory, as far as the machine allows."
             )
 
     def _memory_limit(self) -> int | None:

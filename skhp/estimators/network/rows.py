@@ -50,7 +50,11 @@ class NetworkRows(NetworkParameters):
     names, and in the seed of the inner split, which is compared in place of `random_state`.
     """
 
-    _row_parameters: ClassVar[tuple[str, ...]] = ("early_stopping", "validation_fraction")
+    _row_parameters: ClassVar[tuple[str, ...]] = (
+        "early_stopping",
+        "validation_fraction",
+        "validation_rows",
+    )
     _metrics: ClassVar[dict[str, Metric]]
     _monitors: ClassVar[dict[str, str]]
 
@@ -109,6 +113,8 @@ class NetworkRows(NetworkParameters):
         rows, batch_size = self._batched(prepared, network)
         plan = self._planned(batch_size, seeds, first_epoch=self._epochs_run if warm else 0)
         self._refuse_too_few_rows(prepared.validation, plan.metric)
+        n_held_out = 0 if prepared.validation is None else prepared.validation.n_rows
+        self._refuse_too_much_memory(network, batch_size, rows.n_rows, n_held_out)
         self._warn_of_batches(rows, batch_size)
         start = None
         if warm:
@@ -169,8 +175,10 @@ class NetworkRows(NetworkParameters):
                 split_seed,
                 table.target.labels,
                 table.sample_weight,
+                which=self.validation_rows,
             )
             watched, table = table.rows(held_out), table.rows(kept)
+            self._refuse_one_class(table.target, " to train on, before the rows held out")
         table = self._scaled(table, first=not warm)
         validation: ValidationRows | None = None
         if watched is not None:
@@ -216,11 +224,11 @@ class NetworkRows(NetworkParameters):
         self._refuse_too_large(network_size(network))
         return network
 
-    def _refuse_one_class(self, target: EncodedTarget) -> None:
+    def _refuse_one_class(self, target: EncodedTarget, which: str = "") -> None:
         if target.labels is not None and len(np.unique(target.labels)) < 2:
             raise ValueError(
-                f"{type(self).__name__} needs rows of at least 2 classes, got one class only "
-                "(rows of weight zero do not count)."
+                f"{type(self).__name__} needs rows of at least 2 classes{which}, got one class "
+                "only (rows of weight zero do not count)."
             )
 
     def _refuse_too_few_rows(

@@ -32,7 +32,7 @@ class KerasRNNClassifier(RecurrentNetwork, NetworkClassifier):
         "val_acc" and "val_auc" are accepted, too.
     validation_fraction : float, default=0.2
         Share of the rows to hold out. Every class of at least two rows is on both sides of the
-        split.
+        split, if the rows are drawn.
     loss : {"auto", "crossentropy", "focal", "soft_f1"} or loss, default="auto"
         As for :class:`KerasMLPClassifier`.
     class_weight : dict, "balanced" or None, default=None
@@ -103,6 +103,7 @@ class KerasRNNClassifier(RecurrentNetwork, NetworkClassifier):
         min_delta: float = 0.0,
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
+        validation_rows: str = "random",
         loss: Any = "auto",
         class_weight: Mapping[Any, float] | str | None = None,
         threshold: float | str = 0.5,

@@ -20,6 +20,7 @@ from skhp.estimators.recurrent.series import (
     refuse_other_channels,
     refuse_other_numbers_than_tokens,
     refuse_unknown_tokens,
+    without_unknown_tokens,
 )
 from skhp.estimators.tables import WeightedTable
 from skhp.networks.description import (
@@ -57,8 +58,9 @@ embedding_dim : int or None
     Length of the vector that is learnt for each token. `X` then holds whole numbers, in which 0 is
     padding that the recurrent layers skip. With None, `X` holds series of numbers, not tokens.
 vocabulary_size : int or None
-    Number of different tokens, including 0; every token is below this number. None is the largest
-    token seen in `fit`, plus 1. Give it in a search, as a training fold may lack some tokens. Only
+    Number of different tokens, including 0; a token that is not below this number is an error. None
+    is the largest token seen in `fit`, plus 1. Larger tokens in rows to predict or to validate on,
+    such as words that a training fold lacks, are then unknown, and are skipped like padding. Only
     with `embedding_dim`.
 {OF_TRAINING.strip()}
 """
@@ -71,7 +73,7 @@ ATTRIBUTES = """
     n_channels_in_ : int
         Number of channels seen in `fit`.
     vocabulary_size_ : int
-        Number of different tokens; only with `embedding_dim`.
+        Number of different tokens that the network knows; only with `embedding_dim`.
     n_iter_ : int
         Number of epochs run.
     best_epoch_ : int
@@ -143,9 +145,30 @@ class RecurrentNetwork(NetworkEstimator):
             given = self.vocabulary_size
             if first:
                 self.vocabulary_size_ = int(rows.max()) + 1 if given is None else int(given)
-            refuse_unknown_tokens(rows, self.vocabulary_size_, given=given is not None)
+            if given is None:
+                rows = without_unknown_tokens(rows, self.vocabulary_size_)
+            else:
+                refuse_unknown_tokens(rows, self.vocabulary_size_, given=True)
         rows = last_steps(name, rows, self.time_steps)
         return rows.astype(np.float32, copy=False)
+
+    def _checked_table(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *more: Any,
+        first: bool,
+        held_out: bool = False,
+        **options: Any,
+    ) -> WeightedTable:
+        table = super()._checked_table(X, y, *more, first=first, held_out=held_out, **options)
+        if self.embedding_dim is not None and not (first or held_out):
+            # A network that trains on would silently never learn of these.
+            rows = checked_series(self, X, first=False, tokens=True)
+            refuse_unknown_tokens(
+                rows, self.vocabulary_size_, given=self.vocabulary_size is not None
+            )
+        return table
 
     def _describe(self, table: WeightedTable) -> NetworkDescription:
         shape, n_outputs = table.X.shape[1:], table.target.n_outputs

@@ -16,6 +16,7 @@ from skhp.estimators.recurrent.recurrent_network import ATTRIBUTES, PARAMETERS, 
 from skhp.estimators.tables import TargetScale, WeightedTable
 from skhp.exceptions import InvalidParameterError
 from skhp.shared.documented_parameters import documented
+from skhp.shared.unusable_data import refuse_several_inputs
 
 
 @documented(PARAMETERS, ATTRIBUTES)
@@ -35,8 +36,8 @@ class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
         "val_loss", "val_mean_absolute_error", "val_mean_squared_error", "val_r2" or
         "val_root_mean_squared_error". Keras' "val_mae", "val_mse" and "val_rmse" are accepted, too.
     validation_fraction : float, default=0.2
-        Share of the rows to hold out, drawn at random from all rows. To hold out the last rows of
-        a series instead, pass them to `fit` as `X_val` and `y_val`.
+        Share of the rows to hold out. Drawn rows overlap with others if they are windows of one
+        series: set ``validation_rows="last"``.
     loss : {"auto", "squared_error", "absolute_error", "huber", "log_cosh"}, default="auto"
         "auto" is "squared_error". The loss of a batch is the weighted mean over its rows. Keras'
         names for these losses, such as "mse", are accepted, too; so are its classes and instances.
@@ -108,6 +109,7 @@ class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
         min_delta: float = 0.0,
         monitor: str = "val_loss",
         validation_fraction: float = 0.2,
+        validation_rows: str = "random",
         loss: Any = "auto",
         scale_target: bool = True,
         engine: str = "auto",
@@ -158,6 +160,7 @@ class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
                 f"forecast takes a whole number of steps from 1 up, got steps={steps!r}."
             )
         self._refuse_forecast()
+        refuse_several_inputs(X)
         windows = self._newest_window[None] if X is None else self._read_rows(X)
         scale = TargetScale(self.target_mean_, self.target_scale_)
         values = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from skhp.estimators.tables import dense, overflow_to_infinity
-from skhp.shared.unusable_data import refuse_columns_without_numbers
+from skhp.shared.unusable_data import refuse_columns_without_numbers, refuse_ragged
 
 # Networks compute in float32, which has every whole number up to here exactly.
 MOST_TOKENS = 2**24
 
-_SHOWN = 5
+_PADDING = (
+    ": pad the shorter ones, for example by keras.utils.pad_sequences; tokens are padded with 0"
+)
 
 
 def checked_series(estimator: BaseEstimator, X: Any, *, first: bool, tokens: bool) -> np.ndarray:
@@ -25,9 +26,9 @@ def checked_series(estimator: BaseEstimator, X: Any, *, first: bool, tokens: boo
     table has names.
     """
     name = type(estimator).__name__
-    refuse_ragged(X)
-    refuse_columns_without_numbers(X, name)
+    refuse_ragged(X, "steps", _PADDING)
     _refuse_dimensions(name, X, tokens)
+    refuse_columns_without_numbers(X, name)
     with overflow_to_infinity():
         checked = validate_data(
             estimator,
@@ -41,30 +42,13 @@ def checked_series(estimator: BaseEstimator, X: Any, *, first: bool, tokens: boo
     return checked if tokens or checked.ndim == 3 else checked[:, :, None]
 
 
-def refuse_ragged(X: Any) -> None:
-    """Raise ValueError if `X` holds series of different lengths."""
-    if not isinstance(X, Sequence | np.ndarray) or isinstance(X, str) or len(X) == 0:
-        return
-    if isinstance(X, np.ndarray) and X.dtype != object:
-        return
-    lengths = [len(row) if hasattr(row, "__len__") else None for row in X]
-    if len(set(lengths)) < 2 or None in lengths:
-        return
-    other = next(k for k, length in enumerate(lengths) if length != lengths[0])
-    raise ValueError(
-        f"X holds series of different lengths: {lengths[0]} steps in row 0 and {lengths[other]} in "
-        f"row {other}. Expected the same number of steps in each row: pad the shorter ones, for "
-        "example by keras.utils.pad_sequences; tokens are padded with 0."
-    )
-
-
 def _refuse_dimensions(name: str, X: Any, tokens: bool) -> None:
     try:
         shape = tuple(X.shape) if hasattr(X, "shape") else np.asarray(X).shape
     except ValueError as error:
         raise ValueError(
-            f"X cannot be made an array of series: {error}. Expected the shape (n_samples, steps, "
-            "channels), with the same number of channels in each step."
+            f"X cannot be made an array of series: {str(error).rstrip('.')}. Expected the shape "
+            "(n_samples, steps, channels), with the same number of channels in each step."
         ) from None
     if tokens and len(shape) > 2:
         raise ValueError(
@@ -75,6 +59,11 @@ def _refuse_dimensions(name: str, X: Any, tokens: bool) -> None:
         raise ValueError(
             f"X has {len(shape)} dimensions, with the shape {shape}, but {name} takes series of "
             "the shape (n_samples, steps, channels), or (n_samples, steps) for one channel."
+        )
+    if len(shape) == 3 and 0 in shape[1:]:
+        raise ValueError(
+            f"X has the shape {shape}, but {name} takes series of the shape (n_samples, steps, "
+            "channels), with at least one step and one channel."
         )
 
 
@@ -129,3 +118,9 @@ def refuse_unknown_tokens(rows: np.ndarray, vocabulary_size: int, *, given: bool
             f"{vocabulary_size - 1}. Set vocabulary_size to {largest + 1} or more, or replace "
             "unknown tokens by one known token."
         )
+
+
+def without_unknown_tokens(rows: np.ndarray, vocabulary_size: int) -> np.ndarray:
+    """Rows in which tokens beyond the vocabulary are padding, which the network skips."""
+    unknown = rows >= vocabulary_size
+    return np.where(unknown, 0, rows) if unknown.any() else rows

@@ -28,11 +28,12 @@ from skhp.inspection.report.tables import (
     assignments,
     candidates_table,
     class_label,
+    layers_of_model,
     new_rows_tables,
     number_of_candidates,
     settings_tables,
 )
-from skhp.inspection.search_results import SearchResults, search_results
+from skhp.inspection.search_results import SearchResults, natural_score, search_results
 from skhp.inspection.training_history import fitted_network, training_history
 from skhp.inspection.value_text import public_name
 from skhp.shared.class_targets import TargetSummary, class_labels
@@ -117,16 +118,17 @@ def _verdict(search: Any, results: SearchResults) -> str:
     mean, spread = float(results.means[best]), float(results.scores[best].std())
     error = spread / np.sqrt(max(n_folds - 1, 1))
     chosen = assignments(search.cv_results_["params"][best])
+    title, mean = natural_score(results.metric_title, mean)
+    title = title if title.startswith("mean ") else f"mean {title}"
     reason = getattr(search, "search_stop_reason_", None)
     texts = [
         paragraph(
-            f"The best of {number_of_candidates(search)} candidates has a mean "
-            f"{results.metric_title} of {mean:.3f} over {n_folds} folds, with a standard error of "
-            f"{error:.3f}: {chosen}.",
+            f"The best of {number_of_candidates(search)} candidates has a {title} of {mean:.3f} "
+            f"over {n_folds} folds, with a standard error of {error:.3f}: {chosen}.",
             "verdict",
         ),
         paragraph(
-            "It is the best of many, so expect somewhat less on new rows. The folds share rows; "
+            "It is the best of many, so expect somewhat worse on new rows. The folds share rows; "
             "skhp.compare compares it to a baseline and allows for both."
         ),
     ]
@@ -205,6 +207,11 @@ def _on_new_rows(
             lambda ax: _prediction_errors(y, predicted, ax),
             "Predictions for rows that the search has not seen, against the true values.",
         )
+        if _reads_series(fitted_network(best)):
+            yield _Drawing(
+                lambda ax: _forecasts(y, predicted, ax),
+                "The same predictions and true values in the order of the rows.",
+            )
     binary = is_classifier(best) and np.ndim(best.classes_) == 1 and len(best.classes_) == 2
     if not binary or y.ndim != 1 or not hasattr(best, "predict_proba"):
         return
@@ -247,6 +254,22 @@ def _prediction_errors(y: np.ndarray, predicted: np.ndarray, ax: Any) -> None:
     # scikit-learn sets ticks at fifths of the range, which are not round numbers.
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(AutoLocator())
+
+
+_RECURRENT = ("RNN", "LSTM", "GRU", "ConvLSTM", "Bidirectional")
+
+
+def _reads_series(network: Any) -> bool:
+    """Whether a network has recurrent layers that read numbers and not tokens."""
+    kinds = [type(layer).__name__ for layer in layers_of_model(network)]
+    return "Embedding" not in kinds and any(part in kind for kind in kinds for part in _RECURRENT)
+
+
+def _forecasts(y: np.ndarray, predicted: np.ndarray, ax: Any) -> None:
+    ax.plot(y, color="black", linewidth=1, label="true value")
+    ax.plot(np.ravel(predicted), color="tab:orange", linewidth=1, label="prediction")
+    ax.set(xlabel="row", ylabel="target")
+    ax.legend()
 
 
 def _calibration(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from sklearn.metrics import (
 )
 
 from skhp.inspection.report.page import Number, paragraph, table
-from skhp.inspection.search_results import SearchResults
+from skhp.inspection.search_results import SearchResults, natural_score
 from skhp.inspection.training_history import fitted_network
 from skhp.inspection.value_text import NOT_SET, decimals_of, public_name, value_text
 from skhp.shared.class_targets import one_hot_labels
@@ -149,7 +149,39 @@ def settings_tables(search: Any, results: SearchResults) -> str:
             [f"parameter of {public_name(network)}", "value"],
             ([name, value_text(value)] for name, value in own.items()),
         )
+        + _layers_table(network)
     )
+
+
+def _layers_table(network: Any) -> str:
+    layers = layers_of_model(network)
+    if not layers:
+        return ""
+    return paragraph("Its layers:") + table(
+        ["layer", "kind", "output of a row", "weights"],
+        (
+            [layer.name, type(layer).__name__, _output_shape(layer), _number_of_weights(layer)]
+            for layer in layers
+        ),
+    )
+
+
+def layers_of_model(network: Any) -> Sequence[Any]:
+    """The layers of the Keras model of a fitted network; none where there is no such model."""
+    return getattr(getattr(network, "model_", None), "layers", ())
+
+
+def _output_shape(layer: Any) -> str:
+    try:
+        shape = layer.output.shape
+    except AttributeError:
+        # A layer of a model whose `call` is the user's own.
+        return ""
+    return " x ".join("any" if size is None else str(size) for size in shape[1:]) or "1"
+
+
+def _number_of_weights(layer: Any) -> int:
+    return sum(int(np.prod(weight.shape)) for weight in layer.weights)
 
 
 def _innermost(search: Any) -> Any:
@@ -190,10 +222,11 @@ def new_rows_tables(search: Any, results: SearchResults, X: ArrayLike, y: ArrayL
     target = np.asarray(y)
     parts = []
     if getattr(search, "refit", False):
+        title, score = natural_score(results.metric_title, float(search.score(X, y)))
         parts.append(
             paragraph(
-                f"On {len(target)} rows that the search has not seen, the {results.metric_title} "
-                f"of the best candidate is {float(search.score(X, y)):.3f}."
+                f"On {len(target)} rows that the search has not seen, the {title} of the best "
+                f"candidate is {score:.3f}."
             )
         )
     predicted = np.asarray(best.predict(X))

@@ -107,8 +107,7 @@ class NetworkOfTwin:
 
     twin: ModelTwin
 
-    turns = 1
-    varies_loss = False
+    turns, varies_loss = 1, False
     dropout_places = ()
 
     @property
@@ -123,11 +122,13 @@ class NetworkOfTwin:
 
     def widened(self, others: Sequence[Any]) -> None:
         """None, as its layers cannot be widened."""
-        return
 
     def cost(self, rows: int) -> Cost:
         """The cost of its weights at each step of a series or pixel of an image."""
         return self.twin.cost(rows)
+
+    def rows_at_once(self, members: int) -> None:
+        """None, as all held-out rows are evaluated at once."""
 
 
 twins = ProgramCache()

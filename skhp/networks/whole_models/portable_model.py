@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import io
 import json
 import warnings
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from skhp.compat.keras import DefaultSeeds, seeds_in_use
 from skhp.shared.equality import library_of
@@ -102,9 +104,11 @@ class PortableModel:
     Keras saves a custom layer, loss or metric by its name alone, and finds it again only if it was
     registered with ``keras.saving.register_keras_serializable``, in the loading process too. Here
     they are pickled along as Python pickles any class or function: by reference to its module.
+
+    Of a model that was made of a `base`, what the base holds already is stored by reference to it.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, base: PortableModel | None = None) -> None:
         self._importable: dict[str, Any] = {}
         self._local: dict[str, str] = {}
         for name, custom in custom_objects(model).items():
@@ -117,7 +121,11 @@ class PortableModel:
         self._optimizer_is_new = optimizer is not None and not optimizer.built
         # Keras' own way to pickle a model. SciKeras may have replaced it by one whose models with a
         # Lambda layer cannot be loaded.
-        self._load, self._arguments = keras.layers.Layer.__reduce__(model)
+        self._load, (file,) = keras.layers.Layer.__reduce__(model)
+        self._base = base
+        self._parts: list[bytes | slice] = [file.getvalue()]
+        if base is not None:
+            self._parts = _without_what_is_in(base.content(), file.getvalue(), model.variables)
 
     def restored(self) -> keras.Model:
         """A model that predicts as the original did, and shares nothing with it."""
@@ -129,7 +137,42 @@ class PortableModel:
                 # Keras 3.15 builds the optimizer that it loads, and warns of each slot without a
                 # value, which is each slot of an optimizer that has not trained yet.
                 warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-            return self._load(*self._arguments)
+            return self._load(io.BytesIO(self.content()))
+
+    def content(self) -> bytes:
+        """The bytes of the file that Keras has written."""
+        held = b"" if self._base is None else self._base.content()
+        return b"".join(held[part] if isinstance(part, slice) else part for part in self._parts)
+
+
+# Shorter arrays may be found by chance, and save little.
+_FEWEST_BYTES_SHARED = 256
+
+
+def _without_what_is_in(
+    base: bytes, content: bytes, variables: Sequence[Any]
+) -> list[bytes | slice]:
+    """The parts of a content, with slices of a base in place of the variables that it holds too.
+
+    Keras writes variables as they are in memory, uncompressed; whatever it writes otherwise is not
+    found and stays.
+    """
+    found: dict[int, slice] = {}
+    for variable in variables:
+        array = np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).tobytes()
+        if len(array) < _FEWEST_BYTES_SHARED:
+            continue
+        place, source = content.find(array), base.find(array)
+        if place >= 0 and source >= 0:
+            found[place] = slice(source, source + len(array))
+    parts: list[bytes | slice] = []
+    end = 0
+    for place in sorted(found):
+        shared = found[place]
+        if place >= end:
+            parts += [content[end:place], shared]
+            end = place + shared.stop - shared.start
+    return [*parts, content[end:]]
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ import numpy as np
 from skhp.networks.network import Network, flattened, unflattened
 from skhp.training.cohort.cohort import leaders_of
 from skhp.training.cohort.compiled_programs import BUILD_SECONDS, STEP_SECONDS
-from skhp.training.fit_task import FitResult, FitTask
+from skhp.training.fit_task import FitResult, FitTask, bytes_to_train
 from skhp.training.trained_network import MemberWeights
 from skhp.training.training_rows import epoch_parts, steps_in_epoch
 
@@ -82,8 +82,7 @@ def seconds_of(tasks: Sequence[FitTask]) -> float:
 def bytes_of_member(task: FitTask) -> int:
     """An estimate of the memory that a member of a cohort takes."""
     held_out = 0 if task.validation is None else task.validation.n_rows
-    at_once = min(task.batch_size, task.rows.n_rows) + held_out
-    return int(task.network.cost(at_once).bytes)
+    return bytes_to_train(task.network, task.batch_size, task.rows.n_rows, held_out)
 
 
 def _blocks(

@@ -28,6 +28,7 @@ from skhp.shared.class_targets import class_labels
 from skhp.shared.pipelines import is_pipeline, last_step, steps_before
 from skhp.shared.unusable_data import (
     columns_without_numbers,
+    refuse_arrays_of_arrays,
     refuse_columns_not_finite,
     refuse_columns_without_numbers,
 )
@@ -44,12 +45,15 @@ _NO_NUMBERS = (
 def refuse_unusable_columns(estimator: Any, space: Any, X: Any, y: Any) -> None:
     """Raise ValueError if texts, dates or missing values reach a network, which takes only numbers.
 
-    The steps of a pipeline before the network are fitted to a few rows. Nothing is raised if the
-    search may change a step, or if a step fails for another reason.
+    Rows of different lengths, and arrays in the place of numbers, are refused, too. The steps of a
+    pipeline before the network are fitted to a few rows. Nothing is raised if the search may change
+    a step, or if a step fails for another reason.
     """
     if not may_join(estimator):
         return
     network, before = type(last_step(estimator)).__name__, steps_before(estimator)
+    if not before:
+        refuse_arrays_of_arrays(X, network)
     if not columns_without_numbers(X):
         if not before and not get_config()["assume_finite"]:
             refuse_columns_not_finite(X, network)

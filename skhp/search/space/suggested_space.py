@@ -25,6 +25,7 @@ from skhp.search.space.recurrent_space import RECURRENT
 from skhp.shared.class_targets import class_labels
 from skhp.shared.nearest_name import nearest_name
 from skhp.shared.pipelines import last_step, last_step_prefix, steps_before
+from skhp.shared.unusable_data import refuse_arrays_of_arrays
 
 ROWS_OF_THE_CHECK = 2000
 
@@ -137,6 +138,8 @@ def suggest_search_space(
             "their regressors, or a pipeline that ends in one; write the space of other estimators "
             "as a dict."
         )
+    if not steps_before(estimator):
+        refuse_arrays_of_arrays(X, type(network).__name__)
     n_rows = len(y)  # type: ignore[arg-type]
     table = Table(lambda: _prepared_sample(estimator, X, y), n_rows, is_classifier(network))
     entries = kind.entries(table, known, level)

@@ -140,7 +140,7 @@ def run_series_study(
 
     `network` is a regressor of windows with the parameters `time_steps`, `learning_rate`,
     `batch_size` and `random_state` (for a halving search also `epochs`) and the fitted attributes
-    ``history_`` and ``best_epoch_``; None means ``KerasRNNRegressor()``.
+    ``history_`` and ``best_epoch_``; None means ``KerasRNNRegressor(validation_rows="last")``.
     """
     begin = time.monotonic()
     settings = SeriesSettings() if settings is None else settings
@@ -211,7 +211,8 @@ def _default_network() -> RegressorMixin:
     # The import is here because it loads TensorFlow.
     from skhp.estimators.recurrent.regressor import KerasRNNRegressor
 
-    return KerasRNNRegressor()
+    # Drawn windows would overlap with those that the network learns from.
+    return KerasRNNRegressor(validation_rows="last")
 
 
 def _naive_forecasts(series: Series, windows: WindowedSeries) -> dict[str, StepOfWindow]:

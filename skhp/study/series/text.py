@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import isnan, nan
 from typing import Any
 
 from skhp.comparison.scores import natural_name, natural_score
 from skhp.comparison.text import PrintedTable, notes, score_table
 from skhp.comparison.verdict import decimal
+from skhp.inspection.report.search_report import ReportAddition
 from skhp.shared.terminal import as_text, facts, indented, text_table
 from skhp.study.repeats import mean_and_deviation
 from skhp.study.series.forecasts import LAST_VALUE, NETWORK
@@ -76,6 +78,44 @@ def improvement(study: SeriesStudy) -> str:
     shares[0] = shares[0].replace(NETWORK, f"{NETWORK} is", 1)
     listed = f"{', '.join(shares[:-1])} and {shares[-1]}"
     return f"By the {field.upper()}, {listed} than the {LAST_VALUE}."
+
+
+def against_simple_forecasts(study: SeriesStudy) -> ReportAddition:
+    """The section of a page that compares the network with each simple forecast."""
+    comparison = study.scored.compared_to(LAST_VALUE)
+    rows = []
+    for (name, metric), row in comparison.natural_frame.iterrows():
+        numbers = (float(row[column]) for column in ("mean", "low", "high"))
+        rows.append((str(name), comparison.title(metric), *numbers))
+    return ReportAddition(
+        "Against simple forecasts",
+        (*verdicts(study), " ".join((_stretches(study), *notes(comparison)))),
+        ("forecast", "error", "mean", "from", "to (95% interval)"),
+        tuple(rows),
+    )
+
+
+def on_the_test_windows(study: SeriesStudy) -> ReportAddition:
+    """The section of a page with the errors on the last quarter of the series."""
+    trained = "once" if len(study.repeats) == 1 else f"{len(study.repeats)} times"
+    rows = tuple(
+        (title, *map(float, known.values()), *map(float, of_network))
+        for title, known, of_network in _errors(study)
+    )
+    return ReportAddition(
+        "One stretch",
+        (
+            f"Errors on the {len(study.windows.split.y_test)} test windows of {study.series.name}, "
+            f"in the unit of {study.series.target!r}. The winner was trained {trained}; the "
+            "pictures show the first of these trainings.",
+            improvement(study),
+            f"Season: {season_note(study.windows)}",
+            next_forecast(study),
+            *(f"Look at the series: {note}" for note in study.series.notes),
+        ),
+        ("error", *study.errors, "network (mean)", "network (std)"),
+        rows,
+    )
 
 
 def next_forecast(study: SeriesStudy) -> str:
@@ -182,7 +222,8 @@ def _best_of(search: Any, study: SeriesStudy) -> str:
     )
 
 
-def _error_table(study: SeriesStudy) -> PrintedTable:
+def _errors(study: SeriesStudy) -> Iterator[tuple[str, dict[str, float], tuple[float, float]]]:
+    """Each error: its title, that of each simple forecast, mean and deviation of the network."""
     titles = dict(_ERRORS)
     if study.scoring not in _SCORES_OF_ERRORS:
         titles["score"] = as_sentence(natural_name(study.scoring))
@@ -191,11 +232,16 @@ def _error_table(study: SeriesStudy) -> PrintedTable:
         number = getattr(errors, field)
         return natural_score(study.scoring, number) if field == "score" else number
 
-    rows = []
     for field, title in titles.items():
         mean, deviation = mean_and_deviation(known(one.scores, field) for one in study.repeats)
-        spread = nan if deviation is None else deviation
-        of_simple = [decimal(known(one, field)) for one in study.errors.values()]
+        of_simple = {name: known(one, field) for name, one in study.errors.items()}
+        yield title, of_simple, (mean, nan if deviation is None else deviation)
+
+
+def _error_table(study: SeriesStudy) -> PrintedTable:
+    rows = []
+    for title, known, (mean, spread) in _errors(study):
+        of_simple = [decimal(error) for error in known.values()]
         rows.append((title, *of_simple, decimal(mean), "-" if isnan(spread) else decimal(spread)))
     names = [as_sentence(name) for name in study.errors]
     return PrintedTable(("", *names, "Network", "(std)"), rows, 1)

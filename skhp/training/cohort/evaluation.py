@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
-from skhp.networks.network import NetworkNumbers
+from skhp.networks.network import NetworkNumbers, in_parts
 from skhp.objectives.graph_metrics import epoch_metric
 from skhp.objectives.losses import weighted_sum
 from skhp.objectives.metrics import LEAST_PROBABILITY, MOST_PROBABILITY
@@ -140,14 +141,20 @@ def evaluation(
     metric = None if key.metric is None else epoch_metric(key.metric)
     if metric is None:
         return loss, nothing, means
-    outputs, _ = key.network.outputs(
-        state.weights,
-        state.state,
-        rows.x,
-        training=False,
-        until_logits=key.metric_takes == "logits",
-        running=running,
-    )
+
+    def outputs_of(x: Tensor) -> Tensor:
+        return key.network.outputs(
+            state.weights,
+            state.state,
+            x,
+            training=False,
+            until_logits=key.metric_takes == "logits",
+            running=running,
+        )[0]
+
+    # Several inputs are evaluated at once.
+    at_once = key.network.rows_at_once(math.prod(running.shape))
+    outputs = outputs_of(rows.x) if at_once is None else in_parts(outputs_of, rows.x, at_once)
     outputs = _for_metric(key, outputs)
     outputs *= tf.cast(rows.metric_scale, outputs.dtype)[:, None, None, :]
     value = tf.cast(metric(rows.metric_target, outputs, rows.metric_weight), tf.float32)

@@ -193,11 +193,75 @@ def test_the_base_runs_once_for_each_fold(monkeypatch):
 
     monkeypatch.setattr(transfer, "model_outputs", counted)
     grid = {"optimizer__learning_rate": [0.1, 0.01, 0.001], "batch_size": [8, 16]}
-    search = skhp.GridSearchCV(regressor(engine="population"), grid, cv=2, error_score="raise")
+    search = skhp.GridSearchCV(regressor(engine="population"), grid, cv=4, error_score="raise")
     search.fit(X, y)
-    assert search.population_report_.n_together == 12
-    # Two folds, and the fit on all rows.
-    assert sorted(rows) == [20, 20, 40]
+    assert search.population_report_.n_together == 24
+    # The rows to score and to learn from in four folds, and the fit on all rows.
+    assert sorted(rows) == [10] * 4 + [30] * 4 + [40]
+    # Alone, a prediction is that of the search, to the bit, and so is that of the whole network.
+    best = search.best_estimator_
+    outputs = best.model_.predict(X, verbose=0).ravel()
+    np.testing.assert_allclose(best.predict(X), outputs, rtol=1e-5)
+    best.model_.get_layer(best._frozen_part).layers[1].kernel.assign_add(np.ones((3, 3, 1, 4)))
+    assert not np.allclose(best.predict(X), outputs, rtol=1e-3)
+
+
+def wide(units=40):
+    inner = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            LAYERS.Flatten(),
+            LAYERS.Dense(units, activation="tanh", name="wide"),
+            LAYERS.Dense(units, activation="tanh", name="deep"),
+            LAYERS.Dense(3),
+        ]
+    )
+    inner.layers[1].trainable = False
+    return inner
+
+
+def compiled(model):
+    model.compile("adam", "mse")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("estimator", "shared"),
+    {
+        "all frozen": (lambda: regressor(wide(100)), ["wide", "deep"]),
+        "one frozen layer": (lambda: regressor(wide(100), freeze=2), ["wide"]),
+        "a model of the user's with a frozen layer": (
+            lambda: KerasRegressor(
+                compiled(keras.Sequential([*wide(100).layers, LAYERS.Dense(1)])), random_state=0
+            ),
+            ["wide"],
+        ),
+        "fine tuned": (lambda: regressor(wide(100), fine_tune_epochs=1), []),
+    }.values(),
+)
+def test_a_pickle_holds_what_a_base_and_its_network_share_once(estimator, shared):
+    X, y, _ = images()
+    fitted = estimator().fit(X, y)
+    content = pickle.dumps(fitted)
+    layers = all_layers(fitted.model_)
+    for name in ("wide", "deep"):
+        kernel = layers[name].kernel.numpy().tobytes()
+        assert content.count(kernel) == 1, name
+    of_base = all_layers(fitted.base_model or fitted.model)
+    assert [
+        name
+        for name in ("wide", "deep")
+        if np.array_equal(layers[name].kernel, of_base[name].kernel)
+    ] == shared
+    again = pickle.loads(content)
+    np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
+    for one, other in zip(again.model_.variables, fitted.model_.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert int(again.model_.optimizer.iterations) == int(fitted.model_.optimizer.iterations) > 0
+    # A copy trains on, which changes neither the original nor its base.
+    before = fitted.predict(X)
+    again.partial_fit(X, y)
+    np.testing.assert_array_equal(fitted.predict(X), before)
 
 
 def test_a_search_over_freezing_and_fine_tuning_equals_lone_fits():

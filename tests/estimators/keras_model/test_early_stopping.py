@@ -28,7 +28,14 @@ pytestmark = pytest.mark.slow
 
 LAYERS = keras.layers
 STOPPING = keras.callbacks.EarlyStopping
-OWN = ("early_stopping", "patience", "min_delta", "monitor", "validation_fraction")
+OWN = (
+    "early_stopping",
+    "patience",
+    "min_delta",
+    "monitor",
+    "validation_fraction",
+    "validation_rows",
+)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +131,7 @@ class TestParameters:
             ("min_delta", -1.0),
             ("validation_fraction", 1.0),
             ("validation_fraction", 0),
+            ("validation_rows", "lst"),
         ],
     )
     def test_values_are_refused_in_the_words_of_the_perceptrons(self, name, value, mixed):
@@ -151,9 +159,27 @@ class TestParameters:
             estimator.fit(*mixed)
         assert suggestion in str(error.value)
 
+    def test_the_last_rows_are_those_of_keras_own_split(self, mixed):
+        fits = [
+            classifier(early_stopping=True, epochs=3, **how).fit(*mixed)
+            for how in (
+                {"validation_rows": "last", "validation_fraction": 0.25},
+                {"validation_split": 0.25},
+                {"validation_fraction": 0.25},
+            )
+        ]
+        last, split, drawn = (fitted.history_["val_loss"] for fitted in fits)
+        np.testing.assert_array_equal(last, split)
+        assert not np.allclose(last, drawn, rtol=1e-3)
+
     def test_without_early_stopping_they_have_no_effect(self, mixed):
         plain = classifier(epochs=3).fit(*mixed)
-        others = {"patience": 1, "min_delta": 1.0, "validation_fraction": 0.5}
+        others = {
+            "patience": 1,
+            "min_delta": 1.0,
+            "validation_fraction": 0.5,
+            "validation_rows": "last",
+        }
         with_others = classifier(epochs=3, monitor="val_f1", **others).fit(*mixed)
         for one, other in zip(
             plain.model_.get_weights(), with_others.model_.get_weights(), strict=True
@@ -164,9 +190,10 @@ class TestParameters:
 
     @pytest.mark.parametrize("name", ["validation_split", "fit__validation_split"])
     def test_two_shares_of_rows_to_hold_out(self, name, mixed):
-        estimator = classifier(early_stopping=True, validation_fraction=0.3, **{name: 0.25})
-        with pytest.raises(InvalidParameterError, match=f"no effect beside {name}=0.25"):
-            estimator.fit(*mixed)
+        for other in ({"validation_fraction": 0.3}, {"validation_rows": "last"}):
+            estimator = classifier(early_stopping=True, **other, **{name: 0.25})
+            with pytest.raises(InvalidParameterError, match=f"no effect beside {name}=0.25"):
+                estimator.fit(*mixed)
         # One of them is the default, which nobody asked for.
         estimator = classifier(early_stopping=True, patience=2, **{name: 0.25}).fit(*mixed)
         X, y = mixed

@@ -186,3 +186,45 @@ def test_several_outputs_join_by_an_encoder_of_the_target():
 def test_a_name_that_is_not_a_parameter_is_still_refused():
     with pytest.raises(InvalidParameterError, match="input_columns"):
         estimator(input_column=COLUMNS).fit(TABLE, y)
+
+
+def embedded(meta):
+    return keras.Sequential(
+        [
+            keras.Input((meta["n_features_in_"],)),
+            keras.layers.Embedding(9, 2, name="words"),
+            keras.layers.GlobalAveragePooling1D(),
+            keras.layers.Dense(1),
+        ]
+    )
+
+
+@pytest.mark.parametrize("engine", ["population", "keras"])
+@pytest.mark.parametrize(("wrong", "told"), [(9, "9"), (-1, "-1")])
+def test_tokens_outside_of_an_embedding_are_refused(engine, wrong, told):
+    tokens = np.arange(40).reshape(10, 4) % 9
+    beyond = tokens.copy()
+    beyond[2, 1] = wrong
+    message = f"X holds {told} in row 2, place 1, .* layer 'words' takes whole numbers from 0 to 8"
+    network = skhp.KerasRegressor(embedded, loss="mse", engine=engine, random_state=0)
+    fitted = clone(network).fit(tokens, np.arange(10.0))
+    with pytest.raises(ValueError, match=message):
+        fitted.predict(beyond)
+    with pytest.raises(ValueError, match=message):
+        network.fit(beyond, np.arange(10.0))
+
+
+def test_tokens_of_one_of_several_inputs_are_looked_at():
+    def build(meta):
+        numbers, kinds = keras.Input((2,), name="numbers"), keras.Input((1,), name="kinds")
+        flat = keras.layers.Flatten()(keras.layers.Embedding(3, 2, name="cities")(kinds))
+        joined = keras.layers.Concatenate()([numbers, flat])
+        return keras.Model({"numbers": numbers, "kinds": kinds}, keras.layers.Dense(1)(joined))
+
+    table = np.column_stack([np.arange(12) - 6, np.arange(12) * 9, np.arange(12) % 3])
+    columns = {"kinds": [2], "numbers": [0, 1]}
+    network = skhp.KerasRegressor(build, loss="mse", input_columns=columns, random_state=0)
+    fitted = network.fit(table, np.arange(12.0))
+    table[5, 2] = 3
+    with pytest.raises(ValueError, match=r"X holds 3 in row 5, .* 'cities' takes .* from 0 to 2"):
+        fitted.predict(table)

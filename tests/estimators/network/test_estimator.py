@@ -5,12 +5,19 @@ import numpy as np
 import pandas
 import pytest
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, ParameterGrid
 
-from skhp import KerasMLPClassifier, KerasMLPRegressor
+from skhp import (
+    KerasCNNRegressor,
+    KerasMLPClassifier,
+    KerasMLPRegressor,
+    KerasRNNClassifier,
+    KerasRNNRegressor,
+)
 from skhp.estimators.network.parameters import row_parameters
 from skhp.estimators.network.rows import NetworkRows
 from skhp.population import fit_together
+from skhp.sequences import sliding_windows
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +137,7 @@ CASES = {
     "a class weight of ours": (KerasMLPClassifier, "class_weight", [None, {0: 1, 1: 30}]),
     "a scale of ours": (KerasMLPRegressor, "scale_target", [True, False]),
     "a fraction of ours": (KerasMLPRegressor, "validation_fraction", [0.2, 0.5]),
+    "rows held out of ours": (KerasMLPRegressor, "validation_rows", ["random", "last"]),
 }
 
 
@@ -203,11 +211,13 @@ def test_what_a_class_says_is_what_counts():
         "class_weight",
         "early_stopping",
         "validation_fraction",
+        "validation_rows",
     )
     assert row_parameters(KerasMLPRegressor) == (
         "early_stopping",
         "scale_target",
         "validation_fraction",
+        "validation_rows",
     )
     assert row_parameters(Plain) == row_parameters(KerasMLPRegressor)
     # Those of the split are no parameters of it.
@@ -315,3 +325,64 @@ class TestFittedAgain:
             np.testing.assert_allclose(penalties, expected, rtol=1e-4)
             weights.append(estimator._trained_network.member.weights)
         np.testing.assert_allclose(*weights, rtol=1e-3, atol=1e-4)
+
+
+# Rows held out in the order of time
+
+WINDOWS = np.lib.stride_tricks.sliding_window_view(np.sin(np.arange(70) / 3), 6)[:-1]
+NEXT = np.sin(np.arange(70) / 3)[6:]
+ROWS_IN_TIME = {
+    "perceptron": (KerasMLPRegressor, {}, WINDOWS, NEXT),
+    "recurrent": (KerasRNNRegressor, {}, WINDOWS, NEXT),
+    "convolutional": (KerasCNNRegressor, {"filters": 2}, WINDOWS.reshape(64, 2, 3), NEXT),
+    "classes": (KerasMLPClassifier, {}, WINDOWS, NEXT > 0),
+    "recurrent classes": (KerasRNNClassifier, {"cell": "simple"}, WINDOWS, NEXT > 0),
+}
+
+
+@pytest.mark.parametrize(("kind", "parameters", "X", "y"), ROWS_IN_TIME.values(), ids=ROWS_IN_TIME)
+def test_the_last_rows_can_be_held_out(kind, parameters, X, y):
+    given = {"neurons": 3, "epochs": 3, "random_state": 0, **parameters}
+    last = kind(**given, validation_rows="last", validation_fraction=0.25).fit(X, y)
+    apart = kind(**given).fit(X[:48], y[:48], X_val=X[48:], y_val=y[48:])
+    drawn = kind(**given, validation_fraction=0.25).fit(X, y)
+    np.testing.assert_array_equal(
+        last._trained_network.member.weights, apart._trained_network.member.weights
+    )
+    assert last.history_ == apart.history_
+    assert not np.allclose(last.history_["val_loss"], drawn.history_["val_loss"], rtol=1e-3)
+
+
+def test_no_row_to_learn_from_holds_what_a_held_out_row_is_to_predict():
+    # Each step is another number, so that rows tell which steps they hold.
+    series = np.arange(100.0)
+    for horizon in (1, 4):
+        X, y, _ = sliding_windows(series, 8, horizon)
+        for which, leaks in (("last", False), ("random", True)):
+            network = KerasRNNRegressor(
+                cell="simple", epochs=1, scale_target=False, validation_rows=which, random_state=0
+            )
+            task = network.__skhp_fit_task__(X, y)
+            learnt = np.union1d(task.rows.X, task.rows.y)
+            leaked = np.isin(task.validation.y, learnt).mean()
+            assert leaked > 0.8 if leaks else leaked == 0
+
+
+def test_candidates_that_hold_out_other_rows_do_not_share_them(prepared):
+    grid = {"validation_rows": ["last", "random"], "learning_rate": [0.01, 0.1]}
+    network = KerasRNNRegressor(neurons=3, cell="simple", epochs=3, random_state=0)
+    candidates = [clone(network).set_params(**one) for one in ParameterGrid(grid)]
+    together = fit_together([(one, WINDOWS, NEXT) for one in candidates])
+    assert len(prepared) == 2
+    for fitted, candidate in zip(together, candidates, strict=True):
+        alone = clone(candidate).fit(WINDOWS, NEXT)
+        assert fitted.history_["val_loss"] == pytest.approx(alone.history_["val_loss"], rel=1e-3)
+
+
+def test_last_rows_that_take_a_class_from_the_training_are_refused():
+    X, y = WINDOWS, np.arange(64) >= 50
+    network = KerasMLPClassifier(validation_rows="last", validation_fraction=0.5, epochs=1)
+    with pytest.raises(ValueError, match="2 classes to train on, before the rows held out"):
+        network.fit(X, y)
+    with pytest.raises(ValueError, match="rows to validate on, got n_samples = 1"):
+        KerasMLPRegressor(validation_rows="last").fit(X[:1], NEXT[:1])

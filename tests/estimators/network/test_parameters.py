@@ -7,8 +7,14 @@ from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV
 
 import skhp
-from skhp import KerasMLPClassifier, KerasMLPRegressor
+from skhp import (
+    KerasCNNRegressor,
+    KerasMLPClassifier,
+    KerasMLPRegressor,
+    KerasRNNRegressor,
+)
 from skhp.exceptions import InvalidParameterError
+from skhp.population.cohorts.cohort_plan import bytes_of_member
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +56,7 @@ def two_blobs():
     ("parameters", "words"),
     [
         ({"hidden_layers": 2, "neurons": (5,)}, "hidden_layers=2"),
-        ({"hidden_layers": 1, "neurons": (20, 5)}, "hidden_layers='auto', which is 2"),
+        ({"hidden_layers": 1, "neurons": (20, 5)}, "hidden_layers='auto', which then means 2"),
         ({"hidden_layers": 0, "neurons": [5]}, "1 entry"),
         ({"neurons": (5, 2.5)}, "holds 2.5"),
         ({"neurons": np.array(4)}, "neurons must be a whole number"),
@@ -112,3 +118,47 @@ def test_in_a_population_only_the_candidate_that_is_too_large_fails(two_blobs):
     ):
         search.fit(*two_blobs)
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
+
+
+SERIES = np.random.default_rng(0).normal(size=(60, 300)).astype(np.float32)
+IMAGES = SERIES.reshape(60, 15, 20)
+TARGET = SERIES[:, -1]
+
+
+@pytest.mark.parametrize(
+    ("network", "X"),
+    [
+        (KerasRNNRegressor(neurons=24, epochs=1), SERIES),
+        (KerasRNNRegressor(neurons=24, epochs=1, cell="gru"), SERIES),
+        (KerasCNNRegressor(filters=32, hidden_layers=1, neurons=4, epochs=1), IMAGES),
+    ],
+    ids=["fused", "loop", "pixels"],
+)
+@pytest.mark.parametrize("engine", ["population", "keras"])
+def test_a_lone_fit_counts_what_a_population_counts(network, X, engine):
+    network = clone(network).set_params(batch_size=40, engine=engine)
+    needed = bytes_of_member(clone(network).set_params(engine="auto").__skhp_fit_task__(X, TARGET))
+    network.set_params(max_memory=needed).fit(X, TARGET)
+    message = f"of memory to train with batches of 40 rows .*max_memory={needed - 1}"
+    with pytest.raises(InvalidParameterError, match=message):
+        clone(network).set_params(max_memory=needed - 1).fit(X, TARGET)
+
+
+def test_steps_and_pixels_and_rows_count():
+    def needed(network, X):
+        return bytes_of_member(network.__skhp_fit_task__(X, TARGET))
+
+    rnn, cnn = KerasRNNRegressor(neurons=4), KerasCNNRegressor(filters=4, neurons=None)
+    assert needed(rnn, SERIES) > 5 * needed(rnn, SERIES[:, :30])
+    assert needed(clone(rnn).set_params(time_steps=30), SERIES) == needed(rnn, SERIES[:, -30:])
+    assert needed(cnn, IMAGES) > 4 * needed(cnn, IMAGES[:, :5, :10])
+    assert needed(clone(rnn).set_params(batch_size=48), SERIES) > needed(rnn, SERIES)
+
+
+def test_rows_that_are_trained_further_count_too():
+    network = KerasRNNRegressor(neurons=16, epochs=1, max_memory="5MB")
+    with pytest.raises(InvalidParameterError, match="batches of 32 rows of the shape"):
+        network.partial_fit(SERIES, TARGET)
+    network.partial_fit(SERIES[:2], TARGET[:2])
+    with pytest.raises(InvalidParameterError, match="batches of 32 rows of the shape"):
+        network.partial_fit(SERIES, TARGET)

@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, ParameterGrid, TimeSeriesSplit, cross_val_score
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    ParameterGrid,
+    TimeSeriesSplit,
+    cross_val_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -140,6 +147,12 @@ BAD_ROWS = [
     (regressor(), [[1.0, 2.0], [3.0]] * 40, r"2 steps in row 0 and 1 in row 1"),
     (regressor(), [[[1.0], [2.0]], [[3.0]]] * 40, r"2 steps in row 0 and 1 in row 1"),
     (regressor(), [[[1.0], [2.0, 3.0]]] * 80, "the same number of channels in each step"),
+    (regressor(), X[:, :, None][:, :, :0], r"the shape \(80, 10, 0\), but .* one channel"),
+    (
+        regressor(),
+        pd.Series(list(X)),
+        r"shape \(10,\) in row 0.* one array of the shape \(80, 10\)",
+    ),
     (regressor(time_steps=11), X, r"time_steps=11, but the series in X have 10 steps"),
     (regressor(), X[:, :, None, None], r"4 dimensions, with the shape \(80, 10, 1, 1\)"),
     (classifier(), TOKENS[:, :, None], r"the shape \(80, 7, 1\), but with embedding_dim"),
@@ -168,11 +181,45 @@ def test_other_rows_than_in_fit_are_refused():
     ):
         with pytest.raises(ValueError, match=message):
             fitted.predict(rows)
-    tokens = classifier(epochs=1).fit(TOKENS, LABELS)
-    with pytest.raises(ValueError, match=r"token 9 in row 0, step 0, .* in fit, of size 9"):
-        tokens.predict([[9, 0, 0, 0, 0, 0, 0]])
+
+
+def test_tokens_that_fit_lacked_are_skipped_unless_the_vocabulary_is_given():
+    fitted = classifier().fit(TOKENS, LABELS)
+    rows = [[3, 1, 9, 4, 0, 0, 0], [3, 1, 4, 0, 0, 0, 0], [3, 1, 400, 4, 10, 9, 0]]
+    probabilities = fitted.predict_proba(rows)
+    np.testing.assert_allclose(probabilities, probabilities[:1].repeat(3, axis=0), rtol=1e-5)
+    unknown, padding = fitted.predict_proba([[9] * 7, [0] * 7])
+    np.testing.assert_array_equal(unknown, padding)
+    given = classifier(vocabulary_size=9, epochs=1).fit(TOKENS, LABELS)
+    with pytest.raises(ValueError, match=r"token 400 in row 2, step 2, .*vocabulary_size=9 has"):
+        given.predict(rows)
     with pytest.raises(ValueError, match="the token 9"):
-        tokens.fit(TOKENS, LABELS, X_val=TOKENS + 1, y_val=LABELS)
+        given.fit(TOKENS, LABELS, X_val=TOKENS + 1, y_val=LABELS)
+    # In training, the network would silently never learn of a larger token.
+    with pytest.raises(ValueError, match="seen in fit, of size 9, has tokens from 0 to 8"):
+        fitted.partial_fit(TOKENS + 1, LABELS)
+    with pytest.raises(ValueError, match="seen in fit, of size 9"):
+        fitted.set_params(warm_start=True).fit(TOKENS + 1, LABELS)
+
+
+def test_a_search_scores_folds_that_have_tokens_which_the_training_lacked():
+    # The first fold to score has the tokens 9 and 10, and no other row has them.
+    rows = TOKENS.copy()
+    rows[:40:2, 0], rows[1:40:2, 0] = 9, 10
+    folds = KFold(2)
+    skipped = np.where(rows > 8, 0, rows)
+    grid = {"neurons": [3, 4], "cell": ["gru", "simple"]}
+    search = skhp.GridSearchCV(
+        classifier(epochs=2), grid, cv=folds, scoring="roc_auc", error_score="raise"
+    ).fit(rows, LABELS)
+    for parameters, score in zip(
+        search.cv_results_["params"], search.cv_results_["split0_test_score"], strict=True
+    ):
+        train, test = next(folds.split(rows))
+        alone = classifier(epochs=2, **parameters).fit(rows[train], LABELS[train])
+        assert alone.vocabulary_size_ == 9
+        probabilities = alone.predict_proba(skipped[test])[:, 1]
+        assert score == pytest.approx(roc_auc_score(LABELS[test], probabilities), abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -354,3 +401,5 @@ def test_what_has_no_forecast_says_so():
             fitted.forecast(steps)
     with pytest.raises(ValueError, match="is expecting 10"):
         fitted.forecast(2, X[:, 1:])
+    with pytest.raises(ValueError, match="X is a dict"):
+        fitted.forecast(2, {"series": X})

@@ -21,13 +21,22 @@ from sklearn.metrics import (
     make_scorer,
     mean_absolute_error,
 )
+from sklearn.model_selection import TimeSeriesSplit
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 import skhp
-from skhp import GridSearchCV, InvalidParameterError, KerasMLPClassifier, RandomizedSearchCV
+from skhp import (
+    GridSearchCV,
+    InvalidParameterError,
+    KerasCNNClassifier,
+    KerasMLPClassifier,
+    KerasRNNRegressor,
+    RandomizedSearchCV,
+)
 from skhp.inspection.value_text import number_text
+from skhp.sequences import sliding_windows
 
 pytestmark = pytest.mark.slow
 
@@ -494,3 +503,56 @@ def test_nothing_is_cut_in_a_browser(tmp_path, width):
     command = [*in_chromium(tmp_path), f"--window-size={width},2000", "--dump-dom", path.as_uri()]
     dumped = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
     assert re.search(r'data-cut="(.*?)"', dumped)[1] == ""
+
+
+def rows_of_tables(path):
+    """The texts of the cells of each row."""
+    content = path.read_text(encoding="utf-8")
+    return [re.findall(r"<t[dh][^>]*>([^<]*)", row) for row in re.findall(r"<tr>.*?</tr>", content)]
+
+
+def test_a_search_over_series_shows_layers_and_forecasts(tmp_path):
+    wave = np.sin(np.arange(90) / 4)
+    windows, target, _ = sliding_windows(wave, 6)
+    network = KerasRNNRegressor(neurons=3, cell="gru", epochs=3, random_state=0)
+    search = GridSearchCV(
+        network,
+        {"time_steps": [2, 4]},
+        cv=TimeSeriesSplit(2),
+        scoring="neg_mean_absolute_error",
+    ).fit(windows[:60], target[:60])
+    path = search.report(tmp_path / "report.html", windows[60:], target[60:])
+    page = Page(path)
+    assert f"has a mean absolute error of {-search.best_score_:.3f} over" in page.texts["p"][0]
+    error = mean_absolute_error(target[60:], search.predict(windows[60:]))
+    assert any(
+        f"the mean absolute error of the best candidate is {error:.3f}" in text
+        for text in page.texts["p"]
+    )
+    assert ["mean absolute error", number_text(error)] in rows_of_tables(path)
+    # A picture of the search, its course, the training, the errors, and the course of the series.
+    assert page.counts["svg"] == 5
+    assert page.texts["figcaption"][-1].endswith("in the order of the rows.")
+    assert ["gru_1", "GRU", "3", str(3 * (3 * 3 + 3 * 1 + 2 * 3))] in rows_of_tables(path)
+
+
+def test_a_search_over_tokens_has_no_series_to_draw(tmp_path):
+    tokens = np.random.default_rng(0).integers(1, 6, size=(40, 4))
+    network = KerasRNNRegressor(embedding_dim=2, neurons=2, cell="simple", epochs=1, random_state=0)
+    search = GridSearchCV(network, {"neurons": [2, 3]}, cv=2).fit(tokens, tokens.sum(axis=1))
+    path = search.report(tmp_path / "report.html", tokens, tokens.sum(axis=1))
+    assert Page(path).counts["svg"] == 4
+    assert ["embedding_1", "Embedding", "4 x 2", "12"] in rows_of_tables(path)
+
+
+def test_a_search_over_images_shows_layers_and_confusions(tmp_path):
+    images = np.random.default_rng(0).random((60, 6, 5))
+    labels = np.array(["dark", "grey", "light"])[np.digitize(images.mean((1, 2)), [0.48, 0.52])]
+    network = KerasCNNClassifier(filters=2, neurons=3, epochs=2, random_state=0)
+    search = GridSearchCV(network, {"hidden_layers": [1, 2]}, cv=2).fit(images, labels)
+    path = search.report(tmp_path / "report.html", images, labels)
+    rows = rows_of_tables(path)
+    counts = confusion_matrix(labels, search.predict(images))
+    for name, of_class in zip(("dark", "grey", "light"), counts, strict=True):
+        assert [name, *map(str, of_class)] in rows
+    assert ["convolution_1", "Conv2D", "6 x 5 x 2", str(2 * 9 + 2)] in rows

@@ -133,3 +133,17 @@ def test_recurrent_networks_train_together_and_find_a_pattern_that_the_last_valu
         study = run_series_study(sales, settings, network=network)
     assert sum(populations) == 3 * 2 + 2 + 10
     assert np.mean([one.scores.mae for one in study.repeats]) < study.errors["last value"].mae
+
+
+def test_the_default_network_stops_by_the_latest_windows(sales, monkeypatch):
+    class NotedError(Exception):
+        pass
+
+    def note(pipeline, *_, **__):
+        raise NotedError(pipeline)
+
+    monkeypatch.setattr("skhp.study.series.series_study.search_network", note)
+    with pytest.raises(NotedError) as caught:
+        run_series_study(sales, SeriesSettings(**FEW))
+    (pipeline,) = caught.value.args
+    assert pipeline[-1].validation_rows == "last"

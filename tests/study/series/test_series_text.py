@@ -1,14 +1,19 @@
 """The report of a study of a series."""
 
+import html
 import re
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import r2_score
 
-from skhp.study.files import write_files
+from skhp.inspection.value_text import number_text
+from skhp.study.files import write_files, write_page
+from skhp.study.repeats import mean_and_deviation
 from skhp.study.series.series_study import SeriesSettings, run_series_study
-from skhp.study.series.text import render_series_report
+from skhp.study.series.text import improvement, next_forecast, render_series_report, verdicts
 from skhp.tables.series import make_series
 
 
@@ -85,3 +90,23 @@ def test_the_files_are_written_as_those_of_a_table(study, tmp_path):
         "training_curves.png",
         "report.txt",
     ]
+
+
+def test_the_page_of_a_series(study, tmp_path):
+    page = write_page(study, tmp_path / "page.html").read_text(encoding="utf-8")
+    plain = " ".join(html.unescape(re.sub("<[^>]+>", " ", page)).split())
+    assert f"has a mean absolute error of {-study.search.best_score_:.3f} over 3 folds" in plain
+    assert "Against simple forecasts" in plain
+    for sentence in (*verdicts(study), improvement(study), next_forecast(study)):
+        assert sentence in plain
+    mean, deviation = mean_and_deviation(one.scores.mae for one in study.repeats)
+    errors = [*(one.mae for one in study.errors.values()), mean, deviation]
+    row = " ".join(number_text(error) for error in errors)
+    assert f"Mean absolute error (MAE) {row}" in plain
+    ridge = study.scored.compared_to("last value").natural_frame.loc["ridge", "mean"].iloc[0]
+    assert f"ridge mean absolute error {number_text(ridge)}" in plain
+    # The network of the page predicts the test windows.
+    split = study.windows.split
+    score = r2_score(split.y_test, study.pipeline.predict(split.X_test))
+    assert f"R² {number_text(score)}" in plain
+    assert joblib.load(tmp_path / "page.joblib").predict(split.X_test[:1]).shape == (1,)

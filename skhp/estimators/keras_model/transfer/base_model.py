@@ -33,7 +33,7 @@ from skhp.networks.whole_models.portable_model import (
     configuration_text,
     loading_scope,
 )
-from skhp.population.handover import prepared_once
+from skhp.population.handover import computed_once, prepared_once, shares_computations
 from skhp.shared.equality import library_of
 
 # At least this many rows go through frozen layers at once.
@@ -110,18 +110,20 @@ def refuse_rows(base: keras.Model, inputs: Any) -> None:
 
 
 def features_of(part: keras.Model, inputs: Any) -> np.ndarray:
-    """The outputs of frozen layers for rows, computed once for equal layers and equal rows."""
+    """The outputs of frozen layers for rows; a population computes them once for all members."""
+
+    def computed() -> np.ndarray:
+        return model_outputs(part, inputs, _ROWS_AT_ONCE).astype(np.float32, copy=False)
+
+    if not shares_computations():
+        return computed()
     digest = hashlib.blake2b(digest_size=16)
     shape = inputs.shape[1:] if isinstance(inputs, np.ndarray) else None
     digest.update(configuration_text(anonymous_configuration(part, shape)).encode())
     for array in (*(np.asarray(v) for v in part.variables), *keras.tree.flatten(inputs)):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
-    return prepared_once(
-        ("features of a base", digest.digest()),
-        (),
-        lambda: model_outputs(part, inputs, _ROWS_AT_ONCE).astype(np.float32, copy=False),
-    )
+    return computed_once(("features of a base", digest.digest()), computed)
 
 
 class TransferWrapper(WatchedWrapper):
@@ -195,7 +197,7 @@ class TransferWrapper(WatchedWrapper):
         if self.base_model is None:
             return super()._build_keras_model()
         units, activation = self._head()
-        self._is_fine_tuned = False
+        self._is_fine_tuned, self._in_its_place, self._takes_features = False, None, False
         with self._default_seeds.in_use():
             head = keras.layers.Dense(units, activation=activation, dtype="float32")
             base = portable_base(self.base_model).restored()
@@ -266,6 +268,13 @@ class TransferWrapper(WatchedWrapper):
         if not self._takes_features:
             return inputs
         return features_of(self.model_.get_layer(self._frozen_part), inputs)
+
+    def _predicting(self, inputs: Any) -> tuple[keras.Model, Any]:
+        if not self._takes_features or self._frozen_part is None:
+            return super()._predicting(inputs)
+        if self._in_its_place is None:
+            self._in_its_place = after_frozen(self.model_, self._frozen_part)
+        return self._in_its_place, self._training_inputs(inputs)
 
     def _begin_to_fine_tune(self) -> bool:
         """Make the whole network ready for its last epochs, if there are to be any."""
