@@ -15,7 +15,6 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-import tensorflow as tf
 from hypothesis import settings
 from sklearn.datasets import make_blobs, make_regression
 
@@ -23,22 +22,16 @@ from sklearn.datasets import make_blobs, make_regression
 settings.register_profile("skhp", deadline=None)
 settings.load_profile("skhp")
 
-# A test builds programs that it runs for some milliseconds, so the suite does without what makes a
-# program faster and takes longer than the program: TensorFlow's optimizer of graphs, and the
-# compilation of each training step that Keras means by `jit_compile="auto"`. The fixture
-# `programs_as_for_users` gives both back.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+# Keras compiles each training step by XLA (`jit_compile="auto"`), which takes a second and saves
+# milliseconds in a test. The fixture `compiled_steps` gives it back.
 _resolve_auto_jit_compile = keras.Model._resolve_auto_jit_compile
 keras.Model._resolve_auto_jit_compile = lambda model: False
 
 
 @pytest.fixture
-def programs_as_for_users(monkeypatch):
-    """TensorFlow and Keras build programs by their own defaults."""
+def compiled_steps(monkeypatch):
+    """Keras compiles training steps by its own default."""
     monkeypatch.setattr(keras.Model, "_resolve_auto_jit_compile", _resolve_auto_jit_compile)
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
-    yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture(scope="session")

@@ -280,8 +280,7 @@ class TestCopies:
         np.testing.assert_array_equal(_outputs(fitted, data[0]), before)
         assert (_outputs(copied, data[0]) != before).any()
 
-    # The other process does not have the settings of this suite.
-    @pytest.mark.usefixtures("programs_as_for_users")
+    @pytest.mark.slow
     def test_a_spawned_process_predicts_the_same(self, fitted, data, another_process):
         given = another_process.apply_async(_unpickled_outputs, (pickle.dumps(fitted), data[0]))
         np.testing.assert_array_equal(given.get(timeout=120), _outputs(fitted, data[0]))

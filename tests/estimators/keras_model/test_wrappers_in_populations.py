@@ -177,6 +177,7 @@ class TestAgainstKeras:
     def test_every_kind_of_model(self, model, regression):
         assert_same_fit(*by_both(regressor(model, validation_split=0.2), *regression))
 
+    @pytest.mark.usefixtures("compiled_steps")
     def test_classes_and_their_weights(self, two_classes, three_classes):
         for X, y in (two_classes, three_classes):
             assert_same_fit(*by_both(classifier(class_weight="balanced"), X, y))

@@ -52,7 +52,6 @@ def assert_same_bits(one, other):
     np.testing.assert_equal(one.outcome, other.outcome)
 
 
-@pytest.mark.usefixtures("programs_as_for_users")
 class TestAsKeras:
     """The first promise of the design: weights and history equal those of Keras' own fit."""
 
