@@ -151,8 +151,8 @@ class PopulationBackend(ParallelBackendBase):
         """The number of tasks that a call has at a time: all of them.
 
         Outside of a call it is the number of parts into which other code divides its work. If the
-        user gave that code no number of jobs, there are so many that fits in different parts can
-        train together.
+        user gave that code no number of jobs, there are enough parts for the fits in different
+        parts to train together.
         """
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
