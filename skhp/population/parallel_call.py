@@ -28,7 +28,7 @@ from skhp.population.joint_training import (
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import Plan, PlannedFit, Planner
 from skhp.population.report import ProgressObserver, ReportedCall
-from skhp.population.requested_fits import may_fit, random_generators
+from skhp.population.requested_fits import is_of_scikit_learn, may_fit, random_generators
 from skhp.population.task_threads import TaskThreads
 from skhp.population.waiting_task import Task
 
@@ -212,7 +212,9 @@ def _divided(
         items = tasks_of(task.batch)
         # Keras will train what was refused, so no fit of such a task would wait.
         is_refused = any(plan.refusals for plan in plans)
-        if call.joins and not is_refused and (call.workers is None or may_fit(items)):
+        # The code of a user's function shows only in part what it fits.
+        is_clear = call.workers is not None or all(is_of_scikit_learn(item[0]) for item in items)
+        if call.joins and not is_refused and (not is_clear or may_fit(items)):
             report = functools.partial(_report, task, plans, call=call)
             here.append(Task(task.batch, report, random_generators(items)))
         else:

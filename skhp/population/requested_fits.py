@@ -172,6 +172,12 @@ def may_fit(task: Any) -> bool:
     )
 
 
+def is_of_scikit_learn(function: Any) -> bool:
+    """Whether a function of a task is scikit-learn's own: its arguments hold what it fits."""
+    called = getattr(function, "function", function)
+    return str(getattr(called, "__module__", "")).partition(".")[0] == "sklearn"
+
+
 def random_generators(task: Any) -> list[Any]:
     """The random generators among the arguments of a task, at any depth."""
     kinds = np.random.RandomState, np.random.Generator, random.Random

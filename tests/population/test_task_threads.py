@@ -106,6 +106,18 @@ def test_tasks_that_fit_nothing_or_another_number_of_times(data, trainer):
     assert sizes(trainer) == [3, 2, 1]
 
 
+def test_folds_of_other_estimators_run_in_the_thread_of_the_caller(data, trainer):
+    threads = set()
+
+    def scorer(estimator, X, y):
+        threads.add(threading.current_thread())
+        return estimator.score(X, y)
+
+    with population_of(trainer):
+        cross_val_score(KNeighborsClassifier(), *data, scoring=scorer, cv=2)
+    assert threads == {threading.current_thread()}
+
+
 def test_calls_within_tasks_wait_with_them(data, trainer, counts):
     vote = VotingClassifier([("a", ClosedFormClassifier(1.0)), ("b", ClosedFormClassifier(9.0))])
     search = GridSearchCV(ClosedFormClassifier(), {"alpha": [0.1, 1.0]}, cv=2)
