@@ -115,16 +115,6 @@ def scoring_name(name: str, n_classes: int) -> str:
     return name if n_classes == 2 else _MEAN_OVER_CLASSES.get(name, name)
 
 
-def natural_score(name: str, score: float) -> float:
-    """The score of a named scorer, with errors and losses as positive numbers."""
-    return -score if name.startswith("neg_") else score
-
-
-def natural_name(name: str) -> str:
-    """The name to print beside a natural score, without "neg_"."""
-    return name.removeprefix("neg_").replace("_", " ") if name.startswith("neg_") else name
-
-
 class ObservedScorer:
     """A scorer that calls `observe` with each classifier and its score.
 

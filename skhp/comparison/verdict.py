@@ -9,6 +9,7 @@ from math import floor, isnan, log10
 from typing import Any
 
 from skhp.comparison.statistics import CorrectedTTest, least_clear_difference, rows_needed
+from skhp.shared.natural_scores import natural_name
 
 _LEVEL = 0.05
 _TITLES = {"f1": "F1", "roc_auc": "ROC AUC", "r2": "R2", "neg_brier_score": "Brier score"}
@@ -147,9 +148,7 @@ def metric_title(metric: str, lower_is_better: bool = False) -> str:
     """The name of a metric as it is written in a sentence."""
     if metric in _TITLES:
         return _TITLES[metric]
-    if lower_is_better and metric.startswith("neg_"):
-        return metric.removeprefix("neg_").replace("_", " ")
-    return metric
+    return natural_name(metric) if lower_is_better else metric
 
 
 def metric_key(name: str) -> str:

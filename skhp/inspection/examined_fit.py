@@ -52,7 +52,7 @@ def share_of_late_fall(curve: np.ndarray) -> float:
     # Medians of a few epochs, because a single epoch may be an outlier.
     width = min(3, quarter)
     end = float(np.median(curve[-width:]))
-    before = float(np.median(curve[-quarter - width : len(curve) - quarter] if quarter else end))
+    before = float(np.median(curve[-quarter - width : len(curve) - quarter]))
     fall, whole = before - end, float(quiet[0]) - end
     if whole <= 0 or fall <= 2 * noise(curve[-2 * quarter - 2 :]) / np.sqrt(width):
         return 0.0

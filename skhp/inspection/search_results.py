@@ -65,19 +65,6 @@ def _made_name(function: str, arguments: str) -> str:
     return name
 
 
-def natural_score(title: str, score: float) -> tuple[str, float]:
-    """An error by its own name and as a positive number; any other score as it is.
-
-    Examples
-    --------
-    >>> natural_score("neg_mean_absolute_error", -1.5)
-    ('mean absolute error', 1.5)
-    """
-    if not title.startswith("neg_"):
-        return title, score
-    return title.removeprefix("neg_").replace("_", " "), -score
-
-
 @dataclass(frozen=True)
 class SearchResults:
     """Candidates in the order in which they were tried."""

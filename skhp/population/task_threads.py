@@ -33,8 +33,8 @@ MOST_TASKS = 256
 MOST_BYTES = 2**30
 
 # A task may be blocked by one that waits, by a lock for example. It is taken to be blocked if the
-# process computes nothing for the first time, once a task was blocked for the second, and for the
-# third whatever the process computes.
+# process has computed nothing for `_SECONDS_IDLE`, or for `_SECONDS_IDLE_AGAIN` once a task was
+# blocked before, or if the task has run for `_SECONDS_BUSY`, whatever the process computes.
 _SECONDS_IDLE = 1.0
 _SECONDS_IDLE_AGAIN = 0.1
 _SECONDS_BUSY = 60.0

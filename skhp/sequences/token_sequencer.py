@@ -101,7 +101,7 @@ default="lower_and_strip_punctuation"
         Raises
         ------
         ValueError
-            If there is no text, or an entry is not a text.
+            If X is empty, or holds something other than texts.
         """
         texts = _checked_texts(X)
         layer = self._layer()

@@ -22,11 +22,11 @@ from skhp.comparison.result import Comparison
 from skhp.comparison.scores import (
     ObservedScorer,
     Scores,
-    natural_score,
     score_classifier,
     scoring_name,
 )
 from skhp.exceptions import SettingsError
+from skhp.shared.natural_scores import natural_score
 from skhp.shared.nearest_name import nearest_name
 from skhp.shared.terminal import OnProgress, StageProgress, TrainingCount
 from skhp.study.learning import of_images, of_table

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from math import isnan, nan
 from typing import Any, NamedTuple
 
-from skhp.comparison.scores import Scores, natural_name, natural_score
+from skhp.comparison.scores import Scores
 from skhp.comparison.text import PrintedTable, notes, score_table
 from skhp.inspection.report.search_report import ReportAddition
+from skhp.shared.natural_scores import natural_name, natural_score
 from skhp.shared.terminal import as_text, facts, indented, text_table
 from skhp.study.repeats import Repeat, mean_and_deviation
 from skhp.study.study import Study

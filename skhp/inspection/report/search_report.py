@@ -33,10 +33,11 @@ from skhp.inspection.report.tables import (
     number_of_candidates,
     settings_tables,
 )
-from skhp.inspection.search_results import SearchResults, natural_score, search_results
+from skhp.inspection.search_results import SearchResults, search_results
 from skhp.inspection.training_history import fitted_network, training_history
 from skhp.inspection.value_text import public_name
 from skhp.shared.class_targets import TargetSummary, class_labels
+from skhp.shared.natural_scores import natural_name, natural_score
 from skhp.shared.rarest_class import rare_class_of, rarest_class
 
 _PACKAGES = ("skhp", "scikit-learn", "keras", "tensorflow", "numpy", "scipy", "scikit-optimize")
@@ -118,7 +119,8 @@ def _verdict(search: Any, results: SearchResults) -> str:
     mean, spread = float(results.means[best]), float(results.scores[best].std())
     error = spread / np.sqrt(max(n_folds - 1, 1))
     chosen = assignments(search.cv_results_["params"][best])
-    title, mean = natural_score(results.metric_title, mean)
+    mean = natural_score(results.metric_title, mean)
+    title = natural_name(results.metric_title)
     title = title if title.startswith("mean ") else f"mean {title}"
     reason = getattr(search, "search_stop_reason_", None)
     texts = [

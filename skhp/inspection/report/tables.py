@@ -18,10 +18,11 @@ from sklearn.metrics import (
 )
 
 from skhp.inspection.report.page import Number, paragraph, table
-from skhp.inspection.search_results import SearchResults, natural_score
+from skhp.inspection.search_results import SearchResults
 from skhp.inspection.training_history import fitted_network
 from skhp.inspection.value_text import NOT_SET, decimals_of, public_name, value_text
 from skhp.shared.class_targets import one_hot_labels
+from skhp.shared.natural_scores import natural_name, natural_score
 
 _CANDIDATES_SHOWN = 20
 # The columns of the results that are about training, and their names in a report.
@@ -167,7 +168,7 @@ def _layers_table(network: Any) -> str:
 
 
 def layers_of_model(network: Any) -> Sequence[Any]:
-    """The layers of the Keras model of a fitted network; none where there is no such model."""
+    """The layers of the Keras model of a fitted network; empty if it has no Keras model."""
     return getattr(getattr(network, "model_", None), "layers", ())
 
 
@@ -222,7 +223,8 @@ def new_rows_tables(search: Any, results: SearchResults, X: ArrayLike, y: ArrayL
     target = np.asarray(y)
     parts = []
     if getattr(search, "refit", False):
-        title, score = natural_score(results.metric_title, float(search.score(X, y)))
+        title = natural_name(results.metric_title)
+        score = natural_score(results.metric_title, float(search.score(X, y)))
         parts.append(
             paragraph(
                 f"On {len(target)} rows that the search has not seen, the {title} of the best "

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from math import isnan, nan
 from typing import Any
 
-from skhp.comparison.scores import natural_name, natural_score
 from skhp.comparison.text import PrintedTable, notes, score_table
 from skhp.comparison.verdict import decimal
 from skhp.inspection.report.search_report import ReportAddition
+from skhp.shared.natural_scores import natural_name, natural_score
 from skhp.shared.terminal import as_text, facts, indented, text_table
 from skhp.study.repeats import mean_and_deviation
 from skhp.study.series.forecasts import LAST_VALUE, NETWORK

@@ -147,7 +147,7 @@ def with_held_layers(model: keras.Model, *, all_before_head: bool) -> keras.Mode
     """A model of the same layers, in which the held layers run as in a prediction.
 
     The held layers are those that do not train or, with `all_before_head`, all layers before the
-    head. None if there are no held layers.
+    head. A model without held layers gives None.
     """
     layers = [call.layer for call in layer_calls(model.outputs[0])]
     held = {
