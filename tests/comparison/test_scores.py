@@ -19,8 +19,6 @@ from sklearn.metrics import (
 from skhp.comparison.scores import (
     SCORINGS,
     ObservedScorer,
-    natural_name,
-    natural_score,
     score_classifier,
     scoring_name,
     undefined_scores_are_zero,
@@ -141,11 +139,3 @@ def test_undefined_scores_are_zero_without_a_warning():
         assert get_scorer("precision")(never, X, y) == 0
     scores = score_classifier(never, X, y, 1, get_scorer("precision"))
     assert (scores.precision, scores.recall, scores.f1, scores.score) == (0, 0, 0, 0)
-
-
-def test_a_loss_is_not_negative():
-    assert (natural_score("neg_log_loss", -0.25), natural_score("f1", 0.5)) == (0.25, 0.5)
-
-
-def test_a_loss_has_a_plain_name():
-    assert (natural_name("neg_log_loss"), natural_name("f1")) == ("log loss", "f1")
