@@ -20,6 +20,8 @@ from skhp.population.registration import register_backend  # noqa: E402
 if TYPE_CHECKING:
     from skhp.comparison.compare import compare
     from skhp.comparison.result import Comparison, ComparisonDisplay
+    from skhp.comparison.seeds.repeat import repeat
+    from skhp.comparison.seeds.repeats import Repeats
     from skhp.estimators.convolutional.classifier import KerasCNNClassifier
     from skhp.estimators.convolutional.regressor import KerasCNNRegressor
     from skhp.estimators.keras_model.classifier import KerasClassifier
@@ -84,6 +86,7 @@ __all__ = [
     "NonFiniteLossWarning",
     "RandomizedSearchCV",
     "RareClassWarning",
+    "Repeats",
     "SearchDisplay",
     "SearchHistoryDisplay",
     "TPESearchCV",
@@ -92,6 +95,7 @@ __all__ = [
     "compare",
     "diagnose",
     "population",
+    "repeat",
     "suggest_search_space",
 ]
 
@@ -124,12 +128,14 @@ _MODULE_OF = {
     "NonFiniteLossWarning": "skhp.exceptions",
     "RandomizedSearchCV": "skhp.search.randomized",
     "RareClassWarning": "skhp.exceptions",
+    "Repeats": "skhp.comparison.seeds.repeats",
     "SearchDisplay": "skhp.inspection.displays.search_display",
     "SearchHistoryDisplay": "skhp.inspection.displays.search_history_display",
     "TPESearchCV": "skhp.search.tpe",
     "ThresholdDisplay": "skhp.inspection.displays.threshold_display",
     "compare": "skhp.comparison.compare",
     "diagnose": "skhp.inspection.diagnose",
+    "repeat": "skhp.comparison.seeds.repeat",
     "suggest_search_space": "skhp.search.space.suggested_space",
 }
 

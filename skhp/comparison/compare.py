@@ -25,7 +25,7 @@ from skhp.comparison.result import Comparison
 from skhp.exceptions import SettingsError
 from skhp.search.checks.search_input import refuse_unusable_columns
 from skhp.shared.class_targets import class_labels, one_hot_labels
-from skhp.shared.terminal import bar_of_comparison
+from skhp.shared.terminal import bar_of_fits
 from skhp.shared.unusable_data import refuse_several_inputs, refuse_unclear_labels
 from skhp.tables.target import on_classes
 
@@ -172,7 +172,7 @@ def compare(
     if for_classes and one_hot_labels(y) is not None:
         fitted = {of: on_classes(estimator) for of, estimator in fitted.items()}
     metrics = metric_scorers(scoring, next(iter(fitted.values())), target, for_classes)
-    with bar_of_comparison(verbose) as on_progress:
+    with bar_of_fits(verbose) as on_progress:
         return scored_fits(
             fitted,
             X,

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from skhp.comparison.outer_fits import RepeatedScores, fit_and_score
+from skhp.comparison.outer_fits import RepeatedScores, ScoredTable
 from skhp.comparison.outer_splits import OuterSplits
 from skhp.comparison.scores import (
     SCORINGS,
@@ -112,11 +112,12 @@ def _scored(
     estimator: Any, X: Any, y: np.ndarray, splits: OuterSplits, scorer: FoldScorer
 ) -> tuple[tuple[FoldScores, ...], ...]:
     known: dict[int, tuple[FoldScores, ...]] = {}
+    table = ScoredTable(X, y, scorer)
     for of_repeat in splits.of_repeats:
         # A constant answer has no seed: repeats on the same splits have the same scores.
         if id(of_repeat) not in known:
             known[id(of_repeat)] = tuple(
-                fit_and_score(clone(estimator), X, y, split, scorer) for split in of_repeat
+                table.fitted_and_scored(clone(estimator), split) for split in of_repeat
             )
     return tuple(known[id(of_repeat)] for of_repeat in splits.of_repeats)
 

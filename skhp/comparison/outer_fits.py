@@ -6,7 +6,8 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 import joblib
 import numpy as np
@@ -16,12 +17,14 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skhp.comparison.outer_splits import OuterSplit, OuterSplits
 from skhp.comparison.scores import FoldScorer, FoldScores, ObservedScorer, undefined_scores_are_zero
-from skhp.compat.scikit_learn import split_rows
+from skhp.compat.scikit_learn import cut_method_parameters, split_rows
 from skhp.population.backend import PopulationBackend, active_population
 from skhp.population.joint_fits import fit_together
 from skhp.population.report import PrintedProgress, ProgressObserver
 from skhp.population.requested_fits import SharedRows
 from skhp.shared.terminal import OnProgress, TrainingCount
+
+T = TypeVar("T")
 
 _LARGEST_SEED = 2**31 - 1
 
@@ -38,19 +41,25 @@ def fit_seed(*numbers: int) -> int:
 
 def has_seed(estimator: Any) -> bool:
     """Whether the estimator or one within it has the parameter `random_state`."""
-    return bool(_seed_names(estimator))
+    return bool(seed_names(estimator))
 
 
-def seeded(estimator: Any, seed: int) -> Any:
-    """A clone in which every parameter `random_state` is a number drawn from `seed`."""
-    names = _seed_names(estimator)
+def seeded(estimator: Any, seed: int | None) -> Any:
+    """A clone in which every parameter `random_state` is a number drawn from `seed`.
+
+    None leaves these parameters as they are.
+    """
+    copied = clone(estimator)
+    if seed is None:
+        return copied
+    names = seed_names(estimator)
     draws = np.random.RandomState(seed).randint(_LARGEST_SEED, size=len(names))
     values = dict(zip(names, draws.tolist(), strict=True))
-    copied = clone(estimator)
     return copied.set_params(**values) if values else copied
 
 
-def _seed_names(estimator: Any) -> list[str]:
+def seed_names(estimator: Any) -> list[str]:
+    """The parameters `random_state` of the estimator and of those within it."""
     return sorted(
         name
         for name in estimator.get_params(deep=True)
@@ -62,90 +71,130 @@ def _seed_names(estimator: Any) -> list[str]:
 _MOST_CELLS_TOGETHER = 50_000_000
 
 
+def turns(fits: Sequence[T], n_cells: int) -> Iterator[Sequence[T]]:
+    """Parts of `fits`, each of a table of `n_cells` cells, that fit in memory together."""
+    together = max(1, _MOST_CELLS_TOGETHER // max(1, n_cells))
+    for begin in range(0, len(fits), together):
+        yield fits[begin : begin + together]
+
+
 class OuterFit(NamedTuple):
-    """An estimator to be fitted with a seed on the training rows of a split."""
+    """An estimator to be fitted with a seed on the training rows of a split.
+
+    Without a seed, the estimator has its own already.
+    """
 
     estimator: Any
-    seed: int
+    seed: int | None
     split: OuterSplit
+
+
+class FurtherArguments(NamedTuple):
+    """Arguments of `fit` and of the scorer, beside the rows, from which each split is cut."""
+
+    of_fit: Mapping[str, Any] = MappingProxyType({})
+    of_scorer: Mapping[str, Any] = MappingProxyType({})
+
+
+_NONE_FURTHER = FurtherArguments()
 
 
 def score_fits(
     fits: Sequence[OuterFit],
     X: Any,
     y: Any,
-    scorer: FoldScorer,
+    scorer: Any,
     n_jobs: int | None = None,
     count: TrainingCount | None = None,
     verbose: int = 0,
-) -> list[FoldScores]:
-    """Fit and score, large tables in several turns; an error within a fit is raised.
+    further: FurtherArguments = _NONE_FURTHER,
+    keeps_errors: bool = False,
+) -> list[Any]:
+    """Fit and score, large tables in several turns, and return what the scorer returns.
+
+    An error within a fit or its scorer is raised, or stands in the place of the scores if
+    `keeps_errors` is True. The scorer returns a named tuple with a field `seconds`, which is set
+    here.
 
     `n_jobs` workers fit what cannot join the population of the networks. Where a population is
     active already, `n_jobs=None` uses it. `count` hears of a fit as soon as this process has scored
     it, and of the fits of other processes at the end of each turn.
     """
-    n_cells = math.prod(getattr(X, "shape", (len(y),)))
-    together = max(1, _MOST_CELLS_TOGETHER // max(1, n_cells))
-    scores: list[FoldScores] = []
+    scores: list[Any] = []
     observed = scorer if count is None else ObservedScorer(scorer, count)
     progress = PrintedProgress("Comparing") if verbose else count
+    table = ScoredTable(X, y, observed, further, keeps_errors)
+    shape = getattr(X, "shape", None) or (len(X),)
     with _population(n_jobs), undefined_scores_are_zero():
-        for begin in range(0, len(fits), together):
-            turn = fits[begin : begin + together]
-            scores += _score_together(turn, X, y, observed, progress, verbose)
+        for turn in turns(fits, math.prod(shape)):
+            scores += _score_together(turn, table, progress, verbose)
             if count is not None:
                 count.reached(len(scores))
     return scores
 
 
-def fit_and_score(estimator: Any, X: Any, y: Any, split: OuterSplit, scorer: Any) -> FoldScores:
-    """Fit to the training rows of a split, and score on its test rows."""
-    X_train, y_train = split_rows(estimator, X, y, split.train)
-    begin = time.perf_counter()
-    estimator.fit(X_train, y_train)
-    seconds = time.perf_counter() - begin
-    return _score(estimator, X, y, split, scorer, seconds)
+class ScoredTable(NamedTuple):
+    """A table whose parts estimators are fitted to and scored on."""
+
+    X: Any
+    y: Any
+    scorer: Any
+    further: FurtherArguments = _NONE_FURTHER
+    keeps_errors: bool = False
+
+    def fitted_and_scored(self, estimator: Any, split: OuterSplit) -> Any:
+        """Fit to the training rows of a split, and score on its test rows."""
+        X_train, y_train = split_rows(estimator, self.X, self.y, split.train)
+        of_fit = cut_method_parameters(self.X, params=self.further.of_fit, indices=split.train)
+        begin = time.perf_counter()
+        try:
+            estimator.fit(X_train, y_train, **of_fit)
+        except Exception as error:
+            if not self.keeps_errors:
+                raise
+            return error
+        return self.scored(estimator, split, time.perf_counter() - begin)
+
+    def scored(self, fitted: Any, split: OuterSplit, seconds: float) -> Any:
+        """Score on the test rows of a split; `fitted` may be the error of the fit."""
+        try:
+            if isinstance(fitted, Exception):
+                raise fitted
+            rows = split_rows(fitted, self.X, self.y, split.test, split.train)
+            of_scorer = self.further.of_scorer
+            cut = cut_method_parameters(self.X, params=of_scorer, indices=split.test)
+            return self.scorer(fitted, *rows, **cut)._replace(seconds=seconds)
+        except Exception as error:
+            if not self.keeps_errors:
+                raise
+            return error
+
+    def on_shared_rows(self, fits: Sequence[OuterFit]) -> Iterator[tuple[Any, ...]]:
+        """The arguments of each fit; fits of the same split share their rows."""
+        rows = SharedRows()
+        for fit in fits:
+            estimator, train = seeded(fit.estimator, fit.seed), fit.split.train
+            of_fit = rows.cut_parameters(self.X, self.further.of_fit, train)
+            yield estimator, *rows.cut(estimator, self.X, self.y, train), of_fit
 
 
 def _score_together(
-    fits: Sequence[OuterFit],
-    X: Any,
-    y: Any,
-    scorer: Any,
-    progress: ProgressObserver | None,
-    verbose: int,
-) -> list[FoldScores]:
-    def score(number: int, fitted: Any, seconds: float) -> FoldScores:
-        if isinstance(fitted, Exception):
-            raise fitted
-        return _score(fitted, X, y, fits[number].split, scorer, seconds)
+    fits: Sequence[OuterFit], table: ScoredTable, progress: ProgressObserver | None, verbose: int
+) -> list[Any]:
+    def score(number: int, fitted: Any, seconds: float) -> Any:
+        return table.scored(fitted, fits[number].split, seconds)
 
-    def score_others(numbers: Sequence[int]) -> list[FoldScores]:
+    def score_others(numbers: Sequence[int]) -> list[Any]:
         return Parallel(verbose=verbose)(
-            delayed(fit_and_score)(
-                seeded(fits[number].estimator, fits[number].seed), X, y, fits[number].split, scorer
+            delayed(table.fitted_and_scored)(
+                seeded(fits[number].estimator, fits[number].seed), fits[number].split
             )
             for number in numbers
         )
 
     return fit_together(
-        _on_shared_rows(fits, X, y), progress=progress, on_fitted=score, fit_others=score_others
+        table.on_shared_rows(fits), progress=progress, on_fitted=score, fit_others=score_others
     )
-
-
-def _on_shared_rows(fits: Sequence[OuterFit], X: Any, y: Any) -> Iterator[tuple[Any, Any, Any]]:
-    rows = SharedRows()
-    for fit in fits:
-        estimator = seeded(fit.estimator, fit.seed)
-        yield estimator, *rows.cut(estimator, X, y, fit.split.train)
-
-
-def _score(
-    fitted: Any, X: Any, y: Any, split: OuterSplit, scorer: Any, seconds: float
-) -> FoldScores:
-    scores: FoldScores = scorer(fitted, *split_rows(fitted, X, y, split.test, split.train))
-    return scores._replace(seconds=seconds)
 
 
 def _population(n_jobs: int | None) -> contextlib.AbstractContextManager[Any]:

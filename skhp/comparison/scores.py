@@ -125,9 +125,9 @@ class ObservedScorer:
         self._scorer = scorer
         self._observe: Callable[[Any, Any], None] | None = observe
 
-    def __call__(self, classifier: BaseEstimator, X: object, y: np.ndarray) -> Any:
+    def __call__(self, classifier: BaseEstimator, X: object, y: Any = None, **further: Any) -> Any:
         """Score a classifier."""
-        score = self._scorer(classifier, X, y)
+        score = self._scorer(classifier, X, y, **further)
         if self._observe is not None:
             self._observe(classifier, score)
         return score
@@ -150,6 +150,18 @@ def undefined_scores_are_zero() -> Iterator[None]:
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
+
+
+def number_of_score(name: str, value: Any) -> float:
+    """What a scorer returned, as a number; a SettingsError if it is not one."""
+    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+    if not isinstance(value, Number):
+        kind = type(value).__name__
+        raise SettingsError(
+            f"the scorer {name!r} returned {value_text(value)}, of type {kind}: give a scorer "
+            "that returns a number."
+        )
+    return float(value)  # type: ignore[arg-type]
 
 
 _CONFUSION = "confusion"
@@ -205,14 +217,7 @@ class FoldScorer:
         if not self.raises and isinstance(value, str):
             # scikit-learn puts the text of the error in place of a score that failed.
             return nan
-        value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
-        if not isinstance(value, Number):
-            kind = type(value).__name__
-            raise SettingsError(
-                f"the scorer {name!r} returned {value_text(value)}, of type {kind}: give a scorer "
-                "that returns a number."
-            )
-        return float(value)  # type: ignore[arg-type]
+        return number_of_score(name, value)
 
     def _brier(self, estimator: Any, X: Any, y: Any) -> float:
         if self.rare is None or not hasattr(estimator, "predict_proba"):

@@ -38,15 +38,15 @@ def render_comparison(comparison: Findings) -> str:
 def html_of_comparison(comparison: Findings) -> str:
     """HTML of what `render_comparison` prints, the verdict first."""
     verdicts = comparison.verdict().splitlines()
-    parts = [_paragraph(f"<strong>{html.escape(_title(comparison))}</strong>")]
-    parts += [_paragraph(html.escape(verdict)) for verdict in verdicts]
-    parts += [_html_table(score_table(comparison), "Scores")]
-    parts += [_html_table(_differences(comparison), "Difference to the baseline")]
+    parts = [paragraph(f"<strong>{html.escape(_title(comparison))}</strong>")]
+    parts += [paragraph(html.escape(verdict)) for verdict in verdicts]
+    parts += [html_table(score_table(comparison), "Scores")]
+    parts += [html_table(_differences(comparison), "Difference to the baseline")]
     if comparison.confusion is not None and comparison.rare_class is not None:
-        parts.append(_html_table(_confusion(comparison), _of_confusion(comparison).rstrip(":")))
-    parts += [_paragraph(html.escape(note)) for note in notes(comparison)]
+        parts.append(html_table(_confusion(comparison), _of_confusion(comparison).rstrip(":")))
+    parts += [paragraph(html.escape(note)) for note in notes(comparison)]
     if calibration := _calibration(comparison):
-        parts.append(_paragraph(html.escape(calibration)))
+        parts.append(paragraph(html.escape(calibration)))
     return f'<div class="skhp-comparison">{"".join(parts)}</div>'
 
 
@@ -163,12 +163,14 @@ def _interval(low: float, high: float) -> str:
     return "-" if low != low else f"{decimal(low)} to {decimal(high)}"
 
 
-def _html_table(printed: PrintedTable, caption: str) -> str:
+def html_table(printed: PrintedTable, caption: str) -> str:
+    """A table as HTML, with a caption."""
     frame = pd.DataFrame(printed.rows, columns=list(printed.headings))
     with pd.option_context("display.max_colwidth", None):
         table = frame.to_html(index=False, border=0)
     return table.replace(">", f"><caption>{html.escape(caption)}</caption>", 1)
 
 
-def _paragraph(content: str) -> str:
+def paragraph(content: str) -> str:
+    """A paragraph of HTML."""
     return f"<p>{content}</p>"

@@ -83,9 +83,9 @@ class StageProgress(NamedTuple):
     """The progress of a stage of a study.
 
     `done` and `total` count candidates, each of several trainings, in the stage "search", and
-    trainings in "baseline", "repeats" and "comparison". `best_score` is the highest mean score of
-    the finished candidates, as it is shown to readers; `time_budget` is in seconds, or None;
-    `epochs` counts the epochs of networks that train together.
+    trainings in all others. `best_score` is the highest mean score of the finished candidates, as
+    it is shown to readers; `time_budget` is in seconds, or None; `epochs` counts the epochs of
+    networks that train together.
     """
 
     stage: str
@@ -147,13 +147,14 @@ _NAMES = {
     "baseline": "Tuning the baseline",
     "search": "Tuning the network",
     "repeats": "Repeating the winner",
+    "seeds": "Training with each seed",
     "verdict": "Comparing both",
     "comparison": "Comparing",
 }
 
 
 @contextmanager
-def bar_of_comparison(verbose: int | Literal["auto"]) -> Iterator[OnProgress | None]:
+def bar_of_fits(verbose: int | Literal["auto"]) -> Iterator[OnProgress | None]:
     """A progress bar on standard error, or None.
 
     `verbose` 1 shows the bar, and "auto" shows it in a terminal or a notebook; from 2 on, joblib

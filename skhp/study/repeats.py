@@ -14,12 +14,9 @@ from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 
 from skhp.comparison.dummy import Always
+from skhp.comparison.outer_fits import turns
 from skhp.comparison.scores import Scorer, Scores, score_classifier
 from skhp.population.joint_fits import fit_together
-
-# Each seed holds out other rows, so each network has a copy of the table in memory.
-_MOST_TOGETHER = 50
-_MOST_CELLS_TOGETHER = 50_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +71,8 @@ def train_repeats(
         return Repeat(seed, scores, network.history_, network.best_epoch_)
 
     repeats: list[Repeat] = []
-    together = max(1, min(_MOST_TOGETHER, _MOST_CELLS_TOGETHER // split.X_train.size))
-    for begin in range(0, len(seeds), together):
-        turn = seeds[begin : begin + together]
+    # Each seed holds out other rows, so each network has a copy of the table in memory.
+    for turn in turns(seeds, split.X_train.size):
         repeats += fit_together(
             ((with_seed(seed), split.X_train, split.y_train) for seed in turn), on_fitted=score
         )

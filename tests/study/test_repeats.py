@@ -70,7 +70,7 @@ def test_a_repeat_is_a_fit_with_that_seed_scored_on_the_test_rows(network, split
 
 @pytest.mark.parametrize(
     ("limits", "turns"),
-    [({}, [5]), ({"_MOST_TOGETHER": 2}, [2, 2, 1]), ({"_MOST_CELLS_TOGETHER": 1600}, [2, 2, 1])],
+    [({}, [5]), ({"_MOST_CELLS_TOGETHER": 1600}, [2, 2, 1])],
 )
 def test_networks_are_repeated_as_one_population_as_if_alone(
     limits, turns, split, trained_together, monkeypatch
@@ -79,7 +79,7 @@ def test_networks_are_repeated_as_one_population_as_if_alone(
 
     # The training rows have 90 x 6 cells; of 1,600, two tables and a bit.
     for name, limit in limits.items():
-        monkeypatch.setattr(f"skhp.study.repeats.{name}", limit)
+        monkeypatch.setattr(f"skhp.comparison.outer_fits.{name}", limit)
     pipeline = scaled(KerasMLPClassifier(neurons=4, epochs=8, learning_rate=0.01))
     with trained_together() as populations:
         repeats, first = train_repeats(pipeline, split, scores_of(split, "f1"), range(5))

@@ -1,0 +1,1 @@
+"""`skhp.repeat`: trainings of one estimator that differ in the seed."""
