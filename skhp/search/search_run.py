@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import joblib
-import numpy as np
 
 from skhp.compat.joblib import NAME_OF_OWN_BACKEND, get_active_backend
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
 from skhp.search.checks.folds import FixedFolds
-from skhp.search.early_stopping import for_median, refuse_refit_epochs
+from skhp.search.early_stopping import refuse_refit_epochs
 from skhp.search.journal.journal import JournalledSearch
 from skhp.search.limits import Limits, pruning_of
 from skhp.search.observer import ObservedTasks, SearchObserver
+from skhp.search.refits import CandidateFits
 from skhp.shared.amounts import seconds_of_budget
 
 # The parameters that affect the results, besides the data, folds, estimator and scoring.
@@ -24,9 +24,6 @@ _SETTINGS_OF_RESULTS = (
     *("return_train_score", "error_score", "random_state"),
     *("factor", "resource", "min_resources", "max_resources", "aggressive_elimination"),
 )
-
-# The attribute of a search that holds its run until the search ends.
-RUN = "_run"
 
 
 class SearchRun:
@@ -58,8 +55,7 @@ class SearchRun:
             )
         first = (self.limits, self.journalled)
         self.observers = [*(one for one in first if one), *watching]
-        # The best epoch of each candidate on each fold, once the folds are scored.
-        self.epochs_to_train: np.ndarray | None = None
+        self.candidates = CandidateFits(estimator)
 
     def _settings(self) -> dict[str, Any]:
         search = self._search
@@ -104,29 +100,3 @@ class SearchRun:
         """Close the journal."""
         if self.journalled is not None:
             self.journalled.close()
-
-
-class RefittedEstimator:
-    """The attribute `best_estimator_`, which scikit-learn sets right before the refit.
-
-    Only at this moment can a search change the estimator that is refitted.
-    """
-
-    def __get__(self, search: Any, of: type | None = None) -> Any:
-        if search is None:
-            return self
-        try:
-            return vars(search)["best_estimator_"]
-        except KeyError:
-            raise AttributeError(
-                f"{type(search).__name__} has no best_estimator_ before it has refitted one."
-            ) from None
-
-    def __set__(self, search: Any, estimator: Any) -> None:
-        run = vars(search).get(RUN)
-        if search.refit_epochs is not None and run is not None and run.epochs_to_train is not None:
-            estimator = for_median(estimator, run.epochs_to_train[search.best_index_])
-        vars(search)["best_estimator_"] = estimator
-
-    def __delete__(self, search: Any) -> None:
-        del vars(search)["best_estimator_"]

@@ -17,34 +17,30 @@ from sklearn.utils import get_tags
 from skhp.compat.scikit_learn import MultimetricScorer, validate_parameter_constraints
 from skhp.population.report import PopulationReport, collected_report
 from skhp.search.checks.folds import SomeFolds
-from skhp.search.checks.search_input import check_search, refuse_unusable_columns
+from skhp.search.checks.search_input import check_search
 from skhp.search.early_stopping import (
     with_early_stopping,
 )
 from skhp.search.limits import StopReason, pruned_are_last
 from skhp.search.observer import ObservedRounds, SearchEnds, SearchObserver
+from skhp.search.refits import RUN, SPACES, RefitsCandidates
 from skhp.search.scores import (
     RecordingMultimetricScorer,
     RecordingScorer,
     default_scoring,
-    epochs_to_train,
     pruned_at_epoch,
     scoring_of_classes,
     training_columns,
 )
-from skhp.search.search_run import RUN, RefittedEstimator, SearchRun
+from skhp.search.search_run import SearchRun
 from skhp.search.space.foreign_spaces import refuse_foreign_space
 from skhp.shared.class_targets import TargetSummary, class_labels, one_hot_labels, target_summary
-from skhp.shared.unusable_data import refuse_several_inputs, refuse_unclear_labels
-
-# The parameters in which the searchers take their search space.
-_SPACES = ("param_grid", "param_distributions", "search_spaces")
 
 # Attributes that a search has only until it ends.
 _WHILE_SEARCHING = frozenset({"_watching", RUN})
 
 
-class SearchAdditions:
+class SearchAdditions(RefitsCandidates):
     """Precedes a class of scikit-learn among the bases of a searcher.
 
     While scikit-learn searches, a few parameters of the searcher have values that are translated
@@ -52,25 +48,18 @@ class SearchAdditions:
     the searcher, because callbacks must receive the searcher itself.
     """
 
-    estimator: Any
     scoring: Any
     cv: Any
-    refit: Any
-    n_jobs: Any
     early_stopping: Any
     prune: Any
-    refit_epochs: str | None
     time_budget: Any
     journal: Any
     on_interrupt: str
-    population: bool
     search_stop_reason_: StopReason
     population_report_: PopulationReport
     _target_summary: TargetSummary | None = None
     _watching: tuple[SearchObserver, ...] = ()
     _run: SearchRun
-
-    best_estimator_ = RefittedEstimator()
 
     @property
     def target_summary(self) -> TargetSummary | None:
@@ -91,7 +80,7 @@ class SearchAdditions:
         -------
         self
         """
-        for name in _SPACES:
+        for name in SPACES:
             takes_function = callable in self._parameter_constraints.get(name, ())  # type: ignore[attr-defined]
             refuse_foreign_space(getattr(self, name, None), takes_function=takes_function)
         validate_parameter_constraints(
@@ -99,14 +88,14 @@ class SearchAdditions:
             self.get_params(deep=False),  # type: ignore[attr-defined]
             caller_name=type(self).__name__,
         )
-        refuse_several_inputs(X, y)
-        refuse_unusable_columns(self.estimator, _space_of(self), X, y)
+        self._refuse_rows(X, y)
         vars(self).pop("population_report_", None)
         with self._translated(y), collected_report() as report, self._run.backend():
             try:
                 super().fit(X, y, **params)  # type: ignore[misc]
             finally:
                 self._forget_recording()
+            self._candidate_fits = self._run.candidates
         if report.total.n_fits:
             self.population_report_ = report.total
         self._target_summary = target_summary(y)
@@ -192,8 +181,6 @@ class SearchAdditions:
     def _translations(self, y: Any) -> dict[str, Any]:
         """The values of those parameters that scikit-learn needs in another form."""
         for_classes = is_classifier(self.estimator)
-        if for_classes:
-            refuse_unclear_labels(y)
         folds = check_cv(self.cv, class_labels(y), classifier=for_classes)
         n_folds = getattr(folds, "n_splits", 5)
         translations: dict[str, Any] = {
@@ -215,8 +202,8 @@ class SearchAdditions:
     def _get_scorers(self) -> tuple[Any, str]:
         given = self.scoring
         if _is_auto(given):
-            # scikit-learn asks before `fit` which metadata the scorer takes.
-            self.scoring = None
+            # scikit-learn also asks before and after `fit` which metadata the scorer takes.
+            self.scoring = getattr(self, "scorer_", None)
         try:
             scorers, name = super()._get_scorers()  # type: ignore[misc]
         finally:
@@ -247,7 +234,7 @@ class SearchAdditions:
             candidate_params, n_splits, out, more_results
         )
         scores = [one["test_scores"] for one in out]
-        self._run.epochs_to_train = epochs_to_train(scores, n_splits)
+        self._run.candidates.note(out, n_splits)
         results |= training_columns(scores, n_splits)
         if self._run.pruning is not None:
             results["pruned_at_epoch"] = pruned_at_epoch(scores, n_splits)
@@ -258,10 +245,6 @@ class SearchAdditions:
         if "pruned_at_epoch" in results and not callable(refit):
             results = pruned_are_last(results, refit_metric)
         return super()._select_best_index(refit, refit_metric, results)  # type: ignore[misc]
-
-
-def _space_of(search: Any) -> Any:
-    return next((getattr(search, name) for name in _SPACES if hasattr(search, name)), {})
 
 
 def _is_auto(scoring: Any) -> bool:

@@ -1,0 +1,222 @@
+"""What a search trains on all rows: its best candidate, or the best few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import sklearn
+from sklearn.base import clone, is_classifier
+from sklearn.utils import indexable
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.validation import check_is_fitted
+
+from skhp.exceptions import InvalidParameterError
+from skhp.population.joint_fits import fit_together
+from skhp.search.checks.search_input import refuse_unusable_columns
+from skhp.search.early_stopping import for_median
+from skhp.search.scores import epochs_to_train
+from skhp.shared.equality import equal
+from skhp.shared.unusable_data import refuse_several_inputs, refuse_unclear_labels
+
+# The parameters in which the searchers take their search space.
+SPACES = ("param_grid", "param_distributions", "search_spaces")
+
+# The attribute of a search that holds its run until the search ends.
+RUN = "_run"
+
+
+class CandidateFits:
+    """What a search knows of the fits of its candidates, beside its results.
+
+    `estimator` is the one that the parameters of a candidate are set on, with early stopping
+    switched on as the search asks for it.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+        # The best epoch of each candidate on each fold, and whether any of its fits failed, once
+        # the folds are scored.
+        self.epochs: np.ndarray | None = None
+        self.failed: np.ndarray | None = None
+
+    def note(self, results: Sequence[Mapping[str, Any]], n_splits: int) -> None:
+        """Note the results of all fits so far, as scikit-learn's tasks return them."""
+        self.epochs = epochs_to_train([one["test_scores"] for one in results], n_splits)
+        errors = np.array([one.get("fit_error") is not None for one in results])
+        self.failed = np.any(errors.reshape(-1, n_splits), axis=1)
+
+    def to_refit(self, estimator: Any, index: int, refit_epochs: str | None) -> Any:
+        """The candidate `index`, whose parameters are set on `estimator`, as it is refitted."""
+        if refit_epochs is None or self.epochs is None:
+            return estimator
+        return for_median(estimator, self.epochs[index])
+
+
+class RefittedEstimator:
+    """The attribute `best_estimator_`, which scikit-learn sets right before the refit.
+
+    Only at this moment can a search change the estimator that is refitted.
+    """
+
+    def __get__(self, search: Any, of: type | None = None) -> Any:
+        if search is None:
+            return self
+        try:
+            return vars(search)["best_estimator_"]
+        except KeyError:
+            raise AttributeError(
+                f"{type(search).__name__} has no best_estimator_ before it has refitted one."
+            ) from None
+
+    def __set__(self, search: Any, estimator: Any) -> None:
+        run = vars(search).get(RUN)
+        if run is not None:
+            estimator = run.candidates.to_refit(estimator, search.best_index_, search.refit_epochs)
+        vars(search)["best_estimator_"] = estimator
+
+    def __delete__(self, search: Any) -> None:
+        del vars(search)["best_estimator_"]
+
+
+class RefitsCandidates:
+    """A searcher that trains its best candidates on all rows."""
+
+    estimator: Any
+    refit: Any
+    n_jobs: Any
+    refit_epochs: str | None
+    population: bool
+    resource: str
+    cv_results_: dict[str, Any]
+    multimetric_: bool
+    best_index_: int
+    _candidate_fits: CandidateFits
+
+    best_estimator_ = RefittedEstimator()
+
+    def best_estimators(self, k: int, X: Any, y: Any = None, **params: Any) -> list[Any]:
+        """Train the k best candidates on all rows, together as one population.
+
+        Each of them is trained as the search refits the best one: `early_stopping` and
+        `refit_epochs` hold, and the first of the list is what `best_estimator_` is. The search
+        keeps no rows, so that they are given again.
+
+        Candidates are in the order of their mean scores, and equal ones in the order in which they
+        were tried. Candidates that failed or were pruned are left out, and a candidate that was
+        tried several times counts once. In a halving search, candidates of a later round come
+        before those that were dropped earlier, and all get the resources of the last round. Where
+        `refit` is a function, the candidate that it chose comes first.
+
+        Parameters
+        ----------
+        k : int
+            Number of candidates.
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+        **params : dict of str to object
+            As for `fit`; those of the scorer and the splitter have no effect.
+
+        Returns
+        -------
+        list of estimators
+            The fitted candidates, the best one first.
+
+        Raises
+        ------
+        NotFittedError
+            If the search is not fitted.
+        ValueError
+            If `k` is not a whole number from 1 to the number of candidates, or if the search has
+            several metrics and `refit` does not name one. An error within a fit is raised
+            unchanged.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> from skhp import GridSearchCV, KerasMLPClassifier
+        >>> X, y = load_breast_cancer(return_X_y=True)
+        >>> network = KerasMLPClassifier(epochs=5, random_state=0)
+        >>> search = GridSearchCV(network, {"neurons": [4, 8, 16]}, cv=2, refit=False).fit(X, y)
+        >>> [type(network).__name__ for network in search.best_estimators(2, X, y)]
+        ['KerasMLPClassifier', 'KerasMLPClassifier']
+        """
+        check_is_fitted(self, "cv_results_")
+        if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
+            raise InvalidParameterError(
+                f"k={k!r} is not a number of candidates: give a whole number of 1 or more."
+            )
+        candidates = list(islice(self._best_candidates(), int(k)))
+        if len(candidates) < k:
+            raise InvalidParameterError(
+                f"k={k} is more than there are: {len(candidates)} of the different candidates of "
+                f"{type(self).__name__} neither failed nor were pruned. Give a smaller k."
+            )
+        self._refuse_rows(X, y)
+        X, y = indexable(X, y)
+        if sklearn.get_config()["enable_metadata_routing"]:
+            params = process_routing(self, "fit", **params).estimator.fit
+        else:
+            params.pop("groups", None)
+        estimators = [
+            self._candidate_fits.to_refit(
+                clone(self._candidate_fits.estimator).set_params(**clone(values, safe=False)),
+                index,
+                self.refit_epochs,
+            )
+            for index, values in candidates
+        ]
+        if not self.population:
+            return [estimator.fit(X, y, **params) for estimator in estimators]
+        fitted = fit_together(
+            ((estimator, X, y, params) for estimator in estimators), n_jobs=self.n_jobs
+        )
+        for one in fitted:
+            if isinstance(one, Exception):
+                raise one
+        return fitted
+
+    def _refuse_rows(self, X: Any, y: Any) -> None:
+        """Raise ValueError if no candidate could be trained on these rows."""
+        refuse_several_inputs(X, y)
+        space: Any = next((getattr(self, name) for name in SPACES if hasattr(self, name)), {})
+        refuse_unusable_columns(self.estimator, space, X, y)
+        if is_classifier(self.estimator):
+            refuse_unclear_labels(y)
+
+    def _best_candidates(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The places in the results and the parameters of different candidates, best first."""
+        results = self.cv_results_
+        means = np.asarray(results[f"mean_test_{self._metric_of_refit()}"], float)
+        usable = np.isfinite(means)
+        if self._candidate_fits.failed is not None:
+            usable &= ~self._candidate_fits.failed
+        if "pruned_at_epoch" in results:
+            usable &= np.isnan(results["pruned_at_epoch"])
+        halves = "n_resources" in results
+        rounds = np.asarray(results["iter"]) if halves else np.zeros(len(means))
+        places = np.arange(len(means))
+        chosen = places == self.best_index_ if callable(self.refit) else np.zeros(len(means), bool)
+        resource: dict[str, Any] = {}
+        if halves and (name := self.resource) != "n_samples":
+            resource = {name: int(max(results["n_resources"]))}
+        known: list[dict[str, Any]] = []
+        for place in np.lexsort((places, -means, -rounds, ~chosen)):
+            values = {**results["params"][place], **resource}
+            if usable[place] and not any(equal(values, other) for other in known):
+                known.append(values)
+                yield int(place), values
+
+    def _metric_of_refit(self) -> str:
+        if not self.multimetric_:
+            return "score"
+        if not isinstance(self.refit, str):
+            raise InvalidParameterError(
+                f"refit={self.refit!r}, and {type(self).__name__} has several metrics, so that "
+                "nobody knows which candidates are the best: set refit to the name of a metric, "
+                "and fit the search again."
+            )
+        return self.refit
