@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import joblib
 
 from skhp.compat.joblib import SequentialBackend, tasks_of
-from skhp.population.cohorts.pruning import Entry, Pruning, contest_of
+from skhp.population.cohorts.pruning import Entry, Pruning, contest_of, tell_of_unranked
 from skhp.population.handover import (
     shared_computations,
     shared_preparation,
@@ -172,9 +172,14 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
                         entries.append(Entry(item[2]))
             else:
                 others.append((collected, plans))
+    contest = None
+    if call.pruning is not None:
+        refusals = [refusal for _, plans in others for plan in plans for refusal in plan.refusals]
+        tell_of_unranked(refusals, len(population))
+        if members:
+            contest = contest_of(population, entries, call.pruning)
     _run(others, call, train)
     if members:
-        contest = None if call.pruning is None else contest_of(population, entries, call.pruning)
         train_and_run(population, members, call.options, call.progress, train, contest)
 
 

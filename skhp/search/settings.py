@@ -111,8 +111,10 @@ prune : "halving", dict or None
     of epochs, the rungs, all candidates are ranked by the score that early stopping monitors, as
     the mean over the folds. One in `factor` goes on; the others end there and are scored, but are
     never the best. "halving" has rungs at a third of the most epochs, at a ninth and so on; a dict
-    sets ``{"rungs": (10, 30), "factor": 3}``. Candidates that differ in ``loss``, ``monitor``,
-    ``class_weight``, ``scale_target`` or ``callbacks`` are ranked separately.
+    sets ``{"rungs": (10, 30), "factor": 3}``. Candidates that differ in ``loss`` or its
+    parameters, ``monitor``, ``class_weight``, ``scale_target`` or ``callbacks`` are ranked
+    separately. Wrapped Keras models are pruned like skhp's own networks; a model that only Keras
+    can train is not, which a warning tells, or an error if there is no other.
 refit_epochs : "median" or None
     "median" trains the best candidate on all rows, none held out, for the median of the best epochs
     of its folds. None refits it by the same rule as the candidates.

@@ -144,6 +144,16 @@ class FitTask:
         return self.network, *self.objective
 
     @property
+    def monitored(self) -> Hashable:
+        """Equal for members whose monitored values can be compared."""
+        plan = self.plan
+        if plan.metric is not None:
+            return plan.metric.name
+        if plan.watched not in (None, "loss", "val_loss"):
+            return plan.watched
+        return self.loss, self.loss_numbers, plan.watched == "loss"
+
+    @property
     def objective(self) -> tuple[Hashable, ...]:
         """Equal for members that can share a program if their networks are equal, too."""
         plan, validation = self.plan, self.validation

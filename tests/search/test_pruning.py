@@ -1,6 +1,7 @@
 """Candidates that end on the way, against searches that train all of them."""
 
 import joblib
+import keras
 import numpy as np
 import pytest
 from imblearn.over_sampling import SMOTE
@@ -18,10 +19,15 @@ from skhp import (
     HalvingGridSearchCV,
     InvalidParameterError,
     JournalMismatchError,
+    KerasClassifier,
     KerasMLPClassifier,
     KerasMLPRegressor,
     RandomizedSearchCV,
 )
+from skhp.losses import FocalLoss
+from skhp.networks.layered_network import LayeredNetwork
+from skhp.networks.whole_models.called_network import CalledNetwork
+from skhp.networks.whole_models.vectorized_model import VectorizedModel
 from skhp.population.cohorts.running_cohort import MemberProgress
 from skhp.shared.pipelines import last_step
 from tests.search.journals import forget
@@ -43,7 +49,7 @@ def search(prune=PRUNE, network=NETWORK, grid=RATES, **settings):
     return GridSearchCV(network, grid, prune=prune, **settings).fit(X, Y)
 
 
-def expected_pruning(grid, rungs=RUNGS, factor=2, network=NETWORK):
+def expected_pruning(grid, rungs=RUNGS, factor=2, network=NETWORK, monitor="val_loss"):
     """By candidate, from fits that nothing pruned, the rung where it ends; NaN if at none."""
     (name, values), *_ = grid.items()
     histories = []
@@ -52,11 +58,14 @@ def expected_pruning(grid, rungs=RUNGS, factor=2, network=NETWORK):
             clone(network).set_params(**{name: value}), X, Y, cv=FOLDS, return_estimator=True
         )
         histories.append(
-            [last_step(estimator).history_["val_loss"] for estimator in fitted["estimator"]]
+            [last_step(estimator).history_[monitor] for estimator in fitted["estimator"]]
         )
     left, ends = list(range(len(values))), np.full(len(values), np.nan)
     for rung in rungs:
-        best = [np.mean([min(losses[:rung]) for losses in histories[k]]) for k in left]
+        if monitor == "val_loss":
+            best = [np.mean([min(losses[:rung]) for losses in histories[k]]) for k in left]
+        else:
+            best = [-np.mean([max(scores[:rung]) for scores in histories[k]]) for k in left]
         ranked = [left[k] for k in np.argsort(best, kind="stable")]
         kept = ranked[: -(-len(left) // factor)]
         for k in set(left) - set(kept):
@@ -264,3 +273,115 @@ class TestPipelines:
         pipeline = Imbalanced([("smote", SMOTE()), ("last", LogisticRegression())])
         with pytest.raises(InvalidParameterError, match="Pipeline, whose last step is a Logistic"):
             search(network=pipeline, grid={"last__C": [1.0, 2.0]})
+
+
+LAYERS = keras.layers
+
+
+def build_plain():
+    hidden, last = LAYERS.Dense(4, activation="relu"), LAYERS.Dense(1, activation="sigmoid")
+    return keras.Sequential([keras.Input((4,)), hidden, last])
+
+
+def build_compiled(loss_name):
+    model = build_plain()
+    model.compile(keras.optimizers.Adam(0.01), loss_name)
+    return model
+
+
+def build_skipping():
+    inputs = keras.Input((4,))
+    joined = LAYERS.Concatenate()([inputs, LAYERS.Dense(3, activation="tanh")(inputs)])
+    return keras.Model(inputs, LAYERS.Dense(1, activation="sigmoid")(joined))
+
+
+def build_noisy():
+    layers = [LAYERS.GaussianNoise(0.1), LAYERS.Dense(1, activation="sigmoid")]
+    return keras.Sequential([keras.Input((4,)), *layers])
+
+
+def wrapped(build=build_skipping, **parameters):
+    return KerasClassifier(
+        build,
+        **{
+            "loss": "binary_crossentropy",
+            "optimizer": "adam",
+            "epochs": 12,
+            "early_stopping": True,
+            "patience": 3,
+            "random_state": 0,
+            **parameters,
+        },
+    )
+
+
+WRAPPED_RATES = {"optimizer__learning_rate": [0.0003, 0.1, 0.001, 0.03, 0.01]}
+WRAPPED_RUNGS = (3, 6)
+WRAPPED_PRUNE = {"rungs": WRAPPED_RUNGS, "factor": 2}
+
+
+class TestWrappedModels:
+    @pytest.mark.parametrize(
+        ("kind", "build", "parameters"),
+        [
+            (LayeredNetwork, build_plain, {}),
+            (VectorizedModel, build_skipping, {"monitor": "val_average_precision"}),
+            (CalledNetwork, build_noisy, {"monitor": "val_accuracy", "metrics": ["accuracy"]}),
+        ],
+        ids=["layered", "vectorised, by a metric", "called, by a compiled metric"],
+    )
+    def test_the_lower_part_ends_at_each_rung(self, kind, build, parameters):
+        network = wrapped(build, **parameters)
+        assert isinstance(clone(network).__skhp_fit_task__(X, Y).network, kind)
+        found = search(WRAPPED_PRUNE, network, WRAPPED_RATES, refit=True)
+        with joblib.parallel_config(backend="skhp"):
+            expected = expected_pruning(
+                WRAPPED_RATES, WRAPPED_RUNGS, 2, network, parameters.get("monitor", "val_loss")
+            )
+        np.testing.assert_array_equal(found.cv_results_["pruned_at_epoch"], expected)
+        assert 2 <= np.isfinite(expected).sum() < len(expected)
+        assert np.isnan(expected[found.best_index_])
+        assert found.best_estimator_.stop_reason_ in ("patience", "epochs")
+
+    def test_a_pruned_one_is_what_it_would_be_with_fewer_epochs(self):
+        found = search({"rungs": (3,), "factor": 2}, wrapped(), WRAPPED_RATES).cv_results_
+        shorter = search(None, wrapped(epochs=3), WRAPPED_RATES).cv_results_
+        pruned = np.isfinite(found["pruned_at_epoch"])
+        assert set(found["stop_reason"][pruned]) == {"pruned"}
+        for name in ("mean_n_iter", "mean_best_epoch", "mean_test_score"):
+            np.testing.assert_allclose(found[name][pruned], shorter[name][pruned], rtol=1e-6)
+
+    def test_losses_that_a_build_function_compiles_are_ranked_apart(self):
+        network = KerasClassifier(
+            build_compiled, early_stopping=True, epochs=6, random_state=0, model__loss_name=None
+        )
+        grid = {"model__loss_name": ["mean_squared_error", "binary_crossentropy"]}
+        found = search({"rungs": (3,), "factor": 9}, network, grid).cv_results_
+        assert np.isnan(found["pruned_at_epoch"]).all()
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"engine": "keras"}, "engine='keras' asks for Keras' own fit"),
+            ({"callbacks": keras.callbacks.TerminateOnNaN}, "TerminateOnNaN"),
+        ],
+        ids=["engine", "callback"],
+    )
+    def test_that_only_keras_can_train_are_refused(self, changes, reason):
+        network = wrapped(build_plain, epochs=1, **changes)
+        with pytest.raises(InvalidParameterError, match=f"one by one: .*{reason}.* leave prune"):
+            search(network=network, grid=WRAPPED_RATES)
+
+    def test_some_that_only_keras_can_train_are_told_and_never_pruned(self):
+        grid = [{"engine": ["keras"]}, {"optimizer__learning_rate": [0.001, 0.1]}]
+        prune = {"rungs": (2,), "factor": 2}
+        with pytest.warns(UserWarning, match="no effect on 2 of 6 fits.*engine='keras'"):
+            found = search(prune, wrapped(epochs=3), grid, cv=2).cv_results_
+        assert np.isfinite(found["pruned_at_epoch"]).tolist() == [False, True, False]
+
+
+def test_parameters_of_a_loss_make_losses_that_do_not_compare():
+    network = clone(NETWORK).set_params(loss=FocalLoss(), epochs=6)
+    grid = {"loss__gamma": [0.5, 4.0]}
+    results = search({"rungs": (3,), "factor": 2}, network, grid).cv_results_
+    assert np.isnan(results["pruned_at_epoch"]).all()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from skhp.exceptions import InvalidParameterError
+from skhp.exceptions import CannotJoinError, InvalidParameterError
 
 # The keyword by which scikit-learn tells a task the number of its candidate.
 _CANDIDATE = "candidate_progress"
@@ -91,6 +92,28 @@ class Contest:
         return {number for candidate in losers for number in fits[candidate]}
 
 
+def tell_of_unranked(refusals: Sequence[CannotJoinError], n_ranked: int) -> None:
+    """Raise if Keras trains all fits of a search that prunes, and warn if it trains some of them.
+
+    `refusals` say why fits cannot join the population, which `n_ranked` fits do.
+    """
+    if not refusals:
+        return
+    reasons = " ".join({refusal.reason: str(refusal) for refusal in refusals}.values())
+    if not n_ranked:
+        raise InvalidParameterError(
+            "prune ends candidates between the epochs of a population, and Keras has to train the "
+            f"fits of this search one by one: {reasons} Change that, or leave prune out."
+        )
+    count = f"{len(refusals)} of {len(refusals) + n_ranked}"
+    warnings.warn(
+        f"prune has no effect on {count} fits, which Keras trains one by one to their end: "
+        f"{reasons}",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
 class Entry(NamedTuple):
     """A fit in a contest: the keywords of its task, and its scores where it was trained before."""
 
@@ -113,7 +136,11 @@ def contest_of(tasks: Sequence[Any], entries: Sequence[Entry], pruning: Pruning)
             None if task.validation is None else entry.keywords.get(_CANDIDATE)
             for task, entry in zip(tasks, entries, strict=True)
         ],
-        kinds=[pruning.kind(entry.keywords.get("parameters") or {}) for entry in entries],
+        kinds=[
+            # A model may be compiled in the build function, so parameters do not tell its loss.
+            (pruning.kind(entry.keywords.get("parameters") or {}), task.monitored)
+            for task, entry in zip(tasks, entries, strict=True)
+        ],
         known={
             number: entry.rung_scores for number, entry in enumerate(entries) if entry.rung_scores
         },
