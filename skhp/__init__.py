@@ -20,6 +20,7 @@ from skhp.population.registration import register_backend  # noqa: E402
 if TYPE_CHECKING:
     from skhp.comparison.compare import compare
     from skhp.comparison.result import Comparison, ComparisonDisplay
+    from skhp.comparison.seeds.display import RepeatsDisplay
     from skhp.comparison.seeds.repeat import repeat
     from skhp.comparison.seeds.repeats import Repeats
     from skhp.estimators.convolutional.classifier import KerasCNNClassifier
@@ -87,6 +88,7 @@ __all__ = [
     "RandomizedSearchCV",
     "RareClassWarning",
     "Repeats",
+    "RepeatsDisplay",
     "SearchDisplay",
     "SearchHistoryDisplay",
     "TPESearchCV",
@@ -129,6 +131,7 @@ _MODULE_OF = {
     "RandomizedSearchCV": "skhp.search.randomized",
     "RareClassWarning": "skhp.exceptions",
     "Repeats": "skhp.comparison.seeds.repeats",
+    "RepeatsDisplay": "skhp.comparison.seeds.display",
     "SearchDisplay": "skhp.inspection.displays.search_display",
     "SearchHistoryDisplay": "skhp.inspection.displays.search_history_display",
     "TPESearchCV": "skhp.search.tpe",

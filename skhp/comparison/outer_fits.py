@@ -109,6 +109,7 @@ def score_fits(
     verbose: int = 0,
     further: FurtherArguments = _NONE_FURTHER,
     keeps_errors: bool = False,
+    source: str = "Comparing",
 ) -> list[Any]:
     """Fit and score, large tables in several turns, and return what the scorer returns.
 
@@ -118,11 +119,12 @@ def score_fits(
 
     `n_jobs` workers fit what cannot join the population of the networks. Where a population is
     active already, `n_jobs=None` uses it. `count` hears of a fit as soon as this process has scored
-    it, and of the fits of other processes at the end of each turn.
+    it, and of the fits of other processes at the end of each turn. With `verbose` above 0, lines
+    with the `source` in front are printed instead.
     """
     scores: list[Any] = []
     observed = scorer if count is None else ObservedScorer(scorer, count)
-    progress = PrintedProgress("Comparing") if verbose else count
+    progress = PrintedProgress(source) if verbose else count
     table = ScoredTable(X, y, observed, further, keeps_errors)
     shape = getattr(X, "shape", None) or (len(X),)
     with _population(n_jobs), undefined_scores_are_zero():

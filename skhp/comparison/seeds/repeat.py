@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import traceback
-import warnings
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from math import nan
 from numbers import Integral, Real
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import sklearn
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring, get_scorer, get_scorer_names
 from sklearn.model_selection import (
     GroupShuffleSplit,
@@ -30,13 +25,18 @@ from sklearn.utils.multiclass import type_of_target
 from skhp.comparison.metric_scorers import lower_is_better
 from skhp.comparison.outer_fits import FurtherArguments, OuterFit, score_fits, seed_names
 from skhp.comparison.outer_splits import OuterSplit
-from skhp.comparison.scores import number_of_score
+from skhp.comparison.seeds.outcomes import (
+    SeedScorer,
+    score_frame,
+    tell_of_errors,
+    training_frame,
+)
 from skhp.comparison.seeds.repeats import Repeats
 from skhp.compat.scikit_learn import Interval, StrOptions, validate_parameter_constraints
 from skhp.exceptions import SettingsError
 from skhp.search.checks.folds import FixedFolds
 from skhp.search.checks.search_input import refuse_unusable_columns
-from skhp.search.scores import Training, default_scoring, scoring_of_classes, training_of
+from skhp.search.scores import default_scoring, scoring_of_classes
 from skhp.shared.class_targets import class_labels, one_hot_labels
 from skhp.shared.pipelines import last_step
 from skhp.shared.terminal import TrainingCount, bar_of_fits
@@ -187,19 +187,20 @@ def repeat(
             fits,
             X,
             y,
-            _SeedScorer(scorer, metric, return_estimator),
+            SeedScorer(scorer, metric, return_estimator),
             n_jobs,
             None if on_progress is None else TrainingCount("seeds", len(fits), on_progress),
             max(0, verbose - 1) if isinstance(verbose, Integral) else 0,
             further,
             keeps_errors=not raises,
+            source="repeat",
         )
-    _tell_of_errors(outcomes, error_score)
+    tell_of_errors(outcomes, error_score)
     index = pd.MultiIndex.from_product([seeds, range(len(splits))], names=["seed", "split"])
     return Repeats(
         estimator=type(last_step(estimator)).__name__,
-        scores=_score_frame(outcomes, error_score, index),
-        trainings=_training_frame(outcomes, index),
+        scores=score_frame(outcomes, error_score, index),
+        trainings=training_frame(outcomes, index),
         n_train=len(splits[0].train),
         n_test=len(splits[0].test),
         lower_is_better=lower,
@@ -271,6 +272,8 @@ def _scorer(
         elif isinstance(scoring, str):
             by_name = {scoring: scoring}
         elif isinstance(scoring, list | tuple | set):
+            # A set has another order in each process.
+            scoring = sorted(scoring) if isinstance(scoring, set) else list(scoring)
             by_name = {one: one for one in scoring if isinstance(one, str)}
         elif scoring is not None:
             by_name = {name: scoring}
@@ -302,90 +305,3 @@ def _routed(
         router.add(method_mapping=MethodMapping().add(caller="fit", callee=callee), **part)
     routed = process_routing(router, "fit", **params)
     return routed.splitter.split, FurtherArguments(routed.estimator.fit, routed.scorer.score)
-
-
-class _SeedScore(NamedTuple):
-    """The scores of a training, and what the estimator reports about it.
-
-    A metric whose scorer failed has the text of the error in place of a score.
-    """
-
-    scores: Mapping[str, float | str]
-    training: Training
-    estimator: Any
-    seconds: float = nan
-
-
-@dataclass(frozen=True, eq=False)
-class _SeedScorer:
-    scorer: Callable[..., Any]
-    metric: str
-    keeps_estimator: bool
-
-    def __call__(self, estimator: Any, X: Any, y: Any, **further: Any) -> _SeedScore:
-        target = () if y is None else (y,)
-        found = self.scorer(estimator, X, *target, **further)
-        by_name = found if isinstance(found, Mapping) else {self.metric: found}
-        return _SeedScore(
-            {
-                # With several metrics, scikit-learn gives the text of an error in place of a score.
-                str(name): one if isinstance(one, str) else number_of_score(str(name), one)
-                for name, one in by_name.items()
-            },
-            training_of(estimator),
-            estimator if self.keeps_estimator else None,
-        )
-
-
-def _tell_of_errors(outcomes: Sequence[_SeedScore | Exception], error_score: Any) -> None:
-    """Raise if all trainings failed, and warn if some failed."""
-    errors = [
-        text
-        for one in outcomes
-        for text in (
-            ["".join(traceback.format_exception_only(one))]
-            if isinstance(one, Exception)
-            else [score for score in one.scores.values() if isinstance(score, str)]
-        )
-    ]
-    if not errors:
-        return
-    counts = "\n".join(f"{count} times:\n{text}" for text, count in Counter(errors).items())
-    failed = [one for one in outcomes if isinstance(one, Exception)]
-    if len(failed) == len(outcomes):
-        raise ValueError(
-            f"All {len(outcomes)} trainings failed. With error_score='raise', the first error is "
-            f"raised as it is. The errors:\n{counts}"
-        ) from failed[0]
-    warnings.warn(
-        f"Some of {len(outcomes)} trainings failed or could not be scored; their scores are set to "
-        f"{error_score}. With error_score='raise', the first error is raised as it is. The "
-        f"errors:\n{counts}",
-        FitFailedWarning,
-        stacklevel=3,
-    )
-
-
-def _score_frame(
-    outcomes: Sequence[_SeedScore | Exception], error_score: Any, index: pd.MultiIndex
-) -> pd.DataFrame:
-    names = next(list(one.scores) for one in outcomes if not isinstance(one, Exception))
-
-    def row(outcome: _SeedScore | Exception) -> list[float]:
-        found = {} if isinstance(outcome, Exception) else outcome.scores
-        scores = [found.get(name) for name in names]
-        return [one if isinstance(one, float) else float(error_score) for one in scores]
-
-    return pd.DataFrame([row(one) for one in outcomes], index=index, columns=names)
-
-
-def _training_frame(
-    outcomes: Sequence[_SeedScore | Exception], index: pd.MultiIndex
-) -> pd.DataFrame:
-    scored = [None if isinstance(one, Exception) else one for one in outcomes]
-    frame = pd.DataFrame({"fit_time": [one.seconds if one else nan for one in scored]}, index=index)
-    for name in ("n_iter", "best_epoch", "stop_reason"):
-        told = [getattr(one.training, name) if one else None for one in scored]
-        if any(value is not None for value in told):
-            frame[name] = told
-    return frame

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skhp.comparison.seeds.display import RepeatsDisplay
 from skhp.comparison.text import PrintedTable, html_table, paragraph
 from skhp.comparison.verdict import decimal, metric_title
+from skhp.exceptions import SettingsError
+from skhp.shared.nearest_name import nearest_name
 from skhp.shared.terminal import as_text, text_table
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -129,6 +132,41 @@ class Repeats:
             found = np.full(np.shape(q), np.nan)
         return float(found) if np.ndim(found) == 0 else found
 
+    def plot(self, metric: str | None = None, ax: Any = None) -> RepeatsDisplay:
+        """Draw the score of each seed, errors and losses as positive numbers; needs matplotlib.
+
+        Parameters
+        ----------
+        metric : str, default=None
+            One of the `metrics`; None is the first.
+        ax : matplotlib Axes, default=None
+            None makes a figure.
+
+        Returns
+        -------
+        RepeatsDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no such metric.
+        """
+        metric = self.metrics[0] if metric is None else metric
+        if metric not in self.metrics:
+            raise SettingsError(
+                f"metric={metric!r} was not scored.{nearest_name(metric, self.metrics)} Give one "
+                f"of {', '.join(map(repr, self.metrics))}."
+            )
+        return RepeatsDisplay(self._natural[metric], self._titled(metric)).plot(ax)
+
+    @property
+    def _natural(self) -> pd.DataFrame:
+        """The scores of each seed, with errors and losses as positive numbers."""
+        natural = self.by_seed
+        for metric in self.lower_is_better:
+            natural[metric] *= -1
+        return natural
+
     @property
     def _has_scores(self) -> bool:
         return bool(np.isfinite(self.values).any())
@@ -169,10 +207,7 @@ class Repeats:
 
     @property
     def _table(self) -> PrintedTable:
-        natural = self.by_seed.copy()
-        for metric in self.lower_is_better:
-            natural[metric] *= -1
-        frame = natural.describe(percentiles=list(_QUANTILES)).T
+        frame = self._natural.describe(percentiles=list(_QUANTILES)).T
         columns = {"mean": "mean", "std": "std", "min": "min", "5%": "5%", "50%": "median"}
         columns |= {"95%": "95%", "max": "max"}
         rows = [

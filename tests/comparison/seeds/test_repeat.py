@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.cluster import KMeans
 from sklearn.datasets import make_classification
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LinearRegression, SGDClassifier, SGDRegressor
@@ -84,6 +85,18 @@ class TestScores:
         repeats = repeat(estimator, X, y, 3, scoring=None, random_state=5)
         assert_as_cross_validate(repeats, estimator, (5, 6, 7), y=y, cv=splitter)
         assert (repeats.n_train, repeats.n_test, repeats.n_splits) == (90, 30, 1)
+
+    def test_without_a_target(self):
+        repeats = repeat(KMeans(2, n_init=1), X, n=2, random_state=3)
+        splitter = ShuffleSplit(1, test_size=0.25, random_state=3)
+        assert_as_cross_validate(repeats, KMeans(2, n_init=1), (3, 4), y=None, cv=splitter)
+
+    def test_one_hot_rows_are_classes(self, trained_together):
+        with trained_together() as sizes:
+            found = repeat(NETWORK, X, np.eye(2)[Y], 2, scoring=["f1", "roc_auc"])
+        assert sizes == [2]
+        expected = repeat(NETWORK, X, Y, 2, scoring=["f1", "roc_auc"])
+        np.testing.assert_allclose(found.by_seed, expected.by_seed, atol=1e-6)
 
     def test_groups_are_held_out_whole(self):
         groups = np.arange(120) % 8

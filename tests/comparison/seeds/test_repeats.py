@@ -4,11 +4,13 @@ import statistics
 from math import nan
 from xml.etree import ElementTree
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from skhp.comparison.seeds.repeats import Repeats
+from skhp.exceptions import SettingsError
 
 
 def repeats(scores, n_splits=1, first=3, lower=(), **columns):
@@ -103,3 +105,21 @@ def test_a_notebook_shows_the_same_table():
     assert [row[0] for row in rows[1:]] == ["F1", "a<b"]
     assert rows[1][1] == "0.700"
     assert repr(found) == ("Repeats(estimator='KerasMLPClassifier', n=5, metrics=['f1', 'a<b'])")
+
+
+def test_the_picture_has_a_dot_for_each_seed_and_a_box():
+    found = repeats([*SCORES, nan], neg_log_loss=[*LOSSES, -0.2], lower=["neg_log_loss"])
+    axes = found.plot().ax_
+    assert axes.get_xlabel() == "F1 of 5 seeds"
+    lines = [line.get_xdata().tolist() for line in axes.get_lines()]
+    assert SCORES in lines
+    assert all(ends in lines for ends in ([0.5, 0.9], [0.6, 0.8], [0.7, 0.7]))
+    other = found.plot("neg_log_loss", axes.figure.add_subplot())
+    assert other.figure_ is axes.figure
+    assert other.ax_.get_xlabel() == "log loss of 6 seeds"
+    assert [-loss for loss in [*LOSSES, -0.2]] in [
+        line.get_xdata().tolist() for line in other.ax_.get_lines()
+    ]
+    plt.close(axes.figure)
+    with pytest.raises(SettingsError, match="Did you mean 'neg_log_loss'"):
+        found.plot("neg_log_los")
