@@ -56,6 +56,7 @@ __all__ = [
     "context_only_shows_progress",
     "cut_method_parameters",
     "fit_context",
+    "fit_params_of_search",
     "metric_of",
     "only_shows_progress",
     "open_callback_context",
@@ -88,6 +89,15 @@ def only_shows_progress(estimator: Any) -> bool:
     """Whether all callbacks of an estimator only show progress, and cannot end or inspect a fit."""
     callbacks = getattr(estimator, "_skl_callbacks", None) or []
     return all(type(callback).__name__ == "ProgressBar" for callback in callbacks)
+
+
+def fit_params_of_search(search: Any, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of a search's `fit` that it hands on to the `fit` of its estimator.
+
+    With metadata routing, only scikit-learn's own private method knows which these are.
+    """
+    routed: Mapping[str, Any] = search._get_routed_params_for_fit(dict(params)).estimator.fit
+    return routed
 
 
 TASKS_MODULE = "sklearn.model_selection._validation"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
 
 from skhp.compat.joblib import NAME_OF_OWN_BACKEND, get_active_backend
+from skhp.compat.scikit_learn import fit_params_of_search
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
 from skhp.search.checks.folds import FixedFolds
 from skhp.search.early_stopping import for_median, refuse_refit_epochs
+from skhp.search.fold_thresholds import candidate_tuned_by_folds, with_threshold_of_folds
 from skhp.search.journal.journal import JournalledSearch
 from skhp.search.limits import Limits, pruning_of
 from skhp.search.observer import ObservedTasks, SearchObserver
@@ -27,6 +29,14 @@ _SETTINGS_OF_RESULTS = (
 
 # The attribute of a search that holds its run until the search ends.
 RUN = "_run"
+
+
+class Rows(NamedTuple):
+    """The rows of a search, and the further parameters of its `fit`."""
+
+    X: Any
+    y: Any
+    params: Mapping[str, Any]
 
 
 class SearchRun:
@@ -60,6 +70,41 @@ class SearchRun:
         self.observers = [*(one for one in first if one), *watching]
         # The best epoch of each candidate on each fold, once the folds are scored.
         self.epochs_to_train: np.ndarray | None = None
+        self.rows: Rows | None = None
+        self._estimator = estimator
+        self._folds = folds
+
+    def tunes_thresholds(self, evaluate: Callable[..., Any]) -> Callable[..., Any]:
+        """scikit-learn's `evaluate_candidates`, with thresholds that are left to the search."""
+
+        def evaluate_candidates(candidates: Any, *more: Any, **options: Any) -> Any:
+            tuned = [candidate_tuned_by_folds(self._estimator, one) for one in candidates]
+            return evaluate(tuned, *more, **options)
+
+        return evaluate_candidates
+
+    def to_refit(self, estimator: Any, candidate: int) -> Any:
+        """The estimator of a candidate as it is trained on all rows: its epochs, its threshold."""
+        if self._search.refit_epochs is not None and self.epochs_to_train is not None:
+            estimator = for_median(estimator, self.epochs_to_train[candidate])
+        if self.rows is None:
+            return estimator
+        fit_params = fit_params_of_search(self._search, self.rows.params)
+        folds = self._folds.split(self.rows.X, self.rows.y)
+        with self._plain_backend():
+            return with_threshold_of_folds(estimator, self.rows.X, self.rows.y, folds, fit_params)
+
+    @contextlib.contextmanager
+    def _plain_backend(self) -> Iterator[None]:
+        """The population, but without journal, observers and pruning, which are of the search."""
+        active, n_jobs = get_active_backend()
+        if not isinstance(active, PopulationBackend):
+            yield
+            return
+        with joblib.parallel_config(
+            backend=PopulationBackend(joins=self._search.population, n_jobs=n_jobs), n_jobs=n_jobs
+        ):
+            yield
 
     def _settings(self) -> dict[str, Any]:
         search = self._search
@@ -124,8 +169,8 @@ class RefittedEstimator:
 
     def __set__(self, search: Any, estimator: Any) -> None:
         run = vars(search).get(RUN)
-        if search.refit_epochs is not None and run is not None and run.epochs_to_train is not None:
-            estimator = for_median(estimator, run.epochs_to_train[search.best_index_])
+        if run is not None:
+            estimator = run.to_refit(estimator, search.best_index_)
         vars(search)["best_estimator_"] = estimator
 
     def __delete__(self, search: Any) -> None:

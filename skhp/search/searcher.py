@@ -21,6 +21,7 @@ from skhp.search.checks.search_input import check_search, refuse_unusable_column
 from skhp.search.early_stopping import (
     with_early_stopping,
 )
+from skhp.search.fold_thresholds import as_given, tuned_by_folds
 from skhp.search.limits import StopReason, pruned_are_last
 from skhp.search.observer import ObservedRounds, SearchEnds, SearchObserver
 from skhp.search.scores import (
@@ -32,7 +33,7 @@ from skhp.search.scores import (
     scoring_of_classes,
     training_columns,
 )
-from skhp.search.search_run import RUN, RefittedEstimator, SearchRun
+from skhp.search.search_run import RUN, RefittedEstimator, Rows, SearchRun
 from skhp.search.space.foreign_spaces import refuse_foreign_space
 from skhp.shared.class_targets import TargetSummary, class_labels, one_hot_labels, target_summary
 from skhp.shared.unusable_data import refuse_several_inputs, refuse_unclear_labels
@@ -103,6 +104,7 @@ class SearchAdditions:
         refuse_unusable_columns(self.estimator, _space_of(self), X, y)
         vars(self).pop("population_report_", None)
         with self._translated(y), collected_report() as report, self._run.backend():
+            self._run.rows = Rows(X, y, params)
             try:
                 super().fit(X, y, **params)  # type: ignore[misc]
             finally:
@@ -198,7 +200,9 @@ class SearchAdditions:
         n_folds = getattr(folds, "n_splits", 5)
         translations: dict[str, Any] = {
             "cv": SomeFolds(folds),
-            "estimator": with_early_stopping(self.estimator, self.early_stopping, y, n_folds),
+            "estimator": tuned_by_folds(
+                with_early_stopping(self.estimator, self.early_stopping, y, n_folds)
+            ),
         }
         if _is_auto(self.scoring):
             translations["scoring"] = default_scoring(self.estimator, y)
@@ -235,6 +239,7 @@ class SearchAdditions:
         context = {"callback_ctx": callback_ctx} if takes_context else {}
         if self._run.observers:
             evaluate_candidates = ObservedRounds(evaluate_candidates, self._run.observers)
+        evaluate_candidates = self._run.tunes_thresholds(evaluate_candidates)
         with contextlib.suppress(SearchEnds):
             run(evaluate_candidates, **context)
         if self._run.limits:
@@ -244,7 +249,7 @@ class SearchAdditions:
         self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None
     ) -> dict[str, Any]:
         results = super()._format_results(  # type: ignore[misc]
-            candidate_params, n_splits, out, more_results
+            [as_given(candidate) for candidate in candidate_params], n_splits, out, more_results
         )
         scores = [one["test_scores"] for one in out]
         self._run.epochs_to_train = epochs_to_train(scores, n_splits)
