@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib
 import importlib.metadata
 import os
 import platform
 import re
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -185,9 +185,9 @@ def _digest(path: Path) -> str:
 
 def _flags_are_read() -> bool:
     """Have TensorFlow read its flags now; it would otherwise do so before its first compilation."""
-    try:
-        session = importlib.import_module("tensorflow.python.client.pywrap_tf_session")
-        session.TF_GetXlaConstantFoldingDisabled()
-    except (ImportError, AttributeError):
+    session = sys.modules.get("tensorflow.python.client.pywrap_tf_session")
+    reads_flags = getattr(session, "TF_GetXlaConstantFoldingDisabled", None)
+    if reads_flags is None:
         return False
+    reads_flags()
     return True

@@ -14,6 +14,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import f1_score, get_scorer, get_scorer_names, make_scorer
 from sklearn.utils.multiclass import type_of_target
 
+from skhp.compat.quick_scorers import quick
 from skhp.compat.scikit_learn import MultimetricScorer, metric_of
 from skhp.search.early_stopping import can_stop_early
 from skhp.search.fold_thresholds import decided
@@ -104,13 +105,14 @@ class RecordingScorer:
 
     def __init__(self, scorer: Any) -> None:
         self.scorer = scorer
+        self._quick = quick(scorer)
         # scikit-learn reads from the signature whether a scorer takes sample weights.
         self.__signature__ = inspect.signature(scorer)
 
     def __call__(self, estimator: Any, *arguments: Any, **keywords: Any) -> Any:
         """Score an estimator."""
         scored = _scored(estimator, arguments)
-        return _recorded(self.scorer(scored, *arguments, **keywords), estimator)
+        return _recorded(self._quick(scored, *arguments, **keywords), estimator)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "scorer" not in vars(self):
