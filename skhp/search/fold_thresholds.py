@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import cross_validate
 
 from skhp.compat.scikit_learn import rows_of
-from skhp.shared.best_threshold import TUNED_BY_FOLDS, TunedByFolds, best_threshold
+from skhp.shared.best_threshold import TUNED_BY_FOLDS, best_threshold
 from skhp.shared.class_targets import class_labels
 from skhp.shared.pipelines import last_step, last_step_prefix
 
@@ -29,20 +29,19 @@ def tuned_by_folds(estimator: Any) -> Any:
 
 
 def candidate_tuned_by_folds(estimator: Any, candidate: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a candidate, of which a tuned threshold is left to the search."""
-    name = _name_of_threshold(estimator)
-    return {
-        key: TUNED_BY_FOLDS if key == name and _is_tuned(value) else value
-        for key, value in candidate.items()
-    }
+    """The parameters of a candidate, of which a tuned threshold is left to the search.
 
-
-def as_given(candidate: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a candidate as the user wrote them."""
-    return {
-        name: str(value) if isinstance(value, TunedByFolds) else value
-        for name, value in candidate.items()
-    }
+    A parameter may be a step of a pipeline, which has a threshold of its own.
+    """
+    steps = {name: value for name, value in candidate.items() if _is_estimator(value)}
+    threshold = _name_of_threshold(clone(estimator).set_params(**steps) if steps else estimator)
+    changed = {}
+    for name, value in candidate.items():
+        if _is_estimator(value):
+            changed[name] = tuned_by_folds(value)
+        else:
+            changed[name] = TUNED_BY_FOLDS if name == threshold and _is_tuned(value) else value
+    return changed
 
 
 def decided(estimator: Any, X: Any, y: Any) -> Any:
@@ -134,6 +133,10 @@ def _name_of_threshold(estimator: Any) -> str | None:
     if not hasattr(last_step(estimator), "awaits_threshold"):
         return None
     return f"{last_step_prefix(estimator)}threshold"
+
+
+def _is_estimator(value: Any) -> bool:
+    return hasattr(value, "get_params") and not isinstance(value, type)
 
 
 def _is_tuned(value: Any) -> bool:

@@ -71,6 +71,7 @@ class SearchRun:
         # The best epoch of each candidate on each fold, once the folds are scored.
         self.epochs_to_train: np.ndarray | None = None
         self.rows: Rows | None = None
+        self._written: list[tuple[Any, Any]] = []
         self._estimator = estimator
         self._folds = folds
 
@@ -78,10 +79,17 @@ class SearchRun:
         """scikit-learn's `evaluate_candidates`, with thresholds that are left to the search."""
 
         def evaluate_candidates(candidates: Any, *more: Any, **options: Any) -> Any:
-            tuned = [candidate_tuned_by_folds(self._estimator, one) for one in candidates]
+            written = list(candidates)
+            tuned = [candidate_tuned_by_folds(self._estimator, one) for one in written]
+            self._written += zip(tuned, written, strict=True)
             return evaluate(tuned, *more, **options)
 
         return evaluate_candidates
+
+    def as_written(self, candidates: Sequence[Any]) -> list[Any]:
+        """Candidates as the user wrote them, whose thresholds were left to the search."""
+        written = {id(tuned): given for tuned, given in self._written}
+        return [written.get(id(candidate), candidate) for candidate in candidates]
 
     def to_refit(self, estimator: Any, candidate: int) -> Any:
         """The estimator of a candidate as it is trained on all rows: its epochs, its threshold."""

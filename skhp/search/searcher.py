@@ -21,7 +21,7 @@ from skhp.search.checks.search_input import check_search, refuse_unusable_column
 from skhp.search.early_stopping import (
     with_early_stopping,
 )
-from skhp.search.fold_thresholds import as_given, tuned_by_folds
+from skhp.search.fold_thresholds import tuned_by_folds
 from skhp.search.limits import StopReason, pruned_are_last
 from skhp.search.observer import ObservedRounds, SearchEnds, SearchObserver
 from skhp.search.scores import (
@@ -249,7 +249,7 @@ class SearchAdditions:
         self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None
     ) -> dict[str, Any]:
         results = super()._format_results(  # type: ignore[misc]
-            [as_given(candidate) for candidate in candidate_params], n_splits, out, more_results
+            self._run.as_written(candidate_params), n_splits, out, more_results
         )
         scores = [one["test_scores"] for one in out]
         self._run.epochs_to_train = epochs_to_train(scores, n_splits)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
@@ -11,7 +12,7 @@ from sklearn.model_selection import (
     cross_val_predict,
     cross_val_score,
 )
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skhp import GridSearchCV, KerasClassifier, KerasMLPClassifier, RandomizedSearchCV
@@ -173,6 +174,27 @@ class TestSearch:
         assert isinstance(last.threshold, float)
         rare = search.predict_proba(X)[:, 0]
         np.testing.assert_array_equal(search.predict(X) == "a rare one", rare >= last.threshold_)
+
+    def test_the_classifier_itself_is_a_parameter(self):
+        pipeline = Pipeline([("scale", StandardScaler()), ("classify", LogisticRegression())])
+        steps = [network(neurons=4), LogisticRegression()]
+        search = search_of(pipeline, {"classify": steps}).fit(X, RARE)
+        tuned, _ = search.cv_results_["mean_test_score"]
+        alone = search_of(network(neurons=4), {"neurons": [4]}, refit=False)
+        scaled = StandardScaler().fit_transform(X)
+        assert tuned == pytest.approx(alone.fit(scaled, RARE).best_score_, abs=0.03)
+        assert search.cv_results_["params"][0]["classify"] is steps[0]
+        assert type(steps[0].threshold) is str
+        refitted = search_of(pipeline, {"classify": steps[:1]}).fit(X, RARE).best_estimator_[-1]
+        assert isinstance(refitted.threshold, float)
+
+    def test_routed_weights(self):
+        weight = np.where(RARE == 1, 5.0, 1.0)
+        plain = search_of(network(), {"neurons": [4]}).fit(X, RARE, sample_weight=weight)
+        with config_context(enable_metadata_routing=True):
+            weighted = network().set_fit_request(sample_weight=True)
+            routed = search_of(weighted, {"neurons": [4]}).fit(X, RARE, sample_weight=weight)
+        assert routed.best_estimator_.threshold_ == plain.best_estimator_.threshold_
 
     def test_one_hot_rows(self):
         one_hot = np.column_stack([1 - RARE, RARE])
