@@ -10,6 +10,8 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 # with them, the fits of LogisticRegression in a check of a searcher take six times as long.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The processes that tests start leave nothing in the user's cache folder.
+os.environ["SKHP_COMPILED"] = "off"
 
 import keras
 import numpy as np

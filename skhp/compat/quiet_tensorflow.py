@@ -15,6 +15,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from skhp.compat.kept_compilations import compilations_are_kept
+
 LOG_LEVEL_VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
 _QUIET = "3"
 
@@ -27,13 +29,14 @@ _LOG_LINE = re.compile(
 
 def import_tensorflow_quietly() -> None:
     """Import TensorFlow and Keras, and keep their log off stderr unless the user wants it."""
-    # A child process inherits the level of a quiet parent, and has to be quiet, too.
-    wished_otherwise = os.environ.get(LOG_LEVEL_VARIABLE, _QUIET) != _QUIET
-    if "tensorflow" in sys.modules or wished_otherwise:
+    if "tensorflow" in sys.modules:
         importlib.import_module("keras")
         return
-    os.environ[LOG_LEVEL_VARIABLE] = _QUIET
-    with _without_log_lines():
+    # A child process inherits the level of a quiet parent, and has to be quiet, too.
+    is_quiet = os.environ.get(LOG_LEVEL_VARIABLE, _QUIET) == _QUIET
+    if is_quiet:
+        os.environ[LOG_LEVEL_VARIABLE] = _QUIET
+    with compilations_are_kept(), _without_log_lines() if is_quiet else contextlib.nullcontext():
         importlib.import_module("keras")
 
 

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import expit, logit
 
-# Beyond these limits a threshold rounds to 0 or 1, and would make all rows rare, or none.
-_LOG_ODDS_LIMITS = (-100.0, 30.0)
+from skhp.shared.best_threshold import TunedByFolds, best_threshold
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,11 @@ class DecidesByThreshold:
     _threshold: Threshold
 
     @property
+    def awaits_threshold(self) -> bool:
+        """Whether a search still has to tune the threshold of this fitted classifier."""
+        return isinstance(self.threshold, TunedByFolds) and "_threshold" not in vars(self)
+
+    @property
     def threshold_(self) -> float:
         """The least probability of `rare_class_` with which `predict` returns it."""
         if "_threshold" not in vars(self):
@@ -58,38 +61,17 @@ class DecidesByThreshold:
     def threshold_(self, value: float) -> None:
         self._threshold = Threshold(float(value), self._rarest)
 
+    def holds_rows_out(self) -> bool:
+        """Whether the parameters tell a fit to hold rows out, on which a threshold can be tuned."""
+        shares = (
+            getattr(self, name, None) for name in ("validation_split", "fit__validation_split")
+        )
+        return bool(getattr(self, "early_stopping", False)) or any(shares)
+
+    def labels_at(self, positions: np.ndarray) -> np.ndarray:
+        """Labels of the classes at these positions in `classes_`, in the form of the target."""
+        raise NotImplementedError
+
     def _current_threshold(self) -> Threshold:
         """The threshold of the last fit, or 0.5 during the first."""
         return vars(self).get("_threshold", Threshold(0.5, self._rarest))
-
-
-def best_threshold(
-    probability: np.ndarray, is_rare: np.ndarray, weight: np.ndarray | None = None
-) -> float:
-    """The threshold on the probability of a class that gives the class the greatest F1.
-
-    Thresholds lie halfway between the probabilities of two rows. If several are equally good, the
-    nearest to 0.5 is returned, and 0.5 itself if no threshold gives an F1 above 0. Probabilities
-    that differ from 1 by less than 1e-13 count as equal.
-    """
-    weight = np.ones(len(probability)) if weight is None else np.asarray(weight, np.float64)
-    if not (weight * is_rare).any():
-        return 0.5
-    # "Halfway" and "nearest" are measured in log-odds.
-    log_odds = np.clip(logit(probability.astype(np.float64)), *_LOG_ODDS_LIMITS)
-    order = np.argsort(-log_odds, kind="stable")
-    sorted_odds, rare = log_odds[order], (weight * is_rare)[order]
-    ends = np.flatnonzero(np.diff(sorted_odds, append=-np.inf))
-    true_positives = np.cumsum(rare)[ends]
-    f1 = 2 * true_positives / (np.cumsum(weight[order])[ends] + rare.sum())
-    last = sorted_odds[ends]
-    # Each cut lies between the last row that it makes rare and the next one.
-    cuts = (last + np.append(last[1:], last[-1] - 2.0)) / 2
-    best = cuts[f1 >= f1.max() * (1 - 1e-12)]
-    cut = best[np.abs(best).argmin()]
-    threshold = float(expit(cut))
-    is_above = log_odds > cut
-    if (probability[~is_above] >= threshold).any():
-        # The dtype of the probabilities has no number between those of the two rows.
-        threshold = float(probability[is_above].min())
-    return threshold

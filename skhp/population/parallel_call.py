@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import joblib
 
 from skhp.compat.joblib import SequentialBackend, tasks_of
+from skhp.compat.quick_scorers import quick
 from skhp.population.cohorts.pruning import Entry, Pruning, contest_of, tell_of_unranked
 from skhp.population.handover import (
     shared_computations,
@@ -31,6 +32,9 @@ from skhp.population.report import ProgressObserver, ReportedCall
 from skhp.population.requested_fits import is_of_scikit_learn, may_fit, random_generators
 from skhp.population.task_threads import TaskThreads
 from skhp.population.waiting_task import Task
+
+# The keyword by which scikit-learn's tasks get their scorer.
+_SCORER = "scorer"
 
 
 class Recalled(NamedTuple):
@@ -121,6 +125,9 @@ class _JoiningBatch(JoiningTask):
         self._collected = collected
         self._plans = plans
         self._call = call
+        for _, _, keywords in tasks_of(collected.batch):
+            if _SCORER in keywords:
+                keywords[_SCORER] = quick(keywords[_SCORER])
 
     def run(self, trained: Mapping[PlannedFit, Any]) -> Any:
         """Run the tasks of the batch."""

@@ -14,8 +14,10 @@ from sklearn.base import is_classifier
 from sklearn.metrics import f1_score, get_scorer, get_scorer_names, make_scorer
 from sklearn.utils.multiclass import type_of_target
 
+from skhp.compat.quick_scorers import quick
 from skhp.compat.scikit_learn import MultimetricScorer, metric_of
 from skhp.search.early_stopping import can_stop_early
+from skhp.search.fold_thresholds import decided
 from skhp.shared.class_targets import ClassScorer, one_hot_labels
 from skhp.shared.pipelines import trained_within
 from skhp.shared.rarest_class import rarest_class
@@ -103,12 +105,14 @@ class RecordingScorer:
 
     def __init__(self, scorer: Any) -> None:
         self.scorer = scorer
+        self._quick = quick(scorer)
         # scikit-learn reads from the signature whether a scorer takes sample weights.
         self.__signature__ = inspect.signature(scorer)
 
     def __call__(self, estimator: Any, *arguments: Any, **keywords: Any) -> Any:
         """Score an estimator."""
-        return _recorded(self.scorer(estimator, *arguments, **keywords), estimator)
+        scored = _scored(estimator, arguments)
+        return _recorded(self._quick(scored, *arguments, **keywords), estimator)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "scorer" not in vars(self):
@@ -124,7 +128,12 @@ class RecordingMultimetricScorer(MultimetricScorer):
 
     def __call__(self, estimator: Any, *arguments: Any, **keywords: Any) -> Any:
         """Score an estimator."""
-        return _recorded(super().__call__(estimator, *arguments, **keywords), estimator)
+        scored = _scored(estimator, arguments)
+        return _recorded(super().__call__(scored, *arguments, **keywords), estimator)
+
+
+def _scored(estimator: Any, arguments: Sequence[Any]) -> Any:
+    return decided(estimator, *arguments) if len(arguments) == 2 else estimator
 
 
 def training_columns(scores: Sequence[Any], n_splits: int) -> dict[str, np.ndarray]:

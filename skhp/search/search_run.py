@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import joblib
@@ -13,10 +13,11 @@ from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
 from skhp.search.checks.folds import FixedFolds
 from skhp.search.early_stopping import refuse_refit_epochs
+from skhp.search.fold_thresholds import candidate_tuned_by_folds
 from skhp.search.journal.journal import JournalledSearch
 from skhp.search.limits import Limits, pruning_of
 from skhp.search.observer import ObservedTasks, SearchObserver
-from skhp.search.refits import CandidateFits
+from skhp.search.refits.best_candidates import CandidateFits, Rows
 from skhp.shared.amounts import seconds_of_budget
 
 # The parameters that affect the results, besides the data, folds, estimator and scoring.
@@ -55,7 +56,26 @@ class SearchRun:
             )
         first = (self.limits, self.journalled)
         self.observers = [*(one for one in first if one), *watching]
-        self.candidates = CandidateFits(estimator)
+        self.candidates = CandidateFits(estimator, folds)
+        self.rows: Rows | None = None
+        self._written: list[tuple[Any, Any]] = []
+        self._estimator = estimator
+
+    def tunes_thresholds(self, evaluate: Callable[..., Any]) -> Callable[..., Any]:
+        """scikit-learn's `evaluate_candidates`, with thresholds that are left to the search."""
+
+        def evaluate_candidates(candidates: Any, *more: Any, **options: Any) -> Any:
+            written = list(candidates)
+            tuned = [candidate_tuned_by_folds(self._estimator, one) for one in written]
+            self._written += zip(tuned, written, strict=True)
+            return evaluate(tuned, *more, **options)
+
+        return evaluate_candidates
+
+    def as_written(self, candidates: Sequence[Any]) -> list[Any]:
+        """Candidates as the user wrote them, whose thresholds were left to the search."""
+        written = {id(tuned): given for tuned, given in self._written}
+        return [written.get(id(candidate), candidate) for candidate in candidates]
 
     def _settings(self) -> dict[str, Any]:
         search = self._search

@@ -21,9 +21,10 @@ from skhp.search.checks.search_input import check_search
 from skhp.search.early_stopping import (
     with_early_stopping,
 )
+from skhp.search.fold_thresholds import tuned_by_folds
 from skhp.search.limits import StopReason, pruned_are_last
 from skhp.search.observer import ObservedRounds, SearchEnds, SearchObserver
-from skhp.search.refits import RUN, SPACES, RefitsCandidates
+from skhp.search.refits.best_candidates import RUN, SPACES, RefitsCandidates, Rows
 from skhp.search.scores import (
     RecordingMultimetricScorer,
     RecordingScorer,
@@ -91,6 +92,7 @@ class SearchAdditions(RefitsCandidates):
         self._refuse_rows(X, y)
         vars(self).pop("population_report_", None)
         with self._translated(y), collected_report() as report, self._run.backend():
+            self._run.rows = Rows(X, y, params)
             try:
                 super().fit(X, y, **params)  # type: ignore[misc]
             finally:
@@ -185,7 +187,9 @@ class SearchAdditions(RefitsCandidates):
         n_folds = getattr(folds, "n_splits", 5)
         translations: dict[str, Any] = {
             "cv": SomeFolds(folds),
-            "estimator": with_early_stopping(self.estimator, self.early_stopping, y, n_folds),
+            "estimator": tuned_by_folds(
+                with_early_stopping(self.estimator, self.early_stopping, y, n_folds)
+            ),
         }
         if _is_auto(self.scoring):
             translations["scoring"] = default_scoring(self.estimator, y)
@@ -222,6 +226,7 @@ class SearchAdditions(RefitsCandidates):
         context = {"callback_ctx": callback_ctx} if takes_context else {}
         if self._run.observers:
             evaluate_candidates = ObservedRounds(evaluate_candidates, self._run.observers)
+        evaluate_candidates = self._run.tunes_thresholds(evaluate_candidates)
         with contextlib.suppress(SearchEnds):
             run(evaluate_candidates, **context)
         if self._run.limits:
@@ -231,7 +236,7 @@ class SearchAdditions(RefitsCandidates):
         self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None
     ) -> dict[str, Any]:
         results = super()._format_results(  # type: ignore[misc]
-            candidate_params, n_splits, out, more_results
+            self._run.as_written(candidate_params), n_splits, out, more_results
         )
         scores = [one["test_scores"] for one in out]
         self._run.candidates.note(out, n_splits)

@@ -35,6 +35,7 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from skhp import KerasMLPClassifier, KerasMLPRegressor
 from skhp.training.cohort.cohort import LoneFit
+from skhp.training.cohort.packed_members import PackedMembers
 
 SMALL = {"neurons": 2, "epochs": 3, "learning_rate": 0.1, "batch_size": 20, "random_state": 0}
 NETWORK = KerasMLPClassifier(**SMALL)
@@ -192,11 +193,12 @@ TOOLS = {
 
 @pytest.fixture
 def trained(monkeypatch):
-    """The members of each population, and the number of fits that train alone."""
+    """The members of each population, and the numbers of lone fits and of programs that ran."""
     from skhp.population.cohorts import population_training as cohorts
 
-    counts = SimpleNamespace(populations=[], alone=0)
+    counts = SimpleNamespace(populations=[], alone=0, programs=0)
     train_population, train_alone = cohorts.train_population, LoneFit.trained
+    build = PackedMembers.build
 
     def counted_population(tasks, *arguments):
         counts.populations.append(len(tasks))
@@ -206,7 +208,12 @@ def trained(monkeypatch):
         counts.alone += 1
         return train_alone(fit, *arguments)
 
+    def counted_program(members):
+        counts.programs += 1
+        return build(members)
+
     monkeypatch.setattr(cohorts, "train_population", counted_population)
+    monkeypatch.setattr(PackedMembers, "build", counted_program)
     monkeypatch.setattr(LoneFit, "trained", counted_alone)
     return counts
 
@@ -217,11 +224,13 @@ def test_a_tool_finds_the_same_with_its_networks_trained_together(name, trained)
     # No worker process, whose fits would not be counted.
     with joblib.parallel_config(backend="sequential"):
         expected = tool()
-    n_fits, trained.alone = trained.alone, 0
+    n_fits, trained.alone, trained.programs = trained.alone, 0, 0
     with joblib.parallel_config(backend="skhp"):
         found = tool()
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert sum(trained.populations) + trained.alone == n_fits
+    # Each population runs one program.
+    assert trained.programs == len(trained.populations) + trained.alone
     if populations is not None:
         assert trained.populations == populations
     else:

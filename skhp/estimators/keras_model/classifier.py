@@ -50,7 +50,8 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         For two classes: `predict` returns the rarer one if its probability is at least this. "tune"
         chooses the threshold with the greatest F1 on the held-out rows, after the training. The
         held-out rows are those of early stopping, of `validation_split`, or of the
-        ``validation_data`` given to `fit`.
+        ``validation_data`` given to `fit`. Without such rows, one of skhp's searchers chooses it on
+        the test rows of its folds, and gives its ``best_estimator_`` the number.
 
     Attributes
     ----------

@@ -22,6 +22,7 @@ from skhp.estimators.keras_model.wrapped_rows import CheckedFit, HeldOutLabels
 from skhp.estimators.threshold import DecidesByThreshold, Threshold
 from skhp.exceptions import InvalidParameterError
 from skhp.objectives.numbered_loss import NumberedLoss
+from skhp.shared.best_threshold import TunedByFolds
 from skhp.shared.rarest_class import class_counts, rarest_position
 
 
@@ -53,7 +54,11 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         of_two = likelier_of_two(outputs) if threshold.value == 0.5 else None
         if of_two is None:
             of_two = self.target_encoder_.inverse_transform(outputs, return_proba=True)
-        return self._as_given(self.classes_[threshold.positions(of_two)])
+        return self.labels_at(threshold.positions(of_two))
+
+    def labels_at(self, positions: np.ndarray) -> np.ndarray:
+        """Labels of the classes at these positions in `classes_`, in the form of the target."""
+        return self._as_given(self.classes_[positions])
 
     def predict_proba(self, X: ArrayLike, **kwargs: Any) -> np.ndarray:
         """Probabilities of the classes for each row.
@@ -127,6 +132,8 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         checked = super()._checked(X, y, sample_weight, warm_start, keywords, whole)
         self._refuse_threshold()
         if self.threshold != "tune" or not whole:
+            return checked
+        if isinstance(self.threshold, TunedByFolds) and not _holds_out(checked):
             return checked
         return checked._replace(held_out=self._held_out_labels(checked, "threshold='tune'"))
 
@@ -234,7 +241,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         given = checked.arguments.get("validation_data")
         if given is not None:
             return self._given_labels(given, purpose)
-        if n_training == used.sum():
+        if not _holds_out(checked):
             raise InvalidParameterError(
                 f"{purpose} needs rows that are held out of the training: set "
                 "validation_split, e.g. to 0.2, or early_stopping=True, or pass "
@@ -258,3 +265,9 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         labels = self._as_labels(labels, first=False)
         weight = given[2] if len(given) > 2 else None
         return HeldOutLabels(labels, None if weight is None else np.asarray(weight, np.float64))
+
+
+def _holds_out(checked: CheckedFit) -> bool:
+    """Whether a fit holds rows out, or was given such rows."""
+    given = checked.arguments.get("validation_data") is not None
+    return given or bool(checked.arguments["n_training"] < checked.used.sum())

@@ -15,6 +15,7 @@ from skhp.estimators.network.prepared_fit import PreparedFit
 from skhp.estimators.tables import WeightedTable
 from skhp.estimators.threshold import DecidesByThreshold, Threshold
 from skhp.exceptions import InvalidParameterError
+from skhp.shared.best_threshold import TunedByFolds
 from skhp.shared.class_targets import one_hot_labels, one_hot_rows
 from skhp.shared.rarest_class import class_counts, rarest_position
 from skhp.shared.unusable_data import refuse_unclear_labels
@@ -100,9 +101,13 @@ class ClassDecisions(DecidesByThreshold, NetworkEstimator):
             places = self._current_threshold().positions(_both_probabilities(outputs))
         else:
             places = outputs.argmax(axis=1)
+        return self.labels_at(places)
+
+    def labels_at(self, positions: np.ndarray) -> np.ndarray:
+        """Labels of the classes at these positions in `classes_`, in the form of the target."""
         if self._one_hot is None:
-            return self.classes_[places]
-        return one_hot_rows(places, *self._one_hot)
+            return self.classes_[positions]
+        return one_hot_rows(positions, *self._one_hot)
 
     def _checked_table(
         self, X: ArrayLike, y: ArrayLike, *more: Any, first: bool, **options: Any
@@ -148,10 +153,12 @@ class ClassDecisions(DecidesByThreshold, NetworkEstimator):
                 f"threshold={self.threshold!r} is for two classes, and y has "
                 f"{len(self.classes_)}: leave it at 0.5."
             )
-        if self.threshold == "tune" and prepared.validation is None:
+        by_folds = isinstance(self.threshold, TunedByFolds)
+        if self.threshold == "tune" and prepared.validation is None and not by_folds:
             raise InvalidParameterError(
                 "threshold='tune' needs rows that are held out of the training: set "
-                "early_stopping=True, or pass X_val and y_val to fit."
+                "early_stopping=True, or pass X_val and y_val to fit, or search with one of skhp's "
+                "searchers, which tunes the threshold on its folds."
             )
 
     def _settle(self, prepared: PreparedFit, network: TrainedNetwork) -> None:

@@ -39,7 +39,9 @@ class KerasRNNClassifier(RecurrentNetwork, NetworkClassifier):
         Weight of each class, by its label; "balanced" weighs a class inversely to its frequency.
     threshold : float or "tune", default=0.5
         For two classes: `predict` returns the rarer one if its probability is at least this. "tune"
-        chooses the threshold with the greatest F1 on the held-out rows, after the training.
+        chooses the threshold with the greatest F1 on the held-out rows, after the training. Where
+        nothing is held out, one of skhp's searchers chooses it on the test rows of its folds, and
+        gives its ``best_estimator_`` the number.
 
     Attributes
     ----------

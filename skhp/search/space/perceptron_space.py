@@ -26,31 +26,33 @@ ROWS_PER_INPUT = 10
 
 
 class _Grid(NamedTuple):
-    """The values that a level searches; `neurons` are multiples of the number of inputs."""
+    """The values that a level searches; `shares` are numbers of neurons for each input."""
 
     learning_rates: tuple[float, ...]
     batch_sizes: tuple[int, ...]
-    neurons: tuple[float, ...]
+    shares: tuple[float, ...]
+    widths: tuple[int, ...]
     dropout: tuple[float, ...] = ()
     l2: tuple[float, ...] = ()
 
 
-_FEW, _TWO_THIRDS, _ALL, _TWICE = 1 / 4, 2 / 3, 1.0, 2.0
+_FEW, _TWO_THIRDS = 1 / 4, 2 / 3
 _ENOUGH_ROWS: dict[str, _Grid] = {
-    "quick": _Grid(rates(1e-2, 1e-4, 3), (32,), (_TWO_THIRDS, _TWICE)),
-    "normal": _Grid(rates(1e-1, 1e-5, 5), (16, 64), (_FEW, _TWO_THIRDS, _TWICE)),
-    "thorough": _Grid(rates(1e-1, 1e-5, 9), (16, 32, 64), (_FEW, 0.5, _TWO_THIRDS, _ALL, _TWICE)),
+    "quick": _Grid((1e-2, 1e-3), (32,), (_TWO_THIRDS,), (256,)),
+    "normal": _Grid(rates(3e-2, 3e-4, 3), (16, 64), (_TWO_THIRDS,), (64, 256)),
+    "thorough": _Grid(rates(1e-1, 1e-4, 7), (16, 64), (_FEW, _TWO_THIRDS), (64, 256), (0.0, 0.2)),
 }
-# With few rows, twice as many neurons as inputs overfit.
+# With few rows, what keeps a network from overfitting is searched in place of batch sizes.
 _FEW_ROWS: dict[str, _Grid] = {
-    "quick": _Grid(rates(1e-2, 1e-4, 3), (32,), (_TWO_THIRDS,), (0.0, 0.2)),
-    "normal": _Grid(rates(1e-1, 1e-5, 5), (32,), (_FEW, _TWO_THIRDS), (0.0, 0.2), (0.0, 1e-3)),
+    "quick": _Grid((1e-2, 1e-3), (32,), (_TWO_THIRDS,), (256,), (0.2,)),
+    "normal": _Grid((1e-2, 1e-3), (32,), (_TWO_THIRDS,), (256,), (0.0, 0.2), (0.0, 1e-3)),
     "thorough": _Grid(
-        rates(1e-1, 1e-5, 5),
+        rates(1e-2, 1e-4, 3),
         (16, 64),
-        (_FEW, _TWO_THIRDS, _ALL),
+        (_FEW, _TWO_THIRDS),
+        (256,),
         (0.0, 0.2, 0.4),
-        (0.0, 1e-4, 1e-2),
+        (0.0, 1e-3),
     ),
 }
 
@@ -63,11 +65,11 @@ def _entries(table: Table, known: Mapping[str, Any], level: Level) -> dict[str, 
     grid = (_FEW_ROWS if few else _ENOUGH_ROWS)[level]
     entries = {
         "hidden_layers": _hidden_layers_entry(check, level),
-        "neurons": _neurons_entry(grid, n_inputs),
+        "neurons": _neurons_entry(grid.shares, grid.widths, n_inputs),
         "learning_rate": learning_rate_entry(grid.learning_rates),
         "batch_size": batch_size_entry(grid.batch_sizes, n_rows, known),
     }
-    if grid.dropout or grid.l2:
+    if few:
         reason = (
             f"{training_rows(n_rows, known)} rows to train on in each of {FOLDS} folds are fewer "
             f"than {ROWS_PER_INPUT} for each of the {n_inputs} inputs."
@@ -75,6 +77,31 @@ def _entries(table: Table, known: Mapping[str, Any], level: Level) -> dict[str, 
         for name, values in (("dropout", grid.dropout), ("l2", grid.l2)):
             if values:
                 entries[name] = Entry(list(values), reason)
+    elif grid.dropout:
+        entries["dropout"] = Entry(list(grid.dropout), "Wide layers overfit less with dropout.")
+    return entries | _entries_of_the_end(table.is_of_classes and len(np.unique(y)) == 2)
+
+
+def _entries_of_the_end(is_of_two_classes: bool) -> dict[str, Entry]:
+    """How a training ends: early, by held-out rows, or by a schedule after it saw all rows."""
+    entries = {
+        "early_stopping": Entry(
+            [True, False],
+            "Held-out rows tell when to stop, but cannot be learnt from; whether this pays depends "
+            "on the table: in four tables, one way or the other was ahead by .01 to .1 of average "
+            "precision.",
+        ),
+        "lr_schedule": Entry(
+            ["cosine"], "A training that no held-out row ends ends by its falling learning rate."
+        ),
+    }
+    if is_of_two_classes:
+        entries["monitor"] = Entry(
+            ["val_average_precision"],
+            "The log loss of a rare class rises long before the ranking stops improving, and would "
+            "end the training too early.",
+        )
+        entries["patience"] = Entry([40], "A ranking of few held-out rows scatters.")
     return entries
 
 
@@ -93,22 +120,21 @@ def _hidden_layers_entry(check: LinearCheck | None, level: Level) -> Entry:
     return Entry([1, 2], f"One or two, as a linear model is not enough: {compared}")
 
 
-def _neurons_entry(grid: _Grid, n_inputs: int) -> Entry:
-    names = {
-        _FEW: "a quarter",
-        0.5: "half",
-        _TWO_THIRDS: "two thirds",
-        _ALL: "all",
-        _TWICE: "twice",
-    }
+def _neurons_entry(shares: tuple[float, ...], widths: tuple[int, ...], n_inputs: int) -> Entry:
+    names = {_FEW: "a quarter", _TWO_THIRDS: "two thirds"}
     # Rounded down, as with neurons="auto"; 1e-9 is for products with 2 / 3 that are just too small.
-    wanted = [max(2, int(share * n_inputs + 1e-9)) for share in grid.neurons]
-    sizes = sorted({min(size, MOST_NEURONS) for size in wanted})
-    shares = [names[share] for share in grid.neurons]
-    listed = f"{', '.join(shares[:-1])} and {shares[-1]}" if len(shares) > 1 else shares[0]
+    wanted = [max(2, int(share * n_inputs + 1e-9)) for share in shares]
+    sizes = sorted({min(size, MOST_NEURONS) for size in wanted} | set(widths))
+    listed = " and ".join(names[share] for share in shares)
     bounds = ", but at least 2" if min(wanted) == 2 else ""
     bounds += f", but at most {MOST_NEURONS}" if max(wanted) > MOST_NEURONS else ""
-    return Entry(sizes, f"{listed.capitalize()} the {n_inputs} inputs{bounds}.")
+    wide = " and ".join(map(str, widths))
+    return Entry(
+        sizes,
+        f"By the rule of thumb, {listed} of the {n_inputs} inputs{bounds}; and {wide}, as wide "
+        "layers ranked better: in the mean of ten tables, the average precision was .641 with 8 "
+        "neurons, .672 with 64 and .681 with 256.",
+    )
 
 
 PERCEPTRON = KindOfNetwork(

@@ -79,10 +79,11 @@ def suggest_search_space(
 
     The grid has learning rates on a logarithmic scale and batches around 32 rows. Perceptrons get 1
     or 2 hidden layers (also 0 if a linear model scores as well as others in cross-validation on
-    2,000 rows), a quarter to twice as many neurons as inputs, and dropout and l2 if rows are few
-    for the number of inputs. Recurrent networks get 1 or 2 layers, 16 to 128 neurons, and windows
-    of a quarter of the steps up to all steps. Convolutional networks get 1 to 3 blocks, as far as
-    the images can be halved, and 8 to 32 filters.
+    2,000 rows), neurons from two thirds of the inputs up to 256, both ways to end a training (early
+    stopping, and all rows with a cosine schedule), and dropout and l2 if rows are few for the
+    number of inputs. Recurrent networks get 1 or 2 layers, 16 to 128 neurons, and windows of a
+    quarter of the steps up to all steps. Convolutional networks get 1 to 3 blocks, as far as the
+    images can be halved, and 8 to 32 filters.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def suggest_search_space(
     X : array-like of shape (n_rows, n_columns), or of series or images
     y : array-like of shape (n_rows,) or (n_rows, n_targets)
     level : {"quick", "normal", "thorough"}, default="normal"
-        Size of the grid. The three levels have 12, 60 to 120, and 270 to 810 points; recurrent
+        Size of the grid. The three levels have 16, 64 to 108, and 288 to 672 points; recurrent
         networks 12, 80 and 810; any Keras model 10, 54 and 102. With very few inputs or rows, some
         values coincide, and the grid is smaller.
 
@@ -116,9 +117,9 @@ def suggest_search_space(
     >>> X, y = load_breast_cancer(return_X_y=True)
     >>> space = suggest_search_space(KerasMLPClassifier(), X, y, level="quick")
     >>> space["neurons"], space["learning_rate"]
-    ([20, 60], [0.01, 0.001, 0.0001])
-    >>> space.why()["neurons"]
-    'Two thirds and twice the 30 inputs.'
+    ([20, 256], [0.01, 0.001])
+    >>> space.why()["patience"]
+    'A ranking of few held-out rows scatters.'
     """
     if level not in _RATES_OF_ANY:
         raise InvalidParameterError(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
+from skhp.compat.kept_compilations import OFF, VARIABLE, forget, kept_in, seal
 from skhp.networks.program_cache import ProgramCache
 from skhp.training.cohort.state import (
     Batches,
@@ -27,6 +29,7 @@ Arguments: TypeAlias = tuple[
 ]
 
 programs = ProgramCache()
+_log = logging.getLogger("skhp")
 
 
 def rounded_up(n_rows: int) -> int:
@@ -49,13 +52,56 @@ def cohort_program(key: ProgramKey, arguments: Arguments, compiled: bool) -> Any
         specs = _any_number_of_rows(key.metric is not None, *specs)
     shapes = tuple((tuple(spec.shape), spec.dtype) for spec in tf.nest.flatten(specs) if spec)
 
-    def build() -> Any:
+    def build(compiled: bool) -> Any:
         function = tf.function(
             lambda *tensors: run_chunk(key, *tensors), jit_compile=compiled, autograph=False
         )
         return function.get_concrete_function(*specs)
 
-    return programs.get((key, shapes, compiled), build)
+    return programs.get(
+        (key, shapes, compiled), lambda: CompiledProgram(build) if compiled else build(False)
+    )
+
+
+class CompiledProgram:
+    """A program that XLA compiles in its first call, or finds among the kept compilations.
+
+    `build` makes the program, compiled or as a plain graph.
+    """
+
+    def __init__(self, build: Callable[[bool], Any]) -> None:
+        self._build = build
+        self._program = build(True)
+        self._has_run = kept_in() is None
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the program."""
+        if self._has_run:
+            return self._program(*arguments)
+        try:
+            result = self._program(*arguments)
+        except tf.errors.OpError as error:
+            result = self._run_anew(error, arguments)
+        seal()
+        self._has_run = True
+        return result
+
+    def _run_anew(self, error: Exception, arguments: Sequence[Any]) -> Any:
+        """Run a program whose kept compilation may be damaged, or cannot be kept."""
+        forget()
+        try:
+            # XLA remembers that a function failed, so the function is traced again.
+            self._program = self._build(True)
+            return self._program(*arguments)
+        except tf.errors.OpError:
+            _log.warning(
+                "A training could not be compiled (%s). It runs without compilation, which takes "
+                "longer. If %s is full or cannot be written to, set the environment variable %s "
+                "to another folder, or to %r.",
+                *(error, kept_in(), VARIABLE, OFF),
+            )
+            self._program = self._build(False)
+            return self._program(*arguments)
 
 
 def _any_number_of_rows(

@@ -115,11 +115,17 @@ def test_the_space_of_an_example():
     space = suggest_search_space(KerasMLPClassifier(), X, y)
     assert space == {
         "hidden_layers": [1, 2],
-        "neurons": [2, 6, 18],
-        "learning_rate": [0.1, 0.01, 0.001, 0.0001, 1e-05],
+        "neurons": [6, 64, 256],
+        "learning_rate": [0.03, 0.003, 0.0003],
         "batch_size": [16, 64],
+        "early_stopping": [True, False],
+        "lr_schedule": ["cosine"],
+        "monitor": ["val_average_precision"],
+        "patience": [40],
     }
-    assert space.why()["neurons"] == "A quarter, two thirds and twice the 9 inputs, but at least 2."
+    assert "two thirds of the 9 inputs; and 64 and 256" in space.why()["neurons"]
+    three = suggest_search_space(KerasMLPClassifier(), X, np.arange(1000) % 3)
+    assert set(space) - set(three) == {"monitor", "patience"}
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -137,17 +143,18 @@ def test_sizes_bounds_and_plain_values(level, table, n_rows):
         assert (0 in space["hidden_layers"]) == (table is linear_table)
     assert 8 in space["neurons"]
     assert min(space["neurons"]) >= 2
-    assert max(space["neurons"]) <= 24
+    assert max(space["neurons"]) == 256
+    assert space["early_stopping"] == [True, False]
     assert 1e-5 <= min(space["learning_rate"]) <= max(space["learning_rate"]) <= 0.1
     steps = np.diff(np.log10(space["learning_rate"]))
     np.testing.assert_allclose(steps, steps[0], atol=0.02)
     assert max(space["batch_size"]) <= n_rows * 0.8 * 0.8
     # 60 rows: 38 to learn from in a fold, for 12 inputs.
-    assert ("dropout" in space) == (n_rows == 60)
+    assert ("dropout" in space) == (n_rows == 60 or level == "thorough")
     assert ("l2" in space) == (n_rows == 60 and level != "quick")
     for values in space.values():
         assert type(values) is list
-        assert all(type(value) in (int, float) for value in values)
+        assert all(type(value) in (int, float, bool, str) for value in values)
         assert len(set(values)) == len(values)
 
 
@@ -161,7 +168,7 @@ def test_batches_fit_the_rows_of_a_fold():
 
 @pytest.mark.parametrize(
     ("n_columns", "neurons"),
-    [(1, [2]), (2, [2, 4]), (3, [2, 6]), (30, [20, 60]), (400, [266, 512])],
+    [(1, [2, 256]), (30, [20, 256]), (384, [256]), (900, [256, 512])],
 )
 def test_neurons_of_few_and_of_many_inputs(n_columns, neurons, monkeypatch):
     monkeypatch.setattr(perceptron_space, "check_linear", lambda *_, **__: None)
@@ -194,13 +201,13 @@ def test_the_inputs_are_those_behind_the_preparation():
     network = KerasMLPRegressor()
     pipeline = Pipeline([("columns", columns), ("rest", Pipeline([("network", network)]))])
     space = suggest_search_space(pipeline, table, y)
-    assert space["rest__network__neurons"] == [3, 8, 24]
+    assert space["rest__network__neurons"] == [8, 64, 256]
     assert all(name.startswith("rest__network__") for name in space)
     assert set(space.why()) == set(space)
     assert "12 inputs" in space.why()["rest__network__neurons"]
     assert not hasattr(columns, "transformers_")
     pipeline.set_params(**{name: values[0] for name, values in space.items()})
-    assert network.neurons == 3
+    assert network.neurons == 8
 
 
 @pytest.mark.parametrize("estimator", [KerasClassifier, KerasRegressor])
@@ -219,7 +226,10 @@ def test_any_other_network_gets_what_it_has(estimator):
 def test_why_holds_the_numbers():
     X, y = linear_table(60, 12)
     why = suggest_search_space(KerasMLPRegressor(), X, y).why()
-    assert set(why) == {"hidden_layers", "neurons", "learning_rate", "batch_size", "dropout", "l2"}
+    assert set(why) == {
+        *("hidden_layers", "neurons", "learning_rate", "batch_size", "dropout", "l2"),
+        *("early_stopping", "lr_schedule"),
+    }
     check = check_linear(X, y, classification=False)
     assert f"{check.linear_score:.3f}" in why["hidden_layers"]
     assert f"{check.other_score:.3f}" in why["hidden_layers"]
@@ -227,7 +237,7 @@ def test_why_holds_the_numbers():
     assert "38 rows" in why["dropout"]
     assert "12 inputs" in why["dropout"]
     assert "38 rows" in why["batch_size"]
-    assert "5 steps from 0.1 to 1e-05" in why["learning_rate"]
+    assert "2 steps from 0.01 to 0.001" in why["learning_rate"]
     assert all(reason.endswith(".") for reason in why.values())
 
 

@@ -98,11 +98,24 @@ class TestNetworks:
             assert "val_loss" in fitted[-1].history_
         assert pipeline[-1].early_stopping is False
 
+    def test_have_a_threshold_of_the_folds_where_they_hold_nothing_out(self):
+        network = clone(NETWORK).set_params(threshold="tune", early_stopping=False, epochs=8)
+        found = search(network, {"learning_rate": [0.001, 0.03]}).fit(X, Y)
+        first, second = found.best_estimators(2, X, Y)
+        assert first.threshold == found.best_estimator_.threshold
+        other = {"learning_rate": [second.learning_rate]}
+        expected = search(network, other).fit(X, Y).best_estimator_.threshold
+        assert second.threshold == pytest.approx(expected, abs=1e-3)
+        assert first.threshold != second.threshold
+        # Other rows have folds of their own.
+        (shorter,) = found.best_estimators(1, X[:90], Y[:90])
+        assert 0 < shorter.threshold < 1
+
     def test_alone_if_the_search_trains_no_population(self, found, monkeypatch):
         def refuse(*_, **__):
             raise AssertionError("trained together")
 
-        monkeypatch.setattr("skhp.search.refits.fit_together", refuse)
+        monkeypatch.setattr("skhp.search.refits.best_candidates.fit_together", refuse)
         alone = clone(found).set_params(population=False, refit=False).fit(X, Y)
         best = alone.best_estimators(2, X, Y)
         assert rates(best) == [RATES["learning_rate"][k] for k in order_of(alone)[:2]]

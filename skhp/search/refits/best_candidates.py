@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
+import joblib
 import numpy as np
-import sklearn
 from sklearn.base import clone, is_classifier
 from sklearn.utils import indexable
-from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_is_fitted
 
+from skhp.compat.joblib import NAME_OF_OWN_BACKEND, get_active_backend
+from skhp.compat.scikit_learn import fit_params_of_search
 from skhp.exceptions import InvalidParameterError
+from skhp.population.backend import PopulationBackend
 from skhp.population.joint_fits import fit_together
+from skhp.search.checks.folds import FixedFolds
 from skhp.search.checks.search_input import refuse_unusable_columns
 from skhp.search.early_stopping import for_median
+from skhp.search.fold_thresholds import with_threshold_of_folds
 from skhp.search.scores import epochs_to_train
 from skhp.shared.equality import equal
 from skhp.shared.unusable_data import refuse_several_inputs, refuse_unclear_labels
@@ -29,6 +34,14 @@ SPACES = ("param_grid", "param_distributions", "search_spaces")
 RUN = "_run"
 
 
+class Rows(NamedTuple):
+    """The rows of a search, and the further parameters of its `fit`."""
+
+    X: Any
+    y: Any
+    params: Mapping[str, Any]
+
+
 class CandidateFits:
     """What a search knows of the fits of its candidates, beside its results.
 
@@ -36,8 +49,9 @@ class CandidateFits:
     switched on as the search asks for it.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Any, folds: FixedFolds) -> None:
         self.estimator = estimator
+        self._folds = folds
         # The best epoch of each candidate on each fold, and whether any of its fits failed, once
         # the folds are scored.
         self.epochs: np.ndarray | None = None
@@ -49,11 +63,43 @@ class CandidateFits:
         errors = np.array([one.get("fit_error") is not None for one in results])
         self.failed = np.any(errors.reshape(-1, n_splits), axis=1)
 
-    def to_refit(self, estimator: Any, index: int, refit_epochs: str | None) -> Any:
-        """The candidate `index`, whose parameters are set on `estimator`, as it is refitted."""
-        if refit_epochs is None or self.epochs is None:
-            return estimator
-        return for_median(estimator, self.epochs[index])
+    def to_refit(self, search: Any, estimator: Any, index: int, rows: Rows) -> Any:
+        """The candidate `index`, set on `estimator`, as it is trained on all rows.
+
+        The search decides about its epochs, and about its threshold where no rows are held out.
+        """
+        if search.refit_epochs is not None and self.epochs is not None:
+            estimator = for_median(estimator, self.epochs[index])
+        fit_params = fit_params_of_search(search, rows.params)
+        with _plain_backend(search):
+            return with_threshold_of_folds(
+                estimator, rows.X, rows.y, self._folds_of(rows), fit_params
+            )
+
+    def _folds_of(self, rows: Rows) -> Iterator[Any]:
+        """The folds of the search, or folds drawn by the same splitter if there are other rows."""
+        drawn = self._folds.folds or []
+        rows_of_search = max((int(np.max(part)) + 1 for fold in drawn for part in fold), default=0)
+        if rows_of_search == np.shape(rows.X)[0]:
+            yield from drawn
+            return
+        groups = rows.params.get("groups")
+        of_groups = {} if groups is None else {"groups": groups}
+        yield from FixedFolds(self._folds.splitter).split(rows.X, rows.y, **of_groups)
+
+
+@contextlib.contextmanager
+def _plain_backend(search: Any) -> Iterator[None]:
+    """The population, but without journal, observers and pruning, which are of the search."""
+    active, n_jobs = get_active_backend()
+    is_own = type(active).__name__ in NAME_OF_OWN_BACKEND
+    if not isinstance(active, PopulationBackend) and not (is_own and search.population):
+        yield
+        return
+    with joblib.parallel_config(
+        backend=PopulationBackend(joins=search.population, n_jobs=n_jobs), n_jobs=n_jobs
+    ):
+        yield
 
 
 class RefittedEstimator:
@@ -74,8 +120,8 @@ class RefittedEstimator:
 
     def __set__(self, search: Any, estimator: Any) -> None:
         run = vars(search).get(RUN)
-        if run is not None:
-            estimator = run.candidates.to_refit(estimator, search.best_index_, search.refit_epochs)
+        if run is not None and run.rows is not None:
+            estimator = run.candidates.to_refit(search, estimator, search.best_index_, run.rows)
         vars(search)["best_estimator_"] = estimator
 
     def __delete__(self, search: Any) -> None:
@@ -102,8 +148,9 @@ class RefitsCandidates:
         """Train the k best candidates on all rows, together as one population.
 
         Each of them is trained as the search refits the best one: `early_stopping` and
-        `refit_epochs` hold, and the first of the list is what `best_estimator_` is. The search
-        keeps no rows, so that they are given again.
+        `refit_epochs` hold, a threshold is tuned on the folds where no rows are held out, and the
+        first of the list is what `best_estimator_` is. The search keeps no rows, so that they are
+        given again.
 
         Candidates are in the order of their mean scores, and equal ones in the order in which they
         were tried. Candidates that failed or were pruned are left out, and a candidate that was
@@ -157,22 +204,21 @@ class RefitsCandidates:
             )
         self._refuse_rows(X, y)
         X, y = indexable(X, y)
-        if sklearn.get_config()["enable_metadata_routing"]:
-            params = process_routing(self, "fit", **params).estimator.fit
-        else:
-            params.pop("groups", None)
+        rows = Rows(X, y, params)
+        fit_params = fit_params_of_search(self, params)
         estimators = [
             self._candidate_fits.to_refit(
+                self,
                 clone(self._candidate_fits.estimator).set_params(**clone(values, safe=False)),
                 index,
-                self.refit_epochs,
+                rows,
             )
             for index, values in candidates
         ]
         if not self.population:
-            return [estimator.fit(X, y, **params) for estimator in estimators]
+            return [estimator.fit(X, y, **fit_params) for estimator in estimators]
         fitted = fit_together(
-            ((estimator, X, y, params) for estimator in estimators), n_jobs=self.n_jobs
+            ((estimator, X, y, fit_params) for estimator in estimators), n_jobs=self.n_jobs
         )
         for one in fitted:
             if isinstance(one, Exception):
