@@ -199,7 +199,8 @@ class Repeats:
                 else f"The seed has no effect on the {self._titled(first)}."
             )
         if failed := int(self.scores.isna().any(axis=1).sum()):
-            notes.append(f"{failed} of {len(self.scores)} trainings have no score.")
+            have = "has" if failed == 1 else "have"
+            notes.append(f"{failed} of {len(self.scores)} trainings {have} no score.")
         return notes
 
     def _titled(self, metric: str) -> str:

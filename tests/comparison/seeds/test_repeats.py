@@ -50,7 +50,7 @@ def test_the_score_of_a_seed_is_the_mean_over_the_splits():
     assert found.by_seed.index.tolist() == [3, 4, 5]
     assert found.frame.loc["f1", ["count", "mean"]].tolist() == pytest.approx([2, 0.45])
     assert found.quantile(1) == pytest.approx(0.7)
-    assert "1 of 6 trainings have no score" in " ".join(str(found).split())
+    assert "1 of 6 trainings has no score" in " ".join(str(found).split())
 
 
 def test_no_seed_has_a_score():
