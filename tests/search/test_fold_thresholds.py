@@ -196,6 +196,15 @@ class TestSearch:
             routed = search_of(weighted, {"neurons": [4]}).fit(X, RARE, sample_weight=weight)
         assert routed.best_estimator_.threshold_ == plain.best_estimator_.threshold_
 
+    def test_the_best_few(self):
+        search = search_of(network(), {"neurons": [4, 8]}).fit(X, RARE)
+        best, other = search.best_estimators(2, X, RARE)
+        assert best.threshold == search.best_estimator_.threshold
+        assert best.neurons != other.neurons
+        for rows in (slice(0, 200), slice(0, 300)):
+            (fewer,) = search.best_estimators(1, X[rows], RARE[rows])
+            assert isinstance(fewer.threshold, float)
+
     def test_one_hot_rows(self):
         one_hot = np.column_stack([1 - RARE, RARE])
         of_rows = search_of(network(), {"neurons": [4]}).fit(X, one_hot)
