@@ -258,7 +258,7 @@ def test_given_axes_are_divided(wide_search):
 
 def test_every_search_is_drawn(two_classes):
     network = KerasMLPClassifier(epochs=3, random_state=0)
-    grid = {"neurons": [2, 3, 4]}
+    grid = {"learning_rate": [0.01, 0.03, 0.1]}
     search = GridSearchCV(network, grid, cv=2).fit(*two_classes)
     expected = search.cv_results_["mean_test_score"].tolist()
     display = SearchDisplay.from_search(search)
