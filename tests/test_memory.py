@@ -128,7 +128,7 @@ def test_the_seed_grid_needs_two_programs_and_a_second_search_none():
         "learning_rate": [0.1, 0.03, 0.01, 0.003, 0.001],
         "batch_size": [10, 20, 40, 60],
     }
-    search = GridSearchCV(KerasMLPClassifier(epochs=60, random_state=0), grid, cv=5, refit=False)
+    search = GridSearchCV(KerasMLPClassifier(epochs=10, random_state=0), grid, cv=5, refit=False)
     programs.clear()
     before = programs.counts.built
     with joblib.parallel_config(backend="skhp"):
