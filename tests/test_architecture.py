@@ -84,6 +84,11 @@ def _modules(root: Path, folder: str) -> Iterator[Module]:
 
 
 @functools.cache
+def nodes(module: Module) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(module.tree))
+
+
+@functools.cache
 def imports(module: Module) -> tuple[tuple[ast.AST, str], ...]:
     """Everything imported, with its full dotted name, by a statement or by a call."""
     return tuple(_imports(module))
@@ -93,7 +98,7 @@ def _imports(module: Module) -> Iterator[tuple[ast.AST, str]]:
     package = module.path.removesuffix(".py").removesuffix("/__init__").split("/")
     if not module.path.endswith("__init__.py"):
         package = package[:-1]
-    for node in ast.walk(module.tree):
+    for node in nodes(module):
         if isinstance(node, ast.Import):
             for name in node.names:
                 yield node, name.name
@@ -104,9 +109,10 @@ def _imports(module: Module) -> Iterator[tuple[ast.AST, str]]:
                 yield node, f"{source}.{name.name}"
         elif (
             isinstance(node, ast.Call)
-            and ast.unparse(node.func) in ("importlib.import_module", "import_module", "__import__")
             and node.args
             and isinstance(node.args[0], ast.Constant)
+            and (getattr(node.func, "attr", None) or getattr(node.func, "id", None))
+            in ("import_module", "__import__")
         ):
             yield node, str(node.args[0].value)
 
@@ -119,7 +125,7 @@ def chains(module: Module) -> tuple[tuple[ast.Attribute, str], ...]:
 
 def _chains(module: Module) -> Iterator[tuple[ast.Attribute, str]]:
     meaning = {}
-    for node in ast.walk(module.tree):
+    for node in nodes(module):
         if isinstance(node, ast.Import):
             for name in node.names:
                 top = name.name.split(".")[0]
@@ -127,10 +133,8 @@ def _chains(module: Module) -> Iterator[tuple[ast.Attribute, str]]:
         elif isinstance(node, ast.ImportFrom) and not node.level:
             for name in node.names:
                 meaning[name.asname or name.name] = f"{node.module}.{name.name}"
-    within_others = {
-        id(node.value) for node in ast.walk(module.tree) if isinstance(node, ast.Attribute)
-    }
-    for node in ast.walk(module.tree):
+    within_others = {id(node.value) for node in nodes(module) if isinstance(node, ast.Attribute)}
+    for node in nodes(module):
         if isinstance(node, ast.Attribute) and id(node) not in within_others:
             names, value = [node.attr], node.value
             while isinstance(value, ast.Attribute):
@@ -174,7 +178,7 @@ def no_insides_of_keras(root: Path) -> list[str]:
     return found + [
         module.at(node, f"names keras.src in {node.value!r}")
         for module in modules(root)
-        for node in ast.walk(module.tree)
+        for node in nodes(module)
         if isinstance(node, ast.Constant) and "keras.src" in str(node.value)
     ]
 
@@ -200,7 +204,7 @@ def private_keras_in_one_file(root: Path) -> list[str]:
         module.at(node, f"uses {ast.unparse(node)}")
         for module in modules(root)
         if module.path not in USES_PRIVATE_KERAS
-        for node in ast.walk(module.tree)
+        for node in nodes(module)
         if isinstance(node, ast.Subscript | ast.Call)
         and ast.unparse(node).startswith(("sys.modules", "modules["))
         and "keras" in ast.unparse(node)
@@ -232,14 +236,14 @@ def private_attributes_of_ones_own_only(root: Path) -> list[str]:
         if module.path in allowed:
             continue
         own = {"self", "cls", "super()"}
-        for node in ast.walk(module.tree):
+        for node in nodes(module):
             if isinstance(node, ast.ClassDef):
                 own.add(node.name)
             elif isinstance(node, ast.ImportFrom) and within(node.module or "", "skhp"):
                 own |= {name.asname or name.name for name in node.names}
         found += [
             module.at(node, f"uses {ast.unparse(node)}")
-            for node in ast.walk(module.tree)
+            for node in nodes(module)
             if isinstance(node, ast.Attribute)
             and is_private(node.attr)
             and node.attr not in PUBLIC_OF_NAMED_TUPLES | PUBLIC_OF_OS

@@ -182,8 +182,11 @@ class TestCorrectAllTheSame:
 
     def test_a_constant_column_does_no_harm(self, estimator, two_classes, regression):
         X, y = _data(estimator, two_classes, regression)
-        wider = np.column_stack([X, np.full(len(X), 3.0)])
-        assert clone(estimator).fit(wider, y).score(wider, y) > 0.7
+        # In the place of the column that tells the least, so that the networks stay the same.
+        told = [abs(np.corrcoef(column, y)[0, 1]) for column in X.T]
+        constant = X.copy()
+        constant[:, np.argmin(told)] = 3.0
+        assert clone(estimator).fit(constant, y).score(constant, y) > 0.7
 
 
 @pytest.mark.parametrize("estimator", CLASSIFIERS, ids=_name)

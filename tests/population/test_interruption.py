@@ -1,5 +1,6 @@
 """Ctrl-C ends a search or a fit within two seconds, and leaves no thread behind."""
 
+import importlib.util
 import os
 import queue
 import signal
@@ -7,87 +8,102 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 
 import pytest
 
-from tests.programs import run_program, start_program
+from tests.programs import start_program
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="sends the signal of Ctrl-C"),
+]
 
 SECONDS_PROMISED = 2.0
 
 PRELUDE = """
-import sys, threading, time
+import sys, threading, traceback
 
 import joblib
-import numpy as np
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV
 
 import skhp
 from skhp import KerasMLPClassifier
+from skhp.training.cohort.cohort import Cohort
 
 X, y = make_classification(300, 10, random_state=0)
 endless = dict(epochs=10**7, early_stopping=False, random_state=0)
+network = KerasMLPClassifier(**endless)
+advance = Cohort.advance
+under_way = []
 
 
 def say(line):
     print(line, flush=True)
 
 
-def report(error):
-    ours = [thread.name for thread in threading.enumerate() if "skhp" in thread.name]
-    say(f"ended by {type(error).__name__}, threads of ours: {ours}")
-"""
+def told(cohort, most_epochs):
+    count = advance(cohort, most_epochs)
+    # The first epochs may wait for the program to be built.
+    if cohort.epochs > 2 and cohort not in under_way:
+        under_way.append(cohort)
+        say(f"under way: {len(under_way)}")
+    return count
 
-SEARCH = """
-grid = {"learning_rate": [1e-5, 1e-6], "activation": ["tanh", "relu"]}
-search = GridSearchCV(KerasMLPClassifier(**endless), grid, cv=3)
-try:
+
+Cohort.advance = told
+
+
+def interrupted(train):
+    under_way.clear()
+    try:
+        train()
+    except KeyboardInterrupt as error:
+        ours = [thread.name for thread in threading.enumerate() if "skhp" in thread.name]
+        say(f"ended by {type(error).__name__}, threads of ours: {ours}")
+        say(traceback.format_exc())
+        say("goes on")
+
+
+def search_in_a_population():
+    grid = {"learning_rate": [1e-5, 1e-6], "activation": ["tanh", "relu"]}
     with skhp.population(n_jobs=2, verbose=1):
-        search.fit(X, y)
-except KeyboardInterrupt as error:
-    report(error)
-    raise
+        GridSearchCV(network, grid, cv=3).fit(X, y)
 """
 
-FIT = """
-# A handler of epochs says that training began, and is told of every one.
-classifier = KerasMLPClassifier(**endless, verbose=2)
-try:
-    classifier.fit(X, y)
-except KeyboardInterrupt as error:
-    report(error)
-    raise
-"""
-
-SILENT_FIT = """
-# Nobody watches it, so it runs in chunks; a program that is there begins at once.
-short = KerasMLPClassifier(**endless | {"epochs": 2000}).fit(X, y)
-say("Epoch 1 is about to begin")
-try:
-    KerasMLPClassifier(**endless).fit(X, y)
-except KeyboardInterrupt as error:
-    report(error)
-    raise
-"""
-
-NO_POPULATION = """
+# Each trains until Ctrl-C.
+TWO_COHORTS = ("search", "another search")
+SCENARIOS = {
+    "search": "interrupted(search_in_a_population)",
+    "another search": "interrupted(search_in_a_population)",
+    # Somebody is told of every epoch.
+    "watched fit": "interrupted(lambda: KerasMLPClassifier(**endless, verbose=2).fit(X, y))",
+    # Nobody is told, so it runs in chunks.
+    "fit": "interrupted(lambda: network.fit(X, y))",
+    "search without population": """
 search = GridSearchCV(KerasMLPClassifier(**endless, verbose=2), {"l2": [0.0, 0.1]}, cv=3)
-try:
-    search.fit(X, y)
-except KeyboardInterrupt as error:
-    report(error)
-    raise
+interrupted(lambda: search.fit(X, y))
+""",
+}
+if importlib.util.find_spec("sklearn.callback"):
+    SCENARIOS["search with a progress bar"] = """
+from sklearn.callback import ProgressBar
+
+search = GridSearchCV(network, {"learning_rate": [1e-5, 1e-6]}, cv=2)
+search.set_callbacks(ProgressBar())
+with joblib.parallel_config(backend="skhp"):
+    interrupted(lambda: search.fit(X, y))
 """
 
-# A program, and what a line says when its training has begun.
-PROGRAMS = {
-    "search": (SEARCH, "epochs: "),
-    "watched fit": (FIT, "Epoch "),
-    "fit": (SILENT_FIT, "Epoch 1 is about to begin"),
-    "search without population": (NO_POPULATION, "Epoch "),
-}
+END = """
+with skhp.population():
+    found = GridSearchCV(network.set_params(epochs=3), {"l2": [0.0, 0.1]}, cv=3).fit(X, y)
+say(f"searched after all: {len(found.cv_results_['params'])}")
+network.set_params(**endless)
+under_way.clear()
+search_in_a_population()
+"""
 
 
 class Running:
@@ -95,12 +111,11 @@ class Running:
 
     def __init__(self, program):
         self.process = start_program(
-            [sys.executable, "-c", PRELUDE + program],
+            [sys.executable, "-c", program],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self.lines = []
         self._arriving = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -110,23 +125,24 @@ class Running:
             self._arriving.put(line)
         self._arriving.put(None)
 
-    def wait_for(self, text, seconds=120, times=1):
+    def wait_for(self, text, seconds=120):
+        """The lines up to the first that has this text."""
+        lines = []
         until = time.monotonic() + seconds
-        while times:
-            line = self._arriving.get(timeout=until - time.monotonic())
-            assert line is not None, "".join(self.lines)
-            self.lines.append(line)
-            times -= text in line
+        while not lines or text not in lines[-1]:
+            line = self._arriving.get(timeout=max(0, until - time.monotonic()))
+            assert line is not None, "".join(lines)
+            lines.append(line)
+        return "".join(lines)
 
     def rest(self):
+        lines = []
         while (line := self._arriving.get(timeout=60)) is not None:
-            self.lines.append(line)
-        return "".join(self.lines)
+            lines.append(line)
+        return "".join(lines)
 
     def interrupt(self):
-        sent = time.monotonic()
         os.kill(self.process.pid, signal.SIGINT)
-        return sent
 
     def kill(self):
         self.process.kill()
@@ -135,73 +151,57 @@ class Running:
         self.process.stdout.close()
 
 
-@pytest.fixture
-def running(request):
-    program, began = PROGRAMS[request.param]
-    running = Running(program)
+@dataclass
+class Interruption:
+    """How a scenario ended."""
+
+    seconds: float
+    ending: str
+    traceback: str
+
+
+@pytest.fixture(scope="module")
+def running():
+    """A session that has gone through all scenarios, and trains once more."""
+    running = Running("\n".join([PRELUDE, *SCENARIOS.values(), END]))
+    running.interruptions = {}
     try:
-        # The first line of progress may come before the programs are compiled.
-        running.wait_for(began, times=10 if began.endswith(" ") else 1)
+        for scenario in SCENARIOS:
+            running.wait_for(f"under way: {2 if scenario in TWO_COHORTS else 1}")
+            time.sleep(0.3)
+            sent = time.monotonic()
+            running.interrupt()
+            ending = running.wait_for("ended by", seconds=60)
+            seconds = time.monotonic() - sent
+            running.interruptions[scenario] = Interruption(
+                seconds, ending, running.wait_for("goes on")
+            )
+        running.end = running.wait_for("searched after all")
+        running.end += running.wait_for("under way: 2")
+        running.interrupt()
+        running.interrupt()
+        running.end += running.rest()
+        running.exit_code = running.process.wait(60)
         yield running
     finally:
         running.kill()
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="sends the signal of Ctrl-C")
-class TestCtrlC:
-    @pytest.mark.parametrize("running", PROGRAMS, indirect=True)
-    def test_ends_the_program_in_time(self, running):
-        time.sleep(0.5)
-        sent = running.interrupt()
-        running.wait_for("ended by KeyboardInterrupt", seconds=60)
-        seconds = time.monotonic() - sent
-        print(f"Ctrl-C to the end: {seconds:.2f} s")
-        assert seconds < SECONDS_PROMISED
-        output = running.rest()
-        assert "ended by KeyboardInterrupt, threads of ours: []" in output
-        # Ended as Python ends what Ctrl-C interrupts, with a traceback that says so.
-        assert running.process.wait(60) == -signal.SIGINT
-        assert output.rstrip().endswith("KeyboardInterrupt")
-        assert "During handling of the above exception" not in output
-
-    @pytest.mark.parametrize("running", ["search"], indirect=True)
-    def test_a_second_one_changes_nothing(self, running):
-        running.interrupt()
-        running.interrupt()
-        running.rest()
-        assert running.process.wait(60) == -signal.SIGINT
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_it_ends_the_training_in_time(scenario, running):
+    found = running.interruptions[scenario]
+    print(f"Ctrl-C to the end: {found.seconds:.2f} s")
+    assert found.seconds < SECONDS_PROMISED
+    assert "ended by KeyboardInterrupt, threads of ours: []" in found.ending
+    assert found.traceback.split()[-3:] == ["KeyboardInterrupt", "goes", "on"]
+    assert "During handling of the above exception" not in found.traceback
 
 
-AGAIN = """
-search = GridSearchCV(KerasMLPClassifier(**endless), {"learning_rate": [1e-5, 1e-6]}, cv=3)
+def test_the_session_goes_on(running):
+    assert "searched after all: 2" in running.end
 
 
-def interrupted_search():
-    import _thread
-
-    timer = threading.Timer(1.0, _thread.interrupt_main)
-    timer.start()
-    try:
-        with skhp.population():
-            search.fit(X, y)
-    except KeyboardInterrupt as error:
-        report(error)
-
-
-interrupted_search()
-interrupted_search()
-with skhp.population():
-    found = search.set_params(estimator__epochs=3).fit(X, y)
-say(f"searched after all: {len(found.cv_results_['params'])}")
-"""
-
-
-@pytest.mark.slow
-def test_the_session_goes_on_after_ctrl_c():
-    done = run_program([sys.executable, "-c", PRELUDE + AGAIN], timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        *["ended by KeyboardInterrupt, threads of ours: []"] * 2,
-        "searched after all: 2",
-    ]
+def test_a_program_ends_as_python_ends_what_it_interrupts(running):
+    # A second Ctrl-C changes nothing.
+    assert running.exit_code == -signal.SIGINT
+    assert running.end.rstrip().endswith("KeyboardInterrupt")

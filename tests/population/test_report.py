@@ -28,6 +28,8 @@ pytestmark = pytest.mark.slow
 
 X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
 Y = (X[:, 0] > 0).astype(int)
+# Each fit by Keras traces a model anew: one fold says as much as several.
+ONCE = model_selection.ShuffleSplit(1, test_size=0.5, random_state=0)
 CALLBACKS = "callbacks run in Python (ModelCheckpoint)"
 
 
@@ -52,19 +54,19 @@ def network(**parameters):
 
 def test_a_search_of_ours_tells_it_once_at_the_end(lines, checkpoint):
     grid = {"callbacks": [checkpoint, checkpoint, None]}
-    search = GridSearchCV(network(), grid, cv=2, early_stopping=False).fit(X, Y)
-    assert search.population_report_ == PopulationReport(2, {CALLBACKS: 4})
-    assert lines() == [f"2 of 6 fits trained together; 4 by Keras: {CALLBACKS}"]
+    search = GridSearchCV(network(), grid, cv=ONCE, early_stopping=False).fit(X, Y)
+    assert search.population_report_ == PopulationReport(1, {CALLBACKS: 2})
+    assert lines() == [f"1 of 3 fits trained together; 2 by Keras: {CALLBACKS}"]
 
 
 def test_searches_and_cross_validation_of_scikit_learn(lines, checkpoint):
     pipeline = make_pipeline(StandardScaler(), network(callbacks=checkpoint))
     with population():
-        model_selection.cross_val_score(pipeline, X, Y, cv=2)
-        assert lines() == [f"0 of 2 fits trained together; 2 by Keras: {CALLBACKS}"]
+        model_selection.cross_val_score(pipeline, X, Y, cv=ONCE)
+        assert lines() == [f"0 of 1 fits trained together; 1 by Keras: {CALLBACKS}"]
         grid = {"callbacks": [checkpoint, checkpoint, None]}
-        model_selection.GridSearchCV(network(), grid, cv=2, refit=False).fit(X, Y)
-    assert lines()[1:] == [f"2 of 6 fits trained together; 4 by Keras: {CALLBACKS}"]
+        model_selection.GridSearchCV(network(), grid, cv=ONCE, refit=False).fit(X, Y)
+    assert lines()[1:] == [f"1 of 3 fits trained together; 2 by Keras: {CALLBACKS}"]
 
 
 def test_fits_of_other_threads_are_counted_here(lines, checkpoint):
@@ -75,8 +77,8 @@ def test_fits_of_other_threads_are_counted_here(lines, checkpoint):
 
 def test_half_is_not_more_than_half(lines, checkpoint):
     grid = {"callbacks": [checkpoint, None]}
-    search = GridSearchCV(network(), grid, cv=2, early_stopping=False).fit(X, Y)
-    assert search.population_report_ == PopulationReport(2, {CALLBACKS: 2})
+    search = GridSearchCV(network(), grid, cv=ONCE, refit=False, early_stopping=False).fit(X, Y)
+    assert search.population_report_ == PopulationReport(1, {CALLBACKS: 1})
     assert lines() == []
 
 
@@ -92,7 +94,7 @@ def test_several_reasons_come_by_their_numbers(lines, checkpoint):
         {"callbacks": [checkpoint], "epochs": [1, 2]},
         {"callbacks": [[*checkpoint, keras.callbacks.CSVLogger]], "engine": ["population"]},
     ]
-    search = GridSearchCV(network(), grid, cv=2, error_score=0.0, early_stopping=False)
+    search = GridSearchCV(network(), grid, cv=2, refit=False, error_score=0.0, early_stopping=False)
     with pytest.warns(Warning, match="fits failed"):
         search.fit(X, Y)
     # With engine="population" Keras trains nothing: the fit fails.
@@ -128,14 +130,14 @@ FAILED = "ArithmeticError: this cohort fails"
 
 def test_members_whose_cohort_failed_are_counted(lines, only_adam_trains, checkpoint):
     grid = [{"optimizer": ["adam", "sgd", "rmsprop"]}, {"callbacks": [checkpoint]}]
-    search = GridSearchCV(network(), grid, cv=2, early_stopping=False).fit(X, Y)
+    search = GridSearchCV(network(), grid, cv=ONCE, refit=False, early_stopping=False).fit(X, Y)
     report = search.population_report_
-    assert report == PopulationReport(2, {CALLBACKS: 2}, {FAILED: 4})
-    assert (report.n_alone, report.n_fits) == (4, 8)
+    assert report == PopulationReport(1, {CALLBACKS: 1}, {FAILED: 2})
+    assert (report.n_alone, report.n_fits) == (2, 4)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert lines() == [
-        f"2 of 8 fits trained together; 2 by Keras: {CALLBACKS}; "
-        f"4 alone, as their cohort failed: {FAILED}"
+        f"1 of 4 fits trained together; 1 by Keras: {CALLBACKS}; "
+        f"2 alone, as their cohort failed: {FAILED}"
     ]
 
 
@@ -158,10 +160,10 @@ def test_wrapped_models_have_reasons_without_numbers_of_keras(lines):
 
     wrapped = KerasClassifier(build, loss="binary_crossentropy", epochs=1, random_state=0)
     with population():
-        model_selection.cross_val_score(wrapped, X, Y, cv=3)
+        model_selection.cross_val_score(wrapped, X, Y, cv=2)
     (line,) = lines()
     # One reason, though each model has layers of another name.
-    assert line.startswith("0 of 3 fits trained together; 3 by Keras: the")
+    assert line.startswith("0 of 2 fits trained together; 2 by Keras: the")
     assert "constraint" in line
 
 
@@ -169,13 +171,14 @@ def test_rounds_of_a_search_are_one_report(lines, checkpoint):
     search = HalvingGridSearchCV(
         network(callbacks=checkpoint),
         {"learning_rate": [1e-3, 1e-2]},
-        cv=2,
+        cv=ONCE,
+        refit=False,
         resource="epochs",
         max_resources=2,
         factor=2,
         early_stopping=False,
     ).fit(X, Y)
-    assert search.population_report_ == PopulationReport(0, {CALLBACKS: 6})
+    assert search.population_report_ == PopulationReport(0, {CALLBACKS: 3})
     assert len(lines()) == 1
     limited = RandomizedSearchCV(
         network(), {"learning_rate": (1e-3, 1e-1)}, n_iter=9, cv=2, time_budget="1h"
@@ -188,14 +191,14 @@ def test_fits_that_a_journal_answers_are_not_counted(tmp_path, checkpoint):
         return GridSearchCV(
             network(callbacks=checkpoint),
             {"neurons": neurons},
-            cv=2,
+            cv=ONCE,
             early_stopping=False,
             refit=False,
             journal=tmp_path / "journal",
         ).fit(X, Y)
 
-    assert search([1]).population_report_.n_by_keras == 2
-    assert search([1, 2]).population_report_ == PopulationReport(0, {CALLBACKS: 2})
+    assert search([1]).population_report_.n_by_keras == 1
+    assert search([1, 2]).population_report_ == PopulationReport(0, {CALLBACKS: 1})
     assert not hasattr(search([1, 2]), "population_report_")
 
 
@@ -203,7 +206,8 @@ def test_fits_that_a_journal_answers_are_not_counted(tmp_path, checkpoint):
 def test_nothing_is_told_where_no_population_was_asked_for(settings, lines, checkpoint, tmp_path):
     estimator = network(callbacks=checkpoint) if settings else LogisticRegression()
     grid = {"random_state": [0, 1]}
-    search = GridSearchCV(estimator, grid, cv=2, journal=tmp_path / "journal", **settings)
+    settings = {"refit": False, "journal": tmp_path / "journal", **settings}
+    search = GridSearchCV(estimator, grid, cv=ONCE, **settings)
     assert not hasattr(search.fit(X, Y), "population_report_")
     assert lines() == []
 

@@ -124,7 +124,7 @@ class TestStopAfter:
 class TestInterrupted:
     def test_partial_results(self):
         slow = {"interrupted_at": 2 * 8 + 3}
-        search = grid(400, slow=slow, on_interrupt="partial", refit=False).fit(X, Y)
+        search = grid(40, slow=slow, on_interrupt="partial", refit=False).fit(X, Y)
         assert search.search_stop_reason_ == "interrupted"
         assert_consistent(search, 8)
 
@@ -136,7 +136,7 @@ class TestInterrupted:
     def test_raised(self, settings):
         on_interrupt = "partial" if settings["interrupted_at"] == 3 else "raise"
         with pytest.raises(KeyboardInterrupt):
-            grid(400, slow=settings, on_interrupt=on_interrupt).fit(X, Y)
+            grid(40, slow=settings, on_interrupt=on_interrupt).fit(X, Y)
 
 
 @pytest.mark.filterwarnings("ignore:The estimator Slow does not support callbacks")

@@ -46,7 +46,7 @@ def test_curves_of_a_fit(two_classes):
 
 def test_within_a_pipeline_and_a_search(two_classes):
     pipeline = make_pipeline(StandardScaler(), NETWORK)
-    grid = {"kerasmlpclassifier__neurons": [2, 3]}
+    grid = {"kerasmlpclassifier__learning_rate": [0.05, 0.03]}
     search = GridSearchCV(pipeline, grid, cv=2).fit(*two_classes)
     display = HistoryDisplay.from_estimator(search)
     expected = search.best_estimator_[-1].history_["loss"]
@@ -193,9 +193,9 @@ def test_another_name_of_a_metric_is_drawn_by_the_recorded_one(two_classes):
 
 def test_a_search_that_watches_a_metric_draws_it(two_classes):
     search = GridSearchCV(
-        NETWORK, {"neurons": [2, 3]}, cv=2, early_stopping={"monitor": "val_recall"}
+        NETWORK, {"learning_rate": [0.05, 0.03]}, cv=2, early_stopping={"monitor": "val_f1"}
     ).fit(*two_classes)
-    assert HistoryDisplay.from_estimator(search).ax_.get_ylabel() == "recall"
+    assert HistoryDisplay.from_estimator(search).ax_.get_ylabel() == "f1"
 
 
 def test_less_is_better_of_an_error(two_classes):
@@ -210,7 +210,7 @@ def test_less_is_better_of_an_error(two_classes):
 def test_without_early_stopping_the_last_epoch_is_not_called_the_best(two_classes):
     fitted = KerasMLPClassifier(epochs=5, early_stopping=False, random_state=0).fit(*two_classes)
     assert HistoryDisplay.from_estimator(fitted).best_epoch_line_ is None
-    refitted = GridSearchCV(NETWORK, {"neurons": [2]}, cv=2, refit_epochs="median")
+    refitted = GridSearchCV(NETWORK, {"learning_rate": [0.05]}, cv=2, refit_epochs="median")
     assert HistoryDisplay.from_estimator(refitted.fit(*two_classes)).best_epoch_line_ is None
 
 

@@ -1,10 +1,12 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV as PlainGridSearchCV
+from sklearn.model_selection import KFold
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skhp import (
@@ -14,6 +16,8 @@ from skhp import (
     SearchDisplay,
     SearchHistoryDisplay,
 )
+from skhp.inspection.displays.axes import scale_of
+from skhp.inspection.displays.parameter_importance import parameter_importance
 from tests.inspection.displays.finished_searches import finished_search
 
 pytestmark = pytest.mark.slow
@@ -171,6 +175,27 @@ def test_importance_tells_what_decides(wide_search):
     assert explained in bars.get_title()
 
 
+def test_importance_is_that_of_scikit_learn(wide_search):
+    results = wide_search.cv_results_
+    scores = results["mean_test_score"]
+    names = ["noise", "rate", "width"]
+    values = {name: results[f"param_{name}"].astype(float) for name in names}
+    found = parameter_importance(values, scores)
+    table = np.column_stack([scale_of(of).shares(of) for of in values.values()])
+    expected, error = 0.0, 0.0
+    for train, test in KFold(5, shuffle=True, random_state=0).split(table):
+        forest = RandomForestRegressor(random_state=0).fit(table[train], scores[train])
+        error += np.sum((forest.predict(table[test]) - scores[test]) ** 2)
+        settings = {"scoring": "neg_mean_squared_error", "n_repeats": 20, "random_state": 1}
+        of_fold = permutation_importance(forest, table[test], scores[test], **settings)
+        expected += of_fold.importances_mean * len(test)
+    total = np.sum((scores - scores.mean()) ** 2)
+    assert found.explained == pytest.approx(1 - error / total)
+    # Both are means of twenty shuffles.
+    for name, mean in zip(names, expected / total, strict=True):
+        assert found.of_parameter[name] == pytest.approx(mean, abs=found.spread[name])
+
+
 def test_importance_of_noise_says_that_it_tells_little():
     random = np.random.default_rng(2)
     parameters = {name: random.random(40) for name in "abc"}
@@ -233,7 +258,7 @@ def test_given_axes_are_divided(wide_search):
 
 def test_every_search_is_drawn(two_classes):
     network = KerasMLPClassifier(epochs=3, random_state=0)
-    grid = {"neurons": [2, 3, 4]}
+    grid = {"learning_rate": [0.01, 0.03, 0.1]}
     search = GridSearchCV(network, grid, cv=2).fit(*two_classes)
     expected = search.cv_results_["mean_test_score"].tolist()
     display = SearchDisplay.from_search(search)

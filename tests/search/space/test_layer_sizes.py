@@ -168,7 +168,7 @@ SEARCHES = {
     "bayes": lambda space: skhp.BayesSearchCV(
         Scored(),
         space,
-        n_iter=7,
+        n_iter=6,
         n_points=1,
         random_state=0,
         optimizer_kwargs={"n_initial_points": 5},
@@ -176,7 +176,7 @@ SEARCHES = {
     "forest": lambda space: skhp.BayesSearchCV(
         Scored(),
         space,
-        n_iter=7,
+        n_iter=6,
         n_points=1,
         random_state=0,
         optimizer_kwargs={"n_initial_points": 5, "base_estimator": "ET"},
