@@ -102,21 +102,17 @@ class TestAgainstKeras:
         np.testing.assert_allclose(weighted, history["loss"], rtol=1e-4)
         assert not np.allclose(weighted, history["binary_crossentropy"], rtol=1e-2)
 
-    @pytest.mark.parametrize("model", [build_classifier, build_skipping])
-    def test_three_classes_by_number(self, model, three_classes):
+    def test_three_classes_by_number(self, three_classes):
         metrics = [
             "accuracy",
             METRICS.SparseTopKCategoricalAccuracy(k=2),
             "sparse_categorical_crossentropy",
         ]
-        routed = {"model__units": 3, "model__last": "softmax"} if model is build_skipping else {}
         estimator = classifier(
-            model,
             loss="sparse_categorical_crossentropy",
             metrics=metrics,
             compile__weighted_metrics=metrics,
             validation_split=0.2,
-            **routed,
         )
         X, y = three_classes
         by_both(estimator, X, y, sample_weight=weights_of(y))
@@ -154,16 +150,14 @@ class TestAgainstKeras:
         given = (X[:30], y[:30], np.linspace(0, 3, 30))
         by_both(estimator, X, y, sample_weight=weights_of(y), validation_data=given)
 
-    @pytest.mark.parametrize("weighted", [False, True])
-    def test_rows_to_validate_with_that_have_no_weight(self, weighted, regression):
+    def test_rows_to_validate_with_that_have_no_weight(self, regression):
         X, y = regression
         # A row counts in metrics that are not weighted, whatever its weight.
         weight = np.zeros(30)
-        weight[5:15] = weighted
         estimator = regressor(metrics=["mae"], compile__weighted_metrics=["mse"])
         history = by_both(estimator, X, y, validation_data=(X[:30], y[:30], weight)).history_
         assert all(value > 0 for value in history["val_mae"])
-        assert all((value > 0) == weighted for value in history["val_mse"])
+        assert not any(history["val_mse"])
 
     def test_a_batch_of_all_rows_counts_each_copy(self, regression):
         X, y = np.repeat(regression[0], 2, axis=0), np.repeat(regression[1], 2)
@@ -242,7 +236,7 @@ class TestTogether:
         X, y = regression
         candidates = [
             regressor(model, metrics=["mae"], validation_split=split, batch_size=batch_size)
-            for split, batch_size in ((0.2, 16), (0.2, 24), (0.3, 20))
+            for split, batch_size in ((0.2, 16), (0.3, 20))
         ]
         tasks = [candidate.__skhp_fit_task__(X, y) for candidate in candidates]
         assert len({task.program for task in tasks}) == 1
@@ -265,8 +259,7 @@ class TestTogether:
                 validation_split=split,
                 optimizer__learning_rate=rate,
             )
-            for split in (0.2, 0.3)
-            for rate in (0.01, 0.03)
+            for split, rate in ((0.2, 0.01), (0.3, 0.03))
         ]
         tasks = [candidate.__skhp_fit_task__(X, y) for candidate in candidates]
         for candidate, result in zip(candidates, train_cohort(tasks), strict=True):
@@ -286,9 +279,7 @@ class TestTogether:
 
     def test_a_search_trains_as_a_population(self, three_classes, monkeypatch):
         X, y = three_classes
-        search = GridSearchCV(
-            classifier(build_compiled, epochs=4), {"batch_size": [10, 20, 40]}, cv=3
-        )
+        search = GridSearchCV(classifier(build_compiled, epochs=4), {"batch_size": [10, 40]}, cv=2)
         apart = clone(search).fit(X, y)
 
         def refuse(task):
