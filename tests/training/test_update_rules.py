@@ -180,7 +180,7 @@ def test_members_follow_their_keras_optimizers(name):
 
 
 @each_rule
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(data=st.data())
 def test_any_numbers_do_as_in_keras(name, data):
     make, numbers = MADE_BY[name]
