@@ -176,17 +176,18 @@ def test_other_values_are_led_to_what_was_meant(parameter, value, words, searche
     assert words in str(raised.value)
 
 
-@pytest.mark.parametrize("engine", ["population", "keras"])
 @pytest.mark.parametrize(
-    ("network", "alias", "own"),
+    ("network", "alias", "own", "engine"),
     [
-        (classifier, "val_acc", "val_accuracy"),
-        (classifier, "val_auc", "val_roc_auc"),
-        (classifier, "val_f1_score", "val_f1"),
-        (regressor, "val_mae", "val_mean_absolute_error"),
-        (regressor, "val_MSE", "val_mean_squared_error"),
-        (regressor, "val_rmse", "val_root_mean_squared_error"),
-        (regressor, "val_r2_score", "val_r2"),
+        (classifier, "val_acc", "val_accuracy", "population"),
+        (classifier, "val_auc", "val_roc_auc", "population"),
+        (classifier, "val_f1_score", "val_f1", "population"),
+        (classifier, "val_f1_score", "val_f1", "keras"),
+        (regressor, "val_mae", "val_mean_absolute_error", "population"),
+        (regressor, "val_MSE", "val_mean_squared_error", "population"),
+        (regressor, "val_rmse", "val_root_mean_squared_error", "population"),
+        (regressor, "val_r2_score", "val_r2", "population"),
+        (regressor, "val_rmse", "val_root_mean_squared_error", "keras"),
     ],
 )
 def test_a_monitor_by_keras_name_is_in_the_history_by_that_name(network, alias, own, engine):

@@ -30,8 +30,11 @@ def quick(**parameters):
     return KerasMLPRegressor(**defaults | parameters)
 
 
-@pytest.mark.parametrize("engine", ["population", "keras"])
-@pytest.mark.parametrize("y", [1e4 * PLAIN + 300, BOTH], ids=["one", "two"])
+@pytest.mark.parametrize(
+    ("engine", "y"),
+    [("population", 1e4 * PLAIN + 300), ("population", BOTH), ("keras", BOTH)],
+    ids=["one", "two", "two by Keras"],
+)
 def test_it_is_the_fit_of_a_target_scaled_by_hand(engine, y):
     scaler = StandardScaler().fit(y[REST].reshape(60, -1))
     scaled = scaler.transform(y.reshape(90, -1)).reshape(y.shape)
@@ -84,9 +87,16 @@ METRICS = {
 }
 
 
-@pytest.mark.parametrize("engine", ["population", "keras"])
-@pytest.mark.parametrize("name", METRICS)
-@pytest.mark.parametrize("y", [1e4 * PLAIN + 300, BOTH], ids=["one", "two"])
+@pytest.mark.parametrize(
+    ("name", "y", "engine"),
+    [
+        ("mean_absolute_error", BOTH, "population"),
+        ("mean_squared_error", BOTH, "population"),
+        ("mean_squared_error", BOTH, "keras"),
+        ("root_mean_squared_error", 1e4 * PLAIN + 300, "population"),
+    ],
+    ids=["absolute", "squared", "squared by Keras", "root"],
+)
 def test_metrics_are_in_the_unit_of_the_target(engine, name, y):
     fitted = quick(monitor=f"val_{name}", engine=engine, epochs=6)
     fitted.fit(X[REST], y[REST], X_val=X[HELD], y_val=y[HELD])
@@ -96,7 +106,7 @@ def test_metrics_are_in_the_unit_of_the_target(engine, name, y):
     assert min(values) == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", ["mean_squared_error", "root_mean_squared_error"])
 def test_the_least_change_is_in_the_unit_of_the_metric(name):
     power = 2 if "squared" in name and "root" not in name else 1
     ended = {}

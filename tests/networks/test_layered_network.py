@@ -218,12 +218,11 @@ def test_other_regularisers_are_refused():
         network_numbers(model)
 
 
-@pytest.mark.parametrize("monitor", ["val_loss", "val_r2"])
 @pytest.mark.parametrize(
-    "network",
+    ("network", "monitor"),
     [
-        skhp.KerasRNNRegressor(neurons=3, hidden_layers=2, bidirectional=True),
-        skhp.KerasCNNRegressor(filters=2, neurons=3, image_shape=(4, 3)),
+        (skhp.KerasRNNRegressor(neurons=3, hidden_layers=2), "val_loss"),
+        (skhp.KerasCNNRegressor(filters=2, neurons=3, image_shape=(4, 3)), "val_r2"),
     ],
     ids=["fused", "convolution"],
 )

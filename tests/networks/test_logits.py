@@ -73,10 +73,16 @@ def test_logits_are_float64(output, n_outputs):
 
 
 @pytest.mark.parametrize(
-    ("output", "n_outputs"), [("binary", 1), ("multiclass", 3), ("regression", 1)]
+    ("output", "n_outputs", "neurons", "batch_norm"),
+    [
+        ("binary", 1, (17, 9), False),
+        ("binary", 1, (500, 64), True),
+        ("multiclass", 3, (500, 64), False),
+        ("multiclass", 3, (1, 5), True),
+        ("regression", 1, (1, 5), False),
+        ("regression", 1, (500, 64), True),
+    ],
 )
-@pytest.mark.parametrize("neurons", [(17, 9), (1, 5), (500, 64)])
-@pytest.mark.parametrize("batch_norm", [False, True])
 def test_a_row_has_the_same_bits_alone_and_among_others(output, n_outputs, neurons, batch_norm):
     model = network(output, n_outputs, neurons=neurons, batch_norm=batch_norm)
     X = some_rows(23)
@@ -88,7 +94,7 @@ def test_a_row_has_the_same_bits_alone_and_among_others(output, n_outputs, neuro
     assert np.array_equal(logits(model, X[order]), together[order])
 
 
-@pytest.mark.parametrize("rows_at_once", [1, 2, 3, 7, 22, 23, 24])
+@pytest.mark.parametrize("rows_at_once", [1, 3, 22, 23, 24])
 @pytest.mark.parametrize(("output", "n_outputs"), [("binary", 1), ("multiclass", 3)])
 def test_the_bits_do_not_depend_on_how_many_rows_go_at_once(
     monkeypatch, rows_at_once, output, n_outputs

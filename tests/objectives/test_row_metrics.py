@@ -1,5 +1,7 @@
 """Metrics that are means over rows, against Keras' own objects."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -85,6 +87,23 @@ def of_model(metric, y, n_outputs):
     return found
 
 
+@functools.cache
+def of_a_vectorised_model(target):
+    """The values of all metrics of a kind of target: one program, which takes long to compile."""
+    outputs, y = outputs_and_target(target)
+    found = [of_model(metric, y, outputs.shape[-1]) for metric in JOINING[target]]
+    program = tf.function(
+        lambda outputs: tf.vectorized_map(
+            lambda own: [metric.of_rows(tf.constant(y), own) for metric in found],
+            outputs,
+            fallback_to_while_loop=False,
+        ),
+        jit_compile=True,
+        autograph=False,
+    )
+    return dict(zip(JOINING[target], program(tf.constant(outputs)), strict=True))
+
+
 @pytest.mark.parametrize(("target", "metric"), CASES)
 def test_the_mean_over_rows_is_the_result_of_keras(target, metric):
     outputs, y = outputs_and_target(target)
@@ -92,14 +111,7 @@ def test_the_mean_over_rows_is_the_result_of_keras(target, metric):
     weight = np.random.default_rng(4).integers(0, 3, size=N_ROWS).astype(np.float32)
     # Members together, as a stack of dense layers has them, and one by one in a vectorised model.
     together = found.of_rows(tf.constant(np.stack([y, y])), tf.constant(outputs))
-    mapped = tf.function(
-        lambda outputs: tf.vectorized_map(
-            lambda own: found.of_rows(tf.constant(y), own), outputs, fallback_to_while_loop=False
-        ),
-        jit_compile=True,
-        autograph=False,
-    )(tf.constant(outputs))
-    for values in (together, mapped):
+    for values in (together, of_a_vectorised_model(target)[metric]):
         assert values.shape == (2, N_ROWS)
         for own, of_member in zip(outputs, values, strict=True):
             for given in (None, weight):

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.slow
 KERAS_OPTIMIZERS = {
     "sgd": lambda rate: keras.optimizers.SGD(rate),
     "nesterov": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
-    "adagrad": lambda rate: keras.optimizers.Adagrad(rate),
     "rmsprop": lambda rate: keras.optimizers.RMSprop(rate),
     "adam": lambda rate: keras.optimizers.Adam(rate),
 }
@@ -106,7 +105,7 @@ class Snapshots(keras.callbacks.Callback):
 # ---------------------------------------------------------------- the same as Keras alone
 
 
-@pytest.mark.parametrize("optimizer", KERAS_OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", ["nesterov", "rmsprop"])
 def test_a_training_on_all_rows_at_once_is_that_of_keras(optimizer):
     rows, description = some_rows(20), described(l2=0.01)
     model = compiled(description, optimizer, 0.05)

@@ -47,12 +47,11 @@ def layers_of(**parameters):
 @pytest.mark.parametrize(
     "parameters",
     [
-        {},
+        {"lr_schedule": "cosine", "class_weight": "balanced"},
         {"hidden_layers": 3, "pooling": "average", "activation": "tanh", "l2": 1e-3},
         {"batch_norm": True, "batch_size": 20, "neurons": None},
         {"padding": "valid", "kernel_size": (2, 3), "pool_size": 3, "hidden_layers": 1},
         {"pooling": None, "filters": (2, 4), "activation": "gelu", "neurons": (6, 4)},
-        {"hidden_layers": 0, "lr_schedule": "cosine", "class_weight": "balanced"},
     ],
 )
 def test_a_population_trains_it_as_keras_does(parameters):
@@ -72,8 +71,6 @@ def test_members_of_a_population_equal_the_same_fits_alone():
         {"augmentation": augmentation, "dropout": dropout}
         for augmentation, dropout in (
             (None, 0.0),
-            (None, 0.2),
-            ("flip", 0.0),
             # Flips in two directions stand in the same place and are not the same layer.
             ({"flip": "horizontal", "shift": 0.1}, 0.3),
             ({"flip": "vertical", "shift": 0.3}, 0.2),
@@ -206,7 +203,7 @@ def test_a_search_a_pipeline_and_what_looks_at_them():
         for name in ("hidden_layers", "filters", "learning_rate", "batch_size")
     }
     compared = skhp.compare(
-        {"network": network(epochs=2)}, X, Y, baseline="dummy", n_repeats=2, cv=2, verbose=0
+        {"network": network(epochs=2)}, X, Y, baseline="dummy", n_repeats=1, cv=2, verbose=0
     )
     assert "network" in str(compared)
 

@@ -242,4 +242,7 @@ PROBES = {
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     scikeras = importlib.import_module("scikeras.wrappers")
-    print(json.dumps({name: bool(probe(scikeras)) for name, probe in PROBES.items()}))
+    found = {name: bool(probe(scikeras)) for name, probe in PROBES.items()}
+    assert importlib.import_module("skhp").KerasClassifier
+    found["replaced_after_skhp"] = [name in vars(changed) for changed, name in REPLACED_IN_KERAS]
+    print(json.dumps(found))

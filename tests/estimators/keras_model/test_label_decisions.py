@@ -183,15 +183,16 @@ class TestTuned:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(scikeras_fit, "LoneFit", TRAINED_ALONE)
                 alone = classifier().fit(X[training], RARE[training])
-            by_keras = classifier(engine="keras").fit(X[training], RARE[training])
             assert adopted.threshold_ != 0.5
             assert adopted.threshold_ == pytest.approx(alone.threshold_, abs=1e-3)
-            assert adopted.threshold_ == pytest.approx(by_keras.threshold_, abs=1e-3)
-            assert adopted.rare_class_ == alone.rare_class_ == by_keras.rare_class_ == 1
+            assert adopted.rare_class_ == alone.rare_class_ == 1
+        by_keras = classifier(engine="keras").fit(X[training], RARE[training])
+        assert adopted.threshold_ == pytest.approx(by_keras.threshold_, abs=1e-3)
+        assert by_keras.rare_class_ == 1
 
     def test_candidates_of_a_population_have_their_own(self, adopted_only):
         grid = {"threshold": ["tune", 0.5, 0.15], "optimizer__learning_rate": [0.02, 0.005]}
-        search = GridSearchCV(classifier(), grid, cv=3, scoring="f1", refit=False)
+        search = GridSearchCV(classifier(), grid, cv=2, scoring="f1", refit=False)
         with joblib.parallel_config(backend="skhp"):
             results = search.fit(X, LABELS == "hit").cv_results_
         apart = {}
@@ -199,7 +200,7 @@ class TestTuned:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(scikeras_fit, "LoneFit", TRAINED_ALONE)
                 lone = cross_validate(
-                    classifier(**parameters), X, LABELS == "hit", cv=3, scoring="f1"
+                    classifier(**parameters), X, LABELS == "hit", cv=2, scoring="f1"
                 )
             apart[tuple(parameters.values())] = lone["test_score"].mean()
             assert score == pytest.approx(lone["test_score"].mean(), abs=0.03)
@@ -290,7 +291,7 @@ class TestGoingOn:
     @pytest.mark.parametrize("threshold", [0.5, "tune"])
     def test_within_tuned_threshold_classifier_cv(self, threshold):
         tuned = TunedThresholdClassifierCV(
-            classifier(threshold=threshold), scoring="f1", cv=3, random_state=0
+            classifier(threshold=threshold), scoring="f1", cv=2, random_state=0
         ).fit(X, RARE)
         predicted = tuned.predict(X)
         by_probability = tuned.estimator_.predict_proba(X)[:, 1] >= tuned.best_threshold_

@@ -294,7 +294,7 @@ class TestAgainstKeras:
     """A fit without shuffling is Keras' own, to the last digits of float32."""
 
     @staticmethod
-    def network():
+    def network(eager=False):
         seeds = [keras.initializers.GlorotUniform(seed) for seed in (1, 2)]
         model = keras.Sequential(
             [
@@ -303,18 +303,16 @@ class TestAgainstKeras:
                 keras.layers.Dense(1, kernel_initializer=seeds[1]),
             ]
         )
-        model.compile(keras.optimizers.Adam(0.01), "mean_squared_error")
+        model.compile(keras.optimizers.Adam(0.01), "mean_squared_error", run_eagerly=eager)
         return model
 
     def test_the_same_weights_and_history(self, regression):
         X, y = regression
-        ours = KerasRegressor(
-            self.network, shuffle=False, epochs=4, batch_size=16, validation_split=0.2
-        ).fit(X, y)
-        model = self.network()
-        keras_history = model.fit(
-            X, y, shuffle=False, epochs=4, batch_size=16, validation_split=0.2, verbose=0
-        ).history
+        arguments = {"shuffle": False, "epochs": 2, "batch_size": 16, "validation_split": 0.2}
+        ours = KerasRegressor(self.network, **arguments).fit(X, y)
+        # To trace a step would take longer than these steps.
+        model = self.network(eager=True)
+        keras_history = model.fit(X, y, verbose=0, **arguments).history
         for one, other in zip(ours.model_.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
         assert set(ours.history_) == set(keras_history)
@@ -328,7 +326,7 @@ class TestAgainstKeras:
         weight /= weight[: len(y) * 3 // 4].mean()
         arguments = {"shuffle": False, "epochs": 3, "validation_split": 0.25}
         ours = KerasRegressor(self.network, **arguments).fit(X, y, sample_weight=7 * weight)
-        model = self.network()
+        model = self.network(eager=True)
         history = model.fit(X, y, sample_weight=weight, verbose=0, **arguments).history
         for one, other in zip(ours.model_.get_weights(), model.get_weights(), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
@@ -341,7 +339,7 @@ class TestAgainstKeras:
         fitted = shuffled.fit(X, y)
         from skhp.training.training_rows import row_order
 
-        model = self.network()
+        model = self.network(eager=True)
         for epoch in range(2):
             order = row_order(fitted._seeds.order, epoch, len(y))
             model.fit(X[order], y[order], shuffle=False, batch_size=16, verbose=0)

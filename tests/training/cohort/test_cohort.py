@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from skhp.objectives.metrics import CLASSIFICATION_METRICS, REGRESSION_METRICS
 from skhp.training.cohort.cohort import Cohort, train_cohort
 from skhp.training.cohort.compiled_programs import programs
-from skhp.training.rate_schedules import OPTIMIZERS
 from tests.training.fits import example, training_rows, validation_rows, with_plan
 
 pytestmark = pytest.mark.slow
@@ -55,8 +54,9 @@ def assert_same_bits(one, other):
 class TestAsKeras:
     """The first promise of the design: weights and history equal those of Keras' own fit."""
 
-    @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
-    def test_every_optimizer(self, optimizer):
+    # Each rule is held to its optimizer in tests/training/test_update_rules.py.
+    @pytest.mark.parametrize("optimizer", ["adagrad", "adamw", "nadam", "nesterov"])
+    def test_kinds_of_optimizers(self, optimizer):
         assert_as_keras(example(optimizer=optimizer))
 
     @pytest.mark.parametrize(
@@ -69,17 +69,12 @@ class TestAsKeras:
     @pytest.mark.parametrize(
         "settings",
         [
-            {"l2": 0.05},
-            {"batch_norm": True},
-            {"batch_norm": True, "l2": 0.05, "batch_size": 50},
+            {"batch_norm": True, "l2": 0.05},
             {"hidden_layers": 0},
-            {"activation": "relu"},
             {"activation": "gelu", "neurons": (7, 3)},
             {"output": "multiclass"},
             {"output": "regression"},
-            {"output": "regression", "loss": "huber"},
             {"output": "regression", "loss": "absolute_error", "optimizer": "sgd"},
-            {"output": "regression", "loss": "log_cosh"},
             {"batch_size": 103},
             {"batch_size": 1, "epochs": 2},
             {"validation": None},
@@ -89,8 +84,7 @@ class TestAsKeras:
     def test_every_kind_of_network_and_batch(self, settings):
         assert_as_keras(example(**settings))
 
-    @pytest.mark.parametrize("patience", [1, 3])
-    @pytest.mark.parametrize("min_delta", [0.0, 0.01])
+    @pytest.mark.parametrize(("patience", "min_delta"), [(1, 0.01), (3, 0.0)])
     def test_early_stopping_on_the_loss(self, patience, min_delta):
         found = assert_as_keras(
             example(rate=0.1, patience=patience, min_delta=min_delta, epochs=60)
@@ -98,19 +92,18 @@ class TestAsKeras:
         assert found.outcome.stop_reason == "patience"
         assert found.outcome.best_epoch == found.outcome.n_epochs - patience
 
-    @pytest.mark.parametrize("name", sorted(CLASSIFICATION_METRICS))
+    # Each metric is held to that of the host in tests/objectives/test_graph_metrics.py.
+    @pytest.mark.parametrize("name", ["average_precision", "f1"])
     def test_early_stopping_on_a_metric_of_classes(self, name):
         metric = CLASSIFICATION_METRICS[name]
         assert_as_keras(example(rate=0.05, patience=3, metric=metric, epochs=40))
 
-    @pytest.mark.parametrize("name", ["accuracy", "f1", "roc_auc"])
-    def test_early_stopping_on_a_metric_of_three_classes(self, name):
-        metric = CLASSIFICATION_METRICS[name]
+    def test_early_stopping_on_a_metric_of_three_classes(self):
+        metric = CLASSIFICATION_METRICS["roc_auc"]
         assert_as_keras(example(output="multiclass", rate=0.05, patience=3, metric=metric))
 
-    @pytest.mark.parametrize("name", sorted(REGRESSION_METRICS))
-    def test_early_stopping_on_a_metric_of_numbers(self, name):
-        metric = REGRESSION_METRICS[name]
+    def test_early_stopping_on_a_metric_of_numbers(self):
+        metric = REGRESSION_METRICS["r2"]
         assert_as_keras(example(output="regression", rate=0.1, patience=3, metric=metric))
 
     def test_a_loss_that_explodes_leaves_the_last_finite_weights(self):
