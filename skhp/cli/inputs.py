@@ -70,6 +70,7 @@ def run_on_inputs(arguments: argparse.Namespace, settings: Any) -> tuple[Any, st
     if _is_set(arguments, "forecast"):
         return _study_of_series(arguments, settings)
     from skhp.study.study import run_study
+    from skhp.study.tasks import task_of
     from skhp.study.text import render_report
 
     if _is_set(arguments, "images"):
@@ -78,6 +79,8 @@ def run_on_inputs(arguments: argparse.Namespace, settings: Any) -> tuple[Any, st
         inputs: Any = read_images(arguments.images, arguments.image_size)
     else:
         inputs = _table(arguments)
+    # Settings that do not fit the target are refused before the notes and the long imports.
+    task_of(inputs.target, settings.scoring, settings.threshold)
     _say_notes(arguments, inputs)
     study = _with_bars(lambda bars: run_study(inputs, settings, on_progress=bars))
     return study, render_report(study)

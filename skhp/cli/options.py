@@ -129,7 +129,7 @@ def _add_study(command: argparse.ArgumentParser) -> None:
         "--candidates",
         type=int,
         metavar="N",
-        help="candidates of a random, halving, bayes or tpe search (default: 60, 60, 32 and 32; in "
+        help="candidates of a random, halving, bayes or tpe search (default: 24, 24, 32 and 32; in "
         "a grid 10, all, 32 and 32)",
     )
     command.add_argument(

@@ -130,7 +130,7 @@ def _searcher(
 ) -> Any:
     network = pipeline.steps[-1][0]
     n_candidates = _first_candidates(kind, n_candidates, space)
-    values = space.values_of(kind, network, n_candidates)
+    values = space.values_of(kind, network, n_candidates, seed)
     if kind == "grid":
         return GridSearchCV(pipeline, values, **settings)
     settings |= {"random_state": seed}

@@ -108,7 +108,7 @@ class Settings:
         if (
             given is not None
             and given != "tune"
-            and not (isinstance(given, int | float) and 0 < given < 1)
+            and not (isinstance(given, float) and 0 < given < 1)
         ):
             raise SettingsError(
                 f"threshold is {given!r}: give a probability between 0 and 1, such as 0.5, or "

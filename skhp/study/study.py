@@ -83,12 +83,13 @@ def run_study(
     """
     begin = time.monotonic()
     settings = Settings() if settings is None else settings
-    task, seed = task_of(table.target, settings.scoring), settings.seed
+    task = task_of(table.target, settings.scoring, settings.threshold)
+    seed = settings.seed
     learning = (
         of_images(table, seed) if isinstance(table, ImageFolder) else of_table(table, settings)
     )
     network = learning.default_network() if network is None else clone(network)
-    network = task.decided(network, settings.threshold)
+    network = task.decided(network)
     space = learning.space
     if isinstance(space, WideSpace) and not space.parameters <= network.get_params().keys():
         space = OF_A_TABLE

@@ -56,9 +56,18 @@ class Task(ABC):
 
     target: Target | NumericTarget
     given_scoring: str
+    threshold: ThresholdSetting
 
     baseline: ClassVar[str]
     n_penalties: ClassVar[int]
+
+    def __post_init__(self) -> None:
+        self._check_scoring()
+        if self.threshold is not None and not self.target.is_binary:
+            raise SettingsError(
+                f"the threshold {self.threshold!r} is for two classes, and the target "
+                f"{self.target.name!r} {self._has}: leave --threshold out."
+            )
 
     @property
     @abstractmethod
@@ -91,9 +100,11 @@ class Task(ABC):
     def folds(self, split: Split, n_folds: int, seed: int) -> KFold | StratifiedKFold:
         """Shuffled folds of the training rows, or fewer of them where there are few rows."""
 
-    @abstractmethod
-    def decided(self, network: BaseEstimator, threshold: ThresholdSetting) -> BaseEstimator:
-        """The network with the threshold of a study; a threshold without a use is refused."""
+    def decided(self, network: BaseEstimator) -> BaseEstimator:
+        """The network with the threshold of the study, tuned by default, if it can have one."""
+        if not self.target.is_binary or "threshold" not in network.get_params():
+            return network
+        return network.set_params(threshold="tune" if self.threshold is None else self.threshold)
 
     @abstractmethod
     def tuned_baseline(
@@ -143,12 +154,23 @@ class Task(ABC):
         """The classes that a split keeps in proportion."""
         return None
 
+    @abstractmethod
+    def _check_scoring(self) -> None:
+        """Raise a SettingsError if the score does not fit the target."""
 
-def task_of(target: Target | NumericTarget, scoring: str | None) -> Task:
-    """The task of a target; a score that does not fit it is a SettingsError."""
+    @property
+    @abstractmethod
+    def _has(self) -> str:
+        """What the target has or is, after its name."""
+
+
+def task_of(
+    target: Target | NumericTarget, scoring: str | None, threshold: ThresholdSetting
+) -> Task:
+    """The task of a target; a score or a threshold that does not fit it is a SettingsError."""
     if isinstance(target, Target):
-        return ClassTask(target, "f1" if scoring is None else scoring)
-    return NumberTask(target, "r2" if scoring is None else scoring)
+        return ClassTask(target, "f1" if scoring is None else scoring, threshold)
+    return NumberTask(target, "r2" if scoring is None else scoring, threshold)
 
 
 def require_known_scoring(scoring: str) -> None:
@@ -170,11 +192,11 @@ class ClassTask(Task):
     baseline: ClassVar[str] = "logistic"
     n_penalties: ClassVar[int] = len(BASELINE_C)
 
-    def __post_init__(self) -> None:
+    def _check_scoring(self) -> None:
         if _is_of_numbers(self.given_scoring):
             raise SettingsError(
                 f"the scoring {self.given_scoring!r} is for numbers, and the target "
-                f"{self.target.name!r} has classes: give a score of classes such as f1 or, if the "
+                f"{self.target.name!r} {self._has}: give a score of classes such as f1 or, if the "
                 "target is numbers, add --task numbers."
             )
         scoring_name(self.given_scoring, n_classes=2)
@@ -193,23 +215,14 @@ class ClassTask(Task):
         # The labels and not the codes, so that a user who splits as usual gets the same rows.
         return self.target.in_table
 
+    @property
+    def _has(self) -> str:
+        return f"has {len(self.target.labels)} classes"
+
     def folds(self, split: Split, n_folds: int, seed: int) -> StratifiedKFold:
         """Stratified folds, no more of them than the rarest class has rows."""
         n_folds = min(n_folds, int(np.bincount(split.y_train).min()))
         return StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-
-    def decided(self, network: BaseEstimator, threshold: ThresholdSetting) -> BaseEstimator:
-        """For two classes, the threshold is tuned unless a fixed one is given."""
-        if not self.target.is_binary:
-            if threshold is not None:
-                raise SettingsError(
-                    f"the threshold {threshold!r} is for two classes, and the target "
-                    f"{self.target.name!r} has {len(self.target.labels)}: leave --threshold out."
-                )
-            return network
-        if "threshold" not in network.get_params():
-            return network
-        return network.set_params(threshold="tune" if threshold is None else threshold)
 
     def tuned_baseline(
         self,
@@ -249,12 +262,12 @@ class NumberTask(Task):
     baseline: ClassVar[str] = "ridge"
     n_penalties: ClassVar[int] = len(RIDGE_ALPHAS)
 
-    def __post_init__(self) -> None:
+    def _check_scoring(self) -> None:
         if self.given_scoring in SCORINGS:
             raise SettingsError(
                 f"the scoring {self.given_scoring!r} is for classes, and the target "
-                f"{self.target.name!r} is numbers: give a score of numbers such as r2, mae or rmse "
-                "or, if the target has classes, add --task classes."
+                f"{self.target.name!r} {self._has}: give a score of numbers such as r2, mae or "
+                "rmse or, if the target has classes, add --task classes."
             )
         number_scoring_name(self.given_scoring, f"the numbers of {self.target.name!r}")
 
@@ -263,19 +276,14 @@ class NumberTask(Task):
         """scikit-learn's name of the scorer."""
         return number_scoring_name(self.given_scoring, f"the numbers of {self.target.name!r}")
 
+    @property
+    def _has(self) -> str:
+        return "is numbers"
+
     def folds(self, split: Split, n_folds: int, seed: int) -> KFold:
         """Folds of at least two rows, as R2 is not defined for a single one."""
         n_folds = min(n_folds, len(split.y_train) // 2)
         return KFold(n_folds, shuffle=True, random_state=seed)
-
-    def decided(self, network: BaseEstimator, threshold: ThresholdSetting) -> BaseEstimator:
-        """Numbers have no threshold."""
-        if threshold is not None:
-            raise SettingsError(
-                f"the threshold {threshold!r} is for two classes, and the target "
-                f"{self.target.name!r} is numbers: leave --threshold out."
-            )
-        return network
 
     def tuned_baseline(
         self,

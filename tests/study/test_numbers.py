@@ -200,11 +200,11 @@ def test_an_error_may_be_tuned_by(scoring, name, shown):
         (
             {"scoring": "mae"},
             "ward",
-            "scoring 'mae' is for numbers.*'ward' has classes.*--task",
+            "scoring 'mae' is for numbers.*'ward' has 2 classes.*--task",
         ),
         ({"threshold": 0.5}, "price", "threshold 0.5 is for two classes.*'price' is numbers"),
         ({"threshold": "tune"}, "price", "threshold 'tune' is for two classes"),
-        ({"threshold": 0.5}, "rooms", "threshold 0.5 is for two classes.*'rooms' has 5"),
+        ({"threshold": 0.5}, "rooms", "threshold 0.5 is for two classes.*'rooms' has 5 classes"),
     ],
 )
 def test_settings_that_do_not_fit_the_target_are_refused(settings, target, message):
