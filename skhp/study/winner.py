@@ -17,7 +17,9 @@ _SCALING = f"preparation__{NUMBERS}__{SCALING}"
 def settings_in_words(parameters: Mapping[str, Any], of_images: bool = False) -> str:
     """A phrase on the parameters of a candidate, whichever they are."""
     left = {name.removeprefix(_NETWORK): value for name, value in parameters.items()}
-    phrases = [*_layers(left, of_images), *_numbers(left), *_loss(left), *_ending(left)]
+    layers = list(_layers(left, of_images))
+    numbers = [*_numbers(left), *_loss(left), *_ending(left)]
+    phrases = [*numbers, *layers] if of_images else [*layers, *numbers]
     if _SCALING in left:
         phrases.append(f"numbers {_scaler(left.pop(_SCALING))}")
     # What a search varies beyond that has the name of its parameter.
