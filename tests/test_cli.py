@@ -747,7 +747,7 @@ def write_table(path):
     return frame
 
 
-ONCE = ["--folds", "2", "--repeats", "1", "--verdict-repeats", "1"]
+ONCE = ["--grid", "classic", "--folds", "2", "--repeats", "1", "--verdict-repeats", "1"]
 
 
 @pytest.mark.slow
@@ -794,6 +794,13 @@ def test_a_table_from_end_to_end(tmp_path):
     assert (tmp_path / "out" / "report.txt").read_text(encoding="utf-8") in process.stdout
     png = (tmp_path / "out" / "training_curves.png").read_bytes()
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Against logistic regression" in page
+    assert lines[-1].endswith(f"is the page {os.path.join('out', 'report.html')!r}.")
+    # The threshold of two classes is tuned unless the user gives one.
+    threshold = pipeline[-1].estimator_.threshold_
+    assert f"from a probability of {threshold:.3g} on, the threshold with the best F1" in flat
+    assert "threshold" in page
 
 
 def fits_in(journal):
@@ -869,7 +876,7 @@ def test_a_killed_search_goes_on_from_its_journal_to_the_same_results(
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_ctrl_c_in_the_midst_of_the_work(tmp_path):
     write_table(tmp_path / "t.csv")
-    options = ["tune", "t.csv", "--repeats", "1000", "--journal", "journal"]
+    options = ["tune", "t.csv", "--repeats", "1000", "--journal", "journal", "--grid", "classic"]
     with killed_at_last(*options, cwd=tmp_path) as process:
         wait_for_fits(process, tmp_path / "journal", 1)
         process.send_signal(signal.SIGINT)

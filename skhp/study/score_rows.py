@@ -16,7 +16,7 @@ from skhp.tables.target import Target
 _OF_CLASSES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 _COUNTS = ("true_positives", "false_positives", "false_negatives", "true_negatives")
 ERRORS = {"mae": "Mean absolute error (MAE)", "rmse": "Root mean squared error (RMSE)"}
-_OF_NUMBERS = {"r2": "R2", **ERRORS}
+_OF_NUMBERS = {"r2": "R2", "mae": "Mean absolute error", "rmse": "Root mean squared error"}
 # The fields that hold the scores with these names.
 FIELDS_OF_SCORES = {
     "f1": "f1",
@@ -36,11 +36,11 @@ class ScoreOnTestRows(NamedTuple):
     mean: float
     deviation: float
     is_count: bool = False
-    is_of_numbers: bool = False
+    has_unit: bool = False
 
     def shown(self, number: float) -> str:
         """A mean or a deviation of this score as text."""
-        if self.is_of_numbers:
+        if self.has_unit:
             return decimal(number)
         return f"{number:.{1 if self.is_count else 3}f}"
 
@@ -69,7 +69,7 @@ def scores_on_test_rows(study: Study) -> Iterator[ScoreOnTestRows]:
             mean,
             nan if deviation is None else deviation,
             is_count=field in _COUNTS,
-            is_of_numbers=not has_classes,
+            has_unit=not has_classes and field != "r2",
         )
 
 
