@@ -70,7 +70,7 @@ class SearchSpace:
 # compilation takes longer than its training (60 candidates: 112 s of CPU time). These 24 of a
 # random search share 4 structures and take three to four times as long as the grid of 20.
 WIDE_CANDIDATES = {"random": 24, "halving": 24, "bayes": 32, "tpe": 32}
-_CANDIDATES_OF_A_STRUCTURE = 6
+_CANDIDATES_OF_A_STRUCTURE, _FEWEST_STRUCTURES = 6, 4
 
 MOST_NEURONS = 256
 _LAYERS = (0, 1, 2, 3)
@@ -141,7 +141,8 @@ class WideSpace:
 
     def _structures(self, n_candidates: int, seed: int) -> Iterator[dict[str, Any]]:
         random = np.random.default_rng(seed)
-        count = -(-n_candidates // _CANDIDATES_OF_A_STRUCTURE)
+        wished = max(-(-n_candidates // _CANDIDATES_OF_A_STRUCTURE), _FEWEST_STRUCTURES)
+        count = min(n_candidates, wished)
 
         def in_turn(values: Sequence[Any]) -> list[Any]:
             """`count` of the values, each as often as any other, in a random order."""

@@ -46,6 +46,15 @@ def test_candidates_share_a_few_structures():
         assert len({one[f"network__{name}"] for one in candidates}) > 1
 
 
+@pytest.mark.parametrize(
+    ("n_candidates", "n_structures"), [(1, 1), (3, 3), (4, 4), (24, 4), (25, 5), (60, 10)]
+)
+def test_structures_follow_from_the_number_of_candidates(n_candidates, n_structures):
+    alternatives = space().values_of("random", "network", n_candidates, 0)
+    assert len(alternatives) == n_structures
+    assert len(drawn(space(), n_candidates)) == n_candidates
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_each_value_has_its_turn(seed):
     alternatives = space().values_of("random", "network", 36, seed)
