@@ -20,12 +20,14 @@ from skhp import __version__
 from skhp.cli import main
 from skhp.exceptions import OutputError
 from skhp.shared.terminal import StageProgress
-from skhp.study.network_search import (
+from skhp.study.network_search import count_candidates
+from skhp.study.search_space import (
     BATCH_SIZES,
     DEFAULT_CANDIDATES,
     LEARNING_RATES,
-    count_candidates,
+    WIDE_CANDIDATES,
 )
+from skhp.tables.numeric_target import MOST_CLASSES
 from tests.programs import start_program
 
 pytestmark = pytest.mark.slow
@@ -85,12 +87,63 @@ BAD_INPUT = {
         "add rows of it, remove it, or merge it",
     ),
     "class of few rows": ("t.csv", table(*["1,a,7"] * 3), [], "class 7 .* has 3 rows", "add rows"),
-    "measured target": (
+    "classes of measured numbers": (
         "t.csv",
         GOOD,
+        ["--target", "age", "--task", "classes"],
+        "class 23.5 of the target 'age' has a single row",
+        "add --task numbers",
+    ),
+    "numbers of text": (
+        "t.csv",
+        GOOD,
+        ["--target", "ward", "--task", "numbers"],
+        "'ward' is to be learnt as numbers, but line 2 holds 'a'",
+        "--task classes in place of --task numbers",
+    ),
+    "text among a target of numbers": (
+        "t.csv",
+        GOOD.replace("7.5,b", "seven,b"),
         ["--target", "age"],
-        "24 different numbers, so it is measured",
-        "replace the numbers by classes",
+        "'age' is numbers for the most part, but line 3 holds the text 'seven'",
+        "put a number there.*--missing 'seven'.*--task classes",
+    ),
+    "labels of numbers": (
+        "t.csv",
+        GOOD,
+        ["--target", "age", "--keep-labels", "age"],
+        "--keep-labels 'age' is about the labels of classes",
+        "leave it out or.*--task classes",
+    ),
+    "threshold of numbers": (
+        "t.csv",
+        GOOD,
+        ["--target", "age", "--drop", "sick", "--threshold", "0.5"],
+        "threshold 0.5 is for two classes, and the target 'age' is numbers",
+        "leave --threshold out",
+    ),
+    "score of classes for numbers": (
+        "t.csv",
+        GOOD,
+        ["--target", "age", "--scoring", "recall"],
+        "'recall' is for classes, and the target 'age' is numbers",
+        "such as r2, mae or rmse",
+    ),
+    "score of numbers for classes": (
+        "t.csv",
+        GOOD,
+        ["--scoring", "mae"],
+        "'mae' is for numbers, and the target 'sick' has 2 classes",
+        "such as f1.*--task numbers",
+    ),
+    "threshold": ("t.csv", GOOD, ["--threshold", "1"], "'1' is not a threshold", "such as 0.5"),
+    "task": ("t.csv", GOOD, ["--task", "class"], "invalid choice: 'class'", "classes.*numbers"),
+    "grid of a wide space": (
+        "t.csv",
+        GOOD,
+        ["--search", "grid", "--grid", "wide"],
+        "a grid search cannot try all of a wide space",
+        "add --grid classic",
     ),
     "empty column": (
         "t.csv",
@@ -176,14 +229,14 @@ BAD_INPUT = {
     "candidates of a grid": (
         "t.csv",
         GOOD,
-        ["--candidates", "9"],
-        "--candidates",
+        ["--candidates", "9", "--grid", "classic"],
+        "candidates of a grid search are fixed",
         "--search random",
     ),
     "candidates of halving": (
         "t.csv",
         GOOD,
-        ["--search", "halving", "--candidates", "9"],
+        ["--search", "halving", "--candidates", "9", "--grid", "classic"],
         "candidates of a halving search are fixed",
         "leave --candidates out",
     ),
@@ -305,6 +358,7 @@ def test_bad_input_is_one_line_with_cause_and_mend(case, tmp_path, monkeypatch, 
     [
         ["--no-header"],
         ["--target", "y"],
+        ["--task", "numbers"],
         *(
             [f"--{word}", "a"]
             for word in ("drop", "categories", "numbers", "missing", "merge-labels", "keep-labels")
@@ -335,10 +389,16 @@ def test_the_help_names_the_size_of_the_grid_and_of_the_draws(capsys):
     with pytest.raises(SystemExit):
         main(["tune", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    grid = f"a grid of {len(LEARNING_RATES)} learning rates x {len(BATCH_SIZES)} batch sizes"
+    grid = f"classic: {len(LEARNING_RATES)} learning rates x {len(BATCH_SIZES)} batch sizes"
     assert grid in text
-    draws = [DEFAULT_CANDIDATES[kind] for kind in ("random", "bayes", "tpe")]
-    assert "random, bayes or tpe search (default: {}, {} and {})".format(*draws) in text
+    wide = [WIDE_CANDIDATES[kind] for kind in ("random", "halving", "bayes", "tpe")]
+    classic = [DEFAULT_CANDIDATES[kind] for kind in ("random", "bayes", "tpe")]
+    assert (
+        "random, halving, bayes or tpe search (default: {}, {}, {} and {}; in a grid {}, all, {} "
+        "and {})".format(*wide, *classic)
+    ) in text
+    # The rule by which numbers are told from classes.
+    assert f"2 different numbers or up to {MOST_CLASSES} whole ones" in text
 
 
 SERIES = "\n".join(
@@ -379,6 +439,12 @@ BAD_SERIES_AND_IMAGES = {
     "one class": (["--images", "pictures"], "'cat' of 'pictures' holds no image", "remove it"),
     "columns of images": (["--images", "pictures", "--drop", "a"], "--drop with --images", "give"),
     "size without images": (["s.csv", "--image-size", "8x8"], "--image-size without", "leave it"),
+    "task of a series": (
+        ["s.csv", "--forecast", "sold", "--task", "numbers", "--threshold", "0.5"],
+        "--task, --threshold with --forecast",
+        "leave out one or the other",
+    ),
+    "grid of images": (["--images", "pictures", "--grid", "wide"], "--grid with --images", "give"),
     "size": (["--images", "pictures", "--image-size", "8"], "'8' is not a size", "such as 32x32"),
     "out among the images": (
         ["--images", "pictures", "--out", "pictures/out"],
@@ -583,7 +649,8 @@ def test_settings_reach_the_study(good, monkeypatch):
 
     monkeypatch.setattr("skhp.study.study.run_study", note)
     options = "--search random --candidates 7 --scoring recall --folds 3 --repeats 4 --seed 5 "
-    options += "--journal there --time-budget 1.5min --verdict-repeats 6"
+    options += "--journal there --time-budget 1.5min --verdict-repeats 6 --grid classic "
+    options += "--threshold 0.25"
     for arguments in (
         [*good, *options.split(), "--target", "ward", "--drop", "sick", "--categories", "age"],
         ["tune"],
@@ -598,8 +665,29 @@ def test_settings_reach_the_study(good, monkeypatch):
     assert (defaults.journal, defaults.time_budget, defaults.candidates) == (None, None, None)
     assert (table.target.name, table.numbers, table.categories) == ("ward", (), ("age",))
     assert digits.target.name == "is it an 8?"
-    assert (defaults.search, defaults.scoring, defaults.folds) == ("grid", "f1", 5)
+    assert (settings.grid, settings.threshold) == ("classic", 0.25)
+    assert (defaults.search, defaults.scoring, defaults.folds) == (None, None, 5)
     assert (defaults.repeats, defaults.seed) == (30, 0)
+    assert (defaults.grid, defaults.threshold) == (None, None)
+
+
+@pytest.mark.parametrize("command", ["tune", "report"])
+def test_a_target_of_numbers_reaches_the_study_and_is_said(command, good, monkeypatch, capsys):
+    tables = []
+
+    def note(table, *_, **__):
+        tables.append(table)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skhp.study.study.run_study", note)
+    table = "\n".join(["age,ward,price", *(f"{n % 7},a,{n * n}.5" for n in range(40)), ""])
+    Path("t.csv").write_text(table)
+    for words in ([], ["--task", "numbers"], ["--target", "age", "--task", "numbers"]):
+        assert main([command, "t.csv", *words]) == 130
+    said = capsys.readouterr().err
+    assert said.count("note: the target 'price' is learnt as numbers (regression)") == 1
+    assert [table.target.name for table in tables] == ["price", "price", "age"]
+    assert all(table.target.learnt.dtype == float for table in tables)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("0.5", 0.5), ("1h 5min", 3900)])
@@ -659,7 +747,7 @@ def write_table(path):
     return frame
 
 
-ONCE = ["--folds", "2", "--repeats", "1", "--verdict-repeats", "1"]
+ONCE = ["--grid", "classic", "--folds", "2", "--repeats", "1", "--verdict-repeats", "1"]
 
 
 @pytest.mark.slow
@@ -706,6 +794,13 @@ def test_a_table_from_end_to_end(tmp_path):
     assert (tmp_path / "out" / "report.txt").read_text(encoding="utf-8") in process.stdout
     png = (tmp_path / "out" / "training_curves.png").read_bytes()
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Against logistic regression" in page
+    assert lines[-1].endswith(f"is the page {os.path.join('out', 'report.html')!r}.")
+    # The threshold of two classes is tuned unless the user gives one.
+    threshold = pipeline[-1].estimator_.threshold_
+    assert f"from a probability of {threshold:.3g} on, the threshold with the best F1" in flat
+    assert "threshold" in page
 
 
 def fits_in(journal):
@@ -781,7 +876,7 @@ def test_a_killed_search_goes_on_from_its_journal_to_the_same_results(
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_ctrl_c_in_the_midst_of_the_work(tmp_path):
     write_table(tmp_path / "t.csv")
-    options = ["tune", "t.csv", "--repeats", "1000", "--journal", "journal"]
+    options = ["tune", "t.csv", "--repeats", "1000", "--journal", "journal", "--grid", "classic"]
     with killed_at_last(*options, cwd=tmp_path) as process:
         wait_for_fits(process, tmp_path / "journal", 1)
         process.send_signal(signal.SIGINT)

@@ -17,12 +17,20 @@ from sklearn.model_selection import train_test_split
 from skhp.cli import main
 from skhp.exceptions import OutputError
 from skhp.study.files import write_page
-from skhp.study.study import Settings, run_study
+from skhp.study.settings import Settings
+from skhp.study.study import run_study
 from skhp.tables.table import make_table
 
 pytestmark = pytest.mark.slow
 
-OPTIONS = ["--search=random", "--candidates=3", "--folds=2", "--repeats=2", "--verdict-repeats=2"]
+OPTIONS = [
+    "--grid=classic",
+    "--search=random",
+    "--candidates=3",
+    "--folds=2",
+    "--repeats=2",
+    "--verdict-repeats=2",
+]
 
 
 class Page(html.parser.HTMLParser):

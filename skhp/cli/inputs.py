@@ -10,12 +10,15 @@ from skhp.cli.options import SERIES_WORDS, TABLE_WORDS
 from skhp.cli.streams import beside_the_work, say
 from skhp.shared.interruption import let_ctrl_c_interrupt
 
+# Further options that a series does not take.
+_OF_TABLES = ("target", "task", "grid", "threshold")
+
 
 def problem_of_inputs(arguments: argparse.Namespace) -> str | None:
     """A message about options that exclude or need each other; None if the options fit."""
-    of_table = _given(arguments, ("target", *TABLE_WORDS))
+    of_table = _given(arguments, ("target", "task", *TABLE_WORDS))
     if _is_set(arguments, "images"):
-        others = _given(arguments, ("forecast", "horizon"))
+        others = _given(arguments, ("forecast", "horizon", "grid"))
         if arguments.table is not None:
             return "--images and a TABLE: give one of them"
         if others or of_table:
@@ -25,7 +28,7 @@ def problem_of_inputs(arguments: argparse.Namespace) -> str | None:
     if _is_set(arguments, "forecast"):
         if arguments.table is None:
             return "--forecast without a TABLE: give the path of a table whose rows are the steps"
-        useless = _given(arguments, {"target", *TABLE_WORDS} - set(SERIES_WORDS))
+        useless = _given(arguments, {*_OF_TABLES, *TABLE_WORDS} - set(SERIES_WORDS))
         if useless:
             return (
                 f"{', '.join(useless)} with --forecast, which names a column of numbers to "
@@ -43,7 +46,7 @@ def _is_set(arguments: argparse.Namespace, name: str) -> bool:
 
 
 def _given(arguments: argparse.Namespace, names: Any) -> list[str]:
-    order = [name for name in ("forecast", "horizon", "target", *TABLE_WORDS) if name in names]
+    order = [name for name in ("forecast", "horizon", *_OF_TABLES, *TABLE_WORDS) if name in names]
     return [f"--{name.replace('_', '-')}" for name in order if _is_set(arguments, name)]
 
 
@@ -67,6 +70,7 @@ def run_on_inputs(arguments: argparse.Namespace, settings: Any) -> tuple[Any, st
     if _is_set(arguments, "forecast"):
         return _study_of_series(arguments, settings)
     from skhp.study.study import run_study
+    from skhp.study.tasks import task_of
     from skhp.study.text import render_report
 
     if _is_set(arguments, "images"):
@@ -75,6 +79,8 @@ def run_on_inputs(arguments: argparse.Namespace, settings: Any) -> tuple[Any, st
         inputs: Any = read_images(arguments.images, arguments.image_size)
     else:
         inputs = _table(arguments)
+    # Settings that do not fit the target are refused before the notes and the long imports.
+    task_of(inputs.target, settings.scoring, settings.threshold)
     _say_notes(arguments, inputs)
     study = _with_bars(lambda bars: run_study(inputs, settings, on_progress=bars))
     return study, render_report(study)
@@ -101,7 +107,8 @@ def _table(arguments: argparse.Namespace) -> Any:
     if arguments.table is None:
         return digits_table()
     words = {name: getattr(arguments, name) for name in TABLE_WORDS}
-    return read_table(arguments.table, arguments.target, **words)
+    task: Any = "auto" if arguments.task is None else arguments.task
+    return read_table(arguments.table, arguments.target, task=task, **words)
 
 
 def _say_notes(arguments: argparse.Namespace, inputs: Any) -> None:

@@ -42,12 +42,13 @@ def make_parser() -> argparse.ArgumentParser:
         "tune",
         help="compare a tuned network to a tuned baseline",
         description=(
-            "Split off a test set; tune a logistic regression with lasso, and the learning rate "
-            "and batch size of a network, by cross validation; train the winner again and again "
-            "with other seeds; score both on the test set, and compare them over repeated splits "
-            "of the table, as skhp.compare does. The rare class counts as positive. The networks "
-            "of a search train together in compiled programs, and so do those of the repeats. With "
-            "--forecast the same is done for a series, with --images for images."
+            "Split off a test set; tune a logistic regression with lasso (for a target of numbers "
+            "a ridge regression), and the layers, neurons, learning rate and more of a network, by "
+            "cross validation; train the winner again and again with other seeds; score both on "
+            "the test set, and compare them over repeated splits of the table, as skhp.compare "
+            "does. The rare class counts as positive. The networks of a search train together in "
+            "compiled programs, and so do those of the repeats. With --forecast the same is done "
+            "for a series, with --images for images."
         ),
     )
     _add_study(tune)
@@ -57,17 +58,16 @@ def make_parser() -> argparse.ArgumentParser:
         type=_path,
         default=Path("skhp-tune"),
         metavar="DIR",
-        help="folder for the fitted pipeline, the search results, the training curves and the "
-        "report (default: skhp-tune)",
+        help="folder for the fitted pipeline, the search results, the training curves, the report "
+        "and, with matplotlib, the page report.html (default: skhp-tune)",
     )
     report = commands.add_parser(
         "report",
         help="do what tune does, and write it as a page",
         description=(
-            "Do what `skhp tune` does, and write the report of the search of the network: the "
-            "verdict, the comparison to the logistic regression or to the simple forecasts of a "
-            "series, a diagnosis, pictures, the candidates and the settings, in one file of HTML. "
-            "It needs matplotlib (extra plot)."
+            "Do what `skhp tune` does, and write its page alone: the verdict, the comparison to "
+            "the baseline or to the simple forecasts of a series, a diagnosis, pictures, the "
+            "candidates and the settings, in one file of HTML. It needs matplotlib (extra plot)."
         ),
     )
     _add_study(report)
@@ -95,18 +95,42 @@ def _add_study(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--target", metavar="COLUMN", help="what to learn (default: last column)")
     command.add_argument(
+        "--task",
+        choices=("auto", "classes", "numbers"),
+        help="whether the target has classes or is numbers (regression); auto: text and truth "
+        "values are classes, and so are 2 different numbers or up to 20 whole ones, unless there "
+        "are more than 10 of which one is in fewer than 4 rows; other numbers are numbers "
+        "(default: auto)",
+    )
+    command.add_argument(
+        "--threshold",
+        type=_threshold,
+        metavar="P",
+        help="for two classes, predict the rarer one from this probability on; tune: from the "
+        "threshold with the best F1 on held-out rows (default: tune)",
+    )
+    command.add_argument(
+        "--grid",
+        choices=("wide", "classic"),
+        help="what a search of a table tries; wide: 0 to 3 hidden layers, neurons from two thirds "
+        "of the inputs up to 256, learning rate, batch size, dropout, l2, loss and class weights, "
+        "the scaling of numbers, and how the training ends; classic: 5 learning rates x 4 batch "
+        "sizes (default: wide)",
+    )
+    command.add_argument(
         "--search",
         choices=("grid", "random", "halving", "bayes", "tpe"),
-        default="grid",
-        help="grid: a grid of 5 learning rates x 4 batch sizes; halving: the same, with few epochs "
-        "first and more for the best third; random: drawn at random; bayes, tpe: drawn by a model "
-        "of the scores so far (default: grid)",
+        help="grid: all of --grid classic; random: drawn at random, where poor candidates of a "
+        "wide space end early; halving: few epochs first, and more for the best third; bayes, tpe: "
+        "drawn by a model of the scores so far (default: random; grid for --grid classic, series "
+        "and images)",
     )
     command.add_argument(
         "--candidates",
         type=int,
         metavar="N",
-        help="candidates of a random, bayes or tpe search (default: 10, 32 and 32)",
+        help="candidates of a random, halving, bayes or tpe search (default: 24, 24, 32 and 32; in "
+        "a grid 10, all, 32 and 32)",
     )
     command.add_argument(
         "--journal",
@@ -125,8 +149,8 @@ def _add_study(command: argparse.ArgumentParser) -> None:
         "--scoring",
         metavar="NAME",
         help="scikit-learn's name of the score to tune by, such as f1, recall, "
-        "average_precision (default: f1); for a series mae, rmse or scikit-learn's name of an "
-        "error (default: mae)",
+        "average_precision (default: f1); for numbers r2, mae, rmse or scikit-learn's name of an "
+        "error (default: r2, for a series mae)",
     )
     for name, default, text in (
         ("folds", "5", "folds of the cross validation"),
@@ -213,6 +237,17 @@ def _image_size(text: str) -> tuple[int, int]:
             f"{text!r} is not a size: give width and height in pixels, such as 32x32"
         )
     return int(width), int(height)
+
+
+def _threshold(text: str) -> float | str:
+    if text == "tune":
+        return text
+    with contextlib.suppress(ValueError):
+        if 0 < (number := float(text)) < 1:
+            return number
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not a threshold: give a probability between 0 and 1, such as 0.5, or tune"
+    )
 
 
 def _path(text: str) -> Path:

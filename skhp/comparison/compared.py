@@ -13,6 +13,7 @@ from sklearn.utils import indexable
 from skhp.comparison.dummy import DUMMY, dummy_scores
 from skhp.comparison.metric_scorers import (
     CLASSIFICATION_METRICS,
+    REGRESSION_METRICS,
     lower_is_better,
     metric_scorers,
     metrics_from_0_to_1,
@@ -26,6 +27,7 @@ from skhp.comparison.scores import FoldScorer
 from skhp.comparison.statistics import comparison_frame, confusion_counts, long_scores
 from skhp.comparison.verdict import DummyScore
 from skhp.shared.terminal import OnProgress
+from skhp.tables.numeric_target import NumericTarget
 from skhp.tables.target import Target
 
 _FOLDS = 5
@@ -164,38 +166,46 @@ def compared_on_the_table(
     estimators: Mapping[str, Any],
     baseline: str,
     inputs: Any,
-    target: Target,
+    target: Target | NumericTarget,
     *,
     tuned_by: str,
     n_repeats: int,
     seed: int,
     on_progress: OnProgress | None = None,
 ) -> Comparison:
-    """Compare classifiers on repeated splits of a whole table.
+    """Compare classifiers or regressors on repeated splits of a whole table.
 
-    There are five folds, or as many as the rarest class has rows. The first metric is the score
-    that the classifiers were `tuned_by`. The baseline does not warn of its convergence.
+    There are five folds, or as many as the rarest class has rows; with numbers, two rows at least
+    are in each fold. The first metric is the score that the estimators were `tuned_by`. The
+    baseline does not warn of its convergence.
     """
     seeds = repeat_seeds(seed, n_repeats)
-    n_folds = min(_FOLDS, int(np.bincount(target.codes).min()))
-    splits = outer_splits(n_folds, inputs, target.codes, seeds, stratified=True)
-    if not target.is_binary:
-        # For more than two classes, the plain name means the mean over the classes.
-        tuned_by = tuned_by.removesuffix("_macro")
-    names = list(dict.fromkeys((tuned_by, *CLASSIFICATION_METRICS)))
-    metrics = metric_scorers(names, estimators[baseline], target.codes, for_classes=True)
+    learnt, for_classes = target.learnt, isinstance(target, Target)
+    others: tuple[str, ...] = REGRESSION_METRICS
+    class_names = None
+    if isinstance(target, Target):
+        n_folds = min(_FOLDS, int(np.bincount(target.codes).min()))
+        if not target.is_binary:
+            # For more than two classes, the plain name means the mean over the classes.
+            tuned_by = tuned_by.removesuffix("_macro")
+        others, class_names = CLASSIFICATION_METRICS, target.labels.tolist()
+    else:
+        n_folds = min(_FOLDS, len(learnt) // 2)
+    splits = outer_splits(n_folds, inputs, learnt, seeds, stratified=for_classes)
+    names = list(dict.fromkeys((tuned_by, *others)))
+    metrics = metric_scorers(names, estimators[baseline], learnt, for_classes=for_classes)
     with without_convergence_warnings():
         return scored_fits(
             estimators,
             inputs,
-            target.codes,
-            target.codes,
+            learnt,
+            learnt,
             splits,
             seeds,
             metrics,
             metrics_from_0_to_1(names, metrics),
-            for_classes=True,
-            class_names=target.labels.tolist(),
+            for_classes=for_classes,
+            class_names=class_names,
             stage="verdict",
             on_progress=on_progress,
         ).compared_to(baseline)

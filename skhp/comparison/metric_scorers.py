@@ -35,6 +35,13 @@ REGRESSION_SCORINGS = tuple(
     if name in ("r2", "explained_variance", "d2_absolute_error_score", "neg_max_error")
     or name.startswith(("neg_mean_", "neg_median_", "neg_root_"))
 )
+# Short names of errors, and what scikit-learn calls their scorers.
+SHORT_NAMES = {"mae": "neg_mean_absolute_error", "rmse": "neg_root_mean_squared_error"}
+# A prediction may be negative, for which these are not defined.
+_FOR_POSITIVE_NUMBERS = ("log", "poisson", "gamma")
+SCORINGS_OF_NUMBERS = tuple(
+    name for name in REGRESSION_SCORINGS if not any(word in name for word in _FOR_POSITIVE_NUMBERS)
+)
 # The metrics of classifiers that can be below 0 begin with one of these.
 _PREFIXES_BELOW_0 = ("neg_", "d2_", "matthews_")
 _OF_ONE_CLASS = {
@@ -43,6 +50,21 @@ _OF_ONE_CLASS = {
     "precision": precision_score,
     "recall": recall_score,
 }
+
+
+def number_scoring_name(name: str, what: str) -> str:
+    """scikit-learn's name of a scorer of numbers; an unknown name is a SettingsError.
+
+    `what` names the numbers that are predicted.
+    """
+    known = SHORT_NAMES.get(name.lower(), name)
+    if known not in SCORINGS_OF_NUMBERS:
+        names = (*SHORT_NAMES, *SCORINGS_OF_NUMBERS)
+        raise SettingsError(
+            f"unknown scoring {name!r} for {what}.{nearest_name(name, names)} Use one of "
+            f"{', '.join(names)}."
+        )
+    return known
 
 
 def rarer_of_two(y: np.ndarray) -> Any | None:

@@ -111,12 +111,34 @@ def logistic_search(
     )
 
 
+def tune_ridge(
+    preparation: TransformerMixin, X: object, y: np.ndarray, scorer: Scorer, folds: Any
+) -> QuietSearch:
+    """Tune the strength of the penalty of a ridge regression by cross validation."""
+    return linear_search(preparation, Ridge(), RIDGE_ALPHAS, scorer, folds).fit(X, y)
+
+
+def linear_search(
+    preparation: TransformerMixin, linear: Any, alphas: np.ndarray, scoring: Any, folds: Any
+) -> QuietSearch:
+    """The search over the strength of the penalty of a linear regression, not fitted."""
+    # With a target of standard deviation 1, the strengths mean the same for every table.
+    scaled = TransformedTargetRegressor(linear, transformer=StandardScaler())
+    return QuietSearch(
+        Pipeline([("preparation", preparation), ("baseline", scaled)]),
+        {"baseline__regressor__alpha": alphas},
+        scoring=scoring,
+        cv=folds,
+        error_score="raise",
+    )
+
+
 BASELINES = (DUMMY, "logistic", "ridge", "lasso", "gradient_boosting")
 _FOR_CLASSES = (DUMMY, "logistic", "gradient_boosting")
 _FOR_NUMBERS = (DUMMY, "ridge", "lasso", "gradient_boosting")
 _INNER_FOLDS = 5
 # For scaled inputs and a scaled target.
-_RIDGE_ALPHAS = np.logspace(-2, 4, 13)
+RIDGE_ALPHAS = np.logspace(-2, 4, 13)
 _LASSO_ALPHAS = np.logspace(-4, 0, 9)
 
 
@@ -214,17 +236,10 @@ def _tuned_linear(name: str, X: Any, splits: OuterSplits) -> QuietSearch:
             "give fewer folds or another baseline."
         )
     linear, alphas = (
-        (Ridge(), _RIDGE_ALPHAS) if name == "ridge" else (Lasso(max_iter=5000), _LASSO_ALPHAS)
+        (Ridge(), RIDGE_ALPHAS) if name == "ridge" else (Lasso(max_iter=5000), _LASSO_ALPHAS)
     )
-    # With a target of standard deviation 1, the strengths mean the same for every table.
-    scaled = TransformedTargetRegressor(linear, transformer=StandardScaler())
-    return QuietSearch(
-        Pipeline([("preparation", _scaling(X)), ("baseline", scaled)]),
-        {"baseline__regressor__alpha": alphas},
-        scoring="neg_mean_squared_error",
-        cv=KFold(min(_INNER_FOLDS, fewest), shuffle=True, random_state=0),
-        error_score="raise",
-    )
+    folds = KFold(min(_INNER_FOLDS, fewest), shuffle=True, random_state=0)
+    return linear_search(_scaling(X), linear, alphas, "neg_mean_squared_error", folds)
 
 
 def _tuned_lasso(X: Any, y: np.ndarray, splits: OuterSplits) -> QuietSearch:

@@ -1,4 +1,4 @@
-"""Scores of a fitted classifier on test rows, and the scorers to tune by."""
+"""Scores of a fitted model on test rows, and the scorers to tune by."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import check_scoring, confusion_matrix, f1_score, get_scorer_names, make_scorer
+from sklearn.metrics import (
+    check_scoring,
+    confusion_matrix,
+    f1_score,
+    get_scorer_names,
+    make_scorer,
+    mean_absolute_error,
+    r2_score,
+    root_mean_squared_error,
+)
 
 from skhp.exceptions import SettingsError
 from skhp.inspection.value_text import value_text
@@ -99,6 +108,29 @@ def score_classifier(
         true_negatives=int((~is_rare & ~said_rare).sum()),
         f1_macro=float(f1_score(y, predicted, average="macro", zero_division=0.0)),
         score=score,
+    )
+
+
+@dataclass(frozen=True)
+class NumberScores:
+    """Scores of predicted numbers on a test set; `score` is the value of the search's scorer."""
+
+    r2: float
+    mae: float
+    rmse: float
+    score: float
+
+
+def score_regressor(
+    regressor: BaseEstimator, X: object, y: np.ndarray, scorer: Scorer
+) -> NumberScores:
+    """Score a fitted regressor."""
+    predicted = regressor.predict(X)
+    return NumberScores(
+        r2=float(r2_score(y, predicted)),
+        mae=float(mean_absolute_error(y, predicted)),
+        rmse=float(root_mean_squared_error(y, predicted)),
+        score=float(scorer(regressor, X, y)),
     )
 
 

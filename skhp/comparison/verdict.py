@@ -13,6 +13,8 @@ from skhp.shared.natural_scores import natural_name
 
 _LEVEL = 0.05
 _TITLES = {"f1": "F1", "roc_auc": "ROC AUC", "r2": "R2", "neg_brier_score": "Brier score"}
+# A score below this is a rounding error, and a number above this has more digits than anyone reads.
+_ROUNDING, _LARGEST = 1e-9, 1e9
 # A difference counts as none if even this multiple of the rows would not make it clear.
 _MOST_TIMES_THE_ROWS = 100
 
@@ -158,11 +160,13 @@ def metric_key(name: str) -> str:
 
 
 def decimal(value: float, signed: bool = False) -> str:
-    """A number with three decimals, or with four digits where it is large."""
+    """A number with three decimals; whole where it is large, with three digits where it is tiny."""
     if isnan(value):
         return "-"
-    sign = "+" if signed else ""
-    text = f"{value:{sign}.3f}" if abs(value) < 1000 else f"{value:{sign}.4g}"
+    sign, size = "+" if signed else "", abs(value)
+    if _ROUNDING < size < 0.0005 or size >= _LARGEST:
+        return f"{value:{sign}.3g}"
+    text = f"{value:{sign}.3f}" if size < 1000 else f"{value:{sign}.0f}"
     return text.replace("-0.000", "0.000")
 
 

@@ -20,18 +20,21 @@ import pandas as pd
 
 from skhp.exceptions import OutputError, SettingsError
 from skhp.inspection.report.search_report import write_report
+from skhp.inspection.value_text import value_text
 from skhp.shared.terminal import as_text
+from skhp.study.page_sections import against_the_baseline, on_the_test_rows
 from skhp.study.repeats import draw_curves
 from skhp.study.series.series_study import SeriesStudy
 from skhp.study.series.text import against_simple_forecasts, on_the_test_windows
 from skhp.study.study import Study
-from skhp.study.text import against_the_baseline, on_the_test_rows
+from skhp.tables.target import Target
 
 PIPELINE = "pipeline.joblib"
 SEARCH_RESULTS = "search_results.csv"
 CURVES = "training_curves.png"
 REPORT = "report.txt"
-_FILES = (PIPELINE, SEARCH_RESULTS, CURVES, REPORT)
+PAGE = "report.html"
+_FILES = (PIPELINE, SEARCH_RESULTS, CURVES, REPORT, PAGE)
 
 
 def check_directory(
@@ -126,12 +129,13 @@ def check_writable(folder: Path) -> None:
 def write_files(
     study: Study | SeriesStudy, directory: Path, report: str | None = None, overwrite: bool = False
 ) -> tuple[Path, ...]:
-    """Write the fitted pipeline, the search results, the training curves and the report.
+    """Write the fitted pipeline, the search results, the training curves, the report and its page.
 
     The files are written to a temporary folder and moved to `directory` when all are complete;
-    without matplotlib there are no curves. Other files in `directory` are left alone. Without
-    `overwrite`, the files of an earlier study stay, and the new files go to `directory`-2,
-    `directory`-3 or the next free name. A system error raises an OutputError.
+    without matplotlib there are neither curves nor a page, and without `report` there is no page.
+    Other files in `directory` are left alone. Without `overwrite`, the files of an earlier study
+    stay, and the new files go to `directory`-2, `directory`-3 or the next free name. A system error
+    raises an OutputError.
     """
     if not overwrite and _earlier_files(directory):
         # Another run ended while this one trained; neither run loses its files.
@@ -139,9 +143,11 @@ def write_files(
     try:
         with _written_aside(directory) as aside:
             joblib.dump(study.pipeline, aside / PIPELINE)
-            pd.DataFrame(study.search.cv_results_).to_csv(aside / SEARCH_RESULTS, index=False)
-            draw_curves(study.repeats, aside / CURVES)
+            _results_frame(study).to_csv(aside / SEARCH_RESULTS, index=False)
+            has_pictures = draw_curves(study.repeats, aside / CURVES)
             if report is not None:
+                if has_pictures:
+                    _write_page(study, aside / PAGE)
                 # The name of the table may hold bytes that are not text in the system's encoding.
                 (aside / REPORT).write_text(report, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
@@ -152,14 +158,33 @@ def write_files(
     return tuple(directory / name for name in _FILES if (directory / name).exists())
 
 
+def _results_frame(study: Study | SeriesStudy) -> pd.DataFrame:
+    """The results of the search, with each estimator among the parameters in one line."""
+    frame = pd.DataFrame(study.search.cv_results_)
+    for name, column in frame.items():
+        if str(name).startswith("param"):
+            frame[name] = [_one_line(value) for value in column]
+    return frame
+
+
+def _one_line(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _one_line(one) for name, one in value.items()}
+    return value_text(value) if hasattr(value, "get_params") else value
+
+
 def render_files(paths: Sequence[Path]) -> str:
-    """Sentences on where the files of a study are, and on how to get missing curves."""
-    parts = [f"In {paths[0].parent}: {', '.join(path.name for path in paths)}."]
-    if CURVES not in [path.name for path in paths]:
+    """Sentences on where the files of a study are, the page last, and on how to get pictures."""
+    folder = paths[0].parent
+    others = [path.name for path in paths if path.name != PAGE]
+    parts = [f"In {folder}: {', '.join(others)}."]
+    if CURVES not in others:
         parts.append(
-            "The training curves were not drawn, as matplotlib is not installed: "
+            "The training curves and the page were not drawn, as matplotlib is not installed: "
             "pip install matplotlib."
         )
+    if len(others) < len(paths):
+        parts.append(f"The report with pictures is the page {str(folder / PAGE)!r}.")
     return as_text(*parts)
 
 
@@ -285,20 +310,11 @@ def write_page(study: Study | SeriesStudy, path: Path, overwrite: bool = False) 
     while not overwrite and any(map(os.path.lexists, (path, pipeline_path(path)))):
         # Another run wrote its page while this one trained; neither run loses its page.
         path = first_free(path)
-    # The search did not refit its winner, so a copy of it gets the pipeline of the repeats.
-    search: Any = copy.copy(study.search)
-    search.best_estimator_ = study.pipeline
-    if isinstance(study, SeriesStudy):
-        X_test, y_test = study.windows.split.X_test, study.windows.split.y_test
-        additions = [against_simple_forecasts(study), on_the_test_windows(study)]
-    else:
-        X_test, y_test = study.split.X_test, study.table.target.labels[study.split.y_test]
-        additions = [against_the_baseline(study), on_the_test_rows(study)]
     pipeline = pipeline_path(path)
     aside = pipeline.with_name(f".skhp-{uuid.uuid4().hex}")
     try:
         joblib.dump(study.pipeline, aside)
-        write_report(search, path, X_test, y_test, additions)
+        _write_page(study, path)
         os.replace(aside, pipeline)
         return path
     except OSError as error:
@@ -307,3 +323,18 @@ def write_page(study: Study | SeriesStudy, path: Path, overwrite: bool = False) 
         ) from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _write_page(study: Study | SeriesStudy, path: Path) -> None:
+    # The search did not refit its winner, so a copy of it gets the pipeline of the repeats.
+    search: Any = copy.copy(study.search)
+    search.best_estimator_ = study.pipeline
+    if isinstance(study, SeriesStudy):
+        X_test, y_test = study.windows.split.X_test, study.windows.split.y_test
+        additions = [against_simple_forecasts(study), on_the_test_windows(study)]
+    else:
+        X_test, y_test = study.split.X_test, study.split.y_test
+        if isinstance(study.table.target, Target):
+            y_test = study.table.target.labels[y_test]
+        additions = [against_the_baseline(study), on_the_test_rows(study)]
+    write_report(search, path, X_test, y_test, additions)

@@ -6,16 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.base import ClassifierMixin, TransformerMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, TransformerMixin, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skhp.study.network_search import OF_A_TABLE, SearchSpace
+from skhp.study.network_search import OF_A_TABLE
+from skhp.study.search_space import SearchSpace, WideSpace, wide_space
+from skhp.study.settings import Settings
 from skhp.tables.image_folder import ImageFolder
 from skhp.tables.images import ImagePixels
 from skhp.tables.preparation import make_preparation
 from skhp.tables.table import Table
+from skhp.tables.target import Target
 
 _RATES_OF_IMAGES = (1e-2, 3e-3, 1e-3)
 _BATCHES_OF_IMAGES = (20, 60)
@@ -28,20 +31,31 @@ _LEAST_SIDE = 2
 class Learning:
     """The preparations for network and baseline, the search space, and the default network.
 
-    `baseline` is the logistic regression whose penalty is tuned; None means a lasso.
+    `baseline` is the logistic regression whose penalty is tuned; None means the one of the task,
+    a lasso for classes.
     """
 
     preparation: TransformerMixin
     of_baseline: TransformerMixin
     baseline: ClassifierMixin | None
-    space: SearchSpace
-    default_network: Callable[[], ClassifierMixin]
+    space: SearchSpace | WideSpace
+    default_network: Callable[[], ClassifierMixin | RegressorMixin]
 
 
-def of_table(table: Table) -> Learning:
+def of_table(table: Table, settings: Settings) -> Learning:
     """The learning of a table, where both models learn the columns after the same preparation."""
     preparation = make_preparation(table.numbers, table.categories, table.merged, table.missing)
-    return Learning(preparation, preparation, None, OF_A_TABLE, _perceptron)
+    space: SearchSpace | WideSpace = OF_A_TABLE
+    has_classes = isinstance(table.target, Target)
+    if not settings.is_classic:
+        space = wide_space(
+            n_inputs=clone(preparation).fit_transform(table.inputs).shape[1],
+            n_classes=len(table.target.labels) if isinstance(table.target, Target) else None,
+            has_numbers=bool(table.numbers),
+            tunes_threshold=table.target.is_binary and settings.threshold in (None, "tune"),
+        )
+    network = _perceptron if has_classes else _perceptron_of_numbers
+    return Learning(preparation, preparation, None, space, network)
 
 
 def of_images(images: ImageFolder, seed: int) -> Learning:
@@ -71,6 +85,12 @@ def _perceptron() -> ClassifierMixin:
     from skhp.estimators.mlp.classifier import KerasMLPClassifier
 
     return KerasMLPClassifier()
+
+
+def _perceptron_of_numbers() -> RegressorMixin:
+    from skhp.estimators.mlp.regressor import KerasMLPRegressor
+
+    return KerasMLPRegressor()
 
 
 def _convolutional_network() -> ClassifierMixin:

@@ -1,19 +1,30 @@
-"""The result of a study as text of 80 columns, and as sections of a page."""
+"""The result of a study as text of 80 columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from math import isnan, nan
+from collections.abc import Sequence
+from math import isnan
 from typing import Any, NamedTuple
 
-from skhp.comparison.scores import Scores
+import numpy as np
+
 from skhp.comparison.text import PrintedTable, notes, score_table
-from skhp.inspection.report.search_report import ReportAddition
+from skhp.comparison.verdict import decimal
 from skhp.shared.natural_scores import natural_name, natural_score
 from skhp.shared.terminal import as_text, facts, indented, text_table
-from skhp.study.repeats import Repeat, mean_and_deviation
+from skhp.study.network_search import winning_parameters
+from skhp.study.repeats import Repeat
+from skhp.study.score_rows import (
+    dummy_sentence,
+    meaning_of_scores,
+    rows_of,
+    scores_on_test_rows,
+    weight_of_a_row,
+)
 from skhp.study.study import Study
+from skhp.study.winner import settings_in_words, threshold_of
 from skhp.tables.image_folder import ImageFolder
+from skhp.tables.numeric_target import NumericTarget
 from skhp.tables.preparation import missing_cells
 from skhp.tables.table import Table
 from skhp.tables.target import Target
@@ -24,22 +35,17 @@ _SHOWN_CLASSES = 10
 
 def render_report(study: Study) -> str:
     """The settings, the scores of both models on the test rows, and the verdict."""
-    rare = repr(study.table.target.rare_label)
-    n_rare_test = int((study.split.y_test == study.table.target.rare_code).sum())
-    images = isinstance(study.table, ImageFolder)
+    rows, luck = rows_of(study), "One split does not tell a gain from luck."
     return as_text(
-        f"A network against logistic regression {'on pixels' if images else 'with lasso'}",
+        f"A network against {baseline_words(study).title}",
         "",
         facts(_facts(study)),
         "",
-        f"Scores on the test {rows_of(study)}; precision, recall, F1 and counts are those of class "
-        f"{rare}:",
+        f"Scores on the test {rows}{meaning_of_scores(study)}:",
         "",
         indented(text_table(*_score_table(study))),
         "",
-        f"{dummy_sentence(study)} The test {rows_of(study)} hold {n_rare_test} of class {rare}: "
-        f"each of them is {1 / n_rare_test:.3f} of the recall. One split does not tell a gain from "
-        "luck.",
+        " ".join((dummy_sentence(study), *weight_of_a_row(study), luck)),
         "",
         "The verdict:",
         "",
@@ -51,14 +57,52 @@ def render_report(study: Study) -> str:
     )
 
 
-def rows_of(study: Study) -> str:
-    """The word for rows: "images" or "rows"."""
-    return "images" if isinstance(study.table, ImageFolder) else "rows"
+class _Baseline(NamedTuple):
+    """What a report calls a baseline: in its title, its parameter, and at length."""
+
+    title: str
+    parameter: str
+    symbol: str
+    at_length: str
+
+
+_BASELINES = {
+    "lasso": _Baseline(
+        "logistic regression with lasso",
+        "baseline__C",
+        "C",
+        "the logistic regression (with lasso, tuned on the same folds)",
+    ),
+    "pixels": _Baseline(
+        "logistic regression on pixels",
+        "baseline__C",
+        "C",
+        "the logistic regression (on pixels, tuned on the same folds)",
+    ),
+    "ridge": _Baseline(
+        "ridge regression",
+        "baseline__regressor__alpha",
+        "alpha",
+        "the ridge regression (tuned on the same folds)",
+    ),
+}
+
+
+def baseline_words(study: Study) -> _Baseline:
+    """What a report calls the baseline of a study."""
+    if not has_classes(study):
+        return _BASELINES["ridge"]
+    return _BASELINES["pixels" if isinstance(study.table, ImageFolder) else "lasso"]
+
+
+def has_classes(study: Study) -> bool:
+    """Whether the target of a study has classes."""
+    return isinstance(study.table.target, Target)
 
 
 def verdicts(study: Study) -> list[str]:
-    """The verdicts by the score of the tuning, and by F1."""
-    metrics = dict.fromkeys((study.comparison.metrics[0], "f1"))
+    """The verdicts by the score of the tuning, and by F1 or R2."""
+    metrics = dict.fromkeys((study.comparison.metrics[0], "f1" if has_classes(study) else "r2"))
     return [study.comparison.verdict("network", metric) for metric in metrics]
 
 
@@ -72,66 +116,86 @@ def side_by_side(study: Study) -> str:
     )
 
 
-def dummy_sentence(study: Study) -> str:
-    """A sentence about the answers of the dummy on the test rows."""
-    always = f"The dummy says {study.table.target.rare_label!r} of each {rows_of(study)[:-1]}"
-    others = [] if study.table.target.is_binary else ["mean F1"]
-    if study.scoring not in ("f1", "f1_macro"):
-        others.append(natural_name(study.scoring))
-    if not others:
-        return f"{always}."
-    are = "is that" if len(others) == 1 else "are those"
-    return f"{always}; its {' and '.join(others)} {are} of the best constant answer."
-
-
 def _facts(study: Study) -> list[tuple[str, str]]:
     table, settings = study.table, study.settings
     n_train, n_test = len(study.split.y_train), len(study.split.y_test)
-    lasso = study.baseline.best_params_["baseline__C"]
-    winner = study.search.best_params_
-    scoring = natural_name(study.scoring)
-    trained = "once" if settings.repeats == 1 else f"{settings.repeats} times"
-    folds = f"{study.n_folds} stratified folds"
-    blocks = ""
-    if "network__hidden_layers" in winner:
-        n_blocks = winner["network__hidden_layers"]
-        blocks = f"{n_blocks} block{'' if n_blocks == 1 else 's'} of convolution, "
-    if study.n_folds < settings.folds:
-        folds += (
-            f" (not {settings.folds}: a class has {study.n_folds} training {rows_of(study)} only)"
-        )
+    scoring, trained = natural_name(study.scoring), "once"
+    if settings.repeats > 1:
+        trained = f"{settings.repeats} times"
+    kept_in_proportion = ", stratified" if has_classes(study) else ""
+    words = settings_in_words(
+        winning_parameters(study.search), of_images=isinstance(table, ImageFolder)
+    )
+    baseline = baseline_words(study)
     facts_by_name = [
         *(_facts_of_images(table) if isinstance(table, ImageFolder) else _facts_of_table(table)),
         *(("Look at", as_sentence(note)) for note in table.notes),
         (
             "Split",
-            f"{n_train} {rows_of(study)} to train and tune on, {n_test} to test on, stratified.",
+            f"{n_train} {rows_of(study)} to train and tune on, {n_test} to test on"
+            f"{kept_in_proportion}.",
         ),
-        ("Tuning", f"by {scoring} in {folds}, seed {settings.seed}."),
+        ("Tuning", f"by {scoring} in {_folds(study)}, seed {settings.seed}."),
         (
             "Baseline",
-            f"C = {lasso:.3g}, the best of {number_of_candidates(study.baseline)} with "
-            f"{scoring} {natural_score(study.scoring, study.baseline.best_score_):.3f} in "
-            "cross-validation.",
+            f"{baseline.symbol} = {study.baseline.best_params_[baseline.parameter]:.3g}, "
+            f"{_best_of(study, study.baseline)}.",
         ),
         (
             "Network",
-            f"learning rate {winner['network__learning_rate']:.3g}, batch size "
-            f"{winner['network__batch_size']}, {blocks}the best of "
-            f"{number_of_candidates(study.search)} with {scoring} "
-            f"{natural_score(study.scoring, study.search.best_score_):.3f} in "
-            f"cross-validation; trained {trained}, {epochs_of_repeats(study.repeats)}.",
+            f"{words}, {_best_of(study, study.search)}; trained {trained}, "
+            f"{epochs_of_repeats(study.repeats)}.",
         ),
         ("Time", f"{study.seconds:.0f} s."),
     ]
+    if (said := threshold_sentence(study)) is not None:
+        facts_by_name.insert(-1, ("Threshold", said))
     if settings.time_budget is not None:
         facts_by_name.insert(-1, ("Budget", budget_sentence(study, settings.time_budget)))
     return facts_by_name
 
 
+def _folds(study: Study) -> str:
+    folds = f"{study.n_folds} {'stratified' if has_classes(study) else 'shuffled'} folds"
+    if study.n_folds == study.settings.folds:
+        return folds
+    few = (
+        f"a class has {study.n_folds} training {rows_of(study)} only"
+        if has_classes(study)
+        else f"there are {len(study.split.y_train)} training rows only"
+    )
+    return f"{folds} (not {study.settings.folds}: {few})"
+
+
+def _best_of(study: Study, search: Any) -> str:
+    score = natural_score(study.scoring, search.best_score_)
+    shown = f"{score:.3f}" if has_classes(study) else decimal(score)
+    return (
+        f"the best of {number_of_candidates(search)} with {natural_name(study.scoring)} {shown} in "
+        "cross-validation"
+    )
+
+
+def threshold_sentence(study: Study) -> str | None:
+    """A sentence on the threshold of the network; None if there are not two classes."""
+    target, value = study.table.target, threshold_of(study.pipeline)
+    if value is None or not isinstance(target, Target):
+        return None
+    above = f"{target.rare_label!r} is predicted from a probability of {value:.3g} on"
+    if study.settings.threshold not in (None, "tune"):
+        return f"{above}, as --threshold says."
+    several = ", of the first repeat" if len(study.repeats) > 1 else ""
+    return f"{above}, the threshold with the best F1 on held-out rows{several}."
+
+
 def as_sentence(note: str) -> str:
     """The note, with its first letter capitalised."""
     return note[:1].upper() + note[1:]
+
+
+def in_a_sentence(title: str) -> str:
+    """The title, with its first letter small."""
+    return title[:1].lower() + title[1:]
 
 
 def number_of_candidates(search: object) -> int:
@@ -189,12 +253,16 @@ def _table_sentence(table: Table) -> str:
     )
 
 
-def _target_sentence(target: Target, rows: str, by_default: bool = False) -> str:
+def _target_sentence(target: Target | NumericTarget, rows: str, by_default: bool = False) -> str:
+    last = ", the last column" if by_default else ""
+    if isinstance(target, NumericTarget):
+        low, middle, high = (decimal(q) for q in np.quantile(target.numbers, (0.0, 0.5, 1.0)))
+        return f"{target.name!r}{last}; numbers from {low} to {high}, half of them up to {middle}."
     labels = [repr(label) for label in target.labels[:_SHOWN_CLASSES].tolist()]
     more = len(target.labels) - len(labels)
     n_rare = int((target.codes == target.rare_code).sum())
     return (
-        f"{target.name!r}{', the last column' if by_default else ''}; classes "
+        f"{target.name!r}{last}; classes "
         f"{', '.join(labels)}{f' and {more} more' if more else ''}. The rarest is "
         f"{target.rare_label!r}: {n_rare} {rows}, {n_rare / len(target.codes):.1%}."
     )
@@ -217,107 +285,14 @@ def _missing_sentence(table: Table) -> str:
     return f"{total} cells were imputed: {', '.join(columns)}."
 
 
-class ScoreOnTestRows(NamedTuple):
-    """A score on the test rows, with losses positive; for one repeat, `deviation` is NaN."""
-
-    title: str
-    field: str
-    dummy: float
-    baseline: float
-    mean: float
-    deviation: float
-
-
-def scores_on_test_rows(study: Study) -> Iterator[ScoreOnTestRows]:
-    """The scores on the test rows, followed by the counts of true and false predictions."""
-    titles = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
-    if not study.table.target.is_binary:
-        titles["f1_macro"] = "F1, mean of all classes"
-    if study.scoring not in ("f1", "f1_macro"):
-        titles["score"] = natural_name(study.scoring)
-    counts = ("true_positives", "false_positives", "false_negatives", "true_negatives")
-    titles |= {field: field.replace("_", " ").capitalize() for field in counts}
-    for field, title in titles.items():
-
-        def known(scored: Scores, field: str = field) -> float:
-            number = getattr(scored, field)
-            return natural_score(study.scoring, number) if field == "score" else number
-
-        mean, deviation = mean_and_deviation(known(repeat.scores) for repeat in study.repeats)
-        dummy, baseline = known(study.dummy_scores), known(study.baseline_scores)
-        spread = nan if deviation is None else deviation
-        yield ScoreOnTestRows(title, field, dummy, baseline, mean, spread)
-
-
 def _score_table(study: Study) -> PrintedTable:
     rows = []
     for score in scores_on_test_rows(study):
-        decimals = 1 if isinstance(score.dummy, int) else 3
-        rows.append(
-            (
-                score.title,
-                *(
-                    f"{one:.{decimals}f}" if isinstance(one, float) else str(one)
-                    for one in (score.dummy, score.baseline)
-                ),
-                f"{score.mean:.{decimals}f}",
-                "-" if isnan(score.deviation) else f"{score.deviation:.{decimals}f}",
-            )
-        )
+        spread = "-" if isnan(score.deviation) else score.shown(score.deviation)
+        known = [
+            one if isinstance(one, float) else str(one) for one in (score.dummy, score.baseline)
+        ]
+        shown = [one if isinstance(one, str) else score.shown(one) for one in (*known, score.mean)]
+        rows.append((score.title, *shown, spread))
     headings = ("", "Dummy", "Baseline", "Network (mean)", "Network (std)")
     return PrintedTable(headings, rows, 1)
-
-
-# ---------------------------------------------------------------- sections of a page
-
-
-def against_the_baseline(study: Study) -> ReportAddition:
-    """The section of a page that compares the network with the baseline."""
-    comparison = study.comparison
-    shown = comparison.natural_frame
-    rows = []
-    for metric in comparison.metrics:
-        of_metric = shown.xs(metric, level="metric")
-        lower = " (lower is better)" if metric in comparison.lower_is_better else ""
-        rows.append(
-            (
-                f"{comparison.title(metric)}{lower}",
-                *(float(of_metric.loc[name, "mean"]) for name in ("dummy", "logistic", "network")),
-                *(
-                    float(of_metric.loc["network", column])
-                    for column in ("difference", "difference_low", "difference_high")
-                ),
-            )
-        )
-    names = ("score", "dummy", "baseline", "network", "difference", "from", "to (95% interval)")
-    texts = (*verdicts(study), side_by_side(study), *notes(comparison))
-    return ReportAddition("Against logistic regression", texts, names, tuple(rows))
-
-
-def on_the_test_rows(study: Study) -> ReportAddition:
-    """The section of a page with the scores on the test rows."""
-    target, repeats = study.table.target, study.repeats
-    rows = tuple(
-        (
-            score.title if score.title.startswith("F1") else score.title.lower(),
-            *map(float, (score.dummy, score.baseline, score.mean, score.deviation)),
-        )
-        for score in scores_on_test_rows(study)
-        if score.field in ("precision", "recall", "f1", "f1_macro")
-    )
-    n_rare = int((study.split.y_test == target.rare_code).sum())
-    trained = "once" if len(repeats) == 1 else f"{len(repeats)} times, each with another seed"
-    return ReportAddition(
-        "One split",
-        (
-            f"Scores on {len(study.split.y_test)} test rows of {study.table.name}, which neither "
-            "the network nor the logistic regression (with lasso, tuned on the same folds) has "
-            f"seen. Precision, recall and F1 are those of class {target.rare_label!r} of "
-            f"{target.name!r} ({n_rare} of these rows). The winner was trained {trained}; the "
-            "pictures show the first of these trainings.",
-            dummy_sentence(study),
-            *(f"Look at the table: {note}" for note in study.table.notes),
-        ),
-        ("score", "dummy", "baseline", "network (mean)", "network (std)"),
-        rows,
-    )

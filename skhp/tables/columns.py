@@ -51,7 +51,7 @@ def sort_columns(
         if _is_category(name, cells, name in categories, place_of_row):
             sorted_categories.append(str(name))
         else:
-            _refuse_beyond_float32(name, cells, place_of_row)
+            refuse_beyond_float32(name, cells, place_of_row)
             numbers.append(str(name))
     return tuple(numbers), tuple(sorted_categories)
 
@@ -160,9 +160,10 @@ def _refuse_text_that_rarely_repeats(name: object, cells: pd.Series) -> None:
     )
 
 
-def _refuse_beyond_float32(
+def refuse_beyond_float32(
     name: object, cells: pd.Series, place_of_row: Callable[[int], str]
 ) -> None:
+    """Raise a TableError for a number that is infinite or that a network cannot compute with."""
     numbers = cells.to_numpy(dtype=float)
     beyond = ~(np.abs(numbers) <= _LARGEST)
     if beyond.any():

@@ -1,7 +1,7 @@
 """Point out columns that should not be learned from: row numbers, ids, copies of the target.
 
 Such columns give scores that new rows do not reach: in a table that was sorted by its target, the
-number of a row tells its class.
+number of a row tells its target.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 from pandas.api import types
+from scipy.stats import rankdata
 
 from skhp.tables.cell_texts import MOST_WHOLE
+from skhp.tables.numeric_target import NumericTarget
+from skhp.tables.target import Target
 
 # In fewer rows, chance alone may give any pattern.
 _FEWEST_ROWS = 10
@@ -21,21 +24,29 @@ _CHANCE = 1e-6
 # Numbers with more distinct values are measurements, which may rightly tell the classes apart.
 _FEW_VALUES = 10
 _SHARE_OF_EQUAL_STEPS = 0.95
+# The share of the variance of a target that a copy of it may leave open: a price in thousands,
+# rounded, leaves less.
+_LEFT_OPEN = 1e-4
 
 
-def leakage_notes(inputs: pd.DataFrame, codes: np.ndarray) -> tuple[str, ...]:
+def leakage_notes(inputs: pd.DataFrame, target: Target | NumericTarget) -> tuple[str, ...]:
     """A sentence for each column that counts rows, differs in each row, or repeats the target."""
     return tuple(
         f"column {str(name)!r} {fault} --drop {str(name)!r}."
         for name, column in inputs.items()
-        for fault in _faults(column, codes)
+        for fault in _faults(column, target)
     )
 
 
-def _faults(column: pd.Series, codes: np.ndarray) -> Iterator[str]:
+def _faults(column: pd.Series, target: Target | NumericTarget) -> Iterator[str]:
     is_known = column.notna().to_numpy()
-    known, classes = column[is_known], codes[is_known]
-    if len(column) >= _FEWEST_ROWS and _class_decides_missing(is_known, codes):
+    known, learnt = column[is_known], target.learnt[is_known]
+    has_classes = isinstance(target, Target)
+    if (
+        has_classes
+        and len(column) >= _FEWEST_ROWS
+        and _class_decides_missing(is_known, target.learnt)
+    ):
         yield (
             "repeats the target, as it has values for some classes only: if it is known only with "
             "the target, leave it out with"
@@ -47,7 +58,13 @@ def _faults(column: pd.Series, codes: np.ndarray) -> Iterator[str]:
     n_distinct = int(values.max()) + 1
     is_number = types.infer_dtype(known) in ("integer", "floating", "mixed-integer-float")
     numbers = known.to_numpy(dtype=float) if is_number else None
-    if fault := _repeats_target(values, classes, is_number):
+    if has_classes:
+        fault = _repeats_classes(values, learnt, is_number)
+    elif numbers is None:
+        fault = _decides_numbers(values, learnt)
+    else:
+        fault = _repeats_numbers(numbers, learnt)
+    if fault:
         yield f"repeats the target, {fault}: if it is known only with the target, leave it out with"
     elif numbers is not None and (direction := _direction_of_count(numbers, n_distinct)):
         yield (
@@ -97,8 +114,48 @@ def _direction_of_count(numbers: np.ndarray, n_distinct: int) -> str:
     return "up" if sizes[most] > 0 else "down"
 
 
-def _repeats_target(values: np.ndarray, classes: np.ndarray, is_number: bool) -> str:
-    """How a column repeats the target beyond chance, or an empty text."""
+def _repeats_numbers(numbers: np.ndarray, target: np.ndarray) -> str:
+    """How a column of numbers repeats a target of numbers, or an empty text."""
+    if _left_open(numbers, target) < _LEFT_OPEN:
+        return "as it is the target times a number, plus a number"
+    # Two values have the same order as any two others.
+    if (
+        min(len(np.unique(numbers)), len(np.unique(target))) >= _FEWEST_ROWS
+        and _left_open(rankdata(numbers), rankdata(target)) < _LEFT_OPEN
+    ):
+        return "as it has the order of the target"
+    return ""
+
+
+def _left_open(numbers: np.ndarray, target: np.ndarray) -> float:
+    """The share of the variance of a target that a line through some numbers does not explain."""
+    # A float cannot hold the squares of the largest numbers.
+    x, y = (
+        values / max(np.abs(values).max(), np.finfo(float).tiny) for values in (numbers, target)
+    )
+    x, y = x - x.mean(), y - y.mean()
+    variances = float(x @ x) * float(y @ y)
+    # Rounding alone makes a constant column vary a little.
+    if min(float(x @ x), float(y @ y)) < len(x) * 1e-20:
+        return 1.0
+    return 1.0 - float(x @ y) ** 2 / variances
+
+
+def _decides_numbers(values: np.ndarray, target: np.ndarray) -> str:
+    """How a column of categories decides a target of numbers, or an empty text."""
+    pairs = np.unique(np.column_stack([values, pd.factorize(target)[0]]), axis=0)
+    n_distinct = int(values.max()) + 1
+    # Each row beyond the first of its category has the number of the first one.
+    repeated, n_numbers = len(values) - n_distinct, len(np.unique(target))
+    if len(pairs) > n_distinct or n_numbers < 2 or n_distinct < 2:
+        return ""
+    _, counts = np.unique(target, return_counts=True)
+    by_chance = repeated * np.log(counts.max() / counts.sum())
+    return "as each value in it has one number" if by_chance < np.log(_CHANCE) else ""
+
+
+def _repeats_classes(values: np.ndarray, classes: np.ndarray, is_number: bool) -> str:
+    """How a column repeats a target of classes beyond chance, or an empty text."""
     classes = np.unique(classes, return_inverse=True)[1]
     n_distinct, n_classes = int(values.max()) + 1, int(classes.max()) + 1
     if n_distinct < 2 or n_classes < 2 or (is_number and n_distinct > max(_FEW_VALUES, n_classes)):

@@ -1,19 +1,28 @@
-"""Turn numbers and categories, some of them missing, into the inputs of a classifier."""
+"""Turn numbers and categories, some of them missing, into the inputs of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    OneHotEncoder,
+    PowerTransformer,
+    SplineTransformer,
+    StandardScaler,
+)
 
 from skhp.tables.cell_texts import are_missing, is_number, means_missing, spelling_key
+
+# The names of a branch of the preparation and of its last step.
+NUMBERS, SCALING = "numbers", "scaling"
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,59 @@ class PlainNumbers(TransformerMixin, BaseEstimator):
         return self.feature_names_in_
 
 
+class _Encoded(TransformerMixin, BaseEstimator):
+    """Columns of numbers, encoded by steps of scikit-learn."""
+
+    def fit(self, X: object, y: object = None) -> Self:
+        """Learn the encoding."""
+        X = self._limited(np.asarray(X, dtype=float), first=True)
+        self.encoding_ = make_pipeline(*self._steps()).fit(X)
+        return self
+
+    def transform(self, X: object) -> np.ndarray:
+        """The encoded columns; a number beyond those of `fit` counts as the nearest of them."""
+        return self.encoding_.transform(self._limited(np.asarray(X, dtype=float)))
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """The names of the encoded columns."""
+        return self.encoding_.get_feature_names_out(input_features)
+
+    def _limited(self, X: np.ndarray, *, first: bool = False) -> np.ndarray:
+        if first:
+            self.lowest_, self.highest_ = X.min(axis=0), X.max(axis=0)
+        return np.clip(X, self.lowest_, self.highest_)
+
+    def _steps(self) -> list[TransformerMixin]:
+        raise NotImplementedError
+
+
+class PiecewiseLinear(_Encoded):
+    """Encodes each number by a linear spline with its knots at quantiles, and scales the result.
+
+    A network then learns a function with bends at the knots from its first weights on.
+    """
+
+    def __init__(self, n_knots: int = 8) -> None:
+        self.n_knots = n_knots
+
+    def _steps(self) -> list[TransformerMixin]:
+        spline = SplineTransformer(
+            n_knots=self.n_knots, degree=1, knots="quantile", extrapolation="constant"
+        )
+        return [spline, StandardScaler()]
+
+
+class PowerScaler(_Encoded):
+    """Makes each column of numbers more like a normal distribution by a power, and scales it.
+
+    Beyond the numbers that a `PowerTransformer` has learnt, its powers can have any size, up to
+    infinity; the numbers are scaled before, as it fails on very small ones.
+    """
+
+    def _steps(self) -> list[TransformerMixin]:
+        return [StandardScaler(), PowerTransformer()]
+
+
 def make_preparation(
     numbers: Sequence[str],
     categories: Sequence[str],
@@ -126,18 +188,17 @@ def make_preparation(
     A category that was not seen in training becomes zeros only; other columns are ignored.
     """
     # keep_empty_features, because a column may be empty in the training rows of a fold.
-    for_numbers = make_pipeline(
-        *([PlainNumbers(missing=tuple(missing))] if missing else []),
-        SimpleImputer(strategy="median", keep_empty_features=True),
-        StandardScaler(),
-    )
+    plain = [("plain", PlainNumbers(missing=tuple(missing)))] if missing else []
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    # The steps have names, since a search of `skhp tune` puts other scalers in place of this one.
+    for_numbers = Pipeline([*plain, ("imputation", imputer), (SCALING, StandardScaler())])
     for_categories = make_pipeline(
         PlainCategories(merged=tuple(merged), missing=tuple(missing)),
         SimpleImputer(strategy="most_frequent", keep_empty_features=True),
         OneHotEncoder(handle_unknown="ignore", sparse_output=False),
     )
     branches = [
-        ("numbers", for_numbers, list(numbers)),
+        (NUMBERS, for_numbers, list(numbers)),
         ("categories", for_categories, list(categories)),
     ]
     return ColumnTransformer([branch for branch in branches if branch[2]])

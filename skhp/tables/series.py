@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api import types
 
 from skhp.exceptions import TableError
 from skhp.sequences.dates import gaps, step_of
-from skhp.tables.cell_texts import (
-    is_infinite,
-    is_number,
-    is_padded,
-    means_missing,
-    with_missing_cells,
-)
+from skhp.tables.cell_texts import is_padded, with_missing_cells
 from skhp.tables.column_words import ColumnWords, kept_columns, typed_input, useless_notes
 from skhp.tables.columns import sort_columns
 from skhp.tables.dates import Dates, date_text, find_dates, refuse_disorder
+from skhp.tables.numeric_target import are_numbers, first_text, numbers_of_column
 from skhp.tables.table_files import is_csv, line_of_row, read_frame
 
 _SHOWN_COLUMNS = 6
@@ -153,32 +147,14 @@ def _numbers_of_target(
             f"the column {name!r} holds no value at all: fill it, or name another one with "
             "--forecast."
         )
-    # The column to forecast holds numbers, even if they have leading zeros.
-    words = replace(words, numbers=(name,))
-    found = _first_text(cells, place_of_row)
-    if found or not _are_numbers(typed := typed_input(cells, words, place_of_row, is_text)):
-        where, text = found or (place_of_row(0), cells.iloc[0])
-        raise TableError(
-            f"the column {name!r} is to be forecast, but {where} holds {text!r}, which is not a "
-            "number: put a number there (with a decimal point), leave it empty, add --missing "
-            f"{text!r} if it means that the value is missing, or name another column with "
-            "--forecast."
-        )
-    return typed
-
-
-def _are_numbers(cells: pd.Series) -> bool:
-    return types.is_numeric_dtype(cells) and not types.is_bool_dtype(cells)
-
-
-def _first_text(cells: pd.Series, place_of_row: Callable[[int], str]) -> tuple[str, str] | None:
-    """The place of the first text that is not a number, and this text; None if there is none."""
-    for row, cell in cells.items():
-        if isinstance(cell, str) and not (
-            is_number(cell) or is_infinite(cell) or means_missing(cell)
-        ):
-            return place_of_row(int(row)), cell
-    return None
+    return numbers_of_column(
+        cells,
+        words,
+        place_of_row,
+        purpose="is to be forecast",
+        mend="or name another column with --forecast",
+        is_text=is_text,
+    )
 
 
 def _why_left_out(
@@ -186,8 +162,8 @@ def _why_left_out(
 ) -> str | None:
     if cells.isna().all() or typed.isna().all():
         return "it holds no value at all"
-    if not _are_numbers(typed):
-        where, text = _first_text(cells, place_of_row) or (place_of_row(0), cells.iloc[0])
+    if not are_numbers(typed):
+        where, text = first_text(cells, place_of_row) or (place_of_row(0), cells.iloc[0])
         what = "begins with a zero, as codes do" if is_padded(str(text)) else "is not a number"
         return f"{where} holds {text!r}, which {what}"
     if _counts_up(typed) and not is_wanted:

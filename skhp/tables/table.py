@@ -1,4 +1,4 @@
-"""Read a table of numbers and categories with a target of two classes or more."""
+"""Read a table of numbers and categories with a target of classes or of numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pandas as pd
 from pandas.api import types
 from sklearn.datasets import load_digits
 
-from skhp.exceptions import TableError
+from skhp.exceptions import SettingsError, TableError
+from skhp.shared.nearest_name import nearest_name
 from skhp.tables.cell_texts import MOST_WHOLE, as_labels, as_numbers, with_missing_cells
 from skhp.tables.column_words import (
     ColumnWords,
@@ -24,6 +25,15 @@ from skhp.tables.column_words import (
 )
 from skhp.tables.columns import sort_columns
 from skhp.tables.leakage import leakage_notes
+from skhp.tables.numeric_target import (
+    TASKS,
+    NumericTarget,
+    Task,
+    classes_note,
+    encode_numbers,
+    measured_note,
+    numbers_to_learn,
+)
 from skhp.tables.table_files import is_csv, line_of_row, read_frame
 from skhp.tables.target import Target, encode_target
 
@@ -34,7 +44,7 @@ class Table:
 
     name: str
     inputs: pd.DataFrame
-    target: Target
+    target: Target | NumericTarget
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
     target_by_default: bool = False  # no target was named, so it is the last column
@@ -62,6 +72,7 @@ def read_table(
     path: str | PathLike[str],
     target: str | None = None,
     *,
+    task: Task = "auto",
     header: bool | None = None,
     drop: str | Sequence[str] = (),
     categories: str | Sequence[str] = (),
@@ -74,7 +85,8 @@ def read_table(
 
     A CSV file is read as text. A column becomes numbers if all its cells are numbers and none has a
     leading zero, as codes have. Among numbers, texts such as ``NA`` are missing cells, as pandas
-    has it; among texts and classes only an empty cell is missing.
+    has it; among texts and classes only an empty cell is missing. `task` says whether the target
+    has classes or is numbers; with "auto", `skhp.tables.numeric_target.is_measured` tells.
     """
     path = Path(path)
     frame = read_frame(path, header)
@@ -93,13 +105,14 @@ def read_table(
         merge_labels=merge_labels,
         keep_labels=keep_labels,
     )
-    return _taken_apart(frame, words, path.name, place_of_row, is_text=is_csv(path))
+    return _taken_apart(frame, words, task, path.name, place_of_row, is_text=is_csv(path))
 
 
 def make_table(
     frame: pd.DataFrame,
     target: str | None = None,
     *,
+    task: Task = "auto",
     name: str = "the table",
     drop: str | Sequence[str] = (),
     categories: str | Sequence[str] = (),
@@ -119,17 +132,22 @@ def make_table(
         merge_labels=merge_labels,
         keep_labels=keep_labels,
     )
-    return _taken_apart(frame, words, name, place_of_row, is_text=False)
+    return _taken_apart(frame, words, task, name, place_of_row, is_text=False)
 
 
 def _taken_apart(
     frame: pd.DataFrame,
     words: ColumnWords,
+    task: Task,
     name: str,
     place_of_row: Callable[[int], str],
     *,
     is_text: bool,
 ) -> Table:
+    if task not in TASKS:
+        raise SettingsError(
+            f"unknown task {task!r}.{nearest_name(task, TASKS)} Use one of {', '.join(TASKS)}."
+        )
     frame, words = kept_columns(frame, words, name, is_text=is_text)
     _require_content(frame, name)
     notes = list(useless_notes(frame, words))
@@ -140,12 +158,15 @@ def _taken_apart(
     chosen = frame.columns[-1] if words.target is None else words.target
     if chosen in words.numbers:
         frame = frame.assign(**{chosen: as_numbers(frame[chosen], chosen, place_of_row)})
-    known = frame[frame[chosen].notna()]
-    if known.empty:
+    if frame[chosen].isna().all():
         raise TableError(
             f"the target {chosen!r} holds no value at all: fill it, or name another column with "
             "--target."
         )
+    measured = numbers_to_learn(frame[chosen], words, task, place_of_row, is_text=is_text)
+    if measured is not None:
+        frame = frame.assign(**{chosen: measured})
+    known = frame[frame[chosen].notna()]
     inputs = pd.DataFrame(
         {
             name: typed_input(cells, words, place_of_row, is_text)
@@ -156,9 +177,15 @@ def _taken_apart(
     labels, inputs, merged = merge_spellings(known[chosen], inputs, categories, words)
     if is_text:
         notes += code_notes(inputs, categories, words)
-        labels = as_labels(labels)
     notes += missing_notes(labels, inputs[list(categories)], words)
-    encoded = encode_target(_whole_again(labels), chosen, place_of_row)
+    encoded: Target | NumericTarget
+    if measured is not None:
+        encoded = encode_numbers(labels, place_of_row)
+        said = measured_note(encoded) if task == "auto" else None
+    else:
+        labels = as_labels(labels) if is_text else labels
+        encoded = encode_target(_whole_again(labels), chosen, place_of_row)
+        said = classes_note(encoded) if task == "auto" else None
     inputs = inputs.reset_index(drop=True)
     return Table(
         name=name,
@@ -170,7 +197,7 @@ def _taken_apart(
         n_rows_without_target=len(frame) - len(known),
         merged=merged,
         missing=words.missing,
-        notes=(*notes, *leakage_notes(inputs, encoded.codes)),
+        notes=(*([said] if said else []), *notes, *leakage_notes(inputs, encoded)),
     )
 
 

@@ -19,13 +19,14 @@ from skhp.exceptions import TableError
 from skhp.shared.class_targets import class_labels
 from skhp.shared.pipelines import last_step
 from skhp.shared.rarest_class import rarest_position
+from skhp.tables.cell_texts import is_number
 from skhp.tables.columns import describe_type
 
 # One row is for the test set. A fold scores on one of the other three; the network learns from
 # one of the two that are left, and stops early by the last.
 MIN_CLASS_ROWS = 4
-_MANY_WHOLE_NUMBERS = 50
-_MANY_NUMBERS = 20
+# pandas' names of the types of numbers.
+_NUMBERS = ("integer", "floating", "mixed-integer-float")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,16 @@ class Target:
     name: str
     codes: np.ndarray
     labels: np.ndarray  # the label of each code; sorted, except that the rarest is last
+
+    @property
+    def learnt(self) -> np.ndarray:
+        """What models learn."""
+        return self.codes
+
+    @property
+    def in_table(self) -> np.ndarray:
+        """The target as it stands in the table."""
+        return self.labels[self.codes]
 
     @property
     def rare_code(self) -> int:
@@ -60,9 +71,7 @@ def encode_target(
 ) -> Target:
     """Encode a target without missing values; the rarest class has the highest code."""
     kind = types.infer_dtype(column)
-    if kind in ("integer", "floating", "mixed-integer-float"):
-        _refuse_measurement(column, name)
-    elif kind not in ("string", "boolean", "categorical"):
+    if kind not in ("string", "boolean", "categorical", *_NUMBERS):
         raise TableError(
             f"the target {name!r} holds neither text nor numbers nor truth values, but "
             f"{describe_type(column, place_of_row)}: name another column with --target, or turn "
@@ -82,26 +91,16 @@ def encode_target(
         few = int((counts < MIN_CLASS_ROWS).sum())
         rows = "a single row" if counts[rarest] == 1 else f"{counts[rarest]} rows"
         others = f" ({few} of {len(labels)} classes have too few)" if few > 1 else ""
+        measured = ""
+        if kind in _NUMBERS or (kind == "string" and all(map(is_number, labels.tolist()))):
+            measured = "; if the target is numbers and not classes, add --task numbers"
         raise TableError(
             f"class {labels[rarest].item()!r} of the target {name!r} has {rows}{others}: at least "
             f"{MIN_CLASS_ROWS} are needed to train, stop and test; add rows of it, remove it, or "
-            "merge it with another class."
+            f"merge it with another class{measured}."
         )
     order = np.r_[np.delete(np.arange(len(labels)), rarest), rarest]
     return Target(name, np.argsort(order)[codes], labels[order])
-
-
-def _refuse_measurement(column: pd.Series, name: str) -> None:
-    distinct = column.nunique()
-    fractions = bool((column % 1 != 0).any())
-    # Fractions that rarely repeat are measurements, even where there are few of them.
-    limit = min(_MANY_NUMBERS, len(column) // 4) if fractions else _MANY_WHOLE_NUMBERS
-    if distinct > limit:
-        raise TableError(
-            f"the target {name!r} holds {distinct} different numbers, so it is measured, not a "
-            "class (regression is not done here): name another column with --target, or replace "
-            "the numbers by classes such as low and high."
-        )
 
 
 def _knows_probabilities(self: OriginalLabels) -> bool:

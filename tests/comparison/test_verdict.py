@@ -24,13 +24,13 @@ def test_a_metric_has_one_key_however_it_is_written():
     ) == (True, True)
 
 
-def test_numbers_of_three_decimals():
-    assert (
-        decimal(0.1234),
-        decimal(0.5, signed=True),
-        decimal(-123456.7),
-        decimal(float("nan")),
-    ) == ("0.123", "+0.500", "-1.235e+05", "-")
+def test_numbers_have_three_decimals_unless_they_are_large_or_tiny():
+    numbers = (0.1234, 0.0, -1e-12, 999.9, -123456.7, 1.234e10, 0.00012345, float("nan"))
+    assert [decimal(number) for number in numbers] == [
+        *("0.123", "0.000", "0.000", "999.900"),
+        *("-123457", "1.23e+10", "0.000123", "-"),
+    ]
+    assert decimal(0.5, signed=True) == "+0.500"
 
 
 def test_p_values_of_three_decimals():

@@ -1,44 +1,14 @@
-"""A network that needs no TensorFlow, and studies that several tests share."""
+"""Studies that several tests share."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.neural_network import MLPClassifier
 
-from skhp.study.study import Settings, run_study
+from skhp.study.settings import Settings
+from skhp.study.study import run_study
 from skhp.tables.table import make_table
-
-
-class QuickNetwork(ClassifierMixin, BaseEstimator):
-    """scikit-learn's network behind the parameters and attributes of skhp's."""
-
-    def __init__(self, learning_rate=1e-3, batch_size=32, epochs=15, random_state=None):
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.random_state = random_state
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        self.network_ = MLPClassifier(
-            hidden_layer_sizes=(5,),
-            learning_rate_init=self.learning_rate,
-            batch_size=min(self.batch_size, len(X)),
-            random_state=self.random_state,
-        )
-        for _ in range(self.epochs):
-            self.network_.partial_fit(X, y, classes=self.classes_)
-        self.history_ = {"loss": list(self.network_.loss_curve_)}
-        self.best_epoch_ = self.epochs
-        return self
-
-    def predict(self, X):
-        return self.network_.predict(X)
-
-    def predict_proba(self, X):
-        return self.network_.predict_proba(X)
+from tests.study.quick_networks import QuickNetwork
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 NAMES = ["pipeline.joblib", "search_results.csv", "training_curves.png"]
 REPORT = "report.txt"
+PAGE = "report.html"
 
 
 def names_in(directory):
@@ -59,21 +60,24 @@ def test_a_folder_without_permission_to_look_into_is_refused(tmp_path, monkeypat
 
 
 def test_other_files_are_kept_and_our_own_replaced(study, tmp_path):
-    for name in ("notes.txt", *NAMES, REPORT):
+    for name in ("notes.txt", *NAMES, REPORT, PAGE):
         (tmp_path / name).write_text("old")
-    write_files(study, tmp_path, "new \xe4", overwrite=True)
-    assert names_in(tmp_path) == sorted(["notes.txt", *NAMES, REPORT])
+    paths = write_files(study, tmp_path, "new \xe4", overwrite=True)
+    assert paths[-1] == tmp_path / PAGE
+    assert "Against logistic regression" in paths[-1].read_text(encoding="utf-8")
+    assert names_in(tmp_path) == sorted(["notes.txt", *NAMES, REPORT, PAGE])
     assert (tmp_path / REPORT).read_text(encoding="utf-8") == "new \xe4"
     assert (tmp_path / "notes.txt").read_text() == "old"
     assert all((tmp_path / name).read_bytes() != b"old" for name in NAMES)
 
 
-def test_without_matplotlib_there_are_no_curves_nor_old_ones(study, tmp_path, monkeypatch):
+def test_without_matplotlib_there_are_no_pictures_nor_old_ones(study, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    (tmp_path / NAMES[2]).write_text("old")
-    paths = write_files(study, tmp_path, overwrite=True)
-    assert paths == tuple(tmp_path / name for name in NAMES[:2])
-    assert names_in(tmp_path) == NAMES[:2]
+    for name in (NAMES[2], PAGE):
+        (tmp_path / name).write_text("old")
+    paths = write_files(study, tmp_path, "report", overwrite=True)
+    assert paths == tuple(tmp_path / name for name in (*NAMES[:2], REPORT))
+    assert names_in(tmp_path) == [*NAMES[:1], REPORT, NAMES[1]]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -150,7 +154,7 @@ def test_directories_that_can_be_written_to(tmp_path, monkeypatch):
     assert names_in(tmp_path) == ["ours", *NAMES[:1]]
 
 
-@pytest.mark.parametrize("name", [*NAMES, REPORT])
+@pytest.mark.parametrize("name", [*NAMES, REPORT, PAGE])
 def test_what_an_earlier_study_has_left_is_refused(name, tmp_path):
     (tmp_path / name).touch()
     with pytest.raises(OutputError, match=f"holds {name} of an earlier run.*--overwrite"):

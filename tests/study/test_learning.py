@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from skhp.comparison.named_baselines import tune_baseline
 from skhp.study.files import write_files, write_page
 from skhp.study.learning import of_images
-from skhp.study.study import Settings, run_study
+from skhp.study.settings import Settings
+from skhp.study.study import run_study
 from skhp.study.text import render_report
 from skhp.tables.image_folder import read_images
 

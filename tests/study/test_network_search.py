@@ -13,14 +13,16 @@ from sklearn.preprocessing import StandardScaler
 
 from skhp import JournalMismatchError
 from skhp.study.network_search import (
-    BATCH_SIZES,
-    DEFAULT_CANDIDATES,
-    LEARNING_RATES,
     CandidateCount,
-    SearchSpace,
     count_candidates,
     search_network,
     winning_parameters,
+)
+from skhp.study.search_space import (
+    BATCH_SIZES,
+    DEFAULT_CANDIDATES,
+    LEARNING_RATES,
+    SearchSpace,
 )
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,8 @@ from skhp import JournalMismatchError
 from skhp.comparison.compare import compare
 from skhp.comparison.named_baselines import BASELINE_C
 from skhp.exceptions import SettingsError, StudyError
-from skhp.study.study import Settings, run_study
+from skhp.study.settings import Settings
+from skhp.study.study import run_study
 from skhp.tables.table import make_table, read_table
 
 pytestmark = pytest.mark.slow
@@ -214,8 +215,19 @@ def test_more_classes_are_tuned_by_the_mean_over_them(patients, network):
         ({"repeats": 0}, "repeats is 0"),
         ({"verdict_repeats": 0}, "verdict_repeats is 0"),
         ({"search": "random", "candidates": 0}, "candidates is 0"),
-        ({"candidates": 9}, "candidates of a grid search are fixed.*--search random"),
-        ({"search": "halving", "candidates": 9}, "candidates of a halving search are fixed"),
+        ({"search": "grid", "candidates": 9}, "candidates of a grid search are fixed.*--search ra"),
+        ({"grid": "classic", "candidates": 9}, "candidates of a grid search are fixed"),
+        (
+            {"search": "halving", "grid": "classic", "candidates": 9},
+            "candidates of a halving search are fixed",
+        ),
+        ({"grid": "clasic"}, "unknown grid 'clasic'.*Did you mean 'classic'"),
+        ({"grid": "wide", "search": "grid"}, "add --grid classic, or another --search"),
+        ({"threshold": 0}, "threshold is 0: give a probability between 0 and 1"),
+        ({"threshold": 1.0}, "threshold is 1.0"),
+        ({"threshold": float("nan")}, "threshold is nan"),
+        ({"threshold": "tuned"}, "threshold is 'tuned'.*or 'tune'"),
+        ({"threshold": True}, "threshold is True"),
         ({"time_budget": 0}, "time_budget is 0: seconds above 0"),
         ({"time_budget": float("nan")}, "time_budget is nan"),
         ({"time_budget": float("inf")}, "time_budget is inf"),

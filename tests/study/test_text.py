@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from skhp.study.files import render_files
-from skhp.study.study import Settings, run_study
+from skhp.study.settings import Settings
+from skhp.study.study import run_study
 from skhp.study.text import render_report
 from skhp.tables.table import make_table
 
@@ -180,7 +181,12 @@ def test_fewer_folds_and_rows_left_out_are_said(patients, network):
 def test_missing_curves_are_explained(tmp_path):
     paths = (tmp_path / "pipeline.joblib", tmp_path / "search_results.csv")
     assert "pip install matplotlib" in " ".join(render_files(paths).split())
-    assert "matplotlib" not in render_files((*paths, tmp_path / "training_curves.png"))
+    drawn = (*paths, tmp_path / "training_curves.png", tmp_path / "report.html")
+    said = " ".join(render_files(drawn).split())
+    assert "matplotlib" not in said
+    # The command ends by naming the page.
+    assert "pipeline.joblib, search_results.csv, training_curves.png. The report" in said
+    assert "".join(said.split()).endswith(f"isthepage{str(tmp_path / 'report.html')!r}.")
 
 
 def test_what_a_user_should_look_at_stands_before_the_scores(study):

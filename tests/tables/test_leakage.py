@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from skhp.tables.leakage import leakage_notes
+from skhp.tables.numeric_target import NumericTarget
 from skhp.tables.table import make_table
+from skhp.tables.target import Target
 
 N = 160
 RANDOM = np.random.default_rng(0)
@@ -15,7 +17,14 @@ GRADES = np.arange(N) % 3
 
 
 def notes(column, codes=DIED):
-    return leakage_notes(pd.DataFrame({"c": column}), np.asarray(codes).astype(int))
+    codes = np.asarray(codes).astype(int)
+    target = Target("t", codes, np.arange(codes.max() + 1))
+    return leakage_notes(pd.DataFrame({"c": column}), target)
+
+
+def notes_beside(column, numbers):
+    """The notes about a column beside a target of numbers."""
+    return leakage_notes(pd.DataFrame({"c": column}), NumericTarget("t", np.asarray(numbers)))
 
 
 @pytest.mark.parametrize(
@@ -133,3 +142,76 @@ def test_a_table_has_the_notes_of_its_columns():
     about = [note.split("'")[1] for note in make_table(frame).notes]
     assert about == ["id", "copy"]
     assert make_table(frame, drop=["id", "copy"]).notes == ()
+
+
+# ---------------------------------------------------------------- beside a target of numbers
+
+PRICES = RANDOM.lognormal(12, 0.4, N)
+STREETS = RANDOM.integers(0, 20, N)
+
+
+@pytest.mark.parametrize(
+    ("column", "how"),
+    [
+        (PRICES, "as it is the target times a number, plus a number"),
+        (-0.3 * PRICES + 7, "as it is the target times a number"),
+        ((PRICES / 1000).round(), "as it is the target times a number"),
+        (PRICES * 1e25, "as it is the target times a number"),
+        (np.where(np.arange(N) % 9 == 0, np.nan, 2 * PRICES), "as it is the target times a number"),
+        (np.log(PRICES), "as it has the order of the target"),
+        (-(PRICES**3.0), "as it has the order of the target"),
+    ],
+)
+def test_what_repeats_numbers_is_pointed_out(column, how):
+    (note,) = notes_beside(column, PRICES)
+    assert note.startswith(f"column 'c' repeats the target, {how}")
+    assert note.endswith("leave it out with --drop 'c'.")
+
+
+def test_categories_that_decide_numbers_are_pointed_out():
+    (note,) = notes_beside([f"street {n}" for n in STREETS], STREETS * 1.5)
+    assert note.startswith("column 'c' repeats the target, as each value in it has one number")
+
+
+@pytest.mark.parametrize(
+    ("column", "what"),
+    [
+        (np.arange(N) + 1, "counts up from row to row"),
+        (np.arange(N)[::-1], "counts down from row to row"),
+        (RANDOM.permutation(N), "holds another whole number in each row"),
+        ([f"house {n}" for n in range(N)], "holds another text in each row"),
+    ],
+)
+def test_what_numbers_the_rows_is_pointed_out_beside_numbers_too(column, what):
+    (note,) = notes_beside(column, PRICES)
+    assert note.startswith(f"column 'c' {what}")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        RANDOM.normal(size=N),
+        # A good measurement, and a better one.
+        PRICES + RANDOM.normal(size=N) * PRICES.std(),
+        PRICES + 0.03 * RANDOM.normal(size=N) * PRICES.std(),
+        np.median(PRICES) < PRICES,
+        (np.median(PRICES) < PRICES).astype(int),
+        np.full(N, 1e9) + 1e-7,
+        np.where(RANDOM.random(N) < 0.5, np.nan, RANDOM.normal(size=N)),
+        # Known of those with high prices only.
+        np.where(np.median(PRICES) < PRICES, RANDOM.normal(size=N), np.nan),
+        [f"street {n}" for n in STREETS],
+        ["a"] * (N - 1) + ["b"],
+    ],
+)
+def test_what_is_usual_beside_numbers_is_not(column):
+    assert notes_beside(column, PRICES) == ()
+
+
+def test_a_table_of_numbers_has_the_notes_of_its_columns():
+    frame = pd.DataFrame(
+        {"id": range(N), "rooms": STREETS, "thousands": PRICES / 1000, "price": PRICES}
+    )
+    first, *others = make_table(frame).notes
+    assert first.startswith("the target 'price' is learnt as numbers (regression)")
+    assert [note.split("'")[1] for note in others] == ["id", "thousands"]

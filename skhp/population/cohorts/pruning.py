@@ -14,6 +14,9 @@ from skhp.exceptions import CannotJoinError, InvalidParameterError
 # The keyword by which scikit-learn tells a task the number of its candidate.
 _CANDIDATE = "candidate_progress"
 
+# A search may vary this parameter.
+_STOPS_EARLY = "early_stopping"
+
 # After fewer epochs, a ranking is not better than chance.
 _FEWEST_EPOCHS = 5
 
@@ -122,8 +125,13 @@ class Entry(NamedTuple):
 
 
 def contest_of(tasks: Sequence[Any], entries: Sequence[Entry], pruning: Pruning) -> Contest:
-    """The contest of the fits of a search; raises if no fit has held-out rows to be ranked by."""
-    if all(task.validation is None for task in tasks):
+    """The contest of the fits of a search; raises if no fit has held-out rows to be ranked by.
+
+    Fits whose candidates differ in how they stop may all be without held-out rows in one round.
+    """
+    of_candidates = [entry.keywords.get("parameters") or {} for entry in entries]
+    are_chosen = all(map(_says_how_to_stop, of_candidates))
+    if all(task.validation is None for task in tasks) and not are_chosen:
         raise InvalidParameterError(
             "prune ranks candidates by rows that are held out of their training, and no candidate "
             "holds out rows: set early_stopping=True, or validation_split of a custom model, or "
@@ -138,10 +146,14 @@ def contest_of(tasks: Sequence[Any], entries: Sequence[Entry], pruning: Pruning)
         ],
         kinds=[
             # A model may be compiled in the build function, so parameters do not tell its loss.
-            (pruning.kind(entry.keywords.get("parameters") or {}), task.monitored)
-            for task, entry in zip(tasks, entries, strict=True)
+            (pruning.kind(parameters), task.monitored)
+            for task, parameters in zip(tasks, of_candidates, strict=True)
         ],
         known={
             number: entry.rung_scores for number, entry in enumerate(entries) if entry.rung_scores
         },
     )
+
+
+def _says_how_to_stop(parameters: Mapping[str, Any]) -> bool:
+    return any(name.rpartition("__")[2] == _STOPS_EARLY for name in parameters)

@@ -68,7 +68,7 @@ def steps_to_a_season_ago(season: int, horizon: int) -> int:
     return -(-horizon // season) * season - horizon
 
 
-def tune_ridge(
+def tune_ridge_of_windows(
     X: np.ndarray,
     y: np.ndarray,
     scorer: Any,

@@ -9,27 +9,21 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin, clone
-from sklearn.metrics import get_scorer, mean_absolute_error, root_mean_squared_error
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from skhp.comparison.compared import ScoredFits, scored_fits
-from skhp.comparison.metric_scorers import REGRESSION_SCORINGS, metric_scorers
+from skhp.comparison.metric_scorers import SHORT_NAMES, metric_scorers, number_scoring_name
 from skhp.comparison.outer_fits import repeat_seeds
 from skhp.comparison.outer_splits import outer_splits
-from skhp.comparison.scores import ObservedScorer
+from skhp.comparison.scores import NumberScores, score_regressor
 from skhp.exceptions import SettingsError
 from skhp.sequences import ChannelScaler
-from skhp.shared.nearest_name import nearest_name
-from skhp.shared.terminal import OnProgress, TrainingCount
-from skhp.study.network_search import (
-    NetworkSearch,
-    SearchSpace,
-    count_candidates,
-    search_network,
-    winning_parameters,
-)
-from skhp.study.repeats import Repeat, train_repeats
+from skhp.shared.terminal import OnProgress
+from skhp.study.network_search import NetworkSearch
+from skhp.study.repeats import Repeat
+from skhp.study.search_space import SearchSpace
 from skhp.study.series.forecasts import (
     LAST_VALUE,
     NETWORK,
@@ -38,30 +32,24 @@ from skhp.study.series.forecasts import (
     SEASON_AGO,
     StepOfWindow,
     steps_to_a_season_ago,
-    tune_ridge,
+    tune_ridge_of_windows,
 )
 from skhp.study.series.windows import WindowedSeries, windows_of
-from skhp.study.study import Settings, search_progress
+from skhp.study.settings import Settings
+from skhp.study.tuning import tune_and_repeat
 from skhp.tables.series import Series
 
 LEARNING_RATES = (3e-2, 1e-2, 3e-3, 1e-3)
 BATCH_SIZES = (20, 60)
-
-_SHORT_NAMES = {"mae": "neg_mean_absolute_error", "rmse": "neg_root_mean_squared_error"}
-# A forecast may be negative, for which these are not defined.
-_FOR_POSITIVE_NUMBERS = ("log", "poisson", "gamma")
-SCORINGS = tuple(
-    name for name in REGRESSION_SCORINGS if not any(word in name for word in _FOR_POSITIVE_NUMBERS)
-)
 
 
 @dataclass(frozen=True)
 class SeriesSettings(Settings):
     """How a study of a series is done; a value out of range raises a SettingsError.
 
-    `horizon` is the number of steps from the end of a window to its target. `scoring` is one of
-    `SCORINGS`, "mae" or "rmse". `verdict_repeats` is the number of seeds with which the network is
-    trained before each stretch of the verdict.
+    `horizon` is the number of steps from the end of a window to its target. `scoring` is a score of
+    numbers, such as "mae" or "rmse". `verdict_repeats` is the number of seeds with which the
+    network is trained before each stretch of the verdict.
     """
 
     scoring: str = "neg_mean_absolute_error"
@@ -80,24 +68,10 @@ class SeriesSettings(Settings):
     @property
     def scorer(self) -> str:
         """scikit-learn's name of the scoring."""
-        return _SHORT_NAMES.get(self.scoring.lower(), self.scoring)
+        return number_scoring_name(self.scoring, "a series")
 
     def _check_scoring(self) -> None:
-        if self.scorer not in SCORINGS:
-            raise SettingsError(
-                f"unknown scoring {self.scoring!r} for a series."
-                f"{nearest_name(self.scoring, (*_SHORT_NAMES, *SCORINGS))} Use one of "
-                f"{', '.join((*_SHORT_NAMES, *SCORINGS))}."
-            )
-
-
-@dataclass(frozen=True)
-class ForecastErrors:
-    """Errors on test windows, in the unit of the series; `score` is by the scorer of the search."""
-
-    mae: float
-    rmse: float
-    score: float
+        number_scoring_name(self.scoring, "a series")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +88,7 @@ class SeriesStudy:
     scoring: str
     windows: WindowedSeries
     ridge: GridSearchCV
-    errors: Mapping[str, ForecastErrors]
+    errors: Mapping[str, NumberScores]
     search: NetworkSearch
     n_candidates: int
     repeats: tuple[Repeat, ...]
@@ -145,64 +119,44 @@ def run_series_study(
     begin = time.monotonic()
     settings = SeriesSettings() if settings is None else settings
     windows = windows_of(series, settings.horizon, settings.folds)
-    split, seed, scoring = windows.split, settings.seed, settings.scorer
-    scorer, folds = get_scorer(scoring), windows.folds(settings.folds)
+    split, scoring = windows.split, settings.scorer
+    folds = windows.folds(settings.folds)
     network = _default_network() if network is None else clone(network)
-    pipeline = Pipeline([("scaling", ChannelScaler()), ("network", network)])
-    space = SearchSpace(LEARNING_RATES, BATCH_SIZES, {"time_steps": windows.time_steps})
-    n_candidates = count_candidates(
-        settings.search, settings.candidates, network.get_params().get("epochs", 1), space
-    )
-    # The network is tuned first, so that a journal of another search is refused at once.
-    search = search_network(
-        pipeline.set_params(network__random_state=seed),
-        split.X_train,
-        split.y_train,
-        scorer,
+
+    def errors_of(fitted: Any) -> NumberScores:
+        return score_regressor(fitted, split.X_test, split.y_test, get_scorer(scoring))
+
+    tuned = tune_and_repeat(
+        Pipeline([("scaling", ChannelScaler()), ("network", network)]),
+        split,
         folds,
-        kind=settings.search,
-        space=space,
-        n_candidates=settings.candidates,
-        seed=seed,
-        time_budget=settings.time_budget,
-        journal=settings.journal,
-        on_candidates=search_progress(n_candidates, scoring, settings, on_progress),
+        scoring,
+        SearchSpace(LEARNING_RATES, BATCH_SIZES, {"time_steps": windows.time_steps}),
+        settings,
+        lambda scorer: tune_ridge_of_windows(
+            split.X_train, split.y_train, scorer, folds, windows.time_steps
+        ),
+        len(RIDGE_ALPHAS) * len(windows.time_steps),
+        errors_of,
+        on_progress,
     )
-    n_ridges = settings.folds * len(RIDGE_ALPHAS) * len(windows.time_steps)
-    count = TrainingCount("baseline", n_ridges, on_progress)
-    ridge = tune_ridge(
-        split.X_train, split.y_train, ObservedScorer(scorer, count), folds, windows.time_steps
-    )
-    simple = {**_naive_forecasts(series, windows), RIDGE: ridge.best_estimator_}
-
-    def errors_of(fitted: Any) -> ForecastErrors:
-        predicted = fitted.predict(split.X_test)
-        return ForecastErrors(
-            mae=float(mean_absolute_error(split.y_test, predicted)),
-            rmse=float(root_mean_squared_error(split.y_test, predicted)),
-            score=float(scorer(fitted, split.X_test, split.y_test)),
-        )
-
-    count = TrainingCount("repeats", settings.repeats, on_progress)
-    winner = pipeline.set_params(**winning_parameters(search))
-    seeds = range(seed, seed + settings.repeats)
-    repeats, kept = train_repeats(winner, split, errors_of, seeds, count)
+    simple = {**_naive_forecasts(series, windows), RIDGE: tuned.baseline.best_estimator_}
     return SeriesStudy(
         series=series,
         settings=settings,
         scoring=scoring,
         windows=windows,
-        ridge=ridge,
+        ridge=tuned.baseline,
         errors={
             name: errors_of(clone(one).fit(split.X_train, split.y_train))
             for name, one in simple.items()
         },
-        search=search,
-        n_candidates=n_candidates,
-        repeats=repeats,
-        scored=_scored({**simple, NETWORK: winner}, windows, settings, on_progress),
-        pipeline=kept,
-        next_forecast=float(kept.predict(_last_window(series, windows))[0]),
+        search=tuned.search,
+        n_candidates=tuned.n_candidates,
+        repeats=tuned.repeats,
+        scored=_scored({**simple, NETWORK: tuned.winner}, windows, settings, on_progress),
+        pipeline=tuned.kept,
+        next_forecast=float(tuned.kept.predict(_last_window(series, windows))[0]),
         seconds=time.monotonic() - begin,
     )
 
@@ -236,7 +190,7 @@ def _scored(
 ) -> ScoredFits:
     """Scores on stretches of the whole series; scores of networks are means over several seeds."""
     seeds = repeat_seeds(settings.seed, settings.verdict_repeats)
-    names = list(dict.fromkeys((settings.scorer, *_SHORT_NAMES.values())))
+    names = list(dict.fromkeys((settings.scorer, *SHORT_NAMES.values())))
     return scored_fits(
         forecasts,
         windows.X,

@@ -6,20 +6,23 @@ from collections.abc import Iterator
 from math import isnan, nan
 from typing import Any
 
+from skhp.comparison.scores import NumberScores
 from skhp.comparison.text import PrintedTable, notes, score_table
 from skhp.comparison.verdict import decimal
 from skhp.inspection.report.search_report import ReportAddition
 from skhp.shared.natural_scores import natural_name, natural_score
 from skhp.shared.terminal import as_text, facts, indented, text_table
+from skhp.study.network_search import winning_parameters
 from skhp.study.repeats import mean_and_deviation
+from skhp.study.score_rows import ERRORS, FIELDS_OF_SCORES
 from skhp.study.series.forecasts import LAST_VALUE, NETWORK
-from skhp.study.series.series_study import ForecastErrors, SeriesStudy
+from skhp.study.series.series_study import SeriesStudy
 from skhp.study.series.windows import WindowedSeries
 from skhp.study.text import as_sentence, budget_sentence, epochs_of_repeats, number_of_candidates
+from skhp.study.winner import settings_in_words
 from skhp.tables.dates import date_text
 
-_ERRORS = {"mae": "Mean absolute error (MAE)", "rmse": "Root mean squared error (RMSE)"}
-_SCORES_OF_ERRORS = {"neg_mean_absolute_error": "mae", "neg_root_mean_squared_error": "rmse"}
+_SCORES_OF_ERRORS = {score: field for score, field in FIELDS_OF_SCORES.items() if field in ERRORS}
 
 
 def render_series_report(study: SeriesStudy) -> str:
@@ -205,12 +208,12 @@ def _ridge_sentence(study: SeriesStudy) -> str:
 
 
 def _network_sentence(study: SeriesStudy) -> str:
-    winner, repeats = study.search.best_params_, study.settings.repeats
+    parameters, repeats = winning_parameters(study.search), study.settings.repeats
+    steps = parameters.pop("network__time_steps")
     return (
-        f"learning rate {winner['network__learning_rate']:.3g}, batch size "
-        f"{winner['network__batch_size']}, {winner['network__time_steps']} time steps, "
-        f"{_best_of(study.search, study)}; trained "
-        f"{'once' if repeats == 1 else f'{repeats} times'}, {epochs_of_repeats(study.repeats)}."
+        f"{settings_in_words(parameters)}, {steps} time steps, {_best_of(study.search, study)}; "
+        f"trained {'once' if repeats == 1 else f'{repeats} times'}, "
+        f"{epochs_of_repeats(study.repeats)}."
     )
 
 
@@ -224,11 +227,11 @@ def _best_of(search: Any, study: SeriesStudy) -> str:
 
 def _errors(study: SeriesStudy) -> Iterator[tuple[str, dict[str, float], tuple[float, float]]]:
     """Each error: its title, that of each simple forecast, mean and deviation of the network."""
-    titles = dict(_ERRORS)
+    titles = dict(ERRORS)
     if study.scoring not in _SCORES_OF_ERRORS:
         titles["score"] = as_sentence(natural_name(study.scoring))
 
-    def known(errors: ForecastErrors, field: str) -> float:
+    def known(errors: NumberScores, field: str) -> float:
         number = getattr(errors, field)
         return natural_score(study.scoring, number) if field == "score" else number
 

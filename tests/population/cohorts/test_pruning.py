@@ -89,3 +89,17 @@ def test_nothing_to_rank_by():
 
     with pytest.raises(InvalidParameterError, match="early_stopping=True"):
         contest_of([Task], [Entry({})], Pruning())
+
+
+def test_a_round_of_candidates_that_a_search_told_not_to_stop_is_not_ranked():
+    class Plan:
+        epochs = 100
+
+    class Task:
+        plan, validation = Plan, None
+
+    told = Entry({"parameters": {"network__early_stopping": False}, "candidate_progress": (0, 2)})
+    found = contest_of([Task, Task], [told, told], Pruning())
+    assert found.pruned({0: 1.0, 1: 0.5}) == set()
+    with pytest.raises(InvalidParameterError, match="early_stopping=True"):
+        contest_of([Task, Task], [told, Entry({"parameters": {"network__l2": 0.1}})], Pruning())

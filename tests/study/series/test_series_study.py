@@ -142,7 +142,7 @@ def test_the_default_network_stops_by_the_latest_windows(sales, monkeypatch):
     def note(pipeline, *_, **__):
         raise NotedError(pipeline)
 
-    monkeypatch.setattr("skhp.study.series.series_study.search_network", note)
+    monkeypatch.setattr("skhp.study.tuning.search_network", note)
     with pytest.raises(NotedError) as caught:
         run_series_study(sales, SeriesSettings(**FEW))
     (pipeline,) = caught.value.args

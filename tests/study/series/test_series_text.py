@@ -89,6 +89,7 @@ def test_the_files_are_written_as_those_of_a_table(study, tmp_path):
         "search_results.csv",
         "training_curves.png",
         "report.txt",
+        "report.html",
     ]
 
 

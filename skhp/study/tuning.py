@@ -1,0 +1,98 @@
+"""The part that all studies share: tune a network and a baseline, and repeat the winner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import BaseCrossValidator, GridSearchCV
+from sklearn.pipeline import Pipeline
+
+from skhp.comparison.scores import ObservedScorer, Scorer
+from skhp.shared.natural_scores import natural_score
+from skhp.shared.terminal import OnProgress, StageProgress, TrainingCount
+from skhp.study.network_search import (
+    NetworkSearch,
+    count_candidates,
+    search_network,
+    winning_parameters,
+)
+from skhp.study.repeats import Repeat, Split, train_repeats
+from skhp.study.search_space import SearchSpace, WideSpace
+from skhp.study.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """What a study has found before its verdict.
+
+    `n_candidates` is the number of candidates that the search tries unless it ends early; a halving
+    search counts a candidate once per iteration. `winner` is not fitted; `kept` is the winner of
+    the first repeat.
+    """
+
+    search: NetworkSearch
+    n_candidates: int
+    baseline: GridSearchCV
+    winner: Pipeline
+    repeats: tuple[Repeat, ...]
+    kept: Pipeline
+
+
+def tune_and_repeat(
+    pipeline: Pipeline,
+    split: Split,
+    folds: BaseCrossValidator,
+    scoring: str,
+    space: SearchSpace | WideSpace,
+    settings: Settings,
+    tune_baseline: Callable[[Scorer], GridSearchCV],
+    n_baselines: int,
+    scores_of: Callable[[Any], Any],
+    on_progress: OnProgress | None,
+) -> Tuned:
+    """Tune the step `network` of a pipeline, tune a baseline, and train the winner repeatedly.
+
+    `tune_baseline` takes a scorer, which counts, of `n_baselines` trainings for each fold.
+    """
+    seed, scorer, kind = settings.seed, get_scorer(scoring), settings.search_in(space)
+    n_candidates = count_candidates(
+        kind, settings.candidates, pipeline[-1].get_params().get("epochs", 1), space
+    )
+    # The network is tuned first, so that a journal of another search is refused at once.
+    search = search_network(
+        pipeline.set_params(network__random_state=seed),
+        split.X_train,
+        split.y_train,
+        scorer,
+        folds,
+        kind=kind,
+        space=space,
+        n_candidates=settings.candidates,
+        seed=seed,
+        time_budget=settings.time_budget,
+        journal=settings.journal,
+        on_candidates=_search_progress(n_candidates, scoring, settings, on_progress),
+    )
+    count = TrainingCount("baseline", folds.get_n_splits() * n_baselines, on_progress)
+    baseline = tune_baseline(ObservedScorer(scorer, count))
+    count = TrainingCount("repeats", settings.repeats, on_progress)
+    winner = pipeline.set_params(**winning_parameters(search))
+    seeds = range(seed, seed + settings.repeats)
+    repeats, kept = train_repeats(winner, split, scores_of, seeds, count)
+    return Tuned(search, n_candidates, baseline, winner, repeats, kept)
+
+
+def _search_progress(
+    total: int, scoring: str, settings: Settings, on_progress: OnProgress | None
+) -> Callable[[int, float | None], None]:
+    """A function that reports the number of finished candidates, and the best score."""
+
+    def tell(done: int, best: float | None) -> None:
+        if on_progress is not None:
+            known = None if best is None else natural_score(scoring, best)
+            on_progress(StageProgress("search", done, total, known, settings.time_budget))
+
+    return tell
