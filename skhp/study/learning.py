@@ -52,7 +52,6 @@ def of_table(table: Table, settings: Settings) -> Learning:
             n_inputs=clone(preparation).fit_transform(table.inputs).shape[1],
             n_classes=len(table.target.labels) if isinstance(table.target, Target) else None,
             has_numbers=bool(table.numbers),
-            tunes_threshold=table.target.is_binary and settings.threshold in (None, "tune"),
         )
     network = _perceptron if has_classes else _perceptron_of_numbers
     return Learning(preparation, preparation, None, space, network)

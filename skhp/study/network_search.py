@@ -148,7 +148,8 @@ def _searcher(
         return HalvingRandomSearchCV(pipeline, values, n_candidates=n_candidates, **settings)
     settings |= {"n_iter": n_candidates}
     if kind == "random":
-        return RandomizedSearchCV(pipeline, values, prune=space.prune, **settings)
+        prune = None if space.rungs is None else {"rungs": space.rungs}
+        return RandomizedSearchCV(pipeline, values, prune=prune, **settings)
     searcher = BayesSearchCV if kind == "bayes" else TPESearchCV
     return searcher(pipeline, values, **settings)
 

@@ -22,7 +22,7 @@ from skhp.study.score_rows import (
     weight_of_a_row,
 )
 from skhp.study.study import Study
-from skhp.study.winner import settings_in_words, threshold_of
+from skhp.study.winner import settings_in_words, threshold_of, tunes_on_held_out_rows
 from skhp.tables.image_folder import ImageFolder
 from skhp.tables.numeric_target import NumericTarget
 from skhp.tables.preparation import missing_cells
@@ -184,6 +184,8 @@ def threshold_sentence(study: Study) -> str | None:
     above = f"{target.rare_label!r} is predicted from a probability of {value:.3g} on"
     if study.settings.threshold not in (None, "tune"):
         return f"{above}, as --threshold says."
+    if not tunes_on_held_out_rows(study.pipeline):
+        return f"{above}, the threshold with the best F1 on the test rows of the folds."
     several = ", of the first repeat" if len(study.repeats) > 1 else ""
     return f"{above}, the threshold with the best F1 on held-out rows{several}."
 

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import joblib
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import BaseCrossValidator, GridSearchCV
 from sklearn.pipeline import Pipeline
 
 from skhp.comparison.scores import ObservedScorer, Scorer
+from skhp.search.fold_thresholds import with_threshold_of_folds
 from skhp.shared.natural_scores import natural_score
 from skhp.shared.terminal import OnProgress, StageProgress, TrainingCount
 from skhp.study.network_search import (
@@ -79,7 +81,14 @@ def tune_and_repeat(
     count = TrainingCount("baseline", folds.get_n_splits() * n_baselines, on_progress)
     baseline = tune_baseline(ObservedScorer(scorer, count))
     count = TrainingCount("repeats", settings.repeats, on_progress)
-    winner = pipeline.set_params(**winning_parameters(search))
+    with joblib.parallel_config(backend="skhp"):
+        winner = with_threshold_of_folds(
+            pipeline.set_params(**winning_parameters(search)),
+            split.X_train,
+            split.y_train,
+            folds.split(split.X_train, split.y_train),
+            {},
+        )
     seeds = range(seed, seed + settings.repeats)
     repeats, kept = train_repeats(winner, split, scores_of, seeds, count)
     return Tuned(search, n_candidates, baseline, winner, repeats, kept)

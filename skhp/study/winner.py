@@ -91,6 +91,14 @@ def _scaler(scaler: Any) -> str:
 
 def threshold_of(pipeline: Pipeline) -> float | None:
     """The threshold of the network that a pipeline ends in; None if it has none."""
+    return getattr(_network(pipeline), "threshold_", None)
+
+
+def tunes_on_held_out_rows(pipeline: Pipeline) -> bool:
+    """Whether the network that a pipeline ends in has tuned its threshold in its own training."""
+    return bool(getattr(_network(pipeline), "threshold", None) == "tune")
+
+
+def _network(pipeline: Pipeline) -> Any:
     network = pipeline[-1]
-    network = getattr(network, "estimator_", network)
-    return getattr(network, "threshold_", None)
+    return getattr(network, "estimator_", network)

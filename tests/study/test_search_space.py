@@ -24,8 +24,8 @@ from skhp.tables.table import make_table
 SCALER = "preparation__numbers__scaling"
 
 
-def space(n_inputs=30, n_classes=2, *, has_numbers=True, tunes_threshold=True):
-    return wide_space(n_inputs, n_classes, has_numbers=has_numbers, tunes_threshold=tunes_threshold)
+def space(n_inputs=30, n_classes=2, *, has_numbers=True):
+    return wide_space(n_inputs, n_classes, has_numbers=has_numbers)
 
 
 def drawn(of, n_candidates=24, seed=0):
@@ -38,7 +38,7 @@ def test_candidates_share_a_few_structures():
     candidates = drawn(space())
     names = ("hidden_layers", "neurons", "batch_size", "loss", "monitor")
     structures = {
-        (*(one[f"network__{name}"] for name in names), type(one[SCALER])) for one in candidates
+        (*(one.get(f"network__{name}") for name in names), type(one[SCALER])) for one in candidates
     }
     assert len(candidates) == WIDE_CANDIDATES["random"]
     assert len(structures) == 4
@@ -59,24 +59,23 @@ def test_structures_follow_from_the_number_of_candidates(n_candidates, n_structu
 def test_each_value_has_its_turn(seed):
     alternatives = space().values_of("random", "network", 36, seed)
     assert len(alternatives) == 6
-    of = {
-        name: Counter(str(one[name][0]) for one in alternatives)
-        for name in alternatives[0]
-        if isinstance(alternatives[0][name], list) and len(alternatives[0][name]) == 1
-    }
-    assert sorted(of["network__hidden_layers"].elements()) == ["0", "1", "1", "2", "2", "3"]
-    for name, count in (("batch_size", 2), ("loss", 3), ("monitor", 3)):
-        assert set(of[f"network__{name}"].values()) == {count}
-    assert set(of[SCALER].values()) == {2}
-    widths = sorted(map(int, of["network__neurons"].elements()))
+    names = ("hidden_layers", "neurons", "batch_size", "loss", "monitor", "early_stopping")
+    of = [{name: one.get(f"network__{name}", [None])[0] for name in names} for one in alternatives]
+    wide, thumb, *others = of
+    assert (wide["hidden_layers"], wide["neurons"], wide["early_stopping"]) == (2, 256, False)
+    assert (thumb["hidden_layers"], thumb["neurons"], thumb["monitor"]) == (1, 20, "val_loss")
+    assert set(Counter(one["batch_size"] for one in of).values()) == {2}
+    assert set(Counter(str(one[SCALER]) for one in alternatives).values()) == {2}
+    assert len({one["hidden_layers"] for one in others}) >= 2
     # Evenly spread in the logarithm between two thirds of the inputs and 256.
     edges = np.geomspace(20, 256, 7)
-    assert all(edges[k] <= width <= edges[k + 1] for k, width in enumerate(widths))
+    places = np.searchsorted(edges, [one["neurons"] for one in others])
+    assert len(set(places)) == len(others)
 
 
 def test_the_seed_decides_the_structures():
     first, again, other = (
-        space().values_of("random", "network", 24, seed)[0]["network__neurons"]
+        space().values_of("random", "network", 24, seed)[-1]["network__neurons"]
         for seed in (1, 1, 2)
     )
     assert first == again
@@ -91,7 +90,7 @@ def test_searches_that_learn_draw_from_the_ranges(kind):
     if kind == "bayes":
         # The endings come one after another.
         alternatives, counts = zip(*alternatives, strict=True)
-        assert counts == (4, 3)
+        assert counts == (3, 2, 2)
     for one in understood(list(alternatives)):
         layers, neurons = one["network__hidden_layers"], one["network__neurons"]
         assert layers.values == (0, 1, 2, 3)
@@ -101,8 +100,8 @@ def test_searches_that_learn_draw_from_the_ranges(kind):
             "PowerScaler",
             "PiecewiseLinear",
         ]
-    monitors = [one["network__monitor"][0] for one in alternatives]
-    assert monitors == ["val_loss", "val_average_precision"]
+    monitors = [one.get("network__monitor", [None])[0] for one in alternatives]
+    assert monitors == ["val_loss", "val_average_precision", None]
 
 
 def test_a_bayesian_search_of_one_candidate_takes_one_ending():
@@ -110,21 +109,19 @@ def test_a_bayesian_search_of_one_candidate_takes_one_ending():
 
 
 @pytest.mark.parametrize(
-    ("n_classes", "tunes", "losses", "monitors"),
+    ("n_classes", "losses", "monitors"),
     [
-        (2, True, {"crossentropy", "soft_f1"}, ["val_loss", "val_average_precision"]),
-        (2, False, {"crossentropy", "soft_f1"}, ["val_loss", "val_average_precision", None]),
-        (3, False, {"crossentropy"}, ["val_loss", "val_loss", None]),
-        (None, False, {"squared_error", "huber"}, ["val_loss", "val_loss", None]),
+        (2, {"crossentropy", "soft_f1"}, ["val_loss", "val_average_precision", None]),
+        (3, {"crossentropy"}, ["val_loss", "val_loss", None]),
+        (None, {"squared_error", "huber"}, ["val_loss", "val_loss", None]),
     ],
 )
-def test_each_target_has_its_losses_and_endings(n_classes, tunes, losses, monitors):
-    of = space(n_classes=n_classes, tunes_threshold=tunes)
+def test_each_target_has_its_losses_and_endings(n_classes, losses, monitors):
+    of = space(n_classes=n_classes)
     assert set(of.structure["loss"]) == losses
     assert [ending.get("monitor") for ending in of.endings] == monitors
     assert ("class_weight" in of.numbers) == (n_classes is not None)
-    if monitors[-1] is None:
-        assert of.endings[-1] == {"early_stopping": False, "lr_schedule": "cosine"}
+    assert of.endings[-1] == {"early_stopping": False, "lr_schedule": "cosine"}
     network = KerasMLPRegressor() if n_classes is None else KerasMLPClassifier()
     assert of.parameters <= network.get_params().keys()
 
@@ -149,9 +146,9 @@ def test_a_table_of_categories_has_no_scaler():
 @pytest.mark.parametrize(
     ("settings", "is_wide", "endings"),
     [
-        ({}, True, 2),
+        ({}, True, 3),
         ({"threshold": 0.5}, True, 3),
-        ({"search": "tpe"}, True, 2),
+        ({"search": "tpe"}, True, 3),
         ({"grid": "classic"}, False, 0),
         ({"search": "grid"}, False, 0),
         ({"search": "tpe", "grid": "classic"}, False, 0),
@@ -240,3 +237,15 @@ def test_other_searches_take_the_wide_space(kind, patients):
         f"Threshold 'sick' is predicted from a probability of {threshold:.3g} on, the threshold "
         "with the best F1 on held-out rows."
     ) in report
+
+
+def test_a_network_that_holds_nothing_out_has_a_threshold_of_the_folds(patients):
+    table = make_table(patients)
+    network = KerasMLPClassifier(early_stopping=False, epochs=3, neurons=4)
+    settings = Settings(folds=2, repeats=2, verdict_repeats=1, grid="classic")
+    study = run_study(table, settings, network=network)
+    threshold = study.pipeline[-1].estimator_.threshold
+    assert isinstance(threshold, float)
+    assert "the threshold with the best F1 on the test rows of the folds." in " ".join(
+        render_report(study).split()
+    )
