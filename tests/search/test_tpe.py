@@ -120,12 +120,16 @@ def test_a_seed_repeats_the_search():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(SPACES))
 def test_it_beats_random_search_in_four_of_five_seeds(name):
-    wins = [
-        best_regret("TPESearchCV", SPACES[name], seed)
-        < best_regret("RandomizedSearchCV", SPACES[name], seed)
-        for seed in range(5)
-    ]
-    assert sum(wins) >= 4
+    wins = seeds = 0
+    # Four wins decide, whatever the fifth seed brings.
+    while wins < 4 and seeds < 5:
+        ours, theirs = (
+            best_regret(searcher, SPACES[name], seeds)
+            for searcher in ("TPESearchCV", "RandomizedSearchCV")
+        )
+        wins += ours < theirs
+        seeds += 1
+    assert wins == 4
 
 
 @pytest.mark.parametrize("name", [*SPACES, *HELD_OUT])

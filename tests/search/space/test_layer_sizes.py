@@ -240,7 +240,7 @@ def test_a_network_has_the_layers_that_were_drawn():
     rows = generator.normal(size=(40, 3))
     network = KerasMLPClassifier(epochs=1, random_state=0)
     search = skhp.RandomizedSearchCV(
-        network, {"neurons": LayerSizes((2, 3), (2, 5))}, n_iter=3, cv=2, random_state=0
+        network, {"neurons": LayerSizes((2, 3), (2, 5))}, n_iter=2, cv=2, random_state=0
     ).fit(rows, (rows[:, 0] > 0).astype(int))
     kernels = [w for w in search.best_estimator_.model_.get_weights() if w.ndim == 2]
     assert tuple(kernel.shape[1] for kernel in kernels[:-1]) == search.best_params_["neurons"]
