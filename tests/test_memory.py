@@ -76,8 +76,8 @@ def fit_many(fits):
 fit_many.calls = 0
 fit_many(int(os.environ["WARM_UP"]))
 resident_after = [resident()]
-for _ in range(4):
-    fit_many(100)
+for _ in range(5):
+    fit_many(200)
     resident_after.append(resident())
 print(json.dumps({"resident": resident_after, "built": cache.counts.built}))
 """
@@ -85,7 +85,7 @@ print(json.dumps({"resident": resident_after, "built": cache.counts.built}))
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells memory by /proc")
-def test_hundreds_of_fits_of_changing_shapes_keep_nothing():
+def test_a_thousand_fits_of_changing_shapes_keep_nothing():
     done = subprocess.run(
         [sys.executable, "-c", FITS],
         capture_output=True,
@@ -93,14 +93,14 @@ def test_hundreds_of_fits_of_changing_shapes_keep_nothing():
         timeout=600,
         # TensorFlow 2.21 keeps the code that oneDNN makes for each new shape of a product, up to
         # a bound of its own. What is measured here is what skhp keeps.
-        env=os.environ | {"WARM_UP": "400", "TF_ENABLE_ONEDNN_OPTS": "0"},
+        env=os.environ | {"WARM_UP": "600", "TF_ENABLE_ONEDNN_OPTS": "0"},
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     # Programs were made anew all the time, so a program that stayed would be seen.
-    assert found["built"] > 4 * 4
+    assert found["built"] > 6 * 4
     # A program is 9 MB, and some of the memory that is given back stays with the process.
-    assert found["resident"][-1] - found["resident"][0] <= 15, found
+    assert found["resident"][-1] - found["resident"][0] <= 20, found
 
 
 def test_a_program_that_made_room_is_gone(monkeypatch, two_classes):
