@@ -97,6 +97,7 @@ def test_a_round_of_candidates_that_a_search_told_not_to_stop_is_not_ranked():
 
     class Task:
         plan, validation = Plan, None
+        monitored = "val_loss"
 
     told = Entry({"parameters": {"network__early_stopping": False}, "candidate_progress": (0, 2)})
     found = contest_of([Task, Task], [told, told], Pruning())
