@@ -21,7 +21,7 @@ _PARTS = 10
 
 
 def tuned_by_folds(estimator: Any) -> Any:
-    """A copy of an estimator that lets the search tune its threshold; itself if it tunes none."""
+    """A copy that lets the search tune its threshold; the estimator itself if it tunes none."""
     name = _name_of_threshold(estimator)
     if name is None or not _is_tuned(estimator.get_params().get(name)):
         return estimator
@@ -29,7 +29,7 @@ def tuned_by_folds(estimator: Any) -> Any:
 
 
 def candidate_tuned_by_folds(estimator: Any, candidate: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a candidate, of which a tuned threshold is left to the search.
+    """The parameters of a candidate; if one is a tuned threshold, it is left to the search.
 
     A parameter may be a step of a pipeline, which has a threshold of its own.
     """
@@ -71,7 +71,8 @@ def with_threshold_of_folds(
 ) -> Any:
     """A copy of an estimator with the threshold of the greatest F1 on the test rows of all folds.
 
-    The estimator itself, if its threshold is not to be tuned, or is tuned on held-out rows.
+    If a fit holds rows out, the copy tunes its threshold on these. An estimator that tunes no
+    threshold is returned as it is.
     """
     name = _name_of_threshold(estimator)
     if name is None or not _is_tuned(estimator.get_params().get(name)):
@@ -92,7 +93,7 @@ def with_threshold_of_folds(
     )
     fitted = fits["estimator"]
     if not all(last_step(one).awaits_threshold for one in fitted):
-        # The rows held out are a parameter of `fit`.
+        # The held-out rows were given to `fit`.
         return plain
     labels = np.ravel(class_labels(y))
     rare = last_step(fitted[0]).rare_class_
