@@ -72,7 +72,7 @@ _MOST_CELLS_TOGETHER = 50_000_000
 
 
 def turns(fits: Sequence[T], n_cells: int) -> Iterator[Sequence[T]]:
-    """Parts of `fits`, each of a table of `n_cells` cells, that fit in memory together."""
+    """Parts of `fits` whose tables of `n_cells` cells each have room in memory together."""
     together = max(1, _MOST_CELLS_TOGETHER // max(1, n_cells))
     for begin in range(0, len(fits), together):
         yield fits[begin : begin + together]

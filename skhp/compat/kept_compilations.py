@@ -25,7 +25,7 @@ import platformdirs
 VARIABLE = "SKHP_COMPILED"
 OFF = "off"
 LIMIT = 256 * 1024**2
-# XLA fails, and with it the training, where it cannot write; so it begins with some room.
+# A training fails where XLA cannot write, so nothing is kept on a disk with less space than this.
 _ROOM = 4 * LIMIT
 _FLAGS_VARIABLE = "TF_XLA_FLAGS"
 _FLAG = "--tf_xla_persistent_cache_directory"
@@ -41,7 +41,7 @@ _folder: Path | None = None
 
 @contextlib.contextmanager
 def compilations_are_kept() -> Iterator[None]:
-    """A context in which TensorFlow is imported for the first time."""
+    """A context for the first import of TensorFlow, which then keeps what XLA compiles."""
     global _folder
     given = os.environ.get(_FLAGS_VARIABLE)
     folder = None if given and _FLAG in given else _usable_folder()
@@ -54,7 +54,7 @@ def compilations_are_kept() -> Iterator[None]:
         if _flags_are_read():
             _folder = folder
     finally:
-        # Another process may have another version of TensorFlow, which must not read this folder.
+        # A child process may have another version of TensorFlow, which must not read this folder.
         if given is None:
             del os.environ[_FLAGS_VARIABLE]
         else:
@@ -78,13 +78,14 @@ def seal() -> None:
     """Write the digest of each new file beside it; the next process deletes files without one."""
     if _folder is None:
         return
-    with contextlib.suppress(OSError):
-        for path in _files(_folder, _PROGRAMS):
-            sealed = path.with_name(path.name + _SEAL)
-            if not sealed.exists():
-                aside = sealed.with_name(f"{sealed.name}-{os.getpid()}{_ASIDE}")
+    for path in _files(_folder, _PROGRAMS):
+        digest_file = path.with_name(path.name + _SEAL)
+        # Another process may have deleted the file meanwhile.
+        with contextlib.suppress(OSError):
+            if not digest_file.exists():
+                aside = digest_file.with_name(f"{digest_file.name}-{os.getpid()}{_ASIDE}")
                 aside.write_text(_digest(path))
-                aside.replace(sealed)
+                aside.replace(digest_file)
 
 
 def _usable_folder() -> Path | None:
@@ -93,11 +94,11 @@ def _usable_folder() -> Path | None:
     if wish.strip().lower() == OFF:
         return None
     base = Path(wish) if wish else platformdirs.user_cache_path("skhp") / "compiled"
-    # TensorFlow splits its flags at blanks.
-    if re.search(r"\s", str(base)):
-        return None
     try:
         base = base.absolute()
+        # TensorFlow splits its flags at blanks.
+        if re.search(r"\s", str(base)):
+            return None
         folder = base / _kind_of_process()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _is_of_this_user_alone(folder) or shutil.disk_usage(folder).free < _ROOM:
@@ -153,8 +154,8 @@ def _drop_damaged(folder: Path) -> None:
     # TensorFlow 2.21 ends the process by a segmentation fault where the machine code in a file was
     # changed, and raises an error where a file was cut short.
     for path in _files(folder, _PROGRAMS):
-        sealed = path.with_name(path.name + _SEAL)
-        if not sealed.exists() or sealed.read_text() != _digest(path):
+        digest_file = path.with_name(path.name + _SEAL)
+        if not digest_file.exists() or digest_file.read_bytes() != _digest(path).encode():
             path.unlink(missing_ok=True)
     for path in _files(folder):
         is_left = path.suffix == _SEAL and not path.with_suffix("").exists()

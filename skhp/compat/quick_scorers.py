@@ -1,8 +1,8 @@
 """Scores of predictions without scikit-learn's checks of the arrays, equal to the last bit.
 
 A search of small networks spends almost half of its time within ``f1_score`` and its like, which
-check and encode each pair of vectors anew. Where an input is not the plain one, scikit-learn's own
-scorer is asked, and says what is wrong with it.
+check and encode each pair of vectors anew. Where an input is not a plain vector, scikit-learn's own
+scorer is called, and tells what is wrong with the input.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _counts(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, ...]:
 def _counts_of_one(
     truth: np.ndarray, predicted: np.ndarray, label: Any
 ) -> tuple[np.ndarray, ...] | None:
-    """The counts of one of two classes; None if there are more, or if the class is none of them."""
+    """The counts of one of two classes; None if there are more, or if the label is of neither."""
     if isinstance(label, str) != (truth.dtype.kind == "U"):
         return None
     is_true, is_found = truth == label, predicted == label

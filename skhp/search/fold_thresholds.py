@@ -14,6 +14,7 @@ from skhp.compat.scikit_learn import rows_of
 from skhp.shared.best_threshold import TUNED_BY_FOLDS, best_threshold
 from skhp.shared.class_targets import class_labels
 from skhp.shared.pipelines import last_step, last_step_prefix
+from skhp.shared.rarest_class import rarest_class
 
 _TUNE = "tune"
 # One tenth of the rows at a time is decided by the threshold that the other rows chose.
@@ -21,7 +22,7 @@ _PARTS = 10
 
 
 def tuned_by_folds(estimator: Any) -> Any:
-    """A copy of an estimator that lets the search tune its threshold; itself if it tunes none."""
+    """A copy that lets the search tune its threshold; the estimator itself if it tunes none."""
     name = _name_of_threshold(estimator)
     if name is None or not _is_tuned(estimator.get_params().get(name)):
         return estimator
@@ -29,7 +30,7 @@ def tuned_by_folds(estimator: Any) -> Any:
 
 
 def candidate_tuned_by_folds(estimator: Any, candidate: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a candidate, of which a tuned threshold is left to the search.
+    """The parameters of a candidate; if one is a tuned threshold, it is left to the search.
 
     A parameter may be a step of a pipeline, which has a threshold of its own.
     """
@@ -58,7 +59,7 @@ def decided(estimator: Any, X: Any, y: Any) -> Any:
     probability = estimator.predict_proba(X)[:, rare]
     is_predicted = np.zeros(len(is_rare), bool)
     parts = _stratified_parts(is_rare)
-    for part in range(min(_PARTS, parts.max() + 1)):
+    for part in range(parts.max() + 1):
         others, rows = parts != part, parts == part
         threshold = best_threshold(probability[others], is_rare[others])
         is_predicted[rows] = probability[rows] >= threshold
@@ -71,7 +72,8 @@ def with_threshold_of_folds(
 ) -> Any:
     """A copy of an estimator with the threshold of the greatest F1 on the test rows of all folds.
 
-    The estimator itself, if its threshold is not to be tuned, or is tuned on held-out rows.
+    If a fit holds rows out, the copy tunes its threshold on these. An estimator that tunes no
+    threshold is returned as it is.
     """
     name = _name_of_threshold(estimator)
     if name is None or not _is_tuned(estimator.get_params().get(name)):
@@ -92,16 +94,19 @@ def with_threshold_of_folds(
     )
     fitted = fits["estimator"]
     if not all(last_step(one).awaits_threshold for one in fitted):
-        # The rows held out are a parameter of `fit`.
+        # The held-out rows were given to `fit`.
         return plain
     labels = np.ravel(class_labels(y))
-    rare = last_step(fitted[0]).rare_class_
-    probabilities, is_rare = [], []
+    weight = _sample_weight(fit_params, len(labels))
+    # The classes may be so equal that another one is the rarest in a fold.
+    rare = rarest_class(labels[weight != 0])
+    probabilities, is_rare, weights = [], [], []
     for one, test in zip(fitted, fits["indices"]["test"], strict=True):
         position = int(np.flatnonzero(last_step(one).classes_ == rare)[0])
         probabilities.append(one.predict_proba(rows_of(X, test))[:, position])
         is_rare.append(labels[test] == rare)
-    threshold = best_threshold(np.concatenate(probabilities), np.concatenate(is_rare))
+        weights.append(weight[test])
+    threshold = best_threshold(*map(np.concatenate, (probabilities, is_rare, weights)))
     return clone(estimator).set_params(**{name: threshold})
 
 
@@ -126,6 +131,13 @@ class _Decisions(ClassifierMixin, BaseEstimator):
         if name.startswith("__") or "fitted" not in vars(self):
             raise AttributeError(name)
         return getattr(self.fitted, name)
+
+
+def _sample_weight(fit_params: Mapping[str, Any], n_rows: int) -> np.ndarray:
+    """The weight of each row, also where the parameter is that of a step of a pipeline."""
+    given = (value for name, value in fit_params.items() if name.endswith("sample_weight"))
+    weight = next(given, None)
+    return np.ones(n_rows) if weight is None else np.asarray(weight, np.float64)
 
 
 def _name_of_threshold(estimator: Any) -> str | None:

@@ -73,7 +73,7 @@ class SearchRun:
         return evaluate_candidates
 
     def as_written(self, candidates: Sequence[Any]) -> list[Any]:
-        """Candidates as the user wrote them, whose thresholds were left to the search."""
+        """The candidates with the thresholds that the user wrote."""
         written = {id(tuned): given for tuned, given in self._written}
         return [written.get(id(candidate), candidate) for candidate in candidates]
 

@@ -10,7 +10,7 @@ _LOG_ODDS_LIMITS = (-100.0, 30.0)
 
 
 class TunedByFolds(str):
-    """The value "tune" within a search, which tunes the threshold where a fit holds nothing out."""
+    """The value "tune" where the search tunes the threshold of fits that hold no rows out."""
 
     __slots__ = ()
 

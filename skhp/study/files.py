@@ -34,6 +34,7 @@ SEARCH_RESULTS = "search_results.csv"
 CURVES = "training_curves.png"
 REPORT = "report.txt"
 PAGE = "report.html"
+PAGE_ENDING = ".html"
 _FILES = (PIPELINE, SEARCH_RESULTS, CURVES, REPORT, PAGE)
 
 
@@ -190,8 +191,11 @@ def render_files(paths: Sequence[Path]) -> str:
 
 def first_free(path: Path) -> Path:
     """The path with the first of the names name-2, name-3 and so on that does not exist."""
-    path = path if path.name else path.absolute()
-    others = (path.with_name(f"{path.stem}-{n}{path.suffix}") for n in itertools.count(2))
+    path = path if path.name not in ("", "..") else path.resolve()
+    # A folder may be named results-0.5, which has no ending.
+    ending = path.suffix if path.suffix.lower() == PAGE_ENDING else ""
+    name = path.name.removesuffix(ending)
+    others = (path.with_name(f"{name}-{n}{ending}") for n in itertools.count(2))
     return next(other for other in others if not os.path.lexists(other))
 
 

@@ -54,11 +54,11 @@ def search_network(
 ) -> NetworkSearch:
     """Score candidates of the last step of a pipeline by cross validation; none is refitted.
 
-    "grid" tries the whole grid of the `space`. "halving" trains the same candidates, or draws from
-    a wide space, for few epochs, the best third of them for three times as many, and so on up to
-    the `epochs` of the network. (It does not begin with few rows instead, as a fold might then lack
-    the rare class.) "random" draws at random, and prunes candidates of a wide space. "bayes" and
-    "tpe" draw in rounds of 8 that learn from earlier scores.
+    "grid" tries the whole grid of the `space`. "halving" trains the same candidates (of a wide
+    space: random ones) for few epochs, then the best third of them for three times as many, and so
+    on up to the `epochs` of the network. (It does not begin with few rows instead, as a fold might
+    then lack the rare class.) "random" draws at random, and prunes candidates of a wide space.
+    "bayes" and "tpe" draw in rounds of 8 that learn from earlier scores.
 
     A `journal` that cannot be used is refused before any training. Whenever a fit is scored,
     `on_candidates` gets the number of finished candidates and their highest mean score.

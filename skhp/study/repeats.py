@@ -119,7 +119,7 @@ def draw_curves(repeats: Sequence[Repeat], path: Path) -> bool:
     names = {"loss": "training rows", "val_loss": "validation rows"}
     # The first repeat comes last, so that it is drawn over the others.
     for number, repeat in reversed(list(enumerate(repeats))):
-        for curve in colours.keys() & repeat.history.keys():
+        for curve in (curve for curve in colours if curve in repeat.history):
             losses = repeat.history[curve]
             axes.plot(
                 range(1, len(losses) + 1),

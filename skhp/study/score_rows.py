@@ -79,7 +79,7 @@ def rows_of(study: Study) -> str:
 
 
 def meaning_of_scores(study: Study) -> str:
-    """What goes without saying of no score, after the words "scores on the test rows"."""
+    """The class or the unit of the scores, to follow the words "scores on the test rows"."""
     target = study.table.target
     if isinstance(target, Target):
         return f"; precision, recall, F1 and counts are those of class {target.rare_label!r}"

@@ -66,9 +66,9 @@ class SearchSpace:
         return {f"{network}__{name}": of for name, of in values.items()}
 
 
-# With a structure of its own, nearly every candidate would need a program of its own, whose
-# compilation takes longer than its training (60 candidates: 112 s of CPU time). These 24 of a
-# random search share 4 structures and take three to four times as long as the grid of 20.
+# A structure is a set of values that decide the program. If nearly every candidate had its own,
+# compilations would take longer than trainings (60 candidates: 112 s of CPU time). These 24 of a
+# random search share 4 structures and take 3 to 6 times as long as the grid of 20.
 WIDE_CANDIDATES = {"random": 24, "halving": 24, "bayes": 32, "tpe": 32}
 _CANDIDATES_OF_A_STRUCTURE, _FEWEST_STRUCTURES = 6, 4
 
@@ -85,8 +85,8 @@ _BY_RANKING = {"monitor": "val_average_precision", "patience": 40}
 _ON_ALL_ROWS = {"early_stopping": False, "lr_schedule": "cosine"}
 
 
-# The first structures of a random search, as far as it has others besides: wide networks, which
-# were ahead on most tables, by two endings of which one or the other was, and the rule of thumb.
+# A random search begins with these structures and draws at least one more: wide layers trained on
+# all rows, and the rule of thumb, whose 0 neurons become the fewest of the space.
 _KNOWN: tuple[Mapping[str, Any], ...] = (
     {"hidden_layers": 2, "neurons": MOST_NEURONS, "": _ON_ALL_ROWS},
     {"hidden_layers": 1, "neurons": 0, "": _BY_LOSS},
@@ -111,12 +111,12 @@ class WideSpace:
 
     default_search: ClassVar[SearchKind] = "random"
     default_candidates: ClassVar[Mapping[str, int]] = WIDE_CANDIDATES
-    # At an earlier rung, networks with a small learning rate are behind that win in the end.
+    # Networks with a small learning rate can win in the end, but are behind at earlier rungs.
     rungs: ClassVar[tuple[int, ...] | None] = (22, 66)
 
     @property
     def parameters(self) -> frozenset[str]:
-        """The names of the parameters that a network needs to be searched."""
+        """The names of the parameters that a network must have for this space."""
         own = {"hidden_layers", "neurons", *self.structure, *self.numbers}
         return frozenset(own.union(*self.endings))
 
@@ -155,7 +155,7 @@ class WideSpace:
 
         def in_turn(values: Sequence[Any]) -> list[Any]:
             """`count` of the values, each as often as any other, in a random order."""
-            # The order is drawn before, too, so that few structures do not all have the first ones.
+            # The values are shuffled, too, so that few structures do not always have the first.
             shuffled = [values[k] for k in random.permutation(len(values))]
             return [shuffled[k % len(values)] for k in random.permutation(count)]
 
@@ -189,7 +189,7 @@ _SCALER = f"preparation__{NUMBERS}__{SCALING}"
 
 
 def wide_space(n_inputs: int, n_classes: int | None, *, has_numbers: bool) -> WideSpace:
-    """The wide space of a table with some inputs, after its preparation.
+    """The wide space of a table with `n_inputs` inputs after its preparation.
 
     `n_classes` is None for a target of numbers.
     """

@@ -26,10 +26,10 @@ _LARGEST_SEED = 2**32 - 1
 class Settings:
     """How a study is done; a value out of range raises a SettingsError.
 
-    `grid` is the space of the search: "wide", or "classic" for a grid of learning rates and batch
-    sizes, which only tables have; None is "classic" for ``search="grid"``, else "wide". `search`
-    None is "random" in the wide space, else "grid". `scoring` is a score of classes or of numbers;
-    None is F1 or R2. `threshold` is the probability from which on the rarer of two classes is
+    `grid` is the space in which a table is searched: "wide", or "classic" for a grid of learning
+    rates and batch sizes; None is "classic" for ``search="grid"``, else "wide". `search` None is
+    "random" in the wide space, else "grid". `scoring` is a score of classes or of numbers; None is
+    F1 or R2. `threshold` is the probability from which on the rarer of two classes is
     predicted, or "tune"; None is "tune" where there are two classes. The number of `folds` is
     reduced to the number of training rows of the rare class if that is lower. `repeats` is the
     number of trainings of the winner, with the seeds `seed`, `seed` + 1, and so on.
@@ -119,7 +119,7 @@ class Settings:
         if self.candidates is not None and self.candidates < 1:
             raise SettingsError(f"candidates is {self.candidates}: at least 1 is needed.")
         if self.is_classic:
-            # A study checks other settings when it knows its space.
+            # In other cases, the study checks this once it knows its space.
             self.search_in(SearchSpace())
         if self.time_budget is not None and not 0 < self.time_budget < math.inf:
             raise SettingsError(

@@ -57,7 +57,7 @@ def tune_and_repeat(
 ) -> Tuned:
     """Tune the step `network` of a pipeline, tune a baseline, and train the winner repeatedly.
 
-    `tune_baseline` takes a scorer, which counts, of `n_baselines` trainings for each fold.
+    `tune_baseline` takes a scorer that counts its calls: `n_baselines` trainings for each fold.
     """
     seed, scorer, kind = settings.seed, get_scorer(scoring), settings.search_in(space)
     n_candidates = count_candidates(

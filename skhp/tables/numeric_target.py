@@ -30,8 +30,8 @@ TASKS = ("auto", "classes", "numbers")
 
 # More different whole numbers than this are rarely classes.
 MOST_CLASSES = 20
-# So many are classes only if each of them is in enough rows.
-_SOME_CLASSES = 10
+# More different whole numbers than this are classes only if each of them is in enough rows.
+_FEW_CLASSES = 10
 # Two rows at least are scored in each fold.
 _FEWEST_ROWS = 8
 
@@ -71,7 +71,7 @@ def is_measured(numbers: np.ndarray) -> bool:
     if (finite % 1 != 0).any():
         return len(distinct) > 2
     return len(distinct) > MOST_CLASSES or (
-        len(distinct) > _SOME_CLASSES and counts.min() < MIN_CLASS_ROWS
+        len(distinct) > _FEW_CLASSES and counts.min() < MIN_CLASS_ROWS
     )
 
 
@@ -181,8 +181,8 @@ def measured_note(target: NumericTarget) -> str:
 
 
 def classes_note(target: Target) -> str | None:
-    """A sentence about a target of many whole numbers that was taken for classes, if it is one."""
-    if target.labels.dtype.kind not in "iuf" or len(target.labels) <= _SOME_CLASSES:
+    """A sentence about many numbers that were taken for classes; None for other targets."""
+    if target.labels.dtype.kind not in "iuf" or len(target.labels) <= _FEW_CLASSES:
         return None
     return (
         f"the target {target.name!r} is learnt as {len(target.labels)} classes: if its numbers are "
@@ -196,7 +196,7 @@ def _refuse_spoiled_numbers(cells: pd.Series, place_of_row: PlaceOfRow) -> None:
     if types.infer_dtype(texts) != "string" or not are_meant_as_numbers(texts):
         return
     found = first_text(texts, place_of_row)
-    # Each way to write a number is a number of its own here, as "12,5" is one that is refused.
+    # Spellings are counted in place of numbers, as "12,5", for example, is not read as a number.
     if found is None or not is_measured(pd.factorize(texts[texts.map(is_meant_as_number)])[0]):
         return
     where, text = found

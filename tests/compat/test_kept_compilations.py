@@ -161,6 +161,19 @@ class TestFolder:
         monkeypatch.setenv(VARIABLE, str(tmp_path / "a folder"))
         assert kept_compilations._usable_folder() is None
 
+    def test_a_relative_path_from_a_folder_with_a_blank(self, monkeypatch, tmp_path):
+        (tmp_path / "a folder").mkdir()
+        monkeypatch.chdir(tmp_path / "a folder")
+        monkeypatch.setenv(VARIABLE, "compiled")
+        assert kept_compilations._usable_folder() is None
+
+    def test_a_digest_that_is_not_text(self):
+        folder = kept_compilations._usable_folder()
+        (folder / "a.pb").write_bytes(b"1")
+        (folder / "a.pb.blake2b").write_bytes(b"\xff\xfe\x00")
+        assert kept_compilations._usable_folder() == folder
+        assert not list(folder.iterdir())
+
     def test_a_folder_that_cannot_be_written(self, monkeypatch):
         def refuse(self, *_, **__):
             raise PermissionError

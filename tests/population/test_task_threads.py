@@ -372,9 +372,17 @@ def test_an_error_of_the_trainer_ends_all_tasks(data):
     assert left == [3, 2, 1, 0]
 
 
+@pytest.fixture
+def obeys_ctrl_c():
+    """A job in the background of a shell ignores Ctrl-C, and hands that on to what it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends the signal of Ctrl-C")
 @pytest.mark.parametrize("where", ["in a task", "in the training", "in a nested task"])
-def test_ctrl_c_ends_all_threads(where, data, trainer):
+def test_ctrl_c_ends_all_threads(where, data, trainer, obeys_ctrl_c):
     left = []
 
     def interrupted(tasks, *_):

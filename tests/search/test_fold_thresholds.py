@@ -196,6 +196,21 @@ class TestSearch:
             routed = search_of(weighted, {"neurons": [4]}).fit(X, RARE, sample_weight=weight)
         assert routed.best_estimator_.threshold_ == plain.best_estimator_.threshold_
 
+    def test_nearly_equal_classes_have_the_threshold_of_the_rarer_one(self):
+        """The training rows of most folds have as many rows of both classes, where 1 counts."""
+        random = np.random.default_rng(0)
+        y = np.r_[np.zeros(40, int), np.ones(41, int)]
+        table = random.normal(size=(81, 5)).astype(np.float32) + 0.4 * y[:, None]
+        folds = StratifiedKFold(5, shuffle=True, random_state=0)
+        search = search_of(network(), {"neurons": [4]}, cv=folds).fit(table, y)
+        best = search.best_estimator_
+        assert best.rare_class_ == 0
+        plain = network(threshold=0.5, neurons=4)
+        rare = cross_val_predict(plain, table, y, cv=folds, method="predict_proba")[:, 0]
+        found = f1_score(y == 0, rare >= best.threshold_)
+        cuts = np.unique(rare)
+        assert found == pytest.approx(max(f1_score(y == 0, rare >= c) for c in cuts), abs=0.02)
+
     def test_the_best_few(self):
         search = search_of(network(), {"neurons": [4, 8]}).fit(X, RARE)
         best, other = search.best_estimators(2, X, RARE)

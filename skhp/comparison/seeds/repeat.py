@@ -116,12 +116,12 @@ def repeat(
         Number of threads that train networks, and of workers for all other fits, as for
         `skhp.population`.
     error_score : "raise" or number, default=np.nan
-        As in `cross_validate`: the score of a training that fails, which a warning then tells.
-        If all trainings fail, an error is raised in any case.
+        As in `cross_validate`: the score of a training that fails, with a warning. If all trainings
+        fail, an error is raised in any case.
     return_estimator : bool, default=False
         Whether to keep the fitted estimators.
     verbose : int or "auto", default="auto"
-        0 shows nothing. 1 shows a bar on standard error with the trainings that are scored. 2 and
+        0 shows nothing. 1 shows a bar on standard error that counts the scored trainings. 2 and
         more show the lines of joblib and of the population instead. "auto" is 1 in a terminal and
         in a notebook, otherwise 0.
 
@@ -279,7 +279,7 @@ def _scorer(
             by_name = {name: scoring}
         if is_classifier(estimator) and one_hot_labels(y) is not None:
             scoring = scoring_of_classes(scoring)
-    # It refuses what is not a scorer, and names that are not known.
+    # This refuses unknown names, and what is not a scorer.
     scorer = check_scoring(estimator, scoring=scoring, raise_exc=raises)
     scorers = {one: get_scorer(given) for one, given in by_name.items()}
     return scorer, name, lower_is_better(scorers)

@@ -47,7 +47,8 @@ class Pruning:
         """The rungs of candidates that train for at most `epochs`."""
         if self.rungs is not None:
             return tuple(rung for rung in self.rungs if rung < epochs)
-        return tuple(sorted(self._divided(epochs)))
+        # A small factor would otherwise have several rungs at one epoch.
+        return tuple(sorted(set(self._divided(epochs))))
 
     def _divided(self, epochs: float) -> Iterator[int]:
         while (epochs := epochs / self.factor) >= _FEWEST_EPOCHS:

@@ -77,7 +77,7 @@ class CandidateFits:
             )
 
     def _folds_of(self, rows: Rows) -> Iterator[Any]:
-        """The folds of the search, or folds drawn by the same splitter if there are other rows."""
+        """The folds of the search; for another number of rows, new folds of the same splitter."""
         drawn = self._folds.folds or []
         rows_of_search = max((int(np.max(part)) + 1 for fold in drawn for part in fold), default=0)
         if rows_of_search == np.shape(rows.X)[0]:
@@ -90,7 +90,7 @@ class CandidateFits:
 
 @contextlib.contextmanager
 def _plain_backend(search: Any) -> Iterator[None]:
-    """The population, but without journal, observers and pruning, which are of the search."""
+    """The population without the journal, the observers and the pruning of the search."""
     active, n_jobs = get_active_backend()
     is_own = type(active).__name__ in NAME_OF_OWN_BACKEND
     if not isinstance(active, PopulationBackend) and not (is_own and search.population):
@@ -148,8 +148,8 @@ class RefitsCandidates:
         """Train the k best candidates on all rows, together as one population.
 
         Each of them is trained as the search refits the best one: `early_stopping` and
-        `refit_epochs` hold, a threshold is tuned on the folds where no rows are held out, and the
-        first of the list is what `best_estimator_` is. The search keeps no rows, so that they are
+        `refit_epochs` hold, and where no rows are held out, a threshold is tuned on the folds. The
+        first of the list equals `best_estimator_`. The search keeps no rows, so they have to be
         given again.
 
         Candidates are in the order of their mean scores, and equal ones in the order in which they

@@ -42,7 +42,7 @@ _ENOUGH_ROWS: dict[str, _Grid] = {
     "normal": _Grid(rates(3e-2, 3e-4, 3), (16, 64), (_TWO_THIRDS,), (64, 256)),
     "thorough": _Grid(rates(1e-1, 1e-4, 7), (16, 64), (_FEW, _TWO_THIRDS), (64, 256), (0.0, 0.2)),
 }
-# With few rows, what keeps a network from overfitting is searched in place of batch sizes.
+# With few rows, dropout and l2 matter more than further learning rates and batch sizes.
 _FEW_ROWS: dict[str, _Grid] = {
     "quick": _Grid((1e-2, 1e-3), (32,), (_TWO_THIRDS,), (256,), (0.2,)),
     "normal": _Grid((1e-2, 1e-3), (32,), (_TWO_THIRDS,), (256,), (0.0, 0.2), (0.0, 1e-3)),
@@ -83,7 +83,7 @@ def _entries(table: Table, known: Mapping[str, Any], level: Level) -> dict[str, 
 
 
 def _entries_of_the_end(is_of_two_classes: bool) -> dict[str, Entry]:
-    """How a training ends: early, by held-out rows, or by a schedule after it saw all rows."""
+    """How a training ends: early by held-out rows, or on all rows by a schedule."""
     entries = {
         "early_stopping": Entry(
             [True, False],
@@ -92,7 +92,8 @@ def _entries_of_the_end(is_of_two_classes: bool) -> dict[str, Entry]:
             "precision.",
         ),
         "lr_schedule": Entry(
-            ["cosine"], "A training that no held-out row ends ends by its falling learning rate."
+            ["cosine"],
+            "Without early stopping, a training ends well if its learning rate falls to 0.",
         ),
     }
     if is_of_two_classes:

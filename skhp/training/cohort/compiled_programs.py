@@ -72,18 +72,18 @@ class CompiledProgram:
     def __init__(self, build: Callable[[bool], Any]) -> None:
         self._build = build
         self._program = build(True)
-        self._has_run = kept_in() is None
+        self._is_trusted = kept_in() is None
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the program."""
-        if self._has_run:
+        if self._is_trusted:
             return self._program(*arguments)
         try:
             result = self._program(*arguments)
         except tf.errors.OpError as error:
             result = self._run_anew(error, arguments)
         seal()
-        self._has_run = True
+        self._is_trusted = True
         return result
 
     def _run_anew(self, error: Exception, arguments: Sequence[Any]) -> Any:
@@ -134,16 +134,16 @@ def _free(spec: tf.TensorSpec, *axes: int) -> tf.TensorSpec:
     return tf.TensorSpec(shape, spec.dtype)
 
 
-# The times were measured on two cores. A plain graph takes these for a step, and for each weight
-# in a step.
+# All times were measured on two cores. These two are of a plain graph: for a step, and for each
+# weight in a step.
 _PLAIN_STEP_SECONDS = 120e-6
 _PLAIN_WEIGHT_SECONDS = 40e-9
 # The time to trace a program and compile it by XLA.
 BUILD_SECONDS = 1.5
 # The fixed time of a compiled program for a step, whatever the network.
 STEP_SECONDS = 10e-6
-# A plain graph is traced, too; compiling by XLA takes this many seconds more, and this many more
-# where layers are loops.
+# Tracing takes as long for a plain graph. XLA adds the first time, and where layers are loops, the
+# second one, too.
 _COMPILE_SECONDS = 1.0
 _COMPILE_LOOP_SECONDS = 0.8
 
