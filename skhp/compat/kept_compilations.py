@@ -30,7 +30,7 @@ _ROOM = 4 * LIMIT
 _FLAGS_VARIABLE = "TF_XLA_FLAGS"
 _FLAG = "--tf_xla_persistent_cache_directory"
 _PROGRAMS = "*.pb"
-_SEAL = ".blake2b"
+_SEAL = ".sha256"
 # TensorFlow and `seal` write to a file with this ending and rename it.
 _ASIDE = ".tmp"
 _SECONDS_TO_WRITE = 3600
@@ -181,7 +181,7 @@ def _files(folder: Path, pattern: str = "*") -> list[Path]:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes()).hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _flags_are_read() -> bool:

@@ -7,7 +7,8 @@ scorer is called, and tells what is wrong with the input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,7 @@ from skhp.compat.scikit_learn import (
     MadeScorer,
     MultimetricScorer,
     metric_of,
-    options_of_metric,
-    response_methods_of,
-    sign_of,
+    with_metric,
     with_scorers,
 )
 
@@ -35,43 +34,32 @@ def quick(scorer: Any) -> Any:
     """A scorer that gives the same numbers in less time, or the scorer itself if none is known."""
     if type(scorer) is MultimetricScorer:
         return with_scorers(scorer, quick)
-    is_known = type(scorer) is MadeScorer and metric_of(scorer) in _METRICS
-    if not is_known or response_methods_of(scorer) != ("predict",):
+    if type(scorer) is not MadeScorer or not _is_known(metric_of(scorer)):
         return scorer
-    return QuickScorer(scorer)
+    return with_metric(scorer, QuickMetric(metric_of(scorer)))
 
 
-class QuickScorer:
-    """A scorer of scikit-learn whose metric is computed here in the plain case."""
+def _is_known(metric: Any) -> bool:
+    # A metric of the user's may be an object that cannot be a key.
+    return isinstance(metric, Hashable) and metric in _METRICS
 
-    def __init__(self, scorer: Any) -> None:
-        self._scorer = scorer
-        self._metric = _METRICS[metric_of(scorer)]
-        self._options = options_of_metric(scorer)
-        self._sign = sign_of(scorer)
 
-    def __call__(self, estimator: Any, X: Any, y: Any, **keywords: Any) -> Any:
-        """Score an estimator."""
-        if not keywords and type(y) is np.ndarray and y.ndim == 1 and len(y):
-            predicted = estimator.predict(X)
-            if type(predicted) is np.ndarray and predicted.shape == y.shape:
-                score = self._metric(y, predicted, self._options)
-                if score is not None and self._knows_label(estimator):
-                    return self._sign * score
-        return self._scorer(estimator, X, y, **keywords)
+class QuickMetric:
+    """A metric of scikit-learn that is computed here in the plain case."""
 
-    def _knows_label(self, estimator: Any) -> bool:
-        # scikit-learn refuses a positive label that no class of the estimator has.
-        label = self._options.get("pos_label")
-        return label is None or label in getattr(estimator, "classes_", [label])
+    __wrapped__: Callable[..., Any]
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or "_scorer" not in vars(self):
-            raise AttributeError(name)
-        return getattr(self._scorer, name)
+    def __init__(self, metric: Callable[..., Any]) -> None:
+        # A scorer reads the signature of its metric.
+        functools.update_wrapper(self, metric)
 
-    def __repr__(self) -> str:
-        return repr(self._scorer)
+    def __call__(self, y_true: Any, y_pred: Any, **options: Any) -> Any:
+        """The metric of some predictions."""
+        are_vectors = all(type(one) is np.ndarray and one.ndim == 1 for one in (y_true, y_pred))
+        score = None
+        if are_vectors and len(y_true) == len(y_pred) > 0:
+            score = _METRICS[self.__wrapped__](y_true, y_pred, options)
+        return self.__wrapped__(y_true, y_pred, **options) if score is None else score
 
 
 def _accuracy(truth: np.ndarray, predicted: np.ndarray, options: Mapping[str, Any]) -> float | None:

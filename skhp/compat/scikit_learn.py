@@ -6,6 +6,7 @@ disappears.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,16 +61,14 @@ __all__ = [
     "context_only_shows_progress",
     "cut_method_parameters",
     "fit_context",
-    "fit_params_of_search",
     "metric_of",
     "only_shows_progress",
     "open_callback_context",
-    "options_of_metric",
     "response_methods_of",
     "rows_of",
-    "sign_of",
     "split_rows",
     "validate_parameter_constraints",
+    "with_metric",
     "with_scorers",
 ]
 
@@ -96,15 +95,6 @@ def only_shows_progress(estimator: Any) -> bool:
     """Whether all callbacks of an estimator only show progress, and cannot end or inspect a fit."""
     callbacks = getattr(estimator, "_skl_callbacks", None) or []
     return all(type(callback).__name__ == "ProgressBar" for callback in callbacks)
-
-
-def fit_params_of_search(search: Any, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The parameters of a search's `fit` that it hands on to the `fit` of its estimator.
-
-    With metadata routing, only scikit-learn's own private method knows which these are.
-    """
-    routed: Mapping[str, Any] = search._get_routed_params_for_fit(dict(params)).estimator.fit
-    return routed
 
 
 TASKS_MODULE = "sklearn.model_selection._validation"
@@ -150,13 +140,14 @@ def metric_of(scorer: Any) -> Any:
     return getattr(scorer, "_score_func", None)
 
 
-def options_of_metric(scorer: Any) -> Mapping[str, Any]:
-    """The arguments that a scorer gives its metric.
+def with_metric(scorer: MadeScorer, metric: Callable[..., Any]) -> MadeScorer:
+    """A copy of a scorer with another metric.
 
-    A scorer keeps the further public arguments of `make_scorer` under a private name.
+    A scorer keeps the public argument `score_func` of `make_scorer` under a private name.
     """
-    options: Mapping[str, Any] = scorer._kwargs
-    return options
+    changed = copy.copy(scorer)
+    changed._score_func = metric
+    return changed
 
 
 def with_scorers(several: MultimetricScorer, change: Callable[[Any], Any]) -> MultimetricScorer:
@@ -166,15 +157,6 @@ def with_scorers(several: MultimetricScorer, change: Callable[[Any], Any]) -> Mu
     """
     scorers = {name: change(scorer) for name, scorer in several._scorers.items()}
     return MultimetricScorer(scorers=scorers, raise_exc=several._raise_exc)
-
-
-def sign_of(scorer: Any) -> int:
-    """The sign of a scorer: -1 if lower values of its metric are better.
-
-    A scorer keeps the public argument `greater_is_better` of `make_scorer` as a private sign.
-    """
-    sign: int = scorer._sign
-    return sign
 
 
 def response_methods_of(scorer: Any) -> tuple[str, ...]:

@@ -113,9 +113,9 @@ prune : "halving", dict or None
     never the best. "halving" has rungs at a third of the most epochs, at a ninth and so on; a dict
     sets ``{"rungs": (10, 30), "factor": 3}``. Candidates that differ in ``loss`` or its
     parameters, ``monitor``, ``class_weight``, ``scale_target`` or ``callbacks`` are ranked
-    separately. Wrapped Keras models are pruned like skhp's own networks. A warning
-    tells how many fits are not pruned because only Keras can train them; if there are no others,
-    the search is refused.
+    separately. Wrapped Keras models are pruned like skhp's own networks. Fits
+    that only Keras can train are not pruned, and a warning tells their number; a search in which
+    all fits are of this kind is refused.
 refit_epochs : "median" or None
     "median" trains the best candidate on all rows, none held out, for the median of the best epochs
     of its folds. None refits it by the same rule as the candidates.

@@ -133,7 +133,7 @@ def write_files(
     """Write the fitted pipeline, the search results, the training curves, the report and its page.
 
     The files are written to a temporary folder and moved to `directory` when all are complete;
-    without matplotlib there are neither curves nor a page, and without `report` there is no page.
+    the curves and the page need matplotlib, and the page needs `report`.
     Other files in `directory` are left alone. Without `overwrite`, the files of an earlier study
     stay, and the new files go to `directory`-2, `directory`-3 or the next free name. A system error
     raises an OutputError.

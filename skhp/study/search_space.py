@@ -72,7 +72,9 @@ class SearchSpace:
 WIDE_CANDIDATES = {"random": 24, "halving": 24, "bayes": 32, "tpe": 32}
 _CANDIDATES_OF_A_STRUCTURE, _FEWEST_STRUCTURES = 6, 4
 
-MOST_NEURONS = 256
+WIDEST_LAYER = 256
+# The parameter of a pipeline with the scaler of the columns of numbers.
+SCALER = f"preparation__{NUMBERS}__{SCALING}"
 _LAYERS = (0, 1, 2, 3)
 # A random search has fewer linear networks than others, as the baseline is one already.
 _LAYERS_OF_STRUCTURES = (2, 1, 3, 2, 1, 0)
@@ -88,7 +90,7 @@ _ON_ALL_ROWS = {"early_stopping": False, "lr_schedule": "cosine"}
 # A random search begins with these structures and draws at least one more: wide layers trained on
 # all rows, and the rule of thumb, whose 0 neurons become the fewest of the space.
 _KNOWN: tuple[Mapping[str, Any], ...] = (
-    {"hidden_layers": 2, "neurons": MOST_NEURONS, "": _ON_ALL_ROWS},
+    {"hidden_layers": 2, "neurons": WIDEST_LAYER, "": _ON_ALL_ROWS},
     {"hidden_layers": 1, "neurons": 0, "": _BY_LOSS},
 )
 
@@ -136,7 +138,7 @@ class WideSpace:
                     "neurons": _range_or_value(*self.neurons),
                     **{name: list(values) for name, values in self.structure.items()},
                     **{name: [value] for name, value in ending.items()},
-                    _SCALER: list(self.scalers),
+                    SCALER: list(self.scalers),
                 },
                 network,
             )
@@ -169,7 +171,7 @@ class WideSpace:
             "neurons": in_turn(widths),
             **{name: in_turn(values) for name, values in self.structure.items()},
             "": in_turn(self.endings),
-            _SCALER: in_turn(self.scalers) if self.scalers else [],
+            SCALER: in_turn(self.scalers) if self.scalers else [],
         }
         for k in range(count):
             fixed = {name: values[k] for name, values in columns.items() if values}
@@ -180,12 +182,9 @@ class WideSpace:
 
     def _named(self, values: Mapping[str, Any], network: str) -> dict[str, Any]:
         own = {**values, **self.numbers}
-        scalers = own.pop(_SCALER, None)
+        scalers = own.pop(SCALER, None)
         of_network = {f"{network}__{name}": of for name, of in own.items()}
-        return of_network | ({_SCALER: scalers} if scalers else {})
-
-
-_SCALER = f"preparation__{NUMBERS}__{SCALING}"
+        return of_network | ({SCALER: scalers} if scalers else {})
 
 
 def wide_space(n_inputs: int, n_classes: int | None, *, has_numbers: bool) -> WideSpace:
@@ -194,7 +193,7 @@ def wide_space(n_inputs: int, n_classes: int | None, *, has_numbers: bool) -> Wi
     `n_classes` is None for a target of numbers.
     """
     # Rounded down, as neurons="auto" is.
-    fewest = min(MOST_NEURONS, max(2, n_inputs * 2 // 3))
+    fewest = min(WIDEST_LAYER, max(2, n_inputs * 2 // 3))
     numbers: dict[str, Any] = {
         "learning_rate": (3e-4, 3e-2, "log-uniform"),
         "dropout": [0.0, 0.1, 0.2, 0.4],
@@ -204,7 +203,7 @@ def wide_space(n_inputs: int, n_classes: int | None, *, has_numbers: bool) -> Wi
         numbers["class_weight"] = [None, "balanced"]
     patiently = _BY_RANKING if n_classes == 2 else _BY_LOSS_PATIENTLY
     return WideSpace(
-        (fewest, MOST_NEURONS),
+        (fewest, WIDEST_LAYER),
         # Multiples of one another, so that networks with several batch sizes may share a program.
         {"batch_size": (32, 64, 128), "loss": _losses(n_classes)},
         numbers,

@@ -8,10 +8,10 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from skhp.inspection.value_text import value_text
-from skhp.tables.preparation import NUMBERS, SCALING, PiecewiseLinear, PowerScaler
+from skhp.study.search_space import SCALER
+from skhp.tables.preparation import PiecewiseLinear, PowerScaler
 
 _NETWORK = "network__"
-_SCALING = f"preparation__{NUMBERS}__{SCALING}"
 
 
 def settings_in_words(parameters: Mapping[str, Any], of_images: bool = False) -> str:
@@ -20,8 +20,8 @@ def settings_in_words(parameters: Mapping[str, Any], of_images: bool = False) ->
     layers = list(_layers(left, of_images))
     numbers = [*_numbers(left), *_loss(left), *_ending(left)]
     phrases = [*numbers, *layers] if of_images else [*layers, *numbers]
-    if _SCALING in left:
-        phrases.append(f"numbers {_scaler(left.pop(_SCALING))}")
+    if SCALER in left:
+        phrases.append(f"numbers {_scaler(left.pop(SCALER))}")
     # What a search varies beyond that has the name of its parameter.
     phrases += [f"{name} = {value_text(value)}" for name, value in left.items()]
     return ", ".join(phrases)

@@ -93,8 +93,8 @@ class TestProcesses:
         (program,) = programs_in(folder)
         assert (anew, flags, err) == (0, None, "")
         assert str(program.parent) == used
-        digest = hashlib.blake2b(program.read_bytes()).hexdigest()
-        assert (program.parent / f"{program.name}.blake2b").read_text() == digest
+        digest = hashlib.sha256(program.read_bytes()).hexdigest()
+        assert (program.parent / f"{program.name}.sha256").read_text() == digest
 
     def test_two_processes_at_once_read_it_and_get_the_same_bits(self, first, kept):
         before = programs_in(kept)
@@ -170,7 +170,7 @@ class TestFolder:
     def test_a_digest_that_is_not_text(self):
         folder = kept_compilations._usable_folder()
         (folder / "a.pb").write_bytes(b"1")
-        (folder / "a.pb.blake2b").write_bytes(b"\xff\xfe\x00")
+        (folder / "a.pb.sha256").write_bytes(b"\xff\xfe\x00")
         assert kept_compilations._usable_folder() == folder
         assert not list(folder.iterdir())
 
@@ -207,20 +207,20 @@ class TestFolder:
         for number in range(4):
             path = folder / f"{number}.pb"
             path.write_bytes(b"0" * 100)
-            (folder / f"{number}.pb.blake2b").write_text(
-                hashlib.blake2b(path.read_bytes()).hexdigest()
+            (folder / f"{number}.pb.sha256").write_text(
+                hashlib.sha256(path.read_bytes()).hexdigest()
             )
             os.utime(path, (number, number))
         monkeypatch.setattr(kept_compilations, "LIMIT", 250)
         assert kept_compilations._usable_folder() == folder
         assert {path.name for path in folder.iterdir()} == {
-            *("2.pb", "3.pb", "2.pb.blake2b", "3.pb.blake2b")
+            *("2.pb", "3.pb", "2.pb.sha256", "3.pb.sha256")
         }
 
     def test_what_has_no_digest_is_dropped_but_not_what_is_being_written(self):
         folder = kept_compilations._usable_folder()
         (folder / "a.pb").write_bytes(b"1")
-        (folder / "b.pb.blake2b").write_text("0")
+        (folder / "b.pb.sha256").write_text("0")
         for name, age in (("new.tmp", 60), ("old.tmp", 7200)):
             (folder / name).write_bytes(b"1")
             os.utime(folder / name, (time.time() - age,) * 2)

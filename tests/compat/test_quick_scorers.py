@@ -14,17 +14,23 @@ from sklearn.metrics import (
     get_scorer_names,
     make_scorer,
     precision_score,
+    roc_auc_score,
 )
 from sklearn.model_selection import GridSearchCV, cross_validate
 
 import skhp
 from skhp import KerasMLPClassifier
 from skhp.compat import quick_scorers
-from skhp.compat.quick_scorers import QuickScorer, quick
-from skhp.compat.scikit_learn import MultimetricScorer
+from skhp.compat.quick_scorers import QuickMetric, quick
+from skhp.compat.scikit_learn import MultimetricScorer, metric_of
 from skhp.search.scores import RecordingScorer
 
-NAMES = [name for name in get_scorer_names() if isinstance(quick(get_scorer(name)), QuickScorer)]
+
+def has_a_quick_metric(scorer):
+    return isinstance(metric_of(quick(scorer)), QuickMetric)
+
+
+NAMES = [name for name in get_scorer_names() if has_a_quick_metric(get_scorer(name))]
 
 
 class Known(BaseEstimator):
@@ -64,13 +70,9 @@ def same_outcome(scorer, estimator, y, **keywords):
     return expected
 
 
-def is_known(monkeypatch, scorer, estimator, y):
-    """Whether a case is computed without scikit-learn's scorer."""
-    own = quick(scorer)
-    asked = []
-    monkeypatch.setattr(own, "_scorer", lambda *_: asked.append(1))
-    own(estimator, np.zeros((len(y), 1)), y)
-    return not asked
+def is_known(scorer, truth, predicted):
+    """Whether a case is computed without scikit-learn's metric."""
+    return quick_scorers._METRICS[metric_of(scorer)](truth, predicted, scorer._kwargs) is not None
 
 
 def test_the_scorers_that_are_known():
@@ -106,15 +108,13 @@ def test_numbers(n_rows, seed, size):
         same_outcome(get_scorer(name), KnownNumbers(predicted), y)
 
 
-def test_the_plain_cases_are_known(monkeypatch):
-    y = np.array([0, 1, 1, 0, 1])
-    of_classes = KnownClasses(np.array([0, 1, 0, 1, 1]))
-    of_numbers = KnownNumbers(np.arange(5.0))
+def test_the_plain_cases_are_known():
+    numbers = np.arange(5.0)
+    labels = np.array([0, 1, 1, 0, 1]), np.array([0, 1, 0, 1, 1])
     # "samples" is for targets of several labels.
     for name in (name for name in NAMES if not name.endswith("samples")):
-        of = of_numbers if "error" in name else of_classes
-        truth = np.arange(5.0)[::-1].copy() if "error" in name else y
-        assert is_known(monkeypatch, get_scorer(name), of, truth), name
+        rows = (numbers[::-1].copy(), numbers) if "error" in name else labels
+        assert is_known(get_scorer(name), *rows), name
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_what_is_not_known_stays():
     for scorer in (
         get_scorer("roc_auc"),
         make_scorer(fbeta_score, beta=2),
-        make_scorer(f1_score, response_method="decision_function"),
+        make_scorer(WithoutHash()),
         RecordingScorer(get_scorer("f1")),
         lambda estimator, X, y: 0.5,
         None,
@@ -169,15 +169,40 @@ def test_what_is_not_known_stays():
     own = quick(get_scorer("f1"))
     assert quick(own) is own
     assert repr(own) == repr(get_scorer("f1"))
-    assert type(pickle.loads(pickle.dumps(own))) is QuickScorer
+    assert has_a_quick_metric(pickle.loads(pickle.dumps(own)))
+
+
+class WithoutHash:
+    """A metric of the user's that cannot be a key."""
+
+    __hash__ = None
+    __name__ = "without_hash"
+
+    def __call__(self, y_true, y_pred):
+        return 0.5
 
 
 def test_several_metrics():
     several = MultimetricScorer(scorers={"f1": get_scorer("f1"), "auc": get_scorer("roc_auc")})
-    own = quick(several)
-    kinds = [type(scorer) for scorer in own._scorers.values()]
-    assert kinds == [QuickScorer, type(get_scorer("roc_auc"))]
-    assert type(several._scorers["f1"]) is not QuickScorer
+    f1, auc = (metric_of(scorer) for scorer in quick(several)._scorers.values())
+    assert (type(f1), auc) == (QuickMetric, roc_auc_score)
+    assert metric_of(several._scorers["f1"]) is f1_score
+
+
+@pytest.mark.parametrize("y", [np.array([0, 1, 1]), np.array(["a", "b", "b"], object)])
+@pytest.mark.parametrize("names", [["f1_macro"], ["f1_macro", "recall_macro", "accuracy"]])
+def test_each_estimator_predicts_once(names, y):
+    asked = []
+
+    class Counting(KnownClasses):
+        def predict(self, X):
+            asked.append(1)
+            return self.predicted
+
+    several = MultimetricScorer(scorers={name: get_scorer(name) for name in names})
+    scorer = quick(several if len(names) > 1 else get_scorer(*names))
+    scorer(Counting(y), np.zeros((3, 1)), y)
+    assert asked == [1]
 
 
 @pytest.mark.parametrize("scoring", ["f1", ["f1", "precision"]])

@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import skhp
 from skhp import GridSearchCV, KerasClassifier, KerasMLPClassifier, ThresholdDisplay
-from skhp.estimators.threshold import Threshold, best_threshold
+from skhp.estimators.threshold import Threshold
 from skhp.inspection.report.search_report import write_report
 from skhp.losses import FocalLoss, SoftF1
 from skhp.population import fit_together
@@ -36,6 +36,7 @@ from skhp.scoring import (
     rare_recall_scorer,
 )
 from skhp.search.scores import default_scoring
+from skhp.shared.best_threshold import best_threshold
 from skhp.shared.class_targets import target_summary
 from skhp.shared.rarest_class import rare_class_of, rarest_class, rarest_position
 from skhp.tables.target import encode_target

@@ -273,7 +273,7 @@ def _scorer(
             by_name = {scoring: scoring}
         elif isinstance(scoring, list | tuple | set):
             # A set has another order in each process.
-            scoring = sorted(scoring) if isinstance(scoring, set) else list(scoring)
+            scoring = sorted(scoring, key=str) if isinstance(scoring, set) else list(scoring)
             by_name = {one: one for one in scoring if isinstance(one, str)}
         elif scoring is not None:
             by_name = {name: scoring}

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
+import sklearn
 from sklearn.base import clone, is_classifier
 from sklearn.utils import indexable
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.compat.joblib import NAME_OF_OWN_BACKEND, get_active_backend
-from skhp.compat.scikit_learn import fit_params_of_search
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
 from skhp.population.joint_fits import fit_together
@@ -70,7 +71,7 @@ class CandidateFits:
         """
         if search.refit_epochs is not None and self.epochs is not None:
             estimator = for_median(estimator, self.epochs[index])
-        fit_params = fit_params_of_search(search, rows.params)
+        fit_params = _fit_params_of(search, rows.params)
         with _plain_backend(search):
             return with_threshold_of_folds(
                 estimator, rows.X, rows.y, self._folds_of(rows), fit_params
@@ -86,6 +87,14 @@ class CandidateFits:
         groups = rows.params.get("groups")
         of_groups = {} if groups is None else {"groups": groups}
         yield from FixedFolds(self._folds.splitter).split(rows.X, rows.y, **of_groups)
+
+
+def _fit_params_of(search: Any, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of a search's `fit` that it hands on to the `fit` of its estimator."""
+    if sklearn.get_config()["enable_metadata_routing"]:
+        routed: Mapping[str, Any] = process_routing(search, "fit", **params).estimator.fit
+        return routed
+    return {name: value for name, value in params.items() if name != "groups"}
 
 
 @contextlib.contextmanager
@@ -205,7 +214,7 @@ class RefitsCandidates:
         self._refuse_rows(X, y)
         X, y = indexable(X, y)
         rows = Rows(X, y, params)
-        fit_params = fit_params_of_search(self, params)
+        fit_params = _fit_params_of(self, params)
         estimators = [
             self._candidate_fits.to_refit(
                 self,
