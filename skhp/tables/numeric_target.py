@@ -25,7 +25,7 @@ from skhp.tables.target import MIN_CLASS_ROWS, Target
 
 PlaceOfRow = Callable[[int], str]
 
-Task = Literal["auto", "classes", "numbers"]
+TargetKind = Literal["auto", "classes", "numbers"]
 TASKS = ("auto", "classes", "numbers")
 
 # More different whole numbers than this are rarely classes.
@@ -76,7 +76,12 @@ def is_measured(numbers: np.ndarray) -> bool:
 
 
 def numbers_to_learn(
-    cells: pd.Series, words: ColumnWords, task: Task, place_of_row: PlaceOfRow, *, is_text: bool
+    cells: pd.Series,
+    words: ColumnWords,
+    task: TargetKind,
+    place_of_row: PlaceOfRow,
+    *,
+    is_text: bool,
 ) -> pd.Series | None:
     """The numbers of a target, NaN where a cell is missing; None if the target has classes.
 
