@@ -15,6 +15,7 @@ import numpy as np
 from skhp.exceptions import CannotSaveError, FileRefusedError
 from skhp.objectives.numbered_loss import NumberedLoss
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.saving.keras_objects import keras_value_written, read_keras_value
 from skhp.saving.parts import ReadParts, WrittenParts, field, one_of, only, short, whole
 from skhp.shared.best_threshold import TunedByFolds
 
@@ -47,6 +48,9 @@ def written(value: Any, name: str, parts: WrittenParts, level: int = 0) -> Any:
             return write(value, name, parts, level + 1)
     if isinstance(value, NumberedLoss):
         return _loss_written(value, name, parts, level + 1)
+    of_keras = keras_value_written(value, name)
+    if of_keras is not None:
+        return of_keras
     if isinstance(value, np.dtype):
         return {"kind": "dtype", "name": _dtype_name(value, name)}
     raise CannotSaveError(
@@ -256,6 +260,9 @@ _READERS: dict[str, Callable[[Any, ReadParts, int], Any]] = {
     "dtype": _read_dtype,
     "random_state": _read_generator,
     "loss": _read_loss,
+    "keras_object": lambda value, *_: read_keras_value(value),
+    "keras_class": lambda value, *_: read_keras_value(value),
+    "keras_function": lambda value, *_: read_keras_value(value),
 }
 
 _DTYPES = frozenset(
