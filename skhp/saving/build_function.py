@@ -6,7 +6,7 @@ import inspect
 from typing import Any, NoReturn
 
 from skhp.exceptions import CannotSaveError, FileRefusedError
-from skhp.saving.parts import ReadParts, WrittenParts, field, only, short
+from skhp.saving.file_parts.parts import ReadParts, WrittenParts, field, only, short
 from skhp.saving.values import read, written
 
 _KINDS = {
@@ -86,9 +86,7 @@ def build_read(document: dict[str, Any], parts: ReadParts) -> MissingBuildFuncti
                 inspect.Parameter(
                     named,
                     _KINDS[kind],
-                    default=default
-                    if field(one, "optional", bool)
-                    else inspect.Parameter.empty,
+                    default=default if field(one, "optional", bool) else inspect.Parameter.empty,
                 )
             )
         except (KeyError, ValueError) as error:
@@ -96,5 +94,7 @@ def build_read(document: dict[str, Any], parts: ReadParts) -> MissingBuildFuncti
     try:
         signature = inspect.Signature(parameters)
     except ValueError as error:
-        raise FileRefusedError(f"has the parameters of a function {short(document)}: {error}") from error
+        raise FileRefusedError(
+            f"has the parameters of a function {short(document)}: {error}"
+        ) from error
     return MissingBuildFunction(field(document, "name", str), signature)

@@ -9,11 +9,12 @@ from skhp.estimators.convolutional.classifier import KerasCNNClassifier
 from skhp.estimators.convolutional.regressor import KerasCNNRegressor
 from skhp.estimators.mlp.classifier import KerasMLPClassifier
 from skhp.estimators.mlp.regressor import KerasMLPRegressor
+from skhp.estimators.network.parameters import NetworkParameters
 from skhp.estimators.recurrent.classifier import KerasRNNClassifier
 from skhp.estimators.recurrent.regressor import KerasRNNRegressor
 from skhp.exceptions import CannotSaveError, FileRefusedError, InvalidParameterError
+from skhp.saving.file_parts.parts import ReadParts, WrittenParts, field, one_of, only, short
 from skhp.saving.learnt import learnt_written, read_learnt
-from skhp.saving.parts import ReadParts, WrittenParts, field, one_of, only, short
 from skhp.saving.values import read, written
 
 NETWORKS: dict[str, type] = {
@@ -46,7 +47,7 @@ def estimator_written(estimator: Any, parts: WrittenParts) -> dict[str, Any]:
 
         return {"class": name, **wrapped_written(estimator, parts)}
     # What a file holds is checked when it is loaded; so nothing else is written.
-    estimator._validate_params()  # noqa: SLF001
+    NetworkParameters._validate_params(estimator)
     parameters = estimator.get_params(deep=False)
     if parameters["callbacks"] is not None:
         raise CannotSaveError(
@@ -78,7 +79,7 @@ def read_estimator(document: Any, parts: ReadParts) -> Any:
         raise FileRefusedError(f"has parameters {short(sorted(given))} for {name}")
     estimator = kind(**given)
     try:
-        estimator._validate_params()  # noqa: SLF001
+        NetworkParameters._validate_params(estimator)
     except InvalidParameterError as error:
         raise FileRefusedError(f"has wrong parameters: {error}") from error
     if field(document, "learnt", dict, type(None)) is not None:

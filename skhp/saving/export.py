@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.exceptions import CannotSaveError
-from skhp.saving.archive import write_whole
+from skhp.saving.file_parts.archive import write_whole
 
 _SUFFIXES = (".keras", ".onnx")
 _NEEDED_FOR_ONNX = ("onnx", "tf2onnx")
@@ -90,11 +90,11 @@ def export(estimator: Any, path: str | os.PathLike[str]) -> None:
 def _write_onnx(model: keras.Model, path: Path) -> None:
     missing = [name for name in _NEEDED_FOR_ONNX if importlib.util.find_spec(name) is None]
     if missing:
-        raise ImportError(
-            f"An .onnx file needs {' and '.join(missing)}: pip install 'skhp[onnx]'."
-        )
+        raise ImportError(f"An .onnx file needs {' and '.join(missing)}: pip install 'skhp[onnx]'.")
     # Keras asks for a model that was called. A row of zeros does not change it.
-    rows = [np.zeros((1, *(size or 1 for size in one.shape[1:])), one.dtype) for one in model.inputs]
+    rows = [
+        np.zeros((1, *(size or 1 for size in one.shape[1:])), one.dtype) for one in model.inputs
+    ]
     model(keras.tree.pack_sequence_as(model.input, rows), training=False)
     with warnings.catch_warnings():
         # Keras 3.15 mends tf2onnx 1.17 for NumPy 2, and asks NumPy for a name that it warns of.

@@ -13,6 +13,7 @@ import numpy as np
 from skhp.exceptions import CannotSaveError, FileRefusedError
 from skhp.networks.whole_models.portable_model import loading_scope
 from skhp.objectives.numbered_loss import NumberedLoss
+from skhp.saving.file_parts.parts import ReadParts, WrittenParts, field, only, short
 from skhp.saving.keras_objects import (
     NAMES_OF_LOSSES,
     NAMES_OF_METRICS,
@@ -23,7 +24,6 @@ from skhp.saving.keras_objects import (
     object_written,
     read_keras_value,
 )
-from skhp.saving.parts import ReadParts, WrittenParts, field, only, short
 from skhp.saving.values import read, written
 
 _COMPILED = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
@@ -70,7 +70,7 @@ def _refuse_unreadable(document: dict[str, Any], variables: list[Any], name: str
         shapes = _shapes(object_config(document["structure"]))
     except FileRefusedError as error:
         raise CannotSaveError(
-            f"{name} would not load again: the file {error}. Save it with model_.save('name.keras')."
+            f"{name} would not load again: the file {error}. Use model_.save('name.keras')."
         ) from error
     expected = [(tuple(v.shape), str(v.dtype)) for v in variables]
     if shapes != expected:

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 
 from skhp.exceptions import CannotSaveError, FileRefusedError
-from skhp.saving.parts import short
+from skhp.saving.file_parts.parts import short
 
 # Left out: layers with code of the user's (Lambda, TorchModuleWrapper, JaxLayer), layers that read
 # files (TFSMLayer, StringLookup and other vocabularies), and layers that nobody has asked for.
@@ -85,6 +85,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "activations": _functions_of(keras.activations),
 }
 _MODULES = {
+    "models": "keras",
     "layers": "keras.layers",
     "losses": "keras.losses",
     "metrics": "keras.metrics",
@@ -162,7 +163,8 @@ def object_written(serialized: Any, name: str) -> Any:
 
 
 def _object_written(serialized: dict[str, Any], name: str) -> Any:
-    kind, config = serialized["class_name"], serialized.get("config")
+    kind: str = serialized["class_name"]
+    config: Any = serialized.get("config")
     module = str(serialized.get("module"))
     if kind == "DTypePolicy":
         return config["name"]
@@ -174,7 +176,7 @@ def _object_written(serialized: dict[str, Any], name: str) -> Any:
     if kind == "__numpy__":
         return config["value"]
     group = next((group for group, known in _MODULES.items() if known == module), None)
-    if kind in CLASSES["models"] and module in ("keras", "keras.src.models.functional"):
+    if kind in CLASSES["models"] and module.split(".")[0] == "keras":
         group = "models"
     if module == "keras" and kind == "Model":
         group, kind = "models", "Functional"
@@ -230,13 +232,13 @@ def _text(text: str, key: str) -> str:
 
 
 def _config_of(document: dict[str, Any], within: str) -> dict[str, Any]:
-    named = document.get("object")
+    named: Any = document.get("object")
     group, _, kind = named.partition("/") if isinstance(named, str) else ("", "", "")
     if kind not in CLASSES.get(group, ()):
         raise FileRefusedError(
             f"names the class {short(named)}, which is not in the list of known classes"
         )
-    config = document.get("config")
+    config: Any = document.get("config")
     others = document.keys() - {"object", "config", "name", "inbound_nodes"}
     if not isinstance(config, dict) or others:
         raise FileRefusedError(f"has a class {named!r} with the fields {short(sorted(document))}")
@@ -246,17 +248,14 @@ def _config_of(document: dict[str, Any], within: str) -> dict[str, Any]:
         if config.get(refused):
             raise FileRefusedError(f"has {named!r} with {refused}={short(config[refused])}")
     made = {
-        "module": "keras" if group == "models" else _MODULES[group],
-        "class_name": kind,
+        "module": _MODULES[group],
+        "class_name": "Model" if kind == "Functional" else kind,
         "config": {key: object_config(value, key, named) for key, value in config.items()},
         "registered_name": None,
     }
     for key in ("name", "inbound_nodes"):
         if key in document:
             made[key] = object_config(document[key], key, within)
-    if kind == "Functional":
-        made["module"], made["registered_name"] = "keras.src.models.functional", "Functional"
-        made = {**made, "module": "keras", "class_name": "Model", "registered_name": None}
     return made
 
 

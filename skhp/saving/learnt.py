@@ -16,8 +16,8 @@ from skhp.estimators.threshold import Threshold
 from skhp.exceptions import CannotSaveError, FileRefusedError
 from skhp.networks.description import NetworkDescription
 from skhp.networks.layers import EmbeddingDescription
+from skhp.saving.file_parts.parts import ReadParts, WrittenParts, field, short, whole
 from skhp.saving.networks import network_written, read_network
-from skhp.saving.parts import ReadParts, WrittenParts, field, short, whole
 from skhp.saving.values import read, written
 
 _NETWORK = "_trained_network"
@@ -168,10 +168,9 @@ def read_learnt(estimator: NetworkEstimator, document: Any, parts: ReadParts) ->
         raise FileRefusedError(f"lacks the attributes {short(sorted(needed - given.keys()))}")
     network = read_network(field(document, "trained", dict), parts)
     _refuse_mismatch(estimator, given, network)
-    vars(estimator).update(given)
     if "classes_" in given:
-        vars(estimator)["rare_class_"] = given["classes_"][given["_rarest"]]
-    vars(estimator)[_NETWORK] = network
+        given["rare_class_"] = given["classes_"][given["_rarest"]]
+    estimator.__dict__.update(given, **{_NETWORK: network})
 
 
 def _read_one_hot(value: dict[str, Any]) -> OneHotForm:

@@ -1,4 +1,4 @@
-"""Trained networks as JSON and arrays: their layers out of a list, their weights, their optimizer."""
+"""Trained networks as JSON and arrays: known layers, their weights and their optimizer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from skhp.networks.layers import (
 )
 from skhp.networks.layers.activation import ACTIVATIONS
 from skhp.objectives.losses import NetworkLoss
-from skhp.saving.parts import ReadParts, WrittenParts, field, one_of, only, short, whole
+from skhp.saving.file_parts.parts import ReadParts, WrittenParts, field, one_of, only, short, whole
 from skhp.saving.values import OUR_LOSSES, read, written
 from skhp.training.rate_schedules import OPTIMIZERS, SCHEDULES, Schedule
 from skhp.training.trained_network import MemberWeights, Objective, TrainedNetwork
@@ -81,7 +81,7 @@ def network_written(network: TrainedNetwork, parts: WrittenParts) -> dict[str, A
             "step": int(member.step),
         }
         return document
-    # A network that Keras has trained, or that was looked at as a Keras model, has noise of its own.
+    # A network that Keras has trained, or that was read as a Keras model, has noise of its own.
     model, expected = network.model, network.objective.keras_optimizer()
     if type(model.optimizer) is not type(expected):
         raise CannotSaveError(
@@ -224,7 +224,7 @@ def _read_description(document: dict[str, Any]) -> NetworkDescription:
     layers = tuple(_read_layer(layer) for layer in field(document, "layers", list))
     if not layers or not isinstance(layers[-1], DenseDescription) or len(layers) > _MOST_LAYERS:
         raise FileRefusedError(
-            f"has a network of {len(layers)} layers; expected up to {_MOST_LAYERS}, a dense one last"
+            f"has a network of {len(layers)} layers; expected up to {_MOST_LAYERS}, the last dense"
         )
     return NetworkDescription(sizes, layers, output)
 
@@ -264,9 +264,7 @@ def _read_setting(document: Any, name: str, hint: Any) -> Any:
 
 
 def _read_objective(document: dict[str, Any], parts: ReadParts) -> Objective:
-    only(
-        document, "loss", "optimizer", "learning_rate", "schedule", "steps_per_epoch", "epochs"
-    )
+    only(document, "loss", "optimizer", "learning_rate", "schedule", "steps_per_epoch", "epochs")
     given = field(document, "loss", str, dict)
     if isinstance(given, str):
         loss: Any = one_of(document, "loss", _LOSSES)
@@ -302,7 +300,7 @@ def _read_schedule(document: dict[str, Any] | None) -> Schedule | None:
     names = [one.name for one in fields(record)]
     only(document, "kind", *names)
     hints = typing.get_type_hints(kind)
-    numbers = {
+    numbers: dict[str, Any] = {
         name: whole(document, name, 1)
         if hints[name] is int
         else float(field(document, name, float, int))

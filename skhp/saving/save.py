@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from skhp.exceptions import CannotSaveError, FileRefusedError
-from skhp.saving.archive import read_archive, write_archive, write_whole
 from skhp.saving.estimators import estimator_written, is_known, read_estimator
-from skhp.saving.parts import (
+from skhp.saving.file_parts.archive import read_archive, write_archive, write_whole
+from skhp.saving.file_parts.parts import (
     DOCUMENT,
     NAMES,
     STEPS,
@@ -22,7 +22,7 @@ from skhp.saving.parts import (
     short,
     whole,
 )
-from skhp.saving.strict_json import json_bytes, json_value
+from skhp.saving.file_parts.strict_json import json_bytes, json_value
 
 FORMAT = "skhp estimator"
 VERSION = 1
@@ -149,8 +149,8 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str | type] | None =
             return _loaded(read_archive(file, NAMES, _most_bytes), trusted)
     except FileRefusedError as error:
         raise FileRefusedError(
-            f"{str(place)!r} cannot be loaded: it {error}. skhp.load reads files that skhp.save has "
-            "written, and nothing else; get the file again from where it came from."
+            f"{str(place)!r} cannot be loaded: it {error}. skhp.load reads files that skhp.save "
+            "has written, and nothing else; get the file again from where it came from."
         ) from error
 
 

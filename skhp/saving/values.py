@@ -15,8 +15,8 @@ import numpy as np
 from skhp.exceptions import CannotSaveError, FileRefusedError
 from skhp.objectives.numbered_loss import NumberedLoss
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
+from skhp.saving.file_parts.parts import ReadParts, WrittenParts, field, one_of, only, short, whole
 from skhp.saving.keras_objects import keras_value_written, read_keras_value
-from skhp.saving.parts import ReadParts, WrittenParts, field, one_of, only, short, whole
 from skhp.shared.best_threshold import TunedByFolds
 
 _MOST_LEVELS = 20
@@ -180,7 +180,9 @@ def _read_dict(value: Any, parts: ReadParts, level: int) -> dict[Any, Any]:
         except TypeError:
             is_double = True
         if is_double:
-            raise FileRefusedError(f"has a key {short(key)} in a dict, which is there twice or no key")
+            raise FileRefusedError(
+                f"has a key {short(key)} in a dict, which is there twice or no key"
+            )
         found[key] = read(pair[1], parts, level)
     return found
 

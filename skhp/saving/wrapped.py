@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,12 +13,15 @@ from sklearn.base import is_classifier
 
 from skhp.compat.keras import DefaultSeeds
 from skhp.estimators.keras_model.classifier import KerasClassifier
+from skhp.estimators.keras_model.label_decisions import LabelDecisions
 from skhp.estimators.keras_model.regressor import KerasRegressor
 from skhp.estimators.keras_model.transfer.base_model import portable_base
+from skhp.estimators.keras_model.wrapped_fit import KerasWrapper
 from skhp.estimators.several_inputs import PackedInputs
 from skhp.estimators.threshold import Threshold
 from skhp.exceptions import CannotSaveError, FileRefusedError
 from skhp.saving.build_function import build_read, build_written
+from skhp.saving.file_parts.parts import ReadParts, WrittenParts, field, only, short
 from skhp.saving.keras_models import model_written, read_model
 from skhp.saving.learnt import (
     STOP_REASONS,
@@ -29,7 +31,6 @@ from skhp.saving.learnt import (
     is_text_array,
     read_threshold,
 )
-from skhp.saving.parts import ReadParts, WrittenParts, field, only, short
 from skhp.saving.values import read, written
 from skhp.shared.equality import equal
 from skhp.training.training_rows import TrainingSeeds
@@ -185,7 +186,7 @@ def _plain(name: str, value: Any) -> Any:
 
 def _changed_written(estimator: Any, state: dict[str, Any], parts: WrittenParts) -> dict[str, Any]:
     """The parameters that the model was built with, where they have been changed since."""
-    now, before = estimator._building_parameters(), state["_built_with"]  # noqa: SLF001
+    now, before = KerasWrapper._building_parameters(estimator), state["_built_with"]
     changed = {
         name: written(value, f"the former value of {name!r}", parts)
         for name, value in before.items()
@@ -222,7 +223,7 @@ def read_wrapped(name: str, document: dict[str, Any], parts: ReadParts) -> Any:
         raise FileRefusedError(f"has parameters {short(sorted(parameters))} for {name}")
     try:
         estimator = _WRAPPERS[name](**parameters)
-        estimator._validate_params()  # noqa: SLF001
+        KerasWrapper._validate_params(estimator)
     except (TypeError, ValueError) as error:
         raise FileRefusedError(f"has wrong parameters: {error}") from error
     if set_names:
@@ -268,13 +269,12 @@ def _read_learnt(estimator: Any, document: dict[str, Any], parts: ReadParts) -> 
     state["_packed_inputs"] = _read_inputs(document.get("inputs"), parts)
     state["target_encoder_"] = _read_encoder(estimator, field(document, "target", dict), parts)
     state["feature_encoder_"] = _feature_encoder(estimator)
-    state["_in_its_place"], state["callbacks_"] = None, []
-    if "_rarest" in given and estimator._has_two_classes():  # noqa: SLF001
+    if "_rarest" in given and LabelDecisions._has_two_classes(estimator):
         state["rare_class_"] = estimator.classes_[given["_rarest"]]
     changed = field(document, "changed", dict)
     only(changed, "values", "without")
     state["model_"] = read_model(document.get("model"), parts)
-    before = estimator._building_parameters()  # noqa: SLF001
+    before = KerasWrapper._building_parameters(estimator)
     before |= {key: read(v, parts) for key, v in field(changed, "values", dict).items()}
     without = field(changed, "without", list)
     state["_built_with"] = {key: value for key, value in before.items() if key not in without}
@@ -314,7 +314,9 @@ def _read_encoder(estimator: Any, document: dict[str, Any], parts: ReadParts) ->
     classes = estimator.classes_
     if kind in ("binary", "multiclass"):
         if classes is None or len(classes) < 2 or shape not in ((), (1,)):
-            raise FileRefusedError(f"has a target of the kind {kind!r} with classes {short(classes)}")
+            raise FileRefusedError(
+                f"has a target of the kind {kind!r} with classes {short(classes)}"
+            )
         target = classes.reshape(-1, *shape)
     elif kind in ("multilabel-indicator", "multiclass-onehot", "multiclass-multioutput"):
         columns = shape[0] if shape else 0
@@ -337,5 +339,3 @@ def _read_encoder(estimator: Any, document: dict[str, Any], parts: ReadParts) ->
     if vars(encoder)["_target_type"] != kind:
         raise FileRefusedError(f"has a target of the kind {kind!r}, and classes of another kind")
     return encoder
-
-

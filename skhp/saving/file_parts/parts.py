@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from skhp.exceptions import CannotSaveError, FileRefusedError
-from skhp.saving.archive import MOST_MEMBERS
-from skhp.saving.arrays import array_bytes, array_from
+from skhp.saving.file_parts.archive import MOST_MEMBERS
+from skhp.saving.file_parts.arrays import array_bytes, array_from
 
 DOCUMENT = "estimator.json"
 STEPS = "steps.skops"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from typing import Literal
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def array_from(content: bytes, name: str) -> np.ndarray:
     found = _HEADER.fullmatch(header)
     if found is None:
         raise FileRefusedError(
-            f"has an array {name!r} with the header {header[:100]!r}; expected a dtype of booleans, "
+            f"has an array {name!r} with the header {header[:99]!r}; expected a dtype of booleans, "
             "numbers or text, and a shape"
         )
     dtype = np.dtype(found[1])
@@ -73,13 +74,14 @@ def array_from(content: bytes, name: str) -> np.ndarray:
             f"has an array {name!r} whose shape {shape} and dtype {dtype} take {needed} bytes, and "
             f"{len(content) - begin} follow"
         )
-    if dtype.kind == "U" and np.frombuffer(content, f"{dtype.str[0]}u4", offset=begin).max(
-        initial=0
-    ) > 0x10FFFF:
+    if (
+        dtype.kind == "U"
+        and np.frombuffer(content, f"{dtype.str[0]}u4", offset=begin).max(initial=0) > 0x10FFFF
+    ):
         raise FileRefusedError(f"has an array {name!r} of text with codes beyond Unicode")
     if dtype.kind == "b" and np.frombuffer(content, np.uint8, offset=begin).max(initial=0) > 1:
         raise FileRefusedError(f"has an array {name!r} of booleans that are neither 0 nor 1")
-    order = "F" if found[2] == "True" else "C"
+    order: Literal["F", "C"] = "F" if found[2] == "True" else "C"
     array = np.frombuffer(content, dtype, offset=begin).reshape(shape, order=order)
     # A copy, as the bytes cannot be written to.
     return array.astype(dtype.newbyteorder("="), order=order, copy=True)

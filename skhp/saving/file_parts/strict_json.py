@@ -17,14 +17,14 @@ def json_bytes(value: Any) -> bytes:
     return json.dumps(value, allow_nan=False, ensure_ascii=True, separators=(",", ":")).encode()
 
 
-def json_value(content: bytes, name: str) -> Any:
+def json_value(content: bytes, name: str, most_levels: int = _MOST_LEVELS) -> Any:
     """The value of JSON in ASCII or UTF-8.
 
     Raises
     ------
     FileRefusedError
         If the text is not JSON; if it holds NaN, infinity, a name twice in one object, or a whole
-        number of more than 20 digits; or if it is nested more than 100 levels deep.
+        number of more than 20 digits; or if it is nested more than `most_levels` deep.
     """
 
     def refused(what: str) -> FileRefusedError:
@@ -52,8 +52,8 @@ def json_value(content: bytes, name: str) -> Any:
 
     try:
         text = content.decode("utf-8")
-        if _levels(text) > _MOST_LEVELS:
-            raise refused(f"is nested more than {_MOST_LEVELS} levels deep")
+        if _levels(text, most_levels) > most_levels:
+            raise refused(f"is nested more than {most_levels} levels deep")
         return json.loads(
             text,
             parse_constant=constant,
@@ -67,10 +67,10 @@ def json_value(content: bytes, name: str) -> Any:
         raise refused(f"is not JSON: {error}") from error
 
 
-def _levels(text: str) -> int:
+def _levels(text: str, enough: int) -> int:
     """An upper bound of the levels of a text, counted without looking into its strings."""
     opened = text.count("[") + text.count("{")
-    if opened <= _MOST_LEVELS:
+    if opened <= enough:
         return opened
     level = deepest = 0
     within = escaped = False
