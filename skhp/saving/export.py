@@ -92,10 +92,11 @@ def _write_onnx(model: keras.Model, path: Path) -> None:
     if missing:
         raise ImportError(f"An .onnx file needs {' and '.join(missing)}: pip install 'skhp[onnx]'.")
     # Keras asks for a model that was called. A row of zeros does not change it.
-    rows = [
-        np.zeros((1, *(size or 1 for size in one.shape[1:])), one.dtype) for one in model.inputs
-    ]
-    model(keras.tree.pack_sequence_as(model.input, rows), training=False)
+    rows = {
+        one.name: np.zeros((1, *(size or 1 for size in one.shape[1:])), one.dtype)
+        for one in model.inputs
+    }
+    model(rows if len(rows) > 1 else next(iter(rows.values())), training=False)
     with warnings.catch_warnings():
         # Keras 3.15 mends tf2onnx 1.17 for NumPy 2, and asks NumPy for a name that it warns of.
         warnings.filterwarnings("ignore", message=".*np.object", category=FutureWarning)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import keras
 import numpy as np
 
 from skhp.exceptions import CannotSaveError, FileRefusedError
 from skhp.networks.whole_models.portable_model import loading_scope
+from skhp.networks.whole_models.unmade_model import variables_of
 from skhp.objectives.numbered_loss import NumberedLoss
 from skhp.saving.file_parts.parts import ReadParts, WrittenParts, field, only, short
 from skhp.saving.keras_objects import (
@@ -218,35 +217,9 @@ def read_compiled(value: Any, names: frozenset[str], parts: ReadParts) -> Any:
 
 def _shapes(config: dict[str, Any]) -> list[tuple[tuple[int, ...], str]]:
     """The shapes and dtypes of the variables of a model, without making any of them."""
-
-    def listed() -> list[tuple[tuple[int, ...], str]]:
-        # Variables of this scope have no values. Keras keeps a list of them for the thread, which
-        # ends with it.
-        with keras.StatelessScope(initialize_variables=False), loading_scope({}):
-            model = deserialized(config)
-            if not model.built:
-                raise FileRefusedError("has a model without the shape of its inputs")
-            return [(tuple(v.shape), str(v.dtype)) for v in model.variables]
-
-    return _in_thread_of_its_own(listed)
-
-
-Result = TypeVar("Result")
-
-
-def _in_thread_of_its_own(compute: Callable[[], Result]) -> Result:
-    found: list[Result] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            found.append(compute())
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run, name="skhp shapes")
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return found[0]
+    try:
+        return [(v.shape, v.dtype) for v in variables_of(lambda: deserialized(config))]
+    except ValueError as error:
+        if isinstance(error, FileRefusedError):
+            raise
+        raise FileRefusedError(f"has a model that cannot be made: {error}") from error

@@ -105,8 +105,8 @@ def _is_search(kind: type) -> bool:
 def _of_another_class(estimator: Any) -> str:
     return (
         f"{type(estimator).__module__}.{type(estimator).__qualname__} is a subclass of an "
-        "estimator of skhp; its code would not be in the file. Save an estimator of skhp itself, or use "
-        "pickle among people who trust one another."
+        "estimator of skhp; its code would not be in the file. Save an estimator of skhp itself, "
+        "or use pickle among people who trust one another."
     )
 
 
