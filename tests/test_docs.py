@@ -97,3 +97,16 @@ def test_transfer(tmp_path, monkeypatch):
     assert means[False, 10] > means["scratch", 10] + 0.01
     assert abs(means[False, 30] - means["scratch", 30]) < 0.015
     assert means[True, 30] < means["scratch", 30]
+
+
+@pytest.mark.slow
+def test_saving(tmp_path, monkeypatch):
+    pytest.importorskip("skops")
+    monkeypatch.chdir(tmp_path)
+    names = run_page("saving.md")
+    assert names["same"]
+    assert names["names"][:2] == ["estimator.json", "steps.skops"]
+    assert [layer["layer"] for layer in names["layers"]] == ["dense", "activation", "dense"]
+    assert "evil.skhp" in names["refusal"]
+    assert "pickle" in names["refusal"]
+    assert names["difference"] < 1e-5
