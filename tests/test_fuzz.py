@@ -208,7 +208,7 @@ def test_a_network_that_has_gone_beyond_all_numbers_predicts_nothing():
     rows = np.linspace(-3, 3, 24).reshape(8, 3)
     target = np.array([0, 1] * 4)
     network = KerasMLPClassifier(
-        neurons=2, epochs=1, learning_rate=1e30, early_stopping=False, random_state=0
+        neurons=4, epochs=1, learning_rate=1e30, early_stopping=False, random_state=1
     ).fit(rows, target)
     assert np.isfinite(network.history_["loss"]).all()
     with pytest.raises(ValueError, match="learning_rate"):
