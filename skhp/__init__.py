@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         NonFiniteLossError,
         NonFiniteLossWarning,
         RareClassWarning,
+        WorkersError,
     )
     from skhp.inspection.diagnose import diagnose
     from skhp.inspection.displays.history_display import HistoryDisplay
@@ -93,6 +94,7 @@ __all__ = [
     "SearchHistoryDisplay",
     "TPESearchCV",
     "ThresholdDisplay",
+    "WorkersError",
     "__version__",
     "compare",
     "diagnose",
@@ -136,6 +138,7 @@ _MODULE_OF = {
     "SearchHistoryDisplay": "skhp.inspection.displays.search_history_display",
     "TPESearchCV": "skhp.search.tpe",
     "ThresholdDisplay": "skhp.inspection.displays.threshold_display",
+    "WorkersError": "skhp.exceptions",
     "compare": "skhp.comparison.compare",
     "diagnose": "skhp.inspection.diagnose",
     "repeat": "skhp.comparison.seeds.repeat",

@@ -21,6 +21,7 @@ __all__ = [
     "NonFiniteLossError",
     "NonFiniteLossWarning",
     "RareClassWarning",
+    "WorkersError",
 ]
 
 
@@ -89,6 +90,10 @@ class NonFiniteLossError(FloatingPointError):
     win. A fit outside a population issues a `NonFiniteLossWarning` instead, and keeps the last
     finite weights.
     """
+
+
+class WorkersError(RuntimeError):
+    """Workers of a joblib backend were lost or cannot be used; the message says what to do."""
 
 
 class StudyError(ValueError):

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from skhp.population.backend import active_population, trained_by_cohorts
+from skhp.population.backend import active_population
 from skhp.population.handover import shared_computations, shared_preparation
-from skhp.population.joint_training import JoiningTask, Member, train_and_run
+from skhp.population.joint_training import JoiningTask, Member, train_and_run, trained_by_cohorts
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import Plan, PlannedFit, Planner
 from skhp.population.report import PrintedProgress, ProgressObserver, ReportedCall, SilentProgress

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from skhp.compat.scikit_learn import context_only_shows_progress
+from skhp.compat.scikit_learn import context_has_callbacks, context_only_shows_progress
 from skhp.population.cohorts.pruning import Contest
 from skhp.population.handover import AdoptableFit, LiveResult, adopting, waiting_as
 from skhp.population.options import PopulationOptions
@@ -82,6 +82,11 @@ def shows_progress(keywords: Mapping[str, Any]) -> bool:
     return context_only_shows_progress(keywords.get("callback_ctx"))
 
 
+def has_callbacks(keywords: Mapping[str, Any]) -> bool:
+    """Whether a task reports to callbacks of scikit-learn."""
+    return context_has_callbacks(keywords.get("callback_ctx"))
+
+
 PopulationTrainer = Callable[
     [Sequence[Any], PopulationOptions, ProgressObserver, Contest | None],
     Iterator[tuple[int, Any]],
@@ -91,8 +96,11 @@ PopulationTrainer = Callable[
 class JoiningTask(ABC):
     """Code that fits estimators, and those of its fits that a population trains.
 
-    It runs after the training of these fits, or during it if the task shows progress.
+    It runs after the training of these fits, or during it if the task shows progress. `elsewhere`
+    is what a worker may run in place of `run`; None keeps the task in this process.
     """
+
+    elsewhere: Callable[[Mapping[PlannedFit, Any]], Any] | None = None
 
     def __init__(self, fits: Sequence[PlannedFit], shows_progress: bool = False) -> None:
         self.fits = fits
@@ -133,6 +141,11 @@ def train_and_run(
     The keys of `members` are the places of their fits in `population`; all other fits have known
     results. Each member is removed when it is done, so that no fitted estimator outlives its task.
     """
+    if train is trained_by_cohorts and options.cohorts_travel:
+        from skhp.population.workers.distribution import train_and_run_on_workers
+
+        train_and_run_on_workers(population, members, options, progress, contest)
+        return
     live_tasks, lives = _live_tasks(members)
     finished = train(population, options, LiveProgress(progress, lives), contest)
     with contextlib.ExitStack() as stack:
@@ -158,6 +171,23 @@ def train_and_run(
         task.report(_run_adopting(task))
 
 
+def trained_by_cohorts(
+    population: Sequence[Any],
+    options: PopulationOptions,
+    progress: ProgressObserver,
+    contest: Contest | None = None,
+) -> Iterator[tuple[int, Any]]:
+    """Train a population by skhp's own trainer, here or on the workers of the chosen backend."""
+    if options.cohorts_travel:
+        from skhp.population.workers.distribution import train_on_workers
+
+        return train_on_workers(population, options, progress, contest)
+    # The trainer loads TensorFlow, which a search over other estimators does not need.
+    from skhp.population.cohorts.population_training import train_population
+
+    return train_population(population, options, progress, contest)
+
+
 def _live_tasks(
     members: Mapping[int, Member],
 ) -> tuple[dict[JoiningTask, LiveTask], dict[int, LiveResult]]:
@@ -176,9 +206,18 @@ def _live_tasks(
 
 
 def _run_adopting(task: JoiningTask, lives: Mapping[PlannedFit, LiveResult] | None = None) -> Any:
+    return run_adopting(task.run, task.results, lives)
+
+
+def run_adopting(
+    run: Callable[[Mapping[PlannedFit, Any]], Any],
+    results: Mapping[PlannedFit, Any],
+    lives: Mapping[PlannedFit, LiveResult] | None = None,
+) -> Any:
+    """Run the code of a task, whose fits find their results."""
     lives = lives or {}
     trained = {
-        fit: result for fit, result in task.results.items() if not isinstance(result, Exception)
+        fit: result for fit, result in results.items() if not isinstance(result, Exception)
     } | dict.fromkeys(lives)
     for fit in trained:
         give_warnings(fit.warnings)
@@ -202,7 +241,7 @@ def _run_adopting(task: JoiningTask, lives: Mapping[PlannedFit, LiveResult] | No
         stack.enter_context(adopting(adoptable))
         # A fit that could not be trained with others trains alone.
         stack.enter_context(waiting_as(None))
-        return task.run({} if lives else trained)
+        return run({} if lives else trained)
 
 
 def _steps_of_pipelines(fits: Iterable[PlannedFit]) -> Iterator[tuple[Any, list[FittedStep]]]:
