@@ -51,6 +51,15 @@ NAME_OF_OWN_BACKEND = {
 }
 
 
+def has_living_process(pool: ProcessPoolExecutor) -> bool:
+    """Whether a process of a pool is alive.
+
+    The pool of loky (joblib 1.6) does not notice the death of a process that it started in place of
+    one that had been idle for too long; its future then waits for ever.
+    """
+    return any(process.is_alive() for process in list(pool._processes.values()))
+
+
 def tasks_of(batch: Any) -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
     """The tasks of a batch: function, arguments and keywords of each.
 

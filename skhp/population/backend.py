@@ -308,17 +308,16 @@ def _call(
     memmapping: dict[str, Any],
 ) -> ParallelCall:
     options = _with_n_jobs(options, n_jobs)
-    workers = None
-    if options.cohorts_travel:
-        # Threads that write into shared arrays cannot be other processes.
-        if not (require or prefer == "threads"):
-            workers = {}
+    workers: dict[str, Any] | None = None
+    # Tasks that ask for threads write into shared arrays or release the interpreter's lock.
+    wants_threads = bool(require) or prefer == "threads"
+    if options.cohorts_travel and not wants_threads:
+        workers = {}
     elif options.n_jobs is not None and options.n_jobs != 1:
         processes = options.backend or "loky"
         workers = {
             "n_jobs": options.n_jobs,
-            # Tasks that ask for threads write into shared arrays or release the interpreter's lock.
-            "backend": "threading" if require or prefer == "threads" else processes,
+            "backend": "threading" if wants_threads else processes,
         } | {
             name: memmapping[name]
             for name in ("max_nbytes", "temp_folder", "mmap_mode")

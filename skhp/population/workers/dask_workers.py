@@ -27,6 +27,8 @@ _SECONDS_BETWEEN_NEWS = 0.5
 _MOST_BYTES_IN_TASK = 2**20
 # The task of a shipment that is running, in the words of Dask's worker.
 _AT_WORK = ("executing", "long-running", "resumed")
+# A buffer that no worker holds any more, in the words of Dask's client.
+_GONE = ("cancelled", "lost", "error")
 
 
 def client_of_caller() -> Any:
@@ -76,7 +78,7 @@ class DaskWorkers:
         if not self._workers:
             self._await_workers()
         try:
-            buffers = {digest: self._on_workers(digest) for digest in parcel.needed}
+            buffers = self._on_workers(parcel.needed)
             content: Any = parcel.content
             if len(content) > _MOST_BYTES_IN_TASK:
                 (content,) = self._client.scatter([content], hash=False)
@@ -100,13 +102,19 @@ class DaskWorkers:
         self._buffers.clear()
         self._kept.clear()
 
-    def _on_workers(self, digest: str) -> Any:
-        future = self._buffers.get(digest)
+    def _on_workers(self, digests: list[str]) -> dict[str, Any]:
         # A buffer is lost with the last worker that holds it.
-        if future is None or future.status in ("cancelled", "lost", "error"):
-            (future,) = self._client.scatter([self._kept[digest]], broadcast=True, hash=False)
-            self._buffers[digest] = future
-        return future
+        missing = [
+            digest
+            for digest in digests
+            if digest not in self._buffers or self._buffers[digest].status in _GONE
+        ]
+        if missing:
+            futures = self._client.scatter(
+                [self._kept[digest] for digest in missing], broadcast=True, hash=False
+            )
+            self._buffers |= dict(zip(missing, futures, strict=True))
+        return {digest: self._buffers[digest] for digest in digests}
 
     def _look(self) -> None:
         if self._client.status == "running":

@@ -99,25 +99,24 @@ def train_and_run_on_workers(
         _cohort(plan, shared, options, frozenset(here), there)
         for plan, here, there in zip(plans, returned, shipped, strict=True)
     ]
-    del shipped, numbers_of
+    there = {tasks[one.number] for of_cohort in shipped for one in of_cohort}
+    returned_here = frozenset().union(*returned)
     for delivery in _deliveries(shipments, options, _OverallEpochs(shipments, progress)):
         own = {
             number: result
             for number, result in delivery.results.items()
-            if hasattr(result, "trained")
+            if number in returned_here and not isinstance(result, Exception)
         }
-        with_outputs = with_shared_outputs([(shared[n].own, result) for n, result in own.items()])
-        results = delivery.results | dict(zip(own, with_outputs, strict=True))
+        outputs = with_shared_outputs([(shared[number].own, own[number]) for number in own])
+        results = delivery.results | dict(zip(own, outputs, strict=True))
         for number, result in results.items():
             task, fit = members[number]
             task.results[fit] = result
         for outcome in delivery.outcomes:
-            _report(tasks[outcome.number], outcome)
-        for number in results:
-            task = members.pop(number).task
-            if (number in own and task.is_trained) or (
-                task.elsewhere is None and task.is_trained and number not in own
-            ):
+            tasks[outcome.number].report(_value(outcome))
+        of_delivery = dict.fromkeys(members.pop(number).task for number in results)
+        for task in of_delivery:
+            if task not in there and task.is_trained:
                 task.report(run_adopting(task.run, task.results))
 
 
@@ -163,13 +162,10 @@ def _cohort(
     return Shipment(ShippedCohort(plan, members, options.chunk, returned), tasks)
 
 
-def _report(task: JoiningTask, outcome: Outcome) -> None:
-    task.report(_value(outcome))
-
-
 def _value(outcome: Outcome) -> Any:
     give_warnings(outcome.warnings)
     if outcome.error is not None:
+        outcome.error.add_note(f"This was raised in a worker:\n{outcome.raised_at}")
         raise outcome.error
     return outcome.value
 
@@ -248,7 +244,7 @@ def _packed(packer: Packer, shipment: Shipment) -> Any:
         return packer.pack(shipment, own)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise WorkersError(
-            f"a task cannot be sent to the workers, because a part of it cannot be pickled: {error}. "
+            f"a task cannot be sent to the workers, as a part of it cannot be pickled: {error}. "
             "Leave that part out, or train in this process by leaving backend out."
         ) from error
 

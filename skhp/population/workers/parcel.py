@@ -19,7 +19,7 @@ import numpy as np
 from skhp.compat.joblib import cloudpickle
 
 # Smaller buffers stay in the parcel.
-LEAST_BYTES = 2**14
+LEAST_BYTES = 2**12
 # Lists with fewer values, and arrays with fewer objects, stay in the parcel.
 _LEAST_VALUES = 1000
 
@@ -76,7 +76,7 @@ class Packer:
         return self._digest_of_object[id(value)][1]
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc, name-defined]
+class _Pickler(cloudpickle.Pickler):
     def __init__(self, file: Any, packer: Packer, inside: Collection[Any]) -> None:
         super().__init__(file, protocol=5, buffer_callback=self._stays_inside)
         self.buffers: list[str] = []

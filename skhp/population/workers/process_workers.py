@@ -22,7 +22,12 @@ from typing import Any
 
 import joblib
 
-from skhp.compat.joblib import BrokenProcessPool, ProcessPoolExecutor, resource_tracker
+from skhp.compat.joblib import (
+    BrokenProcessPool,
+    ProcessPoolExecutor,
+    has_living_process,
+    resource_tracker,
+)
 from skhp.population.workers.parcel import Parcel
 from skhp.population.workers.work import Line, versions, work_on
 from skhp.population.workers.workers import WorkerLost
@@ -30,6 +35,7 @@ from skhp.population.workers.workers import WorkerLost
 # A process ends when it has been idle for this time, as joblib's do.
 _SECONDS_IDLE = 300
 _SECONDS_BETWEEN_NEWS = 0.2
+_SECONDS_TO_NOTICE = 2.0
 _THREADS_OF_BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 _idle: list[ProcessPoolExecutor] = []
@@ -91,13 +97,28 @@ class SentToProcess:
         self._future = future
         self._news = news
         self._free = free
+        self._dead_since: float | None = None
 
     def is_done(self) -> bool:
         """Whether the process has delivered or died."""
-        return self._future.done()
+        return self._future.done() or self._is_dead()
+
+    def _is_dead(self) -> bool:
+        """Whether the process has died and the pool had time to notice it."""
+        if has_living_process(self.executor):
+            self._dead_since = None
+        elif self._dead_since is None:
+            self._dead_since = time.monotonic()
+        return (
+            self._dead_since is not None
+            and time.monotonic() - self._dead_since > _SECONDS_TO_NOTICE
+        )
 
     def delivered(self) -> bytes:
         """The delivery; afterwards the process is free."""
+        if not self._future.done():
+            self.executor.shutdown(wait=False, kill_workers=True)
+            raise WorkerLost("a worker process ended")
         try:
             delivery = self._future.result()
         except BrokenProcessPool as error:

@@ -62,11 +62,15 @@ class TrainedElsewhere:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a task returned, or the exception that it raised, and the warnings that it gave."""
+    """What a task returned, or the exception that it raised, and the warnings that it gave.
+
+    `raised_at` is the traceback of the exception in the worker.
+    """
 
     number: int
     value: Any = None
     error: BaseException | None = None
+    raised_at: str = ""
     warnings: Sequence[WarningMessage] = ()
 
 

@@ -73,8 +73,9 @@ def refuse_other_versions(callers: Mapping[str, str], ours: Mapping[str, str], w
     ]
     if differing:
         raise WorkersError(
-            f"the worker {where} has other versions than this process ({'; '.join(differing)}), and "
-            "would compute other results: install the same versions there."
+            f"the worker {where} has other versions than this process "
+            f"({'; '.join(differing)}), and would compute other results: install the same versions "
+            "there."
         )
 
 
@@ -137,8 +138,7 @@ def _runs(task: ShippedTask, results: Mapping[int, Any], delivery: Delivery, lin
     """Run a task and note its outcome; False if it raised an error, which ends the call."""
     _stop_if_unwanted(line)
     trained = {task.fits[number]: result for number, result in results.items()}
-    value: Any = None
-    error: BaseException | None = None
+    value, error, raised_at = None, None, ""
     with warnings.catch_warnings(record=True) as recorded:
         warnings.simplefilter("always")
         try:
@@ -147,18 +147,19 @@ def _runs(task: ShippedTask, results: Mapping[int, Any], delivery: Delivery, lin
             if isinstance(raised, Abandoned):
                 raise
             error = sendable(raised)
-    delivery.outcomes.append(Outcome(task.number, value, error, _sendable_warnings(recorded)))
+            raised_at = "".join(traceback.format_exception(raised)).rstrip()
+    delivery.outcomes.append(
+        Outcome(task.number, value, error, raised_at, _sendable_warnings(recorded))
+    )
     return error is None
 
 
 def sendable(error: Any) -> Any:
-    """The exception with its traceback as a note; another one in its place if it cannot travel."""
-    text = "".join(traceback.format_exception(error)).rstrip()
+    """The exception, or another one in its place if it cannot travel."""
     try:
         pickle.loads(cloudpickle.dumps(error))  # noqa: S301
     except Exception:
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-    error.add_note(f"This was raised in a worker:\n{text}")
+        return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 
 

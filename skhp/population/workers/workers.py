@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from skhp.exceptions import InvalidParameterError, WorkersError
 from skhp.population.workers.parcel import Parcel
@@ -91,15 +91,12 @@ _CHECKS: dict[str, Callable[[], None]] = {"dask": _check_dask, "ray": _check_ray
 def lost_twice(error: Exception, what: str) -> WorkersError:
     """The error of a shipment whose worker ended, and ended again when it was sent again."""
     return WorkersError(
-        f"{what} ended two workers, one after the other ({error}). If they ran out of memory, give "
-        "a memory_limit, fewer n_jobs, or workers with more memory; what finished is in the journal "
-        "of the search, if it has one."
+        f"{what} ended two workers, one after the other ({error}). If they ran out of memory, "
+        "give a memory_limit, fewer n_jobs, or workers with more memory; what finished is in the "
+        "journal of the search, if it has one."
     )
 
 
 def no_progress() -> dict[int, int]:
     """What a shipment tells whose backend has no line for it."""
     return {}
-
-
-Buffers = Mapping[str, Any]
