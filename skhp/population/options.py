@@ -37,8 +37,8 @@ class PopulationOptions:
         known = [*backend_names(), *_OF_OTHER_LIBRARIES]
         if self.backend is not None and self.backend not in known:
             raise InvalidParameterError(
-                f"backend={self.backend!r} is not another backend of joblib, which could train "
-                f"cohorts or run the tasks that do not join a population: give one of "
+                f"backend={self.backend!r} is not the name of another joblib backend, which trains "
+                "cohorts and runs the tasks that do not join a population: give one of "
                 f"{', '.join(sorted(set(known)))}, or None.{nearest_name(self.backend, known)}"
             )
         object.__setattr__(self, "memory_limit", _bytes_of(self.memory_limit))

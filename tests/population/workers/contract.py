@@ -1,6 +1,7 @@
 """What holds for each backend that trains cohorts: a new one inherits the class."""
 
 import os
+import threading
 import warnings
 
 import joblib
@@ -19,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skhp
 from skhp import GridSearchCV, KerasMLPClassifier
-from skhp.exceptions import InvalidParameterError
+from skhp.exceptions import InvalidParameterError, WorkersError
 from skhp.population import fit_together
 
 TIMES = ("fit_time", "score_time")
@@ -197,6 +198,16 @@ class WorkersContract:
         with self.population(), pytest.raises(InvalidParameterError, match="Leave prune out"):
             pruned.fit(*two_classes)
         assert not trained
+
+    def test_a_task_that_cannot_be_pickled(self, two_classes):
+        lock = threading.Lock()
+
+        def scoring(estimator, X, y):
+            with lock:
+                return 1.0
+
+        with self.population(), pytest.raises(WorkersError, match="cannot be pickled"):
+            search(scoring=scoring).fit(*two_classes)
 
     def test_tasks_without_networks_go_to_the_workers(self):
         def run():
