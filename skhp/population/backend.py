@@ -21,7 +21,7 @@ from skhp.compat.joblib import (
 )
 from skhp.population.cohorts.pruning import Pruning
 from skhp.population.handover import waiting_task
-from skhp.population.joint_training import PopulationTrainer, trained_by_cohorts
+from skhp.population.joint_training import PopulationTrainer
 from skhp.population.options import PopulationOptions, options_of
 from skhp.population.parallel_call import (
     CollectedTask,
@@ -31,7 +31,8 @@ from skhp.population.parallel_call import (
     work_off,
 )
 from skhp.population.report import PrintedProgress, ProgressObserver, SilentProgress
-from skhp.population.workers.workers import check_workers
+from skhp.population.workers.choice import check_workers
+from skhp.population.workers.dispatch import trained_by_cohorts
 
 # joblib submits "2*n_jobs" tasks before it asks for results: with this n_jobs, it submits all tasks
 # of a search. A call whose user gives no n_jobs has this number, too, and is recognised by it.

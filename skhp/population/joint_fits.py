@@ -13,12 +13,11 @@ from skhp.population.joint_training import (
     JoiningTask,
     Member,
     PopulationTrainer,
-    train_and_run,
-    trained_by_cohorts,
 )
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import Plan, PlannedFit, Planner
 from skhp.population.report import PrintedProgress, ProgressObserver, ReportedCall, SilentProgress
+from skhp.population.workers.dispatch import train_and_run, trained_by_cohorts
 
 OnFitted = Callable[[int, Any, float], Any]
 

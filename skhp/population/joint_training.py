@@ -141,11 +141,6 @@ def train_and_run(
     The keys of `members` are the places of their fits in `population`; all other fits have known
     results. Each member is removed when it is done, so that no fitted estimator outlives its task.
     """
-    if train is trained_by_cohorts and options.cohorts_travel:
-        from skhp.population.workers.distribution import train_and_run_on_workers
-
-        train_and_run_on_workers(population, members, options, progress, contest)
-        return
     live_tasks, lives = _live_tasks(members)
     finished = train(population, options, LiveProgress(progress, lives), contest)
     with contextlib.ExitStack() as stack:
@@ -169,23 +164,6 @@ def train_and_run(
                 task.report(_run_adopting(task) if live is None else live.finished())
     for task in {id(member.task): member.task for member in members.values()}.values():
         task.report(_run_adopting(task))
-
-
-def trained_by_cohorts(
-    population: Sequence[Any],
-    options: PopulationOptions,
-    progress: ProgressObserver,
-    contest: Contest | None = None,
-) -> Iterator[tuple[int, Any]]:
-    """Train a population by skhp's own trainer, here or on the workers of the chosen backend."""
-    if options.cohorts_travel:
-        from skhp.population.workers.distribution import train_on_workers
-
-        return train_on_workers(population, options, progress, contest)
-    # The trainer loads TensorFlow, which a search over other estimators does not need.
-    from skhp.population.cohorts.population_training import train_population
-
-    return train_population(population, options, progress, contest)
 
 
 def _live_tasks(

@@ -31,7 +31,6 @@ from skhp.population.joint_training import (
     PopulationTrainer,
     has_callbacks,
     shows_progress,
-    train_and_run,
 )
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import Plan, PlannedFit, Planner
@@ -39,6 +38,8 @@ from skhp.population.report import ProgressObserver, ReportedCall
 from skhp.population.requested_fits import is_of_scikit_learn, may_fit, random_generators
 from skhp.population.task_threads import TaskThreads
 from skhp.population.waiting_task import Task
+from skhp.population.workers.dispatch import train_and_run
+from skhp.population.workers.distribution import run_on_workers
 
 # The keyword by which scikit-learn's tasks get their scorer.
 _SCORER = "scorer"
@@ -221,8 +222,6 @@ def _run(
     """Run tasks of which nobody knows beforehand which fits they ask for."""
     elsewhere, here = _divided(tasks, call)
     if call.workers is not None and not call.workers and elsewhere:
-        from skhp.population.workers.distribution import run_on_workers
-
         ended = list(elsewhere)
         for number, result in run_on_workers([task.batch for task, _ in ended], call.options):
             _report(*ended[number], result, call)

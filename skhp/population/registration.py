@@ -38,7 +38,7 @@ def register_backend() -> None:
 
 def _new_backend(**options: Any) -> Any:
     from skhp.population.backend import PopulationBackend
-    from skhp.population.workers.workers import check_workers
+    from skhp.population.workers.choice import check_workers
 
     backend = PopulationBackend(**options)
     check_workers(backend.options.backend)

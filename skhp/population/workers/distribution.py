@@ -18,6 +18,7 @@ from skhp.population.joint_training import JoiningTask, Member, run_adopting
 from skhp.population.options import PopulationOptions
 from skhp.population.pipeline_steps import give_warnings
 from skhp.population.report import ProgressObserver
+from skhp.population.workers.choice import open_workers
 from skhp.population.workers.parcel import Packer
 from skhp.population.workers.shipment import (
     Delivery,
@@ -26,7 +27,7 @@ from skhp.population.workers.shipment import (
     ShippedCohort,
     ShippedTask,
 )
-from skhp.population.workers.workers import Sent, WorkerLost, Workers, lost_twice, open_workers
+from skhp.population.workers.workers import Sent, WorkerLost, Workers, lost_twice
 
 # How long the caller sleeps before it looks for deliveries and Ctrl-C again.
 _SECONDS_ASLEEP = 0.02
