@@ -56,7 +56,7 @@ class DaskWorkers:
         self._kept: dict[str, np.ndarray] = {}
         self._sent: list[SentToDask] = []
         self._topic = f"skhp-{uuid.uuid4().hex}"
-        self._workers = 0
+        self._addresses: list[str] = []
         self._looked_at = 0.0
         self._await_workers()
         self._refuse_other_workers()
@@ -66,7 +66,7 @@ class DaskWorkers:
         """One shipment for each worker process that the cluster has now."""
         if time.monotonic() - self._looked_at > _SECONDS_BETWEEN_LOOKS:
             self._look()
-        workers = max(1, self._workers)
+        workers = max(1, len(self._addresses))
         return workers if self._most is None else min(workers, self._most)
 
     def keep(self, digest: str, buffer: memoryview) -> None:
@@ -75,7 +75,7 @@ class DaskWorkers:
 
     def send(self, parcel: Parcel) -> SentToDask:
         """Submit a shipment."""
-        if not self._workers:
+        if not self._addresses:
             self._await_workers()
         try:
             buffers = self._on_workers(parcel.needed)
@@ -83,13 +83,24 @@ class DaskWorkers:
             if len(content) > _MOST_BYTES_IN_TASK:
                 (content,) = self._client.scatter([content], hash=False)
             key = f"skhp-shipment-{uuid.uuid4().hex}"
+            where = self._free_worker()
             future = self._client.submit(
-                _work, content, parcel._replace(content=b""), buffers, versions(), self._topic, key,
-                key=key, pure=False,
-            )  # fmt: skip
+                _work,
+                content,
+                parcel._replace(content=b""),
+                buffers,
+                versions(),
+                self._topic,
+                key,
+                key=key,
+                pure=False,
+                # Dask counts threads, and would give a worker with two of them two shipments.
+                workers=where,
+                allow_other_workers=where is not None,
+            )
         except (OSError, TimeoutError, CancelledError, distributed.CommClosedError) as error:
             raise _cluster_is_gone(self._client) from error
-        self._sent.append(SentToDask(self._client, future))
+        self._sent.append(SentToDask(self._client, future, where))
         return self._sent[-1]
 
     def close(self, at_once: bool) -> None:
@@ -116,17 +127,22 @@ class DaskWorkers:
             self._buffers |= dict(zip(missing, futures, strict=True))
         return {digest: self._buffers[digest] for digest in digests}
 
+    def _free_worker(self) -> str | None:
+        """A worker without a shipment."""
+        busy = {sent.where for sent in self._sent if not sent.is_done()}
+        return next((address for address in self._addresses if address not in busy), None)
+
     def _look(self) -> None:
         if self._client.status == "running":
             try:
-                self._workers = len(self._client.nthreads())
+                self._addresses = list(self._client.nthreads())
             except (OSError, TimeoutError, CancelledError, distributed.CommClosedError) as error:
                 raise _cluster_is_gone(self._client) from error
         self._looked_at = time.monotonic()
 
     def _await_workers(self) -> None:
         self._look()
-        if self._workers:
+        if self._addresses:
             return
         try:
             self._client.wait_for_workers(1, timeout=_SECONDS_TO_WAIT_FOR_WORKERS)
@@ -158,8 +174,9 @@ class DaskWorkers:
 class SentToDask:
     """A shipment on the cluster."""
 
-    def __init__(self, client: Any, future: Any) -> None:
+    def __init__(self, client: Any, future: Any, where: str | None) -> None:
         self.future = future
+        self.where = where
         self._client = client
         self._starts = 0
         self._epochs: dict[int, int] = {}

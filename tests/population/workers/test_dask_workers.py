@@ -1,12 +1,7 @@
 """Cohorts on a real Dask cluster of this machine, started as its users start one."""
 
 import os
-import shutil
 import signal
-import socket
-import subprocess
-import sys
-import sysconfig
 import time
 from pathlib import Path
 
@@ -16,50 +11,13 @@ import pytest
 import skhp
 from skhp.exceptions import InvalidParameterError, WorkersError
 from skhp.population.workers import distribution
-from tests.population.workers.contract import WorkersContract, assert_same, network, search
+from tests.population.workers.contract import WorkersContract, assert_same, network, search, where
+from tests.population.workers.dask_cluster import Cluster
 from tests.population.workers.test_process_workers import EndsItsProcess
 
 distributed = pytest.importorskip("distributed")
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[3]
-DASK = shutil.which("dask", path=sysconfig.get_path("scripts")) or "dask"
-
-
-class Cluster:
-    """A scheduler and workers, each started by the command `dask`."""
-
-    def __init__(self, folder, workers):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{port}"
-        self._folder = folder
-        self.scheduler = self._started("scheduler", "--host", "127.0.0.1", "--port", str(port))
-        self.workers = [
-            self._started("worker", self.address, "--nthreads", "2", "--name", str(number))
-            for number in range(workers)
-        ]
-
-    def _started(self, *command):
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        with open(self._folder / f"{command[0]}-{time.monotonic_ns()}.log", "w") as log:
-            return subprocess.Popen(
-                [sys.executable, DASK, *command, "--no-dashboard"],
-                cwd=self._folder, env=environment, stdout=log, stderr=log,
-            )  # fmt: skip
-
-    def client(self):
-        client = distributed.Client(self.address, timeout=300)
-        client.wait_for_workers(len(self.workers), timeout=300)
-        return client
-
-    def end(self):
-        for process in (*self.workers, self.scheduler):
-            process.terminate()
-        for process in (*self.workers, self.scheduler):
-            process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +58,15 @@ class TestDask(WorkersContract):
         assert (scorer.calls("relu"), scorer.calls("tanh")) == (2, 3)
         # Dask starts another process in place of the killed one.
         client.wait_for_workers(2, timeout=120)
+
+    def test_each_worker_gets_one_cohort_at_a_time(self, client, two_classes):
+        found = self.there(lambda: search(scoring=where).fit(*two_classes)).cv_results_
+        of_activation = {
+            activation: set(found["split0_test_score"][found["param_activation"] == activation])
+            for activation in ("relu", "tanh")
+        }
+        assert [len(processes) for processes in of_activation.values()] == [1, 1]
+        assert of_activation["relu"] != of_activation["tanh"]
 
     def test_a_training_ends_where_the_caller_ends(self, client, two_classes, monkeypatch):
         heard = []
