@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.networks.description import LOGITS_LAYER
+from skhp.networks.kept_programs import build_program
 from skhp.networks.layered_network import LayeredNetwork
 from skhp.networks.program_cache import ProgramCache
 from skhp.networks.whole_models.model_twin import close
@@ -94,7 +95,6 @@ def _network_program(network: LayeredNetwork) -> Any:
     # Members are computed one after the other, so that the shapes of the products, and with them
     # the bits, do not depend on the number of members. A turn of this loop takes a tenth of the
     # time of a call.
-    @tf.function(autograph=False)
     def outputs(weights: Any, states: Any, x: Any) -> Any:
         return tf.map_fn(
             lambda member: outputs_of_one(member, x),
@@ -106,10 +106,11 @@ def _network_program(network: LayeredNetwork) -> Any:
         sum(math.prod(shape) for shape in shapes)
         for shapes in (network.weight_shapes, network.state_shapes)
     )
-    return outputs.get_concrete_function(
+    specs = (
         *(tf.TensorSpec((None, size), tf.float32) for size in (n_weights, n_state)),
         tf.TensorSpec((1, None, *network.input_shape), tf.float32),
     )
+    return build_program(outputs, specs, ("predictions", network), None)
 
 
 # Limits the memory of one forward pass, which takes this many numbers, or one batch.
