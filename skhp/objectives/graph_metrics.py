@@ -108,7 +108,7 @@ def _balanced_accuracy(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor)
 
 
 def _averaged_hits(true: float, predicted: float) -> EpochMetric:
-    """The share of hits of the rarer of two classes; with more, the mean over those that occur."""
+    """With two classes, the share of hits of the rarer; with more, the mean of those that occur."""
 
     def score(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         sums = _class_sums(target, outputs, weight)
@@ -207,7 +207,8 @@ def _log_odds(outputs: tf.Tensor) -> tf.Tensor:
     if outputs.shape[-1] > 1:
         below_largest = outputs - tf.reduce_max(outputs, axis=-1, keepdims=True)
         powers = tf.exp(below_largest)
-        # The sum of all powers minus the power of a class is 0 if the network is sure of the class.
+        # The other powers are added up: subtracting the own power from the sum of all powers would
+        # leave 0 where the network is sure of a class.
         others = tf.cumsum(powers, axis=-1, exclusive=True)
         others += tf.cumsum(powers, axis=-1, exclusive=True, reverse=True)
         log_odds = tf.round((below_largest - tf.math.log(others)) / _PART) * _PART

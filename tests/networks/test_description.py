@@ -176,9 +176,9 @@ def test_descriptions_are_frozen():
         made.layers[0].units = 3
 
 
-def test_the_last_layer_of_a_network_for_numbers_has_no_activation():
+def test_the_last_layer_of_a_regression_network_has_no_activation():
     layers = (DenseDescription(1), ActivationDescription("relu"))
-    with pytest.raises(InvalidParameterError, match=r"function='relu'.*an activation; end in"):
+    with pytest.raises(InvalidParameterError, match=r"function='relu'.*an activation; end with"):
         network_of(NetworkDescription((2,), layers, "regression"))
 
 

@@ -211,7 +211,7 @@ def test_padding_rows_have_no_part_in_the_moments_of_images():
         (images(conv(trainable=False), *HEAD), "frozen"),
         (
             images(conv(), LAYERS.GlobalMaxPooling2D, shape=(None, None, 1)),
-            "no length of their own",
+            "no fixed shape",
         ),
     ],
 )

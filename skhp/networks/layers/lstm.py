@@ -46,7 +46,7 @@ class LSTMCell:
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor
     ) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
-        """The new state and memory; kept are the gates, the old and the activated new memory."""
+        """The new state and memory; the gates, the old and the activated memory are kept."""
         activation = activation_of_loop(self.activation).function
         of_gates = activation_of_loop(self.recurrent_activation).function
         first, forget, new, last = tf.split(inputs + inner, 4, axis=-1)

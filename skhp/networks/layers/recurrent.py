@@ -201,7 +201,7 @@ def _last_valid(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def _in_place(hidden: Tensor, mask: Tensor, zeroes_masked: bool) -> Tensor:
-    """The outputs moved back to their steps; a masked step has the output before it, or zero."""
+    """The outputs moved back to their steps; a masked step repeats the one before it, or is 0."""
     mask = tf.repeat(mask, hidden.shape[1] // mask.shape[1], axis=1)
     counts = tf.cumsum(tf.cast(mask, tf.int32), axis=-1)
     outputs = tf.gather(hidden, tf.maximum(counts - 1, 0), batch_dims=3)
@@ -308,7 +308,7 @@ def read_recurrent(layer: Any, kind: type[RecurrentLayer], **own: Any) -> tuple[
             zeroes_masked=bool(layer.zero_output_for_mask),
             drops_inputs=layer.dropout > 0,
             drops_states=layer.recurrent_dropout > 0,
-            # Keras draws for each gate where it computes a product for each gate.
+            # Keras' implementation 1 computes a product for each gate, and draws noise for each.
             drops_by_gate=drops and getattr(layer.cell, "implementation", 2) == 1,
             **own,
         ),

@@ -70,7 +70,7 @@ class FusedLSTM(keras.layers.LSTM):
         if mask is not None or (training and cell.recurrent_dropout):
             return super().inner_loop(sequences, initial_state, mask, training=training)
         if training and 0 < cell.dropout < 1:
-            # Like Keras, one mask for all steps.
+            # As in Keras, all steps drop the same values.
             sequences *= cell.get_dropout_mask(sequences[:, 0, :])[:, None]
         by_step = tf.transpose(sequences, (1, 0, 2))
         if self.go_backwards:

@@ -76,7 +76,7 @@ REFUSED = {
     "another configuration": (lambda: stack(Forgetful(3.0), LAYERS.Dense(1)), "configuration"),
     "python within": (
         lambda: stack(InPython(), LAYERS.Dense(1)),
-        "PyFunc, which only Keras runs",
+        "PyFunc, which a cohort cannot run",
     ),
     "a variable of others": (lambda: stack(Hiding(), LAYERS.Dense(1)), "reads variables"),
 }
