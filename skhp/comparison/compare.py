@@ -85,9 +85,9 @@ def compare(
         - "dummy": the dummy of the tables.
 
         The linear baselines scale and impute their inputs (a sparse table is not centred) and do
-        not warn of their own convergence. All but the dummy one-hot encode what is not a number. A
-        baseline that is an estimator is named after its class, or by its key in a dict such as
-        ``{"forest": RandomForestClassifier()}``.
+        not warn of their own convergence. They and gradient boosting turn columns that are not
+        numbers into one-hot columns. A baseline that is an estimator is named after its class, or
+        by its key in a dict such as ``{"forest": RandomForestClassifier()}``.
     cv : int, splitter or iterable, default=5
         A number of shuffled folds, stratified for classifiers. A splitter that shuffles gets a new
         `random_state` in each repeat. Where all repeats have the same splits, they differ in the
@@ -243,8 +243,8 @@ def _kind(name: str, estimator: Any) -> str:
     if is_regressor(estimator):
         return "regressor"
     raise SettingsError(
-        f"{name!r} is neither a classifier nor a regressor ({type(estimator).__name__}): give one "
-        "that is, or a pipeline that ends with one."
+        f"{name!r} is neither a classifier nor a regressor ({type(estimator).__name__}): give a "
+        "classifier, a regressor, or a pipeline that ends with one."
     )
 
 

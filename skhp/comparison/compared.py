@@ -175,8 +175,8 @@ def compared_on_the_table(
 ) -> Comparison:
     """Compare classifiers or regressors on repeated splits of a whole table.
 
-    There are five folds, or as many as the rarest class has rows; with numbers, two rows at least
-    are in each fold. The first metric is the score that the estimators were `tuned_by`. The
+    There are five folds, or as many as the rarest class has rows; in a regression, each fold has at
+    least two rows. The first metric is the score that the estimators were `tuned_by`. The
     baseline does not warn of its convergence.
     """
     seeds = repeat_seeds(seed, n_repeats)

@@ -23,7 +23,7 @@ class RepeatsDisplay:
     scores : array-like of shape (n_seeds,)
         The score of each seed.
     metric : str, default="score"
-        What the axis is named.
+        The name of the axis.
 
     Attributes
     ----------
