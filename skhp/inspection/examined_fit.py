@@ -172,7 +172,7 @@ class ExaminedFit:
 
     @property
     def reference(self) -> float:
-        """The lesser of two losses of knowing nothing: of a constant prediction, and of epoch 1."""
+        """The loss of knowing nothing: the lesser of epoch 1 and of a constant prediction."""
         first = float(self.loss[0])
         return first if self.constant_loss is None else min(first, self.constant_loss)
 
