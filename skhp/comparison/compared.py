@@ -40,7 +40,7 @@ _ROUNDING = 1e-10
 class ScoredFits:
     """The scores of estimators on the same splits, which can be compared to any one of them."""
 
-    scores: Mapping[str, RepeatedScores]  # of the estimators, and last those of the dummy
+    scores: Mapping[str, RepeatedScores]  # of each estimator, and last of the dummy
     dummy: str
     answers: Mapping[str, str]  # the answer of the dummy to each metric
     splits: OuterSplits

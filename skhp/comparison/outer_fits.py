@@ -111,7 +111,7 @@ def score_fits(
     keeps_errors: bool = False,
     source: str = "Comparing",
 ) -> list[Any]:
-    """Fit and score, large tables in several turns, and return what the scorer returns.
+    """Fit and score, in several turns for a large table, and return what the scorer returns.
 
     An error within a fit or its scorer is raised, or stands in the place of the scores if
     `keeps_errors` is True. The scorer returns a named tuple with a field `seconds`, which is set
@@ -136,7 +136,7 @@ def score_fits(
 
 
 class ScoredTable(NamedTuple):
-    """A table whose parts estimators are fitted to and scored on."""
+    """A table, to fit estimators to some of its rows and score them on others."""
 
     X: Any
     y: Any

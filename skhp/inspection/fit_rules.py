@@ -182,7 +182,7 @@ def overfitting(fit: ExaminedFit) -> Finding | None:
 
 
 def _risen(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
-    """The weights kept are those of an epoch long after the best one."""
+    """The weights kept come from an epoch long after the best one."""
     if fit.parameters.get("early_stopping"):
         # Early stopping kept the best epoch, by the loss or by the curve that it watched.
         return None

@@ -159,7 +159,7 @@ def numbers_of(description: NetworkDescription) -> NetworkNumbers:
 def _network(structure: NetworkDescription) -> LayeredNetwork:
     layers = tuple(layer for placed in structure.placed() for layer in placed.layers)
     if structure.output == "regression" and isinstance(layers[-1], ActivationLayer):
-        # Predictions stop before the last activation, as they do for classes.
+        # Predictions leave out the last activation, so a regression network must not end in one.
         raise InvalidParameterError(
             f"The last layer of a regression network is {structure.layers[-1]}, an activation; end "
             "with a layer that has no activation, such as DenseDescription."

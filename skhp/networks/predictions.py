@@ -32,7 +32,7 @@ ROWS_AT_ONCE = 8192
 _OUTPUTS_AT_ONCE = 2**24
 
 # Matrix products of very few rows run other code, with other rounding, than products of many rows:
-# TensorFlow 2.21 on a CPU gives a single row other last bits than the same row among others.
+# on a CPU, TensorFlow 2.21 gives a row alone other last bits than the same row among others.
 # Measured: with a multiple of 32 rows, the bits of a row do not depend on how many there are.
 _TILE = 32
 

@@ -108,7 +108,7 @@ def _balanced_accuracy(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor)
 
 
 def _averaged_hits(true: float, predicted: float) -> EpochMetric:
-    """With two classes, the share of hits of the rarer; with more, the mean of those that occur."""
+    """The share of hits of the rarer of two classes, or averaged over the classes that occur."""
 
     def score(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         sums = _class_sums(target, outputs, weight)

@@ -107,7 +107,7 @@ class SumOfLosses:
 
     @property
     def divisor(self) -> Divisor:
-        """What the loss of a batch is divided by, the same for all outputs."""
+        """The divisor of the loss of a batch, the same for all outputs."""
         return next(loss.divisor for loss in self.losses if loss is not None)
 
     def parted(self) -> tuple[SumOfLosses, tuple[float, ...]]:

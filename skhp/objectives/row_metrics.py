@@ -271,7 +271,7 @@ def _class_and_config(given: Any) -> tuple[type | None, dict[str, Any]]:
     """Class and settings of a metric as Keras serialises it; no class if it is not Keras' own."""
     own = isinstance(given, dict) and given.get("module") == "keras.metrics"
     if not own or not isinstance(given.get("config"), dict):
-        # Functions are refused, too: the name may be that of a user's function or of Keras' own.
+        # Functions are refused, too: a user's function may have the name of one of Keras'.
         return None, {}
     return getattr(keras.metrics, str(given.get("class_name")), None), given["config"]
 

@@ -1,4 +1,4 @@
-"""The threshold on a probability with the greatest F1, and a mark where a search tunes it."""
+"""The threshold on a probability with the greatest F1, and the value that leaves it to a search."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class SeedScore(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SeedScorer:
-    """A scorer whose single metric is named `metric`, if it does not name its metrics itself."""
+    """A scorer; `metric` names its score where it does not name its metrics itself."""
 
     scorer: Callable[..., Any]
     metric: str

@@ -279,7 +279,7 @@ def _scorer(
             by_name = {name: scoring}
         if is_classifier(estimator) and one_hot_labels(y) is not None:
             scoring = scoring_of_classes(scoring)
-    # This refuses unknown names, and what is not a scorer.
+    # This refuses unknown names, and values that are not scorers.
     scorer = check_scoring(estimator, scoring=scoring, raise_exc=raises)
     scorers = {one: get_scorer(given) for one, given in by_name.items()}
     return scorer, name, lower_is_better(scorers)

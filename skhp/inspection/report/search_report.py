@@ -298,7 +298,7 @@ def _replace(target: Path, text: str) -> None:
     """Write the whole file, or leave it as it was."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}-", suffix=".part")
     try:
-        # The text may name a file whose name is not valid in the encoding of the system.
+        # The text may hold the name of a file that is not valid in the encoding of the system.
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
         # Only its owner may read a temporary file; a page gets the usual permissions of the user.

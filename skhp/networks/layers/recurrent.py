@@ -125,7 +125,7 @@ class RecurrentLayer(Layer):
         return mask if self.return_sequences else None
 
     def is_masked_after(self, masked: bool) -> bool:
-        """Whether steps come out that may be masked."""
+        """Whether returned steps may be masked."""
         return masked and self.return_sequences
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:

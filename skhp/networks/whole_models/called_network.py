@@ -25,7 +25,7 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True)
 class CalledNetwork(NetworkOfTwin):
-    """A model that is called for each member; a `skhp.networks.Network`.
+    """A model that is called for each member; a `Network`.
 
     Two networks with equal twins can share a program.
     """
