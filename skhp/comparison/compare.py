@@ -54,9 +54,9 @@ def compare(
 
     The interval and the p-value of a difference come from the corrected resampled t-test of Nadeau
     and Bengio, which allows for the overlap of training sets. Where several estimators are
-    compared, the verdict goes by p-values that Holm's method adjusts, each metric by itself; the
-    intervals are not adjusted. The interval of a mean ends at 0 and 1 where the metric does, as F1
-    does; the interval of a difference is not cut off.
+    compared, the verdict uses p-values that Holm's method adjusts, each metric by itself; the
+    intervals are not adjusted. For a metric from 0 to 1, such as F1, the interval of a mean ends at
+    these limits; the interval of a difference is not cut off.
 
     Every table has a row for the dummy: the best answer that ignores the inputs, such as always the
     rare class for F1, or the mean for R2. The verdict says which estimators are not better than the
@@ -105,7 +105,7 @@ def compare(
         over the classes), and R2 and mean absolute error for regressors.
     n_seeds : int, default=10
         Number of seeds tried on the splits of the first repeat, its own seed included, to see what
-        the seed alone changes; 1 leaves that out.
+        the seed alone changes; 1 tries no other seed.
     random_state : int, RandomState or None, default=0
         The splits and the seeds are drawn from it.
     n_jobs : int, default=None

@@ -133,7 +133,7 @@ def network_of(description: NetworkDescription) -> LayeredNetwork:
 
 
 def initial_network(description: NetworkDescription, seed: int) -> InitialNetwork:
-    """The structure, weights and state that `build_network` gives a description and a seed."""
+    """The structure, weights and state of the model that `build_network` makes."""
     return _initial_network(description.structure, seed)
 
 

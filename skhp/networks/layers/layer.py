@@ -53,7 +53,7 @@ class LayerContext(NamedTuple):
 
     @property
     def noise(self) -> Tensor:
-        """The noise of a layer that has one."""
+        """The noise of a layer that has one noise."""
         return self.noises[0]
 
     @property
@@ -278,7 +278,7 @@ class LayerDescription:
     dropout : float
         Share that is dropped, where the layer has noise.
     dropouts : tuple of float
-        The shares of each noise, where a layer has several.
+        The share that each noise drops, where a layer has several noises.
     """
 
     keras_name: ClassVar[str]

@@ -175,7 +175,7 @@ class RecurrentLayer(Layer):
 
 
 def _factors(context: LayerContext) -> list[Tensor]:
-    """For each noise its dropout factors, (streams, candidates, gates or 1, rows, ...)."""
+    """The dropout factors of each noise, (streams, candidates, gates or 1, rows, ...)."""
     factors = []
     for noise, rate in zip(context.noises, context.rates, strict=True):
         rate = rate[:, :, None, None, None]

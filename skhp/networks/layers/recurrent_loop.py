@@ -44,8 +44,8 @@ class Cell(Protocol):
     Attributes
     ----------
     changes_of_inputs, changes_of_inner : tuple of int
-        For each gate, which of the changes of `backward` is the gradient of the product of the
-        inputs, and which is the gradient of the product of the state.
+        For each gate, the position in `StepGradient.changes` of the gradient of the product of the
+        inputs, and of the gradient of the product of the state.
     kept : tuple of int
         The widths, in units, of the arrays that a step keeps for the gradient.
     has_carry : bool

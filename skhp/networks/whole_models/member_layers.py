@@ -13,8 +13,8 @@ import tensorflow as tf
 from skhp.networks.kernels import lstm_series
 from skhp.networks.network import Tensor
 
-# Rates and noise of the member that is being traced, one of each for each `MemberDropout` layer;
-# without noise, the layers draw it by their seeds.
+# Rates and noises of the member that is being traced, by the number of the `MemberDropout` layer;
+# without noises, the layers draw them by their seeds.
 _member: ContextVar[tuple[Sequence[Tensor], Sequence[Tensor]]] = ContextVar("member")
 
 

@@ -90,7 +90,7 @@ def _is_model(item: Any) -> bool:
     return isinstance(item, dict) and "layers" in (item.get("config") or ())
 
 
-# Keras saves these of every layer and model.
+# The arguments that Keras saves of every layer and model.
 _KERAS_ARGUMENTS = frozenset({"name", "trainable", "dtype"})
 
 # Classes and functions defined inside a function cannot be pickled by reference. A model that uses

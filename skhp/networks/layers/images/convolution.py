@@ -264,7 +264,7 @@ def pair(numbers: tuple[int, ...]) -> tuple[int, ...]:
 def places_of_windows(
     shape: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: str
 ) -> tuple[int, ...]:
-    """How many windows there are along each axis."""
+    """The number of windows along each axis."""
     if padding == "same":
         return tuple(-(-size // step) for size, step in zip(shape, strides, strict=True))
     return tuple(
