@@ -77,7 +77,7 @@ class SearchResults:
     scores: np.ndarray  # (n_candidates, n_folds); NaN where a fit failed, greater is better
     seconds: np.ndarray  # all fits of each candidate together
     pruned: np.ndarray  # which candidates ended early, and so cannot be the best
-    rounds: np.ndarray  # the round of halving, else 0; only scores of one round compare
+    rounds: np.ndarray  # the round of halving, else 0; only scores of one round can be compared
 
     @property
     def means(self) -> np.ndarray:
