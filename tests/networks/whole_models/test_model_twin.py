@@ -83,7 +83,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_cannot_join_is_refused_quietly_and_remembered(kind, caplog):
+def test_models_that_cannot_join_are_refused_quietly_and_remembered(kind, caplog):
     build, reason = REFUSED[kind]
     model = build()
     with caplog.at_level(logging.DEBUG, logger="tensorflow"):
