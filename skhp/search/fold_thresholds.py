@@ -17,7 +17,7 @@ from skhp.shared.pipelines import last_step, last_step_prefix
 from skhp.shared.rarest_class import rarest_class
 
 _TUNE = "tune"
-# One tenth of the rows at a time is decided by the threshold that the other rows chose.
+# One tenth of the rows at a time is decided by the threshold that is best for the other rows.
 _PARTS = 10
 
 
@@ -134,7 +134,7 @@ class _Decisions(ClassifierMixin, BaseEstimator):
 
 
 def _sample_weight(fit_params: Mapping[str, Any], n_rows: int) -> np.ndarray:
-    """The weight of each row, also where the parameter is that of a step of a pipeline."""
+    """The weight of each row, even if the parameter belongs to a step of a pipeline."""
     given = (value for name, value in fit_params.items() if name.endswith("sample_weight"))
     weight = next(given, None)
     return np.ones(n_rows) if weight is None else np.asarray(weight, np.float64)

@@ -153,7 +153,7 @@ class _Encoded(TransformerMixin, BaseEstimator):
 class PiecewiseLinear(_Encoded):
     """Encodes each number by a linear spline with its knots at quantiles, and scales the result.
 
-    A network then learns a function with bends at the knots from its first weights on.
+    A network then has bends at the knots even with its initial weights.
     """
 
     def __init__(self, n_knots: int = 8) -> None:

@@ -198,7 +198,8 @@ def refuse_inputs(model: keras.Model, inputs: Any) -> None:
 def refuse_tokens(model: keras.Model, inputs: Any) -> None:
     """Raise if an Embedding reads an input that has numbers outside of its vocabulary.
 
-    TensorFlow's error would not be a ValueError, and its compiled programs take other vectors.
+    TensorFlow's error would not be a ValueError, and its compiled programs raise none: they take
+    the vector of another number.
     """
     if not any(isinstance(layer, keras.layers.Embedding) for layer in model.layers):
         return

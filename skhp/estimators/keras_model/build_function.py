@@ -72,7 +72,7 @@ class BuildSignature:
 
 
 class OfferedParameters(dict[str, Any]):
-    """A dict given to a build function, which records in `read` the names that are looked up."""
+    """A dict for a build function; it records in `read` the names that the function looks up."""
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         super().__init__(parameters)

@@ -53,8 +53,8 @@ class CandidateFits:
     def __init__(self, estimator: Any, folds: FixedFolds) -> None:
         self.estimator = estimator
         self._folds = folds
-        # The best epoch of each candidate on each fold, and whether any of its fits failed, once
-        # the folds are scored.
+        # For each candidate, its best epoch on each fold, and whether any of its fits failed; None
+        # before a round is scored.
         self.epochs: np.ndarray | None = None
         self.failed: np.ndarray | None = None
 
@@ -65,7 +65,7 @@ class CandidateFits:
         self.failed = np.any(errors.reshape(-1, n_splits), axis=1)
 
     def to_refit(self, search: Any, estimator: Any, index: int, rows: Rows) -> Any:
-        """The candidate `index`, set on `estimator`, as it is trained on all rows.
+        """`estimator`, which has the parameters of candidate `index`, ready to train on all rows.
 
         The search decides about its epochs, and about its threshold where no rows are held out.
         """

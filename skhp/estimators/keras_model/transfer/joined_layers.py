@@ -206,7 +206,7 @@ def _called_in_prediction(layer: Any, arguments: Any, keywords: dict[str, Any]) 
 
 
 def _as_model(inputs: Any, output: Any) -> keras.Model:
-    """A model of a graph; a Sequential where it can be, which populations know best."""
+    """A model of a graph; a Sequential if possible, the kind that populations know best."""
     calls = [call for call in layer_calls(output) if not _is_input(call.layer)]
     before = inputs
     for call in calls:
