@@ -46,7 +46,7 @@ def candidate_tuned_by_folds(estimator: Any, candidate: Mapping[str, Any]) -> di
 
 
 def decided(estimator: Any, X: Any, y: Any) -> Any:
-    """What is to be scored: the estimator, or decisions on the rows if it awaits a threshold.
+    """What a scorer gets: the estimator, or decisions on the rows if it awaits a threshold.
 
     Each row is decided by the threshold that is best for the other rows, so that no row has a part
     in the threshold that decides it.
@@ -119,7 +119,7 @@ class _Decisions(ClassifierMixin, BaseEstimator):
         self.predicted = predicted
 
     def predict(self, X: Any) -> np.ndarray:
-        """The known decisions, or those of the classifier on other rows."""
+        """The known decisions; on other rows, the decisions of the classifier."""
         return self.predicted if X is self.X else self.fitted.predict(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

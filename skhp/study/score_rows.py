@@ -46,7 +46,7 @@ class ScoreOnTestRows(NamedTuple):
 
 
 def scores_on_test_rows(study: Study) -> Iterator[ScoreOnTestRows]:
-    """The scores on the test rows; those of classes are followed by counts of predictions."""
+    """The scores on the test rows; for classes, counts of predictions follow."""
     has_classes = isinstance(study.table.target, Target)
     titles = dict(_OF_CLASSES if has_classes else _OF_NUMBERS)
     if has_classes and not study.table.target.is_binary:

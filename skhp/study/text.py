@@ -58,7 +58,7 @@ def render_report(study: Study) -> str:
 
 
 class _Baseline(NamedTuple):
-    """What a report calls a baseline: in its title, its parameter, and at length."""
+    """Words for a baseline: a title, the name and symbol of its parameter, a longer phrase."""
 
     title: str
     parameter: str

@@ -196,7 +196,7 @@ def classes_note(target: Target) -> str | None:
 
 
 def _refuse_spoiled_numbers(cells: pd.Series, place_of_row: PlaceOfRow) -> None:
-    """Refuse texts of which most are meant as numbers, too many different ones for classes."""
+    """Refuse texts if most are meant as numbers, and too many of these differ to be classes."""
     name, texts = str(cells.name), cells.dropna()
     if types.infer_dtype(texts) != "string" or not are_meant_as_numbers(texts):
         return

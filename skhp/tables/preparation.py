@@ -134,7 +134,7 @@ class _Encoded(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: object) -> np.ndarray:
-        """The encoded columns; a number beyond those of `fit` counts as the nearest of them."""
+        """The encoded columns; a number outside the range of `fit` counts as its nearest end."""
         return self.encoding_.transform(self._limited(np.asarray(X, dtype=float)))
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:

@@ -175,7 +175,7 @@ def refuse_learning_rate(model: keras.Model) -> None:
 
 
 def refuse_inputs(model: keras.Model, inputs: Any) -> None:
-    """Raise if the inputs are not those of the model."""
+    """Raise if the model takes other inputs."""
     # A model that is built by its first batch has no inputs yet.
     names = [given.name for given in getattr(model, "inputs", None) or ()]
     if names and isinstance(inputs, dict) and set(names) != set(inputs):

@@ -175,7 +175,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
         y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
         classes : array-like of shape (n_classes,), default=None
-            All classes, for the first call; None takes those of `y`.
+            All classes, for the first call; None takes the classes in `y`.
         sample_weight : array-like of shape (n_samples,), default=None
         **kwargs : dict
             Arguments of ``model.fit`` for this call.

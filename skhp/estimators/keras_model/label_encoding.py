@@ -295,5 +295,5 @@ class LabelWrapper(KerasWrapper):
         return as_probabilities(self._own_outputs(X, **kwargs), self.model_.loss)
 
     def _own_outputs(self, X: ArrayLike, **kwargs: Any) -> Any:
-        """The outputs of the model itself, be they probabilities or logits."""
+        """The outputs of the model itself: probabilities, logits or scores."""
         return super()._predict_raw(X, **kwargs)

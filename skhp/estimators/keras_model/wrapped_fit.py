@@ -203,7 +203,7 @@ class KerasWrapper(TransferWrapper):
     def _joining_task(
         self, inputs: Any, targets: Any, checked: CheckedFit, epochs: int, first_epoch: int
     ) -> FitTask | None:
-        """The fit as a cohort of one; None if Keras is to train it."""
+        """The fit as a cohort of one; None if Keras has to train it."""
         try:
             self._refuse_population(checked.arguments)
             return custom_fit_task(

@@ -34,7 +34,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
     """Base of the estimators whose network is a `NetworkDescription`; not for direct use.
 
     A subclass describes its layers in `_describe`, reads its rows in `_read_rows`, and lists in
-    `_row_parameters` those of its parameters that change the rows.
+    `_row_parameters` the parameters that change the rows.
     """
 
     history_: dict[str, list[float]]

@@ -27,9 +27,9 @@ class KerasRNNClassifier(RecurrentNetwork, NetworkClassifier):
     monitor : str, default="val_loss"
         The value on the held-out rows that early stopping and the "plateau" schedule watch:
         "val_loss", "val_accuracy", "val_average_precision", "val_balanced_accuracy", "val_f1",
-        "val_precision", "val_recall" or "val_roc_auc". Average precision, F1, precision and recall
-        are those of `rare_class_` for two classes, and the mean over all classes for more. Keras'
-        "val_acc" and "val_auc" are accepted, too.
+        "val_precision", "val_recall" or "val_roc_auc". For two classes, average precision, F1,
+        precision and recall are about `rare_class_`; for more, they are the mean over all classes.
+        Keras' "val_acc" and "val_auc" are accepted, too.
     validation_fraction : float, default=0.2
         Share of the rows to hold out. If they are drawn at random, every class of at least two
         rows is on both sides of the split.

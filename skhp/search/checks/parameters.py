@@ -78,7 +78,7 @@ def refuse_bad_values(
 
 
 def owners_of(estimator: Any, owner_name: str, dimensions: dict[str, Dimension]) -> Iterator[Any]:
-    """The estimators that a parameter may belong to, with those that the search itself sets."""
+    """The estimators that a parameter may belong to, also if the search itself sets them."""
     if not owner_name:
         yield estimator
         return

@@ -46,8 +46,8 @@ class Rows(NamedTuple):
 class CandidateFits:
     """What a search knows of the fits of its candidates, beside its results.
 
-    `estimator` is the one that the parameters of a candidate are set on, with early stopping
-    switched on as the search asks for it.
+    The parameters of a candidate are set on `estimator`, in which early stopping is switched on as
+    the search asks for it.
     """
 
     def __init__(self, estimator: Any, folds: FixedFolds) -> None:
@@ -174,7 +174,7 @@ class RefitsCandidates:
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         **params : dict of str to object
-            As for `fit`; those of the scorer and the splitter have no effect.
+            As for `fit`; parameters of the scorer and the splitter have no effect.
 
         Returns
         -------

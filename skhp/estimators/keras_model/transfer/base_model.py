@@ -167,8 +167,8 @@ class TransferWrapper(WatchedWrapper):
         given += ["the method _keras_build_fn"] if hasattr(self, "_keras_build_fn") else []
         if given:
             return (
-                f"base_model and {' and '.join(given)} are both given, and each of them is to make "
-                "the model. Leave out one of them."
+                f"base_model and {' and '.join(given)} are both given, but only one of them can "
+                "make the model. Leave out one of them."
             )
         return None
 
@@ -250,7 +250,7 @@ class TransferWrapper(WatchedWrapper):
         self._stand_in, self._takes_features = None, False
         if self.base_model is None:
             return
-        # Callbacks in Python, and a fit of a user's own, are to see the whole network.
+        # Callbacks in Python, and a subclass with its own fit, must see the whole network.
         if (
             self._frozen_part is not None
             and not unread_callbacks(arguments.get("callbacks", ()))
@@ -278,7 +278,7 @@ class TransferWrapper(WatchedWrapper):
         return self._stand_in, self._training_inputs(inputs)
 
     def _begin_to_fine_tune(self) -> bool:
-        """Make the whole network ready for its last epochs, if there are to be any."""
+        """Make the whole network ready for fine-tuning; False if there is none."""
         if not self._fine_tunes() or self.stop_reason_ in ("non_finite_loss", "pruned"):
             return False
         with self._default_seeds.in_use():

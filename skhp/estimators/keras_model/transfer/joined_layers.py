@@ -132,13 +132,13 @@ class InPrediction(keras.layers.Layer):
         return self.layer.compute_mask(first, masks)
 
     def get_config(self) -> dict[str, Any]:
-        """The configuration, with that of the layer."""
+        """The configuration, including the layer's."""
         layer = keras.saving.serialize_keras_object(self.layer)
         return {**super().get_config(), "layer": layer, "options": self.options}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> InPrediction:
-        """Make it anew."""
+        """A layer with this configuration."""
         layer = keras.saving.deserialize_keras_object(config.pop("layer"))
         return cls(layer, **config)
 
