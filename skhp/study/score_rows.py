@@ -92,7 +92,7 @@ def dummy_sentence(study: Study) -> str:
     if not isinstance(target, Target):
         mean = decimal(float(study.split.y_train.mean()))
         return f"The dummy predicts {mean}, the mean of the training rows."
-    always = f"The dummy says {target.rare_label!r} of each {rows_of(study)[:-1]}"
+    always = f"The dummy predicts {target.rare_label!r} for each {rows_of(study)[:-1]}"
     others = [] if target.is_binary else ["mean F1"]
     if study.scoring not in ("f1", "f1_macro"):
         others.append(natural_name(study.scoring))

@@ -48,8 +48,8 @@ def _faults(column: pd.Series, target: Target | NumericTarget) -> Iterator[str]:
         and _class_decides_missing(is_known, target.learnt)
     ):
         yield (
-            "repeats the target, as it has values for some classes only: if it is known only with "
-            "the target, leave it out with"
+            "repeats the target, as it has values for some classes only: if new rows do not have "
+            "it before their target is known, leave it out with"
         )
         return
     if len(known) < _FEWEST_ROWS:
@@ -65,7 +65,10 @@ def _faults(column: pd.Series, target: Target | NumericTarget) -> Iterator[str]:
     else:
         fault = _repeats_numbers(numbers, learnt)
     if fault:
-        yield f"repeats the target, {fault}: if it is known only with the target, leave it out with"
+        yield (
+            f"repeats the target, {fault}: if new rows do not have it before their target is "
+            "known, leave it out with"
+        )
     elif numbers is not None and (direction := _direction_of_count(numbers, n_distinct)):
         yield (
             f"counts {direction} from row to row, as row numbers and times do: if it says nothing "

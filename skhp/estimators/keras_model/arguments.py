@@ -281,7 +281,7 @@ def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]
             reason,
         )
     if parameters.get("run_eagerly"):
-        raise CannotJoinError("run_eagerly=True is something that only Keras does.")
+        raise CannotJoinError("run_eagerly=True has an effect only in Keras' own fit.")
     for name, value in arguments.items():
         if name not in _KNOWN_ARGUMENTS and value is not None:
             raise CannotJoinError(f"fit is given {name}={value!r}, which only Keras knows.")

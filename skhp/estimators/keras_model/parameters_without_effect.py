@@ -187,7 +187,7 @@ def _is_made(item: Any) -> bool:
 
 def _why_unused(target: str, item: Any, name: str) -> str:
     if item is None:
-        return f"{target} is None. Give a class as {target}, which takes {name!r}"
+        return f"{target} is None. Give a class that takes {name!r} as {target}"
     if isinstance(item, (list, tuple, Mapping)):
         keys = range(len(item)) if not isinstance(item, Mapping) else item
         return f"{target} has the entries {', '.join(map(repr, keys)) or 'none'}"

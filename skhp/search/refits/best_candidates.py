@@ -208,7 +208,7 @@ class RefitsCandidates:
         candidates = list(islice(self._best_candidates(), int(k)))
         if len(candidates) < k:
             raise InvalidParameterError(
-                f"k={k} is more than there are: {len(candidates)} of the different candidates of "
+                f"k={k}, but only {len(candidates)} different candidates of "
                 f"{type(self).__name__} neither failed nor were pruned. Give a smaller k."
             )
         self._refuse_rows(X, y)
