@@ -208,8 +208,8 @@ class RefitsCandidates:
         candidates = list(islice(self._best_candidates(), int(k)))
         if len(candidates) < k:
             raise InvalidParameterError(
-                f"k={k}, but only {len(candidates)} different candidates of "
-                f"{type(self).__name__} neither failed nor were pruned. Give a smaller k."
+                f"k={k} is above the number of different candidates of {type(self).__name__} that "
+                f"neither failed nor were pruned, {len(candidates)}. Give a smaller k."
             )
         self._refuse_rows(X, y)
         X, y = indexable(X, y)
