@@ -1,8 +1,8 @@
 """Keep traced and compiled programs in a folder, so that the next process need not make them again.
 
 The folder lies in the user's cache folder. The environment variable ``SKHP_COMPILED`` names
-another one, or is "off". Nothing is kept if TensorFlow was imported before skhp, if
-``TF_XLA_FLAGS`` names a folder already, or if the folder cannot be used.
+another folder, or is "off" to keep nothing. Nothing is kept, either, if TensorFlow was imported
+before skhp, if ``TF_XLA_FLAGS`` names a folder already, or if the folder cannot be used.
 """
 
 from __future__ import annotations
