@@ -1,8 +1,8 @@
 """The twin of a Keras model: built anew from its configuration, for the program of a cohort.
 
-The configuration and the variables of a model determine its outputs. Therefore the models that one
-build function made have one twin and share its program. A configuration may be incomplete, so a new
-twin is first compared with its model.
+The configuration and the variables of a model determine its outputs, so the models of one build
+function have one twin and share its program. A configuration may be incomplete, so a new twin is
+first compared with its model.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ from skhp.networks.whole_models.portable_model import (
 )
 from skhp.shared.equality import library_of
 
-# Enough rows to show whether a row is treated differently among other rows.
-_FEW_ROWS = 4
+_FEW_ROWS = 4  # Enough to show whether a row is treated differently among other rows.
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,13 @@ class ModelTwin:
     key_without_rates : hashable
         Equal for models that differ only in which of their Dropout layers have a rate of 0 or 1.
     rows_meet : bool
-        Whether outputs for prediction depend on the other rows of a batch, or losses that the model
-        adds are not a mean over rows.
+        Whether outputs depend on other rows of a batch, or added losses are not means over rows.
     adds_losses : bool
         Whether the model adds losses to the one that it is compiled with.
     sparse : tuple of bool
         For each trainable weight, whether Keras' optimizers get its gradient row by row.
+    idle : bool
+        Whether there are weights that the outputs do not depend on.
     uses_dropout_twice : bool
         Whether a Dropout layer is called at several places, and so draws several times.
     """
@@ -68,6 +68,7 @@ class ModelTwin:
     rows_meet: bool = field(compare=False)
     adds_losses: bool = field(compare=False)
     sparse: tuple[bool, ...] = field(compare=False)
+    idle: bool = field(compare=False)
     uses_dropout_twice: bool = field(compare=False)
     # Tracing changes attributes of the layers.
     lock: Any = field(compare=False, repr=False, default_factory=threading.RLock)
@@ -310,6 +311,7 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
         rows_meet=rows_meet,
         adds_losses=bool(added),
         sparse=tuple(isinstance(gradient, tf.IndexedSlices) for gradient in gradients),
+        idle=any(gradient is None for gradient in gradients),
         uses_dropout_twice=any(
             len(entry.get("inbound_nodes", ())) > 1
             for entry in _entries(configuration, MemberDropout.__name__)
