@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.shared.nearest_name import nearest_name
+from skhp.training.powers import power, sine
 
 # A number, or a keras.optimizers.schedules.LearningRateSchedule.
 LearningRate: TypeAlias = Any
