@@ -12,11 +12,7 @@ from pathlib import Path
 from skhp.cli.inputs import problem_of_inputs
 from skhp.cli.options import UsageError, make_parser
 from skhp.cli.streams import PrintError, print_out, say, streams_of_a_command
-from skhp.shared.interruption import (
-    COMMANDS,
-    EXIT_INTERRUPTED,
-    let_ctrl_c_kill,
-)
+from skhp.shared.interruption import COMMANDS, exit_code_of, leave_now, line_on, tell_by
 
 _EXIT_NOT_PRINTED = 1
 _EXIT_BAD_INPUT = 2
@@ -26,12 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv`, by default the arguments of the process; return the exit code.
 
     The code is 0 for success, 1 if standard output cannot be written to, 2 for a mistake that the
-    user can mend, and 130 after Ctrl-C. One line on standard error gives the reason, unless a
-    reader such as ``head`` has closed the pipe. Any other error is a bug and is raised.
+    user can mend, 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP. One line on standard
+    error gives the reason, unless a reader such as ``head`` has closed the pipe. Any other error is
+    a bug and is raised.
     """
     given = sys.argv[1:] if argv is None else argv
     command = f"skhp {given[0]}" if given and given[0] in COMMANDS else "skhp"
     written: list[Path] = []
+    tell_by(lambda cause: f"{command}: stopped by {cause}, {_left_behind(given, written)}")
     with streams_of_a_command():
         try:
             problem = _run(given, written)
@@ -40,10 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 found = f"; the results are in {str(written[0])!r}" if written else ""
                 say(f"{command}: error: cannot write to standard output ({error}){found}")
             return _EXIT_NOT_PRINTED
-        except KeyboardInterrupt:
-            say(f"{command}: stopped by Ctrl-C, {_left_behind(given, written)}")
-            let_ctrl_c_kill()
-            return EXIT_INTERRUPTED
+        except KeyboardInterrupt as interruption:
+            say(line_on(interruption))
+            code = exit_code_of(interruption)
+            leave_now(code)
+            return code
         if problem is not None:
             say(f"{command}: error: {' '.join(str(problem).splitlines())}")
             return _EXIT_BAD_INPUT
