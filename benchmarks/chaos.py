@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -134,6 +134,12 @@ class Moment(NamedTuple):
     share: float
 
 
+def random_moments(n: int, randomness: random.Random) -> Iterator[Moment]:
+    """Moments of which each stage has as many as any other, however short it is."""
+    for _ in range(n):
+        yield Moment(randomness.choice(STAGES), randomness.random())
+
+
 @dataclass
 class Run:
     """A process that searched: the stage it was in at its end, and whether it was killed."""
@@ -160,9 +166,9 @@ def chaos(n: int, randomness: random.Random) -> int:
             n_searches += 1
             place = Path(folder) / f"search-{n_searches}"
             place.mkdir()
-            most = min(randomness.randint(1, MOST_KILLS), n - n_kills)
             searched = KilledSearch(place, first.seconds, expected)
-            searched.run_to_the_end(most, randomness)
+            most = min(randomness.randint(1, MOST_KILLS), n - n_kills)
+            searched.run_to_the_end(random_moments(most, randomness))
             n_kills += searched.n_kills
             n_failed += bool(searched.faults)
             for fault in searched.faults:
@@ -182,14 +188,12 @@ class KilledSearch:
         self._finished: set[str] = set()
         self._n_scored = 0
 
-    def run_to_the_end(self, most: int, randomness: random.Random) -> None:
-        """Kill at most so many runs at random moments, then leave one to end."""
+    def run_to_the_end(self, moments: Iterable[Moment]) -> None:
+        """Kill a run at each moment, and leave the last one to end."""
+        next_moments = iter(moments)
         while True:
-            # Each stage is as likely as any other, however short it is.
-            left = [name for name in STAGES if name != "scoring" or not self._all_finished]
-            moment = Moment(randomness.choice(left), randomness.random())
             known = self._finished
-            one = run(self._place, moment if self.n_kills < most else None, self._seconds)
+            one = run(self._place, next(next_moments, None), self._seconds)
             self._look(one)
             if not one.killed:
                 break
@@ -198,10 +202,6 @@ class KilledSearch:
             print(f"killed during {one.stage}, {n_finished}", flush=True)
         self._compare(N_FITS - len(known))
         print(f"ended with {self._n_scored} scores of {N_FITS} fits", flush=True)
-
-    @property
-    def _all_finished(self) -> bool:
-        return len(self._finished) == N_FITS
 
     def _look(self, one: Run) -> None:
         """Check what a run has left."""
@@ -221,7 +221,8 @@ class KilledSearch:
         path = self._place / RESULTS
         found = json.loads(path.read_text()) if path.exists() else {}
         self._check(found.get("results") == self._expected, "the results are not those expected")
-        self._check(self._all_finished, f"the journal has {len(self._finished)} fits")
+        n_finished = len(self._finished)
+        self._check(n_finished == N_FITS, f"the journal has {n_finished} fits")
         trained = found.get("trained")
         self._check(trained == missing, f"{trained} fits were trained, and {missing} were missing")
         names = {file.name for file in self._place.iterdir()} - {f"{RESULTS}.part"}
