@@ -135,9 +135,12 @@ class Moment(NamedTuple):
 
 
 def random_moments(n: int, randomness: random.Random) -> Iterator[Moment]:
-    """Moments of which each stage has as many as any other, however short it is."""
-    for _ in range(n):
-        yield Moment(randomness.choice(STAGES), randomness.random())
+    """Moments of which each stage has as many as any other, however short it is.
+
+    Later stages come later, because a search that has scored all fits does not score again.
+    """
+    for stage in sorted(randomness.choices(STAGES, k=n), key=STAGES.index):
+        yield Moment(stage, randomness.random())
 
 
 @dataclass
@@ -193,14 +196,15 @@ class KilledSearch:
         next_moments = iter(moments)
         while True:
             known = self._finished
-            one = run(self._place, next(next_moments, None), self._seconds)
+            n_left = N_FITS - len(known)
+            one = run(self._place, next(next_moments, None), self._seconds, n_left)
             self._look(one)
             if not one.killed:
                 break
             self.n_kills += 1
             n_finished = f"{len(self._finished)} of {N_FITS} fits finished"
             print(f"killed during {one.stage}, {n_finished}", flush=True)
-        self._compare(N_FITS - len(known))
+        self._compare(n_left)
         print(f"ended with {self._n_scored} scores of {N_FITS} fits", flush=True)
 
     def _look(self, one: Run) -> None:
@@ -233,8 +237,10 @@ class KilledSearch:
             self.faults.append(what)
 
 
-def run(place: Path, moment: Moment | None, seconds: dict[str, float]) -> Run:
+def run(place: Path, moment: Moment | None, seconds: dict[str, float], n_left: int = N_FITS) -> Run:
     """Run the search in a process, and kill it at a moment unless it has ended before."""
+    # A share of the scores, of which each ends soon after its marker.
+    markers = 1 + int(moment.share * n_left) if moment and moment.stage == "scoring" else 1
     command = [sys.executable, "-m", "benchmarks.chaos", "--search", str(place)]
     with (place.parent / "stderr").open("w+") as stderr:
         process = subprocess.Popen(  # noqa: S603
@@ -246,8 +252,12 @@ def run(place: Path, moment: Moment | None, seconds: dict[str, float]) -> Run:
             if line.strip() != stage:
                 stage = line.strip()
                 times[stage] = time.monotonic() - began
-            if moment is not None and stage == moment.stage:
-                time.sleep(moment.share * seconds[stage])
+            if moment is None or stage != moment.stage:
+                continue
+            markers -= 1
+            if not markers:
+                length = SECONDS_A_SCORE if stage == "scoring" else seconds[stage]
+                time.sleep(moment.share * length)
                 process.kill()
                 break
         stage = ([stage, *process.stdout.read().split()])[-1]

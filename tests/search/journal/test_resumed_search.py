@@ -447,8 +447,7 @@ def test_killed_again_and_again(tmp_path, pytestconfig, monkeypatch, capsys):
     chaos.search_in(undisturbed)
     expected = json.loads((undisturbed / chaos.RESULTS).read_text())
     assert expected["trained"] == chaos.N_FITS
-    lengths = {"scoring": chaos.N_FITS * chaos.SECONDS_A_SCORE, "refit": 0.1}
-    searched = chaos.KilledSearch(place, lengths, expected["results"])
+    searched = chaos.KilledSearch(place, {"refit": 0.0}, expected["results"])
     searched.run_to_the_end([chaos.Moment("scoring", 0.3), chaos.Moment("refit", 0.0)])
     assert searched.faults == []
     assert searched.n_kills == 2
@@ -463,7 +462,7 @@ def test_a_journal_that_is_lost_between_two_kills_is_a_fault(tmp_path, monkeypat
     line = json.dumps([1, {"dropout": 0.0}, 0.5])
     fit = json.dumps([{"dropout": 0.0}, 0.5])
 
-    def runs_twice(place, moment, seconds):
+    def runs_twice(place, moment, *_):
         with (place / chaos.SCORED).open("a") as file:
             file.write(f"{line}\n")
         monkeypatch.setattr(chaos, "fits_in_journal", lambda _: {fit} if moment else set())
