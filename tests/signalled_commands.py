@@ -35,7 +35,7 @@ def moments(tell, scenario):
 
     def train(*_, **__):
         if scenario["stage"] == "training with a thread":
-            threading.Thread(target=time.sleep, args=(SECONDS,)).start()
+            threading.Thread(target=threading.Event().wait).start()
             wait()
         if scenario["stage"] == "training that is slow to end":
             try:

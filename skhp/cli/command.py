@@ -6,8 +6,10 @@ import argparse
 import contextlib
 import io
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from skhp.cli.inputs import problem_of_inputs
 from skhp.cli.options import UsageError, make_parser
@@ -30,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = f"skhp {given[0]}" if given and given[0] in COMMANDS else "skhp"
     written: list[Path] = []
     tell_by(lambda cause: f"{command}: stopped by {cause}, {_left_behind(given, written)}")
-    with streams_of_a_command():
+    with streams_of_a_command(), _warnings_in_one_line(command):
         try:
             problem = _run(given, written)
         except PrintError as error:
@@ -65,6 +67,22 @@ def _run(given: Sequence[str], written: list[Path]) -> ValueError | None:
     except (StudyError, JournalError) as error:
         return error
     return None
+
+
+@contextlib.contextmanager
+def _warnings_in_one_line(command: str) -> Iterator[None]:
+    """Print a warning of skhp without the place in its code, which tells a user nothing."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_warning(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+            if category.__module__.partition(".")[0] == __name__.partition(".")[0]:
+                say(f"{command}: warning: {message}")
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = show_warning
+        yield
 
 
 def _left_behind(given: Sequence[str], written: Sequence[Path]) -> str:
