@@ -5,10 +5,10 @@ Public names are loaded when they are first used: ``import skhp`` itself does no
 
 from __future__ import annotations
 
-from skhp.shared.interruption import end_command_on_ctrl_c
+from skhp.shared.interruption import end_command_on_signals
 
 # Called before the slow imports, of which joblib's is the slowest.
-end_command_on_ctrl_c()
+end_command_on_signals()
 
 import importlib  # noqa: E402
 from importlib.metadata import version  # noqa: E402

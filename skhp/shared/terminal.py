@@ -27,6 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skhp.exceptions import JournalError, StudyError
+from skhp.shared.progress_stream import progress_stream
 
 _WIDTH = 80
 
@@ -160,9 +161,10 @@ def bar_of_fits(verbose: int | Literal["auto"]) -> Iterator[OnProgress | None]:
     `verbose` 1 shows the bar, and "auto" shows it in a terminal or a notebook; from 2 on, joblib
     and the population print lines instead.
     """
-    seen = Console(file=sys.stderr)
+    stream = progress_stream(sys.stderr)
+    seen = Console(file=stream)
     if verbose == 1 or (verbose == "auto" and (seen.is_terminal or seen.is_jupyter)):
-        with StageBars(sys.stderr) as bars:
+        with StageBars(stream) as bars:
             yield bars
     else:
         yield None
