@@ -5,10 +5,10 @@ Public names are loaded when they are first used: ``import skhp`` itself does no
 
 from __future__ import annotations
 
-from skhp.shared.interruption import end_command_on_ctrl_c
+from skhp.shared.interruption import end_command_on_signals
 
 # Called before the slow imports, of which joblib's is the slowest.
-end_command_on_ctrl_c()
+end_command_on_signals()
 
 import importlib  # noqa: E402
 from importlib.metadata import version  # noqa: E402
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         NonFiniteLossError,
         NonFiniteLossWarning,
         RareClassWarning,
+        WorkersError,
     )
     from skhp.inspection.diagnose import diagnose
     from skhp.inspection.displays.history_display import HistoryDisplay
@@ -99,6 +100,7 @@ __all__ = [
     "SearchHistoryDisplay",
     "TPESearchCV",
     "ThresholdDisplay",
+    "WorkersError",
     "__version__",
     "compare",
     "diagnose",
@@ -147,6 +149,7 @@ _MODULE_OF = {
     "SearchHistoryDisplay": "skhp.inspection.displays.search_history_display",
     "TPESearchCV": "skhp.search.tpe",
     "ThresholdDisplay": "skhp.inspection.displays.threshold_display",
+    "WorkersError": "skhp.exceptions",
     "compare": "skhp.comparison.compare",
     "diagnose": "skhp.inspection.diagnose",
     "export": "skhp.saving.export",

@@ -23,6 +23,7 @@ __all__ = [
     "NonFiniteLossError",
     "NonFiniteLossWarning",
     "RareClassWarning",
+    "WorkersError",
 ]
 
 
@@ -102,6 +103,10 @@ class NonFiniteLossError(FloatingPointError):
     win. A fit outside a population issues a `NonFiniteLossWarning` instead, and keeps the last
     finite weights.
     """
+
+
+class WorkersError(RuntimeError):
+    """Workers of a joblib backend were lost or cannot be used; the message says what to do."""
 
 
 class StudyError(ValueError):

@@ -28,6 +28,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skhp.exceptions import JournalError, StudyError
+from skhp.shared.progress_stream import progress_stream
 
 _WIDTH = 80
 
@@ -93,9 +94,9 @@ class StageProgress(NamedTuple):
     """The progress of a stage of a study.
 
     `done` and `total` count candidates, each of several trainings, in the stage "search", and
-    trainings in all others. `best_score` is the highest mean score of the finished candidates, as
-    it is shown to readers; `time_budget` is in seconds, or None; `epochs` counts the epochs of
-    networks that train together.
+    trainings in all other stages. `best_score` is the highest mean score of the finished
+    candidates, as it is shown to readers; `time_budget` is in seconds, or None; `epochs` counts the
+    epochs of networks that train together.
     """
 
     stage: str
@@ -131,7 +132,7 @@ class TrainingCount:
             self._tell()
 
     def reached(self, done: int) -> None:
-        """Raise the count to `done`, as not every training may have been counted."""
+        """Raise the count to `done`, as some trainings may not have been counted."""
         with self._lock:
             if done > self._progress.done:
                 self._progress = self._progress._replace(done=done)
@@ -170,9 +171,10 @@ def bar_of_fits(verbose: int | Literal["auto"]) -> Iterator[OnProgress | None]:
     `verbose` 1 shows the bar, and "auto" shows it in a terminal or a notebook; from 2 on, joblib
     and the population print lines instead.
     """
-    seen = Console(file=sys.stderr)
+    stream = progress_stream(sys.stderr)
+    seen = Console(file=stream)
     if verbose == 1 or (verbose == "auto" and (seen.is_terminal or seen.is_jupyter)):
-        with StageBars(sys.stderr) as bars:
+        with StageBars(stream) as bars:
             yield bars
     else:
         yield None

@@ -1,8 +1,8 @@
 """The twin of a Keras model: built anew from its configuration, for the program of a cohort.
 
-The configuration and the variables of a model determine its outputs. Therefore the models that one
-build function made have one twin and share its program. A configuration may be incomplete, so a new
-twin is first compared with its model.
+The configuration and the variables of a model determine its outputs, so the models of one build
+function have one twin and share its program. A configuration may be incomplete, so a new twin is
+first compared with its model.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import copy
 import math
 import threading
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from skhp.compat.keras import DefaultSeeds, mask_of
+from skhp.compat.keras import mask_of
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layers.layer import weighted_cost
 from skhp.networks.network import Cost, Shapes
@@ -37,10 +37,8 @@ from skhp.networks.whole_models.portable_model import (
     loading_scope,
     parts_of,
 )
+from skhp.networks.whole_models.twin_plan import TwinPlan, built_twin, few_rows, quiet_seeds
 from skhp.shared.equality import library_of
-
-# Enough rows to show whether a row is treated differently among other rows.
-_FEW_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,7 @@ class ModelTwin:
     key_without_rates : hashable
         Equal for models that differ only in which of their Dropout layers have a rate of 0 or 1.
     rows_meet : bool
-        Whether outputs for prediction depend on the other rows of a batch, or losses that the model
-        adds are not a mean over rows.
+        Whether outputs depend on other rows of a batch, or added losses are not means over rows.
     adds_losses : bool
         Whether the model adds losses to the one that it is compiled with.
     sparse : tuple of bool
@@ -72,8 +69,13 @@ class ModelTwin:
     sparse: tuple[bool, ...] = field(compare=False)
     idle: bool = field(compare=False)
     uses_dropout_twice: bool = field(compare=False)
+    plan: TwinPlan = field(compare=False, repr=False)
     # Tracing changes attributes of the layers.
     lock: Any = field(compare=False, repr=False, default_factory=threading.RLock)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return _unpickled, ({**values, "model": None, "lock": None},)
 
     @property
     def weight_shapes(self) -> Shapes:
@@ -134,6 +136,15 @@ class NetworkOfTwin:
 twins = ProgramCache()
 
 
+def _unpickled(values: dict[str, Any]) -> ModelTwin:
+    """The twin of another process, built here unless there is one with its key."""
+
+    def built() -> ModelTwin:
+        return ModelTwin(**values | {"model": values["plan"].model(), "lock": threading.RLock()})
+
+    return twins.get(values["key"], built)
+
+
 def model_twin(model: keras.Model, x: Any) -> ModelTwin:
     """The twin of a model for rows like these, shared by all models of equal configuration."""
     custom = custom_objects(model)
@@ -169,17 +180,12 @@ def _key_without_rates(configuration: Any, custom: dict[str, Any], x: Any) -> Ha
     return configuration_key(alike, custom, x)
 
 
-def quiet_seeds() -> Any:
-    """A context in which a model is built without using up the seeds of a fit."""
-    return DefaultSeeds(0, required=False).in_use()
-
-
 def refusal(model: keras.Model, error: Exception) -> CannotJoinError:
     """The exception that refuses a model because of an error."""
     if isinstance(error, CannotJoinError):
         return error
-    # The text of an error in a traced function ends with the message, and maybe the node; Keras
-    # adds the arguments of the layer.
+    # The text of an error in a traced function ends with the message, often followed by the graph's
+    # node in brackets; Keras adds the arguments of the layer.
     lines = [line.strip() for line in str(error).split("Arguments received by")[0].splitlines()]
     reason = [line for line in lines if line and line[0] != "["] or [type(error).__name__]
     return refused(model, f"cannot join a cohort: {reason[-1].rstrip('.')[:200]}")
@@ -240,21 +246,9 @@ def _entries(item: Any, class_name: str) -> Iterator[dict[str, Any]]:
             yield from _entries(value, class_name)
 
 
-def _twin(configuration: dict[str, Any], x: Any) -> keras.Model:
-    twin = keras.saving.deserialize_keras_object(copy.deepcopy(configuration), safe_mode=False)
-    if not twin.built or not getattr(twin, "inputs", None):
-        twin(few_rows(x), training=False)
-    return twin
-
-
-def few_rows(x: Any, count: int = _FEW_ROWS) -> Any:
-    """The first rows."""
-    return keras.tree.map_structure(lambda array: array[:count], x)
-
-
 def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> ModelTwin:
     """The twin of a configuration; it is refused if it differs from its model."""
-    twin = _twin(configuration, x)
+    twin = built_twin(configuration, x)
     for own, others in (
         (model.trainable_variables, twin.trainable_variables),
         (model.non_trainable_variables, twin.non_trainable_variables),
@@ -293,7 +287,9 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
         outputs_in_training, after, _ = call(twin, rows, True)
         total = tf.add_n([tf.reduce_sum(out) for out in tf.nest.flatten(outputs_in_training)])
     if not close((outputs_in_training, after), trained):
-        raise refused(model, "draws random numbers without a seed, or trains in another way")
+        raise refused(
+            model, "draws random numbers without a seed, or trains differently when built anew"
+        )
     gradients = tape.gradient(total, weights)
     if custom_objects(twin) or _has_lambda(twin):
         _refuse_side_effects(model, lambda rows: call(twin, rows, True)[:2], rows)
@@ -316,6 +312,7 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
             len(entry.get("inbound_nodes", ())) > 1
             for entry in _entries(configuration, MemberDropout.__name__)
         ),
+        plan=TwinPlan(configuration, few_rows(x), custom_objects(model)),
     )
 
 
@@ -323,7 +320,7 @@ def called_statelessly(
     model: keras.Model, weights: Sequence[Any], held: Sequence[Any], x: Any, training: bool
 ) -> tuple[Any, Any, Any]:
     """Outputs, new values of the other variables, and all losses except the compiled one."""
-    # Such a layer computes constants once, from the variables that it has adapted.
+    # A Normalization layer computes constants once, from the variables that it has adapted.
     adapted = [part for part in parts_of(model) if isinstance(part, keras.layers.Normalization)]
     before = [(layer.mean, layer.variance) for layer in adapted]
     values = list(zip(model.non_trainable_variables, held, strict=True))
@@ -390,10 +387,10 @@ def _refuse_side_effects(model: keras.Model, call: Any, rows: Any) -> None:
     nodes = [*definition.node, *(node for f in definition.library.function for node in f.node_def)]
     found = sorted({node.op for node in nodes} & _SIDE_EFFECTS)
     if found:
-        raise refused(model, f"has {', '.join(found)}, which only Keras runs for each model")
+        raise refused(model, f"uses {', '.join(found)}, which a cohort cannot run")
     if traced.graph.variables:
         names = ", ".join(sorted(variable.name for variable in traced.graph.variables)[:3])
-        raise refused(model, f"reads variables that Keras does not know as its own ({names})")
+        raise refused(model, f"reads variables that Keras does not track as a part of it ({names})")
 
 
 def _has_lambda(model: keras.Model) -> bool:
