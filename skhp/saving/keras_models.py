@@ -18,11 +18,10 @@ from skhp.saving.keras_objects import (
     NAMES_OF_METRICS,
     NAMES_OF_OPTIMIZERS,
     deserialized,
-    keras_value_written,
     object_config,
     object_written,
-    read_keras_value,
 )
+from skhp.saving.keras_values import keras_value_written, read_keras_value
 from skhp.saving.values import read, written
 
 _COMPILED = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")

@@ -16,7 +16,7 @@ from skhp.exceptions import CannotSaveError, FileRefusedError
 from skhp.objectives.numbered_loss import NumberedLoss
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
 from skhp.saving.file_parts.parts import ReadParts, WrittenParts, field, one_of, only, short, whole
-from skhp.saving.keras_objects import keras_value_written, read_keras_value
+from skhp.saving.keras_values import keras_value_written, read_keras_value
 from skhp.shared.best_threshold import TunedByFolds
 
 _MOST_LEVELS = 20

@@ -104,7 +104,7 @@ _ELSEWHERE = frozenset(
         "_default_seeds",
         "_built_with",
         "_packed_inputs",
-        "_in_its_place",
+        "_stand_in",
         "callbacks_",
         "rare_class_",
         "_set_names",
