@@ -10,7 +10,7 @@ import pytest
 
 import skhp
 from skhp.exceptions import InvalidParameterError, WorkersError
-from skhp.population.workers import distribution
+from skhp.population.workers import dask_workers, distribution
 from tests.population.workers.contract import WorkersContract, assert_same, network, search, where
 from tests.population.workers.dask_cluster import Cluster
 from tests.population.workers.test_process_workers import EndsItsProcess
@@ -104,6 +104,20 @@ def test_without_a_client(monkeypatch):
         joblib.parallel_config(backend="skhp", inner="dask"),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("theirs", "told"), [({}, "has no skhp: install"), ({"skhp": "0.0"}, "skhp 0.0 there")]
+)
+def test_workers_of_another_installation_are_refused(
+    theirs, told, client, two_classes, monkeypatch
+):
+    def reader():
+        return lambda names: theirs
+
+    monkeypatch.setattr(dask_workers, "_reader_of_versions", reader)
+    with skhp.population(backend="dask"), pytest.raises(WorkersError, match=told):
+        search().fit(*two_classes)
 
 
 class KillsTheScheduler:
