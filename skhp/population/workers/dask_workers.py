@@ -14,6 +14,7 @@ from typing import Any
 
 import distributed
 import numpy as np
+from distributed.scheduler import KilledWorker
 
 from skhp.exceptions import InvalidParameterError, WorkersError
 from skhp.population.workers.parcel import Parcel
@@ -28,7 +29,7 @@ _MOST_BYTES_IN_TASK = 2**20
 # The task of a shipment that is running, in the words of Dask's worker.
 _AT_WORK = ("executing", "long-running", "resumed")
 # What a client raises whose scheduler has gone.
-_GONE_ERRORS = (OSError, TimeoutError, CancelledError, distributed.CommClosedError)
+_GONE_ERRORS = (OSError, TimeoutError, CancelledError)
 # A buffer that no worker holds any more, in the words of Dask's client.
 _GONE = ("cancelled", "lost", "error")
 
@@ -212,9 +213,9 @@ class SentToDask:
                 raise _cluster_is_gone(self._client) from error
             # Its buffers were lost with the last worker that held them.
             raise WorkerLost(str(error)) from error
-        except (OSError, distributed.CommClosedError) as error:
+        except OSError as error:
             raise _cluster_is_gone(self._client) from error
-        except distributed.scheduler.KilledWorker as error:
+        except KilledWorker as error:
             raise lost_twice(error, "a cohort") from error
 
     def told(self) -> Mapping[int, int]:
