@@ -13,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
     "CannotJoinError",
+    "CannotSaveError",
+    "FileRefusedError",
     "InvalidParameterError",
     "JournalDamagedError",
     "JournalError",
@@ -56,6 +58,17 @@ class InvalidParameterError(ValueError, TypeError):
 
     The message lists every mistake that was found, not only the first, and suggests the nearest
     name where there is one.
+    """
+
+
+class CannotSaveError(ValueError, TypeError):
+    """An estimator holds something that `skhp.save` does not write; the message names it."""
+
+
+class FileRefusedError(ValueError):
+    """A file is not one that `skhp.save` wrote, or is damaged or hostile; nothing was loaded.
+
+    The message names the file and says what is wrong with it.
     """
 
 

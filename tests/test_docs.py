@@ -120,3 +120,16 @@ def test_cluster(tmp_path, monkeypatch):
     finally:
         cluster.end()
     assert len(names["there"].cv_results_["params"]) == 6
+
+
+@pytest.mark.slow
+def test_saving(tmp_path, monkeypatch):
+    pytest.importorskip("skops")
+    monkeypatch.chdir(tmp_path)
+    names = run_page("saving.md")
+    assert names["same"]
+    assert names["names"][:2] == ["estimator.json", "steps.skops"]
+    assert [layer["layer"] for layer in names["layers"]] == ["dense", "activation", "dense"]
+    assert "evil.skhp" in names["refusal"]
+    assert "pickle" in names["refusal"]
+    assert names["difference"] < 1e-5

@@ -42,11 +42,12 @@ class SearchRun:
     ) -> None:
         self._search = search
         self._watching = watching
+        seconds = seconds_of_budget(search.time_budget)
         self.pruning = pruning_of(search.prune, estimator, search.population)
         if search.refit and search.refit_epochs is not None:
             refuse_refit_epochs(estimator)
         self.limits = Limits(
-            seconds=seconds_of_budget(search.time_budget),
+            seconds=seconds,
             patience=getattr(search, "stop_after", None),
             metric=f"mean_test_{search.refit if isinstance(search.refit, str) else 'score'}",
             keeps_finished=search.on_interrupt == "partial",
@@ -54,7 +55,7 @@ class SearchRun:
         self.journalled = None
         if search.journal is not None:
             self.journalled = JournalledSearch(
-                search.journal, estimator, scoring, folds, self._settings()
+                search.journal, estimator, scoring, folds, self._settings(), seconds
             )
         first = (self.limits, self.journalled)
         self.observers = [*(one for one in first if one), *watching]
@@ -131,6 +132,11 @@ class SearchRun:
             )
             with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
                 yield
+
+    def candidates_are_scored(self) -> None:
+        """Let another run of the search take its results, while this one is refitted."""
+        if self.journalled is not None:
+            self.journalled.release()
 
     def close(self) -> None:
         """Close the journal."""
