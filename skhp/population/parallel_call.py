@@ -26,6 +26,14 @@ from skhp.population.joint_training import (
     shows_progress,
     train_and_run,
 )
+from skhp.population.limits.conditions import NO_CONDITIONS, Conditions, dropped_result
+from skhp.population.limits.timed_tasks import (
+    CandidateTimeoutError,
+    TimedBatch,
+    called_within,
+    failing_results,
+    is_timed,
+)
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import Plan, PlannedFit, Planner
 from skhp.population.report import ProgressObserver, ReportedCall
@@ -35,6 +43,8 @@ from skhp.population.waiting_task import Task
 
 # The keyword by which scikit-learn's tasks get their scorer.
 _SCORER = "scorer"
+# The keyword by which its tasks know their fold, and the number of folds.
+_FOLD = "split_progress"
 
 
 class Recalled(NamedTuple):
@@ -59,6 +69,9 @@ class TaskJournal(Protocol):
     ) -> None:
         """Keep the result of a task that has run; its keyword arguments identify the task."""
 
+    def kept_states(self, fits: Sequence[Mapping[str, Any]]) -> Any:
+        """What keeps the states of cohorts of these tasks, or None."""
+
 
 @dataclass(frozen=True, eq=False)
 class JournalledCall:
@@ -72,6 +85,10 @@ class JournalledCall:
             return None
         _, arguments, keywords = batch.items[0]
         return self.journal.recalled(arguments, keywords)
+
+    def kept_states(self, fits: Sequence[Mapping[str, Any]]) -> Any:
+        """What keeps the states of cohorts of these tasks, or None."""
+        return None if self.journal is None else self.journal.kept_states(fits)
 
     def keep(self, batch: Any, results: Any, rung_scores: Sequence[float] = ()) -> None:
         """Keep the results of a batch."""
@@ -111,6 +128,7 @@ class ParallelCall:
     journalled: JournalledCall = field(default_factory=lambda: JournalledCall(None))
     pruning: Pruning | None = None
     joins: bool = True
+    conditions: Conditions = NO_CONDITIONS
     reported: ReportedCall = field(default_factory=ReportedCall)
 
 
@@ -142,6 +160,10 @@ class _JoiningBatch(JoiningTask):
         self._call.reported.count(self.results.values())
         _report(self._collected, self._plans, outcome, self._call, getattr(last, "rung_scores", ()))
 
+    def drop(self) -> None:
+        """Hand stand-ins to joblib, and nothing to the journal."""
+        _drop(self._collected)
+
 
 @shared_computations()
 def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationTrainer) -> None:
@@ -163,7 +185,15 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
                 collected.report([recalled.result])
                 if None not in known:
                     continue
-            plans = [planner.plan(*item) for item in tasks_of(collected.batch) if call.joins]
+            try:
+                plans = called_within(
+                    call.conditions.fit_seconds,
+                    functools.partial(_planned, planner, collected, call),
+                    "preparation",
+                )
+            except CandidateTimeoutError as error:
+                _report(collected, (), failing_results(collected.batch, error), call)
+                continue
             if recalled is not None:
                 fits = [as_finished(fit, recalled) for plan in plans for fit in plan.fits]
                 population += fits
@@ -187,7 +217,15 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
             contest = contest_of(population, entries, call.pruning)
     _run(others, call, train)
     if members:
-        train_and_run(population, members, call.options, call.progress, train, contest)
+        conditions = call.conditions
+        states = call.journalled.kept_states([entry.keywords for entry in entries])
+        if states is not None:
+            conditions = replace(conditions, states=states)
+        train_and_run(population, members, call.options, call.progress, train, contest, conditions)
+
+
+def _planned(planner: Planner, collected: CollectedTask, call: ParallelCall) -> list[Plan]:
+    return [planner.plan(*item) for item in tasks_of(collected.batch) if call.joins]
 
 
 def _run(
@@ -201,10 +239,15 @@ def _run(
             parallel = joblib.Parallel(**call.workers, return_as="generator")
         for result in parallel(joblib.delayed(task.batch)() for task, _ in tuple(elsewhere)):
             _report(*elsewhere.popleft(), result, call)
+    n_run = 0
     while elsewhere:
         task, plans = elsewhere.popleft()
+        if _comes_too_late(task, n_run, call):
+            _drop(task)
+            continue
         with waiting_as(None):
             results = task.batch()
+        n_run += 1
         _report(task, plans, results, call)
     waiting = waiting_task()
     if waiting is not None:
@@ -222,6 +265,10 @@ def _divided(
     while tasks:
         task, plans = tasks.popleft()
         items = tasks_of(task.batch)
+        if call.conditions.fit_seconds is not None and is_timed(task.batch):
+            timed = TimedBatch(task.batch, call.conditions.fit_seconds)
+            elsewhere.append((replace(task, batch=timed), plans))
+            continue
         # Keras will train what was refused, so no fit of such a task would wait.
         is_refused = any(plan.refusals for plan in plans)
         # The code of a user's function shows only in part what it fits.
@@ -244,6 +291,19 @@ def _report(
     call.reported.count((), [refusal for plan in plans for refusal in plan.refusals])
     call.journalled.keep(task.batch, results, rung_scores)
     task.report(results)
+
+
+def _comes_too_late(task: CollectedTask, n_run: int, call: ParallelCall) -> bool:
+    """Whether a task is dropped because the time is up; one candidate is always evaluated."""
+    deadline = call.conditions.deadline
+    if deadline is None or not deadline.is_long_over:
+        return False
+    folds = [keywords[_FOLD][1] for _, _, keywords in tasks_of(task.batch) if _FOLD in keywords]
+    return bool(folds) and n_run >= folds[0]
+
+
+def _drop(task: CollectedTask) -> None:
+    task.report([dropped_result() for _ in tasks_of(task.batch)])
 
 
 def _add_training_time(result: Any, trained: Sequence[Any]) -> None:

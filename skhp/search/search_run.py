@@ -11,6 +11,8 @@ import joblib
 from skhp.compat.joblib import NAME_OF_OWN_BACKEND, get_active_backend
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
+from skhp.population.limits.conditions import NO_CONDITIONS, Conditions
+from skhp.population.requested_fits import may_join
 from skhp.search.checks.folds import FixedFolds
 from skhp.search.early_stopping import refuse_refit_epochs
 from skhp.search.fold_thresholds import candidate_tuned_by_folds
@@ -25,6 +27,9 @@ _SETTINGS_OF_RESULTS = (
     *("return_train_score", "error_score", "random_state"),
     *("factor", "resource", "min_resources", "max_resources", "aggressive_elimination"),
 )
+
+# A search that ended for one of these reasons can be continued, with what its journal keeps.
+_GOES_ON_FROM = ("time_budget", "interrupted")
 
 
 class SearchRun:
@@ -48,7 +53,16 @@ class SearchRun:
             patience=getattr(search, "stop_after", None),
             metric=f"mean_test_{search.refit if isinstance(search.refit, str) else 'score'}",
             keeps_finished=search.on_interrupt == "partial",
+            breakable=search.population and may_join(estimator),
         )
+        fit_seconds = seconds_of_budget(search.candidate_timeout, "candidate_timeout")
+        self._conditions = NO_CONDITIONS
+        if self.limits.deadline is not None or fit_seconds is not None:
+            self._conditions = Conditions(
+                deadline=self.limits.deadline,
+                drops=search.on_budget == "drop",
+                fit_seconds=fit_seconds,
+            )
         self.journalled = None
         if search.journal is not None:
             self.journalled = JournalledSearch(
@@ -95,26 +109,41 @@ class SearchRun:
         # options, keeps it.
         joins = self._search.population
         if name not in NAME_OF_OWN_BACKEND:
-            for parameter in ("journal", "prune"):
+            for parameter in ("journal", "prune", "candidate_timeout"):
                 if (given := getattr(self._search, parameter)) is not None:
                     raise InvalidParameterError(
                         f"{parameter}={given!r} does not work with joblib's backend {name}: run "
                         f"the search outside of joblib.parallel_config, or leave {parameter} out."
                     )
             yield
-        elif not joins and self.journalled is None and not self._watching:
+        elif (
+            not joins
+            and self.journalled is None
+            and not self._watching
+            and self._conditions is NO_CONDITIONS
+        ):
             yield
         else:
-            recall = None if self.journalled is None else self.journalled.recalled
+            observed = ObservedTasks(self.observers, None)
+            if self.journalled is not None:
+                observed = ObservedTasks(
+                    self.observers, self.journalled.recalled, self.journalled.kept_states
+                )
             backend = PopulationBackend(
                 joins=joins,
-                journal=ObservedTasks(self.observers, recall),
+                journal=observed,
+                conditions=self._conditions,
                 pruning=self.pruning,
                 n_jobs=n_jobs,
                 backend=NAME_OF_OWN_BACKEND[name],
             )
             with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
                 yield
+
+    def is_complete(self) -> None:
+        """Note that the search has ended without an exception."""
+        if self.journalled is not None and self.limits.reason not in _GOES_ON_FROM:
+            self.journalled.search_is_complete()
 
     def close(self) -> None:
         """Close the journal."""

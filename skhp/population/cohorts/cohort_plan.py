@@ -19,8 +19,8 @@ import keras
 import numpy as np
 
 from skhp.networks.network import Network, flattened, unflattened
-from skhp.training.cohort.cohort import leaders_of
 from skhp.training.cohort.compiled_programs import BUILD_SECONDS, STEP_SECONDS
+from skhp.training.cohort.equal_trainings import leaders_of
 from skhp.training.fit_task import FitResult, FitTask, bytes_to_train
 from skhp.training.trained_network import MemberWeights
 from skhp.training.training_rows import epoch_parts, steps_in_epoch
