@@ -45,6 +45,8 @@ from skhp.population.waiting_task import Task
 _SCORER = "scorer"
 # The keyword by which its tasks know their fold, and the number of folds.
 _FOLD = "split_progress"
+# The same for its candidate.
+_CANDIDATE = "candidate_progress"
 
 
 class Recalled(NamedTuple):
@@ -177,6 +179,7 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
     population: list[Any] = []
     entries: list[Entry] = []
     members: dict[int, Member] = {}
+    too_slow: dict[int, CandidateTimeoutError] = {}
     others: deque[tuple[CollectedTask, list[Plan]]] = deque()
     with shared_preparation():
         for recalled in known:
@@ -185,13 +188,19 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
                 collected.report([recalled.result])
                 if None not in known:
                     continue
+            candidate = _candidate_of(collected)
             try:
+                if candidate in too_slow:
+                    raise too_slow[candidate]
                 plans = called_within(
                     call.conditions.fit_seconds,
                     functools.partial(_planned, planner, collected, call),
                     "preparation",
                 )
             except CandidateTimeoutError as error:
+                # Its other folds would take as long.
+                if candidate is not None:
+                    too_slow[candidate] = error
                 _report(collected, (), failing_results(collected.batch, error), call)
                 continue
             if recalled is not None:
@@ -291,6 +300,14 @@ def _report(
     call.reported.count((), [refusal for plan in plans for refusal in plan.refusals])
     call.journalled.keep(task.batch, results, rung_scores)
     task.report(results)
+
+
+def _candidate_of(task: CollectedTask) -> int | None:
+    """The number of the candidate in its round, if the task is a fit of a search."""
+    for _, _, keywords in tasks_of(task.batch):
+        if _FOLD in keywords and keywords.get(_CANDIDATE):
+            return keywords[_CANDIDATE][0]
+    return None
 
 
 def _comes_too_late(task: CollectedTask, n_run: int, call: ParallelCall) -> bool:
