@@ -142,6 +142,7 @@ class PopulationBackend(ParallelBackendBase):
         self._calls[parallel] = call = dataclasses.replace(
             call,
             journalled=self._journalled,
+            progress=self._journalled.told_of(call.progress),
             pruning=self._pruning,
             joins=self._joins,
             conditions=self._conditions,

@@ -36,7 +36,7 @@ from skhp.population.limits.timed_tasks import (
 )
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import Plan, PlannedFit, Planner
-from skhp.population.report import ProgressObserver, ReportedCall
+from skhp.population.report import ProgressObserver, ReportedCall, ToldOfBoth
 from skhp.population.requested_fits import is_of_scikit_learn, may_fit, random_generators
 from skhp.population.task_threads import TaskThreads
 from skhp.population.waiting_task import Task
@@ -91,6 +91,11 @@ class JournalledCall:
     def kept_states(self, fits: Sequence[Mapping[str, Any]]) -> Any:
         """What keeps the states of cohorts of these tasks, or None."""
         return None if self.journal is None else self.journal.kept_states(fits)
+
+    def told_of(self, progress: ProgressObserver) -> ProgressObserver:
+        """An observer of the training that also tells the journal, if it wants to know."""
+        told = getattr(self.journal, "advanced", None)
+        return progress if told is None else ToldOfBoth(progress, self.journal)  # type: ignore[arg-type]
 
     def keep(self, batch: Any, results: Any, rung_scores: Sequence[float] = ()) -> None:
         """Keep the results of a batch."""

@@ -79,6 +79,12 @@ def seconds_of(tasks: Sequence[FitTask]) -> float:
     )
 
 
+def seconds_of_epoch(tasks: Sequence[FitTask]) -> float:
+    """An estimate of how long a cohort of these members trains for an epoch."""
+    sizes = [task.batch_size for task in tasks]
+    return _epoch_seconds(tasks, leaders_of(tasks), sizes, range(len(tasks)))
+
+
 def bytes_of_member(task: FitTask) -> int:
     """An estimate of the memory that a member of a cohort takes."""
     held_out = 0 if task.validation is None else task.validation.n_rows
@@ -157,12 +163,18 @@ def _by_batch_size(
 def _seconds(
     tasks: Sequence[FitTask], leaders: Sequence[int], sizes: Sequence[int], members: Sequence[int]
 ) -> float:
-    n_rows = max(tasks[number].rows.n_rows for number in members)
     epochs = max(tasks[number].plan.epochs for number in members)
+    return BUILD_SECONDS + epochs * _epoch_seconds(tasks, leaders, sizes, members)
+
+
+def _epoch_seconds(
+    tasks: Sequence[FitTask], leaders: Sequence[int], sizes: Sequence[int], members: Sequence[int]
+) -> float:
+    n_rows = max(tasks[number].rows.n_rows for number in members)
     n_parts, length = epoch_parts(n_rows, sizes).positions.shape
     n_trainings = len({leaders[number] for number in members})
     a_step = STEP_SECONDS + n_trainings * tasks[members[0]].network.cost(length).seconds
-    return BUILD_SECONDS + epochs * n_parts * a_step
+    return n_parts * a_step
 
 
 def _expected_steps(task: FitTask) -> int:

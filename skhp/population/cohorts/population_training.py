@@ -55,7 +55,8 @@ def train_population(
         or any(tasks[number].finished_after is None for number in plan.members)
     ]
     to_train = sum(task.finished_after is None for task in tasks)
-    overall = OverallProgress(to_train, len(plans), progress)
+    workers = _workers(tasks, plans, options)
+    overall = OverallProgress(to_train, len(plans), progress, workers)
     early = EarlyResults()
     cohorts = [
         RunningCohort(
@@ -70,7 +71,7 @@ def train_population(
         )
         for number, plan in enumerate(plans)
     ]
-    executor = (options.executor or CohortThreads)(_workers(tasks, plans, options))
+    executor = (options.executor or CohortThreads)(workers)
     try:
         for results in trained_by_rungs(cohorts, contest, executor, early):
             # The caller scores these members one after another.
@@ -147,7 +148,7 @@ def trained_by_rungs(
                     (number, error) for number in cohort.members if number not in cohort.handed_over
                 ]
             elif rung is None:
-                results = _ranked(cohort.remaining_results(), standings, without_losers=True)
+                results = _ranked(cohort.remaining_results(), standings)
                 cohort.forget()
                 yield results
                 cohort.is_finished()
@@ -168,17 +169,11 @@ def _as_done(
             yield future, waiting.pop(future)
 
 
-def _ranked(
-    results: Results, standings: _Standings | None, without_losers: bool = False
-) -> Results:
+def _ranked(results: Results, standings: _Standings | None) -> Results:
     """The results with the scores by which they were ranked, or will be."""
     if standings is None:
         return results
-    return [
-        (number, standings.with_scores(number, result))
-        for number, result in results
-        if not (without_losers and number in standings.losers)
-    ]
+    return [(number, standings.with_scores(number, result)) for number, result in results]
 
 
 class _Standings:
@@ -206,13 +201,8 @@ class _Standings:
         self.losers |= losers
         ended: Results = []
         for cohort in cohorts:
-            cohort.prune(losers)
-            lost = cohort.results(
-                number
-                for number in cohort.members
-                if number in losers and number not in cohort.handed_over
-            )
-            ended += [(number, self.with_scores(number, result)) for number, result in lost.items()]
+            lost = cohort.prune(losers)
+            ended += [(number, self.with_scores(number, result)) for number, result in lost]
         return ended
 
     def with_scores(self, number: int, result: Any) -> Any:

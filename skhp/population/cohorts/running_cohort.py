@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from skhp.population.cohorts.cohort_plan import CohortPlan
+from skhp.population.cohorts.cohort_plan import CohortPlan, seconds_of_epoch
 from skhp.population.cohorts.early_results import EarlyResults
+from skhp.population.cohorts.time_left import CohortWork
 from skhp.population.limits.conditions import DROPPED, NO_CONDITIONS, Conditions, Dropped
 from skhp.population.limits.timed_tasks import CandidateTimeoutError
 from skhp.population.report import PopulationProgress, ProgressObserver
@@ -21,16 +22,27 @@ from skhp.training.fit_task import FitResult, FitTask
 class OverallProgress:
     """Adds up the progress that the cohorts report from their threads; `cancelled` ends them."""
 
-    def __init__(self, members: int, cohorts: int, progress: ProgressObserver) -> None:
+    def __init__(
+        self, members: int, cohorts: int, progress: ProgressObserver, workers: int = 1
+    ) -> None:
         self.cancelled = threading.Event()
         self._members, self._cohorts, self._progress = members, cohorts, progress
+        self._workers = workers
+        self._work: dict[MemberProgress, CohortWork] = {}
         self._epochs, self._ended = 0, 0
         self._began = time.perf_counter()
         self._lock = threading.Lock()
 
-    def advanced(self, new_epochs: dict[int, int], ended: int) -> None:
-        """Report the new epochs of each member, and the number of members that have ended."""
+    def expects(self, cohort: MemberProgress, work: CohortWork) -> None:
+        """Take the work of a cohort that has not begun."""
+        self._work[cohort] = work
+
+    def advanced(
+        self, new_epochs: dict[int, int], ended: int, cohort: MemberProgress, work: CohortWork
+    ) -> None:
+        """Report the new epochs of each member of a cohort, and how many of them have ended."""
         with self._lock:
+            self._work[cohort] = work
             self._epochs += sum(new_epochs.values())
             self._ended += ended
             self._progress.advanced(
@@ -41,6 +53,8 @@ class OverallProgress:
                     still_training=self._members - self._ended,
                     seconds=time.perf_counter() - self._began,
                     new_epochs=new_epochs,
+                    work=tuple(self._work.values()),
+                    workers=self._workers,
                 )
             )
 
@@ -48,11 +62,23 @@ class OverallProgress:
 class MemberProgress:
     """The progress of one cohort: the numbers of its members, and how many of them train."""
 
-    def __init__(self, overall: OverallProgress, members: Sequence[int], running: int) -> None:
+    def __init__(
+        self, overall: OverallProgress, members: Sequence[int], tasks: Sequence[FitTask]
+    ) -> None:
         self._overall = overall
         self._members = members
-        self._running = running
+        # Members with known results do not train.
+        self._planned = [task.plan.epochs if task.finished_after is None else 0 for task in tasks]
+        self._running = sum(map(bool, self._planned))
         self._epochs = (0,) * len(members)
+        self._work = CohortWork(
+            members=self._running,
+            running=self._running,
+            planned=max(self._planned),
+            expected_seconds=seconds_of_epoch(tasks),
+            epochs_left=sum(self._planned),
+        )
+        overall.expects(self, self._work)
 
     def advanced(self, progress: CohortProgress) -> None:
         """Take the progress of the cohort after a chunk."""
@@ -65,8 +91,28 @@ class MemberProgress:
             if now > before
         }
         running = min(self._running, progress.running)
-        self._overall.advanced(new_epochs, self._running - running)
+        self._work = self._work_after(progress, running)
+        self._overall.advanced(new_epochs, self._running - running, self, self._work)
         self._running, self._epochs = running, epochs
+
+    def _work_after(self, progress: CohortProgress, running: int) -> CohortWork:
+        pairs = zip(progress.epochs_of_members, self._planned, strict=True)
+        trained = [(epochs, planned) for epochs, planned in pairs if planned]
+        # Members that still train have run all epochs of the cohort.
+        left = [planned - epochs for epochs, planned in trained if epochs == progress.epochs]
+        to_their_end = sum(epochs >= planned for epochs, planned in trained)
+        seconds = self._work.epoch_seconds
+        if not progress.is_first and progress.chunk_epochs:
+            seconds = progress.chunk_seconds / progress.chunk_epochs
+        return replace(
+            self._work,
+            running=running,
+            done=progress.epochs,
+            ended_early=max(len(trained) - running - to_their_end, 0),
+            epochs_of_members=sum(epochs for epochs, _ in trained),
+            epochs_left=sum(left) if running else 0,
+            epoch_seconds=seconds,
+        )
 
 
 class Cancelled(Exception):  # noqa: N818
@@ -103,7 +149,7 @@ class RunningCohort:
         self._place = {number: place for place, number in enumerate(plan.members)}
         self._settings = chunk, plan.candidates
         running = sum(task.finished_after is None for task in tasks)
-        self._progress = MemberProgress(overall, plan.members, running)
+        self._progress = MemberProgress(overall, plan.members, tasks)
         self._conditions, self._early, self._needed = conditions, early, needed
         self._cohort: Cohort | None = None
         states = conditions.states
@@ -205,12 +251,9 @@ class RunningCohort:
             self.members[place]
             for place in self._cohort.ended()
             if self.tasks[place].finished_after is None
-            and self.members[place] not in self._handed_over
         ]
-        if ended:
-            results = self.results(ended)
-            self._handed_over |= results.keys()
-            early.put(list(results.items()))
+        if results := self._handing_over(ended):
+            early.put(results)
         self._last_hand_over = early.now()
 
     def _keep_state(self) -> None:
@@ -240,10 +283,22 @@ class RunningCohort:
         self._rung_scores.append(scores)
         return dict(zip(self.members, scores, strict=True))
 
-    def prune(self, numbers: Collection[int]) -> None:
-        """End the members of the cohort that have one of these numbers in the population."""
-        if self._cohort is not None:
-            self._cohort.prune([self._place[n] for n in self.members if n in numbers])
+    def prune(self, numbers: Collection[int]) -> Results:
+        """End the members of the cohort that have one of these numbers in the population.
+
+        It returns the results of those that were not handed over before.
+        """
+        if self._cohort is None:
+            return []
+        lost = [number for number in self.members if number in numbers]
+        self._cohort.prune([self._place[number] for number in lost])
+        return self._handing_over(lost)
+
+    def _handing_over(self, numbers: Iterable[int]) -> Results:
+        """The results of members, each of which is given only once."""
+        new = [number for number in numbers if number not in self._handed_over]
+        self._handed_over.update(new)
+        return list(self.results(new).items())
 
     def results(
         self, numbers: Iterable[int]
@@ -268,8 +323,7 @@ class RunningCohort:
 
     def remaining_results(self) -> Results:
         """The results of the members that were not handed over while the cohort trained."""
-        rest = [number for number in self.members if number not in self._handed_over]
-        return list(self.results(rest).items())
+        return self._handing_over(self.members)
 
     @property
     def handed_over(self) -> Collection[int]:

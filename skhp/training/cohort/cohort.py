@@ -161,20 +161,20 @@ class Cohort:
             if until is not None:
                 most = min(most, until - self._done)
             count = self.advance(min(size, most))
-            running, seconds = self.running, time.perf_counter() - began
+            seconds = time.perf_counter() - began
             size = self._next_size(count, seconds, first)
             if observer is not None:
                 observer.advanced(
                     CohortProgress(
                         len(self._tasks),
                         self._done,
-                        running,
+                        self._n_unfinished(),
                         self._epochs_of_members(),
                         count,
                         seconds,
                     )
                 )
-                running = self.running
+            running = self.running
             if self._done % EPOCHS_OF_LOOK == 0:
                 self._drop_ended_members()
 
@@ -195,6 +195,14 @@ class Cohort:
             for number, leader in enumerate(self._leaders)
             if leader not in running or number in self._ended
         ]
+
+    def _n_unfinished(self) -> int:
+        """The number of members to train that have not ended; several may be one training."""
+        running = set(self._packs[-1].running)
+        return sum(
+            leader in running and number not in self._ended and task.finished_after is None
+            for number, (leader, task) in enumerate(zip(self._leaders, self._tasks, strict=True))
+        )
 
     def ended_for_time(self) -> list[int]:
         """The members that `end_for_time` has ended."""

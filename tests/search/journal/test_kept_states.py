@@ -1,4 +1,4 @@
-"""The state of a cohort under way is kept beside the journal, and a killed search goes on from it."""
+"""The state of a cohort under way is kept beside the journal; a killed search goes on from it."""
 
 import errno
 import json
