@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import threading
+import weakref
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -19,6 +21,8 @@ from skhp.population.caller_settings import (
 )
 
 T = TypeVar("T")
+
+_left_behind: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
 class CandidateTimeoutError(TimeoutError):
@@ -52,16 +56,23 @@ def called_within(seconds: float | None, call: Callable[[], T], what: str) -> T:
             outcome.put((None, error))
 
     around = warning_settings()
-    threading.Thread(target=work, name="skhp-timed", daemon=True).start()
+    thread = threading.Thread(target=work, name="skhp-timed", daemon=True)
+    thread.start()
     try:
         result, error = outcome.get(timeout=seconds)
     except Empty:
+        _left_behind.add(thread)
         # The thread may be within `catch_warnings`, which all threads share.
         set_warning_settings(around)
         raise CandidateTimeoutError.during(what, seconds) from None
     if error is not None:
         raise error
     return result
+
+
+def is_left_behind() -> bool:
+    """Whether nobody waits for this thread any more, so that it must not change what all share."""
+    return threading.current_thread() in _left_behind
 
 
 class TimedBatch:
@@ -84,9 +95,25 @@ class TimedBatch:
 
     def _run(self, function: Any, arguments: Any, keywords: Any) -> Any:
         try:
-            return called_within(self._seconds, lambda: function(*arguments, **keywords), "run")
+            return _timed(function, self._seconds)(*arguments, **keywords)
         except CandidateTimeoutError as error:
             return run_failing(function, arguments, keywords, error)
+
+
+def _timed(function: Any, seconds: float) -> Any:
+    """The function of a task, which may take only so long."""
+    inner = getattr(function, "function", function)
+
+    def run(*arguments: Any, **keywords: Any) -> Any:
+        return called_within(seconds, lambda: inner(*arguments, **keywords), "run")
+
+    if inner is function:
+        return run
+    # scikit-learn's wrapper sets warning filters, which all threads share. So it is called here,
+    # where it also restores them, and only the function within gets a thread.
+    wrapper = copy.copy(function)
+    wrapper.function = run
+    return wrapper
 
 
 def is_timed(batch: Any) -> bool:

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from skhp import GridSearchCV, KerasMLPClassifier
 from skhp.population.cohorts import early_results
@@ -49,7 +50,8 @@ def patient(monkeypatch):
 
 def search(**settings):
     grid = {"epochs": [3, LONG], "learning_rate": [1e-2, 1e-3]}
-    return GridSearchCV(NETWORK, grid, cv=2, refit=False, early_stopping=False, **settings)
+    network = clone(NETWORK).set_params(early_stopping=False)
+    return GridSearchCV(network, grid, cv=2, refit=False, **settings)
 
 
 class Watching(SearchObserver):
