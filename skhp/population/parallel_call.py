@@ -28,6 +28,7 @@ from skhp.population.joint_training import (
 )
 from skhp.population.limits.conditions import NO_CONDITIONS, Conditions, dropped_result
 from skhp.population.limits.timed_tasks import (
+    PREPARATION,
     CandidateTimeoutError,
     TimedBatch,
     called_within,
@@ -194,15 +195,19 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
                 if None not in known:
                     continue
             candidate = _candidate_of(collected)
+            if recalled is not None and _had_no_plan(recalled):
+                continue
             try:
                 if candidate in too_slow:
                     raise too_slow[candidate]
                 plans = called_within(
                     call.conditions.fit_seconds,
                     functools.partial(_planned, planner, collected, call),
-                    "preparation",
+                    PREPARATION,
                 )
             except CandidateTimeoutError as error:
+                if recalled is not None:
+                    continue
                 # Its other folds would take as long.
                 if candidate is not None:
                     too_slow[candidate] = error
@@ -305,6 +310,12 @@ def _report(
     call.reported.count((), [refusal for plan in plans for refusal in plan.refusals])
     call.journalled.keep(task.batch, results, rung_scores)
     task.report(results)
+
+
+def _had_no_plan(recalled: Recalled) -> bool:
+    """Whether the preparation of a known fit took too long: it had no place in a cohort."""
+    failed = recalled.result.get("fit_error") if isinstance(recalled.result, Mapping) else None
+    return bool(failed) and CandidateTimeoutError.of_preparation() in failed
 
 
 def _candidate_of(task: CollectedTask) -> int | None:

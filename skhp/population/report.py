@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 from skhp.compat.joblib import short_format_time
 from skhp.exceptions import CannotJoinError
 from skhp.population.cohorts.time_left import CohortWork, seconds_left
+from skhp.population.limits.timed_tasks import CandidateTimeoutError
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class ReportedCall:
     def count(self, results: Iterable[Any] = (), refusals: Iterable[CannotJoinError] = ()) -> None:
         """Count fits that are done: the results of members of cohorts, and refused fits."""
         for result in results:
-            if isinstance(result, Exception):
+            if isinstance(result, Exception) and not isinstance(result, CandidateTimeoutError):
                 self._alone[_first_line(result)] += 1
             else:
                 self._n_together += 1

@@ -12,7 +12,7 @@ from skhp.population.cohorts.cohort_plan import CohortPlan, seconds_of_epoch
 from skhp.population.cohorts.early_results import EarlyResults
 from skhp.population.cohorts.time_left import CohortWork
 from skhp.population.limits.conditions import DROPPED, NO_CONDITIONS, Conditions, Dropped
-from skhp.population.limits.timed_tasks import CandidateTimeoutError
+from skhp.population.limits.timed_tasks import TRAINING, CandidateTimeoutError
 from skhp.population.report import PopulationProgress, ProgressObserver
 from skhp.training.cohort.checkpoint import CheckpointError
 from skhp.training.cohort.cohort import Cohort, CohortProgress
@@ -180,6 +180,10 @@ class RunningCohort:
                 self.file.begins()
         try:
             self._cohort.run(self, until)
+        except Cancelled:
+            # Ctrl-C, for example.
+            self._keep_state()
+            raise
         except _TimeIsUp:
             # The next run of the search goes on from here.
             self._keep_state()
@@ -233,7 +237,7 @@ class RunningCohort:
         ended = set(self._cohort.ended())
         slow = [number for number in self.members if self._place[number] not in ended]
         self._too_slow |= {
-            number: CandidateTimeoutError.during("training", allowed) for number in slow
+            number: CandidateTimeoutError.during(TRAINING, allowed) for number in slow
         }
         self._cohort.end_for_time([self._place[number] for number in slow])
 

@@ -25,8 +25,17 @@ T = TypeVar("T")
 _left_behind: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
+# What may take too long, as an error names it.
+PREPARATION, TRAINING, RUN = "preparation", "training", "run"
+
+
 class CandidateTimeoutError(TimeoutError):
     """A fit took longer than the `candidate_timeout` of its search."""
+
+    @classmethod
+    def of_preparation(cls) -> str:
+        """The begin of the message about a preparation, in the text of an error."""
+        return f"{cls.__name__}: the {PREPARATION} of this fit took longer"
 
     @classmethod
     def during(cls, what: str, seconds: float) -> CandidateTimeoutError:
@@ -105,7 +114,7 @@ def _timed(function: Any, seconds: float) -> Any:
     inner = getattr(function, "function", function)
 
     def run(*arguments: Any, **keywords: Any) -> Any:
-        return called_within(seconds, lambda: inner(*arguments, **keywords), "run")
+        return called_within(seconds, lambda: inner(*arguments, **keywords), RUN)
 
     if inner is function:
         return run
