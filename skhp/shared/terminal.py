@@ -82,10 +82,11 @@ class StageProgress(NamedTuple):
     """The progress of a stage of a study.
 
     `done` and `total` count candidates, each of several trainings, in the stage "search", and
-    trainings in all others. `best_score` is the highest mean score of the finished candidates, as
-    it is shown to readers; `time_budget` is in seconds, or None; `epochs` counts the epochs of
-    networks that train together. `under_way` is how many candidates, beside the finished ones, the
-    work on those in training amounts to; `seconds_left` is an estimate from their epochs, or None.
+    trainings in all other stages. `best_score` is the highest mean score of the finished
+    candidates, as it is shown to readers; `time_budget` is in seconds, or None; `epochs` counts the
+    epochs of networks that train together. `under_way` is how many candidates, beside the finished
+    ones, the work on those in training amounts to; `seconds_left` is an estimate from their epochs,
+    or None.
     """
 
     stage: str
@@ -123,7 +124,7 @@ class TrainingCount:
             self._tell()
 
     def reached(self, done: int) -> None:
-        """Raise the count to `done`, as not every training may have been counted."""
+        """Raise the count to `done`, as some trainings may not have been counted."""
         with self._lock:
             if done > self._progress.done:
                 self._progress = self._progress._replace(done=done)

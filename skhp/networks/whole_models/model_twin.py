@@ -1,8 +1,8 @@
 """The twin of a Keras model: built anew from its configuration, for the program of a cohort.
 
-The configuration and the variables of a model determine its outputs. Therefore the models that one
-build function made have one twin and share its program. A configuration may be incomplete, so a new
-twin is first compared with its model.
+The configuration and the variables of a model determine its outputs, so the models of one build
+function have one twin and share its program. A configuration may be incomplete, so a new twin is
+first compared with its model.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ from skhp.networks.whole_models.portable_model import (
 )
 from skhp.shared.equality import library_of
 
-# Enough rows to show whether a row is treated differently among other rows.
-_FEW_ROWS = 4
+_FEW_ROWS = 4  # Enough to show whether a row is treated differently among other rows.
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,7 @@ class ModelTwin:
     key_without_rates : hashable
         Equal for models that differ only in which of their Dropout layers have a rate of 0 or 1.
     rows_meet : bool
-        Whether outputs for prediction depend on the other rows of a batch, or losses that the model
-        adds are not a mean over rows.
+        Whether outputs depend on other rows of a batch, or added losses are not means over rows.
     adds_losses : bool
         Whether the model adds losses to the one that it is compiled with.
     sparse : tuple of bool
@@ -178,8 +176,8 @@ def refusal(model: keras.Model, error: Exception) -> CannotJoinError:
     """The exception that refuses a model because of an error."""
     if isinstance(error, CannotJoinError):
         return error
-    # The text of an error in a traced function ends with the message, and maybe the node; Keras
-    # adds the arguments of the layer.
+    # The text of an error in a traced function ends with the message, often followed by the graph's
+    # node in brackets; Keras adds the arguments of the layer.
     lines = [line.strip() for line in str(error).split("Arguments received by")[0].splitlines()]
     reason = [line for line in lines if line and line[0] != "["] or [type(error).__name__]
     return refused(model, f"cannot join a cohort: {reason[-1].rstrip('.')[:200]}")
@@ -293,7 +291,9 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
         outputs_in_training, after, _ = call(twin, rows, True)
         total = tf.add_n([tf.reduce_sum(out) for out in tf.nest.flatten(outputs_in_training)])
     if not close((outputs_in_training, after), trained):
-        raise refused(model, "draws random numbers without a seed, or trains in another way")
+        raise refused(
+            model, "draws random numbers without a seed, or trains differently when built anew"
+        )
     gradients = tape.gradient(total, weights)
     if custom_objects(twin) or _has_lambda(twin):
         _refuse_side_effects(model, lambda rows: call(twin, rows, True)[:2], rows)
@@ -323,7 +323,7 @@ def called_statelessly(
     model: keras.Model, weights: Sequence[Any], held: Sequence[Any], x: Any, training: bool
 ) -> tuple[Any, Any, Any]:
     """Outputs, new values of the other variables, and all losses except the compiled one."""
-    # Such a layer computes constants once, from the variables that it has adapted.
+    # A Normalization layer computes constants once, from the variables that it has adapted.
     adapted = [part for part in parts_of(model) if isinstance(part, keras.layers.Normalization)]
     before = [(layer.mean, layer.variance) for layer in adapted]
     values = list(zip(model.non_trainable_variables, held, strict=True))
@@ -390,10 +390,10 @@ def _refuse_side_effects(model: keras.Model, call: Any, rows: Any) -> None:
     nodes = [*definition.node, *(node for f in definition.library.function for node in f.node_def)]
     found = sorted({node.op for node in nodes} & _SIDE_EFFECTS)
     if found:
-        raise refused(model, f"has {', '.join(found)}, which only Keras runs for each model")
+        raise refused(model, f"uses {', '.join(found)}, which a cohort cannot run")
     if traced.graph.variables:
         names = ", ".join(sorted(variable.name for variable in traced.graph.variables)[:3])
-        raise refused(model, f"reads variables that Keras does not know as its own ({names})")
+        raise refused(model, f"reads variables that Keras does not track as a part of it ({names})")
 
 
 def _has_lambda(model: keras.Model) -> bool:
