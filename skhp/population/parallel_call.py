@@ -315,7 +315,7 @@ def _report(
 def _had_no_plan(recalled: Recalled) -> bool:
     """Whether the preparation of a known fit took too long: it had no place in a cohort."""
     failed = recalled.result.get("fit_error") if isinstance(recalled.result, Mapping) else None
-    return bool(failed) and CandidateTimeoutError.of_preparation() in failed
+    return CandidateTimeoutError.of_preparation() in (failed or "")
 
 
 def _candidate_of(task: CollectedTask) -> int | None:
@@ -330,6 +330,8 @@ def _comes_too_late(task: CollectedTask, n_run: int, call: ParallelCall) -> bool
     """Whether a task is dropped because the time is up; one candidate is always evaluated."""
     deadline = call.conditions.deadline
     if deadline is None or not deadline.is_long_over:
+        return False
+    if call.conditions.round_is_whole and not deadline.round_has_ended:
         return False
     folds = [keywords[_FOLD][1] for _, _, keywords in tasks_of(task.batch) if _FOLD in keywords]
     return bool(folds) and n_run >= folds[0]

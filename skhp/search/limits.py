@@ -83,6 +83,8 @@ class Limits(SearchObserver):
         A round in which the time ran out is the last.
         """
         self._results = results
+        if self.deadline is not None:
+            self.deadline.round_has_ended = True
         self._seconds_a_candidate = (time.perf_counter() - self._round_began) / self._candidates
         if self._is_cut:
             self._end("time_budget")

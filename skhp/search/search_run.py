@@ -61,6 +61,7 @@ class SearchRun:
             self._conditions = Conditions(
                 deadline=self.limits.deadline,
                 drops=search.on_budget == "drop",
+                round_is_whole=not may_join(estimator),
                 fit_seconds=fit_seconds,
             )
         self.journalled = None

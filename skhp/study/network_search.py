@@ -72,7 +72,11 @@ def search_network(
         if on_candidates is not None:
             on_candidates(done, best)
 
-    most = count_candidates(kind, n_candidates, _epochs_of(pipeline), space)
+    most = 0
+    if on_training is not None:
+        most = count_candidates(
+            kind, n_candidates, pipeline[-1].get_params().get(_EPOCHS, 1), space
+        )
     count = CandidateCount(folds.get_n_splits(), tell, most, on_training)
     settings: dict[str, Any] = {
         "scoring": scorer,
@@ -88,10 +92,6 @@ def search_network(
     # population to other processes, where they would not be counted.
     with undefined_scores_are_zero(), joblib.parallel_config(backend="sequential", n_jobs=None):
         return search.fit(X, y)
-
-
-def _epochs_of(pipeline: Pipeline) -> int:
-    return int(pipeline[-1].get_params().get(_EPOCHS, 1))
 
 
 def count_candidates(

@@ -10,19 +10,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
-import json
-import os
-import re
 import threading
 import time
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from skhp.population.cohorts.state_files import (
+    FORMAT,
+    UNREADABLE,
+    AboutState,
+    StatePlace,
+    UnreadableStateError,
+    read_state,
+    write_state,
+)
 
 if TYPE_CHECKING:
     from skhp.training.cohort.checkpoint import CohortCheckpoint
@@ -34,63 +37,7 @@ SHARE_OF_TIME = 0.02
 # A cohort with a larger state is not kept.
 MOST_BYTES = 2**30
 
-FORMAT = 1
 _VERSIONS = ("skhp", "tensorflow", "keras", "numpy")
-_ABOUT = "about"
-_MOST_BYTES_OF_ABOUT = 2**16
-_DIGEST = re.compile(r"[0-9a-f]{32}")
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error)
-
-
-@dataclass(frozen=True)
-class StatePlace:
-    """Where the files of a search lie: beside `journal`, whose search has the digest `search`."""
-
-    journal: Path
-    search: str
-
-    def file(self, digest: str) -> Path:
-        """The file of a cohort."""
-        return self.journal.with_name(f"{self.journal.name}-cohort-{digest}.npz")
-
-    def files(self) -> list[Path]:
-        """All files of cohorts beside the journal, also those that a kill left unfinished."""
-        begin = f"{self.journal.name}-cohort-"
-        found = []
-        with contextlib.suppress(OSError):
-            for path in self.journal.parent.iterdir():
-                if not path.name.startswith(begin):
-                    continue
-                digest, _, end = path.name.removeprefix(begin).partition(".")
-                if _DIGEST.fullmatch(digest) and end in ("npz", "npz.new"):
-                    found.append(path)
-        return sorted(found)
-
-    def remove_all(self) -> None:
-        """Remove the files of all cohorts."""
-        for path in self.files():
-            with contextlib.suppress(OSError):
-                path.unlink()
-
-
-@dataclass(frozen=True)
-class AboutState:
-    """What the file of a cohort tells about it."""
-
-    search: str
-    cohort: str
-    fits: int
-    epochs: int
-    most_epochs: int
-    format: int = FORMAT
-
-    def __str__(self) -> str:
-        fits = "1 fit" if self.fits == 1 else f"{self.fits} fits"
-        return f"a cohort of {fits} at epoch {self.epochs} of {self.most_epochs}"
-
-
-class UnreadableStateError(ValueError):
-    """A file does not hold the state of a cohort that can go on."""
 
 
 class KeptStates:
@@ -196,17 +143,9 @@ class CohortFile:
                 f"{MOST_BYTES:,} that are kept, so a killed search would train it from the start"
             )
             return
-        new = path.with_name(f"{path.name}.new")
-        about = np.frombuffer(json.dumps(asdict(self._about(checkpoint))).encode(), np.uint8)
         try:
-            with new.open("wb") as file:
-                np.savez(file, allow_pickle=False, **{_ABOUT: about, **arrays})
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
+            write_state(path, self._about(checkpoint), arrays)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                new.unlink()
             self._kept.problem(
                 f"the state of a cohort under way cannot be written beside the journal: "
                 f"{error.strerror or error}; the search goes on without, and would train this "
@@ -228,12 +167,12 @@ class CohortFile:
         if not path.exists():
             return None
         try:
-            about, arrays = _read(path, MOST_BYTES)
+            about, arrays = read_state(path, MOST_BYTES)
             if (about.search, about.cohort) != (self._kept.place.search, self._digest):
                 raise UnreadableStateError("it is of another cohort")
             self._has_written = True
             return checkpoint_of(arrays)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             self.refuse(error)
             return None
 
@@ -297,54 +236,6 @@ class CohortFile:
             )
         digest.update(repr(told).encode())
         return digest.hexdigest()
-
-
-def states_beside(place: StatePlace) -> Iterator[tuple[Path, AboutState | None]]:
-    """What the files beside a journal tell of cohorts of its search; None if one is unreadable."""
-    for path in place.files():
-        if path.suffix == ".new":
-            continue
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                about = _about_of(file)
-        except _UNREADABLE:
-            yield path, None
-        else:
-            if about.search == place.search:
-                yield path, about
-
-
-def _read(path: Path, most_bytes: int) -> tuple[AboutState, dict[str, np.ndarray]]:
-    """All that a file holds. Each part is compared with its checksum by the format of the file."""
-    with zipfile.ZipFile(path) as parts:
-        # Nothing is compressed, so no part is larger than the file that holds it.
-        if any(part.compress_type != zipfile.ZIP_STORED for part in parts.infolist()):
-            raise UnreadableStateError("its parts are compressed")
-    if path.stat().st_size > most_bytes + _MOST_BYTES_OF_ABOUT + 2**20:
-        raise UnreadableStateError("it is larger than any state")
-    with np.load(path, allow_pickle=False) as file:
-        about = _about_of(file)
-        return about, {name: file[name] for name in file.files if name != _ABOUT}
-
-
-def _about_of(file: Mapping[str, np.ndarray]) -> AboutState:
-    content = file[_ABOUT]
-    if content.dtype != np.uint8 or content.nbytes > _MOST_BYTES_OF_ABOUT:
-        raise UnreadableStateError("it does not begin like the state of a cohort")
-    told = json.loads(content.tobytes())
-    expected = dict(zip(_TOLD, _TYPES, strict=True))
-    if (
-        not isinstance(told, dict)
-        or {name: type(value) for name, value in told.items()} != expected
-    ):
-        raise UnreadableStateError("it does not tell what it is")
-    if told["format"] != FORMAT:
-        raise UnreadableStateError(f"it is of format {told['format']}, and this is {FORMAT}")
-    return AboutState(**told)
-
-
-_TOLD = tuple(AboutState.__dataclass_fields__)
-_TYPES = (str, str, int, int, int, int)
 
 
 def _version(name: str) -> str:

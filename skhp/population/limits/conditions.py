@@ -31,6 +31,8 @@ class Deadline:
         self.seconds = seconds
         self._clock = clock
         self._began = clock()
+        # Whether a round of candidates has ended, so that the search has something to choose from.
+        self.round_has_ended = False
         self._scored, self._seconds_of_scores = 0, 0.0
         self._seconds_of_compiling = 0.0
         self._lock = threading.Lock()
@@ -110,12 +112,15 @@ class Conditions:
     """The conditions of a training.
 
     At the `deadline`, members in training end where they are; with `drops`, they have no result.
+    Fits that do not train together are left out after it, but for those of the first round if that
+    `round_is_whole`, and those of the first candidate.
     A fit may take `fit_seconds` for its preparation, and as many for its training: its share of the
     time of its cohort. `states` keeps the states of cohorts under way.
     """
 
     deadline: Deadline | None = None
     drops: bool = False
+    round_is_whole: bool = False
     fit_seconds: float | None = None
     states: KeptStates | None = None
 

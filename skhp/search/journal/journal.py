@@ -18,7 +18,8 @@ from skhp.exceptions import (
     JournalMismatchError,
     JournalWarning,
 )
-from skhp.population.cohorts.kept_states import KeptStates, StatePlace
+from skhp.population.cohorts.kept_states import KeptStates
+from skhp.population.cohorts.state_files import StatePlace
 from skhp.population.parallel_call import Recalled
 from skhp.search.checks.folds import FixedFolds
 from skhp.search.identity.code_descriptions import UndescribableError

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 
 from skhp.exceptions import JournalDamagedError
-from skhp.population.cohorts.kept_states import StatePlace, states_beside
+from skhp.population.cohorts.state_files import StatePlace, states_beside
 from skhp.search.journal.finished_folds import FinishedFold
 from skhp.search.journal.reading import JournalContents, read_journal_file
 from skhp.shared.terminal import as_text, facts, indented, text_table

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from skhp.exceptions import JournalWarning
-from skhp.population.cohorts import kept_states
+from skhp.population.cohorts import kept_states, state_files
 from skhp.search.journal.report import report_of_file
 from skhp.training.cohort import packed_members
 from skhp.training.cohort.cohort import Cohort
@@ -199,7 +199,7 @@ def test_a_full_disk_is_told_of_once(monkeypatch, tmp_path, undisturbed):
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(kept_states.os, "fsync", full)
+    monkeypatch.setattr(state_files.os, "fsync", full)
     with pytest.warns(JournalWarning, match="No space left on device") as told:
         results = search(tmp_path / "journal").fit(X, Y).cv_results_
     assert len(told) == 1
