@@ -2,6 +2,8 @@
 
 import functools
 import threading
+import time
+import warnings
 
 import keras
 import numpy as np
@@ -14,6 +16,7 @@ from skhp import GridSearchCV, KerasClassifier, KerasMLPClassifier, TPESearchCV
 from skhp.exceptions import InvalidParameterError
 from skhp.population.cohorts import running_cohort
 from skhp.population.limits.conditions import Deadline
+from skhp.population.limits.timed_tasks import CandidateTimeoutError
 from skhp.training.cohort.cohort import Cohort
 
 pytestmark = pytest.mark.slow
@@ -256,3 +259,34 @@ class TestCandidateTimeout:
     def test_what_is_not_a_time_is_refused(self, given):
         with pytest.raises(InvalidParameterError, match="candidate_timeout"):
             search([3], candidate_timeout=given).fit(X, Y)
+
+    def test_a_journal_knows_it_and_the_next_run_does_not_wait_again(self, monkeypatch, tmp_path):
+        network = KerasClassifier(
+            build_or_sleep, loss="binary_crossentropy", epochs=2, random_state=0
+        )
+        waited = []
+        during = CandidateTimeoutError.during
+        monkeypatch.setattr(
+            CandidateTimeoutError, "during", lambda *what: waited.append(what[0]) or during(*what)
+        )
+        settings = {"cv": 2, "refit": False, "candidate_timeout": 8}
+        results = []
+        for units in ([2], [2, 3]):
+            grid = {"model__sleeps": [0, 3600], "model__units": units}
+            found = GridSearchCV(network, grid, journal=tmp_path / "journal", **settings)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FitFailedWarning)
+                warnings.simplefilter("ignore", UserWarning)
+                results.append(found.fit(X, Y).cv_results_)
+        # The candidate with 2 units is waited for in the first run only.
+        assert waited == ["preparation"] * 2
+        assert results[0]["mean_test_score"][0] == results[1]["mean_test_score"][0]
+        failed = np.isnan(results[1]["mean_test_score"])
+        assert list(failed) == [False, False, True, True]
+
+
+def build_or_sleep(sleeps=0, units=2):
+    time.sleep(sleeps)
+    return keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1, "sigmoid")]
+    )
