@@ -111,9 +111,8 @@ class RunningCohort:
         deadline = self._conditions.deadline
         if deadline is None:
             return
-        if progress.is_first and self._cohort is not None:
-            seconds = self._cohort.seconds
-            deadline.took_to_compile(seconds.tracing + seconds.first_call)
+        if progress.is_first:
+            deadline.took_to_compile(progress.chunk_seconds)
         # What an epoch takes is only known after the first chunk.
         epoch_seconds = (
             0.0 if progress.is_first else progress.chunk_seconds / max(progress.chunk_epochs, 1)

@@ -58,11 +58,8 @@ class CohortProgress:
     epochs_of_members: tuple[int, ...] = ()
     chunk_epochs: int = 0
     chunk_seconds: float = 0.0
-
-    @property
-    def is_first(self) -> bool:
-        """Whether the last chunk was the first, which may have compiled the program."""
-        return self.epochs == self.chunk_epochs
+    # Whether the last chunk was the first of its program, and so may have compiled it.
+    is_first: bool = False
 
 
 class CohortObserver(Protocol):
@@ -98,6 +95,7 @@ class Cohort:
         self._chunk = chunk
         self._room = max(CHUNK_EPOCHS, chunk or 0)
         self._packs = [PackedMembers(leading, self._room, candidates)]
+        self._is_new_program = True
         # Members that ended before the training that they have a part in.
         self._ended: dict[int, EndedMember] = {}
         self._packs[0].pack()
@@ -156,7 +154,7 @@ class Cohort:
         size, running = 1, self.running
         while running and (until is None or self._done < until):
             began = time.perf_counter()
-            first = self._done == 0
+            first, self._is_new_program = self._is_new_program, False
             most = EPOCHS_OF_LOOK - self._done % EPOCHS_OF_LOOK
             if until is not None:
                 most = min(most, until - self._done)
@@ -172,6 +170,7 @@ class Cohort:
                         self._epochs_of_members(),
                         count,
                         seconds,
+                        first,
                     )
                 )
             running = self.running
@@ -291,6 +290,7 @@ class Cohort:
         if smaller is not None:
             smaller.build()
             self._packs.append(smaller)
+            self._is_new_program = True
         self._has_pruned = False
         self._seconds += time.perf_counter() - began
 
