@@ -16,6 +16,7 @@ from skhp.compat.joblib import short_format_time
 from skhp.exceptions import CannotJoinError
 from skhp.population.cohorts.time_left import CohortWork, seconds_left
 from skhp.population.limits.timed_tasks import CandidateTimeoutError
+from skhp.shared.progress_stream import progress_stream
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ class PrintedProgress:
 
     def advanced(self, progress: PopulationProgress) -> None:
         """Print one line, by a single call so that lines of two threads do not mix."""
-        sys.stderr.write(f"[{self._source}]: {progress_line(progress)}\n")
+        progress_stream(sys.stderr).write(f"[{self._source}]: {progress_line(progress)}\n")
 
 
 def progress_line(progress: PopulationProgress) -> str:

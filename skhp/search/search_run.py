@@ -11,7 +11,9 @@ import joblib
 from skhp.compat.joblib import NAME_OF_OWN_BACKEND, get_active_backend
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
+from skhp.population.cohorts.pruning import refuse_pruning
 from skhp.population.limits.conditions import NO_CONDITIONS, Conditions
+from skhp.population.options import in_threads
 from skhp.population.requested_fits import may_join
 from skhp.search.checks.folds import FixedFolds
 from skhp.search.early_stopping import refuse_refit_epochs
@@ -45,11 +47,12 @@ class SearchRun:
     ) -> None:
         self._search = search
         self._watching = watching
+        seconds = seconds_of_budget(search.time_budget)
         self.pruning = pruning_of(search.prune, estimator, search.population)
         if search.refit and search.refit_epochs is not None:
             refuse_refit_epochs(estimator)
         self.limits = Limits(
-            seconds=seconds_of_budget(search.time_budget),
+            seconds=seconds,
             patience=getattr(search, "stop_after", None),
             metric=f"mean_test_{search.refit if isinstance(search.refit, str) else 'score'}",
             keeps_finished=search.on_interrupt == "partial",
@@ -67,7 +70,7 @@ class SearchRun:
         self.journalled = None
         if search.journal is not None:
             self.journalled = JournalledSearch(
-                search.journal, estimator, scoring, folds, self._settings()
+                search.journal, estimator, scoring, folds, self._settings(), seconds
             )
         first = (self.limits, self.journalled)
         self.observers = [*(one for one in first if one), *watching]
@@ -109,34 +112,48 @@ class SearchRun:
         # A user who chose another backend, such as that of a cluster or a population with its own
         # options, keeps it.
         joins = self._search.population
-        if name not in NAME_OF_OWN_BACKEND:
+        has_conditions = self._conditions is not NO_CONDITIONS
+        watches = self.journalled is not None or self._watching or has_conditions
+        journal = ObservedTasks(self.observers, None)
+        if self.journalled is not None:
+            journal = ObservedTasks(
+                self.observers, self.journalled.recalled, self.journalled.kept_states
+            )
+        if isinstance(active, PopulationBackend):
+            if self.pruning is not None and active.options.cohorts_travel:
+                refuse_pruning(active.options.backend)
+            if self._search.candidate_timeout is not None and active.options.cohorts_travel:
+                raise InvalidParameterError(
+                    f"candidate_timeout={self._search.candidate_timeout!r} does not hold on the "
+                    f"workers of backend={active.options.backend!r}: leave it out, or search "
+                    "within this process."
+                )
+            if watches or self.pruning is not None:
+                backend = active.for_search(journal, self.pruning, self._conditions)
+                with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
+                    yield
+            else:
+                yield
+        elif name not in NAME_OF_OWN_BACKEND:
             for parameter in ("journal", "prune", "candidate_timeout"):
                 if (given := getattr(self._search, parameter)) is not None:
                     raise InvalidParameterError(
                         f"{parameter}={given!r} does not work with joblib's backend {name}: run "
-                        f"the search outside of joblib.parallel_config, or leave {parameter} out."
+                        "the search within skhp.population(backend=...), outside of "
+                        f"joblib.parallel_config, or leave {parameter} out."
                     )
             yield
-        elif (
-            not joins
-            and self.journalled is None
-            and not self._watching
-            and self._conditions is NO_CONDITIONS
-        ):
+        elif not joins and not watches:
             yield
         else:
-            observed = ObservedTasks(self.observers, None)
-            if self.journalled is not None:
-                observed = ObservedTasks(
-                    self.observers, self.journalled.recalled, self.journalled.kept_states
-                )
             backend = PopulationBackend(
                 joins=joins,
-                journal=observed,
+                journal=journal,
                 conditions=self._conditions,
                 pruning=self.pruning,
                 n_jobs=n_jobs,
                 backend=NAME_OF_OWN_BACKEND[name],
+                executor=in_threads,
             )
             with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
                 yield
@@ -145,6 +162,11 @@ class SearchRun:
         """Note that the search has ended without an exception."""
         if self.journalled is not None and self.limits.reason not in _GOES_ON_FROM:
             self.journalled.search_is_complete()
+
+    def candidates_are_scored(self) -> None:
+        """Let another run of the search take its results, while this one is refitted."""
+        if self.journalled is not None:
+            self.journalled.release()
 
     def close(self) -> None:
         """Close the journal."""

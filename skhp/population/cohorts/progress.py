@@ -33,11 +33,16 @@ class OverallProgress:
         self._work[cohort] = work
 
     def advanced(
-        self, new_epochs: dict[int, int], ended: int, cohort: MemberProgress, work: CohortWork
+        self,
+        new_epochs: dict[int, int],
+        ended: int,
+        cohort: MemberProgress | None = None,
+        work: CohortWork | None = None,
     ) -> None:
         """Report the new epochs of each member of a cohort, and how many of them have ended."""
         with self._lock:
-            self._work[cohort] = work
+            if cohort is not None and work is not None:
+                self._work[cohort] = work
             self._epochs += sum(new_epochs.values())
             self._ended += ended
             self._progress.advanced(
