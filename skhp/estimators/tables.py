@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from skhp.compat.scikit_learn import check_sample_weight
 from skhp.objectives.losses import OutputKind
+from skhp.shared.taken_rows import as_array, taken
 from skhp.shared.unusable_data import refuse_columns_without_numbers
 from skhp.training.training_rows import TrainingRows, ValidationRows, row_groups, sum_by_group
 
@@ -104,9 +105,12 @@ class EncodedTarget:
 
 @dataclass(frozen=True)
 class WeightedTable:
-    """Checked rows with their target and the weights that the user gave them."""
+    """Checked rows with their target and the weights that the user gave them.
 
-    X: np.ndarray
+    `X` is an array or `TakenRows`, so that folds and splits share one table.
+    """
+
+    X: Any
     target: EncodedTarget
     sample_weight: np.ndarray
 
@@ -115,7 +119,7 @@ class WeightedTable:
         target = self.target
         return replace(
             self,
-            X=self.X[index],
+            X=taken(self.X, index),
             target=replace(
                 target,
                 values=target.values[index],
@@ -154,7 +158,7 @@ class WeightedTable:
     def for_validation(self) -> ValidationRows:
         """The table as rows to validate on."""
         return ValidationRows(
-            self.X,
+            as_array(self.X),
             self.target.values,
             self._loss_weight(),
             self.target.metric_target,

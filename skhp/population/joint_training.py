@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
+from skhp.compat.c_library import are_large, return_freed_memory
 from skhp.compat.scikit_learn import context_only_shows_progress
 from skhp.population.cohorts.pruning import Contest
 from skhp.population.handover import AdoptableFit, LiveResult, adopting, waiting_as
@@ -133,6 +134,10 @@ def train_and_run(
     The keys of `members` are the places of their fits in `population`; all other fits have known
     results. Each member is removed when it is done, so that no fitted estimator outlives its task.
     """
+    has_large_rows = any(are_large(member.fit.X) for member in members.values())
+    if has_large_rows:
+        # Each fold was copied while it was checked.
+        return_freed_memory()
     live_tasks, lives = _live_tasks(members)
     finished = train(population, options, LiveProgress(progress, lives), contest)
     with contextlib.ExitStack() as stack:
@@ -153,9 +158,15 @@ def train_and_run(
                 lives[index].finish(result)
             if task.is_trained:
                 live = live_tasks.get(task)
+                is_large = any(are_large(fit.X) for fit in task.fits)
                 task.report(_run_adopting(task) if live is None else live.finished())
+                if is_large:
+                    # scikit-learn cut the rows once more.
+                    return_freed_memory()
     for task in {id(member.task): member.task for member in members.values()}.values():
         task.report(_run_adopting(task))
+    if has_large_rows:
+        return_freed_memory()
 
 
 def _live_tasks(

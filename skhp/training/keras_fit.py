@@ -14,6 +14,7 @@ import numpy as np
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.predictions import logits
 from skhp.objectives.metrics import Metric
+from skhp.shared.taken_rows import as_array
 from skhp.training.fit_task import EpochObserver, StopReason, TrainingOutcome, TrainingPlan
 from skhp.training.rate_schedules import PlateauSchedule
 from skhp.training.training_rows import (
@@ -178,7 +179,7 @@ def train_with_keras(
         )
     n_rows = len(rows.X)
     batches = epoch_batches(
-        (rows.X, rows.y, rows.weight),
+        (as_array(rows.X), rows.y, rows.weight),
         n_rows=n_rows,
         batch_size=plan.batch_size,
         epochs=plan.epochs,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from skhp.compat.c_library import are_large, return_freed_memory
 from skhp.compat.scikit_learn import CallbackSupportMixin, fit_context, only_shows_progress
 from skhp.estimators.fit_reports import EpochTasks, callbacks_reason, log_refusal
 from skhp.estimators.network.prepared_fit import PreparedFit, PreparedRows
@@ -36,6 +37,8 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
     A subclass describes its layers in `_describe`, reads its rows in `_read_rows`, and lists in
     `_row_parameters` those of its parameters that change the rows.
     """
+
+    __skhp_takes_rows__ = True
 
     history_: dict[str, list[float]]
     learning_rate_: list[float]
@@ -157,6 +160,9 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
             if self.engine == "auto":
                 log_refusal(type(self).__name__, refusal)
             return self._train_with_keras(prepared, X, y, given)
+        if are_large(X):
+            # The rows were copied while they were checked.
+            return_freed_memory()
         lone = LoneFit(prepared.task())
         tasks = self._epoch_tasks(prepared, X, y, given, lambda: lone.member)
         tasks.fit_begins()

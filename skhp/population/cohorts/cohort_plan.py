@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from skhp.networks.network import Network, flattened, unflattened
+from skhp.shared.taken_rows import TakenRows
 from skhp.training.cohort.cohort import leaders_of
 from skhp.training.cohort.compiled_programs import BUILD_SECONDS, STEP_SECONDS
 from skhp.training.fit_task import FitResult, FitTask, bytes_to_train
@@ -194,8 +195,9 @@ def _member_order(task: FitTask) -> tuple[Any, ...]:
 def _digest(task: FitTask) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     held_out = () if task.validation is None else task.validation.X
-    for array in keras.tree.flatten((task.rows.X, task.rows.y, task.rows.weight, held_out)):
-        digest.update(array.tobytes())
+    for rows in keras.tree.flatten((task.rows.X, task.rows.y, task.rows.weight, held_out)):
+        for block in rows.blocks() if isinstance(rows, TakenRows) else (rows,):
+            digest.update(np.ascontiguousarray(block).data)
     return digest.digest()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from skhp.training.cohort.arrays import epochs_at_once
 from skhp.training.cohort.packed_members import (
     PackedMembers,
     held_out_score,
@@ -125,7 +126,7 @@ class Cohort:
         leading = leading_fits(tasks, self._leaders)
         self._ends = sorted({task.plan.epochs for task in tasks})
         self._chunk = chunk
-        self._room = max(CHUNK_EPOCHS, chunk or 0)
+        self._room = epochs_at_once(tasks, max(CHUNK_EPOCHS, chunk or 0))
         self._packs = [PackedMembers(leading, self._room, candidates)]
         self._snapshots: dict[int, FitResult] = {}
         packed = time.perf_counter()

@@ -121,7 +121,9 @@ def _any_number_of_rows(
         held_out = tf.nest.map_structure(lambda spec: _free(spec, 1), held_out)
     return (
         state,
-        tf.nest.map_structure(lambda spec: _free(spec, 1), rows),
+        tf.nest.map_structure(lambda spec: _free(spec, 1), rows)._replace(
+            x=tf.nest.map_structure(lambda spec: _free(spec, 0), rows.x)
+        ),
         held_out,
         numbers,
         Batches(_free(batches.positions, 0, 1), _free(batches.full, 0), batches.parts),
