@@ -11,7 +11,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-
 # Rows of fewer bytes than this are not worth the milliseconds.
 _LARGE = 2**23
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from skhp.compat.scikit_learn import check_sample_weight
 from skhp.objectives.losses import OutputKind
-from skhp.shared.taken_rows import as_array, taken
+from skhp.shared.taken_rows import taken
 from skhp.shared.unusable_data import refuse_columns_without_numbers
 from skhp.training.training_rows import TrainingRows, ValidationRows, row_groups, sum_by_group
 
@@ -158,7 +158,7 @@ class WeightedTable:
     def for_validation(self) -> ValidationRows:
         """The table as rows to validate on."""
         return ValidationRows(
-            as_array(self.X),
+            self.X,
             self.target.values,
             self._loss_weight(),
             self.target.metric_target,

@@ -158,11 +158,10 @@ def train_and_run(
                 lives[index].finish(result)
             if task.is_trained:
                 live = live_tasks.get(task)
-                is_large = any(are_large(fit.X) for fit in task.fits)
-                task.report(_run_adopting(task) if live is None else live.finished())
-                if is_large:
-                    # scikit-learn cut the rows once more.
+                if any(are_large(fit.X) for fit in task.fits):
+                    # The task before cut its rows once more.
                     return_freed_memory()
+                task.report(_run_adopting(task) if live is None else live.finished())
     for task in {id(member.task): member.task for member in members.values()}.values():
         task.report(_run_adopting(task))
     if has_large_rows:

@@ -30,7 +30,7 @@ class TakenRows:
 
     @classmethod
     def of(cls, table: Any, index: np.ndarray) -> TakenRows | None:
-        """The rows of a plain array of numbers; None for any other table, or for unusual indices."""
+        """The rows of a plain array of numbers; None for other tables, or for unusual indices."""
         if type(table) not in (np.ndarray, np.memmap) or table.ndim < 2:
             return None
         if table.dtype.kind not in "fiu" or index.ndim != 1 or index.dtype.kind not in "iu":

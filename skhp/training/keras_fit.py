@@ -6,6 +6,7 @@ import copy
 import inspect
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -32,7 +33,7 @@ class HeldOutEvaluation(keras.callbacks.Callback):
 
     def __init__(self, rows: ValidationRows, metric: Metric | None) -> None:
         super().__init__()
-        self._rows = rows
+        self._rows = replace(rows, X=as_array(rows.X))
         self._metric = metric
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:

@@ -25,8 +25,8 @@ class TrainingRows:
     """Rows that a network learns from.
 
     `X` is float32 of shape (n_samples, n_features), or `TakenRows`; `y` is the target as the loss
-    takes it; `weight` multiplies the loss of a row. For a network of several inputs or outputs, `X` or `y` is
-    a dict or tuple of arrays.
+    takes it; `weight` multiplies the loss of a row. For a network of several inputs or outputs, `X`
+    or `y` is a dict or tuple of arrays.
     """
 
     X: Any
@@ -50,7 +50,7 @@ class TrainingRows:
 class ValidationRows:
     """Rows that a training monitors, but does not learn from.
 
-    `weight` multiplies the loss of a row, as in training. A metric compares outputs with
+    `X` and `weight` are as in training. A metric compares outputs with
     `metric_target` (class numbers, or the targets themselves) and weighs rows by `metric_weight`,
     which leaves class weights out. `metric_scale` has the unit of each target in a metric; None is
     1. With two classes the metric is for the rare class: `metric_target` is 1 for its rows and 0

@@ -175,14 +175,15 @@ class CohortArrays:
         ones = [np.ones(n, np.float32) for n in self._n_rows]
         weights = [np.asarray(part.weight, np.float32) for part in rows]
         tables = tables_of([part.X for part in rows], self._padded)
+        weight, present = _stacked(weights, size), _stacked(ones, size)
         places = [place.astype(np.int32) for place in tables.places]
         return CohortRows(
             x=tables.x,
             place=_stacked(places, size, padding=_length(tables.x) - 1),
             y=_stacked([part.y for part in rows], size),
-            weight=_stacked(weights, size),
-            divisor=_stacked(weights if divisor == "weight" else ones, size),
-            present=_stacked(ones, size),
+            weight=weight,
+            divisor=weight if divisor == "weight" else present,
+            present=present,
         )
 
     def held_out(self) -> HeldOutRows | None:
