@@ -1,9 +1,9 @@
 """Scorers of the rarest class, for any `scoring` parameter of scikit-learn.
 
 The rarest class is the classifier's `rare_class_`, which skhp's networks set to the rarest class of
-the rows that they were fitted on. For other classifiers it is the rarest class of the scored rows:
-first a class of `classes_` that has no row, and of equally rare classes the last in sorted
-order. In stratified folds both rules give the rarest class of all rows.
+the rows that they were fitted on. For other classifiers it is the class of `classes_` with the
+fewest scored rows, which may be none; if several are equally rare, it is the last in sorted order.
+In stratified folds both rules give the rarest class of all rows.
 With more than two classes, a score is the mean over all classes. An undefined score, such as the
 precision of a class that is never predicted, is 0 without a warning.
 

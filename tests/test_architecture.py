@@ -42,6 +42,7 @@ MAY_IMPORT = {
 }
 
 USES_TENSORFLOW = {"objectives", "networks", "training"}
+USES_PRIVATE_TENSORFLOW = {"skhp/compat/tensorflow.py"}
 USES_SCIKERAS = {"skhp/estimators/keras_model/model_wrapper.py"}
 USES_PRIVATE_SCIKIT_LEARN = {"skhp/compat/scikit_learn.py"}
 USES_PRIVATE_KERAS = {"skhp/compat/keras.py"}
@@ -160,7 +161,7 @@ def tensorflow_stays_below(root: Path) -> list[str]:
     return [
         module.at(node, f"imports {name}")
         for module in modules(root)
-        if module.part not in USES_TENSORFLOW
+        if module.part not in USES_TENSORFLOW and module.path not in USES_PRIVATE_TENSORFLOW
         for node, name in imports(module)
         if within(name, "tensorflow")
     ]

@@ -54,9 +54,9 @@ def compare(
 
     The interval and the p-value of a difference come from the corrected resampled t-test of Nadeau
     and Bengio, which allows for the overlap of training sets. Where several estimators are
-    compared, the verdict goes by p-values that Holm's method adjusts, each metric by itself; the
-    intervals are not adjusted. The interval of a mean ends at 0 and 1 where the metric does, as F1
-    does; the interval of a difference is not cut off.
+    compared, the verdict uses p-values that Holm's method adjusts, each metric by itself; the
+    intervals are not adjusted. For a metric from 0 to 1, such as F1, the interval of a mean ends at
+    these limits; the interval of a difference is not cut off.
 
     Every table has a row for the dummy: the best answer that ignores the inputs, such as always the
     rare class for F1, or the mean for R2. The verdict says which estimators are not better than the
@@ -85,9 +85,9 @@ def compare(
         - "dummy": the dummy of the tables.
 
         The linear baselines scale and impute their inputs (a sparse table is not centred) and do
-        not warn of their own convergence. All but the dummy one-hot encode what is not a number. A
-        baseline that is an estimator is named after its class, or by its key in a dict such as
-        ``{"forest": RandomForestClassifier()}``.
+        not warn of their own convergence. They and gradient boosting turn columns that are not
+        numbers into one-hot columns. A baseline that is an estimator is named after its class, or
+        by its key in a dict such as ``{"forest": RandomForestClassifier()}``.
     cv : int, splitter or iterable, default=5
         A number of shuffled folds, stratified for classifiers. A splitter that shuffles gets a new
         `random_state` in each repeat. Where all repeats have the same splits, they differ in the
@@ -105,7 +105,7 @@ def compare(
         over the classes), and R2 and mean absolute error for regressors.
     n_seeds : int, default=10
         Number of seeds tried on the splits of the first repeat, its own seed included, to see what
-        the seed alone changes; 1 leaves that out.
+        the seed alone changes; 1 tries no other seed.
     random_state : int, RandomState or None, default=0
         The splits and the seeds are drawn from it.
     n_jobs : int, default=None
@@ -243,8 +243,8 @@ def _kind(name: str, estimator: Any) -> str:
     if is_regressor(estimator):
         return "regressor"
     raise SettingsError(
-        f"{name!r} is neither a classifier nor a regressor ({type(estimator).__name__}): give one "
-        "that is, or a pipeline that ends with one."
+        f"{name!r} is neither a classifier nor a regressor ({type(estimator).__name__}): give a "
+        "classifier, a regressor, or a pipeline that ends with one."
     )
 
 

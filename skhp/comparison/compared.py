@@ -40,7 +40,7 @@ _ROUNDING = 1e-10
 class ScoredFits:
     """The scores of estimators on the same splits, which can be compared to any one of them."""
 
-    scores: Mapping[str, RepeatedScores]  # of the estimators, and last those of the dummy
+    scores: Mapping[str, RepeatedScores]  # of each estimator, and last of the dummy
     dummy: str
     answers: Mapping[str, str]  # the answer of the dummy to each metric
     splits: OuterSplits
@@ -175,8 +175,8 @@ def compared_on_the_table(
 ) -> Comparison:
     """Compare classifiers or regressors on repeated splits of a whole table.
 
-    There are five folds, or as many as the rarest class has rows; with numbers, two rows at least
-    are in each fold. The first metric is the score that the estimators were `tuned_by`. The
+    There are five folds, or as many as the rarest class has rows; in a regression, each fold has at
+    least two rows. The first metric is the score that the estimators were `tuned_by`. The
     baseline does not warn of its convergence.
     """
     seeds = repeat_seeds(seed, n_repeats)

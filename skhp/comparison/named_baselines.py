@@ -53,7 +53,7 @@ class QuietSearch(GridSearchCV):
 def without_convergence_warnings() -> Iterator[None]:
     """Silence the convergence warnings of the linear baselines."""
     with warnings.catch_warnings():
-        # The words are matched, because a network's other warnings may have the same class.
+        # The words are matched, because warnings of a network may have the same class.
         for words in (
             "Liblinear failed",
             "The max_iter was reached",

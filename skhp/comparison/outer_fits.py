@@ -72,7 +72,7 @@ _MOST_CELLS_TOGETHER = 50_000_000
 
 
 def turns(fits: Sequence[T], n_cells: int) -> Iterator[Sequence[T]]:
-    """Parts of `fits` whose tables of `n_cells` cells each have room in memory together."""
+    """Parts of `fits` that have room in memory, as each fit copies a table of `n_cells` cells."""
     together = max(1, _MOST_CELLS_TOGETHER // max(1, n_cells))
     for begin in range(0, len(fits), together):
         yield fits[begin : begin + together]
@@ -90,13 +90,13 @@ class OuterFit(NamedTuple):
 
 
 class FurtherArguments(NamedTuple):
-    """Arguments of `fit` and of the scorer, beside the rows, from which each split is cut."""
+    """Arguments of `fit` and of the scorer besides X and y, to be cut to the rows of a split."""
 
     of_fit: Mapping[str, Any] = MappingProxyType({})
     of_scorer: Mapping[str, Any] = MappingProxyType({})
 
 
-_NONE_FURTHER = FurtherArguments()
+_NO_ARGUMENTS = FurtherArguments()
 
 
 def score_fits(
@@ -107,17 +107,17 @@ def score_fits(
     n_jobs: int | None = None,
     count: TrainingCount | None = None,
     verbose: int = 0,
-    further: FurtherArguments = _NONE_FURTHER,
+    further: FurtherArguments = _NO_ARGUMENTS,
     keeps_errors: bool = False,
     source: str = "Comparing",
 ) -> list[Any]:
-    """Fit and score, large tables in several turns, and return what the scorer returns.
+    """Fit and score, in several turns for a large table, and return what the scorer returns.
 
     An error within a fit or its scorer is raised, or stands in the place of the scores if
     `keeps_errors` is True. The scorer returns a named tuple with a field `seconds`, which is set
     here.
 
-    `n_jobs` workers fit what cannot join the population of the networks. Where a population is
+    `n_jobs` workers fit the estimators that cannot join the population. Where a population is
     active already, `n_jobs=None` uses it. `count` hears of a fit as soon as this process has scored
     it, and of the fits of other processes at the end of each turn. With `verbose` above 0, lines
     with the `source` in front are printed instead.
@@ -136,12 +136,12 @@ def score_fits(
 
 
 class ScoredTable(NamedTuple):
-    """A table whose parts estimators are fitted to and scored on."""
+    """A table, to fit estimators to some of its rows and score them on others."""
 
     X: Any
     y: Any
     scorer: Any
-    further: FurtherArguments = _NONE_FURTHER
+    further: FurtherArguments = _NO_ARGUMENTS
     keeps_errors: bool = False
 
     def fitted_and_scored(self, estimator: Any, split: OuterSplit) -> Any:
@@ -232,7 +232,7 @@ def repeated_scores(
 ) -> dict[str, RepeatedScores]:
     """Fit and score all estimators together.
 
-    `n_seeds` seeds, that of the first repeat included, are tried on the splits of this repeat.
+    `n_seeds` seeds, the seed of the first repeat included, are tried on the splits of that repeat.
     """
     # Where all repeats have the same splits, each repeat is another seed already.
     n_known = 1 if splits.drawn_anew else len(seeds)

@@ -56,7 +56,7 @@ def outer_splits(
     """Split the rows once for each seed.
 
     A number `cv` is the number of shuffled folds. A splitter that shuffles gets each seed as its
-    `random_state`; any other, and an iterable of pairs, gives the same splits in every repeat.
+    `random_state`; another splitter, or an iterable of pairs, has the same splits in all repeats.
     """
     if isinstance(cv, Integral) and not isinstance(cv, bool):
         cv = _folds(int(cv), y, stratified)

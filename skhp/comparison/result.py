@@ -122,9 +122,9 @@ class Comparison(Findings):
     frame : DataFrame
         A row for each estimator and metric, indexed by both. Columns:
 
-        - mean, low, high: the mean and its 95% interval, which ends at 0 and 1 where the metric
-          does;
-        - std: the standard deviation, over the repeats, of the mean over the folds: the
+        - mean, low, high: the mean and its 95% interval, which ends at 0 and 1 for a metric from 0
+          to 1;
+        - std: the standard deviation, over the repeats, of the mean over the folds; it shows the
           effect of other folds and other seeds together;
         - difference, difference_low, difference_high, p_value: the difference to the baseline, its
           95% interval and its p-value by the corrected resampled t-test (NaN for the baseline);

@@ -11,7 +11,7 @@ from joblib.logger import short_format_time as short_format_time
 from joblib.parallel import ParallelBackendBase as ParallelBackendBase
 from joblib.parallel import SequentialBackend as SequentialBackend
 
-# Holds the settings of `parallel_config`, which end at the thread that opened it.
+# Has the settings of `parallel_config`, which apply only in the thread that opened it.
 from joblib.parallel import _backend as _of_thread
 
 # Tells which backend is active; joblib's public functions can only activate one.

@@ -1,8 +1,8 @@
-"""Keep what XLA has compiled in a folder, so that the next process need not compile it again.
+"""Keep traced and compiled programs in a folder, so that the next process need not make them again.
 
 The folder lies in the user's cache folder. The environment variable ``SKHP_COMPILED`` names
-another one, or is "off". Nothing is kept if TensorFlow was imported before skhp, if
-``TF_XLA_FLAGS`` names a folder already, or if the folder cannot be used.
+another folder, or is "off" to keep nothing. Nothing is kept, either, if TensorFlow was imported
+before skhp, if ``TF_XLA_FLAGS`` names a folder already, or if the folder cannot be used.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import re
 import shutil
 import stat
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,8 @@ LIMIT = 256 * 1024**2
 _ROOM = 4 * LIMIT
 _FLAGS_VARIABLE = "TF_XLA_FLAGS"
 _FLAG = "--tf_xla_persistent_cache_directory"
-_PROGRAMS = "*.pb"
+_ENDING = ".pb"
+_PROGRAMS = f"*{_ENDING}"
 _SEAL = ".sha256"
 # TensorFlow and `seal` write to a file with this ending and rename it.
 _ASIDE = ".tmp"
@@ -66,6 +68,29 @@ def kept_in() -> Path | None:
     return _folder
 
 
+def kept(name: str) -> bytes | None:
+    """A program that `keep` wrote under this name, in this process or an earlier one."""
+    if _folder is None:
+        return None
+    path = _folder / f"{name}{_ENDING}"
+    try:
+        content = path.read_bytes()
+        digest = path.with_name(path.name + _SEAL).read_text()
+    except (OSError, ValueError):
+        return None
+    return content if digest == hashlib.sha256(content).hexdigest() else None
+
+
+def keep(name: str, content: bytes) -> None:
+    """Write a program, if possible."""
+    if _folder is not None:
+        path = _folder / f"{name}{_ENDING}"
+        # A full disk, or another process that deletes files, only costs time later.
+        with contextlib.suppress(OSError):
+            _write(path, content)
+            _write(path.with_name(path.name + _SEAL), hashlib.sha256(content).hexdigest().encode())
+
+
 def forget() -> None:
     """Delete all files in the folder, after a program could not be read or written."""
     if _folder is not None:
@@ -83,9 +108,16 @@ def seal() -> None:
         # Another process may have deleted the file meanwhile.
         with contextlib.suppress(OSError):
             if not digest_file.exists():
-                aside = digest_file.with_name(f"{digest_file.name}-{os.getpid()}{_ASIDE}")
-                aside.write_text(_digest(path))
-                aside.replace(digest_file)
+                _write(digest_file, _digest(path).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    aside = path.with_name(f"{path.name}-{os.getpid()}-{threading.get_ident()}{_ASIDE}")
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _usable_folder() -> Path | None:

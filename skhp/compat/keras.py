@@ -141,7 +141,7 @@ class LayerCall(NamedTuple):
 
 
 def layer_calls(output: Any, known: Container[int] = ()) -> list[LayerCall]:
-    """The calls that make a tensor of a functional model, each after those that it needs.
+    """The calls that make a tensor of a functional model, each after the calls that it needs.
 
     Tensors whose ids are `known` are not followed. Keras notes the calls in these attributes, and
     a public way to read them does not exist.
@@ -165,7 +165,7 @@ def layer_calls(output: Any, known: Container[int] = ()) -> list[LayerCall]:
 
 
 def _explicit(given: Any) -> dict[str, Any]:
-    """The keywords of a call without those that Keras itself gives in each call."""
+    """The keywords of a call without the keywords that Keras adds to each call."""
     masks = {id(mask_of(tensor)) for tensor in given.keras_tensors} | {id(None)}
     return {
         name: value

@@ -145,7 +145,7 @@ def _counts(truth: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, ...]:
 def _counts_of_one(
     truth: np.ndarray, predicted: np.ndarray, label: Any
 ) -> tuple[np.ndarray, ...] | None:
-    """The counts of one of two classes; None if there are more, or if the label is of neither."""
+    """The counts of one of two classes; None if there are more, or if no row has the label."""
     if isinstance(label, str) != (truth.dtype.kind == "U"):
         return None
     is_true, is_found = truth == label, predicted == label

@@ -160,7 +160,7 @@ def with_scorers(several: MultimetricScorer, change: Callable[[Any], Any]) -> Mu
 
 
 def response_methods_of(scorer: Any) -> tuple[str, ...]:
-    """The methods of an estimator of which a scorer needs one; empty if unknown.
+    """The methods of an estimator that a scorer may choose from; empty if unknown.
 
     A scorer keeps the public argument `response_method` of `make_scorer` under a private name.
     """

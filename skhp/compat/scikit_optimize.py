@@ -12,7 +12,7 @@ from skopt.learning import GradientBoostingQuantileRegressor
 # Calls the callbacks of a search, and tells whether one of them ends it.
 from skopt.utils import eval_callbacks as eval_callbacks
 
-# The start of the warning that a point was asked for again, which has no class of its own.
+# The start of the warning that a point was asked for again; the warning has no class of its own.
 ASKED_AGAIN = "The objective has been evaluated at point"
 
 # The number of trees that scikit-optimize takes for "GBRT".

@@ -68,8 +68,8 @@ class WatchedRows:
 
     `weight` holds the user's sample weights. `outputs` returns predictions for the rows, numbers or
     probabilities; `own_form` is the form of the model's own outputs, or None if only Keras knows
-    it. For two classes, `target` is 1 for the rarer one, and `sign` is -1 if the model's log-odds
-    are those of the other one.
+    it. For two classes, `target` is 1 for the rarer class, and `sign` is -1 if the model's log-odds
+    are for the other class.
     """
 
     target: np.ndarray
@@ -137,7 +137,7 @@ def planned_stopping(
     *,
     held_out: bool,
 ) -> dict[str, Any]:
-    """Fields of a `TrainingPlan` with the callback's effect; `CannotJoinError` if none have it."""
+    """Fields of a `TrainingPlan` that act like a callback; `CannotJoinError` if none can."""
     if not callbacks:
         return {}
     if len(callbacks) > 1:

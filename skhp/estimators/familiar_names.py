@@ -66,7 +66,7 @@ def _optimizer(value: Any) -> str:
             return f"Write {small!r}."
         if small in _OTHER_OPTIMIZERS:
             return (
-                "The multilayer perceptrons do not know this optimizer; KerasClassifier and "
+                "skhp's own networks do not know this optimizer; KerasClassifier and "
                 "KerasRegressor take a network of your own with any optimizer."
             )
         return ""

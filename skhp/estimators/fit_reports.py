@@ -49,7 +49,7 @@ class EpochTasks:
         return self._context is not None
 
     def fit_begins(self) -> None:
-        """Report the start of the fit, which may have two trainings."""
+        """Report the start of the fit, once even if it has two trainings."""
         if self._context is not None and not self._has_begun:
             self._has_begun = True
             self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
@@ -94,7 +94,7 @@ class EpochTasks:
 
 
 def callbacks_reason(callbacks: Any) -> str:
-    """The reason why a fit with callbacks of Keras cannot join, which lists their classes."""
+    """Why a fit with Keras' callbacks cannot join a population, with a list of their classes."""
     listed = callbacks if isinstance(callbacks, Iterable) else [callbacks]
     kinds = [one if isinstance(one, type) else type(one) for one in listed]
     return f"callbacks run in Python ({', '.join(dict.fromkeys(kind.__name__ for kind in kinds))})"

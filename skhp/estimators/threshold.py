@@ -29,7 +29,7 @@ class Threshold:
         return cls(best_threshold(probabilities[:, rare], is_rare, weight), rare)
 
     def positions(self, probabilities: np.ndarray) -> np.ndarray:
-        """The position of each row's predicted class, the rare one at the threshold itself."""
+        """The position of each row's predicted class; at the threshold itself, the rare one."""
         # A Python float is rounded to the dtype of the probabilities: float32's 0.7 is below 0.7.
         is_rare = probabilities[:, self.rare] >= float(self.value)
         return np.where(is_rare, self.rare, 1 - self.rare)

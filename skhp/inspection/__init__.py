@@ -1,1 +1,1 @@
-"""What a training and a search tell: results, pictures, diagnosis, report."""
+"""Results, pictures, diagnosis and report of a training or a search."""

@@ -61,8 +61,8 @@ def diagnose(estimator: Any, y: ArrayLike | None = None, *, metric: str | None =
         A search has these kinds:
 
         - "failed_candidates": a fifth of the candidates or more failed;
-        - "edge_of_the_grid": the smallest or largest number tried of a parameter is better than the
-          next, by a corrected t-test;
+        - "edge_of_the_grid": the smallest or largest number tried for a parameter is better than
+          the next, by a corrected t-test;
         - "undecided": the candidates differ no more than by chance (Friedman's test).
 
     Raises

@@ -60,7 +60,7 @@ def share_of_late_fall(curve: np.ndarray) -> float:
 
 
 def falling_share(curve: np.ndarray) -> float:
-    """Share of the epochs whose value is below that of the epoch before."""
+    """Share of the epochs whose value is below the value of the epoch before."""
     return float(np.mean(np.diff(curve) < 0)) if len(curve) > 1 else 0.0
 
 
@@ -172,7 +172,7 @@ class ExaminedFit:
 
     @property
     def reference(self) -> float:
-        """The lesser of two losses of knowing nothing: of a constant prediction, and of epoch 1."""
+        """The loss of knowing nothing: of a constant prediction, or of epoch 1 if that is lower."""
         first = float(self.loss[0])
         return first if self.constant_loss is None else min(first, self.constant_loss)
 

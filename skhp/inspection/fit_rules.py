@@ -41,7 +41,7 @@ _LAST_FALL = 0.01  # share of the whole fall that came in the last tenth of the 
 
 
 def findings_of_fit(fit: ExaminedFit) -> list[Finding]:
-    """The findings of all rules; where the loss explodes or stands still, most are left out."""
+    """The findings of all rules, or of a few of them where the loss explodes or stands still."""
     # The scale of the target comes first, because it may cause all other findings.
     target = _found(fit, [target_not_scaled])
     for rule in (non_finite_loss, learning_rate_too_high, learning_rate_too_low):
@@ -120,7 +120,7 @@ def learning_rate_too_high(fit: ExaminedFit) -> Finding | None:
     if level > _WORSE_THAN_NOTHING and falling_share(late) < _STEADY and len(fit.loss) > 3:
         return Finding(
             "learning_rate_too_high",
-            f"The training loss stays at {number_text(round(level, 1))} times that of knowing "
+            f"The training loss stays at {number_text(round(level, 1))} times the loss of knowing "
             f"nothing. Try a smaller {fit.named('learning_rate')}.",
             level,
             fit.own_name("learning_rate"),
@@ -167,8 +167,8 @@ def underfitting(fit: ExaminedFit) -> Finding | None:
             break
     return Finding(
         "underfitting",
-        f"The network underfits: its least loss is {_of(share)} that of predicting the same for "
-        f"all rows, so {advice}.",
+        f"The network underfits: its least loss is {_of(share)} the loss of predicting the same "
+        f"for all rows, so {advice}.",
         share,
         parameter,
     )
@@ -182,7 +182,7 @@ def overfitting(fit: ExaminedFit) -> Finding | None:
 
 
 def _risen(fit: ExaminedFit, val_loss: np.ndarray) -> Finding | None:
-    """The weights kept are those of an epoch long after the best one."""
+    """The weights kept come from an epoch long after the best one."""
     if fit.parameters.get("early_stopping"):
         # Early stopping kept the best epoch, by the loss or by the curve that it watched.
         return None

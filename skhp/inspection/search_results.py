@@ -77,7 +77,7 @@ class SearchResults:
     scores: np.ndarray  # (n_candidates, n_folds); NaN where a fit failed, greater is better
     seconds: np.ndarray  # all fits of each candidate together
     pruned: np.ndarray  # which candidates ended early, and so cannot be the best
-    rounds: np.ndarray  # of halving, else 0; only scores of one round can be compared
+    rounds: np.ndarray  # the round of halving, else 0; only scores of one round can be compared
 
     @property
     def means(self) -> np.ndarray:
@@ -125,7 +125,7 @@ class SearchResults:
 
 
 def _endings(name: str) -> list[str]:
-    """What a name ends with, shortest first: "c", "b__c" and "a__b__c" for "a__b__c"."""
+    """The endings of a name, shortest first: "c", "b__c" and "a__b__c" for "a__b__c"."""
     steps = name.split("__")
     return ["__".join(steps[start:]) for start in range(len(steps) - 1, -1, -1)]
 

@@ -18,7 +18,7 @@ _DRAWN = 9
 _OUTER = 0.1  # share of a range that counts as its end, for the best candidate
 _OUTER_MEDIAN = 0.15  # the same for the median of the best candidates
 _BEST_SHARE = 0.12  # share of the candidates that count as the best
-_CHANCE = 0.1  # of a finding where there is nothing to find
+_CHANCE = 0.1  # probability of a finding where there is nothing to find
 _UNDECIDED = 0.1
 _MANY_FAILED = 0.2
 

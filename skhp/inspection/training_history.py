@@ -1,4 +1,4 @@
-"""What a fitted estimator tells of its training, epoch by epoch."""
+"""The curves of the training of a fitted estimator, epoch by epoch."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def _values(variables: list[keras.Variable]) -> list[np.ndarray]:
 
 
 # The members of a search have only a few distinct seeds and structures.
-_KEPT = 256
+_CACHE_SIZE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,11 +133,11 @@ def network_of(description: NetworkDescription) -> LayeredNetwork:
 
 
 def initial_network(description: NetworkDescription, seed: int) -> InitialNetwork:
-    """The structure, weights and state that `build_network` gives a description and a seed."""
+    """The structure, weights and state of the model that `build_network` makes."""
     return _initial_network(description.structure, seed)
 
 
-@functools.lru_cache(_KEPT)
+@functools.lru_cache(_CACHE_SIZE)
 def numbers_of(description: NetworkDescription) -> NetworkNumbers:
     """The numbers of a description: dropout rates, and the penalties of each weight."""
     dropout: list[float] = []
@@ -155,19 +155,19 @@ def numbers_of(description: NetworkDescription) -> NetworkNumbers:
     )
 
 
-@functools.lru_cache(_KEPT)
+@functools.lru_cache(_CACHE_SIZE)
 def _network(structure: NetworkDescription) -> LayeredNetwork:
     layers = tuple(layer for placed in structure.placed() for layer in placed.layers)
     if structure.output == "regression" and isinstance(layers[-1], ActivationLayer):
-        # Predictions stop before the last activation, as they do for classes.
+        # Predictions leave out the last activation, so a regression network must not end in one.
         raise InvalidParameterError(
-            f"The last layer of a network for numbers is {structure.layers[-1]}, an activation; "
-            "end in a layer without one, such as DenseDescription."
+            f"The last layer of a regression network is {structure.layers[-1]}, an activation; end "
+            "with a layer that has no activation, such as DenseDescription."
         )
     return LayeredNetwork(structure.input_shape, layers)
 
 
-@functools.lru_cache(_KEPT)
+@functools.lru_cache(_CACHE_SIZE)
 def _initial_network(structure: NetworkDescription, seed: int) -> InitialNetwork:
     seeds = LayerSeeds(seed)
     weights: list[np.ndarray] = []

@@ -72,10 +72,10 @@ class NetworkDescription:
 
 
 # The members of a search have only a few distinct descriptions and structures.
-_KEPT = 256
+_CACHE_SIZE = 256
 
 
-@functools.lru_cache(_KEPT)
+@functools.lru_cache(_CACHE_SIZE)
 def _structure(description: NetworkDescription) -> NetworkDescription:
     layers = tuple(layer.structure for layer in description.layers)
     return replace(description, layers=layers)
@@ -102,7 +102,7 @@ class NetworkSize:
         return of_weights + of_program
 
 
-@functools.lru_cache(_KEPT)
+@functools.lru_cache(_CACHE_SIZE)
 def network_size(description: NetworkDescription) -> NetworkSize:
     """The size of a described network."""
     n_weights = n_layers = 0
@@ -144,7 +144,7 @@ def multilayer_perceptron(
     )
 
 
-@functools.lru_cache(_KEPT)
+@functools.lru_cache(_CACHE_SIZE)
 def _perceptron(
     n_inputs: int,
     sizes: tuple[int, ...],
@@ -221,7 +221,8 @@ def layer_sizes(
     without_length = getattr(neurons, "ndim", 1) == 0 and not isinstance(neurons, Integral)
     if isinstance(neurons, bool) or without_length:
         raise InvalidParameterError(
-            f"neurons must be a whole number from 1 up, one per layer, or 'auto', got {neurons!r}."
+            "neurons must be a whole number from 1 up, a list of one such number per layer, or "
+            f"'auto', got {neurons!r}."
         )
     if isinstance(neurons, Integral):
         return (int(neurons),) * _number_of_layers(hidden_layers)

@@ -32,8 +32,8 @@ def lstm_series(
 def fused_lstm(
     by_step: Tensor, kernel: Tensor, bias: Tensor, state: Tensor, memory: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """As `lstm_series`, with one array of both kernels, and the gates in TensorFlow's order."""
-    none = tf.zeros((kernel.shape[-1] // 4,))
+    """As `lstm_series`, with both kernels in one array, and the gates in TensorFlow's order."""
+    no_peephole = tf.zeros((kernel.shape[-1] // 4,))
     # Not BlockLSTMV2, the newer kernel: in TensorFlow 2.21 its registered gradient has the gates in
     # another order.
     outputs = tf.raw_ops.BlockLSTM(
@@ -43,9 +43,9 @@ def fused_lstm(
         h_prev=state,
         w=kernel,
         b=bias,
-        wci=none,
-        wcf=none,
-        wco=none,
+        wci=no_peephole,
+        wcf=no_peephole,
+        wco=no_peephole,
         forget_bias=0.0,
         cell_clip=-1.0,
         use_peephole=False,

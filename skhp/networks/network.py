@@ -95,7 +95,7 @@ class Network(Protocol):
     def dropout_places(self) -> tuple[Any, ...]:
         """The places and kinds of layers with dropout; kin without dropout may join kin with it.
 
-        The places of networks of one kind can be sorted.
+        The places of networks of one kind can be compared with `<`.
         """
 
     def widened(self, others: Sequence[Any]) -> Network | None:
@@ -105,7 +105,7 @@ class Network(Protocol):
         """What one training step over this number of rows costs for one member."""
 
     def rows_at_once(self, members: int) -> int | None:
-        """How many held-out rows a cohort evaluates at once, for its memory; None for all."""
+        """How many held-out rows a cohort evaluates at once, to save memory; None for all."""
 
     def outputs(
         self,
@@ -177,7 +177,7 @@ class Network(Protocol):
             any other sums. All arguments may have further axes, the same ones, before the axis of
             the rows.
         divisor : tensor of shape (streams,)
-            The later divisor of the sums, for networks that add a loss of their own.
+            What the sums will be divided by, for networks that add a loss of their own.
 
         Returns
         -------
@@ -200,7 +200,7 @@ class Network(Protocol):
 
 
 def in_parts(outputs: Callable[[Tensor], Tensor], x: Tensor, at_once: int | None) -> Tensor:
-    """Outputs of shape (streams, candidates, rows, ...), computed `at_once` rows after one another.
+    """Outputs of shape (streams, candidates, rows, ...), computed `at_once` rows at a time.
 
     `x` has the shape (streams, rows, ...); the number of rows may be unknown.
     """

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.networks.description import LOGITS_LAYER
+from skhp.networks.kept_programs import build_program
 from skhp.networks.layered_network import LayeredNetwork
 from skhp.networks.program_cache import ProgramCache
 from skhp.networks.whole_models.model_twin import close
@@ -27,12 +28,12 @@ from skhp.networks.whole_models.portable_model import (
     loading_scope,
 )
 
-# Limits of one forward pass, for its memory: rows, and numbers that one layer returns.
+# Limits for the memory of one forward pass: rows, and numbers that one layer returns.
 ROWS_AT_ONCE = 8192
 _OUTPUTS_AT_ONCE = 2**24
 
 # Matrix products of very few rows run other code, with other rounding, than products of many rows:
-# TensorFlow 2.21 on a CPU gives a single row other last bits than the same row among others.
+# on a CPU, TensorFlow 2.21 gives a row alone other last bits than the same row among others.
 # Measured: with a multiple of 32 rows, the bits of a row do not depend on how many there are.
 _TILE = 32
 
@@ -58,14 +59,14 @@ network_programs = ProgramCache()
 def predicted_logits(
     network: LayeredNetwork, weights: np.ndarray, state: np.ndarray, X: np.ndarray
 ) -> np.ndarray:
-    """Outputs before the last activation; those of a row do not depend on other rows."""
+    """Outputs before the last activation; the outputs of a row do not depend on other rows."""
     return predicted_logits_of_members(network, weights[None], state[None], X)[0]
 
 
 def predicted_logits_of_members(
     network: LayeredNetwork, weights: np.ndarray, states: np.ndarray, X: np.ndarray
 ) -> np.ndarray:
-    """Logits, (members, rows, units), of the same rows, bit by bit as for each member alone."""
+    """Logits, (members, rows, units), with the same bits as for each member alone."""
     program = network_programs.get(network, lambda: _network_program(network))
     members = tf.constant(weights), tf.constant(states)
     blocks = []
@@ -94,7 +95,6 @@ def _network_program(network: LayeredNetwork) -> Any:
     # Members are computed one after the other, so that the shapes of the products, and with them
     # the bits, do not depend on the number of members. A turn of this loop takes a tenth of the
     # time of a call.
-    @tf.function(autograph=False)
     def outputs(weights: Any, states: Any, x: Any) -> Any:
         return tf.map_fn(
             lambda member: outputs_of_one(member, x),
@@ -106,10 +106,11 @@ def _network_program(network: LayeredNetwork) -> Any:
         sum(math.prod(shape) for shape in shapes)
         for shapes in (network.weight_shapes, network.state_shapes)
     )
-    return outputs.get_concrete_function(
+    specs = (
         *(tf.TensorSpec((None, size), tf.float32) for size in (n_weights, n_state)),
         tf.TensorSpec((1, None, *network.input_shape), tf.float32),
     )
+    return build_program(outputs, specs, ("predictions", network), None)
 
 
 # Limits the memory of one forward pass, which takes this many numbers, or one batch.
@@ -117,7 +118,7 @@ _NUMBERS_AT_ONCE = 2**18
 
 # Layers whose outputs depend on more than their configuration and variables. The same holds for
 # layers with a method `adapt`, which keep learnt values outside their variables.
-_NOT_TOLD = frozenset({"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"})
+_UNDETERMINED = frozenset({"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"})
 
 Called: TypeAlias = Callable[[Any], Any]
 
@@ -126,7 +127,7 @@ model_programs = ProgramCache()
 
 def model_outputs(model: keras.Model, inputs: Any, batch_size: int) -> Any:
     """Outputs for prediction, without the tracing and the data pipeline of ``model.predict``."""
-    call = _through_program(model, inputs) or _as_it_stands(model)
+    call = _through_program(model, inputs) or _directly(model)
     return _outputs(call, inputs, batch_size)
 
 
@@ -152,7 +153,7 @@ def _rounded_up(n_rows: int) -> int:
     return math.ceil(n_rows / _TILE) * _TILE
 
 
-def _as_it_stands(model: keras.Model) -> Called:
+def _directly(model: keras.Model) -> Called:
     return lambda block: model(block, training=False)
 
 
@@ -167,7 +168,7 @@ def _through_program(model: keras.Model, inputs: Any) -> Called | None:
     except (AttributeError, NotImplementedError, TypeError, ValueError):
         # Keras cannot serialise such a model.
         return None
-    if any(map(_is_not_told, _class_names(configuration))):
+    if any(map(_is_undetermined, _class_names(configuration))):
         return None
     variables = [*model.trainable_variables, *model.non_trainable_variables]
     key = (
@@ -193,12 +194,12 @@ def _class_names(item: Any) -> Iterator[str]:
             yield from _class_names(value)
 
 
-def _is_not_told(class_name: str) -> bool:
-    return class_name in _NOT_TOLD or hasattr(getattr(keras.layers, class_name, None), "adapt")
+def _is_undetermined(class_name: str) -> bool:
+    return class_name in _UNDETERMINED or hasattr(getattr(keras.layers, class_name, None), "adapt")
 
 
 def _model_program(model: keras.Model, configuration: dict[str, Any], inputs: np.ndarray) -> Any:
-    """A program of the variables of a model and of rows; None if it cannot be built."""
+    """A program that takes variables and rows; None if it cannot be built or differs."""
     n_trainable = len(model.trainable_variables)
     variables = [*model.trainable_variables, *model.non_trainable_variables]
     try:

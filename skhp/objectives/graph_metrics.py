@@ -13,10 +13,10 @@ from typing import NamedTuple
 import tensorflow as tf
 
 # (target, outputs, weight) -> value, as `epoch_metric` describes them.
-EpochMetric = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+GraphMetric = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def epoch_metric(name: str) -> EpochMetric | None:
+def epoch_metric(name: str) -> GraphMetric | None:
     """The metric of this name for S streams of N rows and C candidates; None if it is not known.
 
     The target has the shape (S, N) in a classification, with 1 as the rare one of two classes, and
@@ -27,7 +27,7 @@ def epoch_metric(name: str) -> EpochMetric | None:
     return _METRICS.get(name)
 
 
-def _over_counted_rows(score: EpochMetric, least_rows: int = 1) -> EpochMetric:
+def _over_counted_rows(score: GraphMetric, least_rows: int = 1) -> GraphMetric:
     """A metric that gives `score` float64 numbers, and zeros in place of rows without a weight."""
 
     def metric(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
@@ -107,8 +107,8 @@ def _balanced_accuracy(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor)
     return _weighted_mean(_share_of_hits(sums, true=1.0, predicted=0.0), sums.true > 0)
 
 
-def _averaged_hits(true: float, predicted: float) -> EpochMetric:
-    """The share of hits of the rarer of two classes; with more, the mean over those that occur."""
+def _averaged_hits(true: float, predicted: float) -> GraphMetric:
+    """The share of hits of the rarer of two classes, or averaged over the classes that occur."""
 
     def score(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         sums = _class_sums(target, outputs, weight)
@@ -207,7 +207,8 @@ def _log_odds(outputs: tf.Tensor) -> tf.Tensor:
     if outputs.shape[-1] > 1:
         below_largest = outputs - tf.reduce_max(outputs, axis=-1, keepdims=True)
         powers = tf.exp(below_largest)
-        # The sum of all powers minus the power of a class is 0 if the network is sure of the class.
+        # The other powers are added up: subtracting the own power from the sum of all powers would
+        # leave 0 where the network is sure of a class.
         others = tf.cumsum(powers, axis=-1, exclusive=True)
         others += tf.cumsum(powers, axis=-1, exclusive=True, reverse=True)
         log_odds = tf.round((below_largest - tf.math.log(others)) / _PART) * _PART
@@ -234,7 +235,7 @@ def _average_precision(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor)
     return _weighted_mean(areas, _is_present(target, weight, n_outputs))
 
 
-def _mean_over_targets(of_target: EpochMetric) -> EpochMetric:
+def _mean_over_targets(of_target: GraphMetric) -> GraphMetric:
     """The mean over targets; `of_target` scores y [S, 1, O, N] and outputs [S, C, O, N]."""
 
     def score(target: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
@@ -269,7 +270,7 @@ def _r2(y: tf.Tensor, outputs: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     return tf.where(is_constant, of_constant, 1 - tf.math.divide_no_nan(residual, variance))
 
 
-_METRICS: dict[str, EpochMetric] = {
+_METRICS: dict[str, GraphMetric] = {
     "accuracy": _over_counted_rows(_accuracy),
     "average_precision": _over_counted_rows(_average_precision),
     "balanced_accuracy": _over_counted_rows(_balanced_accuracy),

@@ -70,7 +70,7 @@ class RowLoss:
             of_program = {name: settings[name] for name in self.kind.of_program}
             return self.kind.of_batch(y, outputs, weight, numbers, **of_program)
         values = self.of_rows(y, outputs, numbers)
-        # Outputs with more axes, as those of series, have a loss at each place.
+        # Outputs with more axes, such as series, have a loss at each place.
         places = list(range(weight.shape.rank, values.shape.rank))
         if places:
             over = tf.reduce_sum if self.divisor == "nothing" else tf.reduce_mean
@@ -97,7 +97,7 @@ class RowLoss:
 class SumOfLosses:
     """The loss of a network of several outputs: the weighted sum of a loss for each.
 
-    The outputs come one after the other; one whose loss is None has no target.
+    Losses and weights are in the order of the outputs; an output whose loss is None has no target.
     """
 
     losses: tuple[RowLoss | None, ...]
@@ -107,7 +107,7 @@ class SumOfLosses:
 
     @property
     def divisor(self) -> Divisor:
-        """What the loss of a batch is divided by, the same for all outputs."""
+        """The divisor of the loss of a batch, the same for all outputs."""
         return next(loss.divisor for loss in self.losses if loss is not None)
 
     def parted(self) -> tuple[SumOfLosses, tuple[float, ...]]:
@@ -256,7 +256,7 @@ REGRESSION_ALIASES = (
 
 
 def own_loss(given: Any) -> Any:
-    """Translate Keras' loss into the name or the instance of skhp's; return others unchanged.
+    """Translate a loss of Keras into skhp's name or instance for it; return others unchanged.
 
     Examples
     --------

@@ -125,5 +125,11 @@ def named_loss(name: str) -> Callable[[Kind], Kind]:
 
 
 def name_of_loss(kind: type[NumberedLoss]) -> str:
-    """The name of one of skhp's own losses."""
-    return next(name for name, known in NAMED_LOSSES.items() if known is kind)
+    """The name that `named_loss` gave to a class."""
+    for name, known in NAMED_LOSSES.items():
+        if known is kind:
+            return name
+    raise InvalidParameterError(
+        f"The loss {kind.__name__} has no name, by which its networks are saved and trained "
+        f'together: decorate the class, and no base of it, with @named_loss("{kind.__name__}").'
+    )

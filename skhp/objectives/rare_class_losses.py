@@ -79,7 +79,7 @@ class FocalLoss(NumberedLoss):
         self.positive = positive
 
     def numbers_of_member(self) -> tuple[float, ...]:
-        """What differs from member to member of a population."""
+        """The numbers that may differ from member to member."""
         if not self.gamma >= 0 or not (self.alpha is None or 0 < self.alpha < 1):
             raise InvalidParameterError(
                 f"FocalLoss has gamma={self.gamma!r} and alpha={self.alpha!r}: gamma has to be 0 "
@@ -173,7 +173,7 @@ class SoftF1(NumberedLoss):
         self.positive = positive
 
     def numbers_of_member(self) -> tuple[float, ...]:
-        """What differs from member to member of a population."""
+        """The numbers that may differ from member to member."""
         if not self.beta > 0 or self.average not in ("binary", "macro"):
             raise InvalidParameterError(
                 f"SoftF1 has beta={self.beta!r} and average={self.average!r}: beta has to be above "

@@ -19,7 +19,7 @@ Tensor: TypeAlias = Any
 
 _LEAST = float(np.finfo(np.float32).tiny)
 
-# What a metric compares a row of outputs with: an equal number of numbers, a row that marks one of
+# What a metric compares a row of outputs with: a number for each output, a row that marks one of
 # several classes, or the number of a class. If the targets are a vector and not a column, Keras
 # reshapes them for some metrics only; the others ("numbers in columns") would compare each row with
 # all rows.
@@ -271,7 +271,7 @@ def _class_and_config(given: Any) -> tuple[type | None, dict[str, Any]]:
     """Class and settings of a metric as Keras serialises it; no class if it is not Keras' own."""
     own = isinstance(given, dict) and given.get("module") == "keras.metrics"
     if not own or not isinstance(given.get("config"), dict):
-        # Functions are refused, too: Keras does not tell a user's from its own of the same name.
+        # Functions are refused, too: a user's function may have the name of one of Keras'.
         return None, {}
     return getattr(keras.metrics, str(given.get("class_name")), None), given["config"]
 

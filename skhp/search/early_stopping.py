@@ -33,9 +33,9 @@ _CALLBACK = "EarlyStopping"
 def with_early_stopping(estimator: Any, setting: Any, y: Any = None, n_folds: int = 5) -> Any:
     """A copy of the estimator that stops early as `setting` says; itself if nothing changes.
 
-    "auto" leaves out each part with too few rows of `y` to stop by, and each that somebody has told
-    not to stop. If nothing in the estimator can stop early, "auto" changes nothing, and other
-    settings raise an error.
+    "auto" leaves out each part that would hold out too few rows, and each part in which somebody
+    has switched early stopping off. If nothing in the estimator can stop early, "auto" changes
+    nothing, and other settings raise an error.
     """
     if setting is False:
         return estimator
@@ -74,7 +74,7 @@ def switched_off(parameters: Mapping[str, Any], owner: str) -> dict[str, Any]:
 
 
 def _was_switched_off(estimator: Any, parameters: Mapping[str, Any], owner: str) -> bool:
-    """Whether somebody has switched off what is on by default; an estimator cannot tell else."""
+    """Whether early stopping is off though it is on by default, so that somebody chose this."""
     part = parameters[owner.removesuffix("__")] if owner else estimator
     known = inspect.signature(type(part)).parameters.get(_SWITCH)
     return known is not None and known.default is True and parameters[f"{owner}{_SWITCH}"] is False

@@ -17,7 +17,7 @@ from skhp.shared.pipelines import last_step, last_step_prefix
 from skhp.shared.rarest_class import rarest_class
 
 _TUNE = "tune"
-# One tenth of the rows at a time is decided by the threshold that the other rows chose.
+# One tenth of the rows at a time is decided by the threshold that is best for the other rows.
 _PARTS = 10
 
 
@@ -46,7 +46,7 @@ def candidate_tuned_by_folds(estimator: Any, candidate: Mapping[str, Any]) -> di
 
 
 def decided(estimator: Any, X: Any, y: Any) -> Any:
-    """What is to be scored: the estimator, or decisions on the rows if it awaits a threshold.
+    """What a scorer gets: the estimator, or decisions on the rows if it awaits a threshold.
 
     Each row is decided by the threshold that is best for the other rows, so that no row has a part
     in the threshold that decides it.
@@ -119,7 +119,7 @@ class _Decisions(ClassifierMixin, BaseEstimator):
         self.predicted = predicted
 
     def predict(self, X: Any) -> np.ndarray:
-        """The known decisions, or those of the classifier on other rows."""
+        """The known decisions; on other rows, the decisions of the classifier."""
         return self.predicted if X is self.X else self.fitted.predict(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -134,7 +134,7 @@ class _Decisions(ClassifierMixin, BaseEstimator):
 
 
 def _sample_weight(fit_params: Mapping[str, Any], n_rows: int) -> np.ndarray:
-    """The weight of each row, also where the parameter is that of a step of a pipeline."""
+    """The weight of each row, even if the parameter belongs to a step of a pipeline."""
     given = (value for name, value in fit_params.items() if name.endswith("sample_weight"))
     weight = next(given, None)
     return np.ones(n_rows) if weight is None else np.asarray(weight, np.float64)

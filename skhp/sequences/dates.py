@@ -39,7 +39,7 @@ def as_times(places: Any) -> Any:
 
 
 def gaps(dates: Any) -> list[Gap]:
-    """The gaps in sorted dates or numbers; two have none, as the step between them is not known."""
+    """The gaps in sorted dates or numbers; only two of them have none, as no step is known."""
     if is_numeric_dtype(dates.dtype):
         return _gaps_of_numbers(np.asarray(dates, dtype=float), dates)
     if isinstance(dates, pd.PeriodIndex):

@@ -109,8 +109,8 @@ default="lower_and_strip_punctuation"
         layer.adapt(texts.astype(object))
         vocabulary = [str(word) for word in layer.get_vocabulary()]
         self.vocabulary_ = vocabulary
-        # Words go if all texts are cut before them: no network sees them in training, but they may
-        # occur before the cut in a text of another fold.
+        # A word that stands only behind the cuts is removed: no network sees it in training, but a
+        # text of another fold may have it before its cut.
         seen = set(np.unique(self._tokens(texts)).tolist())
         self.vocabulary_ = [
             word for token, word in enumerate(vocabulary) if token < 2 or token in seen

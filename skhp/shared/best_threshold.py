@@ -1,4 +1,4 @@
-"""The threshold on a probability with the greatest F1, and when it is to be found."""
+"""The threshold on a probability with the greatest F1, and the value that leaves it to a search."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LOG_ODDS_LIMITS = (-100.0, 30.0)
 
 
 class TunedByFolds(str):
-    """The value "tune" where the search tunes the threshold of fits that hold no rows out."""
+    """The value "tune" for fits that hold no rows out, whose threshold the search tunes."""
 
     __slots__ = ()
 

@@ -154,7 +154,7 @@ class _PredictsLabels(BaseEstimator):
     def _of_classes(self, name: str, outputs: Any) -> np.ndarray:
         """Outputs in the shape that a classifier of labels returns."""
         if isinstance(outputs, list):
-            # Each entry has the probabilities of 0 and 1 in a column, or of its only value.
+            # Each entry has a column for 0 and one for 1, or a single column for the only value.
             known = [np.asarray(classes) for classes in self.estimator.classes_]
             outputs = np.column_stack(
                 [

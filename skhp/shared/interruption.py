@@ -52,7 +52,7 @@ def let_ctrl_c_kill() -> None:
 
 
 def is_command(argv: list[str], original: list[str]) -> bool:
-    """Whether the arguments start the command; while Python looks for skhp, the first is "-m".
+    """Whether the arguments start the command; argv[0] is "-m" while Python looks for skhp.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """The rarest class, defined once for scores, losses, monitors and thresholds.
 
-The rarest class is the class with the fewest rows, whatever their weights. Of equally rare classes
-it is the last in sorted order, as scikit-learn's ``pos_label=1`` is the last of 0 and 1. A fit
-counts all rows that it is given, including held-out rows but not rows of weight zero.
+The rarest class is the class with the fewest rows, whatever their weights. Among equally rare
+classes it is the last in sorted order, as scikit-learn's ``pos_label=1`` is the last of 0 and 1. A
+fit counts all rows that it is given, including held-out rows but not rows of weight zero.
 """
 
 from __future__ import annotations

@@ -83,9 +83,9 @@ class StageProgress(NamedTuple):
     """The progress of a stage of a study.
 
     `done` and `total` count candidates, each of several trainings, in the stage "search", and
-    trainings in all others. `best_score` is the highest mean score of the finished candidates, as
-    it is shown to readers; `time_budget` is in seconds, or None; `epochs` counts the epochs of
-    networks that train together.
+    trainings in all other stages. `best_score` is the highest mean score of the finished
+    candidates, as it is shown to readers; `time_budget` is in seconds, or None; `epochs` counts the
+    epochs of networks that train together.
     """
 
     stage: str
@@ -121,7 +121,7 @@ class TrainingCount:
             self._tell()
 
     def reached(self, done: int) -> None:
-        """Raise the count to `done`, as not every training may have been counted."""
+        """Raise the count to `done`, as some trainings may not have been counted."""
         with self._lock:
             if done > self._progress.done:
                 self._progress = self._progress._replace(done=done)

@@ -90,7 +90,7 @@ def columns_without_numbers(X: Any) -> list[str]:
 
 
 def refuse_columns_without_numbers(X: Any, taker: str) -> None:
-    """Raise ValueError if columns hold text or dates; `taker` is named as taking numbers only.
+    """Raise ValueError, which says that `taker` takes numbers, if columns hold text or dates.
 
     Rows of different lengths, and arrays in the place of numbers, are refused, too.
     """

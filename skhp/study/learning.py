@@ -31,8 +31,8 @@ _LEAST_SIDE = 2
 class Learning:
     """The preparations for network and baseline, the search space, and the default network.
 
-    `baseline` is the logistic regression whose penalty is tuned; None means the one of the task,
-    a lasso for classes.
+    `baseline` is the logistic regression whose penalty is tuned; None means the baseline of the
+    task, which is a lasso for classes.
     """
 
     preparation: TransformerMixin
@@ -43,7 +43,7 @@ class Learning:
 
 
 def of_table(table: Table, settings: Settings) -> Learning:
-    """The learning of a table, where both models learn the columns after the same preparation."""
+    """How to learn a table: both models learn the columns after the same preparation."""
     preparation = make_preparation(table.numbers, table.categories, table.merged, table.missing)
     space: SearchSpace | WideSpace = OF_A_TABLE
     has_classes = isinstance(table.target, Target)
@@ -58,7 +58,7 @@ def of_table(table: Table, settings: Settings) -> Learning:
 
 
 def of_images(images: ImageFolder, seed: int) -> Learning:
-    """The learning of images, where the logistic regression learns their scaled pixels."""
+    """How to learn images: the network learns them whole, the baseline learns scaled pixels."""
     width, height = images.size
     pixels = ImagePixels(width, height, images.is_grey)
     blocks = [n for n in range(1, _MOST_BLOCKS + 1) if min(images.size) >> (n - 1) >= _LEAST_SIDE]

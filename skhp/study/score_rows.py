@@ -46,7 +46,7 @@ class ScoreOnTestRows(NamedTuple):
 
 
 def scores_on_test_rows(study: Study) -> Iterator[ScoreOnTestRows]:
-    """The scores on the test rows; those of classes are followed by counts of predictions."""
+    """The scores on the test rows; for classes, counts of predictions follow."""
     has_classes = isinstance(study.table.target, Target)
     titles = dict(_OF_CLASSES if has_classes else _OF_NUMBERS)
     if has_classes and not study.table.target.is_binary:
@@ -92,7 +92,7 @@ def dummy_sentence(study: Study) -> str:
     if not isinstance(target, Target):
         mean = decimal(float(study.split.y_train.mean()))
         return f"The dummy predicts {mean}, the mean of the training rows."
-    always = f"The dummy says {target.rare_label!r} of each {rows_of(study)[:-1]}"
+    always = f"The dummy predicts {target.rare_label!r} for each {rows_of(study)[:-1]}"
     others = [] if target.is_binary else ["mean F1"]
     if study.scoring not in ("f1", "f1_macro"):
         others.append(natural_name(study.scoring))

@@ -48,9 +48,9 @@ class SearchSpace:
     ) -> dict[str, Sequence[Any]]:
         """What a search tries, by the names of the parameters in a pipeline.
 
-        A random search draws any batch size in the range. Drawing from the whole range would
-        compile new programs in each round of a search that learns: on the digits, it took twice as
-        long and scored no better.
+        A random search draws any batch size in the range. A search that learns does not, as each
+        of its rounds would compile new programs: on the digits, it took twice as long and scored
+        no better.
         """
         low, high = min(self.learning_rates), max(self.learning_rates)
         drawn: dict[str, Any] = {
@@ -67,8 +67,8 @@ class SearchSpace:
 
 
 # A structure is a set of values that decide the program. If nearly every candidate had its own,
-# compilations would take longer than trainings (60 candidates: 112 s of CPU time). These 24 of a
-# random search share 4 structures and take 3 to 6 times as long as the grid of 20.
+# compilations would take longer than trainings (60 candidates: 112 s of CPU time). A random search
+# of 24 candidates with 4 structures takes 3 to 6 times as long as the grid of 20.
 WIDE_CANDIDATES = {"random": 24, "halving": 24, "bayes": 32, "tpe": 32}
 _CANDIDATES_OF_A_STRUCTURE, _FEWEST_STRUCTURES = 6, 4
 
@@ -157,7 +157,7 @@ class WideSpace:
 
         def in_turn(values: Sequence[Any]) -> list[Any]:
             """`count` of the values, each as often as any other, in a random order."""
-            # The values are shuffled, too, so that few structures do not always have the first.
+            # The values are shuffled, too, so that few structures do not always get the first ones.
             shuffled = [values[k] for k in random.permutation(len(values))]
             return [shuffled[k % len(values)] for k in random.permutation(count)]
 

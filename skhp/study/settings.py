@@ -27,12 +27,12 @@ class Settings:
     """How a study is done; a value out of range raises a SettingsError.
 
     `grid` is the space in which a table is searched: "wide", or "classic" for a grid of learning
-    rates and batch sizes; None is "classic" for ``search="grid"``, else "wide". `search` None is
-    "random" in the wide space, else "grid". `scoring` is a score of classes or of numbers; None is
-    F1 or R2. `threshold` is the probability from which on the rarer of two classes is
-    predicted, or "tune"; None is "tune" where there are two classes. The number of `folds` is
-    reduced to the number of training rows of the rare class if that is lower. `repeats` is the
-    number of trainings of the winner, with the seeds `seed`, `seed` + 1, and so on.
+    rates and batch sizes; None is "classic" for ``search="grid"``, else "wide". `search` is the
+    kind of search; None is "random" in the wide space, else "grid". `scoring` is a score of classes
+    or of numbers; None is F1 or R2. `threshold` is the least probability with which the rarer of
+    two classes is predicted, or "tune"; None is "tune" where there are two classes. The number of
+    `folds` is reduced to the number of training rows of the rare class if that is lower. `repeats`
+    is the number of trainings of the winner, with the seeds `seed`, `seed` + 1, and so on.
     `verdict_repeats` is the number of times that the whole table is split into five folds. The
     search of the network ends after `time_budget` seconds. `journal` is a file that keeps each
     finished fit of that search.

@@ -98,7 +98,7 @@ class Task(ABC):
 
     @abstractmethod
     def folds(self, split: Split, n_folds: int, seed: int) -> KFold | StratifiedKFold:
-        """Shuffled folds of the training rows, or fewer of them where there are few rows."""
+        """Shuffled folds of the training rows; fewer than `n_folds` if there are too few rows."""
 
     def decided(self, network: BaseEstimator) -> BaseEstimator:
         """The network with the threshold of the study, tuned by default, if it can have one."""
@@ -124,7 +124,7 @@ class Task(ABC):
 
     @abstractmethod
     def dummy_scores(self, split: Split) -> Any:
-        """The scores of an answer on the test rows that looks at no input."""
+        """The scores on the test rows of a dummy, which looks at no input."""
 
     def compared(
         self,
@@ -161,7 +161,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def _has(self) -> str:
-        """What the target has or is, after its name."""
+        """The end of a sentence that begins with the name of the target."""
 
 
 def task_of(
@@ -245,7 +245,7 @@ class ClassTask(Task):
         )
 
     def dummy_scores(self, split: Split) -> Any:
-        """Scores of the answer that says the rare class of each row."""
+        """Scores of a dummy that predicts the rare class for each row."""
         return dummy_test_scores(split, self.target.rare_code, self.scorer)
 
     def finished(self, pipeline: Pipeline) -> Pipeline:

@@ -58,7 +58,7 @@ def render_report(study: Study) -> str:
 
 
 class _Baseline(NamedTuple):
-    """What a report calls a baseline: in its title, its parameter, and at length."""
+    """Words for a baseline: a title, the name and symbol of its parameter, a longer phrase."""
 
     title: str
     parameter: str
@@ -110,8 +110,8 @@ def side_by_side(study: Study) -> str:
     """A sentence about the compared settings, and about what flatters them."""
     n_rows, n_train = len(study.table.inputs), len(study.split.y_train)
     return (
-        f"The network and the baseline with the settings above, trained anew on splits of all "
-        f"{n_rows} {rows_of(study)}. These settings were chosen on {n_train} of the "
+        f"The network and the baseline, with the settings above, were trained anew on splits of "
+        f"all {n_rows} {rows_of(study)}. These settings were chosen on {n_train} of the "
         f"{rows_of(study)}, which flatters both a little."
     )
 

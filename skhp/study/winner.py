@@ -22,7 +22,7 @@ def settings_in_words(parameters: Mapping[str, Any], of_images: bool = False) ->
     phrases = [*numbers, *layers] if of_images else [*layers, *numbers]
     if SCALER in left:
         phrases.append(f"numbers {_scaler(left.pop(SCALER))}")
-    # What a search varies beyond that has the name of its parameter.
+    # Any other parameter is shown by its own name.
     phrases += [f"{name} = {value_text(value)}" for name, value in left.items()]
     return ", ".join(phrases)
 

@@ -148,7 +148,7 @@ def as_measured_or_text(column: pd.Series) -> pd.Series:
         return column
     if all(map(_is_number_or_infinite, distinct)):
         return _replaced(column, {text: _value(text) for text in distinct})
-    # "NA" is a missing cell among numbers, so an error has to name another text.
+    # In a spoiled column of numbers, "NA" is a missing cell; an error has to name another text.
     return known.reindex(column.index) if are_meant_as_numbers(known) else column
 
 

@@ -149,8 +149,8 @@ def _refuse_text_that_rarely_repeats(name: object, cells: pd.Series) -> None:
     if are_codes(cells):
         padded = next(text for text in cells if is_padded(text))
         raise TableError(
-            f"column {name!r} holds {distinct} different codes in {len(cells)} rows, since "
-            f"{padded!r} begins with a zero: leave it out with --drop {name!r}; if they are "
+            f"column {name!r} holds {distinct} different codes in {len(cells)} rows ({padded!r} "
+            f"begins with a zero, as codes do): leave it out with --drop {name!r}; if they are "
             f"numbers, add --numbers {name!r}; if they are categories, add --categories {name!r}."
         )
     raise TableError(

@@ -24,9 +24,9 @@ _CHANCE = 1e-6
 # Numbers with more distinct values are measurements, which may rightly tell the classes apart.
 _FEW_VALUES = 10
 _SHARE_OF_EQUAL_STEPS = 0.95
-# The share of the variance of a target that a copy of it may leave open: a price in thousands,
-# rounded, leaves less.
-_LEFT_OPEN = 1e-4
+# The share of the variance of a target that a copy of it may leave unexplained; a price in
+# thousands, rounded, leaves less.
+_UNEXPLAINED = 1e-4
 
 
 def leakage_notes(inputs: pd.DataFrame, target: Target | NumericTarget) -> tuple[str, ...]:
@@ -48,8 +48,8 @@ def _faults(column: pd.Series, target: Target | NumericTarget) -> Iterator[str]:
         and _class_decides_missing(is_known, target.learnt)
     ):
         yield (
-            "repeats the target, as it has values for some classes only: if it is known only with "
-            "the target, leave it out with"
+            "repeats the target, as it has values for some classes only: if new rows do not have "
+            "it before their target is known, leave it out with"
         )
         return
     if len(known) < _FEWEST_ROWS:
@@ -65,7 +65,10 @@ def _faults(column: pd.Series, target: Target | NumericTarget) -> Iterator[str]:
     else:
         fault = _repeats_numbers(numbers, learnt)
     if fault:
-        yield f"repeats the target, {fault}: if it is known only with the target, leave it out with"
+        yield (
+            f"repeats the target, {fault}: if new rows do not have it before their target is "
+            "known, leave it out with"
+        )
     elif numbers is not None and (direction := _direction_of_count(numbers, n_distinct)):
         yield (
             f"counts {direction} from row to row, as row numbers and times do: if it says nothing "
@@ -116,18 +119,18 @@ def _direction_of_count(numbers: np.ndarray, n_distinct: int) -> str:
 
 def _repeats_numbers(numbers: np.ndarray, target: np.ndarray) -> str:
     """How a column of numbers repeats a target of numbers, or an empty text."""
-    if _left_open(numbers, target) < _LEFT_OPEN:
+    if _unexplained(numbers, target) < _UNEXPLAINED:
         return "as it is the target times a number, plus a number"
     # Two values have the same order as any two others.
     if (
         min(len(np.unique(numbers)), len(np.unique(target))) >= _FEWEST_ROWS
-        and _left_open(rankdata(numbers), rankdata(target)) < _LEFT_OPEN
+        and _unexplained(rankdata(numbers), rankdata(target)) < _UNEXPLAINED
     ):
         return "as it has the order of the target"
     return ""
 
 
-def _left_open(numbers: np.ndarray, target: np.ndarray) -> float:
+def _unexplained(numbers: np.ndarray, target: np.ndarray) -> float:
     """The share of the variance of a target that a line through some numbers does not explain."""
     # A float cannot hold the squares of the largest numbers.
     x, y = (

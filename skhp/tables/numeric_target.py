@@ -63,8 +63,8 @@ def is_measured(numbers: np.ndarray) -> bool:
     """Whether numbers are measured, and not the names of classes.
 
     As for scikit-learn's `type_of_target`, numbers with fractions are measured, unless there are
-    only two of them. Whole numbers are measured if there are more than `MOST_CLASSES`, or more than
-    ten of which one is in fewer rows than a class needs.
+    only two of them. Whole numbers are measured if there are more than `MOST_CLASSES`, or if there
+    are more than ten and one of them is in fewer rows than a class needs.
     """
     distinct, counts = np.unique(numbers, return_counts=True)
     finite = distinct[np.isfinite(distinct)]
@@ -85,8 +85,8 @@ def numbers_to_learn(
 ) -> pd.Series | None:
     """The numbers of a target, NaN where a cell is missing; None if the target has classes.
 
-    `task` decides or, with "auto", `is_measured`. A TableError says what stands in the way of
-    numbers that are to be learnt.
+    `task` decides; with "auto", `is_measured` does. A target that should be learnt as numbers, but
+    cannot be, raises a TableError.
     """
     name = str(cells.name)
     if task == "numbers":
@@ -196,7 +196,7 @@ def classes_note(target: Target) -> str | None:
 
 
 def _refuse_spoiled_numbers(cells: pd.Series, place_of_row: PlaceOfRow) -> None:
-    """Refuse texts of which most are meant as numbers, too many different ones for classes."""
+    """Refuse texts if most are meant as numbers, and too many of these differ to be classes."""
     name, texts = str(cells.name), cells.dropna()
     if types.infer_dtype(texts) != "string" or not are_meant_as_numbers(texts):
         return

@@ -134,7 +134,7 @@ class _Encoded(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: object) -> np.ndarray:
-        """The encoded columns; a number beyond those of `fit` counts as the nearest of them."""
+        """The encoded columns; a number outside the range of `fit` counts as its nearest end."""
         return self.encoding_.transform(self._limited(np.asarray(X, dtype=float)))
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
@@ -153,7 +153,7 @@ class _Encoded(TransformerMixin, BaseEstimator):
 class PiecewiseLinear(_Encoded):
     """Encodes each number by a linear spline with its knots at quantiles, and scales the result.
 
-    A network then learns a function with bends at the knots from its first weights on.
+    A network then has bends at the knots even with its initial weights.
     """
 
     def __init__(self, n_knots: int = 8) -> None:

@@ -208,6 +208,12 @@ UPDATE_RULES: dict[str, UpdateRule] = {
     )
     for rule in rules
 }
+_OWN_RULES = dict(UPDATE_RULES)
+
+
+def is_own_rule(name: str) -> bool:
+    """Whether the rule of this name is defined here, and not by `add_update_rule`."""
+    return UPDATE_RULES[name] is _OWN_RULES.get(name)
 
 
 def _sgd_name(optimizer: Any) -> str:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 # Trains two members in a compiled program, and tells what it did.
 FIT = """
 import hashlib, json, os, sys
+import numpy as np
 from skhp import KerasMLPClassifier
 from skhp.compat import kept_compilations
 from skhp.population import fit_together
@@ -44,6 +45,11 @@ def after_import():
     for path in kept_compilations.kept_in().glob("*.pb"):
         path.write_bytes(path.read_bytes()[:1000])
 """
+# Another network is traced and compiled first.
+OTHER_ORDER = """
+def after_import():
+    KerasMLPClassifier(neurons=3, epochs=1, early_stopping=False).fit(np.eye(4), [0, 1, 0, 1])
+"""
 # Files of this process may not grow beyond a kilobyte, as on a disk that is full.
 NO_ROOM = """
 def after_import():
@@ -70,7 +76,8 @@ def ended(process):
 
 
 def programs_in(folder):
-    return {path: path.stat().st_mtime_ns for path in folder.glob("*/*.pb")}
+    """What XLA compiled, by its file."""
+    return {path: path.stat().st_mtime_ns for path in folder.glob("*/xla*.pb")}
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +109,14 @@ class TestProcesses:
             assert (bits, anew, err) == (first[1][0], 0, "")
         # TensorFlow would have replaced the file.
         assert programs_in(kept) == before
+
+    def test_a_process_that_traces_in_another_order_reads_it(self, first, kept):
+        before = programs_in(kept)
+        bits, anew, _, _, err = ended(started(kept, OTHER_ORDER))
+        assert (bits, anew, err) == (first[1][0], 0, "")
+        after = programs_in(kept)
+        assert {path: after[path] for path in before} == before
+        assert len(after) == len(before) + 1
 
     def test_a_file_that_was_damaged_before_is_made_anew(self, first, kept):
         (program,) = programs_in(kept)

@@ -98,7 +98,7 @@ def test_a_loss_that_stays_above_chance():
     assert finding.figure == pytest.approx(1.5 / CHANCE)
 
 
-def test_a_penalty_that_falls_is_no_high_rate():
+def test_a_falling_penalty_is_not_a_high_learning_rate():
     assert found(fit(20 * curve(400, 0.01, 100), 20 * curve(400, 0.01, 100), kept=390)) == []
 
 

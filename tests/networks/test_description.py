@@ -123,7 +123,7 @@ def test_anything_but_whole_numbers_from_one_up_is_refused_by_name(wrong, place)
 
 
 @pytest.mark.parametrize("neurons", [True, np.array(5), np.float64(4)])
-def test_one_number_that_is_none_of_neurons_is_refused(neurons):
+def test_a_value_that_is_not_a_number_of_neurons_is_refused(neurons):
     with pytest.raises(InvalidParameterError, match="neurons must be a whole number"):
         layer_sizes(2, neurons, n_inputs=5)
 
@@ -176,9 +176,9 @@ def test_descriptions_are_frozen():
         made.layers[0].units = 3
 
 
-def test_the_last_layer_of_a_network_for_numbers_has_no_activation():
+def test_the_last_layer_of_a_regression_network_has_no_activation():
     layers = (DenseDescription(1), ActivationDescription("relu"))
-    with pytest.raises(InvalidParameterError, match=r"function='relu'.*an activation; end in"):
+    with pytest.raises(InvalidParameterError, match=r"function='relu'.*an activation; end with"):
         network_of(NetworkDescription((2,), layers, "regression"))
 
 

@@ -211,11 +211,11 @@ def test_padding_rows_have_no_part_in_the_moments_of_images():
         (images(conv(trainable=False), *HEAD), "frozen"),
         (
             images(conv(), LAYERS.GlobalMaxPooling2D, shape=(None, None, 1)),
-            "no length of their own",
+            "no fixed shape",
         ),
     ],
 )
-def test_what_has_no_exact_form_is_refused(build, reason):
+def test_models_without_an_exact_form_are_refused(build, reason):
     with pytest.raises(CannotJoinError, match=reason):
         layered_network(build())
 

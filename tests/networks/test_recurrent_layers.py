@@ -416,6 +416,6 @@ def test_other_forms_are_refused(layers, reason):
 
 def test_series_of_any_length_need_rows():
     model = stack(L.LSTM(2), shape=(None, CHANNELS))
-    with pytest.raises(CannotJoinError, match="no length of their own"):
+    with pytest.raises(CannotJoinError, match="no fixed shape"):
         layered_network(model)
     assert layered_network(model, (4, CHANNELS)) == layered_network(stack(L.LSTM(2), shape=(4, 3)))

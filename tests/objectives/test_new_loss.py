@@ -88,3 +88,10 @@ def test_its_mistakes_are_told_before_the_training(two_classes):
 def test_a_misspelt_name_is_told_with_its_own():
     with pytest.raises(ValueError, match="'poly'"):
         network(loss="polly").fit([[0.0], [1.0]], [0, 1])
+
+
+def test_a_loss_without_a_name(two_classes, monkeypatch):
+    monkeypatch.delitem(NAMED_LOSSES, "poly")
+    expected = r'PolyLoss has no name.*@named_loss\("PolyLoss"\)'
+    with pytest.raises(InvalidParameterError, match=expected):
+        KerasMLPClassifier(loss=PolyLoss(), epochs=1).fit(*two_classes)

@@ -23,7 +23,7 @@ class RepeatsDisplay:
     scores : array-like of shape (n_seeds,)
         The score of each seed.
     metric : str, default="score"
-        What the axis is named.
+        The name of the axis.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class RepeatsDisplay:
         heights = np.full(len(scores), _HEIGHT_OF_DOTS)
         self.ax_.plot(scores, heights, "o", color="C0", alpha=0.5)
         if len(scores):
-            # Not a boxplot, whose direction has another argument from matplotlib 3.11 on.
+            # Not matplotlib's boxplot: from 3.11 on, another argument sets its direction.
             least, first, median, third, greatest = np.quantile(scores, (0, 0.25, 0.5, 0.75, 1))
             self.ax_.plot([least, greatest], [0, 0], color="tab:gray", linewidth=1)
             box = {"color": "C0", "linewidth": 12, "solid_capstyle": "butt", "alpha": 0.4}

@@ -31,7 +31,7 @@ class SeedScore(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SeedScorer:
-    """A scorer whose single metric is named `metric`, if it does not name its metrics itself."""
+    """A scorer; a single score without a name gets the name `metric`."""
 
     scorer: Callable[..., Any]
     metric: str

@@ -83,9 +83,9 @@ def repeat(
     Parameters
     ----------
     estimator : estimator
-        An estimator that has a parameter `random_state`, or that holds one that has: a pipeline, a
+        An estimator with a parameter `random_state`, of its own or nested: a network, a pipeline, a
         searcher, a wrapped Keras model. It is not changed. Each parameter `random_state`, nested
-        ones included, is set to the seed itself, so that a single training can be had again by
+        ones included, is set to the seed itself, so that a single training can be repeated by
         ``clone(estimator).set_params(random_state=seed).fit(...)``.
     X : array-like of shape (n_samples, ...)
         The inputs.
@@ -101,17 +101,17 @@ def repeat(
     groups : array-like of shape (n_samples,), default=None
         The group of each row, for splitters such as ``GroupKFold``.
     scoring : "auto", str, callable, list, tuple, set, dict or None, default="auto"
-        As in `cross_validate`. "auto" is that of skhp's searchers: the F1 of the rarer class for
-        two classes (with any labels), macro F1 for more classes, and the estimator's own score for
-        any other target. A metric that is a name has this name in the result, and any other single
-        one is called "score".
+        As in `cross_validate`. "auto" scores as skhp's searchers do: by the F1 of the rarer class
+        for two classes (with any labels), by macro F1 for more classes, and by the estimator's own
+        score for any other target. A metric that is given by name keeps its name in the result; any
+        other single metric is called "score".
     params : dict, default=None
-        As in `cross_validate`: arguments of `fit`, such as ``{"sample_weight": weights}``, of which
-        those with a value for each row are cut with the rows. With scikit-learn's metadata routing,
-        also arguments of the scorer and of the splitter.
+        As in `cross_validate`: arguments of `fit`, such as ``{"sample_weight": weights}``.
+        Arguments with a value for each row are cut with the rows. With scikit-learn's metadata
+        routing, also arguments of the scorer and of the splitter.
     random_state : int, RandomState instance or None, default=0
         An int is the first seed, and the others are the numbers after it: for 30 other seeds, give
-        30. With a RandomState or None, the seeds are drawn, and the result tells them.
+        30. With a RandomState or None, the seeds are drawn, and the result has them as `seeds`.
     n_jobs : int, default=None
         Number of threads that train networks, and of workers for all other fits, as for
         `skhp.population`.
@@ -234,7 +234,7 @@ def _seeds(random_state: Any, n: int) -> list[int]:
         if first + n - 1 > _LARGEST_SEED:
             raise SettingsError(
                 f"random_state={first} is the first of n={n} seeds, and the last may be at most "
-                f"{_LARGEST_SEED}: give a smaller one."
+                f"{_LARGEST_SEED}: give a smaller random_state."
             )
         return list(range(first, first + n))
     generator = check_random_state(random_state)
@@ -279,7 +279,7 @@ def _scorer(
             by_name = {name: scoring}
         if is_classifier(estimator) and one_hot_labels(y) is not None:
             scoring = scoring_of_classes(scoring)
-    # This refuses unknown names, and what is not a scorer.
+    # This refuses unknown names, and values that are not scorers.
     scorer = check_scoring(estimator, scoring=scoring, raise_exc=raises)
     scorers = {one: get_scorer(given) for one, given in by_name.items()}
     return scorer, name, lower_is_better(scorers)
@@ -293,7 +293,7 @@ def _routed(
         return {"groups": groups}, FurtherArguments(dict(params))
     if groups is not None:
         raise SettingsError(
-            "groups is given beside scikit-learn's metadata routing: give it as "
+            "groups cannot be given by itself while scikit-learn's metadata routing is on: give "
             "params={'groups': groups}."
         )
     router = MetadataRouter(owner="repeat")

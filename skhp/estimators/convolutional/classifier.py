@@ -31,12 +31,12 @@ class KerasCNNClassifier(ConvolutionalNetwork, NetworkClassifier):
     monitor : str, default="val_loss"
         The value on the held-out rows that early stopping and the "plateau" schedule watch:
         "val_loss", "val_accuracy", "val_average_precision", "val_balanced_accuracy", "val_f1",
-        "val_precision", "val_recall" or "val_roc_auc". Average precision, F1, precision and recall
-        are those of `rare_class_` for two classes, and the mean over all classes for more. Keras'
-        "val_acc" and "val_auc" are accepted, too.
+        "val_precision", "val_recall" or "val_roc_auc". For two classes, average precision, F1,
+        precision and recall are about `rare_class_`; for more, they are the mean over all classes.
+        Keras' "val_acc" and "val_auc" are accepted, too.
     validation_fraction : float, default=0.2
-        Share of the rows to hold out. Every class of at least two rows is on both sides of the
-        split, if the rows are drawn.
+        Share of the rows to hold out. If they are drawn at random, every class of at least two
+        rows is on both sides of the split.
     loss : {"auto", "crossentropy", "focal", "soft_f1"} or loss, default="auto"
         As for :class:`KerasMLPClassifier`.
     class_weight : dict, "balanced" or None, default=None
@@ -44,8 +44,8 @@ class KerasCNNClassifier(ConvolutionalNetwork, NetworkClassifier):
     threshold : float or "tune", default=0.5
         For two classes: `predict` returns the rarer one if its probability is at least this. "tune"
         chooses the threshold with the greatest F1 on the held-out rows, after the training. Where
-        nothing is held out, one of skhp's searchers chooses it on the test rows of its folds, and
-        gives its ``best_estimator_`` the number.
+        nothing is held out, a searcher of skhp chooses the threshold on the test rows of its folds
+        and sets it in its ``best_estimator_``.
 
     Attributes
     ----------
@@ -59,8 +59,8 @@ class KerasCNNClassifier(ConvolutionalNetwork, NetworkClassifier):
         skhp that change images during training only; ``import skhp`` before Keras loads its file.
     rare_class_ : label
         The class with the fewest rows in `fit`, including held-out rows but not rows of weight
-        zero; other weights are ignored. If several classes are equally rare, it is the last. The
-        monitored metric, the loss and the threshold are about this class.
+        zero; other weights are ignored. If several classes are equally rare, it is the last
+        of them in `classes_`. The monitored metric, loss and threshold are about this class.
     threshold_ : float
         The least probability of `rare_class_` with which `predict` returns it; only for two
         classes.

@@ -32,9 +32,9 @@ hidden_layers : int or "auto"
     Number of blocks, from 0 up; a block is a convolution, an activation and a pooling. "auto" is
     the number of entries of `filters`, or 2 if `filters` is a single number.
 filters : int or sequence of int
-    Filters of the convolutions, either one number per block,
+    Filters of the convolutions: one number per block, as in
     ``hidden_layers="auto", filters=(32, 32)``, or the number of the first block, which doubles
-    after each block that pools: 16 gives three pooling blocks 16, 32 and 64 filters.
+    after each block that pools: with 16, three pooling blocks have 16, 32 and 64 filters.
 kernel_size : int or (int, int)
     Height and width of the kernels, in pixels.
 padding : {{"same", "valid"}}
@@ -50,9 +50,9 @@ neurons : int, sequence of int or None
     Neurons of the hidden layer between the blocks and the output, or of several such layers. None
     and 0 add no hidden layer.
 image_shape : (int, int), (int, int, int) or None
-    Height and width of the images, and the number of channels if it is not 1. Needed if the rows of
-    `X` are flat, with one column per pixel in the order of ``image.reshape(-1)``. With None, a flat
-    row is an image of height 1 and one channel. If `X` has 3 or 4 dimensions, it is not needed.
+    Height and width of the images, and the number of channels if it is not 1. Needed only if the
+    rows of `X` are flat, with one column per pixel in the order of ``image.reshape(-1)``; with
+    None, a flat row is read as an image of height 1 and one channel.
 augmentation : {{"flip", "shift"}}, sequence of them, dict or None
     Random changes of each image in each epoch of the training, but not in predictions. "flip"
     mirrors it from left to right with probability 0.5. "shift" moves it by whole pixels, up to a

@@ -175,7 +175,7 @@ def refuse_learning_rate(model: keras.Model) -> None:
 
 
 def refuse_inputs(model: keras.Model, inputs: Any) -> None:
-    """Raise if the inputs are not those of the model."""
+    """Raise if the model takes other inputs."""
     # A model that is built by its first batch has no inputs yet.
     names = [given.name for given in getattr(model, "inputs", None) or ()]
     if names and isinstance(inputs, dict) and set(names) != set(inputs):
@@ -198,7 +198,8 @@ def refuse_inputs(model: keras.Model, inputs: Any) -> None:
 def refuse_tokens(model: keras.Model, inputs: Any) -> None:
     """Raise if an Embedding reads an input that has numbers outside of its vocabulary.
 
-    TensorFlow's error would not be a ValueError, and its compiled programs take other vectors.
+    TensorFlow's error would not be a ValueError, and its compiled programs raise none: they take
+    the vector of another number.
     """
     if not any(isinstance(layer, keras.layers.Embedding) for layer in model.layers):
         return
@@ -280,7 +281,7 @@ def refuse_arguments(parameters: Mapping[str, Any], arguments: Mapping[str, Any]
             reason,
         )
     if parameters.get("run_eagerly"):
-        raise CannotJoinError("run_eagerly=True is something that only Keras does.")
+        raise CannotJoinError("run_eagerly=True has an effect only in Keras' own fit.")
     for name, value in arguments.items():
         if name not in _KNOWN_ARGUMENTS and value is not None:
             raise CannotJoinError(f"fit is given {name}={value!r}, which only Keras knows.")

@@ -72,7 +72,7 @@ class BuildSignature:
 
 
 class OfferedParameters(dict[str, Any]):
-    """A dict given to a build function, which records in `read` the names that are looked up."""
+    """A dict for a build function; it records in `read` the names that the function looks up."""
 
     def __init__(self, parameters: Mapping[str, Any]) -> None:
         super().__init__(parameters)
@@ -194,7 +194,10 @@ def _mistake(given: Any, name: str) -> str | None:
     if isinstance(given, keras.layers.Layer):
         return "is a layer, and not a model. Give a function that builds a model with it."
     if hasattr(given, "get_params") and hasattr(given, "fit"):
-        return f"is an estimator, and not a Keras model. Use it as it is. {_EXPECTED}"
+        return (
+            "is an estimator, and not a Keras model. Use it without this wrapper, or give "
+            "a function that returns a keras.Model."
+        )
     if isinstance(given, (list, tuple)):
         return f"is a {type(given).__name__}. For a list of layers write keras.Sequential([...])."
     if not callable(given):
@@ -204,7 +207,7 @@ def _mistake(given: Any, name: str) -> str | None:
 
 def _mistaken_class(given: type) -> str | None:
     if not issubclass(given, keras.Model):
-        return f"is a class, whose instances are not Keras models. {_EXPECTED}"
+        return f"is a class whose instances are not Keras models. {_EXPECTED}"
     if library_of(given) == "keras":
         return (
             "is a class of Keras, and not a model of layers. Give a function that returns an "

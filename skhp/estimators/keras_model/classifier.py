@@ -42,16 +42,16 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         such as "val_accuracy", or a metric of the multilayer perceptrons, such as "val_f1", which
         is computed over all held-out rows.
     validation_fraction : float, default=0.2
-        Share of the rows that early stopping holds out. Every class of at least two rows is on both
-        sides of the split, if the rows are drawn.
+        Share of the rows that early stopping holds out. If they are drawn at random, every class of
+        at least two rows is on both sides of the split.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class, by its label; multiplied by the sample weights.
     threshold : float or "tune", default=0.5
         For two classes: `predict` returns the rarer one if its probability is at least this. "tune"
         chooses the threshold with the greatest F1 on the held-out rows, after the training. The
         held-out rows are those of early stopping, of `validation_split`, or of the
-        ``validation_data`` given to `fit`. Without such rows, one of skhp's searchers chooses it on
-        the test rows of its folds, and gives its ``best_estimator_`` the number.
+        ``validation_data`` given to `fit`. Without such rows, a searcher of skhp chooses the
+        threshold on the test rows of its folds and sets it in its ``best_estimator_``.
 
     Attributes
     ----------
@@ -60,9 +60,9 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
     n_classes_ : int
         Number of classes.
     rare_class_ : label
-        The class with the fewest rows in `fit`, including held-out rows but not rows of weight
-        zero; other weights are ignored. If both classes are equally rare, it is the last. Only for
-        two classes.
+        Only for two classes: the one with the fewest rows in `fit`, including held-out rows but not
+        rows of weight zero; other weights are ignored. If both are equally rare, it is
+        ``classes_[1]``.
     threshold_ : float
         The least probability of `rare_class_` with which `predict` returns it; only for two
         classes.
@@ -175,7 +175,7 @@ class KerasClassifier(ClassifierMixin, LabelDecisions):
         X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
         y : array-like of shape (n_samples,), or (n_samples, n_classes) of zeros and ones
         classes : array-like of shape (n_classes,), default=None
-            All classes, for the first call; None takes those of `y`.
+            All classes, for the first call; None takes the classes in `y`.
         sample_weight : array-like of shape (n_samples,), default=None
         **kwargs : dict
             Arguments of ``model.fit`` for this call.

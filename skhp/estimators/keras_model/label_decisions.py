@@ -148,7 +148,7 @@ class LabelDecisions(DecidesByThreshold, LabelWrapper):
         self._refuse_threshold()
         self._forget_threshold()
         self.__dict__.pop("_rarest", None)
-        # Also for labels in a column, which have no threshold: the loss and the monitor need it.
+        # Labels in a column have no threshold, but the loss and the monitor need their rarer class.
         if self.target_type_ == "binary" and self._encodes_labels():
             known = self._known_classes()
             classes, counts = class_counts(y[used], y if known is None else known)

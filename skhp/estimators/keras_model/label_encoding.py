@@ -138,7 +138,7 @@ def _logits_of(loss: Any) -> Literal["each class", "all classes"] | None:
 
 
 def output_form(loss: Any, units: int) -> OutputForm | None:
-    """The form of a model's outputs for our metrics; None if it is neither of the two below."""
+    """The form in which our metrics read a model's outputs; None if they cannot read them."""
     outputs = np.full((1, units), 0.25)
     if np.array_equal(as_probabilities(outputs, loss), outputs):
         return "probabilities"
@@ -295,5 +295,5 @@ class LabelWrapper(KerasWrapper):
         return as_probabilities(self._own_outputs(X, **kwargs), self.model_.loss)
 
     def _own_outputs(self, X: ArrayLike, **kwargs: Any) -> Any:
-        """The outputs of the model itself, be they probabilities or logits."""
+        """The outputs of the model itself: probabilities, logits or scores."""
         return super()._predict_raw(X, **kwargs)

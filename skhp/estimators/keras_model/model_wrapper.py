@@ -5,7 +5,7 @@ which the wrappers repair:
 
 - Its import changes how Keras pickles and copies models, losses, metrics and optimizers, for all
   other code too. The change is undone, unless the user imported SciKeras first.
-- Its tags are those of scikit-learn 1.5, and its mixins follow their base class. scikit-learn does
+- Its tags are those of scikit-learn 1.5, and its classes name their mixins last. scikit-learn does
   not see its classifier as a classifier: folds are not stratified, and ``roc_auc`` fails.
 - It treats everything in ``__dict__`` as a parameter (also in its ``repr``), and cannot set a
   parameter that is routed to a callback (`skhp.estimators.keras_model.routed_parameters`).
@@ -198,7 +198,7 @@ class ModelWrapper(CallbackSupportMixin, WrapperParameters, BaseWrapper):
         }
 
     def _refuse_changes(self) -> None:
-        """Raise if a parameter was changed that has no effect on a model that is built already."""
+        """Raise if a changed parameter would have no effect, as the model is built already."""
         built_with = self._built_with
         asked = self._building_parameters()
         changed = [

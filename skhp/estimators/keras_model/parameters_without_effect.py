@@ -52,15 +52,15 @@ def without_effect(
 
 
 def held_out_twice(chosen: Mapping[str, Any], early_stopping: bool) -> list[str]:
-    """A sentence for each parameter that is to say how rows are held out, where another does."""
+    """A sentence for each parameter of the held-out rows that another parameter overrides."""
     if not early_stopping:
         return []
     return [
-        f"{without}={chosen[without]!r} has no effect beside {name}={chosen[name]!r}: early "
+        f"{unused}={chosen[unused]!r} has no effect beside {name}={chosen[name]!r}: early "
         f"stopping watches the rows that {name} holds out. Leave out one of the two."
-        for without in ("validation_fraction", "validation_rows")
+        for unused in ("validation_fraction", "validation_rows")
         for name in ("validation_split", "fit__validation_split")
-        if without in chosen and chosen.get(name)
+        if unused in chosen and chosen.get(name)
     ]
 
 
@@ -187,7 +187,7 @@ def _is_made(item: Any) -> bool:
 
 def _why_unused(target: str, item: Any, name: str) -> str:
     if item is None:
-        return f"{target} is None. Give a class as {target}, which takes {name!r}"
+        return f"{target} is None. Give a class that takes {name!r} as {target}"
     if isinstance(item, (list, tuple, Mapping)):
         keys = range(len(item)) if not isinstance(item, Mapping) else item
         return f"{target} has the entries {', '.join(map(repr, keys)) or 'none'}"
@@ -226,7 +226,7 @@ def refuse_without_effect(
         # An equal loss has an effect all the same: it decides how the target is encoded.
         if same and (argument == "loss" or read is None or set_names.isdisjoint(names)):
             continue
-        # A method that passes this argument may have made it from the parameters.
+        # A method that passes this argument to `compile` may have made it from the parameters.
         if read is None and held.get(argument):
             continue
         dead += names

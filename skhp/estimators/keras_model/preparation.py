@@ -261,7 +261,7 @@ def _validation_rows(
             batch = weight[start : start + batch_size]
             share = len(batch) / n_rows
             batch *= share / ((batch.sum() or 1.0) if loss.divisor == "weight" else 1.0)
-    # Metrics over all rows exist for a single output only; zeros stand in for several.
+    # Metrics over all rows exist for a single output only; several outputs get zeros as a target.
     metric_target = y if isinstance(y, np.ndarray) else np.zeros((n_rows, 1), np.float32)
     return ValidationRows(X, y, weight.astype(np.float32), metric_target, given)
 

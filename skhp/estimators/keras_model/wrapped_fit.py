@@ -88,9 +88,8 @@ class KerasWrapper(TransferWrapper):
         X : array-like or sparse matrix of shape (n_samples, n_features), or of more dimensions
             Sparse matrices are made dense.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            For a classifier, rows that each hold a single 1 stand for classes, the column numbers;
-            other rows of zeros and ones stand for several labels at once. Predictions have the same
-            form.
+            A classifier reads one-hot rows as classes, whose labels are the column numbers, and
+            other rows of zeros and ones as several labels at once. Predictions have the same form.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows; only their ratios matter.
         **kwargs : dict
@@ -204,7 +203,7 @@ class KerasWrapper(TransferWrapper):
     def _joining_task(
         self, inputs: Any, targets: Any, checked: CheckedFit, epochs: int, first_epoch: int
     ) -> FitTask | None:
-        """The fit as a cohort of one; None if Keras is to train it."""
+        """The fit as a cohort of one; None if Keras has to train it."""
         try:
             self._refuse_population(checked.arguments)
             return custom_fit_task(

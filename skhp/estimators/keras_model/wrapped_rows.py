@@ -72,7 +72,7 @@ class PartedRows(NamedTuple):
 
 
 def parted_rows(X: Any, y: Any, weight: np.ndarray | None, n_training: int) -> PartedRows:
-    """Split rows into the first, to train on, and the rest, if there is any, to validate on."""
+    """Split rows: the first are to train on, and the others, if any, to validate on."""
     if n_training == len(keras.tree.flatten(X)[0]):
         return PartedRows(X, y, weight, None)
 
@@ -244,7 +244,7 @@ class RepairedWrapper(ModelWrapper):
     def _held_out_last(
         self, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, used: np.ndarray
     ) -> tuple[np.ndarray, int]:
-        """Indices of training, held-out and unused rows in turn; the number of training rows."""
+        """Indices of training, then held-out, then unused rows; and how many rows train."""
         rows = np.flatnonzero(used)
         _, groups = row_groups(X[rows])
         kept, held_out = validation_split(
@@ -299,10 +299,10 @@ class RepairedWrapper(ModelWrapper):
         return inputs
 
     def _begin_to_watch(self, checked: CheckedFit, inputs: Any, targets: Any) -> None:
-        """Add the callback for early stopping to those of a fit."""
+        """Add the callback for early stopping to the callbacks of a fit."""
 
     def _fit_arguments(self, keywords: dict[str, Any], n_rows: int) -> dict[str, Any]:
-        """Arguments of a fit, in which those of the call replace parameters."""
+        """Arguments of a fit; arguments of the call replace parameters."""
         routed = route_params(
             self._python_params(), destination="fit", pass_filter=self._fit_kwargs
         )

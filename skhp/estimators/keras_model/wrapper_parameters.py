@@ -63,8 +63,8 @@ patience : int
 validation_rows : {"random", "last"}
     Which rows early stopping holds out. "random" draws them with `random_state`; all copies of a
     row are on one side of the split. "last" takes the last ones in the order of `X`, which suits
-    rows in the order of time: windows of one series overlap, so that a network has already seen in
-    its training what it is to predict for windows that are drawn.
+    rows in the order of time: windows of one series overlap, so if they are drawn at random, the
+    network has seen in its training what it is to predict.
 min_delta : float
     The least change of `monitor` that counts as an improvement.
 engine : {"auto", "population", "keras"}
@@ -95,7 +95,7 @@ freeze : bool or int
     single tensor, the frozen layers run only once for each row, and in a search once for each row
     and fold.
 fine_tune_epochs : int
-    Number of epochs that the whole network, without a frozen layer, is trained after `epochs`.
+    Number of epochs, after `epochs`, in which the whole network trains, with no layer frozen.
     Statistics of batch normalisation stay as they are.
 fine_tune_learning_rate : float or None
     Learning rate of these epochs; None is a tenth of the learning rate of `optimizer`.

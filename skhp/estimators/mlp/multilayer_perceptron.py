@@ -56,8 +56,8 @@ early_stopping : bool
 validation_rows : {"random", "last"}
     Which rows early stopping holds out. "random" draws them with `random_state`; all copies of a
     row are on one side of the split. "last" takes the last ones in the order of `X`, which suits
-    rows in the order of time: windows of one series overlap, so that a network has already seen in
-    its training what it is to predict for windows that are drawn.
+    rows in the order of time: windows of one series overlap, so if they are drawn at random, the
+    network has seen in its training what it is to predict.
 patience : int
     Epochs without an improvement before the training stops.
 min_delta : float
@@ -68,11 +68,11 @@ engine : {"auto", "population", "keras"}
     `callbacks`, with which "population" raises a `CannotJoinError`. Both give the same weights up
     to rounding, except with dropout, for which they draw different noise.
 max_memory : int, str or None
-    The most memory that the training may take, in bytes or as "500MB" or "4GiB". The estimate is
-    48 bytes per weight and about 3.5 MB per layer, and what the layers return for the rows of a
-    batch or of the validation, at each step of a series and each pixel. A network that needs more
-    is refused before the training, and a population trains only as many members at once as the
-    limit allows. None sets no limit.
+    The most memory that the training may take, in bytes or as "500MB" or "4GiB". The estimate
+    counts 48 bytes per weight, about 3.5 MB per layer, and the outputs of the layers for the rows
+    of a batch or of the validation, at each step of a series and each pixel. A network that needs
+    more is refused before the training, and a population trains only as many members at once as
+    the limit allows. None sets no limit.
 callbacks : keras.callbacks.Callback, list of them or None
     Callbacks for Keras' ``fit``: classes, or instances, of which a fit uses shallow copies. Their
     logs hold ``val_loss`` and the monitored metric.

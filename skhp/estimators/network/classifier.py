@@ -153,7 +153,7 @@ class NetworkClassifier(ClassifierMixin, ClassDecisions):
         -------
         score : float
         """
-        # scikit-learn does not read one-hot rows of objects, which nullable pandas columns become.
+        # Nullable pandas columns become one-hot rows of objects, which scikit-learn does not read.
         labels, predicted = class_labels(y), class_labels(self.predict(X))
         return float(accuracy_score(labels, predicted, sample_weight=sample_weight))
 

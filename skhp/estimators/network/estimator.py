@@ -35,7 +35,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
     """Base of the estimators whose network is a `NetworkDescription`; not for direct use.
 
     A subclass describes its layers in `_describe`, reads its rows in `_read_rows`, and lists in
-    `_row_parameters` those of its parameters that change the rows.
+    `_row_parameters` the parameters that change the rows.
     """
 
     __skhp_takes_rows__ = True
@@ -67,8 +67,8 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
             Rows; sparse ones are made dense.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             For a regressor: numbers, of one target or several. For a classifier: labels of any
-            type, of at least two classes, or rows of zeros that each hold a single 1, whose classes
-            are the column numbers. Predictions have the same form.
+            type, of at least two classes, or one-hot rows, whose labels are the column numbers.
+            Predictions have the same form.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, none negative; a row of weight zero is left out.
         X_val, y_val : array-like, default=None
@@ -87,7 +87,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         Warns
         -----
         NonFiniteLossWarning
-            If the loss became NaN or infinite; the last finite best weights are kept.
+            If the loss became NaN or infinite; the best weights before that are kept.
         """
         return self._fit(X, y, sample_weight, X_val, y_val)
 

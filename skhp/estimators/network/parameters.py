@@ -129,7 +129,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
     def _refuse_too_large(self, size: NetworkSize, parameters: str = "", least: str = "") -> None:
         """Refuse a network whose training takes more than `max_memory`.
 
-        In the message, `parameters` names those that make it large, and `least` marks lower bounds.
+        In the message, `parameters` names what makes it large, and `least` marks lower bounds.
         """
         limit, needed = self._memory_limit(), size.bytes_to_train
         if limit is not None and needed > limit:
@@ -152,7 +152,7 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
                 f"{type(self).__name__} would take {as_text(needed)} of memory to train with "
                 f"batches of {min(batch_size, n_rows):,} rows of the shape {network.input_shape}, "
                 f"and to validate on {n_held_out:,} rows, above max_memory={self.max_memory!r}. "
-                "What the layers return counts, at each step of a series and each pixel. Take a "
+                "The outputs of the layers count, at each step of a series and each pixel. Take a "
                 "smaller batch_size, validation_fraction or network, fewer time steps or smaller "
                 "images, or raise max_memory, as far as the machine allows."
             )

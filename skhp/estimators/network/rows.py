@@ -180,7 +180,7 @@ class NetworkRows(NetworkParameters):
                 which=self.validation_rows,
             )
             watched, table = table.rows(held_out), table.rows(kept)
-            self._refuse_one_class(table.target, " to train on, before the rows held out")
+            self._refuse_one_class(table.target, " to train on, besides the held-out rows")
         table = self._scaled(table, first=not warm)
         validation: ValidationRows | None = None
         if watched is not None:

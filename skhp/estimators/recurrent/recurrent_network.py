@@ -43,9 +43,9 @@ neurons : int or sequence of int
     Units of every recurrent layer, or one number per layer: ``hidden_layers=2, neurons=(32, 16)``.
     A bidirectional layer has these units in each direction.
 dropout : float
-    Share, from 0 to below 1, of the embeddings and of the outputs of each recurrent layer that is
-    dropped during training. Between layers, the same units are dropped in all steps of a row, as
-    with the parameter `dropout` of Keras' recurrent layers. The series itself is never dropped.
+    Share, from 0 to below 1, that is dropped during training from the embeddings and the outputs of
+    each recurrent layer. Between layers, the same units are dropped in all steps of a row, as with
+    the parameter `dropout` of Keras' recurrent layers. The series itself is never dropped.
 recurrent_dropout : float
     Share of the state, from 0 to below 1, dropped in each recurrent layer during training; the same
     units are dropped in all steps of a row. It makes an LSTM train several times slower.
@@ -163,7 +163,7 @@ class RecurrentNetwork(NetworkEstimator):
     ) -> WeightedTable:
         table = super()._checked_table(X, y, *more, first=first, held_out=held_out, **options)
         if self.embedding_dim is not None and not (first or held_out):
-            # A network that trains on would silently never learn of these.
+            # A fit that continues would silently skip tokens that the first fit did not see.
             rows = checked_series(self, X, first=False, tokens=True)
             refuse_unknown_tokens(
                 rows, self.vocabulary_size_, given=self.vocabulary_size is not None

@@ -27,7 +27,7 @@ def drawing_area(display: object, ax: Any = None, size: tuple[float, float] | No
     return ax
 
 
-# Below this ratio a logarithmic axis shows nothing that a linear one does not.
+# Below this ratio a logarithmic axis shows no more than a linear one.
 _LEAST_LOG_RATIO = 10.0
 _MOST_LEVELS = 12
 

@@ -63,7 +63,7 @@ def write_report(
     check_is_fitted(search)
     if (X is None) != (y is None):
         raise InvalidParameterError(
-            "a report takes both X and y, rows that the search has not seen, or neither."
+            "give a report both X and y, of rows that the search has not seen, or neither of them."
         )
     results = _results(search)
     new_rows = _new_rows(search, results, X, y)
@@ -130,8 +130,9 @@ def _verdict(search: Any, results: SearchResults) -> str:
             "verdict",
         ),
         paragraph(
-            "It is the best of many, so expect somewhat worse on new rows. The folds share rows; "
-            "skhp.compare compares it to a baseline and allows for both."
+            "This score is the best of many, so expect a somewhat worse one on new rows; and the "
+            "folds share training rows. skhp.compare compares the search to a baseline and allows "
+            "for both."
         ),
     ]
     if reason is not None and reason != "completed":
@@ -242,7 +243,7 @@ def _on_new_rows(
 
 
 def _rare_class(best: Any, searched: TargetSummary | None, y: np.ndarray) -> Any:
-    """The rarest class that the search or its estimator learnt, or else that of the new rows."""
+    """The rarest class that the search or its estimator learnt, or else the rarest in `y`."""
     classes = list(best.classes_)
     learnt = (rare_class_of(best), None if searched is None else searched.rare_class)
     known = (label for label in learnt if label is not None and label in classes)
@@ -297,7 +298,7 @@ def _replace(target: Path, text: str) -> None:
     """Write the whole file, or leave it as it was."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}-", suffix=".part")
     try:
-        # The text may name a file whose name is not valid in the encoding of the system.
+        # The text may hold the name of a file that is not valid in the encoding of the system.
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
         # Only its owner may read a temporary file; a page gets the usual permissions of the user.

@@ -83,7 +83,7 @@ class BidirectionalLayer(Layer):
         return self.forward.mask_after(values, mask)
 
     def is_masked_after(self, masked: bool) -> bool:
-        """Whether steps come out that may be masked."""
+        """Whether returned steps may be masked."""
         return self.forward.is_masked_after(masked)
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:

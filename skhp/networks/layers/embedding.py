@@ -30,7 +30,7 @@ class EmbeddingLayer(Layer):
     """A vector for each of the numbers from 0 to `vocabulary_size` - 1.
 
     `masks_zero` masks the steps whose number is 0. `is_sparse` says that Keras' optimizers get the
-    gradient as rows of the table, one for each time that the batch contains a number.
+    gradient as rows of the table, one row for each occurrence of a number in the batch.
     """
 
     vocabulary_size: int

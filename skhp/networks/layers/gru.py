@@ -1,4 +1,4 @@
-"""Gated recurrent units that reset the product of the state, not the state, as Keras does."""
+"""Gated recurrent units whose reset gate acts after the product with the recurrent kernel."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class GRUDescription(RecurrentDescription):
 
 @reads(keras.layers.GRU, takes_mask=True, rates=recurrent_rates)
 def read_gru(layer: keras.layers.GRU) -> Sequence[RecurrentLayer]:
-    """A GRU layer that resets the product of the state, not the state."""
+    """A GRU layer with `reset_after`, which is Keras' default."""
     if not layer.reset_after:
         raise no_batched_form(layer)
     return read_recurrent(

@@ -25,8 +25,8 @@ from skhp.networks.network import (
 )
 
 # Measured on two cores: seconds of a step of a compiled program for each weight, and for each
-# output of a row. A layer of fewer units takes as long as one of `_LEAST_UNITS`: it does not fill a
-# vector register.
+# output of a row. A layer of fewer than `_LEAST_UNITS` units takes as long as a layer of
+# `_LEAST_UNITS`: it does not fill a vector register.
 _WEIGHT_SECONDS = 3e-9
 _OUTPUT_SECONDS = 3e-9
 _LEAST_UNITS = 16
@@ -53,7 +53,7 @@ class LayerContext(NamedTuple):
 
     @property
     def noise(self) -> Tensor:
-        """The noise of a layer that has one."""
+        """The noise of a layer that has one noise."""
         return self.noises[0]
 
     @property
@@ -129,7 +129,7 @@ class Layer:
         return masked
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of what comes out for one row of this shape."""
+        """Shape of the outputs for one row of this shape."""
         return input_shape
 
     def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
@@ -145,7 +145,7 @@ class Layer:
         return self
 
     def widened(self, input_shape: tuple[int, ...], alike: Sequence[Self]) -> Layer:
-        """The layer with room for inputs of this shape and for the units of all that are alike."""
+        """The layer with room for inputs of this shape and for the units of all `alike` layers."""
         return self
 
 
@@ -191,8 +191,8 @@ def reads(
     """Register a function as the reader of the layers of a Keras class.
 
     The function returns layers that compute the same as the Keras layer, or raises
-    `CannotJoinError` where there are none. `takes_mask` says that this also holds where steps are
-    masked; `rates` returns the dropout rate of each of their noises.
+    `CannotJoinError` where there are none. `takes_mask` says that they also do where steps are
+    masked; `rates` returns the dropout rate of each noise of the Keras layer.
     """
 
     def register(reader: LayerReader) -> LayerReader:
@@ -274,11 +274,11 @@ class LayerDescription:
         Fields that may differ within one program. Each needs a default, which replaces its value in
         a structure.
     penalties : tuple of (float, float)
-        L1 and L2 penalty of each weight; weights beyond its length have none.
+        L1 and L2 penalty of the first weights; the other weights have none.
     dropout : float
         Share that is dropped, where the layer has noise.
     dropouts : tuple of float
-        The shares of each noise, where a layer has several.
+        The share that each noise drops, where a layer has several noises.
     """
 
     keras_name: ClassVar[str]

@@ -1,4 +1,4 @@
-"""Long short-term memory, by TensorFlow's kernel for whole series where that computes the same."""
+"""Long short-term memory, by TensorFlow's kernel for whole series or by a loop over the steps."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LSTMCell:
     def forward(
         self, inputs: Tensor, inner: Tensor, state: Tensor, carry: Tensor
     ) -> tuple[Tensor, Tensor, Sequence[Tensor]]:
-        """The new state and memory; kept are the gates, the old and the activated new memory."""
+        """The new state and memory; the gates, the old and the activated memory are kept."""
         activation = activation_of_loop(self.activation).function
         of_gates = activation_of_loop(self.recurrent_activation).function
         first, forget, new, last = tf.split(inputs + inner, 4, axis=-1)
@@ -97,7 +97,7 @@ class LSTMLayer(RecurrentLayer):
 
     @property
     def seconds_of_parts(self) -> tuple[float, float, float]:
-        """Measured with the kernel for 8 to 64 units; otherwise the seconds of a loop."""
+        """The seconds of the kernel, measured with 8 to 64 units, or else of a loop."""
         return (12e-6, 2e-9, 0.16e-9) if self.is_fused else super().seconds_of_parts
 
     def turns(self, input_shape: tuple[int, ...]) -> int:

@@ -125,7 +125,7 @@ class RecurrentLayer(Layer):
         return mask if self.return_sequences else None
 
     def is_masked_after(self, masked: bool) -> bool:
-        """Whether steps come out that may be masked."""
+        """Whether returned steps may be masked."""
         return masked and self.return_sequences
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -175,7 +175,7 @@ class RecurrentLayer(Layer):
 
 
 def _factors(context: LayerContext) -> list[Tensor]:
-    """For each noise its dropout factors, (streams, candidates, gates or 1, rows, ...)."""
+    """The dropout factors of each noise, (streams, candidates, gates or 1, rows, ...)."""
     factors = []
     for noise, rate in zip(context.noises, context.rates, strict=True):
         rate = rate[:, :, None, None, None]
@@ -201,7 +201,7 @@ def _last_valid(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def _in_place(hidden: Tensor, mask: Tensor, zeroes_masked: bool) -> Tensor:
-    """The outputs moved back to their steps; a masked step has the output before it, or zero."""
+    """The outputs moved back to their steps; a masked step repeats the one before it, or is 0."""
     mask = tf.repeat(mask, hidden.shape[1] // mask.shape[1], axis=1)
     counts = tf.cumsum(tf.cast(mask, tf.int32), axis=-1)
     outputs = tf.gather(hidden, tf.maximum(counts - 1, 0), batch_dims=3)
@@ -308,7 +308,7 @@ def read_recurrent(layer: Any, kind: type[RecurrentLayer], **own: Any) -> tuple[
             zeroes_masked=bool(layer.zero_output_for_mask),
             drops_inputs=layer.dropout > 0,
             drops_states=layer.recurrent_dropout > 0,
-            # Keras draws for each gate where it computes a product for each gate.
+            # Keras' implementation 1 computes a product for each gate, and draws noise for each.
             drops_by_gate=drops and getattr(layer.cell, "implementation", 2) == 1,
             **own,
         ),

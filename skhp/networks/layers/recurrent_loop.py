@@ -1,8 +1,8 @@
 """A loop over the steps of a series for many members at once, with backpropagation written out.
 
 TensorFlow's own gradient of a loop keeps and adds up arrays step by step; here the gradient of all
-weights is one product over all steps. With products of their own, the kernel of a few inputs and
-the bias would take XLA a third of the time of a training step.
+weights is one product over all steps. Separate products for the biases and for the kernel of a few
+inputs would take a third of a training step under XLA.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Cell(Protocol):
     Attributes
     ----------
     changes_of_inputs, changes_of_inner : tuple of int
-        For each gate, which of the changes of `backward` is the gradient of the product of the
-        inputs, and which is the gradient of the product of the state.
+        For each gate, the position in `StepGradient.changes` of the gradient of the product of the
+        inputs, and of the gradient of the product of the state.
     kept : tuple of int
         The widths, in units, of the arrays that a step keeps for the gradient.
     has_carry : bool
@@ -74,7 +74,8 @@ class Cell(Protocol):
 class StepGradient(NamedTuple):
     """The gradient of the loss with respect to the arguments of a step.
 
-    `changes` belong to the two products, and `state` is what reaches the state beside them.
+    `changes` are the gradients of the two products; `state` leaves out what the state gets through
+    its product.
     """
 
     changes: Sequence[Tensor]
@@ -83,7 +84,7 @@ class StepGradient(NamedTuple):
 
 
 class Factors(NamedTuple):
-    """What drops inputs and states, (streams, candidates, gates, rows, ...), the same in all steps.
+    """Factors of dropout, (streams, candidates, gates, rows, ...), the same in all steps.
 
     None drops nothing.
     """
@@ -203,7 +204,7 @@ def run_loop(
         ) -> tuple[Any, ...]:
             inner = inner_of(state, recurrent, *biases)
             after, carry, of_step = cell.forward(inputs.read(step), inner, state, carry)
-            # Each array by itself: XLA would copy all of them once more to join them.
+            # The arrays stay separate: XLA would copy all of them once more to join them.
             kept = tuple(one.write(step, new) for one, new in zip(kept, of_step, strict=True))
             return step + 1, after, carry, before.write(step, state), kept
 

@@ -1,7 +1,7 @@
 """Any Keras model as a network: it is traced once, and called for each member of a cohort.
 
 Nothing is computed for several members at once, so a layer can be whatever TensorFlow runs. A
-population still saves what Keras does besides: tracing for each fit, and Python for each step.
+population still saves Keras' other work: tracing for each fit, and Python for each step.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True)
 class CalledNetwork(NetworkOfTwin):
-    """A model that is called for each member; a `skhp.networks.Network`.
+    """A model that is called for each member; a `Network`.
 
     Two networks with equal twins can share a program.
     """
@@ -154,7 +154,7 @@ class CalledNetwork(NetworkOfTwin):
 
 
 def _sum_of_squares(part: Any, total: Tensor) -> Tensor:
-    """The squares of a gradient as Keras has them: for a repeated row, the sum of its squares."""
+    """The squares that Keras' optimizers take: for a repeated row, the sum of its squares."""
     if not isinstance(part, tf.IndexedSlices):
         return tf.square(total)
     return tf.math.unsorted_segment_sum(tf.square(part.values), part.indices, total.shape[0])

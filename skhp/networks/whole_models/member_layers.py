@@ -13,8 +13,8 @@ import tensorflow as tf
 from skhp.networks.kernels import lstm_series
 from skhp.networks.network import Tensor
 
-# Rates and noise of the member that is being traced, one of each for each `MemberDropout` layer;
-# without noise, the layers draw it by their seeds.
+# Rates and noises of the member that is being traced, by the number of the `MemberDropout` layer;
+# without noises, the layers draw them by their seeds.
 _member: ContextVar[tuple[Sequence[Tensor], Sequence[Tensor]]] = ContextVar("member")
 
 
@@ -70,7 +70,7 @@ class FusedLSTM(keras.layers.LSTM):
         if mask is not None or (training and cell.recurrent_dropout):
             return super().inner_loop(sequences, initial_state, mask, training=training)
         if training and 0 < cell.dropout < 1:
-            # Like Keras, one mask for all steps.
+            # As in Keras, all steps drop the same values.
             sequences *= cell.get_dropout_mask(sequences[:, 0, :])[:, None]
         by_step = tf.transpose(sequences, (1, 0, 2))
         if self.go_backwards:

@@ -21,13 +21,13 @@ from skhp.networks.whole_models.vectorized_model import VectorizedModel, vectori
 
 def network_of_model(model: keras.Model, x: Any) -> Network:
     """The cheapest network for a model; `x` are rows that the model takes."""
-    if isinstance(x, np.ndarray) and x.ndim >= 2 and not _means_its_own_noise(model):
+    if isinstance(x, np.ndarray) and x.ndim >= 2 and not _draws_other_noise(model):
         try:
             layered = layered_network(model, x.shape[1:])
         except CannotJoinError:
             pass
         else:
-            # The weights may differ from those of the layers, for example with LoRA, or be frozen.
+            # The model may have other weights than its layers say, as with LoRA, or frozen weights.
             if (
                 len(layered.output_shape) == 1
                 # Keras' optimizers update an Embedding row by row; a `LayeredNetwork` would not.
@@ -70,10 +70,10 @@ def set_state_of_model(model: keras.Model, network: Network, arrays: list[np.nda
         variable.assign(value)
 
 
-def _means_its_own_noise(model: keras.Model) -> bool:
+def _draws_other_noise(model: keras.Model) -> bool:
     """Whether parts of a model draw noise that our layers would draw differently.
 
-    A plain Dropout layer without a seed does not count: its noise may be drawn differently.
+    A plain Dropout layer without a seed does not count, as any draws will do for it.
     """
     for part in parts_of(model):
         if type(part) is keras.layers.Dropout:

@@ -58,8 +58,6 @@ class ModelTwin:
         Whether the model adds losses to the one that it is compiled with.
     sparse : tuple of bool
         For each trainable weight, whether Keras' optimizers get its gradient row by row.
-    idle : bool
-        Whether there are weights that the outputs do not depend on.
     uses_dropout_twice : bool
         Whether a Dropout layer is called at several places, and so draws several times.
     """
@@ -70,7 +68,6 @@ class ModelTwin:
     rows_meet: bool = field(compare=False)
     adds_losses: bool = field(compare=False)
     sparse: tuple[bool, ...] = field(compare=False)
-    idle: bool = field(compare=False)
     uses_dropout_twice: bool = field(compare=False)
     # Tracing changes attributes of the layers.
     lock: Any = field(compare=False, repr=False, default_factory=threading.RLock)
@@ -178,8 +175,8 @@ def refusal(model: keras.Model, error: Exception) -> CannotJoinError:
     """The exception that refuses a model because of an error."""
     if isinstance(error, CannotJoinError):
         return error
-    # The text of an error in a traced function ends with the message, and maybe the node; Keras
-    # adds the arguments of the layer.
+    # The text of an error in a traced function ends with the message, often followed by the graph's
+    # node in brackets; Keras adds the arguments of the layer.
     lines = [line.strip() for line in str(error).split("Arguments received by")[0].splitlines()]
     reason = [line for line in lines if line and line[0] != "["] or [type(error).__name__]
     return refused(model, f"cannot join a cohort: {reason[-1].rstrip('.')[:200]}")
@@ -293,7 +290,9 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
         outputs_in_training, after, _ = call(twin, rows, True)
         total = tf.add_n([tf.reduce_sum(out) for out in tf.nest.flatten(outputs_in_training)])
     if not close((outputs_in_training, after), trained):
-        raise refused(model, "draws random numbers without a seed, or trains in another way")
+        raise refused(
+            model, "draws random numbers without a seed, or trains differently when built anew"
+        )
     gradients = tape.gradient(total, weights)
     if custom_objects(twin) or _has_lambda(twin):
         _refuse_side_effects(model, lambda rows: call(twin, rows, True)[:2], rows)
@@ -311,7 +310,6 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
         rows_meet=rows_meet,
         adds_losses=bool(added),
         sparse=tuple(isinstance(gradient, tf.IndexedSlices) for gradient in gradients),
-        idle=any(gradient is None for gradient in gradients),
         uses_dropout_twice=any(
             len(entry.get("inbound_nodes", ())) > 1
             for entry in _entries(configuration, MemberDropout.__name__)
@@ -323,7 +321,7 @@ def called_statelessly(
     model: keras.Model, weights: Sequence[Any], held: Sequence[Any], x: Any, training: bool
 ) -> tuple[Any, Any, Any]:
     """Outputs, new values of the other variables, and all losses except the compiled one."""
-    # Such a layer computes constants once, from the variables that it has adapted.
+    # A Normalization layer computes constants once, from the variables that it has adapted.
     adapted = [part for part in parts_of(model) if isinstance(part, keras.layers.Normalization)]
     before = [(layer.mean, layer.variance) for layer in adapted]
     values = list(zip(model.non_trainable_variables, held, strict=True))
@@ -390,10 +388,10 @@ def _refuse_side_effects(model: keras.Model, call: Any, rows: Any) -> None:
     nodes = [*definition.node, *(node for f in definition.library.function for node in f.node_def)]
     found = sorted({node.op for node in nodes} & _SIDE_EFFECTS)
     if found:
-        raise refused(model, f"has {', '.join(found)}, which only Keras runs for each model")
+        raise refused(model, f"uses {', '.join(found)}, which a cohort cannot run")
     if traced.graph.variables:
         names = ", ".join(sorted(variable.name for variable in traced.graph.variables)[:3])
-        raise refused(model, f"reads variables that Keras does not know as its own ({names})")
+        raise refused(model, f"reads variables that Keras does not track as a part of it ({names})")
 
 
 def _has_lambda(model: keras.Model) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from skhp.compat.keras import DefaultSeeds, seeds_in_use
 from skhp.shared.equality import library_of
 
-# Keys beside the name of a layer or model; layers that only draw may lack `trainable`.
+# Keys beside the name of a layer or model; layers that only draw noise may lack `trainable`.
 _NAMED_WITH = frozenset({"trainable", "inbound_nodes", "batch_shape", "seed"})
 
 
@@ -90,7 +90,7 @@ def _is_model(item: Any) -> bool:
     return isinstance(item, dict) and "layers" in (item.get("config") or ())
 
 
-# Keras saves these of every layer and model.
+# The arguments that Keras saves of every layer and model.
 _KERAS_ARGUMENTS = frozenset({"name", "trainable", "dtype"})
 
 # Classes and functions defined inside a function cannot be pickled by reference. A model that uses
@@ -105,7 +105,7 @@ class PortableModel:
     registered with ``keras.saving.register_keras_serializable``, in the loading process too. Here
     they are pickled along as Python pickles any class or function: by reference to its module.
 
-    Of a model that was made of a `base`, what the base holds already is stored by reference to it.
+    A model that was made from a `base` stores the variables that both share as references to it.
     """
 
     def __init__(self, model: keras.Model, base: PortableModel | None = None) -> None:
@@ -119,13 +119,13 @@ class PortableModel:
                 self._importable[name] = custom
         optimizer = getattr(model, "optimizer", None)
         self._optimizer_is_new = optimizer is not None and not optimizer.built
-        # Keras' own way to pickle a model. SciKeras may have replaced it by one whose models with a
-        # Lambda layer cannot be loaded.
+        # Keras' own way to pickle a model: the one that SciKeras may have put in its place cannot
+        # load models with a Lambda layer.
         self._load, (file,) = keras.layers.Layer.__reduce__(model)
         self._base = base
         self._parts: list[bytes | slice] = [file.getvalue()]
         if base is not None:
-            self._parts = _without_what_is_in(base.content(), file.getvalue(), model.variables)
+            self._parts = _shared_parts(base.content(), file.getvalue(), model.variables)
 
     def restored(self) -> keras.Model:
         """A model that predicts as the original did, and shares nothing with it."""
@@ -135,7 +135,7 @@ class PortableModel:
         with warnings.catch_warnings(), loading_scope(local | self._importable):
             if self._optimizer_is_new:
                 # Keras 3.15 builds the optimizer that it loads, and warns of each slot without a
-                # value, which is each slot of an optimizer that has not trained yet.
+                # value; an optimizer that has not trained yet has no values at all.
                 warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             return self._load(io.BytesIO(self.content()))
 
@@ -149,13 +149,11 @@ class PortableModel:
 _FEWEST_BYTES_SHARED = 256
 
 
-def _without_what_is_in(
-    base: bytes, content: bytes, variables: Sequence[Any]
-) -> list[bytes | slice]:
-    """The parts of a content, with slices of a base in place of the variables that it holds too.
+def _shared_parts(base: bytes, content: bytes, variables: Sequence[Any]) -> list[bytes | slice]:
+    """The parts of a content, with slices of a base in place of the variables that both hold.
 
-    Keras writes variables as they are in memory, uncompressed; whatever it writes otherwise is not
-    found and stays.
+    Keras writes variables as they are in memory, uncompressed; variables that it writes in another
+    form are not found and stay.
     """
     found: dict[int, slice] = {}
     for variable in variables:

@@ -77,7 +77,7 @@ def vectorizes(model: keras.Model, twin: ModelTwin) -> bool:
 class VectorizedModel(NetworkOfTwin):
     """A model as one function of weights and rows; two with equal keys can share a program.
 
-    It is a `skhp.networks.Network`.
+    It is a `Network`.
     """
 
     key: Hashable

@@ -89,11 +89,11 @@ def refuse_rare_classes(splitter: Any, y: Any) -> None:
     if not rare:
         return
     fewest = int(counts.min())
-    mend = f"Take cv={fewest}" if fewest > 1 else "A class of one row cannot be cross-validated"
+    mend = f"Take cv={fewest}, leave" if fewest > 1 else "A single row cannot be divided: leave"
     raise InvalidParameterError(
         f"y has classes with fewer rows than the {n_folds} folds of cv={splitter!r}, so that some "
-        f"folds would have no row of such a class to score: {', '.join(rare)}. {mend}; or leave "
-        "the rarest class out, or find more rows of it."
+        f"folds would have no row of such a class to score: {', '.join(rare)}. {mend} the rarest "
+        "class out, or find more rows of it."
     )
 
 

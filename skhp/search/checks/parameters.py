@@ -41,7 +41,7 @@ def with_choices(estimator: Any, dimensions: Mapping[str, Dimension]) -> Iterato
         changed = clone(estimator)
         try:
             for name, value in zip(choices, combination, strict=True):
-                # To set a nested parameter would change the estimator that the space holds.
+                # Cloned, as setting a nested parameter would change the estimator in the space.
                 changed.set_params(**{name: clone(value, safe=False)})
         except (ValueError, TypeError, AttributeError):
             continue
@@ -78,7 +78,7 @@ def refuse_bad_values(
 
 
 def owners_of(estimator: Any, owner_name: str, dimensions: dict[str, Dimension]) -> Iterator[Any]:
-    """The estimators that a parameter may belong to, with those that the search itself sets."""
+    """The estimators that a parameter may belong to, also if the search itself sets them."""
     if not owner_name:
         yield estimator
         return
@@ -174,7 +174,7 @@ def _is_taken(estimator: Any, name: str, dimensions: Mapping[str, Dimension]) ->
 
 def _any_value(dimension: Dimension) -> Any:
     if isinstance(dimension, Choices):
-        # To set a nested parameter would change the estimator that the space holds.
+        # Cloned, as setting a nested parameter would change the estimator in the space.
         return clone(dimension.values[0], safe=False)
     return dimension.rvs(random_state=0)
 

@@ -125,7 +125,7 @@ def refuse_unanswerable_scorers(
     if mistakes:
         mistakes.append(
             "Take a metric of the estimator's predictions, such as 'f1' or 'accuracy' for classes, "
-            "or an estimator, or parameters, with such a method."
+            "or an estimator or parameters that provide the method."
         )
         raise InvalidParameterError("\n".join(mistakes))
 

@@ -16,7 +16,7 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-# Each identity of a search contains the versions of these packages, and that of Python.
+# Each identity of a search contains the versions of these packages and of Python.
 RECORDED_PACKAGES = ("skhp", "scikit-learn", "keras", "tensorflow", "numpy")
 _RECORDED = ""
 

@@ -46,15 +46,15 @@ class Rows(NamedTuple):
 class CandidateFits:
     """What a search knows of the fits of its candidates, beside its results.
 
-    `estimator` is the one that the parameters of a candidate are set on, with early stopping
-    switched on as the search asks for it.
+    The parameters of a candidate are set on `estimator`, in which early stopping is switched on as
+    the search asks for it.
     """
 
     def __init__(self, estimator: Any, folds: FixedFolds) -> None:
         self.estimator = estimator
         self._folds = folds
-        # The best epoch of each candidate on each fold, and whether any of its fits failed, once
-        # the folds are scored.
+        # For each candidate, its best epoch on each fold, and whether any of its fits failed; None
+        # before a round is scored.
         self.epochs: np.ndarray | None = None
         self.failed: np.ndarray | None = None
 
@@ -65,7 +65,7 @@ class CandidateFits:
         self.failed = np.any(errors.reshape(-1, n_splits), axis=1)
 
     def to_refit(self, search: Any, estimator: Any, index: int, rows: Rows) -> Any:
-        """The candidate `index`, set on `estimator`, as it is trained on all rows.
+        """`estimator`, which has the parameters of candidate `index`, ready to train on all rows.
 
         The search decides about its epochs, and about its threshold where no rows are held out.
         """
@@ -174,7 +174,7 @@ class RefitsCandidates:
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         **params : dict of str to object
-            As for `fit`; those of the scorer and the splitter have no effect.
+            As for `fit`; parameters of the scorer and the splitter have no effect.
 
         Returns
         -------
@@ -208,8 +208,8 @@ class RefitsCandidates:
         candidates = list(islice(self._best_candidates(), int(k)))
         if len(candidates) < k:
             raise InvalidParameterError(
-                f"k={k} is more than there are: {len(candidates)} of the different candidates of "
-                f"{type(self).__name__} neither failed nor were pruned. Give a smaller k."
+                f"k={k} is above the number of different candidates of {type(self).__name__} that "
+                f"neither failed nor were pruned, {len(candidates)}. Give a smaller k."
             )
         self._refuse_rows(X, y)
         X, y = indexable(X, y)

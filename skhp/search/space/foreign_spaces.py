@@ -1,4 +1,4 @@
-"""Reads search spaces of Optuna, and refuses those of hyperopt with what to write instead."""
+"""Reads search spaces of Optuna; refuses spaces of hyperopt, and says what to write instead."""
 
 from __future__ import annotations
 

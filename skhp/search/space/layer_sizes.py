@@ -115,7 +115,7 @@ class LayerSizes(Sequence[Stack]):
         return 1 + len(self._free(self.layers[1]))
 
     def at(self, coordinates: Sequence[float]) -> Stack:
-        """The stack at coordinates between 0 and 1; those of layers that it lacks do not matter."""
+        """The stack at coordinates from 0 to 1; coordinates of absent layers do not matter."""
         low, high = self.layers
         share, *shares = (min(max(float(value), 0.0), 1.0) for value in coordinates)
         count = min(low + int(share * (high - low + 1)), high)

@@ -102,7 +102,7 @@ def _entries_of_the_end(is_of_two_classes: bool) -> dict[str, Entry]:
             "The log loss of a rare class rises long before the ranking stops improving, and would "
             "end the training too early.",
         )
-        entries["patience"] = Entry([40], "A ranking of few held-out rows scatters.")
+        entries["patience"] = Entry([40], "A ranking of few rows fluctuates from epoch to epoch.")
     return entries
 
 

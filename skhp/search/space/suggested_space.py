@@ -119,7 +119,7 @@ def suggest_search_space(
     >>> space["neurons"], space["learning_rate"]
     ([20, 256], [0.01, 0.001])
     >>> space.why()["patience"]
-    'A ranking of few held-out rows scatters.'
+    'A ranking of few rows fluctuates from epoch to epoch.'
     """
     if level not in _RATES_OF_ANY:
         raise InvalidParameterError(

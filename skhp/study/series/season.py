@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import find_peaks
 
-# A season is looked for where it fits several times into the training part.
+# A season has to fit this many times into the training part.
 _FEWEST_SEASONS = 3
 # A peak of the autocorrelation that is this high, and this far above the troughs beside it, is a
 # season. These limits found hardly any season in 60 random walks, series of noise and trends.

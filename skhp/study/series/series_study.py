@@ -165,7 +165,7 @@ def _default_network() -> RegressorMixin:
     # The import is here because it loads TensorFlow.
     from skhp.estimators.recurrent.regressor import KerasRNNRegressor
 
-    # Drawn windows would overlap with those that the network learns from.
+    # Windows drawn at random would overlap with the windows that the network learns from.
     return KerasRNNRegressor(validation_rows="last")
 
 

@@ -138,7 +138,7 @@ def _stretches(study: SeriesStudy) -> str:
     stretches, n_windows = study.scored.splits.n_folds, len(study.windows.y)
     size = len(study.scored.splits.of_repeats[0][0].test)
     return (
-        f"All forecasts with the settings above, trained anew on what comes before each of "
+        f"All forecasts, with the settings above, were trained anew on what comes before each of "
         f"{stretches} stretches of {size} windows in the second half of the {n_windows} windows. "
         f"These settings were chosen on the first {study.windows.n_training} windows, which "
         "flatters the tuned forecasts a little."
@@ -226,7 +226,7 @@ def _best_of(search: Any, study: SeriesStudy) -> str:
 
 
 def _errors(study: SeriesStudy) -> Iterator[tuple[str, dict[str, float], tuple[float, float]]]:
-    """Each error: its title, that of each simple forecast, mean and deviation of the network."""
+    """Each error: its title, the simple forecasts' values, the network's mean and deviation."""
     titles = dict(ERRORS)
     if study.scoring not in _SCORES_OF_ERRORS:
         titles["score"] = as_sentence(natural_name(study.scoring))

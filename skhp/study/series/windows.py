@@ -101,7 +101,7 @@ def _refuse_short(series: Series, n_training: int, fewest: int, horizon: int, n_
 def _usable_season(
     series: Series, n_known: int, horizon: int, fewest: int
 ) -> tuple[Season | None, str | None]:
-    """The season to forecast by and None, or None and the reason why there is no such season."""
+    """The season to forecast by, if there is one, and the reason if there is none."""
     training = series.values[series.target].to_numpy()[: max(n_known, 0)]
     season = find_season(training, series.step) if n_known > 2 else None
     if season is None:

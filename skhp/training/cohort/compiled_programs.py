@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.compat.kept_compilations import OFF, VARIABLE, forget, kept_in, seal
+from skhp.networks.kept_programs import build_program
 from skhp.networks.program_cache import ProgramCache
 from skhp.training.cohort.state import (
     Batches,
@@ -19,10 +20,12 @@ from skhp.training.cohort.state import (
     HeldOutRows,
     MemberNumbers,
     ProgramKey,
+    history_of,
 )
 from skhp.training.cohort.training_loop import run_chunk
 from skhp.training.fit_task import FitTask
 from skhp.training.training_rows import steps_in_epoch
+from skhp.training.update_rules import is_own_rule
 
 Arguments: TypeAlias = tuple[
     CohortState, CohortRows, HeldOutRows | None, MemberNumbers, Batches, Chunk
@@ -52,11 +55,16 @@ def cohort_program(key: ProgramKey, arguments: Arguments, compiled: bool) -> Any
         specs = _any_number_of_rows(key.metric is not None, *specs)
     shapes = tuple((tuple(spec.shape), spec.dtype) for spec in tf.nest.flatten(specs) if spec)
 
-    def build(compiled: bool) -> Any:
-        function = tf.function(
-            lambda *tensors: run_chunk(key, *tensors), jit_compile=compiled, autograph=False
+    def build(compiled: bool, anew: bool = False) -> Any:
+        return build_program(
+            lambda *tensors: run_chunk(key, *tensors),
+            specs,
+            key,
+            (specs[0], history_of(key, None)),
+            compiled=compiled,
+            # The name of a rule that users add does not tell its code.
+            anew=anew or not is_own_rule(key.rule),
         )
-        return function.get_concrete_function(*specs)
 
     return programs.get(
         (key, shapes, compiled), lambda: CompiledProgram(build) if compiled else build(False)
@@ -66,10 +74,10 @@ def cohort_program(key: ProgramKey, arguments: Arguments, compiled: bool) -> Any
 class CompiledProgram:
     """A program that XLA compiles in its first call, or finds among the kept compilations.
 
-    `build` makes the program, compiled or as a plain graph.
+    `build` makes the program, compiled or as a plain graph; with `anew`, without kept programs.
     """
 
-    def __init__(self, build: Callable[[bool], Any]) -> None:
+    def __init__(self, build: Callable[..., Any]) -> None:
         self._build = build
         self._program = build(True)
         self._is_trusted = kept_in() is None
@@ -91,7 +99,7 @@ class CompiledProgram:
         forget()
         try:
             # XLA remembers that a function failed, so the function is traced again.
-            self._program = self._build(True)
+            self._program = self._build(True, anew=True)
             return self._program(*arguments)
         except tf.errors.OpError:
             _log.warning(
@@ -100,7 +108,7 @@ class CompiledProgram:
                 "to another folder, or to %r.",
                 *(error, kept_in(), VARIABLE, OFF),
             )
-            self._program = self._build(False)
+            self._program = self._build(False, anew=True)
             return self._program(*arguments)
 
 

@@ -132,6 +132,12 @@ class ProgramKey:
     in_parts: bool
 
 
+def history_of(key: ProgramKey, value: Any) -> History:
+    """A history of a program in which each entry is this value."""
+    entries = (value,) * len(key.row_metrics)
+    return History(value, value, value, value, entries, entries if key.held_out else ())
+
+
 def host_values(record: Any) -> Any:
     """The same record with NumPy arrays."""
     return tf.nest.map_structure(np.asarray, record)

@@ -34,6 +34,7 @@ from skhp.training.cohort.state import (
     History,
     MemberNumbers,
     ProgramKey,
+    history_of,
 )
 from skhp.training.rate_schedules import scheduled_rate
 from skhp.training.update_rules import UPDATE_RULES
@@ -59,9 +60,7 @@ def run_chunk(
     """Train all members that still run for the epochs of a chunk."""
     n_epochs = chunk.rows.shape[0]
     members = state.best.shape
-    blank = tf.fill((n_epochs, *members), float("nan"))
-    blanks = (blank,) * len(key.row_metrics)
-    nothing = History(blank, blank, blank, blank, blanks, blanks if key.held_out else ())
+    nothing = history_of(key, tf.fill((n_epochs, *members), float("nan")))
     penalties = weight_penalties(key, numbers)
 
     def one_epoch(number: Tensor, before: CohortState, history: History) -> tuple[Any, ...]:

@@ -44,7 +44,7 @@ class OwnBuild(KerasClassifier):
         (None, "model is None.* Give a function that returns a keras.Model"),
         (keras.Sequential, r"Sequential is a class of Keras.*return keras\.Sequential\(\.\.\.\)"),
         (keras.Model, "is a class of Keras"),
-        (keras.layers.Dense, "Dense is a class, whose instances are not Keras models"),
+        (keras.layers.Dense, "Dense is a class whose instances are not Keras models"),
         (KerasMLPClassifier, "KerasMLPClassifier is a class"),
         (LogisticRegression(), "is an estimator, and not a Keras model"),
         (KerasMLPClassifier(), "is an estimator, and not a Keras model"),

@@ -383,7 +383,7 @@ def test_candidates_that_hold_out_other_rows_do_not_share_them(prepared):
 def test_last_rows_that_take_a_class_from_the_training_are_refused():
     X, y = WINDOWS, np.arange(64) >= 50
     network = KerasMLPClassifier(validation_rows="last", validation_fraction=0.5, epochs=1)
-    with pytest.raises(ValueError, match="2 classes to train on, before the rows held out"):
+    with pytest.raises(ValueError, match="2 classes to train on, besides the held-out rows"):
         network.fit(X, y)
     with pytest.raises(ValueError, match="rows to validate on, got n_samples = 1"):
         KerasMLPRegressor(validation_rows="last").fit(X[:1], NEXT[:1])

@@ -76,14 +76,14 @@ REFUSED = {
     "another configuration": (lambda: stack(Forgetful(3.0), LAYERS.Dense(1)), "configuration"),
     "python within": (
         lambda: stack(InPython(), LAYERS.Dense(1)),
-        "PyFunc, which only Keras runs",
+        "PyFunc, which a cohort cannot run",
     ),
     "a variable of others": (lambda: stack(Hiding(), LAYERS.Dense(1)), "reads variables"),
 }
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_cannot_join_is_refused_quietly_and_remembered(kind, caplog):
+def test_models_that_cannot_join_are_refused_quietly_and_remembered(kind, caplog):
     build, reason = REFUSED[kind]
     model = build()
     with caplog.at_level(logging.DEBUG, logger="tensorflow"):

@@ -440,7 +440,7 @@ def test_rare_classes_of_stratified_folds(splitter):
 
 def test_labels_are_named_as_they_are():
     y = ["sick"] * 2 + ["lost"] + ["well"] * 9
-    with pytest.raises(InvalidParameterError, match=r"'lost' with 1 row, 'sick' with 2 rows\. A c"):
+    with pytest.raises(InvalidParameterError, match=r"'lost' with 1 row, 'sick' with 2 rows\. A s"):
         refuse_rare_classes(StratifiedKFold(3), y)
 
 

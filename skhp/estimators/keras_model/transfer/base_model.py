@@ -95,7 +95,7 @@ def refuse_rows(base: keras.Model, inputs: Any) -> None:
         taken = [named.get(name, tensor) for name, tensor in zip(inputs, taken, strict=True)]
     for tensor, array in zip(taken, given, strict=True):
         expected, shape = tuple(tensor.shape[1:]), tuple(np.shape(array)[1:])
-        # Keras adds a last axis of length 1, too.
+        # Keras, too, adds a missing last axis of length 1.
         for possible in (shape, (*shape, 1)):
             if len(possible) == len(expected) and all(
                 size in (None, one) for size, one in zip(expected, possible, strict=True)
@@ -136,13 +136,14 @@ class TransferWrapper(WatchedWrapper):
     # The layer of `model_` that holds the frozen part, if any.
     _frozen_part: str | None = None
     _is_fine_tuned = False
-    # The model that trains in place of `model_`: all of its layers, or those after the frozen part.
-    _in_its_place: keras.Model | None = None
+    # The model that trains in place of `model_`, with all of its layers or those after the frozen
+    # part.
+    _stand_in: keras.Model | None = None
     _takes_features = False
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        state.pop("_in_its_place", None)
+        state.pop("_stand_in", None)
         return state
 
     def __sklearn_clone__(self) -> Self:
@@ -166,8 +167,8 @@ class TransferWrapper(WatchedWrapper):
         given += ["the method _keras_build_fn"] if hasattr(self, "_keras_build_fn") else []
         if given:
             return (
-                f"base_model and {' and '.join(given)} are both given, and each of them is to make "
-                "the model. Leave out one of them."
+                f"base_model and {' and '.join(given)} are both given, but only one of them can "
+                "make the model. Leave out one of them."
             )
         return None
 
@@ -197,7 +198,7 @@ class TransferWrapper(WatchedWrapper):
         if self.base_model is None:
             return super()._build_keras_model()
         units, activation = self._head()
-        self._is_fine_tuned, self._in_its_place, self._takes_features = False, None, False
+        self._is_fine_tuned, self._stand_in, self._takes_features = False, None, False
         with self._default_seeds.in_use():
             head = keras.layers.Dense(units, activation=activation, dtype="float32")
             base = portable_base(self.base_model).restored()
@@ -243,13 +244,13 @@ class TransferWrapper(WatchedWrapper):
 
     @property
     def _trained_model(self) -> keras.Model:
-        return self.model_ if self._in_its_place is None else self._in_its_place
+        return self.model_ if self._stand_in is None else self._stand_in
 
     def _choose_trained_model(self, arguments: Mapping[str, Any]) -> None:
-        self._in_its_place, self._takes_features = None, False
+        self._stand_in, self._takes_features = None, False
         if self.base_model is None:
             return
-        # Callbacks in Python, and a fit of a user's own, are to see the whole network.
+        # Callbacks in Python, and a subclass with its own fit, must see the whole network.
         if (
             self._frozen_part is not None
             and not unread_callbacks(arguments.get("callbacks", ()))
@@ -262,7 +263,7 @@ class TransferWrapper(WatchedWrapper):
             model = with_held_layers(self.model_, all_before_head=self._is_fine_tuned)
         if model is not None:
             model.compile(**{**self._get_compile_kwargs(), "optimizer": self.model_.optimizer})
-        self._in_its_place = model
+        self._stand_in = model
 
     def _training_inputs(self, inputs: Any) -> Any:
         if not self._takes_features:
@@ -272,12 +273,12 @@ class TransferWrapper(WatchedWrapper):
     def _predicting(self, inputs: Any) -> tuple[keras.Model, Any]:
         if not self._takes_features or self._frozen_part is None:
             return super()._predicting(inputs)
-        if self._in_its_place is None:
-            self._in_its_place = after_frozen(self.model_, self._frozen_part)
-        return self._in_its_place, self._training_inputs(inputs)
+        if self._stand_in is None:
+            self._stand_in = after_frozen(self.model_, self._frozen_part)
+        return self._stand_in, self._training_inputs(inputs)
 
     def _begin_to_fine_tune(self) -> bool:
-        """Make the whole network ready for its last epochs, if there are to be any."""
+        """Make the whole network ready for fine-tuning; False if there is none."""
         if not self._fine_tunes() or self.stop_reason_ in ("non_finite_loss", "pruned"):
             return False
         with self._default_seeds.in_use():
@@ -301,7 +302,7 @@ class TransferWrapper(WatchedWrapper):
         if self.fine_tune_learning_rate is not None:
             slower = float(self.fine_tune_learning_rate)
         else:
-            # With a schedule, the rate at which the first epochs ended.
+            # With a schedule, the rate at which the epochs before fine-tuning ended.
             slower = (rate if is_number else float(self.model_.optimizer.learning_rate)) / 10
         if is_number:
             optimizer.learning_rate = slower

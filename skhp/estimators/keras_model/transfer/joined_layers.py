@@ -132,13 +132,13 @@ class InPrediction(keras.layers.Layer):
         return self.layer.compute_mask(first, masks)
 
     def get_config(self) -> dict[str, Any]:
-        """The configuration, with that of the layer."""
+        """The configuration, including the layer's."""
         layer = keras.saving.serialize_keras_object(self.layer)
         return {**super().get_config(), "layer": layer, "options": self.options}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> InPrediction:
-        """Make it anew."""
+        """A layer with this configuration."""
         layer = keras.saving.deserialize_keras_object(config.pop("layer"))
         return cls(layer, **config)
 
@@ -206,7 +206,7 @@ def _called_in_prediction(layer: Any, arguments: Any, keywords: dict[str, Any]) 
 
 
 def _as_model(inputs: Any, output: Any) -> keras.Model:
-    """A model of a graph; a Sequential where it can be, which populations know best."""
+    """A model of a graph; a Sequential if possible, the kind that populations know best."""
     calls = [call for call in layer_calls(output) if not _is_input(call.layer)]
     before = inputs
     for call in calls:

@@ -30,8 +30,8 @@ def flipped(images: Tensor, direction: Direction, flips: Tensor) -> Tensor:
 def shifted(images: Tensor, by: Tensor, share: Tensor) -> Tensor:
     """Images, (rows, height, width, channels), moved by whole pixels; border pixels repeat.
 
-    `by`, (rows, 2), holds a number for height and for width: 0 shifts by `-share`, (rows,), of the
-    size, and 1 by `share`.
+    `by`, (rows, 2), holds a number for the height and one for the width: 0 shifts by -`share` of
+    the size, and 1 by `share`, (rows,).
     """
     for axis in (1, 2):
         size = images.shape[axis]

@@ -38,7 +38,7 @@ from skhp.networks.layers.layer import (
 )
 from skhp.networks.network import BYTES_OF_NUMBER, COPIES_OF_WEIGHTS, Cost, Shapes, Tensor
 
-# Up to this many numbers in or out for a row of a member, a grouped convolution costs less.
+# A grouped convolution costs less up to this many numbers per row, in its inputs and outputs.
 _MOST_GROUPED_NUMBERS = 2048
 # Measured seconds of a training step for each product of two numbers, and for each output.
 _PRODUCT_SECONDS = 1.1e-10
@@ -90,7 +90,7 @@ class ConvolutionLayer(Layer):
         return (convolved[:, :, :, 0] if is_series else convolved), state
 
     def _grouped(self, values: Tensor, kernel: Tensor) -> Tensor:
-        """Convolve images that are stacked in the channels, one group of channels for each."""
+        """Convolve in one call, with the channels of the images side by side in groups."""
         streams, candidates = kernel.shape[:2]
         height, width, n_inputs = values.shape[3:]
         # Candidates of a stream that see the same rows share one group.
@@ -264,7 +264,7 @@ def pair(numbers: tuple[int, ...]) -> tuple[int, ...]:
 def places_of_windows(
     shape: Sequence[int], window: Sequence[int], strides: Sequence[int], padding: str
 ) -> tuple[int, ...]:
-    """How many windows there are along each axis."""
+    """The number of windows along each axis."""
     if padding == "same":
         return tuple(-(-size // step) for size, step in zip(shape, strides, strict=True))
     return tuple(

@@ -72,7 +72,7 @@ class PoolingLayer(Layer):
 
     def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
         """The cost of reading each pixel."""
-        return _cost_of_looking(input_shape, rows)
+        return _cost_of_reading(input_shape, rows)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class GlobalPoolingLayer(Layer):
 
     def cost(self, input_shape: tuple[int, ...], rows: int) -> Cost:
         """The cost of reading each pixel."""
-        return _cost_of_looking(input_shape, rows)
+        return _cost_of_reading(input_shape, rows)
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,6 @@ def _read_global_pooling(layer: keras.layers.Layer, kind: Pooling) -> Sequence[L
     return (GlobalPoolingLayer(kind, bool(layer.keepdims)),)
 
 
-def _cost_of_looking(input_shape: tuple[int, ...], rows: int) -> Cost:
+def _cost_of_reading(input_shape: tuple[int, ...], rows: int) -> Cost:
     n_values = rows * math.prod(input_shape)
     return Cost(n_values * _OUTPUT_SECONDS, BYTES_OF_NUMBER * _COPIES * n_values)
