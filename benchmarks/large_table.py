@@ -35,7 +35,10 @@ def main() -> None:
         return
     for case in CASES:
         done = subprocess.run(
-            [sys.executable, __file__, "--case", case], capture_output=True, text=True, check=True
+            [sys.executable, __file__, "--case", case],  # noqa: S603
+            capture_output=True,
+            text=True,
+            check=True,
         )
         found = json.loads(done.stdout.splitlines()[-1])
         size = found["table"]

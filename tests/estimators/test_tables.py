@@ -80,7 +80,7 @@ def test_weights_that_float32_cannot_hold_keep_their_ratios(scale):
 
 def test_rows_without_a_weight_are_left_out():
     table = table_of([[0], [1], [2]], [0, 1, 0], [1, 1, 0], class_weight=[1, 0, 1])
-    assert table.without_zero_weights().X.tolist() == [[0]]
+    assert np.asarray(table.without_zero_weights().X).tolist() == [[0]]
     with pytest.raises(ValueError, match="zero"):
         table_of([[0], [1]], [0, 1], [1, 0], class_weight=[0, 1]).without_zero_weights()
 

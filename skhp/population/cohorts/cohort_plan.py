@@ -68,6 +68,15 @@ def plan_cohorts(tasks: Sequence[FitTask], memory_limit: int | None = None) -> l
     return [plans[k] for k in ranked]
 
 
+def halved(members: Sequence[int]) -> list[CohortPlan]:
+    """Two cohorts of half the members of one that ran out of memory; none for a single member."""
+    if len(members) < 2:
+        return []
+    middle = math.ceil(len(members) / 2)
+    # One place is the least; a stream with more members has one for each.
+    return [CohortPlan(tuple(half), 1) for half in (members[:middle], members[middle:])]
+
+
 def seconds_of(tasks: Sequence[FitTask]) -> float:
     """An estimate of how long these members train, with the time to build their programs."""
     groups: dict[Hashable, list[int]] = {}

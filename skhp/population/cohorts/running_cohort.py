@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
-from skhp.population.cohorts.cohort_plan import CohortPlan
+from skhp.population.cohorts.cohort_plan import CohortPlan, halved
 from skhp.population.report import PopulationProgress, ProgressObserver
 from skhp.training.cohort.cohort import Cohort, CohortProgress
 from skhp.training.fit_task import FitResult, FitTask
@@ -42,11 +43,18 @@ class OverallProgress:
 class MemberProgress:
     """The progress of one cohort: the numbers of its members, and how many of them train."""
 
-    def __init__(self, overall: OverallProgress, members: Sequence[int], running: int) -> None:
+    def __init__(
+        self,
+        overall: OverallProgress,
+        members: Sequence[int],
+        running: int,
+        known: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
+        """`known` holds epochs that were reported for members which train again."""
         self._overall = overall
         self._members = members
-        self._running = running
-        self._epochs = (0,) * len(members)
+        self._begun = self._running = running
+        self._epochs = tuple(known.get(member, 0) for member in members)
 
     def advanced(self, progress: CohortProgress) -> None:
         """Take the progress of the cohort after a chunk."""
@@ -60,7 +68,13 @@ class MemberProgress:
         }
         running = min(self._running, progress.running)
         self._overall.advanced(new_epochs, self._running - running)
-        self._running, self._epochs = running, epochs
+        self._running, self._epochs = running, tuple(map(max, epochs, self._epochs))
+
+    def withdrawn(self) -> dict[int, int]:
+        """Take back the reported ends, for members that train again; the epochs reported so far."""
+        self._overall.advanced({}, self._running - self._begun)
+        self._running = self._begun
+        return dict(zip(self._members, self._epochs, strict=True))
 
 
 class Cancelled(Exception):  # noqa: N818
@@ -76,13 +90,15 @@ class RunningCohort:
         tasks: Sequence[FitTask],
         chunk: int | None,
         overall: OverallProgress,
+        known_epochs: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self.members = plan.members
         self.tasks = tasks
         self._place = {number: place for place, number in enumerate(plan.members)}
         self._settings = chunk, plan.candidates
+        self._overall = overall
         running = sum(task.finished_after is None for task in tasks)
-        self._progress = MemberProgress(overall, plan.members, running)
+        self._progress = MemberProgress(overall, plan.members, running, known_epochs)
         self._cohort: Cohort | None = None
 
     def train(self, until: int | None) -> None:
@@ -110,6 +126,22 @@ class RunningCohort:
         if self._cohort is None:
             return {}
         return {number: self._cohort.result(self._place[number]) for number in numbers}
+
+    def halves(self, ended: Collection[int]) -> list[RunningCohort]:
+        """Two cohorts of the members that have not `ended`, to train again from the beginning.
+
+        There are none if a single member is left.
+        """
+        self.forget()
+        task_of = dict(zip(self.members, self.tasks, strict=True))
+        plans = halved([number for number in self.members if number not in ended])
+        known = self._progress.withdrawn() if plans else {}
+        return [
+            RunningCohort(
+                plan, [task_of[n] for n in plan.members], self._settings[0], self._overall, known
+            )
+            for plan in plans
+        ]
 
     def forget(self) -> None:
         """Free the tensors."""
