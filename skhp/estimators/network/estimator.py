@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.compat.c_library import are_large, return_freed_memory
+from skhp.compat.forked_process import refuse_after_fork
 from skhp.compat.scikit_learn import CallbackSupportMixin, fit_context, only_shows_progress
 from skhp.estimators.fit_reports import EpochTasks, callbacks_reason, log_refusal
 from skhp.estimators.network.prepared_fit import PreparedFit, PreparedRows
@@ -45,6 +46,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
 
     def __skhp_fit_task__(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> FitTask:
         """Prepare a fit as `fit` would, for a population to train."""
+        refuse_after_fork()
         self._validate_params()
         self._refuse_population()
         return self._prepared(X, y, **fit_params).task()
@@ -99,6 +101,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         X_val: ArrayLike | None,
         y_val: ArrayLike | None,
     ) -> Self:
+        refuse_after_fork()
         given = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
         given = {name: value for name, value in given.items() if value is not None}
         # Other callbacks may read the weights after each epoch, or end the fit.
@@ -114,6 +117,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         sample_weight: ArrayLike | None,
         classes: ArrayLike | None = None,
     ) -> Self:
+        refuse_after_fork()
         first = not hasattr(self, "_trained_network")
         seeds = self._drawn_seeds()
         with self._learning() if first else contextlib.nullcontext():
@@ -304,6 +308,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         return hasattr(self, "_trained_network")
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
+        refuse_after_fork()
         check_is_fitted(self)
         refuse_several_inputs(X)
         return self._trained_network.logits(self._read_rows(X))
