@@ -237,10 +237,20 @@ def epoch_batches(
 
     tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
     signature = tf.TensorSpec((n_rows,), tf.int64)
+
+    # The code of converted functions lies in temporary files, which a killed process leaves behind.
+    @tf.autograph.experimental.do_not_convert
+    def batches_of(order: Any) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+    @tf.autograph.experimental.do_not_convert
+    def taken(rows: Any) -> Any:
+        return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors)
+
     return (
         tf.data.Dataset.from_generator(orders, output_signature=signature)
-        .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
-        .map(lambda rows: tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors))
+        .flat_map(batches_of)
+        .map(taken)
         .prefetch(1)
         # Without the number of batches, Keras warns that the data ran out.
         .apply(tf.data.experimental.assert_cardinality(epochs * steps_in_epoch(n_rows, batch_size)))
