@@ -45,13 +45,13 @@ def _note_fork() -> None:
 def _has_used_tensorflow() -> bool:
     """Whether TensorFlow has started its threads; if another version cannot tell, it may have.
 
-    TensorFlow 2.21 starts them with its first operation, and has no public way to ask.
+    TensorFlow 2.21 makes a context, and starts them, with its first operation; there is no public
+    way to ask for it.
     """
     module = sys.modules.get("tensorflow.python.eager.context")
     if module is None:
         return False
     try:
-        current = module.context_safe()
-        return current is not None and bool(current._initialized)
+        return module.context_safe() is not None
     except AttributeError:
         return True

@@ -19,6 +19,7 @@ from skhp.compat.scikit_learn import CallbackSupportMixin, fit_context, only_sho
 from skhp.estimators.fit_reports import EpochTasks, callbacks_reason, log_refusal
 from skhp.estimators.network.prepared_fit import PreparedFit, PreparedRows
 from skhp.estimators.network.rows import NetworkRows
+from skhp.estimators.tables import blocks_to_predict
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.build import build_network, compile_network
 from skhp.population.handover import AdoptableFit, adoptable_fit
@@ -311,7 +312,10 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         refuse_after_fork()
         check_is_fitted(self)
         refuse_several_inputs(X)
-        return self._trained_network.logits(self._read_rows(X))
+        blocks = [
+            self._trained_network.logits(self._read_rows(block)) for block in blocks_to_predict(X)
+        ]
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
