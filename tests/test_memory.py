@@ -103,6 +103,75 @@ def test_a_thousand_fits_of_changing_shapes_keep_nothing():
     assert found["resident"][-1] - found["resident"][0] <= 20, found
 
 
+# A search over a table, after a search that has loaded and compiled all that such a search needs.
+LARGE_TABLE = """
+import ctypes, gc, json, os, threading, time
+
+import numpy as np
+from sklearn.model_selection import GridSearchCV
+
+import skhp
+from skhp import KerasMLPClassifier
+
+
+def resident():
+    with open("/proc/self/statm") as pages:
+        return int(pages.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+
+
+def settled():
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return resident()
+
+
+def watch():
+    while True:
+        peaks[-1] = max(peaks[-1], resident())
+        time.sleep(0.004)
+
+
+def search(inner_rows_held_out):
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((200_000, 50), dtype=np.float32)
+    y = (X[:, 0] > 0).astype(int)
+    network = KerasMLPClassifier(
+        neurons=8, epochs=1, batch_size=1000, early_stopping=inner_rows_held_out, random_state=0
+    )
+    grid = {"neurons": [8, 16], "learning_rate": [0.001, 0.003, 0.01]}
+    with skhp.population():
+        GridSearchCV(network, grid, cv=3).fit(X, y)
+    return X.nbytes / 1e6
+
+
+search(os.environ["HELD_OUT"] == "yes")
+peaks = [0.0]
+levels = [settled()]
+threading.Thread(target=watch, daemon=True).start()
+size = search(os.environ["HELD_OUT"] == "yes")
+levels.append(settled())
+print(json.dumps({"times": (peaks[0] - levels[0]) / size, "stays": (levels[1] - levels[0]) / size}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells memory by /proc")
+@pytest.mark.parametrize("held_out", ["yes", "no"])
+def test_a_search_of_a_large_table_takes_at_most_four_times_its_memory(held_out):
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE_TABLE],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ | {"HELD_OUT": held_out},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    # The table itself is one of the four. Copies of the folds would be two more.
+    assert found["times"] <= 4, found
+    assert found["stays"] <= 1, found
+
+
 def test_a_program_that_made_room_is_gone(monkeypatch, two_classes):
     kept = []
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from skhp.compat.forked_process import watch_forks
 from skhp.compat.kept_compilations import compilations_are_kept
 
 LOG_LEVEL_VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
@@ -29,6 +30,7 @@ _LOG_LINE = re.compile(
 
 def import_tensorflow_quietly() -> None:
     """Import TensorFlow and Keras, and keep their log off stderr unless the user wants it."""
+    watch_forks()
     if "tensorflow" in sys.modules:
         importlib.import_module("keras")
         return

@@ -8,12 +8,16 @@ from typing import Any, Self
 import keras
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array, check_consistent_length
 from sklearn.utils.validation import validate_data
 
 from skhp.compat.scikit_learn import check_sample_weight
+from skhp.exceptions import InvalidParameterError
 from skhp.objectives.losses import OutputKind
+from skhp.shared.amounts import as_text, bytes_of
+from skhp.shared.taken_rows import taken
 from skhp.shared.unusable_data import refuse_columns_without_numbers
 from skhp.training.training_rows import TrainingRows, ValidationRows, row_groups, sum_by_group
 
@@ -76,6 +80,38 @@ def dense(array: Any) -> np.ndarray:
     return array.toarray() if hasattr(array, "toarray") else array
 
 
+def refuse_too_large_when_dense(estimator: BaseEstimator, X: Any) -> None:
+    """Raise ValueError if a sparse matrix would take more than `max_memory` as an array."""
+    limit = bytes_of(getattr(estimator, "max_memory", None))
+    if limit is None or not issparse(X) or X.ndim != 2:
+        return
+    needed = _BYTES_OF_FLOAT * int(X.shape[0]) * int(X.shape[1])
+    if needed > limit:
+        raise InvalidParameterError(
+            f"X is a sparse matrix of the shape {tuple(map(int, X.shape))}, and "
+            f"{type(estimator).__name__} makes it dense, which would take {as_text(needed)} of "
+            f"memory, above max_memory={estimator.max_memory!r}. Give fewer rows, or fewer columns "
+            "(for example by TruncatedSVD or SelectKBest), or raise max_memory, as far as the "
+            "machine allows."
+        )
+
+
+_BYTES_OF_FLOAT = 4
+# Sparse rows to predict are made dense a few at a time, of about this many numbers.
+_NUMBERS_OF_BLOCK = 2**22
+
+
+def blocks_to_predict(X: Any) -> list[Any]:
+    """The rows in blocks that fit into memory as dense arrays; dense rows are one block."""
+    if not issparse(X) or X.ndim != 2:
+        return [X]
+    length = max(1, _NUMBERS_OF_BLOCK // max(1, X.shape[1]))
+    if X.shape[0] <= length:
+        return [X]
+    rows = X.tocsr()
+    return [rows[start : start + length] for start in range(0, X.shape[0], length)]
+
+
 @dataclass(frozen=True)
 class EncodedTarget:
     """A target in the form that the network takes.
@@ -104,9 +140,12 @@ class EncodedTarget:
 
 @dataclass(frozen=True)
 class WeightedTable:
-    """Checked rows with their target and the weights that the user gave them."""
+    """Checked rows with their target and the weights that the user gave them.
 
-    X: np.ndarray
+    `X` is an array or `TakenRows`, so that folds and splits share one table.
+    """
+
+    X: Any
     target: EncodedTarget
     sample_weight: np.ndarray
 
@@ -115,7 +154,7 @@ class WeightedTable:
         target = self.target
         return replace(
             self,
-            X=self.X[index],
+            X=taken(self.X, index),
             target=replace(
                 target,
                 values=target.values[index],
@@ -175,6 +214,7 @@ class WeightedTable:
 def checked_features(estimator: BaseEstimator, X: ArrayLike, *, first: bool = False) -> np.ndarray:
     """Validated rows as float32; `first` records the number and the names of the columns."""
     refuse_columns_without_numbers(X, type(estimator).__name__)
+    refuse_too_large_when_dense(estimator, X)
     with overflow_to_infinity():
         return dense(
             validate_data(estimator, X, reset=first, dtype=np.float32, accept_sparse="csr")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
+from skhp.compat.c_library import are_large, return_freed_memory
 from skhp.compat.scikit_learn import context_has_callbacks, context_only_shows_progress
 from skhp.population.cohorts.pruning import Contest
 from skhp.population.handover import AdoptableFit, LiveResult, adopting, waiting_as
@@ -148,6 +149,10 @@ def train_and_run(
     The keys of `members` are the places of their fits in `population`; all other fits have known
     results. Each member is removed when it is done, so that no fitted estimator outlives its task.
     """
+    has_large_rows = any(are_large(member.fit.X) for member in members.values())
+    if has_large_rows:
+        # Each fold was copied while it was checked.
+        return_freed_memory()
     live_tasks, lives = _live_tasks(members)
     terms = () if conditions is NO_CONDITIONS else (conditions,)
     finished = train(population, options, LiveProgress(progress, lives), contest, *terms)
@@ -176,12 +181,17 @@ def train_and_run(
             if DROPPED in task.results.values():
                 task.drop()
                 continue
+            if any(are_large(fit.X) for fit in task.fits):
+                # The task before cut its rows once more.
+                return_freed_memory()
             began = time.perf_counter()
             task.report(_run_adopting(task) if live is None else live.finished())
             if conditions.deadline is not None:
                 conditions.deadline.took_to_score(time.perf_counter() - began)
     for task in {id(member.task): member.task for member in members.values()}.values():
         task.report(_run_adopting(task))
+    if has_large_rows:
+        return_freed_memory()
 
 
 def _live_tasks(

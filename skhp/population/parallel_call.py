@@ -260,6 +260,8 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
         tell_of_unranked(refusals, len(population))
         if members:
             contest = contest_of(population, entries, call.pruning)
+    # The rows of a task are freed as soon as it has run.
+    del planner
     _run(others, call, train)
     if members:
         conditions = call.conditions

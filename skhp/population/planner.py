@@ -19,6 +19,7 @@ from skhp.population.pipeline_steps import (
     recorded_warnings,
 )
 from skhp.population.requested_fits import (
+    TAKES_ROWS,
     RequestedFit,
     RequestingTask,
     SharedRows,
@@ -126,6 +127,9 @@ class Planner:
         failure_is_scored: bool,
     ) -> PlannedFit:
         pipelines = []
+        kept = X
+        if is_pipeline(estimator) or not hasattr(type(estimator), TAKES_ROWS):
+            X = self._rows.read(X)
         while is_pipeline(estimator):
             memory = None
             if hasattr(estimator, "memory"):
@@ -133,13 +137,14 @@ class Planner:
                 pipelines.append(PipelineSteps(estimator, memory.steps))
             X, y, fit_params = _reach_last_step(estimator, memory, X, y, fit_params)
             estimator = estimator.steps[-1][1]
+            kept = X
         with recorded_warnings() as recorded:
             task = estimator.__skhp_fit_task__(X, y, **fit_params)
         # A fit with a warning that is an error is not planned: its own task will raise the error.
         raise_where_warnings_are_errors(recorded)
         return PlannedFit(
             estimator,
-            X,
+            kept,
             y,
             fit_params,
             task,

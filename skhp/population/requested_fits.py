@@ -8,6 +8,7 @@ import inspect
 import random
 import sys
 import sysconfig
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from skhp.compat.scikit_learn import (
     split_rows,
 )
 from skhp.shared.pipelines import last_step
+from skhp.shared.taken_rows import TakenRows
 
 
 class SharedRows:
@@ -41,16 +43,33 @@ class SharedRows:
     def __init__(self) -> None:
         self._cuts: dict[tuple[str, int, int], tuple[Any, Any]] = {}
         self._number_of: dict[tuple[str, bytes], int] = {}
+        self._read: dict[int, weakref.ref[np.ndarray]] = {}
         self._number_by_identity: dict[int, tuple[Any, int]] = {}
 
     def cut(self, estimator: Any, X: Any, y: Any, train: Any) -> tuple[Any, Any]:
-        """The rows `train` of X and y."""
+        """The rows `train` of X and y; of a plain array X, `TakenRows`, which are no copy."""
         indices = np.asarray(train)
         kind = "square" if get_tags(estimator).input_tags.pairwise else "rows"
-        X_train = self._once(kind, X, train, lambda: split_rows(estimator, X, None, indices)[0])
+
+        def cut_one() -> Any:
+            taken = None if kind == "square" else TakenRows.of(X, indices)
+            return split_rows(estimator, X, None, indices)[0] if taken is None else taken
+
+        X_train = self._once(kind, X, train, cut_one)
         if y is None:
             return X_train, None
         return X_train, self._once("targets", y, train, lambda: rows_of(y, indices))
+
+    def read(self, rows: Any) -> Any:
+        """The array of taken rows, the same object as long as somebody holds it."""
+        if not isinstance(rows, TakenRows):
+            return rows
+        known = self._read.get(id(rows))
+        array = None if known is None else known()
+        if array is None:
+            array = rows.read()
+            self._read[id(rows)] = weakref.ref(array)
+        return array
 
     def cut_parameters(self, X: Any, fit_params: Mapping[str, Any], train: Any) -> dict[str, Any]:
         """The rows `train` of each parameter of `fit` that has as many rows as X."""
@@ -86,6 +105,8 @@ class SharedRows:
 
 
 PREPARES_FITS = "__skhp_fit_task__"
+# Estimators with this attribute prepare fits of `TakenRows`; others are given arrays.
+TAKES_ROWS = "__skhp_takes_rows__"
 
 
 @dataclass(frozen=True, eq=False)

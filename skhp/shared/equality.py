@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from skhp.shared.taken_rows import TakenRows
+
 
 def library_of(thing: Any) -> str:
     """Name of the top package that defines a class or a function.
@@ -27,6 +29,10 @@ def equal(one: Any, other: Any) -> bool:
     """
     if one is other:
         return True
+    if isinstance(one, TakenRows):
+        return one.equals(other)
+    if isinstance(other, TakenRows):
+        return other.equals(one)
     if type(one) is not type(other):
         return False
     if isinstance(one, np.ndarray):

@@ -6,6 +6,7 @@ import copy
 import inspect
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ import numpy as np
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.predictions import logits
 from skhp.objectives.metrics import Metric
+from skhp.shared.taken_rows import as_array
 from skhp.training.fit_task import EpochObserver, StopReason, TrainingOutcome, TrainingPlan
 from skhp.training.rate_schedules import PlateauSchedule
 from skhp.training.training_rows import (
@@ -31,7 +33,7 @@ class HeldOutEvaluation(keras.callbacks.Callback):
 
     def __init__(self, rows: ValidationRows, metric: Metric | None) -> None:
         super().__init__()
-        self._rows = rows
+        self._rows = replace(rows, X=as_array(rows.X))
         self._metric = metric
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
@@ -178,7 +180,7 @@ def train_with_keras(
         )
     n_rows = len(rows.X)
     batches = epoch_batches(
-        (rows.X, rows.y, rows.weight),
+        (as_array(rows.X), rows.y, rows.weight),
         n_rows=n_rows,
         batch_size=plan.batch_size,
         epochs=plan.epochs,

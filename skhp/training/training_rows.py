@@ -6,6 +6,7 @@ generator is read, so fits in several threads cannot disturb each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -23,9 +24,9 @@ from skhp.shared.equality import library_of
 class TrainingRows:
     """Rows that a network learns from.
 
-    `X` is float32 of shape (n_samples, n_features); `y` is the target as the loss takes it;
-    `weight` multiplies the loss of a row. For a network of several inputs or outputs, `X` or `y` is
-    a dict or tuple of arrays.
+    `X` is float32 of shape (n_samples, n_features), or `TakenRows`; `y` is the target as the loss
+    takes it; `weight` multiplies the loss of a row. For a network of several inputs or outputs, `X`
+    or `y` is a dict or tuple of arrays.
     """
 
     X: Any
@@ -49,7 +50,7 @@ class TrainingRows:
 class ValidationRows:
     """Rows that a training monitors, but does not learn from.
 
-    `weight` multiplies the loss of a row, as in training. A metric compares outputs with
+    `X` and `weight` are as in training. A metric compares outputs with
     `metric_target` (class numbers, or the targets themselves) and weighs rows by `metric_weight`,
     which leaves class weights out. `metric_scale` has the unit of each target in a metric; None is
     1. With two classes the metric is for the rare class: `metric_target` is 1 for its rows and 0
@@ -77,16 +78,40 @@ class ValidationRows:
         return float(self.metric_scale.max()) ** metric.power_of_unit
 
 
-def row_groups(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def row_groups(*columns: Any) -> tuple[np.ndarray, np.ndarray]:
     """A row of each group of equal rows, and the group of each row, numbered by content."""
-    n_rows = len(columns[0])
-    table = np.column_stack([column.reshape(n_rows, -1) for column in columns])
     # Rows are compared by their bytes, which is many times faster than by their numbers. The order
-    # of the bytes is another one, but also fixed. Adding 0 turns -0 into 0.
-    table = np.ascontiguousarray(table + 0.0)
-    as_bytes = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))
-    _, first, group = np.unique(as_bytes, return_index=True, return_inverse=True)
-    return first, group.reshape(-1)
+    # of the bytes is another one, but also fixed.
+    as_bytes = _bytes_of_rows(columns)
+    order = np.argsort(as_bytes, kind="stable")
+    is_new = np.ones(len(order), bool)
+    # In blocks, as the rows in order are another copy of the table. (`np.unique` makes three.)
+    for start in range(1, len(order), _ROWS_OF_BLOCK):
+        end = start + _ROWS_OF_BLOCK
+        block = as_bytes[order[start - 1 : end]]
+        is_new[start:end] = block[1:] != block[:-1]
+    group = np.empty(len(order), np.intp)
+    group[order] = np.cumsum(is_new) - 1
+    return order[is_new], group
+
+
+_ROWS_OF_BLOCK = 2**13
+
+
+def _bytes_of_rows(columns: Sequence[Any]) -> np.ndarray:
+    """The numbers of each row beside one another, as one value of bytes."""
+    n_rows = len(columns[0])
+    widths = [math.prod(column.shape[1:]) for column in columns]
+    dtype = (np.zeros(1, np.result_type(*(column.dtype for column in columns))) + 0.0).dtype
+    table = np.empty((n_rows, sum(widths)), dtype)
+    for column, width, end in zip(columns, widths, np.cumsum(widths), strict=True):
+        for start in range(0, n_rows, _ROWS_OF_BLOCK):
+            rows = slice(start, start + _ROWS_OF_BLOCK)
+            # Adding 0 turns -0 into 0.
+            table[rows, end - width : end] = (
+                np.asarray(column[rows]).reshape(-1, width).astype(dtype, copy=False) + 0.0
+            )
+    return table.view(np.dtype((np.void, dtype.itemsize * table.shape[1])))[:, 0]
 
 
 def distinct_rows(rows: TrainingRows) -> TrainingRows:
@@ -212,10 +237,20 @@ def epoch_batches(
 
     tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
     signature = tf.TensorSpec((n_rows,), tf.int64)
+
+    # The code of converted functions lies in temporary files, which a killed process leaves behind.
+    @tf.autograph.experimental.do_not_convert
+    def batches_of(order: Any) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+    @tf.autograph.experimental.do_not_convert
+    def taken(rows: Any) -> Any:
+        return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors)
+
     return (
         tf.data.Dataset.from_generator(orders, output_signature=signature)
-        .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
-        .map(lambda rows: tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), tensors))
+        .flat_map(batches_of)
+        .map(taken)
         .prefetch(1)
         # Without the number of batches, Keras warns that the data ran out.
         .apply(tf.data.experimental.assert_cardinality(epochs * steps_in_epoch(n_rows, batch_size)))

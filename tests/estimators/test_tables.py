@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 from sklearn.base import BaseEstimator
 
+import skhp.estimators.tables
+from skhp import KerasMLPClassifier, KerasMLPRegressor, KerasRNNClassifier
 from skhp.estimators.tables import (
     EncodedTarget,
     WeightedTable,
@@ -80,7 +83,7 @@ def test_weights_that_float32_cannot_hold_keep_their_ratios(scale):
 
 def test_rows_without_a_weight_are_left_out():
     table = table_of([[0], [1], [2]], [0, 1, 0], [1, 1, 0], class_weight=[1, 0, 1])
-    assert table.without_zero_weights().X.tolist() == [[0]]
+    assert np.asarray(table.without_zero_weights().X).tolist() == [[0]]
     with pytest.raises(ValueError, match="zero"):
         table_of([[0], [1]], [0, 1], [1, 0], class_weight=[0, 1]).without_zero_weights()
 
@@ -113,3 +116,30 @@ def test_weights_repetition_and_order_have_one_distinct_form(rows, random):
     assert sorted(form(rows)) == sorted([*row, weight] for row, weight in total.items())
     if len(total) < len(repeated) and (len(total) < len(rows) or {r[3] for r in rows} != {1}):
         assert form(rows) == form(repeated)
+
+
+KINDS = [sparse.csr_matrix, sparse.csc_array, sparse.coo_array]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("estimator", [KerasMLPClassifier, KerasMLPRegressor, KerasRNNClassifier])
+def test_sparse_rows_that_do_not_fit_are_refused_with_the_figure(estimator, kind):
+    X = kind(sparse.coo_matrix(([1.0], ([0], [0])), shape=(1000, 10**6)))
+    with pytest.raises(ValueError, match=r"\(1000, 1000000\).* 4 GB .*max_memory='2GB'.*SVD"):
+        estimator().fit(X, np.arange(1000) % 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sparse_rows_are_predicted_in_blocks_to_the_same_bits(kind, two_classes, monkeypatch):
+    X, y = two_classes
+    network = KerasMLPClassifier(epochs=2, batch_size="full", random_state=0).fit(X, y)
+    expected = network.predict_proba(X)
+    read = []
+    monkeypatch.setattr(skhp.estimators.tables, "_NUMBERS_OF_BLOCK", 4 * 50)
+    monkeypatch.setattr(
+        type(network),
+        "_read_rows",
+        lambda self, X, *, first=False: read.append(X.shape) or checked_features(self, X),
+    )
+    np.testing.assert_array_equal(network.predict_proba(kind(X)), expected)
+    assert read == [(50, 4), (50, 4), (20, 4)]

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skhp.compat.forked_process import refuse_after_fork
 from skhp.compat.scikit_learn import (
     fit_context,
     only_shows_progress,
@@ -120,6 +121,7 @@ class KerasWrapper(TransferWrapper):
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, keywords: dict[str, Any]
     ) -> Self:
         """Fit all epochs, and report them to scikit-learn's callbacks."""
+        refuse_after_fork()
         given = dict(keywords)
         if sample_weight is not None:
             given["sample_weight"] = sample_weight

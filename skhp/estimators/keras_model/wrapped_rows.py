@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from skhp.compat.forked_process import refuse_after_fork
 from skhp.compat.scikit_learn import check_sample_weight
 from skhp.estimators.keras_model.arguments import (
     all_callbacks,
@@ -217,6 +218,7 @@ class RepairedWrapper(ModelWrapper):
         `whole`, which is False in `partial_fit`, refuses rows that a model cannot learn from, and
         holds out rows for early stopping.
         """
+        refuse_after_fork()
         fresh = not ((warm_start or self.warm_start) and self.initialized_)
         X, y = self._validate_data(X, y, reset=fresh)
         if fresh:
@@ -330,6 +332,7 @@ class RepairedWrapper(ModelWrapper):
     # Prediction
 
     def _predict_raw(self, X: ArrayLike, **keywords: Any) -> Any:
+        refuse_after_fork()
         check_is_fitted(self)
         X, _ = self._validate_data(X)
         routed = route_params(

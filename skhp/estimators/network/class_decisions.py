@@ -18,6 +18,7 @@ from skhp.exceptions import InvalidParameterError
 from skhp.shared.best_threshold import TunedByFolds
 from skhp.shared.class_targets import one_hot_labels, one_hot_rows
 from skhp.shared.rarest_class import class_counts, rarest_position
+from skhp.shared.taken_rows import as_array
 from skhp.shared.unusable_data import refuse_unclear_labels
 from skhp.training.trained_network import TrainedNetwork
 
@@ -169,7 +170,7 @@ class ClassDecisions(DecidesByThreshold, NetworkEstimator):
             self._threshold = Threshold(float(self.threshold), self._rarest)
         elif rows is not None:
             self._threshold = Threshold.tuned(
-                _both_probabilities(network.logits(rows.X)),
+                _both_probabilities(network.logits(as_array(rows.X))),
                 rows.metric_target == 1,
                 rows.metric_weight,
                 self._rarest,

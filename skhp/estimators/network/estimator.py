@@ -14,10 +14,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
+from skhp.compat.c_library import are_large, return_freed_memory
+from skhp.compat.forked_process import refuse_after_fork
 from skhp.compat.scikit_learn import CallbackSupportMixin, fit_context, only_shows_progress
 from skhp.estimators.fit_reports import EpochTasks, callbacks_reason, log_refusal
 from skhp.estimators.network.prepared_fit import PreparedFit, PreparedRows
 from skhp.estimators.network.rows import NetworkRows
+from skhp.estimators.tables import blocks_to_predict
 from skhp.exceptions import CannotJoinError, NonFiniteLossError, NonFiniteLossWarning
 from skhp.networks.build import build_network, compile_network
 from skhp.population.handover import AdoptableFit, adoptable_fit
@@ -38,11 +41,14 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
     `_row_parameters` the parameters that change the rows.
     """
 
+    __skhp_takes_rows__ = True
+
     history_: dict[str, list[float]]
     learning_rate_: list[float]
 
     def __skhp_fit_task__(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> FitTask:
         """Prepare a fit as `fit` would, for a population to train."""
+        refuse_after_fork()
         self._validate_params()
         self._refuse_population()
         return self._prepared(X, y, **fit_params).task()
@@ -97,6 +103,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         X_val: ArrayLike | None,
         y_val: ArrayLike | None,
     ) -> Self:
+        refuse_after_fork()
         given = {"sample_weight": sample_weight, "X_val": X_val, "y_val": y_val}
         given = {name: value for name, value in given.items() if value is not None}
         # Other callbacks may read the weights after each epoch, or end the fit.
@@ -112,6 +119,7 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         sample_weight: ArrayLike | None,
         classes: ArrayLike | None = None,
     ) -> Self:
+        refuse_after_fork()
         first = not hasattr(self, "_trained_network")
         seeds = self._drawn_seeds()
         with self._learning() if first else contextlib.nullcontext():
@@ -158,6 +166,9 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
             if self.engine == "auto":
                 log_refusal(type(self).__name__, refusal)
             return self._train_with_keras(prepared, X, y, given)
+        if are_large(X):
+            # The rows were copied while they were checked.
+            return_freed_memory()
         lone = LoneFit(prepared.task())
         tasks = self._epoch_tasks(prepared, X, y, given, lambda: lone.member)
         tasks.fit_begins()
@@ -299,9 +310,13 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
         return hasattr(self, "_trained_network")
 
     def _outputs(self, X: ArrayLike) -> np.ndarray:
+        refuse_after_fork()
         check_is_fitted(self)
         refuse_several_inputs(X)
-        outputs = self._trained_network.logits(self._read_rows(X))
+        blocks = [
+            self._trained_network.logits(self._read_rows(block)) for block in blocks_to_predict(X)
+        ]
+        outputs = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         self._refuse_overflow(outputs)
         return outputs
 

@@ -22,6 +22,7 @@ from skhp.estimators.tables import (
     checked_features,
     checked_target,
     checked_weight,
+    overflow_to_infinity,
 )
 from skhp.exceptions import InvalidParameterError
 from skhp.networks.build import network_of
@@ -29,6 +30,7 @@ from skhp.networks.description import NetworkDescription, network_size
 from skhp.objectives.losses import NetworkLoss, own_loss
 from skhp.objectives.metrics import Metric
 from skhp.population.handover import prepared_once
+from skhp.shared.taken_rows import TakenRows, as_array
 from skhp.shared.unusable_data import refuse_several_inputs
 from skhp.training.fit_task import TrainingPlan
 from skhp.training.rate_schedules import schedule_from
@@ -200,12 +202,14 @@ class NetworkRows(NetworkParameters):
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."
             )
+        given = X
+        X = as_array(X)
         refuse_several_inputs(X, y)
         X = self._read_rows(X, first=first)
         y = checked_target(self, y, X)
         weight = checked_weight(sample_weight, X)
         target = self._encode_target(y, first=first, classes=classes, held_out=held_out)
-        return WeightedTable(X, target, weight).without_zero_weights()
+        return WeightedTable(_without_copy(given, X), target, weight).without_zero_weights()
 
     def _scaled(self, table: WeightedTable, *, first: bool) -> WeightedTable:
         """The table, with a scaled target if a subclass scales it; `first` learns the scale."""
@@ -295,6 +299,37 @@ class NetworkRows(NetworkParameters):
     def _drawn_seeds(self) -> TrainingSeeds:
         drawn = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return TrainingSeeds.derived_from(int(drawn))
+
+
+def _without_copy(given: Any, read: np.ndarray) -> Any:
+    """The checked rows `read`, as numbers of rows of the table that they were taken from.
+
+    All folds then share the table. It is converted as the rows were, once for all; if the check
+    changed more than the type and the shape, the rows stay as they are.
+    """
+    if not isinstance(given, TakenRows):
+        return read
+    shape = (len(given.table), *read.shape[1:])
+    if given.table.size != np.prod(shape, dtype=np.int64):
+        return read
+    few = slice(0, 1)
+    if not np.array_equal(
+        np.asarray(given[few]).astype(read.dtype).reshape(1, *shape[1:]), read[few]
+    ):
+        return read
+    table = prepared_once(
+        ("converted table", read.dtype.str, shape),
+        (given.table,),
+        lambda: _converted(given.table, read.dtype).reshape(shape),
+    )
+    taken = TakenRows(table, given.index)
+    return taken if taken.equals(read) else read
+
+
+def _converted(table: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    # Rows that nobody trains on may hold values that are too large, which the task will refuse.
+    with overflow_to_infinity():
+        return np.asarray(table).astype(dtype, copy=False)
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:

@@ -191,5 +191,7 @@ class KerasRNNRegressor(RecurrentNetwork, NetworkRegressor):
         table = super()._checked_table(X, y, *more, held_out=held_out, **options)
         if not held_out and table.X.ndim == 3:
             newest = np.broadcast_to(table.target.values[-1, :1], table.X.shape[2:])
-            self._newest_window = np.vstack([table.X[-1, 1:], newest.astype(np.float32)])
+            self._newest_window = np.vstack(
+                [np.asarray(table.X[-1:])[0, 1:], newest.astype(np.float32)]
+            )
         return table

@@ -8,7 +8,11 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from skhp.estimators.tables import dense, overflow_to_infinity
+from skhp.estimators.tables import (
+    dense,
+    overflow_to_infinity,
+    refuse_too_large_when_dense,
+)
 from skhp.shared.unusable_data import refuse_columns_without_numbers, refuse_ragged
 
 # Networks compute in float32, which has every whole number up to here exactly.
@@ -29,6 +33,7 @@ def checked_series(estimator: BaseEstimator, X: Any, *, first: bool, tokens: boo
     refuse_ragged(X, "steps", _PADDING)
     _refuse_dimensions(name, X, tokens)
     refuse_columns_without_numbers(X, name)
+    refuse_too_large_when_dense(estimator, X)
     with overflow_to_infinity():
         checked = validate_data(
             estimator,

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 
 from skhp.networks.network import Network, flattened, unflattened
+from skhp.shared.taken_rows import TakenRows
 from skhp.training.cohort.compiled_programs import BUILD_SECONDS, STEP_SECONDS
 from skhp.training.cohort.equal_trainings import leaders_of
 from skhp.training.fit_task import FitResult, FitTask, bytes_to_train
@@ -65,6 +66,15 @@ def plan_cohorts(tasks: Sequence[FitTask], memory_limit: int | None = None) -> l
     first = [min(order[number] for number in plan.members) for plan in plans]
     ranked = sorted(range(len(plans)), key=lambda k: (-longest[k], first[k]))
     return [plans[k] for k in ranked]
+
+
+def halved(members: Sequence[int]) -> list[CohortPlan]:
+    """Two cohorts of half the members of one that ran out of memory; none for a single member."""
+    if len(members) < 2:
+        return []
+    middle = math.ceil(len(members) / 2)
+    # One place is the least; a stream with more members has one for each.
+    return [CohortPlan(tuple(half), 1) for half in (members[:middle], members[middle:])]
 
 
 def seconds_of(tasks: Sequence[FitTask]) -> float:
@@ -206,8 +216,9 @@ def _member_order(task: FitTask) -> tuple[Any, ...]:
 def _digest(task: FitTask) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     held_out = () if task.validation is None else task.validation.X
-    for array in keras.tree.flatten((task.rows.X, task.rows.y, task.rows.weight, held_out)):
-        digest.update(array.tobytes())
+    for rows in keras.tree.flatten((task.rows.X, task.rows.y, task.rows.weight, held_out)):
+        for block in rows.blocks() if isinstance(rows, TakenRows) else (rows,):
+            digest.update(np.ascontiguousarray(block).data)
     return digest.digest()
 
 

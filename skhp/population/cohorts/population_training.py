@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any
@@ -24,8 +25,11 @@ from skhp.population.cohorts.running_cohort import OverallProgress, Results, Run
 from skhp.population.limits.conditions import NO_CONDITIONS, Conditions
 from skhp.population.options import PopulationOptions
 from skhp.population.report import ProgressObserver
+from skhp.training.cohort.compiled_programs import OUT_OF_MEMORY
 from skhp.training.cohort.packed_members import with_shared_outputs
 from skhp.training.fit_task import FitResult, FitTask
+
+_log = logging.getLogger("skhp")
 
 # How long the calling thread sleeps before it looks for Ctrl-C again.
 _SECONDS_ASLEEP = 0.05
@@ -153,6 +157,7 @@ def trained_by_rungs(
     early = early or EarlyResults()
     standings = None if contest is None else _Standings(contest)
     pruned: Results = []
+    is_told = False
     for rung in (*(() if contest is None else contest.rungs), None):
         waiting = {executor.submit(cohort, rung): cohort for cohort in cohorts}
         if pruned:
@@ -167,9 +172,17 @@ def trained_by_rungs(
                 if not isinstance(error, Exception):
                     raise error
                 cohorts.remove(cohort)
-                yield [
-                    (number, error) for number in cohort.members if number not in cohort.handed_over
-                ]
+                ended = set(cohort.handed_over)
+                if standings is not None:
+                    ended |= standings.losers
+                halves = _halves(cohort, error, ended)
+                if halves and not is_told:
+                    is_told = True
+                    _log.warning(OUT_OF_MEMORY_MESSAGE, len(cohort.members), error)
+                cohorts += halves
+                waiting |= {executor.submit(half, rung): half for half in halves}
+                if not halves:
+                    yield [(number, error) for number in cohort.members if number not in ended]
             elif rung is None:
                 results = _ranked(cohort.remaining_results(), standings)
                 cohort.forget()
@@ -177,6 +190,22 @@ def trained_by_rungs(
                 cohort.is_finished()
         if rung is not None and standings is not None:
             pruned = standings.end_of_rung(cohorts)
+
+
+OUT_OF_MEMORY_MESSAGE = (
+    "%d fits that train together ran out of memory (%s). Their halves are trained again, down to "
+    "single fits if need be. To train fewer at a time from the start, set memory_limit of "
+    "skhp.population."
+)
+
+
+def _halves(cohort: RunningCohort, error: Exception, ended: Collection[int]) -> list[RunningCohort]:
+    """The cohorts that train the members of one that ran out of memory."""
+    if not isinstance(error, OUT_OF_MEMORY):
+        return []
+    # The frames of the error would keep the arrays.
+    error.__traceback__ = None
+    return cohort.halves(ended)
 
 
 def _as_done(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from skhp.population.cohorts.cohort_plan import seconds_of_epoch
 from skhp.population.cohorts.time_left import CohortWork
@@ -63,14 +64,19 @@ class MemberProgress:
     """The progress of one cohort: the numbers of its members, and how many of them train."""
 
     def __init__(
-        self, overall: OverallProgress, members: Sequence[int], tasks: Sequence[FitTask]
+        self,
+        overall: OverallProgress,
+        members: Sequence[int],
+        tasks: Sequence[FitTask],
+        known: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
+        """`known` holds epochs that were reported for members which train again."""
         self._overall = overall
         self._members = members
         # Members with known results do not train.
         self._planned = [task.plan.epochs if task.finished_after is None else 0 for task in tasks]
-        self._running = sum(map(bool, self._planned))
-        self._epochs = (0,) * len(members)
+        self._begun = self._running = sum(map(bool, self._planned))
+        self._epochs = tuple(known.get(member, 0) for member in members)
         self._work = CohortWork(
             members=self._running,
             running=self._running,
@@ -93,7 +99,14 @@ class MemberProgress:
         running = min(self._running, progress.running)
         self._work = self._work_after(progress, running)
         self._overall.advanced(new_epochs, self._running - running, self, self._work)
-        self._running, self._epochs = running, epochs
+        self._running, self._epochs = running, tuple(map(max, epochs, self._epochs))
+
+    def withdrawn(self) -> dict[int, int]:
+        """Take back the reported ends, for members that train again; the epochs reported so far."""
+        nothing_left = replace(self._work, running=0, epochs_left=0)
+        self._overall.advanced({}, self._running - self._begun, self, nothing_left)
+        self._running = self._begun
+        return dict(zip(self._members, self._epochs, strict=True))
 
     def _work_after(self, progress: CohortProgress, running: int) -> CohortWork:
         pairs = zip(progress.epochs_of_members, self._planned, strict=True)

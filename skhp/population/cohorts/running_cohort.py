@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
-from skhp.population.cohorts.cohort_plan import CohortPlan
+from skhp.population.cohorts.cohort_plan import CohortPlan, halved
 from skhp.population.cohorts.early_results import EarlyResults
 from skhp.population.cohorts.progress import Cancelled, MemberProgress, OverallProgress
 from skhp.population.limits.conditions import DROPPED, NO_CONDITIONS, Conditions, Dropped
@@ -40,13 +41,16 @@ class RunningCohort:
         conditions: Conditions = NO_CONDITIONS,
         early: EarlyResults | None = None,
         needed: bool = True,
+        known_epochs: Mapping[int, int] = MappingProxyType({}),
+        rung_scores: Sequence[tuple[float, ...]] = (),
     ) -> None:
         self.members = plan.members
         self.tasks = tasks
         self._place = {number: place for place, number in enumerate(plan.members)}
         self._settings = chunk, plan.candidates
+        self._overall = overall
         running = sum(task.finished_after is None for task in tasks)
-        self._progress = MemberProgress(overall, plan.members, tasks)
+        self._progress = MemberProgress(overall, plan.members, tasks, known_epochs)
         self._conditions, self._early, self._needed = conditions, early, needed
         self._cohort: Cohort | None = None
         states = conditions.states
@@ -61,7 +65,7 @@ class RunningCohort:
         self._share_of_time = 0.0
         self._running = running
         # The scores of all members at the rungs so far, and those of rungs before a restart.
-        self._rung_scores: list[tuple[float, ...]] = []
+        self._rung_scores = list(rung_scores)
         self._known_scores: list[tuple[float, ...]] = []
         self._is_cut = False
 
@@ -229,6 +233,34 @@ class RunningCohort:
     def handed_over(self) -> Collection[int]:
         """The members whose results were handed over while the cohort trained."""
         return self._handed_over
+
+    def halves(self, ended: Collection[int]) -> list[RunningCohort]:
+        """Two cohorts of the members that have not `ended`, to train again from the beginning.
+
+        There are none if a single member is left.
+        """
+        self.forget()
+        if self.file is not None:
+            self.file.remove()
+        plans = halved([number for number in self.members if number not in ended])
+        known = self._progress.withdrawn() if plans else {}
+        return [
+            RunningCohort(
+                plan,
+                [self.tasks[self._place[number]] for number in plan.members],
+                self._settings[0],
+                self._overall,
+                self._conditions,
+                self._early,
+                self._needed,
+                known,
+                [
+                    tuple(scores[self._place[number]] for number in plan.members)
+                    for scores in self._rung_scores
+                ],
+            )
+            for plan in plans
+        ]
 
     def forget(self) -> None:
         """Free the tensors."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from skhp.training.cohort.row_tensors import tables_of, tensor_of, zeros_for_tensor
 from skhp.training.cohort.state import (
     RUNNING,
     Batches,
@@ -55,6 +56,20 @@ def lay_out(tasks: Sequence[FitTask], candidates: int | None = None) -> Layout:
         streams.setdefault(task.stream, []).append(number)
     width = max(candidates or 0, *(len(row) for row in streams.values()), 1)
     return Layout(tuple((*row, *[None] * (width - len(row))) for row in streams.values()))
+
+
+# The most bytes of the orders and of the noise of the epochs in one chunk.
+_BYTES_OF_CHUNK = 2**22
+
+
+def epochs_at_once(tasks: Sequence[FitTask], most: int) -> int:
+    """How many epochs, at most `most`, a chunk has room for, as it holds a number for each row."""
+    of_streams = {task.stream: task for task in tasks}.values()
+    of_epoch = sum(
+        task.rows.n_rows * (4 + 2 * sum(map(math.prod, task.network.noise_shapes)))
+        for task in of_streams
+    )
+    return max(1, min(most, _BYTES_OF_CHUNK // max(of_epoch, 1)))
 
 
 class CohortArrays:
@@ -159,12 +174,16 @@ class CohortArrays:
         divisor = "weight" if self._flat[0].loss.divisor == "weight" else "rows"
         ones = [np.ones(n, np.float32) for n in self._n_rows]
         weights = [np.asarray(part.weight, np.float32) for part in rows]
+        tables = tables_of([part.X for part in rows], self._padded)
+        weight, present = _stacked(weights, size), _stacked(ones, size)
+        places = [place.astype(np.int32) for place in tables.places]
         return CohortRows(
-            x=_stacked([part.X for part in rows], size),
+            x=tables.x,
+            place=_stacked(places, size, padding=_length(tables.x) - 1),
             y=_stacked([part.y for part in rows], size),
-            weight=_stacked(weights, size),
-            divisor=_stacked(weights if divisor == "weight" else ones, size),
-            present=_stacked(ones, size),
+            weight=weight,
+            divisor=weight if divisor == "weight" else present,
+            present=present,
         )
 
     def held_out(self) -> HeldOutRows | None:
@@ -248,10 +267,13 @@ class CohortArrays:
                 orders[e, s, :n_rows] = (
                     np.arange(n_rows) if seed is None else row_order(seed, start + e, n_rows)
                 )
-        rows = np.full((self._epochs, self._padded(n_parts), n_streams, length), padding, np.int32)
-        rows[:n_epochs, :n_parts] = orders[:, :, self.parts.positions].transpose(0, 2, 1, 3)
+        shape = (self._epochs, self._padded(n_parts), n_streams, length)
+        rows = zeros_for_tensor(shape, np.int32)
+        rows[:n_epochs, n_parts:] = padding
+        for s in range(n_streams):
+            rows[:n_epochs, :n_parts, s] = orders[:, s, self.parts.positions]
         return Chunk(
-            rows=tf.constant(rows),
+            rows=tensor_of(rows),
             noise=tuple(
                 self._noise(layer, shape, first_epoch, n_epochs)
                 for layer, shape in enumerate(self._flat[0].network.noise_shapes)
@@ -261,13 +283,13 @@ class CohortArrays:
 
     def _noise(self, layer: int, shape: tuple[int, ...], first_epoch: int, n_epochs: int) -> Any:
         size = self._padded(max(self._n_rows)) + 1
-        noise = np.zeros((self._epochs, len(self._streams), size, *shape), np.uint16)
+        noise = zeros_for_tensor((self._epochs, len(self._streams), size, *shape), np.uint16)
         for s, (stream, n_rows) in enumerate(zip(self._streams, self._n_rows, strict=True)):
             start = first_epoch + stream.plan.first_epoch
             for e in range(n_epochs):
                 drawn = dropout_noise(stream.noise_seed, layer, start + e, n_rows, math.prod(shape))
                 noise[e, s, :n_rows] = drawn.reshape(n_rows, *shape)
-        return tf.constant(noise)
+        return tensor_of(noise)
 
     def _update_numbers(self) -> tuple[Any, ...]:
         count = len(self._flat[0].update.numbers)
@@ -326,14 +348,20 @@ def _least_change(task: FitTask) -> float:
     return min(change, float(np.finfo(np.float32).max))
 
 
-def _stacked(rows: Sequence[Any], size: int) -> Any:
+def _length(rows: Any) -> int:
+    return int(tf.nest.flatten(rows)[0].shape[0])
+
+
+def _stacked(rows: Sequence[Any], size: int, padding: int = 0) -> Any:
     """The rows of all streams; each has several arrays where a network takes several."""
-    return tf.nest.map_structure(lambda *arrays: _stacked_arrays(arrays, size), *rows)
+    return tf.nest.map_structure(lambda *arrays: _stacked_arrays(arrays, size, padding), *rows)
 
 
-def _stacked_arrays(arrays: Sequence[np.ndarray], size: int) -> Any:
+def _stacked_arrays(arrays: Sequence[np.ndarray], size: int, padding: int) -> Any:
     first = arrays[0]
-    stacked = np.zeros((len(arrays), size, *first.shape[1:]), first.dtype)
+    stacked = zeros_for_tensor((len(arrays), size, *first.shape[1:]), first.dtype)
     for row, array in zip(stacked, arrays, strict=True):
         row[: len(array)] = array
-    return tf.constant(stacked)
+        if padding:
+            row[len(array) :] = padding
+    return tensor_of(stacked)

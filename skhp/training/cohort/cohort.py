@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from skhp.shared.progress_stream import progress_stream
+from skhp.training.cohort.arrays import epochs_at_once
 from skhp.training.cohort.checkpoint import CheckpointError, CohortCheckpoint
 from skhp.training.cohort.equal_trainings import leaders_of, leading_fits
 from skhp.training.cohort.packed_members import (
@@ -94,7 +95,7 @@ class Cohort:
         leading = leading_fits(tasks, self._leaders)
         self._ends = sorted({task.plan.epochs for task in tasks})
         self._chunk = chunk
-        self._room = max(CHUNK_EPOCHS, chunk or 0)
+        self._room = epochs_at_once(tasks, max(CHUNK_EPOCHS, chunk or 0))
         self._packs = [PackedMembers(leading, self._room, candidates)]
         self._is_new_program = True
         # Members that ended before the training that they have a part in.

@@ -31,6 +31,9 @@ Arguments: TypeAlias = tuple[
     CohortState, CohortRows, HeldOutRows | None, MemberNumbers, Batches, Chunk
 ]
 
+# What NumPy and TensorFlow raise where there is not enough memory.
+OUT_OF_MEMORY = MemoryError, tf.errors.ResourceExhaustedError
+
 programs = ProgramCache()
 _log = logging.getLogger("skhp")
 
@@ -88,6 +91,8 @@ class CompiledProgram:
             return self._program(*arguments)
         try:
             result = self._program(*arguments)
+        except tf.errors.ResourceExhaustedError:
+            raise
         except tf.errors.OpError as error:
             result = self._run_anew(error, arguments)
         seal()
@@ -129,7 +134,9 @@ def _any_number_of_rows(
         held_out = tf.nest.map_structure(lambda spec: _free(spec, 1), held_out)
     return (
         state,
-        tf.nest.map_structure(lambda spec: _free(spec, 1), rows),
+        tf.nest.map_structure(lambda spec: _free(spec, 1), rows)._replace(
+            x=tf.nest.map_structure(lambda spec: _free(spec, 0), rows.x)
+        ),
         held_out,
         numbers,
         Batches(_free(batches.positions, 0, 1), _free(batches.full, 0), batches.parts),

@@ -50,9 +50,13 @@ class EndedMember(NamedTuple):
 
 
 class CohortRows(NamedTuple):
-    """Rows of each stream. The last row of a stream is padding, of weight 0."""
+    """Rows of each stream. The last row of a stream is padding, of weight 0.
 
-    x: Tensor  # (S, N + 1, ...)
+    T is the number of rows in the tables of all streams, which may share one.
+    """
+
+    x: Tensor  # (T + 1, ...), the last one padding
+    place: Tensor  # (S, N + 1), the row of `x` of each row of a stream
     y: Tensor  # (S, N + 1, ...)
     weight: Tensor  # (S, N + 1), in the loss
     divisor: Tensor  # (S, N + 1), what a row adds to the divisor of a batch

@@ -127,7 +127,7 @@ def _train(
         sums: _Sums,
     ) -> tuple[Any, ...]:
         index = rows_of_epoch[part]
-        taken = tf.nest.map_structure(lambda column: tf.gather(column, index, batch_dims=1), rows)
+        taken = _taken(rows, index)
         noise = [
             tf.cast(tf.gather(drawn, batches.positions[part], axis=1), tf.float32) / NOISE_LEVELS
             for drawn in noise_of_epoch
@@ -200,6 +200,15 @@ def _train(
     trained = before._replace(weights=weights, state=held, slots=slots, step=step)
     means = row_means(key, sums.epoch_metrics, rows.weight, rows.present)
     return trained, sums.epoch_loss / tf.maximum(sums.epoch_count, 1.0), means
+
+
+def _taken(rows: CohortRows, index: Tensor) -> CohortRows:
+    """Some rows of each stream, by their numbers in the stream."""
+    of_streams = tf.nest.map_structure(
+        lambda column: tf.gather(column, index, batch_dims=1), rows._replace(x=())
+    )
+    x = tf.nest.map_structure(lambda table: tf.gather(table, of_streams.place), rows.x)
+    return of_streams._replace(x=x)
 
 
 def _gradient(

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from skhp.population.cohorts.population_training import train_population
 from skhp.population.options import PopulationOptions
@@ -235,3 +236,74 @@ class TestClosing:
         results.close()
         # The one that is done, and the one that took its place.
         assert begun["cohorts"] <= 2
+
+
+class _NoRoom:
+    """Stands in for a machine on which a cohort of more than `most` members runs out of memory."""
+
+    def __init__(self, monkeypatch, error, most=1, after=0):
+        self.sizes = []
+        run = Cohort.run
+
+        def run_until_full(cohort, observer=None, until=None):
+            self.sizes.append(len(cohort._tasks))
+            if len(cohort._tasks) > most:
+                if after:
+                    run(cohort, observer, after)
+                raise error
+            run(cohort, observer, until)
+
+        monkeypatch.setattr(Cohort, "run", run_until_full)
+
+
+@pytest.fixture(scope="module")
+def alike():
+    """Five members of one program: two folds, other learning rates."""
+    folds = [(training_rows(n, seed=n), validation_rows(20, seed=n)) for n in (60, 67)]
+    rates = [(0, 0.3), (0, 0.1), (0, 0.03), (1, 0.3), (1, 0.1)]
+    return [
+        example(training=folds[fold][0], validation=folds[fold][1], rate=rate, epochs=6).task
+        for fold, rate in rates
+    ]
+
+
+@pytest.mark.parametrize("after", [0, 3])
+@pytest.mark.parametrize(
+    "error", [MemoryError("full"), tf.errors.ResourceExhaustedError(None, None, "OOM when")]
+)
+def test_a_cohort_without_memory_is_halved_until_it_fits(alike, error, after, monkeypatch, caplog):
+    expected = dict(trained(alike, n_jobs=1))
+    machine = _NoRoom(monkeypatch, error, most=2, after=after)
+    progress = Recorded()
+    found = dict(trained(alike, progress, n_jobs=1))
+    assert machine.sizes == [5, 3, 2, 2, 1]
+    assert sorted(found) == [0, 1, 2, 3, 4]
+    for number, result in found.items():
+        np.testing.assert_allclose(
+            result.trained.weights, expected[number].trained.weights, rtol=1e-3, atol=1e-4
+        )
+        assert result.outcome.n_epochs == expected[number].outcome.n_epochs
+    # Epochs and ends that were reported before are not reported once more.
+    epochs = Counter()
+    for seen in progress.seen:
+        epochs.update(seen.new_epochs)
+    assert epochs == {number: result.outcome.n_epochs for number, result in found.items()}
+    assert progress.seen[-1].still_training == 0
+    messages = [record.getMessage() for record in caplog.records if record.name == "skhp"]
+    assert len(messages) == 1
+    assert "5 fits" in messages[0]
+    assert "memory_limit" in messages[0]
+
+
+def test_a_member_without_memory_alone_has_its_exception(alike, monkeypatch):
+    _NoRoom(monkeypatch, MemoryError("full"), most=0)
+    found = dict(trained(alike, n_jobs=2))
+    assert len(found) == 5
+    assert all(isinstance(result, MemoryError) for result in found.values())
+
+
+def test_another_error_is_not_tried_again(alike, monkeypatch):
+    machine = _NoRoom(monkeypatch, ArithmeticError("wrong"), most=0)
+    found = dict(trained(alike, n_jobs=1))
+    assert machine.sizes == [5]
+    assert isinstance(found[4], ArithmeticError)
