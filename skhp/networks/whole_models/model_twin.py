@@ -58,6 +58,8 @@ class ModelTwin:
         Whether the model adds losses to the one that it is compiled with.
     sparse : tuple of bool
         For each trainable weight, whether Keras' optimizers get its gradient row by row.
+    idle : bool
+        Whether there are weights that the outputs do not depend on.
     uses_dropout_twice : bool
         Whether a Dropout layer is called at several places, and so draws several times.
     """
@@ -68,6 +70,7 @@ class ModelTwin:
     rows_meet: bool = field(compare=False)
     adds_losses: bool = field(compare=False)
     sparse: tuple[bool, ...] = field(compare=False)
+    idle: bool = field(compare=False)
     uses_dropout_twice: bool = field(compare=False)
     # Tracing changes attributes of the layers.
     lock: Any = field(compare=False, repr=False, default_factory=threading.RLock)
@@ -310,6 +313,7 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
         rows_meet=rows_meet,
         adds_losses=bool(added),
         sparse=tuple(isinstance(gradient, tf.IndexedSlices) for gradient in gradients),
+        idle=any(gradient is None for gradient in gradients),
         uses_dropout_twice=any(
             len(entry.get("inbound_nodes", ())) > 1
             for entry in _entries(configuration, MemberDropout.__name__)
