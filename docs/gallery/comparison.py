@@ -15,7 +15,7 @@ X, y = make_classification(
     300, 8, n_informative=5, n_clusters_per_class=2, weights=[0.8], random_state=0
 )
 network = KerasMLPClassifier(neurons=16, learning_rate=0.01, epochs=60)
-comparison = skhp.compare({"network": network}, X, y, cv=3, n_repeats=3, n_seeds=1)
+comparison = skhp.compare({"network": network}, X, y, cv=3, n_repeats=2, n_seeds=1)
 print(comparison.verdict("network", "f1"))
 
 # %%
@@ -23,4 +23,4 @@ print(comparison.verdict("network", "f1"))
 display = comparison.plot()
 
 # %%
-# Three repeats keep this example short; the default is thirty.
+# Two repeats keep this example short; the default is thirty.

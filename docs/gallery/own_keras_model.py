@@ -3,7 +3,7 @@ Your own Keras model in a search
 ================================
 
 ``KerasClassifier`` takes any function that builds a Keras model. The parameters of the function are
-hyperparameters, and the models of all candidates and folds train together. Here,
+hyperparameters, and the models of all candidates and folds train together. Here, the network has a
 shortcut past its hidden layer.
 """
 

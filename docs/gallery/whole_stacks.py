@@ -3,7 +3,7 @@ Whole stacks of layers, searched by TPE
 =======================================
 
 ``LayerSizes`` is one dimension that holds stacks of layers: from one to three layers, each with a
-size of its own. Optuna's sampler proposes eight candidates at a time, which train together.
+size of its own. Optuna's sampler proposes four candidates at a time, which train together.
 """
 
 from sklearn.datasets import load_wine
@@ -18,7 +18,7 @@ space = {
     "kerasmlpclassifier__neurons": LayerSizes(layers=(1, 2), neurons=(4, 32), shape="funnel"),
     "kerasmlpclassifier__learning_rate": (1e-4, 1e-1, "log-uniform"),
 }
-search = TPESearchCV(network, space, n_iter=16, n_points=8, cv=2, random_state=0).fit(X, y)
+search = TPESearchCV(network, space, n_iter=12, n_points=4, cv=2, random_state=0).fit(X, y)
 print(f"macro F1 {search.best_score_:.3f} by {search.best_params_}")
 
 # %%
