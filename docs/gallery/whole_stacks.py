@@ -18,7 +18,7 @@ space = {
     "kerasmlpclassifier__neurons": LayerSizes(layers=(1, 2), neurons=(4, 32), shape="funnel"),
     "kerasmlpclassifier__learning_rate": (1e-4, 1e-1, "log-uniform"),
 }
-search = TPESearchCV(network, space, n_iter=12, n_points=4, cv=2, random_state=0).fit(X, y)
+search = TPESearchCV(network, space, n_iter=8, n_points=4, cv=2, random_state=0).fit(X, y)
 print(f"macro F1 {search.best_score_:.3f} by {search.best_params_}")
 
 # %%
