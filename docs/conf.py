@@ -1,6 +1,7 @@
 """How Sphinx builds the site: `make docs`, which treats each warning as an error."""
 
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 project = "skhp"
 author = "the skhp developers"
@@ -39,7 +40,7 @@ sphinx_gallery_conf = {
     # Times of a shared machine say little.
     "min_reported_time": 1e9,
     "write_computation_times": False,
-    "default_thumb_file": "_static/thumbnail.png",
+    "default_thumb_file": str(Path(__file__).with_name("_static") / "thumbnail.png"),
 }
 
 html_theme = "pydata_sphinx_theme"

@@ -154,7 +154,7 @@ def test_the_reference_lists_each_public_name():
     page = (DOCS / "reference.rst").read_text(encoding="utf-8")
     listed = re.findall(r"^   ([\w.]+)$", page, re.M)
     assert len(listed) == len(set(listed))
-    assert {name if "." in name else f"skhp.{name}" for name in listed} == public
+    assert {f"skhp.{name}" for name in listed} == public
 
 
 def texts_of_the_code():
