@@ -44,6 +44,7 @@ sphinx_gallery_conf = {
 }
 
 html_theme = "pydata_sphinx_theme"
+html_context = {"default_mode": "auto"}
 html_title = "skhp"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

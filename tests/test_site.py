@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import threading
 import time
 import urllib.parse
@@ -103,19 +104,30 @@ def test_nothing_is_loaded_from_elsewhere(parsed):
 # ---------------------------------------------------------------- in a browser
 
 
+_AS_3_AND_4 = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3), os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
 class Browser:
     """Chromium, driven through two pipes by its own protocol."""
 
     def __init__(self, folder):
-        # Chromium reads commands from descriptor 3 and writes to 4, which the shell sets; both
-        # ends are taken above 9, so that neither is overwritten by the other.
+        # Chromium reads commands from descriptor 3 and writes to 4. Both ends are taken above 9, so
+        # that neither is overwritten by the other.
         (commands, self._commands), (self._answers, answers) = os.pipe(), os.pipe()
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands, answers)]
         self._process = subprocess.Popen(
             [
-                *("/bin/sh", "-c", f'exec "$@" 3<&{ends[0]} 4>&{ends[1]}', "sh"),
+                *(sys.executable, "-S", "-c", _AS_3_AND_4, *map(str, ends)),
                 *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-sync"),
-                *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+                *(
+                    "--no-first-run",
+                    "--disable-background-networking",
+                    "--disable-component-update",
+                ),
                 *("--remote-debugging-pipe", f"--user-data-dir={folder / 'profile'}"),
             ],
             pass_fds=ends,
@@ -126,6 +138,13 @@ class Browser:
             os.close(end)
         self._unread, self._number, self._session = b"", 0, {}
         self.errors = []
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self):
         target = self.do("Target.createTarget", url="about:blank")["targetId"]
         session = self.do("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self._session = {"sessionId": session}
@@ -155,9 +174,11 @@ class Browser:
 
     def evaluate(self, expression):
         """The value of an expression of JavaScript."""
-        answer = self.do("Runtime.evaluate", expression=expression, returnByValue=True)
+        answer = self.do(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer
-        return answer["result"]["value"]
+        return answer["result"].get("value")
 
     def show(self, width, colours):
         """Set the width of the window in pixels, and "light" or "dark"."""
@@ -165,6 +186,8 @@ class Browser:
         self.do("Emulation.setDeviceMetricsOverride", **size)
         scheme = {"name": "prefers-color-scheme", "value": colours}
         self.do("Emulation.setEmulatedMedia", features=[scheme])
+        # A page learns of both with the next picture that is drawn.
+        self.evaluate("new Promise(end => requestAnimationFrame(() => requestAnimationFrame(end)))")
 
     def _wait(self, is_awaited):
         end = time.monotonic() + 120
@@ -190,7 +213,7 @@ class Browser:
             or (method == "Log.entryAdded" and told["entry"]["level"] == "error")
         )
         if is_error:
-            self.errors.append(json.dumps(told)[:500])
+            self.errors.append(json.dumps(told)[:2000])
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +247,8 @@ def address():
 SEEN = """
 (() => {
   const numbers = text => (text.match(/[0-9.]+/g) || []).map(Number);
-  const part = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const linear = value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  const part = value => linear(value / 255);
   const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
   const ground = element => {
     for (let at = element; at; at = at.parentElement) {
@@ -237,21 +261,23 @@ SEEN = """
   for (const element of document.querySelectorAll(
       ".bd-article :is(h1, h2, h3, p, li, td, th, dt, code, pre, svg text)")) {
     const style = getComputedStyle(element);
-    if (!element.textContent.trim() || style.visibility === "hidden" || !element.getClientRects().length)
+    const text = element.textContent.trim().slice(0, 40);
+    const isSeen = style.visibility !== "hidden" && element.getClientRects().length;
+    if (!text || !isSeen)
       continue;
     const colour = numbers(element.matches("svg text") ? style.fill : style.color);
-    const behind = element.matches("svg text") && element.previousElementSibling
-      ? ground(element.closest("svg").parentElement) : ground(element);
+    const behind = ground(element);
     const [low, high] = [light(colour), light(behind)].sort((one, other) => one - other);
     const needed = parseFloat(style.fontSize) >= 24 ? 3 : 4.5;
     if ((high + 0.05) / (low + 0.05) < needed)
-      faint.push(`${element.tagName} ${style.color} on ${behind}: ${element.textContent.trim().slice(0, 40)}`);
+      faint.push(`${element.tagName} ${style.color} on ${behind}: ${text}`);
   }
   return {
     scrolls: document.scrollingElement.scrollWidth > window.innerWidth,
-    pictures: [...document.images].filter(one => one.complete && !one.naturalWidth).map(one => one.src),
+    pictures: [...document.images]
+      .filter(one => one.complete && !one.naturalWidth).map(one => one.src),
     faint: faint.slice(0, 3),
-    dark: document.documentElement.dataset.theme,
+    colours: document.documentElement.dataset.theme,
     title: document.querySelector("h1") ? document.querySelector("h1").textContent : "",
   };
 })()
@@ -268,13 +294,13 @@ def test_each_page_in_a_browser(browser, address):
             for colours in ("light", "dark"):
                 browser.show(width, colours)
                 seen = browser.evaluate(SEEN)
-                assert seen["dark"] == colours, name
+                assert seen["colours"] == colours, name
                 titles.add(seen["title"])
                 wrong += [f"{name} at {width}, {colours}: scrolls"] * seen["scrolls"]
                 wrong += [f"{name}: no picture {one}" for one in seen["pictures"]]
                 wrong += [f"{name} at {width}, {colours}: {one}" for one in seen["faint"]]
         wrong += [f"{name}: {error}" for error in browser.errors]
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
     assert len(titles) > 50
 
 

@@ -17,8 +17,10 @@ from skhp import KerasMLPClassifier
 
 X, y = make_classification(300, 8, n_informative=5, random_state=0)
 network = KerasMLPClassifier(neurons=8, epochs=30, learning_rate=0.01, random_state=0)
-seeds = [(f"seed {k}", KerasMLPClassifier(**network.get_params()).set_params(random_state=k))
-         for k in range(5)]
+seeds = [
+    (f"seed {k}", KerasMLPClassifier(**network.get_params()).set_params(random_state=k))
+    for k in range(5)
+]
 
 with skhp.population():
     vote = cross_val_score(VotingClassifier(seeds, voting="soft"), X, y, cv=3)

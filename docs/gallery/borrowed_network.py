@@ -26,6 +26,7 @@ borrowed = KerasClassifier(
     batch_size=20,
     random_state=0,
 )
-new_X, new_y = X[~old], y[~old]
-borrowed.fit(new_X[:100], new_y[:100])
-print(f"accuracy on the digits 5 to 9, after 100 rows: {borrowed.score(new_X[100:], new_y[100:]):.2f}")
+learnt, new = slice(0, 100), slice(100, None)
+borrowed.fit(X[~old][learnt], y[~old][learnt])
+accuracy = borrowed.score(X[~old][new], y[~old][new])
+print(f"accuracy on the digits 5 to 9, after 100 rows: {accuracy:.2f}")

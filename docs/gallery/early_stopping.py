@@ -2,8 +2,9 @@
 Early stopping without a leak
 =============================
 
-Rows that decide when a training ends must not be rows that score it. All networks of skhp hold out a
-part of their own training rows, so the test fold of a search is never looked at before it is scored.
+Rows that decide when a training ends must not be rows that score it. All networks of skhp hold out
+a part of their own training rows, so the test fold of a search is never looked at before it is
+scored.
 """
 
 from sklearn.datasets import make_classification

@@ -2,9 +2,9 @@
 Numbers, categories and missing cells in one pipeline
 =====================================================
 
-A table of patients has numbers, words and empty cells. ``ColumnTransformer`` prepares them as for any
-estimator of scikit-learn, and a search reaches the parameters of all steps. Each fold learns its
-scaling and its categories from its own training rows.
+A table of patients has numbers, words and empty cells. ``ColumnTransformer`` prepares them as for
+any estimator of scikit-learn, and a search reaches the parameters of all steps. Each fold learns
+its scaling and its categories from its own training rows.
 """
 
 import numpy as np

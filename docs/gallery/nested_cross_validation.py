@@ -24,9 +24,7 @@ grid = {
 search = GridSearchCV(network, grid, cv=3, scoring="balanced_accuracy")
 
 with skhp.population():
-    outer = cross_validate(
-        search, X, y, cv=3, scoring="balanced_accuracy", return_estimator=True
-    )
+    outer = cross_validate(search, X, y, cv=3, scoring="balanced_accuracy", return_estimator=True)
 
 for score, found in zip(outer["test_score"], outer["estimator"], strict=True):
     print(f"{score:.3f} on new rows, {found.best_score_:.3f} in the search: {found.best_params_}")

@@ -3,8 +3,8 @@ A rare class: loss, threshold and what they cost
 ================================================
 
 One row in ten is positive. A network that learns by crossentropy seldom says "positive" at a
-probability of one half. ``threshold="tune"`` finds a better threshold on the rows that early stopping
-holds out, and ``loss="soft_f1"`` learns the F1 of the rare class itself.
+probability of one half. ``threshold="tune"`` finds a better threshold on the rows that early
+stopping holds out, and ``loss="soft_f1"`` learns the F1 of the rare class itself.
 """
 
 from sklearn.datasets import make_classification

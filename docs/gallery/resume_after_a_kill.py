@@ -6,8 +6,8 @@ With ``journal="search.sqlite"``, each fit that is scored is kept in a file. The
 again, does not train these fits a second time, and ends with the same scores as a search that was
 never disturbed.
 
-To see this without a kill, the scorer below ends the program in the middle of the search, as long as
-a certain file exists.
+To see this without a kill, the scorer below ends the program in the middle of the search, as long
+as a certain file exists.
 """
 
 import sqlite3

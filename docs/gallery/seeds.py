@@ -2,8 +2,8 @@
 How much is luck?
 =================
 
-``skhp.repeat`` trains one estimator with many seeds on the same rows, all in one program. The spread
-of the scores is what the seed alone changes.
+``skhp.repeat`` trains one estimator with many seeds on the same rows, all in one program. The
+spread of the scores is what the seed alone changes.
 """
 
 from sklearn.datasets import load_breast_cancer

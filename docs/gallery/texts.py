@@ -2,8 +2,8 @@
 Texts, with the order of the words
 ==================================
 
-``TokenSequencer`` turns texts into numbers of words, and a recurrent network reads them in order. "not
-good" is not "good", which a model of counted words hardly learns.
+``TokenSequencer`` turns texts into numbers of words, and a recurrent network reads them in order.
+"not good" is not "good", which a model of counted words hardly learns.
 """
 
 import numpy as np
