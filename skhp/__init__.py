@@ -5,10 +5,10 @@ Public names are loaded when they are first used: ``import skhp`` itself does no
 
 from __future__ import annotations
 
-from skhp.shared.interruption import end_command_on_ctrl_c
+from skhp.shared.interruption import end_command_on_signals
 
 # Called before the slow imports, of which joblib's is the slowest.
-end_command_on_ctrl_c()
+end_command_on_signals()
 
 import importlib  # noqa: E402
 from importlib.metadata import version  # noqa: E402
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from skhp.estimators.recurrent.regressor import KerasRNNRegressor
     from skhp.exceptions import (
         CannotJoinError,
+        CannotSaveError,
+        FileRefusedError,
         InvalidParameterError,
         JournalDamagedError,
         JournalError,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
         NonFiniteLossError,
         NonFiniteLossWarning,
         RareClassWarning,
+        WorkersError,
     )
     from skhp.inspection.diagnose import diagnose
     from skhp.inspection.displays.history_display import HistoryDisplay
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
     from skhp.inspection.displays.search_history_display import SearchHistoryDisplay
     from skhp.inspection.displays.threshold_display import ThresholdDisplay
     from skhp.inspection.examined_fit import Diagnosis, Finding
+    from skhp.saving.export import export
+    from skhp.saving.save import load, save
     from skhp.search.bayes import BayesSearchCV
     from skhp.search.grid import GridSearchCV
     from skhp.search.halving import HalvingGridSearchCV, HalvingRandomSearchCV
@@ -61,9 +66,11 @@ __version__ = version("skhp")
 __all__ = [
     "BayesSearchCV",
     "CannotJoinError",
+    "CannotSaveError",
     "Comparison",
     "ComparisonDisplay",
     "Diagnosis",
+    "FileRefusedError",
     "Finding",
     "GridSearchCV",
     "HalvingGridSearchCV",
@@ -93,20 +100,26 @@ __all__ = [
     "SearchHistoryDisplay",
     "TPESearchCV",
     "ThresholdDisplay",
+    "WorkersError",
     "__version__",
     "compare",
     "diagnose",
+    "export",
+    "load",
     "population",
     "repeat",
+    "save",
     "suggest_search_space",
 ]
 
 _MODULE_OF = {
     "BayesSearchCV": "skhp.search.bayes",
     "CannotJoinError": "skhp.exceptions",
+    "CannotSaveError": "skhp.exceptions",
     "Comparison": "skhp.comparison.result",
     "ComparisonDisplay": "skhp.comparison.result",
     "Diagnosis": "skhp.inspection.examined_fit",
+    "FileRefusedError": "skhp.exceptions",
     "Finding": "skhp.inspection.examined_fit",
     "GridSearchCV": "skhp.search.grid",
     "HalvingGridSearchCV": "skhp.search.halving",
@@ -136,9 +149,13 @@ _MODULE_OF = {
     "SearchHistoryDisplay": "skhp.inspection.displays.search_history_display",
     "TPESearchCV": "skhp.search.tpe",
     "ThresholdDisplay": "skhp.inspection.displays.threshold_display",
+    "WorkersError": "skhp.exceptions",
     "compare": "skhp.comparison.compare",
     "diagnose": "skhp.inspection.diagnose",
+    "export": "skhp.saving.export",
+    "load": "skhp.saving.save",
     "repeat": "skhp.comparison.seeds.repeat",
+    "save": "skhp.saving.save",
     "suggest_search_space": "skhp.search.space.suggested_space",
 }
 

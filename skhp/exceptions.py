@@ -13,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 __all__ = [
     "CannotJoinError",
+    "CannotSaveError",
+    "FileRefusedError",
     "InvalidParameterError",
     "JournalDamagedError",
     "JournalError",
@@ -21,6 +23,7 @@ __all__ = [
     "NonFiniteLossError",
     "NonFiniteLossWarning",
     "RareClassWarning",
+    "WorkersError",
 ]
 
 
@@ -58,6 +61,17 @@ class InvalidParameterError(ValueError, TypeError):
     """
 
 
+class CannotSaveError(ValueError, TypeError):
+    """An estimator holds something that `skhp.save` does not write; the message names it."""
+
+
+class FileRefusedError(ValueError):
+    """A file is not one that `skhp.save` wrote, or is damaged or hostile; nothing was loaded.
+
+    The message names the file and says what is wrong with it.
+    """
+
+
 class JournalError(ValueError):
     """The journal of a search cannot be used; the message says why and what to do."""
 
@@ -89,6 +103,10 @@ class NonFiniteLossError(FloatingPointError):
     win. A fit outside a population issues a `NonFiniteLossWarning` instead, and keeps the last
     finite weights.
     """
+
+
+class WorkersError(RuntimeError):
+    """Workers of a joblib backend were lost or cannot be used; the message says what to do."""
 
 
 class StudyError(ValueError):

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "scoring": GROUND,
     "sequences": GROUND | {"compat"},
     "inspection": GROUND,
+    "saving": GROUND | {"compat", "objectives", "networks", "training", "estimators"},
     "search": GROUND | {"compat", "population", "inspection"},
     "tables": GROUND | {"sequences"},
     "comparison": GROUND | {"compat", "population", "inspection", "search", "tables"},
@@ -38,7 +39,7 @@ MAY_IMPORT = {
     | {"sequences"},
     "cli": GROUND | {"skhp", "search", "inspection", "tables", "comparison", "study"},
     "__main__": {"cli"},
-    "skhp": GROUND | {"population", "estimators", "inspection", "search", "comparison"},
+    "skhp": GROUND | {"population", "estimators", "saving", "inspection", "search", "comparison"},
 }
 
 USES_TENSORFLOW = {"objectives", "networks", "training"}
@@ -48,6 +49,7 @@ USES_PRIVATE_SCIKIT_LEARN = {"skhp/compat/scikit_learn.py"}
 USES_PRIVATE_KERAS = {"skhp/compat/keras.py"}
 USES_PRIVATE_JOBLIB = {"skhp/compat/joblib.py"}
 USES_PRIVATE_SCIKIT_OPTIMIZE = {"skhp/compat/scikit_optimize.py"}
+USES_PRIVATE_SKOPS = {"skhp/compat/skops.py"}
 # Underscored so that they do not clash with fields, and documented.
 PUBLIC_OF_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
 # Documented as well: it ends the process without an exception.
@@ -223,6 +225,11 @@ def private_scikit_optimize_in_one_file(root: Path) -> list[str]:
     return private_names_of("skopt", root, USES_PRIVATE_SCIKIT_OPTIMIZE)
 
 
+def private_skops_in_one_file(root: Path) -> list[str]:
+    """Private names of skops are used in one file."""
+    return private_names_of("skops", root, USES_PRIVATE_SKOPS)
+
+
 def private_attributes_of_ones_own_only(root: Path) -> list[str]:
     """Elsewhere a private attribute is one of `self`, of `cls` or of a class of skhp."""
     allowed = (
@@ -230,6 +237,7 @@ def private_attributes_of_ones_own_only(root: Path) -> list[str]:
         | USES_PRIVATE_KERAS
         | USES_PRIVATE_JOBLIB
         | USES_PRIVATE_SCIKIT_OPTIMIZE
+        | USES_PRIVATE_SKOPS
         | USES_SCIKERAS
     )
     found = []
@@ -396,6 +404,7 @@ RULES = (
     private_keras_in_one_file,
     private_joblib_in_one_file,
     private_scikit_optimize_in_one_file,
+    private_skops_in_one_file,
     private_attributes_of_ones_own_only,
     scikeras_in_its_place,
     data_flows_one_way,
@@ -516,6 +525,7 @@ STUDY = "skhp/study/study.py"
             "from joblib._parallel_backends import ThreadingBackend",
         ),
         (private_scikit_optimize_in_one_file, STUDY, "import skopt\nskopt.space._uniform"),
+        (private_skops_in_one_file, STUDY, "from skops.io import _audit"),
         (private_attributes_of_ones_own_only, BUILD, "def f(model): return model._compiled"),
         (private_attributes_of_ones_own_only, MLP, "def f(x): return x.optimizer._variables"),
         (private_attributes_of_ones_own_only, MLP, "def f(x): x._variables = 3"),

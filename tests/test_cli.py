@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import joblib
@@ -18,7 +19,7 @@ from sklearn.model_selection import train_test_split
 
 from skhp import __version__
 from skhp.cli import main
-from skhp.exceptions import OutputError
+from skhp.exceptions import JournalWarning, OutputError, StudyError
 from skhp.shared.terminal import StageProgress
 from skhp.study.network_search import count_candidates
 from skhp.study.search_space import (
@@ -549,6 +550,22 @@ def test_ctrl_c_ends_without_a_trace(good, monkeypatch, capsys):
         "no files were written besides the journal; the same command goes on from it\n"
     )
     assert os.listdir() == ["t.csv"]
+
+
+def test_a_warning_of_ours_is_one_line(good, monkeypatch, capsys):
+    def warn(*_, **__):
+        warnings.warn("the journal 'j' cannot be written", JournalWarning, stacklevel=1)
+        warnings.warn("something else", UserWarning, stacklevel=1)
+        raise StudyError("the end")
+
+    monkeypatch.setattr("skhp.study.study.run_study", warn)
+    with pytest.warns(UserWarning, match="something else") as warned:
+        assert main(good) == 2
+    assert len(warned) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "skhp tune: warning: the journal 'j' cannot be written",
+        "skhp tune: error: the end",
+    ]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ValueError, OSError])

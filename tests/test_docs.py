@@ -4,6 +4,7 @@ import ast
 import functools
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 # A block that runs, and what it prints if the page shows that right below it.
 BLOCKS = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", re.S | re.M)
 # These pages have a test of their own below, and pictures.md in tests/inspection.
-WITH_TESTS = {"rare_classes", "series", "text", "images", "transfer", "pictures"}
+WITH_TESTS = {
+    *("cluster", "images", "pictures", "rare_classes", "saving", "series", "text", "transfer"),
+}
 
 
 def pages_of_code():
@@ -135,6 +138,41 @@ def test_transfer(tmp_path, monkeypatch):
     assert means[False, 10] > means["scratch", 10] + 0.01
     assert abs(means[False, 30] - means["scratch", 30]) < 0.015
     assert means[True, 30] < means["scratch", 30]
+
+
+@pytest.mark.slow
+def test_cluster(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    from tests.population.workers.dask_cluster import Cluster
+
+    text = (DOCS / "cluster.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^dask (?:scheduler|worker).*$", text, re.M)
+    assert [command.split()[1] for command in commands] == ["scheduler", "worker"]
+    cluster = Cluster(tmp_path, workers=1)
+    try:
+        with cluster.client() as client:
+            # The page has the address of a cluster that is not here.
+            monkeypatch.setattr(distributed, "Client", lambda address: client)
+            monkeypatch.setattr("dask.distributed.Client", lambda address: client)
+            names = run_page("cluster.md")
+            # The one worker has trained and scored.
+            assert any(client.run(lambda dask_worker: "tensorflow" in sys.modules).values())
+    finally:
+        cluster.end()
+    assert len(names["there"].cv_results_["params"]) == 6
+
+
+@pytest.mark.slow
+def test_saving(tmp_path, monkeypatch):
+    pytest.importorskip("skops")
+    monkeypatch.chdir(tmp_path)
+    names = run_page("saving.md")
+    assert names["same"]
+    assert names["names"][:2] == ["estimator.json", "steps.skops"]
+    assert [layer["layer"] for layer in names["layers"]] == ["dense", "activation", "dense"]
+    assert "evil.skhp" in names["refusal"]
+    assert "pickle" in names["refusal"]
+    assert names["difference"] < 1e-5
 
 
 # ---------------------------------------------------------------- the site

@@ -6,17 +6,15 @@ import argparse
 import contextlib
 import io
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from skhp.cli.inputs import problem_of_inputs
 from skhp.cli.options import UsageError, make_parser
 from skhp.cli.streams import PrintError, print_out, say, streams_of_a_command
-from skhp.shared.interruption import (
-    COMMANDS,
-    EXIT_INTERRUPTED,
-    let_ctrl_c_kill,
-)
+from skhp.shared.interruption import COMMANDS, exit_code_of, leave_now, line_on, tell_by
 
 _EXIT_NOT_PRINTED = 1
 _EXIT_BAD_INPUT = 2
@@ -26,13 +24,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv`, by default the arguments of the process; return the exit code.
 
     The code is 0 for success, 1 if standard output cannot be written to, 2 for a mistake that the
-    user can mend, and 130 after Ctrl-C. One line on standard error gives the reason, unless a
-    reader such as ``head`` has closed the pipe. Any other error is a bug and is raised.
+    user can mend, 130 after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP. One line on standard
+    error gives the reason, unless a reader such as ``head`` has closed the pipe. Any other error is
+    a bug and is raised.
     """
     given = sys.argv[1:] if argv is None else argv
     command = f"skhp {given[0]}" if given and given[0] in COMMANDS else "skhp"
     written: list[Path] = []
-    with streams_of_a_command():
+    tell_by(lambda cause: f"{command}: stopped by {cause}, {_left_behind(given, written)}")
+    with streams_of_a_command(), _warnings_in_one_line(command):
         try:
             problem = _run(given, written)
         except PrintError as error:
@@ -40,10 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 found = f"; the results are in {str(written[0])!r}" if written else ""
                 say(f"{command}: error: cannot write to standard output ({error}){found}")
             return _EXIT_NOT_PRINTED
-        except KeyboardInterrupt:
-            say(f"{command}: stopped by Ctrl-C, {_left_behind(given, written)}")
-            let_ctrl_c_kill()
-            return EXIT_INTERRUPTED
+        except KeyboardInterrupt as interruption:
+            say(line_on(interruption))
+            code = exit_code_of(interruption)
+            leave_now(code)
+            return code
         if problem is not None:
             say(f"{command}: error: {' '.join(str(problem).splitlines())}")
             return _EXIT_BAD_INPUT
@@ -66,6 +67,22 @@ def _run(given: Sequence[str], written: list[Path]) -> ValueError | None:
     except (StudyError, JournalError) as error:
         return error
     return None
+
+
+@contextlib.contextmanager
+def _warnings_in_one_line(command: str) -> Iterator[None]:
+    """Print a warning of skhp without the place in its code, which tells a user nothing."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_warning(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+            if category.__module__.partition(".")[0] == __name__.partition(".")[0]:
+                say(f"{command}: warning: {message}")
+            else:
+                show(message, category, *place, **more)
+
+        warnings.showwarning = show_warning
+        yield
 
 
 def _left_behind(given: Sequence[str], written: Sequence[Path]) -> str:

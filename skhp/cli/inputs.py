@@ -8,7 +8,7 @@ from typing import Any
 
 from skhp.cli.options import SERIES_WORDS, TABLE_WORDS
 from skhp.cli.streams import beside_the_work, say
-from skhp.shared.interruption import let_ctrl_c_interrupt
+from skhp.shared.interruption import let_signals_interrupt
 
 # Further options that a series does not take.
 _OF_TABLES = ("target", "task", "grid", "threshold")
@@ -119,7 +119,7 @@ def _say_notes(arguments: argparse.Namespace, inputs: Any) -> None:
 def _with_bars(study: Any) -> Any:
     from skhp.shared.terminal import StageBars
 
-    let_ctrl_c_interrupt(after=_load_tensorflow)
+    let_signals_interrupt(after=_load_tensorflow)
     with StageBars(beside_the_work()) as bars:
         return study(bars)
 

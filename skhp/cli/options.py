@@ -31,7 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog="skhp",
         description="Keras networks as scikit-learn estimators.",
         epilog="Exit codes: 0 for success, 1 if standard output cannot be written to, 2 for what "
-        "you can mend, 130 after Ctrl-C.",
+        "you can mend, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.",
     )
     parser.add_argument("--version", action="version", version=f"skhp {version('skhp')}")
     commands = parser.add_subparsers(

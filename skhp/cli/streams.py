@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import TextIO
+
+from skhp.shared.progress_stream import flush, progress_stream
 
 
 class PrintError(Exception):
@@ -49,7 +50,7 @@ def print_out(text: str) -> None:
             text = text.encode(encoding, "backslashreplace").decode(encoding)
     try:
         stream.write(text)
-        _flush(stream)
+        flush(stream)
     except OSError as error:
         _settle(stream)
         raise PrintError(error.strerror or str(error), isinstance(error, BrokenPipeError)) from None
@@ -64,43 +65,18 @@ def say(line: str) -> None:
 
 def beside_the_work() -> TextIO:
     """Standard error as a stream whose own errors are ignored."""
-    stream: Any = _Forgiving(io.StringIO() if sys.stderr is None else sys.stderr)
-    return stream
-
-
-class _Forgiving:
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            _flush(self._stream)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-def _flush(stream: TextIO) -> None:
-    # A replaced stream may have no method but `write`, which is all that `print` needs.
-    flush = getattr(stream, "flush", None)
-    if flush is not None:
-        flush()
+    return progress_stream(sys.stderr)
 
 
 def _settle(stream: TextIO) -> None:
     """Empty the buffer, if need be into `os.devnull`, as Python would flush it again at exit."""
     try:
-        _flush(stream)
+        flush(stream)
     except OSError:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
-            _flush(stream)
+            flush(stream)
     except ValueError:
         pass  # The program that calls the command has closed the stream.

@@ -58,6 +58,7 @@ __all__ = [
     "check_sample_weight",
     "constrain",
     "constraints_of",
+    "context_has_callbacks",
     "context_only_shows_progress",
     "cut_method_parameters",
     "fit_context",
@@ -102,6 +103,11 @@ SPLITTERS_MODULE = "sklearn.model_selection._split"
 FIT_AND_SCORE = "_fit_and_score"
 FIT_AND_PREDICT = "_fit_and_predict"
 PERMUTATION_TEST_SCORE = "_permutation_test_score"
+
+
+def context_has_callbacks(context: Any) -> bool:
+    """Whether a callback context has callbacks, which it keeps under a private name only."""
+    return bool(getattr(context, "_callbacks", None))
 
 
 def context_only_shows_progress(context: Any) -> bool:

@@ -31,6 +31,8 @@ from skhp.population.parallel_call import (
     work_off,
 )
 from skhp.population.report import PrintedProgress, ProgressObserver, SilentProgress
+from skhp.population.workers.choice import check_workers
+from skhp.population.workers.dispatch import trained_by_cohorts
 
 # joblib submits "2*n_jobs" tasks before it asks for results: with this n_jobs, it submits all tasks
 # of a search. A call whose user gives no n_jobs has this number, too, and is recognised by it.
@@ -165,12 +167,20 @@ class PopulationBackend(ParallelBackendBase):
 
     def get_nested_backend(self) -> tuple[ParallelBackendBase, None]:
         """A backend like this one, so that a search within a search trains populations, too."""
+        return self._alike((self.nesting_level or 0) + 1, self._joins), None
+
+    def for_search(self, journal: TaskJournal | None, pruning: Pruning | None) -> PopulationBackend:
+        """A backend like this one that keeps the journal of a search and prunes its candidates."""
+        return self._alike(self.nesting_level, self._joins, journal=journal, pruning=pruning)
+
+    def _alike(self, nesting_level: int | None, joins: bool, **more: Any) -> PopulationBackend:
         return PopulationBackend(
-            nesting_level=(self.nesting_level or 0) + 1,
+            nesting_level=nesting_level,
             train_population=self._train_population,
-            joins=self._joins,
+            joins=joins,
+            **more,
             **dataclasses.asdict(self.options),
-        ), None
+        )
 
     def submit(self, func: Any, callback: Callable[[Any], None] | None = None) -> Any:
         """Collect a task."""
@@ -268,6 +278,7 @@ def population(
     5
     """
     options = PopulationOptions(n_jobs, backend, memory_limit, chunk, verbose, executor)
+    check_workers(options.backend)
     population = PopulationBackend(**dataclasses.asdict(options))
     # n_jobs is passed even if it is None, or joblib would take that of an outer context.
     with joblib.parallel_config(backend=population, n_jobs=n_jobs):
@@ -298,13 +309,16 @@ def _call(
     memmapping: dict[str, Any],
 ) -> ParallelCall:
     options = _with_n_jobs(options, n_jobs)
-    workers = None
-    if options.n_jobs is not None and options.n_jobs != 1:
+    workers: dict[str, Any] | None = None
+    # Tasks that ask for threads write into shared arrays or release the interpreter's lock.
+    wants_threads = bool(require) or prefer == "threads"
+    if options.cohorts_travel and not wants_threads:
+        workers = {}
+    elif options.n_jobs is not None and options.n_jobs != 1:
         processes = options.backend or "loky"
         workers = {
             "n_jobs": options.n_jobs,
-            # Tasks that ask for threads write into shared arrays or release the interpreter's lock.
-            "backend": "threading" if require or prefer == "threads" else processes,
+            "backend": "threading" if wants_threads else processes,
         } | {
             name: memmapping[name]
             for name in ("max_nbytes", "temp_folder", "mmap_mode")
@@ -328,11 +342,3 @@ def _workers_of(n_jobs: int) -> int:
 
 def _report_nothing(results: Any) -> None:
     """Stands in for a missing callback."""
-
-
-def trained_by_cohorts(*arguments: Any) -> Iterator[tuple[int, Any]]:
-    """Train a population by skhp's own trainer, `train_population`."""
-    # The trainer loads TensorFlow, which a search over other estimators does not need.
-    from skhp.population.cohorts.population_training import train_population
-
-    return train_population(*arguments)

@@ -7,12 +7,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from skhp.population.backend import active_population, trained_by_cohorts
+from skhp.population.backend import active_population
 from skhp.population.handover import shared_computations, shared_preparation
-from skhp.population.joint_training import JoiningTask, Member, train_and_run
+from skhp.population.joint_training import (
+    JoiningTask,
+    Member,
+    PopulationTrainer,
+)
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import Plan, PlannedFit, Planner
 from skhp.population.report import PrintedProgress, ProgressObserver, ReportedCall, SilentProgress
+from skhp.population.workers.dispatch import train_and_run, trained_by_cohorts
 
 OnFitted = Callable[[int, Any, float], Any]
 
@@ -145,7 +150,7 @@ def fit_together(
     3
     """
     options = PopulationOptions(n_jobs, None, memory_limit, chunk)
-    train = trained_by_cohorts
+    train: PopulationTrainer = trained_by_cohorts
     around = active_population()
     if around is not None:
         given: dict[str, Any] = {"n_jobs": n_jobs, "memory_limit": memory_limit, "chunk": chunk}

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from skhp.compat.scikit_learn import context_only_shows_progress
+from skhp.compat.scikit_learn import context_has_callbacks, context_only_shows_progress
 from skhp.population.cohorts.pruning import Contest
 from skhp.population.handover import AdoptableFit, LiveResult, adopting, waiting_as
 from skhp.population.options import PopulationOptions
@@ -82,6 +82,11 @@ def shows_progress(keywords: Mapping[str, Any]) -> bool:
     return context_only_shows_progress(keywords.get("callback_ctx"))
 
 
+def has_callbacks(keywords: Mapping[str, Any]) -> bool:
+    """Whether a task reports to callbacks of scikit-learn."""
+    return context_has_callbacks(keywords.get("callback_ctx"))
+
+
 PopulationTrainer = Callable[
     [Sequence[Any], PopulationOptions, ProgressObserver, Contest | None],
     Iterator[tuple[int, Any]],
@@ -91,8 +96,11 @@ PopulationTrainer = Callable[
 class JoiningTask(ABC):
     """Code that fits estimators, and those of its fits that a population trains.
 
-    It runs after the training of these fits, or during it if the task shows progress.
+    It runs after the training of these fits, or during it if the task shows progress. `elsewhere`
+    is what a worker may run in place of `run`; None keeps the task in this process.
     """
+
+    elsewhere: Callable[[Mapping[PlannedFit, Any]], Any] | None = None
 
     def __init__(self, fits: Sequence[PlannedFit], shows_progress: bool = False) -> None:
         self.fits = fits
@@ -176,9 +184,18 @@ def _live_tasks(
 
 
 def _run_adopting(task: JoiningTask, lives: Mapping[PlannedFit, LiveResult] | None = None) -> Any:
+    return run_adopting(task.run, task.results, lives)
+
+
+def run_adopting(
+    run: Callable[[Mapping[PlannedFit, Any]], Any],
+    results: Mapping[PlannedFit, Any],
+    lives: Mapping[PlannedFit, LiveResult] | None = None,
+) -> Any:
+    """Run the code of a task, whose fits find their results."""
     lives = lives or {}
     trained = {
-        fit: result for fit, result in task.results.items() if not isinstance(result, Exception)
+        fit: result for fit, result in results.items() if not isinstance(result, Exception)
     } | dict.fromkeys(lives)
     for fit in trained:
         give_warnings(fit.warnings)
@@ -202,7 +219,7 @@ def _run_adopting(task: JoiningTask, lives: Mapping[PlannedFit, LiveResult] | No
         stack.enter_context(adopting(adoptable))
         # A fit that could not be trained with others trains alone.
         stack.enter_context(waiting_as(None))
-        return task.run({} if lives else trained)
+        return run({} if lives else trained)
 
 
 def _steps_of_pipelines(fits: Iterable[PlannedFit]) -> Iterator[tuple[Any, list[FittedStep]]]:

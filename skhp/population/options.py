@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from skhp.compat.joblib import BACKEND_NAME
+from skhp.compat.joblib import BACKEND_NAME, backend_names
 from skhp.exceptions import InvalidParameterError
 from skhp.shared.amounts import bytes_of
 from skhp.shared.nearest_name import nearest_name
+
+# The name of the option `backend` in `joblib.parallel_config(backend="skhp", ...)`.
+INNER = "inner"
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,12 @@ class PopulationOptions:
                 f"n_jobs={self.n_jobs!r} is not a number of jobs: give an integer other than 0, "
                 "-1 for every core, or None."
             )
-        if self.backend is not None and (
-            not isinstance(self.backend, str) or self.backend == BACKEND_NAME
-        ):
+        known = [*backend_names(), *_OF_OTHER_LIBRARIES]
+        if self.backend is not None and self.backend not in known:
             raise InvalidParameterError(
-                f"backend={self.backend!r} cannot run the tasks that do not join a population: "
-                'give the name of another joblib backend, such as "loky" or "threading", or None.'
+                f"backend={self.backend!r} is not the name of another joblib backend, which trains "
+                "cohorts and runs the tasks that do not join a population: give one of "
+                f"{', '.join(sorted(set(known)))}, or None.{nearest_name(self.backend, known)}"
             )
         object.__setattr__(self, "memory_limit", _bytes_of(self.memory_limit))
         if self.chunk is not None and (not _is_integer(self.chunk) or self.chunk < 1):
@@ -54,10 +57,33 @@ class PopulationOptions:
                 "makes an executor from the number of workers, or None for threads."
             )
 
+    @property
+    def cohorts_travel(self) -> bool:
+        """Whether cohorts train on workers of the backend, and not in threads of this process."""
+        return self.executor is None and self.backend not in _IN_THIS_PROCESS
+
+
+# The backends whose workers are this process.
+_IN_THIS_PROCESS = (None, "threading", "sequential")
+# Backends that joblib knows only after a call of their library.
+_OF_OTHER_LIBRARIES = ("ray",)
+
+
+def in_threads(workers: int) -> Any:
+    """Make the executor that trains cohorts in threads of this process, whatever the backend."""
+    # It loads TensorFlow.
+    from skhp.population.cohorts.executor import CohortThreads
+
+    return CohortThreads(workers)
+
 
 def options_of(given: Mapping[str, Any]) -> PopulationOptions:
     """Options from names and values, with a clear error for an unknown name."""
     known = [field.name for field in dataclasses.fields(PopulationOptions)]
+    if INNER in given:
+        # `parallel_config` takes the name of skhp's own backend as `backend`.
+        given = {"backend" if name == INNER else name: value for name, value in given.items()}
+        known.append(INNER)
     for name in given:
         if name not in known:
             raise InvalidParameterError(

@@ -12,7 +12,13 @@ import joblib
 
 from skhp.compat.joblib import SequentialBackend, tasks_of
 from skhp.compat.quick_scorers import quick
-from skhp.population.cohorts.pruning import Entry, Pruning, contest_of, tell_of_unranked
+from skhp.population.cohorts.pruning import (
+    Entry,
+    Pruning,
+    contest_of,
+    refuse_pruning,
+    tell_of_unranked,
+)
 from skhp.population.handover import (
     shared_computations,
     shared_preparation,
@@ -23,8 +29,8 @@ from skhp.population.joint_training import (
     JoiningTask,
     Member,
     PopulationTrainer,
+    has_callbacks,
     shows_progress,
-    train_and_run,
 )
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import Plan, PlannedFit, Planner
@@ -32,6 +38,8 @@ from skhp.population.report import ProgressObserver, ReportedCall
 from skhp.population.requested_fits import is_of_scikit_learn, may_fit, random_generators
 from skhp.population.task_threads import TaskThreads
 from skhp.population.waiting_task import Task
+from skhp.population.workers.dispatch import train_and_run
+from skhp.population.workers.distribution import run_on_workers
 
 # The keyword by which scikit-learn's tasks get their scorer.
 _SCORER = "scorer"
@@ -102,7 +110,7 @@ class ParallelCall:
     """The settings of one joblib.Parallel call.
 
     `workers` are the arguments of another joblib.Parallel, for tasks that cannot join; None runs
-    these one after another.
+    these one after another. They are empty if these tasks go to the workers that train cohorts.
     """
 
     options: PopulationOptions
@@ -112,6 +120,21 @@ class ParallelCall:
     pruning: Pruning | None = None
     joins: bool = True
     reported: ReportedCall = field(default_factory=ReportedCall)
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedBatch:
+    """A batch of joblib and the plans of its tasks, without what ties them to this process."""
+
+    batch: Any
+    plans: Sequence[Plan]
+
+    def __call__(self, trained: Mapping[PlannedFit, Any]) -> Any:
+        """Run the tasks of the batch."""
+        results = self.batch()
+        for result, plan in zip(results, self.plans, strict=True):
+            _add_training_time(result, [trained[fit] for fit in plan.fits if fit in trained])
+        return results
 
 
 class _JoiningBatch(JoiningTask):
@@ -128,13 +151,14 @@ class _JoiningBatch(JoiningTask):
         for _, _, keywords in tasks_of(collected.batch):
             if _SCORER in keywords:
                 keywords[_SCORER] = quick(keywords[_SCORER])
+        self._run = PlannedBatch(collected.batch, plans)
+        # Callbacks of the user belong to this process.
+        if not any(map(has_callbacks, (one[2] for one in tasks_of(collected.batch)))):
+            self.elsewhere = self._run
 
     def run(self, trained: Mapping[PlannedFit, Any]) -> Any:
         """Run the tasks of the batch."""
-        results = self._collected.batch()
-        for result, plan in zip(results, self._plans, strict=True):
-            _add_training_time(result, [trained[fit] for fit in plan.fits if fit in trained])
-        return results
+        return self._run(trained)
 
     def report(self, outcome: Any) -> None:
         """Hand the results to joblib and the journal."""
@@ -150,6 +174,8 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
     An exception of a task ends the call, as with joblib's sequential backend. Tasks are removed
     from `tasks`, so that no fitted estimator outlives its task.
     """
+    if call.pruning is not None and call.options.cohorts_travel:
+        refuse_pruning(call.options.backend)
     known = [call.journalled.recalled(task.batch) for task in tasks]
     planner = Planner()
     population: list[Any] = []
@@ -195,7 +221,12 @@ def _run(
 ) -> None:
     """Run tasks of which nobody knows beforehand which fits they ask for."""
     elsewhere, here = _divided(tasks, call)
-    if call.workers is not None and len(elsewhere) > 1:
+    if call.workers is not None and not call.workers and elsewhere:
+        ended = list(elsewhere)
+        for number, result in run_on_workers([task.batch for task, _ in ended], call.options):
+            _report(*ended[number], result, call)
+        elsewhere.clear()
+    if call.workers and len(elsewhere) > 1:
         # joblib starts no processes from a thread within a nested call.
         with joblib.parallel_config(backend=SequentialBackend(nesting_level=0)):
             parallel = joblib.Parallel(**call.workers, return_as="generator")

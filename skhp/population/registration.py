@@ -38,5 +38,8 @@ def register_backend() -> None:
 
 def _new_backend(**options: Any) -> Any:
     from skhp.population.backend import PopulationBackend
+    from skhp.population.workers.choice import check_workers
 
-    return PopulationBackend(**options)
+    backend = PopulationBackend(**options)
+    check_workers(backend.options.backend)
+    return backend

@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self
 
 from skhp.compat.joblib import short_format_time
 from skhp.exceptions import CannotJoinError
+from skhp.shared.progress_stream import progress_stream
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class PrintedProgress:
 
     def advanced(self, progress: PopulationProgress) -> None:
         """Print one line, by a single call so that lines of two threads do not mix."""
-        sys.stderr.write(f"[{self._source}]: {progress_line(progress)}\n")
+        progress_stream(sys.stderr).write(f"[{self._source}]: {progress_line(progress)}\n")
 
 
 def progress_line(progress: PopulationProgress) -> str:

@@ -11,6 +11,8 @@ import joblib
 from skhp.compat.joblib import NAME_OF_OWN_BACKEND, get_active_backend
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
+from skhp.population.cohorts.pruning import refuse_pruning
+from skhp.population.options import in_threads
 from skhp.search.checks.folds import FixedFolds
 from skhp.search.early_stopping import refuse_refit_epochs
 from skhp.search.fold_thresholds import candidate_tuned_by_folds
@@ -40,11 +42,12 @@ class SearchRun:
     ) -> None:
         self._search = search
         self._watching = watching
+        seconds = seconds_of_budget(search.time_budget)
         self.pruning = pruning_of(search.prune, estimator, search.population)
         if search.refit and search.refit_epochs is not None:
             refuse_refit_epochs(estimator)
         self.limits = Limits(
-            seconds=seconds_of_budget(search.time_budget),
+            seconds=seconds,
             patience=getattr(search, "stop_after", None),
             metric=f"mean_test_{search.refit if isinstance(search.refit, str) else 'score'}",
             keeps_finished=search.on_interrupt == "partial",
@@ -52,7 +55,7 @@ class SearchRun:
         self.journalled = None
         if search.journal is not None:
             self.journalled = JournalledSearch(
-                search.journal, estimator, scoring, folds, self._settings()
+                search.journal, estimator, scoring, folds, self._settings(), seconds
             )
         first = (self.limits, self.journalled)
         self.observers = [*(one for one in first if one), *watching]
@@ -94,27 +97,46 @@ class SearchRun:
         # A user who chose another backend, such as that of a cluster or a population with its own
         # options, keeps it.
         joins = self._search.population
-        if name not in NAME_OF_OWN_BACKEND:
+        watches = self.journalled is not None or self._watching
+        journal = ObservedTasks(
+            self.observers, None if self.journalled is None else self.journalled.recalled
+        )
+        if isinstance(active, PopulationBackend):
+            if self.pruning is not None and active.options.cohorts_travel:
+                refuse_pruning(active.options.backend)
+            if watches or self.pruning is not None:
+                backend = active.for_search(journal, self.pruning)
+                with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
+                    yield
+            else:
+                yield
+        elif name not in NAME_OF_OWN_BACKEND:
             for parameter in ("journal", "prune"):
                 if (given := getattr(self._search, parameter)) is not None:
                     raise InvalidParameterError(
                         f"{parameter}={given!r} does not work with joblib's backend {name}: run "
-                        f"the search outside of joblib.parallel_config, or leave {parameter} out."
+                        "the search within skhp.population(backend=...), outside of "
+                        f"joblib.parallel_config, or leave {parameter} out."
                     )
             yield
-        elif not joins and self.journalled is None and not self._watching:
+        elif not joins and not watches:
             yield
         else:
-            recall = None if self.journalled is None else self.journalled.recalled
             backend = PopulationBackend(
                 joins=joins,
-                journal=ObservedTasks(self.observers, recall),
+                journal=journal,
                 pruning=self.pruning,
                 n_jobs=n_jobs,
                 backend=NAME_OF_OWN_BACKEND[name],
+                executor=in_threads,
             )
             with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
                 yield
+
+    def candidates_are_scored(self) -> None:
+        """Let another run of the search take its results, while this one is refitted."""
+        if self.journalled is not None:
+            self.journalled.release()
 
     def close(self) -> None:
         """Close the journal."""

@@ -229,6 +229,7 @@ class SearchAdditions(RefitsCandidates):
         evaluate_candidates = self._run.tunes_thresholds(evaluate_candidates)
         with contextlib.suppress(SearchEnds):
             run(evaluate_candidates, **context)
+        self._run.candidates_are_scored()
         if self._run.limits:
             self.search_stop_reason_ = self._run.limits.reason
 

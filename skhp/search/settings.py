@@ -133,8 +133,11 @@ journal : str, path or None
     modules beside the program, and environment variables that it names. Installed packages are
     compared by their versions; the content of files that code reads is not compared. ``FILE-wal``
     and ``FILE-shm`` belong to the file while it is in use, and remain beside it if the process is
-    killed: move or delete all three together. ``skhp journal FILE`` shows its content, and pandas
-    can read it.
+    killed: move or delete all three together. While a second run of the same search waits for the
+    first, or for the end of its `time_budget`, the logger ``skhp`` says so; then it takes the
+    results, or goes on where the first was killed. ``FILE-lock`` makes it wait. If the file cannot
+    be made or written, for lack of room or permission, a ``JournalWarning`` says so and the search
+    goes on without it. ``skhp journal FILE`` shows its content, and pandas can read it.
 population : bool
     Whether to train together the networks of all candidates and folds that can join, as within
     :func:`skhp.population`. A joblib backend of another library is left in place.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,6 +28,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skhp.exceptions import JournalError, StudyError
+from skhp.shared.progress_stream import progress_stream
 
 _WIDTH = 80
 
@@ -48,7 +50,16 @@ def as_text(*parts: RenderableType) -> str:
     )
     for part in parts:
         console.print(part)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+    return "".join(f"{_visible(line.rstrip())}\n" for line in text.getvalue().splitlines())
+
+
+# Characters by which a text could move the cursor, write over other lines or change the terminal.
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _visible(text: str) -> str:
+    """A text from a file or a table that cannot command the terminal."""
+    return _COMMANDS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def indented(part: RenderableType, columns: int = 2) -> Padding:
@@ -160,9 +171,10 @@ def bar_of_fits(verbose: int | Literal["auto"]) -> Iterator[OnProgress | None]:
     `verbose` 1 shows the bar, and "auto" shows it in a terminal or a notebook; from 2 on, joblib
     and the population print lines instead.
     """
-    seen = Console(file=sys.stderr)
+    stream = progress_stream(sys.stderr)
+    seen = Console(file=stream)
     if verbose == 1 or (verbose == "auto" and (seen.is_terminal or seen.is_jupyter)):
-        with StageBars(sys.stderr) as bars:
+        with StageBars(stream) as bars:
             yield bars
     else:
         yield None

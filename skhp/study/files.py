@@ -7,8 +7,6 @@ import importlib.util
 import itertools
 import os
 import shutil
-import signal
-import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ import pandas as pd
 from skhp.exceptions import OutputError, SettingsError
 from skhp.inspection.report.search_report import write_report
 from skhp.inspection.value_text import value_text
+from skhp.shared.interruption import undisturbed, unfinished
 from skhp.shared.terminal import as_text
 from skhp.study.page_sections import against_the_baseline, on_the_test_rows
 from skhp.study.repeats import draw_curves
@@ -202,14 +201,22 @@ def first_free(path: Path) -> Path:
 @contextmanager
 def _written_aside(directory: Path) -> Iterator[Path]:
     """A temporary folder on the disk of `directory`, to which its files move at the end."""
-    aside = _nearest_existing(directory) / f".skhp-{uuid.uuid4().hex}"
-    aside.mkdir()
-    try:
+    with _folder_aside(_nearest_existing(directory)) as aside:
         yield aside
-        with _undisturbed():
+        with undisturbed():
             _move(aside, directory)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _folder_aside(folder: Path) -> Iterator[Path]:
+    """A temporary folder within another one."""
+    aside = folder / f".skhp-{uuid.uuid4().hex}"
+    with unfinished(aside):
+        try:
+            aside.mkdir()
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _move(aside: Path, directory: Path) -> None:
@@ -223,19 +230,6 @@ def _move(aside: Path, directory: Path) -> None:
         else:
             # A file of an earlier study would be taken for one of this study.
             (directory / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C while files that belong together are moved."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _earlier_files(directory: Path) -> list[str]:
@@ -314,19 +308,18 @@ def write_page(study: Study | SeriesStudy, path: Path, overwrite: bool = False) 
     while not overwrite and any(map(os.path.lexists, (path, pipeline_path(path)))):
         # Another run wrote its page while this one trained; neither run loses its page.
         path = first_free(path)
-    pipeline = pipeline_path(path)
-    aside = pipeline.with_name(f".skhp-{uuid.uuid4().hex}")
     try:
-        joblib.dump(study.pipeline, aside)
-        _write_page(study, path)
-        os.replace(aside, pipeline)
-        return path
+        with _folder_aside(path.absolute().parent) as aside:
+            joblib.dump(study.pipeline, aside / PIPELINE)
+            _write_page(study, aside / PAGE)
+            with undisturbed():
+                os.replace(aside / PIPELINE, pipeline_path(path))
+                os.replace(aside / PAGE, path)
     except OSError as error:
         raise OutputError(
             f"{str(path)!r} cannot be written ({error.strerror or error}): choose another --out."
         ) from error
-    finally:
-        aside.unlink(missing_ok=True)
+    return path
 
 
 def _write_page(study: Study | SeriesStudy, path: Path) -> None:

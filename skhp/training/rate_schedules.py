@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError, InvalidParameterError
 from skhp.shared.nearest_name import nearest_name
+from skhp.training.powers import power, sine
 
 # A number, or a keras.optimizers.schedules.LearningRateSchedule.
 LearningRate: TypeAlias = Any
@@ -178,9 +179,9 @@ def scheduled_rate(step: tf.Tensor, numbers: Sequence[tf.Tensor]) -> tf.Tensor:
     whole = into_decay - own.is_staircase * tf.truncatemod(into_decay, own.decay_steps)
     progress = tf.minimum(whole / own.decay_steps, own.last_progress)
     base = own.base_offset + own.base_slope * progress
-    base = tf.where(own.is_sine > 0, tf.sin(0.5 * math.pi * base), base)
+    base = tf.where(own.is_sine > 0, sine(0.5 * math.pi * base), base)
     exponent = own.exponent_offset + own.exponent_slope * progress
-    decayed = own.floor + own.span * tf.pow(base, exponent)
+    decayed = own.floor + own.span * power(base, exponent)
     return tf.where(into_decay < 0, own.warmup_start + own.warmup_slope * step, decayed)
 
 

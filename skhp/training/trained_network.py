@@ -155,6 +155,11 @@ class TrainedNetwork:
         return network_of(self.description)
 
     @property
+    def has_model(self) -> bool:
+        """Whether a Keras model holds the weights, and the noise that its layers draw next."""
+        return self._model is not None
+
+    @property
     def model(self) -> keras.Model:
         """Compiled Keras model with these weights, ready to be trained on."""
         if self._model is None:

@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from skhp.exceptions import CannotJoinError
+from skhp.training.powers import power
 
 # `Any` stands for one tensor: TensorFlow's classes carry no types that mypy reads.
 Tensors: TypeAlias = tuple[Any, ...]
@@ -127,7 +128,7 @@ def _adam(
     gradient: Any, squares: Any, slots: Any, step: Any, rate: Any, numbers: Any
 ) -> tuple[Any, Tensors]:
     beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon = numbers
-    corrected = rate * tf.sqrt(1 - tf.pow(beta_2, step + 1)) / (1 - tf.pow(beta_1, step + 1))
+    corrected = rate * tf.sqrt(1 - power(beta_2, step + 1)) / (1 - power(beta_1, step + 1))
     momentum = slots[0] + (gradient - slots[0]) * one_minus_beta_1
     velocity = slots[1] + (squares - slots[1]) * one_minus_beta_2
     return momentum * -corrected / (tf.sqrt(velocity) + epsilon), (momentum, velocity)
@@ -137,14 +138,14 @@ def _nadam(
     gradient: Any, squares: Any, slots: Any, step: Any, rate: Any, numbers: Any
 ) -> tuple[Any, Tensors]:
     beta_1, beta_2, epsilon = numbers
-    now = beta_1 * (1 - 0.5 * tf.pow(0.96, step + 1))
-    following = beta_1 * (1 - 0.5 * tf.pow(0.96, step + 2))
+    now = beta_1 * (1 - 0.5 * power(0.96, step + 1))
+    following = beta_1 * (1 - 0.5 * power(0.96, step + 2))
     product = slots[2] * now
     momentum = slots[0] + (gradient - slots[0]) * (1 - beta_1)
     velocity = slots[1] + (squares - slots[1]) * (1 - beta_2)
     change = momentum * (-rate * following / (1 - product * following))
     change += gradient * (-rate * (1 - now) / (1 - product))
-    spread = tf.sqrt(velocity / (1 - tf.pow(beta_2, step + 1)))
+    spread = tf.sqrt(velocity / (1 - power(beta_2, step + 1)))
     return change / (spread + epsilon), (momentum, velocity, product)
 
 

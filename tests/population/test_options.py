@@ -1,11 +1,12 @@
 import dataclasses
+import importlib.util
 
 import joblib
 import pytest
 
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import population
-from skhp.population.options import PopulationOptions, options_of
+from skhp.population.options import PopulationOptions, in_threads, options_of
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,50 @@ def test_joblib_passes_the_options_on():
         backend, n_jobs = joblib.parallel.get_active_backend()
     assert backend.options == PopulationOptions(chunk=3, memory_limit=1000)
     assert n_jobs is None
+
+
+def test_a_misspelt_backend_is_named_with_the_nearest():
+    with (
+        pytest.raises(InvalidParameterError, match=r"backend='dsak'.*Did you mean 'dask'"),
+        population(backend="dsak"),
+    ):
+        pass
+    with pytest.raises(InvalidParameterError, match=r"backend='lokey'.*Did you mean 'loky'"):
+        joblib.parallel_config(backend="skhp", inner="lokey")
+
+
+def test_the_inner_backend_of_parallel_config_is_the_backend_of_the_population():
+    with joblib.parallel_config(backend="skhp", inner="loky", n_jobs=2):
+        backend, n_jobs = joblib.parallel.get_active_backend()
+    assert (backend.options, n_jobs) == (PopulationOptions(backend="loky"), 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "travel"),
+    [
+        ({}, False),
+        ({"backend": "threading"}, False),
+        ({"backend": "sequential"}, False),
+        ({"backend": "loky"}, True),
+        ({"backend": "dask"}, True),
+        ({"backend": "loky", "executor": in_threads}, False),
+    ],
+)
+def test_cohorts_travel_to_workers_outside_of_this_process(options, travel):
+    assert PopulationOptions(**options).cohorts_travel is travel
+
+
+@pytest.mark.parametrize(("library", "backend"), [("distributed", "dask"), ("ray", "ray")])
+def test_a_backend_whose_library_is_missing(library, backend, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == library else found(name)
+    )
+    with (
+        pytest.raises(InvalidParameterError, match=rf"pip install skhp\[{backend}\]"),
+        population(backend=backend),
+    ):
+        pass
 
 
 def test_the_context_is_the_backend_with_these_options():

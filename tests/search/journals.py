@@ -23,7 +23,7 @@ IDENTITY = SearchIdentity("120 x 4, aa", "5 folds, bb", "Tree, cc", "f1, dd", "{
 def processes():
     """The context of processes that begin with the modules of a journal imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.search.journals"])
+    context.set_forkserver_preload(["tests.search.journals", "tests.search.simultaneous_searches"])
     return context
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 import signal
@@ -13,6 +14,11 @@ import pytest
 from skhp.exceptions import OutputError
 from skhp.study.files import check_directory, check_page, write_files, write_page
 from skhp.study.text import render_report
+
+try:
+    import resource
+except ImportError:
+    resource = None
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +114,34 @@ def test_a_full_disk_is_an_error_of_ours(study, tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="No space left on device"):
         write_files(study, tmp_path)
     assert names_in(tmp_path) == []
+
+
+@contextlib.contextmanager
+def files_may_grow_to(size):
+    """Let the system refuse each write beyond a size, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(resource is None, reason="limits the size of files as POSIX does")
+def test_a_disk_that_is_full_at_any_byte_leaves_whole_files_or_none(study, tmp_path):
+    whole = write_files(study, tmp_path / "whole", "report")
+    sizes = sorted(path.stat().st_size for path in whole)
+    write_page(study, tmp_path / "page.html")
+    old = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    # Each file in turn is cut in its midst or by its last byte, the larger ones before it.
+    for size in [0, *(size // 2 for size in sizes), *(size - 1 for size in sizes)]:
+        with files_may_grow_to(size):
+            with pytest.raises(OutputError, match=r"whole' cannot be written to .File too large"):
+                write_files(study, tmp_path / "whole", "report", overwrite=True)
+            with pytest.raises(OutputError, match=r"page.html' cannot be written .File too large"):
+                write_page(study, tmp_path / "page.html", overwrite=True)
+        assert old == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        assert names_in(tmp_path) == ["page.html", "page.joblib", "whole"]
 
 
 def test_ctrl_c_waits_while_the_files_are_moved(study, tmp_path, monkeypatch):

@@ -1,8 +1,8 @@
 """The twin of a Keras model: built anew from its configuration, for the program of a cohort.
 
-The configuration and the variables of a model determine its outputs. Therefore the models that one
-build function made have one twin and share its program. A configuration may be incomplete, so a new
-twin is first compared with its model.
+The configuration and the variables of a model determine its outputs, so the models of one build
+function have one twin and share its program. A configuration may be incomplete, so a new twin is
+first compared with its model.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import copy
 import math
 import threading
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from skhp.compat.keras import DefaultSeeds, mask_of
+from skhp.compat.keras import mask_of
 from skhp.exceptions import CannotJoinError
 from skhp.networks.layers.layer import weighted_cost
 from skhp.networks.network import Cost, Shapes
@@ -37,10 +37,8 @@ from skhp.networks.whole_models.portable_model import (
     loading_scope,
     parts_of,
 )
+from skhp.networks.whole_models.twin_plan import TwinPlan, built_twin, few_rows, quiet_seeds
 from skhp.shared.equality import library_of
-
-# Enough rows to show whether a row is treated differently among other rows.
-_FEW_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,7 @@ class ModelTwin:
     key_without_rates : hashable
         Equal for models that differ only in which of their Dropout layers have a rate of 0 or 1.
     rows_meet : bool
-        Whether outputs for prediction depend on the other rows of a batch, or losses that the model
-        adds are not a mean over rows.
+        Whether outputs depend on other rows of a batch, or added losses are not means over rows.
     adds_losses : bool
         Whether the model adds losses to the one that it is compiled with.
     sparse : tuple of bool
@@ -72,8 +69,13 @@ class ModelTwin:
     sparse: tuple[bool, ...] = field(compare=False)
     idle: bool = field(compare=False)
     uses_dropout_twice: bool = field(compare=False)
+    plan: TwinPlan = field(compare=False, repr=False)
     # Tracing changes attributes of the layers.
     lock: Any = field(compare=False, repr=False, default_factory=threading.RLock)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return _unpickled, ({**values, "model": None, "lock": None},)
 
     @property
     def weight_shapes(self) -> Shapes:
@@ -134,6 +136,15 @@ class NetworkOfTwin:
 twins = ProgramCache()
 
 
+def _unpickled(values: dict[str, Any]) -> ModelTwin:
+    """The twin of another process, built here unless there is one with its key."""
+
+    def built() -> ModelTwin:
+        return ModelTwin(**values | {"model": values["plan"].model(), "lock": threading.RLock()})
+
+    return twins.get(values["key"], built)
+
+
 def model_twin(model: keras.Model, x: Any) -> ModelTwin:
     """The twin of a model for rows like these, shared by all models of equal configuration."""
     custom = custom_objects(model)
@@ -167,11 +178,6 @@ def _key_without_rates(configuration: Any, custom: dict[str, Any], x: Any) -> Ha
     for entry in _entries(alike, MemberDropout.__name__):
         entry["config"]["rate"] = 0.5
     return configuration_key(alike, custom, x)
-
-
-def quiet_seeds() -> Any:
-    """A context in which a model is built without using up the seeds of a fit."""
-    return DefaultSeeds(0, required=False).in_use()
 
 
 def refusal(model: keras.Model, error: Exception) -> CannotJoinError:
@@ -240,21 +246,9 @@ def _entries(item: Any, class_name: str) -> Iterator[dict[str, Any]]:
             yield from _entries(value, class_name)
 
 
-def _twin(configuration: dict[str, Any], x: Any) -> keras.Model:
-    twin = keras.saving.deserialize_keras_object(copy.deepcopy(configuration), safe_mode=False)
-    if not twin.built or not getattr(twin, "inputs", None):
-        twin(few_rows(x), training=False)
-    return twin
-
-
-def few_rows(x: Any, count: int = _FEW_ROWS) -> Any:
-    """The first rows."""
-    return keras.tree.map_structure(lambda array: array[:count], x)
-
-
 def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> ModelTwin:
     """The twin of a configuration; it is refused if it differs from its model."""
-    twin = _twin(configuration, x)
+    twin = built_twin(configuration, x)
     for own, others in (
         (model.trainable_variables, twin.trainable_variables),
         (model.non_trainable_variables, twin.non_trainable_variables),
@@ -318,6 +312,7 @@ def _compared(key: Hashable, model: keras.Model, configuration: Any, x: Any) -> 
             len(entry.get("inbound_nodes", ())) > 1
             for entry in _entries(configuration, MemberDropout.__name__)
         ),
+        plan=TwinPlan(configuration, few_rows(x), custom_objects(model)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 from skhp.population.cohorts.running_cohort import Cancelled, RunningCohort
@@ -98,3 +98,25 @@ class CohortThreads:
         with self._changed:
             self._free += 1
             self._changed.notify_all()
+
+
+class CallingThread:
+    """Trains each cohort where it is submitted."""
+
+    def submit(self, cohort: RunningCohort, until: int | None) -> Future[None]:
+        """Train a cohort at once."""
+        done: Future[None] = Future()
+        try:
+            cohort.train(until)
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+        return done
+
+    def lent(self) -> AbstractContextManager[None]:
+        """Nothing: no cohort trains while the caller scores."""
+        return nullcontext()
+
+    def close(self) -> None:
+        """Nothing: no cohort is left."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from skhp.population.cohorts.cohort_plan import (
     seconds_of,
     share_structures,
 )
-from skhp.population.cohorts.executor import CohortExecutor, CohortThreads
+from skhp.population.cohorts.executor import CallingThread, CohortExecutor, CohortThreads
 from skhp.population.cohorts.pruning import Contest
 from skhp.population.cohorts.running_cohort import OverallProgress, RunningCohort
 from skhp.population.options import PopulationOptions
@@ -41,16 +41,8 @@ def train_population(
     The result is an exception if the cohort could not be trained. With a contest, members are
     ranked and pruned during the training, and all cohorts stay in memory.
     """
-    limit = options.memory_limit
-    shared = share_structures(tasks, lambda own, moved: seconds_of(moved) < seconds_of(own))
+    shared, plans = planned_cohorts(tasks, options, contest)
     tasks = [structure.task for structure in shared]
-    # A cohort takes at most half of the limit, so that two cohorts can train at once.
-    plans = [
-        plan
-        for plan in plan_cohorts(tasks, None if limit is None else int(limit) // 2)
-        if contest is not None
-        or any(tasks[number].finished_after is None for number in plan.members)
-    ]
     to_train = sum(task.finished_after is None for task in tasks)
     overall = OverallProgress(to_train, len(plans), progress)
     cohorts = [
@@ -68,8 +60,39 @@ def train_population(
         executor.close()
 
 
+def planned_cohorts(
+    tasks: Sequence[FitTask], options: PopulationOptions, contest: Contest | None = None
+) -> tuple[list[SharedStructure], list[CohortPlan]]:
+    """The structures in which the members train, and the cohorts that have to train."""
+    limit = options.memory_limit
+    shared = share_structures(tasks, lambda own, moved: seconds_of(moved) < seconds_of(own))
+    tasks = [structure.task for structure in shared]
+    # A cohort takes at most half of the limit, so that two cohorts can train at once.
+    plans = [
+        plan
+        for plan in plan_cohorts(tasks, None if limit is None else int(limit) // 2)
+        if contest is not None
+        or any(tasks[number].finished_after is None for number in plan.members)
+    ]
+    return shared, plans
+
+
+def trained_here(
+    plan: CohortPlan,
+    members: Mapping[int, SharedStructure],
+    chunk: int | None,
+    progress: ProgressObserver,
+) -> Iterator[tuple[int, FitResult | Exception]]:
+    """Train one cohort in this thread, and yield the number and result of each member."""
+    tasks = [members[number].task for number in plan.members]
+    to_train = sum(task.finished_after is None for task in tasks)
+    cohort = RunningCohort(plan, tasks, chunk, OverallProgress(to_train, 1, progress))
+    for results in trained_by_rungs([cohort], None, CallingThread()):
+        yield from _of_own_structures(results, members)
+
+
 def _of_own_structures(
-    results: Results, shared: Sequence[SharedStructure]
+    results: Results, shared: Sequence[SharedStructure] | Mapping[int, SharedStructure]
 ) -> Iterator[tuple[int, FitResult | Exception]]:
     """The results of the members that had to be trained, each in its own structure."""
     trained = {}

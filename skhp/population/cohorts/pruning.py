@@ -118,6 +118,15 @@ def tell_of_unranked(refusals: Sequence[CannotJoinError], n_ranked: int) -> None
     )
 
 
+def refuse_pruning(backend: str | None) -> None:
+    """Raise if cohorts train on workers, where they do not wait for one another at the rungs."""
+    raise InvalidParameterError(
+        f"prune does not work with backend={backend!r}: it ranks the candidates of all cohorts "
+        "after the same epochs, and cohorts on workers train to their end. Leave prune out, or "
+        "train in this process by leaving backend out."
+    )
+
+
 class Entry(NamedTuple):
     """A fit in a contest: the keywords of its task, and its scores where it was trained before."""
 

@@ -150,18 +150,18 @@ class OpenFiles:
 
     def add(self, path: Path) -> None:
         """Note which file is at a path now, unless one is noted already."""
-        self._numbers.setdefault(path, _file_number(path))
+        self._numbers.setdefault(path, file_number(path))
 
     def taken_away(self) -> OSError | None:
         """The error if a file was deleted, renamed or replaced; None if not."""
         for path, number in self._numbers.items():
-            if _file_number(path) != number:
+            if file_number(path) != number:
                 gone = "another file is in its place" if path.exists() else "it is no longer there"
                 return FileNotFoundError(f"{self._place.named(path)} was taken away: {gone}")
         return None
 
 
-def _file_number(path: Path) -> tuple[int, int] | None:
+def file_number(path: Path) -> tuple[int, int] | None:
     """The device and number of a file, which no other file gets while this one is open."""
     try:
         status = path.stat()
@@ -191,6 +191,11 @@ def is_without_room(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return getattr(error, "sqlite_errorcode", None) in _WITHOUT_ROOM
+
+
+def is_without_permission(error: Exception) -> bool:
+    """Whether nothing may be written into a folder, which need not end a search either."""
+    return isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def create_journal_file(path: Path, identity: SearchIdentity) -> None:

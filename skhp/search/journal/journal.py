@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -27,6 +28,7 @@ from skhp.search.journal.file import (
     OpenFiles,
     connection_for_writing,
     create_journal_file,
+    is_without_permission,
     is_without_room,
 )
 from skhp.search.journal.finished_folds import (
@@ -38,6 +40,7 @@ from skhp.search.journal.finished_folds import (
     write_row,
 )
 from skhp.search.journal.reading import keep_copy, read_journal_file
+from skhp.search.journal.search_lock import SearchLock
 from skhp.search.observer import PART_OF_SEARCH, Candidates, SearchObserver
 
 
@@ -88,12 +91,10 @@ class Journal:
         except JournalDamagedError as error:
             raise keep_copy(place, error) from None
         except (OSError, sqlite3.Error) as error:
-            if not is_without_room(error):
-                # The whole text of an OSError would name a temporary file.
-                reason = getattr(error, "strerror", None) or error
+            if not (is_without_room(error) or is_without_permission(error)):
                 raise JournalError(
-                    f"the journal {place.given!r} cannot be made: {reason}; give `journal` a path "
-                    "in a directory that exists and can be written"
+                    f"the journal {place.given!r} cannot be made: {_reason(error)}; give "
+                    "`journal` a path in a directory that exists and can be written"
                 ) from None
             return cls(place, search, None, {}, failure=error)
         if differences := identity.differences(recorded):
@@ -107,6 +108,16 @@ class Journal:
         except sqlite3.Error:
             connection = None  # A journal that is read-only still has results.
         return cls(place, search, connection, answers)
+
+    @property
+    def place(self) -> JournalPlace:
+        """Where the file lies."""
+        return self._place
+
+    @property
+    def can_be_written(self) -> bool:
+        """Whether the file was opened for writing, and no write has failed."""
+        return self._connection is not None and self._records
 
     def answers(self) -> Mapping[FoldKey, FinishedFold]:
         """Each fit that is finished by now, here or in another process that shares the file."""
@@ -171,18 +182,24 @@ class Journal:
     def _give_up(self, error: Exception) -> None:
         self._records = False
         warnings.warn(
-            f"the journal {self._place.given!r} cannot be written: {error}; the search goes on "
-            "without it, and does not record the fits that it finishes from now on",
+            f"the journal {self._place.given!r} cannot be written: {_reason(error)}; the search "
+            "goes on without it, and does not record the fits that it finishes from now on",
             JournalWarning,
             stacklevel=3,
         )
 
 
+def _reason(error: Exception) -> object:
+    # The whole text of an OSError would name a temporary file.
+    return getattr(error, "strerror", None) or error
+
+
 class JournalledSearch(SearchObserver):
     """An observer that finds known results of a search in its journal, and records new ones.
 
-    It opens the journal at the first task, which has the rows. `settings` are all else that affects
-    the results.
+    It opens the journal at the first task, which has the rows, and waits there while another run of
+    the same search uses it, for `patience` seconds if that is not None. `settings` are all else
+    that affects the results.
     """
 
     def __init__(
@@ -192,8 +209,11 @@ class JournalledSearch(SearchObserver):
         scoring: Any,
         folds: FixedFolds,
         settings: Mapping[str, Any],
+        patience: float | None = None,
     ) -> None:
         self._path = path
+        self._lock: SearchLock | None = None
+        self._until = None if patience is None else time.monotonic() + patience
         self._folds = folds
         self._parts = {"estimator": estimator, "scoring": scoring, "settings": dict(settings)}
         self._identity: SearchIdentity | None = None
@@ -242,10 +262,16 @@ class JournalledSearch(SearchObserver):
         if self._journal is not None and key not in self._answers:
             self._journal.record(finished_fold(key, result, rung_scores))
 
+    def release(self) -> None:
+        """Let another run of the search go on, which finds the results of this one."""
+        if self._lock is not None:
+            self._lock.release()
+
     def close(self) -> None:
         """Close the journal."""
         if self._journal is not None:
             self._journal.close()
+        self.release()
         if self._identity is not None:
             self._identity.remember_changes(**self._parts)
 
@@ -257,7 +283,18 @@ class JournalledSearch(SearchObserver):
         )
         self._journal = Journal.opened(self._path, identity)
         self._identity = identity
+        if self._journal.can_be_written:
+            self._lock = SearchLock(self._journal.place)
+            self._lock.wait(self._check_patience)
         self._answers = self._journal.answers()
+
+    def _check_patience(self) -> None:
+        if self._until is not None and time.monotonic() > self._until:
+            raise JournalError(
+                f"the journal {os.fspath(self._path)!r} is in use by another run of the same "
+                "search, and the time budget of this one has passed while it waited: start it "
+                "again when the other has ended, or give `journal` another path"
+            )
 
     def _key(self, keywords: Mapping[str, Any]) -> FoldKey:
         fold, _ = keywords[PART_OF_SEARCH]

@@ -127,11 +127,12 @@ def _connection_for_reading(place: JournalPlace, in_use: bool) -> Iterator[sqlit
 
 
 def _connected(file: Path, options: str) -> contextlib.closing[sqlite3.Connection]:
-    return contextlib.closing(
-        sqlite3.connect(
-            f"{file.as_uri()}?{options}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
-        )
+    connection = sqlite3.connect(
+        f"{file.as_uri()}?{options}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
     )
+    # A schema of somebody else may call no function that does more than compute.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return contextlib.closing(connection)
 
 
 def _refuse_other_kinds(place: JournalPlace) -> None:

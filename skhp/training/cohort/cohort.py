@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from skhp.shared.progress_stream import progress_stream
 from skhp.training.cohort.packed_members import (
     PackedMembers,
     held_out_score,
@@ -321,4 +322,4 @@ class LoneFit:
 
 def _print_epoch(outcome: TrainingOutcome, epochs: int) -> None:
     values = " - ".join(f"{name}: {value[-1]:.4f}" for name, value in outcome.history.items())
-    sys.stdout.write(f"Epoch {outcome.n_epochs}/{epochs} - {values}\n")
+    progress_stream(sys.stdout).write(f"Epoch {outcome.n_epochs}/{epochs} - {values}\n")

@@ -1,6 +1,7 @@
 """The twin of a model, and what is refused before one is made."""
 
 import logging
+import pickle
 
 import keras
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from skhp import CannotJoinError
+from skhp.compat.joblib import cloudpickle
+from skhp.networks.program_cache import ProgramCache
 from skhp.networks.whole_models.model_network import network_of_model
 from skhp.networks.whole_models.model_twin import model_twin, twins
 
@@ -127,3 +130,32 @@ def test_models_that_differ_in_their_rates_are_equal(rate, equals):
 
     # At a rate of 0 Keras' layer has no seed.
     assert (twin(0.2) == twin(rate)) is equals
+
+
+class Doubling(keras.layers.Layer):
+    """A layer of the user's that Keras finds by its class alone."""
+
+    def call(self, x):
+        return 2.0 * x
+
+
+class TestATwinInAnotherProcess:
+    """Another process has no twin with its key, as is the case here once it is forgotten."""
+
+    @pytest.mark.parametrize("custom", [Doubling, type("Local", (Doubling,), {})])
+    def test_it_is_built_anew_and_computes_the_same(self, custom, monkeypatch):
+        inputs = keras.Input((4,))
+        both = [LAYERS.Dense(3)(inputs), custom()(LAYERS.Dense(3)(inputs))]
+        model = keras.Model(inputs, LAYERS.Add()(both))
+        twin = model_twin(model, ROWS)
+        sent = cloudpickle.dumps(twin)
+        assert len(sent) < 20_000
+        assert pickle.loads(sent) is twin
+        monkeypatch.setattr("skhp.networks.whole_models.model_twin.twins", ProgramCache())
+        again = pickle.loads(sent)
+        assert again is not twin
+        assert again == twin
+        weights = [variable.value for variable in model.trainable_variables]
+        outputs = [one.called(weights, [], ROWS, training=False)[0] for one in (twin, again)]
+        np.testing.assert_array_equal(*outputs)
+        np.testing.assert_array_equal(outputs[0], model(ROWS))

@@ -266,18 +266,36 @@ def test_a_file_that_gives_an_error_when_it_is_read_is_refused():
         Journal.opened("/proc/self/mem", IDENTITY)
 
 
-def test_a_folder_that_is_read_only_is_refused_before_any_training(tmp_path):
-    (message,) = in_a_small_file_system(
+def test_a_folder_that_is_read_only_is_one_warning(tmp_path):
+    counts, categories, messages, known = in_a_small_file_system(
         tmp_path,
-        "import os, subprocess\n"
-        "from skhp.exceptions import JournalError\n"
+        "import subprocess\n"
         "from tests.search.journals import fill\n"
         "subprocess.run(['mount', '-o', 'remount,ro', folder], check=True)\n"
-        "try: fill(folder + '/j', 3)\n"
-        "except JournalError as error: print(json.dumps([str(error)]))",
+        "print(json.dumps(fill(folder + '/j', 3)))",
     )
-    assert "cannot be made: Read-only file system" in message
-    assert "give `journal` a path in a directory that exists and can be written" in message
+    assert (counts, categories, known) == ([1] * 5, ["JournalWarning"], [])
+    assert "cannot be written: Read-only file system; the search goes on" in messages[0]
+
+
+def test_a_file_system_that_goes_away_is_one_warning(tmp_path):
+    outcomes = in_a_small_file_system(
+        tmp_path,
+        "import subprocess, warnings\n"
+        "from skhp.search.journal.journal import Journal\n"
+        "from tests.search.journals import IDENTITY, fold, key_number\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    with Journal.opened(folder + '/j', IDENTITY) as journal:\n"
+        "        for number in range(6):\n"
+        "            if number == 3: subprocess.run(['umount', '-l', folder], check=True)\n"
+        "            journal.record(fold(number))\n"
+        "        known = sorted(map(key_number, journal.answers()))\n"
+        "print(json.dumps([[str(warning.message) for warning in caught], known]))",
+    )
+    (message,), known = outcomes
+    assert "was taken away: it is no longer there; the search goes on" in message
+    assert known == [0, 1, 2]
 
 
 # ---------------------------------------------------------------- what is taken away

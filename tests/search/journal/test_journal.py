@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import struct
 import threading
+import time
 import warnings
 from dataclasses import replace
 
@@ -219,19 +220,26 @@ def test_threads_share_a_journal(path):
         assert journal.answers() == folds(200)
 
 
-def test_two_processes_share_a_file(path):
+def test_ten_processes_share_a_file(path):
     context = processes()
-    barrier = context.Barrier(2)
-    shares = [range(0, 300), range(200, 500)]
+    barrier = context.Barrier(10)
+    # A tenth of the fits of each process is also recorded by another one.
+    shares = [range(first, first + 1000) for first in range(0, 9000, 900)]
     workers = [
         context.Process(target=record_together, args=(path, barrier, share)) for share in shares
     ]
     for worker in workers:
         worker.start()
+    seen = [0]
+    while any(worker.is_alive() for worker in workers):
+        time.sleep(0.2)
+        if path.exists():
+            seen.append(len(read_journal_file(path).finished))
     for worker in workers:
         worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
-    assert reopened(path) == folds(500)
+    assert [worker.exitcode for worker in workers] == [0] * 10
+    assert reopened(path) == folds(9100)
+    assert seen == sorted(seen)
     assert list(path.parent.iterdir()) == [path]
 
 

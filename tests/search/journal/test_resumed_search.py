@@ -1,13 +1,10 @@
 """A search goes on from its journal, whatever ended it."""
 
 import json
-import random
 import shutil
 import sqlite3
-import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pandas as pd
@@ -19,6 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from benchmarks import chaos
 from skhp import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -29,14 +27,9 @@ from skhp import (
     RandomizedSearchCV,
 )
 from skhp.training.cohort.cohort import Cohort
-from tests.search import interrupted_search
-from tests.search.interrupted_search import N_FITS, SECONDS_A_SCORE
 from tests.search.journals import forget
 
 pytestmark = pytest.mark.slow
-
-# About what a search of `interrupted_search` takes until it scores.
-SECONDS_OF_TRAINING = 4
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(150, 4))
@@ -445,59 +438,44 @@ def test_pandas_reads_the_fits(recorded):
         assert found == pytest.approx(mean)
 
 
-@pytest.mark.slow
-def test_killed_at_random_moments(tmp_path, pytestconfig, capsys):
-    moments = random.Random(0)
+def test_killed_again_and_again(tmp_path, pytestconfig, monkeypatch, capsys):
+    """The short form of `benchmarks/chaos.py`."""
+    monkeypatch.chdir(pytestconfig.rootpath)
+    undisturbed, place = tmp_path / "undisturbed", tmp_path / "killed"
+    undisturbed.mkdir()
+    place.mkdir()
+    chaos.search_in(undisturbed)
+    expected = json.loads((undisturbed / chaos.RESULTS).read_text())
+    assert expected["trained"] == chaos.N_FITS
+    searched = chaos.KilledSearch(place, {"refit": 0.0}, expected["results"])
+    searched.run_to_the_end([chaos.Moment("scoring", 0.3), chaos.Moment("refit", 0.0)])
+    assert searched.faults == []
+    assert searched.n_kills == 2
+    printed = capsys.readouterr().out.splitlines()
+    first, second = (int(line.split()[3]) for line in printed if line.startswith("killed"))
+    assert 0 < first < chaos.N_FITS == second
 
-    def started(journal):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.search.interrupted_search", str(journal)],
-            cwd=pytestconfig.rootpath,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert process.stdout.readline() == "began\n"
-        return process
 
-    def finished(journal):
-        """Scores of a search that is left alone; it scores only what is not known yet."""
-        known = fits_in(journal)
-        results = (
-            interrupted_search.search(journal)
-            .fit(interrupted_search.X, interrupted_search.Y)
-            .cv_results_
-        )
-        assert capsys.readouterr().out.splitlines() == ["scored"] * (N_FITS - known)
-        assert fits_in(journal) == N_FITS
-        return [results[f"split{fold}_test_score"].tolist() for fold in range(3)]
+def test_a_journal_that_is_lost_between_two_kills_is_a_fault(tmp_path, monkeypatch):
+    """The benchmark has to find what it looks for."""
+    searched = chaos.KilledSearch(tmp_path, {}, {"expected": 1})
+    line = json.dumps([1, {"dropout": 0.0}, 0.5])
+    fit = json.dumps([{"dropout": 0.0}, 0.5])
 
-    def killed(journal, n_scored):
-        """Kill a search while it trains, or after some fits that it scores."""
-        with started(journal) as process:
-            for _ in range(n_scored):
-                assert process.stdout.readline() == "scored\n"
-            time.sleep(moments.uniform(0, SECONDS_A_SCORE if n_scored else SECONDS_OF_TRAINING))
-            process.kill()
+    def runs_twice(place, moment, *_):
+        with (place / chaos.SCORED).open("a") as file:
+            file.write(f"{line}\n")
+        monkeypatch.setattr(chaos, "fits_in_journal", lambda _: {fit} if moment else set())
+        stage = "scoring" if moment else "done"
+        return chaos.Run(stage, killed=moment is not None, seconds={}, complaint="")
 
-    def fits_in(journal):
-        if not journal.exists():
-            return 0
-        connection = sqlite3.connect(journal)
-        (count,) = connection.execute("SELECT count(*) FROM finished_folds").fetchone()
-        connection.close()
-        return count
-
-    expected = finished(tmp_path / "undisturbed")
-    journals = 0
-    for n_scored in [0, 2, 10, 20]:
-        journal = tmp_path / f"journal-{journals}"
-        before = fits_in(journal)
-        n_scored = min(n_scored, N_FITS - before)
-        killed(journal, n_scored)
-        # A fit is written down after it is scored, and before the next one is.
-        assert before + max(n_scored - 1, 0) <= fits_in(journal) <= N_FITS
-        if fits_in(journal) > N_FITS - 10:
-            assert finished(journal) == expected
-            journals += 1
-    assert finished(journal) == expected
+    monkeypatch.setattr(chaos, "run", runs_twice)
+    searched.run_to_the_end([chaos.Moment("scoring", 0.5)])
+    assert searched.faults == [
+        "1 finished fits were trained and scored again",
+        "the journal has lost fits",
+        "the results are not those expected",
+        "the journal has 0 fits",
+        "None fits were trained, and 35 were missing",
+        "files are left: ['scored.txt']",
+    ]

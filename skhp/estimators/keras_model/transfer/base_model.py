@@ -33,6 +33,7 @@ from skhp.networks.whole_models.portable_model import (
     configuration_text,
     loading_scope,
 )
+from skhp.networks.whole_models.unmade_model import refuse_hostile_file
 from skhp.population.handover import computed_once, prepared_once, shares_computations
 from skhp.shared.equality import library_of
 
@@ -68,6 +69,7 @@ def _read(path: Path) -> keras.Model:
             "safely. Write one with model.save('name.keras'), or give the model itself."
         )
     try:
+        refuse_hostile_file(path)
         with loading_scope({}):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
@@ -76,7 +78,7 @@ def _read(path: Path) -> keras.Model:
             f"base_model={str(path)!r} cannot be loaded: the file is damaged, or needs code that "
             "Keras' safe mode does not run, such as a Lambda layer's, or a class that is not "
             "registered with keras.saving.register_keras_serializable. Mend the file, or, if you "
-            f"trust it, load the model and give the model itself. Keras says: {reason}"
+            f"trust it, load the model and give the model itself. The reason: {reason}"
         ) from error
     if not isinstance(model, keras.Model):
         raise InvalidParameterError(

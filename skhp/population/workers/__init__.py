@@ -1,0 +1,1 @@
+"""Cohorts and their tasks on the workers of another joblib backend."""

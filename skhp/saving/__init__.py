@@ -1,0 +1,1 @@
+"""Saving of estimators without pickle, and loading of files that nobody vouches for."""
