@@ -3,6 +3,7 @@
 import configparser
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -45,6 +46,13 @@ def test_its_links_lead_somewhere_from_wherever_it_is_shown():
         assert [link for link in links if not link.startswith("https://")] == []
     else:
         assert [link for link in links if not (ROOT / link.split("#")[0]).is_file()] == []
+
+
+def test_its_picture_says_in_words_what_it_shows():
+    (picture,) = re.findall(r'<img src="([^"]*)" alt="[^"]{20,}"', README)
+    drawing = ElementTree.parse(ROOT / picture).getroot()
+    assert drawing.find("{http://www.w3.org/2000/svg}title").text
+    assert len(drawing.findall(".//{http://www.w3.org/2000/svg}rect")) > 12
 
 
 def test_it_names_each_page_of_the_guide():
