@@ -59,7 +59,7 @@ def main() -> None:
 
 @dataclass
 class Call:
-    """The scores of a search and its seconds; `bytes_sent` counts rows once for each worker."""
+    """The scores of a search, its seconds, and the CPU seconds of the caller and of all workers."""
 
     scores: np.ndarray
     wall: float

@@ -357,7 +357,7 @@ def inits_hold_names_only(root: Path) -> list[str]:
                     continue
             elif (module.path, ast.unparse(node)) in (
                 ("skhp/objectives/__init__.py", "import_tensorflow_quietly()"),
-                ("skhp/__init__.py", "end_command_on_ctrl_c()"),
+                ("skhp/__init__.py", "end_command_on_signals()"),
                 ("skhp/__init__.py", "register_backend()"),
                 ("skhp/population/__init__.py", "make_callable(__name__)"),
             ):

@@ -221,7 +221,8 @@ def population(
 ) -> Iterator[None]:
     """Train the networks of every search and cross-validation in this context together.
 
-    The same as `joblib.parallel_config(backend="skhp", ...)`. The networks of all joblib tasks
+    The same as `joblib.parallel_config(backend="skhp", ...)`, where the option `backend` is named
+    `inner`. The networks of all joblib tasks
     join: those of searches and cross-validation, also one within the other, of voting, stacking,
     bagging, calibration, one-vs-rest, multi-output and threshold tuning, of the elimination and
     selection of features, and of any function that runs by ``joblib.Parallel``. Fits outside of
@@ -238,6 +239,13 @@ def population(
     If fewer than half of the networks of a call could train together, the logger ``skhp`` warns at
     the end of the call and says why.
 
+    With the name of a `backend` whose workers are other processes or machines, whole cohorts travel
+    to these workers, together with the tasks whose networks are in the cohort, which are scored
+    there. Results are equal to the bit, as the division into cohorts does not depend on the
+    workers. Tasks whose networks are in several cohorts, and those with callbacks of scikit-learn,
+    run in this process. Rows travel to each worker once. A cohort whose worker died is trained
+    again by another one. A search cannot prune candidates there.
+
     Parameters
     ----------
     n_jobs : int or None, default=None
@@ -247,7 +255,13 @@ def population(
         search itself replaces this one. With a number of workers, a task goes to a worker if
         neither its arguments nor its function's code mention an estimator of skhp.
     backend : str or None, default=None
-        joblib's backend for tasks that cannot join; None is "loky".
+        The joblib backend whose workers train cohorts and run the tasks that cannot join. None
+        trains cohorts in threads of this process, and runs the other tasks by "loky"; so do
+        "threading" and "sequential", with the other tasks by that backend. "loky" and
+        "multiprocessing" start processes, which are never forked; "dask" uses the open
+        `dask.distributed.Client`; "ray" uses the cluster of `RAY_ADDRESS` or starts one; another
+        backend has to be registered with joblib. There, `n_jobs` bounds the number of workers, and
+        None is all of them, or one for each core.
     memory_limit : int, str or None, default=None
         The most memory that the cohorts in training may take: a number of bytes, or a text such as
         "500MB" or "1GiB". None is no limit.
@@ -264,7 +278,11 @@ def population(
     Raises
     ------
     InvalidParameterError
-        If an option has an invalid value.
+        If an option has an invalid value, if the library of the backend is not installed, or if no
+        client of Dask is open. In a search, if it prunes candidates and cohorts train on workers.
+    WorkersError
+        In a call, if the connection to a cluster is lost, if a cohort has ended two workers, if a
+        worker has other versions of the libraries, or if a task cannot be pickled.
 
     Examples
     --------

@@ -18,14 +18,14 @@ from skhp.saving.keras_objects import (
     NAMES_OF_METRICS,
     NAMES_OF_OPTIMIZERS,
     deserialized,
-    keras_value_written,
     object_config,
     object_written,
-    read_keras_value,
 )
+from skhp.saving.keras_values import keras_value_written, read_keras_value
 from skhp.saving.values import read, written
 
 _COMPILED = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
+_MOST_STEPS = 2**31
 _SETTINGS = ("run_eagerly", "steps_per_execution", "jit_compile")
 
 
@@ -172,7 +172,9 @@ def _compile(model: keras.Model, document: dict[str, Any], parts: ReadParts) -> 
     for key in _SETTINGS:
         value = document.get(key)
         allowed = {"run_eagerly": (bool,), "steps_per_execution": (int,)}.get(key, (bool, str))
-        if value is not None and type(value) not in allowed:
+        if value is not None and (
+            type(value) not in allowed or (type(value) is int and not 0 < value <= _MOST_STEPS)
+        ):
             raise FileRefusedError(f"has a model compiled with {key}={short(value)}")
         if value is not None:
             arguments[key] = value
@@ -218,8 +220,7 @@ def read_compiled(value: Any, names: frozenset[str], parts: ReadParts) -> Any:
 def _shapes(config: dict[str, Any]) -> list[tuple[tuple[int, ...], str]]:
     """The shapes and dtypes of the variables of a model, without making any of them."""
     try:
-        return [(v.shape, v.dtype) for v in variables_of(lambda: deserialized(config))]
-    except ValueError as error:
-        if isinstance(error, FileRefusedError):
-            raise
-        raise FileRefusedError(f"has a model that cannot be made: {error}") from error
+        return [(v.shape, v.dtype) for v in variables_of(config)]
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise FileRefusedError(f"has a model that Keras cannot make: {reason}") from error

@@ -9,8 +9,6 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -46,8 +44,26 @@ _NOT_THESE = frozenset(
         "Initializer",
         "Regularizer",
         "Constraint",
+        # It computes its values at once, of whatever size.
+        "STFT",
+        "STFTInitializer",
     }
 )
+# What may stand within what: a learning rate that is a network would be built at once.
+_WITHIN: dict[str, frozenset[str]] = {
+    "": frozenset(
+        {"models", "losses", "metrics", "optimizers", "schedules"}
+        | {"initializers", "regularizers", "constraints"}
+    ),
+    "models": frozenset({"layers", "models", "initializers", "regularizers", "constraints"}),
+    "layers": frozenset({"layers", "models", "initializers", "regularizers", "constraints"}),
+    "optimizers": frozenset({"schedules"}),
+}
+# Keras builds a Sequential model anew with each layer that it adds.
+_MOST_LAYERS_IN_SEQUENCE = 200
+_MOST_LAYERS = 2_000
+# Metrics make arrays of as many thresholds, or of the square of as many classes.
+_MOST_OF_METRIC = 1_000
 
 
 def _classes_of(module: Any, base: type) -> dict[str, type]:
@@ -120,7 +136,7 @@ _NAMES_LOOKED_UP: frozenset[str] = frozenset(
             for group in ("initializers", "regularizers", "constraints")
             for name in CLASSES[group]
             for form in (name, _snake(name), *vars(getattr(keras, group)))
-            if not form.startswith("_")
+            if not form.startswith("_") and "stft" not in form.lower()
         ),
         "uniform",
         "normal",
@@ -198,8 +214,29 @@ def _refused_value(value: Any, name: str) -> Any:
     raise CannotSaveError(f"{name} has the value {short(value)}, which skhp.save does not write.")
 
 
-def object_config(document: Any, key: str = "", within: str = "") -> Any:
+def object_config(document: Any) -> Any:
     """The configuration that Keras takes, from JSON of ours, or a `FileRefusedError`."""
+    n_layers = _number_of_layers(document)
+    if n_layers > _MOST_LAYERS:
+        raise FileRefusedError(
+            f"has a network of {n_layers} layers; at most {_MOST_LAYERS} are read"
+        )
+    return _config(document, "", "")
+
+
+def _number_of_layers(document: Any) -> int:
+    waiting, count = [document], 0
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            count += str(item.get("object"))[:7] == "layers/"
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return count
+
+
+def _config(document: Any, key: str, within: str) -> Any:
     if document is None or isinstance(document, bool):
         return document
     if isinstance(document, (int, float)):
@@ -207,18 +244,20 @@ def object_config(document: Any, key: str = "", within: str = "") -> Any:
             raise FileRefusedError(f"has {key}={document} in a network")
         if type(document) is int and abs(document) > _MOST_NUMBER and key != "seed":
             raise FileRefusedError(f"has {key}={document} in a network")
+        if within == "metrics" and type(document) is int and document > _MOST_OF_METRIC:
+            raise FileRefusedError(f"has {key}={document} in a metric")
         return document
     if isinstance(document, str):
         return _text(document, key)
     if isinstance(document, list):
-        return [object_config(item, key, within) for item in document]
+        return [_config(item, key, within) for item in document]
     if "object" in document:
         return _config_of(document, within)
     if "tensor" in document:
         return _tensor(document["tensor"])
     if "numpy" in document:
         return _numbers(document["numpy"])
-    return {name: object_config(value, name, within) for name, value in document.items()}
+    return {name: _config(value, name, within) for name, value in document.items()}
 
 
 def _text(text: str, key: str) -> str:
@@ -234,7 +273,7 @@ def _text(text: str, key: str) -> str:
 def _config_of(document: dict[str, Any], within: str) -> dict[str, Any]:
     named: Any = document.get("object")
     group, _, kind = named.partition("/") if isinstance(named, str) else ("", "", "")
-    if kind not in CLASSES.get(group, ()):
+    if kind not in CLASSES.get(group, ()) or group not in _WITHIN.get(within, ()):
         raise FileRefusedError(
             f"names the class {short(named)}, which is not in the list of known classes"
         )
@@ -242,6 +281,12 @@ def _config_of(document: dict[str, Any], within: str) -> dict[str, Any]:
     others = document.keys() - {"object", "config", "name", "inbound_nodes"}
     if not isinstance(config, dict) or others:
         raise FileRefusedError(f"has a class {named!r} with the fields {short(sorted(document))}")
+    layers = config.get("layers")
+    if kind == "Sequential" and isinstance(layers, list) and len(layers) > _MOST_LAYERS_IN_SEQUENCE:
+        raise FileRefusedError(
+            f"has {len(layers)} layers in a Sequential model; at most {_MOST_LAYERS_IN_SEQUENCE} "
+            "are read. Make it a functional model"
+        )
     for refused in ("stateful", "unroll", "sparse", "ragged"):
         # States belong to a batch of a size that the file gives; loops over steps are unrolled at
         # once.
@@ -250,12 +295,12 @@ def _config_of(document: dict[str, Any], within: str) -> dict[str, Any]:
     made = {
         "module": _MODULES[group],
         "class_name": "Model" if kind == "Functional" else kind,
-        "config": {key: object_config(value, key, named) for key, value in config.items()},
+        "config": {key: _config(value, key, group) for key, value in config.items()},
         "registered_name": None,
     }
     for key in ("name", "inbound_nodes"):
         if key in document:
-            made[key] = object_config(document[key], key, within)
+            made[key] = _config(document[key], key, within)
     return made
 
 
@@ -281,78 +326,8 @@ def _numbers(given: Any) -> dict[str, Any]:
         raise FileRefusedError(f"has an array {short(given)} in a network")
     return {
         "class_name": "__numpy__",
-        "config": {"value": object_config(given[0], "value"), "dtype": given[1]},
+        "config": {"value": _config(given[0], "value", ""), "dtype": given[1]},
     }
-
-
-# ---------------------------------------------------------------- values of parameters
-
-_SERIALIZERS: dict[str, tuple[type, Callable[[Any], Any]]] = {
-    "losses": (keras.losses.Loss, keras.losses.serialize),
-    "metrics": (keras.metrics.Metric, keras.metrics.serialize),
-    "optimizers": (keras.optimizers.Optimizer, keras.optimizers.serialize),
-    "schedules": (
-        keras.optimizers.schedules.LearningRateSchedule,
-        keras.optimizers.schedules.serialize,
-    ),
-    "initializers": (keras.initializers.Initializer, keras.initializers.serialize),
-    "regularizers": (keras.regularizers.Regularizer, keras.regularizers.serialize),
-    "constraints": (keras.constraints.Constraint, keras.constraints.serialize),
-}
-_GROUPS = frozenset(_SERIALIZERS)
-
-
-def keras_value_written(value: Any, name: str) -> dict[str, Any] | None:
-    """A loss, metric, optimizer, class or function of Keras as JSON; None for anything else."""
-    for group, known in FUNCTIONS.items():
-        for key, function in known.items():
-            if value is function:
-                return {"kind": "keras_function", "name": f"{group}/{key}"}
-    if isinstance(value, type):
-        for group in sorted(_GROUPS):
-            for key, kind in CLASSES[group].items():
-                if value is kind:
-                    return {"kind": "keras_class", "name": f"{group}/{key}"}
-        return None
-    for group, (base, serialize) in _SERIALIZERS.items():
-        if isinstance(value, base):
-            if type(value) not in CLASSES[group].values():
-                return None
-            if group == "losses":
-                _refuse_incomplete(value, name)
-            with warnings.catch_warnings(action="ignore"):
-                return {"kind": "keras_object", "object": object_written(serialize(value), name)}
-    return None
-
-
-def _refuse_incomplete(loss: keras.losses.Loss, name: str) -> None:
-    """Refuse a loss whose configuration does not hold all that it was made with."""
-    # Keras 3.15 leaves the `delta` of a Huber loss out, and would load it with the default.
-    made = vars(type(loss).from_config(loss.get_config()))
-    for attribute, given in vars(loss).items():
-        if type(given) in (dict, int, float, str, bool) and made.get(attribute) != given:
-            raise CannotSaveError(
-                f"{name} is a {type(loss).__name__} whose configuration does not hold "
-                f"{given!r}, so that Keras could not load it again. Use another loss, or its "
-                "defaults."
-            )
-
-
-def read_keras_value(document: dict[str, Any]) -> Any:
-    """The value that `keras_value_written` has written."""
-    if document["kind"] == "keras_object":
-        config = object_config(document.get("object"))
-        if not isinstance(config, dict) or "class_name" not in config:
-            raise FileRefusedError(f"has the object {short(document.get('object'))}")
-        if config["module"] in ("keras", "keras.layers"):
-            raise FileRefusedError(f"has a layer {short(document)} as a parameter")
-        return deserialized(config)
-    named = document.get("name")
-    group, _, key = named.partition("/") if isinstance(named, str) else ("", "", "")
-    known: Any = FUNCTIONS if document["kind"] == "keras_function" else CLASSES
-    if group == "layers" or group == "models" or key not in known.get(group, ()):
-        raise FileRefusedError(f"names {short(named)}, which is not in the list of known classes")
-    return known[group][key]
 
 
 def deserialized(config: dict[str, Any]) -> Any:

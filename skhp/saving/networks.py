@@ -59,6 +59,7 @@ _CHOICES = {"function": frozenset(ACTIVATIONS), "padding": frozenset({"same", "v
 # Whatever is larger does not fit into a file that says how many weights it makes.
 _MOST_UNITS = 2**40
 _MOST_LAYERS = 10_000
+_MOST_KERAS_LAYERS = 2_000
 _SHARES = frozenset({"rate", "input_rate", "state_rate", "share", "momentum"})
 _OUTPUTS = ("binary", "multiclass", "regression")
 _LOSSES = frozenset(
@@ -187,6 +188,8 @@ def read_network(document: Any, parts: ReadParts) -> TrainedNetwork:
         member = _read_member(field(document, "member", dict), objective, n_weights, n_state, parts)
         return TrainedNetwork(description, objective, member)
     given = field(document, "model", dict)
+    if len(description.layers) > _MOST_KERAS_LAYERS:
+        raise FileRefusedError(f"has a Keras model of {len(description.layers)} layers")
     only(given, "variables", "optimizer")
     saved = SavedNetwork(
         description=description,

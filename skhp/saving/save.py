@@ -27,7 +27,7 @@ from skhp.saving.file_parts.strict_json import json_bytes, json_value
 FORMAT = "skhp estimator"
 VERSION = 1
 # JSON takes about twenty times as much memory as text.
-_MOST_TEXT = 8 * 2**20
+_MOST_TEXT = 4 * 2**20
 _FIELDS = ("format", "version", "skhp", "estimators", "arrays", "steps")
 
 
@@ -147,11 +147,23 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str | type] | None =
         with open(place, "rb") as file:
             _refuse_other_formats(file.read(16))
             return _loaded(read_archive(file, NAMES, _most_bytes), trusted)
-    except FileRefusedError as error:
-        raise FileRefusedError(
-            f"{str(place)!r} cannot be loaded: it {error}. skhp.load reads files that skhp.save "
-            "has written, and nothing else; get the file again from where it came from."
+    except (ArithmeticError, AttributeError, LookupError, MemoryError) as error:
+        raise _refused(
+            place, f"holds what fits nothing ({type(error).__name__}: {error})"
         ) from error
+    except (RecursionError, TypeError, ValueError) as error:
+        if isinstance(error, FileRefusedError):
+            raise _refused(place, str(error)) from error
+        raise _refused(
+            place, f"holds what fits nothing ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _refused(place: Path, what: str) -> FileRefusedError:
+    return FileRefusedError(
+        f"{str(place)!r} cannot be loaded: it {what[:1500]}. skhp.load reads files that skhp.save "
+        "has written, and nothing else; get the file again from where it came from."
+    )
 
 
 def _is_list(trusted: Any) -> bool:

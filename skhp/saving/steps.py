@@ -78,6 +78,12 @@ def steps_written(estimator: Any, parts: WrittenParts) -> tuple[bytes, list[Any]
         ) from error
     for state in _objects(json_value(_schema_of(content), _SCHEMA, _MOST_LEVELS)):
         _refuse_code(state)
+    caches = _caches(estimator)
+    if caches:
+        raise CannotSaveError(
+            f"The pipeline caches in a folder ({', '.join(caches)}), which a file must not choose "
+            "for those who load it: call set_params with None for it before saving."
+        )
     return content, documents
 
 
@@ -96,6 +102,15 @@ def _refuse_others(estimator: Any) -> None:
             "search.best_estimator_, which predicts what the search does. Its results are numbers: "
             "pandas.DataFrame(search.cv_results_).to_csv(...), search.report(...), or the journal."
         )
+
+
+def _caches(estimator: BaseEstimator) -> list[str]:
+    """Parameters that name a folder from which a fit would read pickles."""
+    return [
+        name
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] == "memory" and value is not None
+    ]
 
 
 def _is_search(kind: type) -> bool:
@@ -175,6 +190,11 @@ def read_steps(
         raise FileRefusedError(f"has steps that skops refuses: {reason}{mend}") from error
     if not isinstance(found, BaseEstimator) or isinstance(found, type):
         raise FileRefusedError(f"holds {short(found)}, which is not an estimator")
+    caches = _caches(found)
+    if caches:
+        raise FileRefusedError(
+            f"has a folder to cache fits in ({', '.join(caches)}), from which pickles would be read"
+        )
     return found
 
 

@@ -16,7 +16,7 @@ from skhp.exceptions import CannotSaveError, FileRefusedError
 from skhp.objectives.numbered_loss import NumberedLoss
 from skhp.objectives.rare_class_losses import FocalLoss, SoftF1
 from skhp.saving.file_parts.parts import ReadParts, WrittenParts, field, one_of, only, short, whole
-from skhp.saving.keras_objects import keras_value_written, read_keras_value
+from skhp.saving.keras_values import keras_value_written, read_keras_value
 from skhp.shared.best_threshold import TunedByFolds
 
 _MOST_LEVELS = 20
@@ -90,8 +90,23 @@ def _array_written(value: np.ndarray, name: str, parts: WrittenParts, level: int
                 f"{name} is an array of objects that holds {short(item)}. skhp.save writes arrays "
                 "of numbers and of texts: convert it with astype."
             )
+    texts = _as_texts(value)
+    if texts is not None:
+        return {"kind": "texts", "array": parts.put(texts, name)}
     items = [written(item, name, parts, level) for item in value.flat]
     return {"kind": "objects", "shape": list(value.shape), "items": items}
+
+
+def _as_texts(value: np.ndarray) -> np.ndarray | None:
+    """An array of texts of one width that is equal to an array of objects, if there is one."""
+    items = value.ravel().tolist()
+    if not items or not all(type(item) is str for item in items):
+        return None
+    texts = np.array(items, dtype=str)
+    # One long text among short ones would make all of them long.
+    if texts.tolist() != items or texts.nbytes > 1024 + 16 * sum(map(len, items)):
+        return None
+    return texts.reshape(value.shape)
 
 
 def _generator_written(
@@ -206,6 +221,13 @@ def _read_floats(value: Any, parts: ReadParts, level: int) -> list[float]:
     return array.tolist()
 
 
+def _read_texts(value: Any, parts: ReadParts, level: int) -> np.ndarray:
+    array = _read_array(value, parts, level)
+    if array.dtype.kind != "U":
+        raise FileRefusedError(f"has an array of {array.dtype} for texts")
+    return array.astype(object)
+
+
 def _read_objects(value: Any, parts: ReadParts, level: int) -> np.ndarray:
     only(value, "kind", "shape", "items")
     items, shape = field(value, "items", list), field(value, "shape", list)
@@ -258,6 +280,7 @@ _READERS: dict[str, Callable[[Any, ReadParts, int], Any]] = {
     "array": _read_array,
     "scalar": _read_scalar,
     "floats": _read_floats,
+    "texts": _read_texts,
     "objects": _read_objects,
     "dtype": _read_dtype,
     "random_state": _read_generator,

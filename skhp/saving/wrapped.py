@@ -104,7 +104,7 @@ _ELSEWHERE = frozenset(
         "_default_seeds",
         "_built_with",
         "_packed_inputs",
-        "_in_its_place",
+        "_stand_in",
         "callbacks_",
         "rare_class_",
         "_set_names",
@@ -274,10 +274,24 @@ def _read_learnt(estimator: Any, document: dict[str, Any], parts: ReadParts) -> 
     changed = field(document, "changed", dict)
     only(changed, "values", "without")
     state["model_"] = read_model(document.get("model"), parts)
+    _refuse_other_parts(estimator, given)
     before = KerasWrapper._building_parameters(estimator)
     before |= {key: read(v, parts) for key, v in field(changed, "values", dict).items()}
     without = field(changed, "without", list)
     state["_built_with"] = {key: value for key, value in before.items() if key not in without}
+
+
+def _refuse_other_parts(estimator: Any, given: dict[str, Any]) -> None:
+    """Refuse attributes that name parts which the model does not have."""
+    frozen = given.get("_frozen_part")
+    names = {layer.name for layer in estimator.model_.layers}
+    if (frozen is not None and frozen not in names) or (
+        given.get("_takes_features") and frozen is None
+    ):
+        raise FileRefusedError(f"has a frozen part {short(frozen)}, which its model does not have")
+    shape = given["X_shape_"]
+    if "n_features_in_" in given and shape[1:2] not in ((), (given["n_features_in_"],)):
+        raise FileRefusedError(f"has rows of the shape {short(shape)} and other columns")
 
 
 def _feature_encoder(estimator: Any) -> Any:

@@ -262,6 +262,16 @@ def read_again_and_again(schema, inner):
     inner[name] += b"\0" * 100_000
 
 
+def cached(schema, inner):
+    schema["content"]["content"]["memory"] = {
+        "__class__": "str",
+        "__module__": "builtins",
+        "__loader__": "JsonNode",
+        "content": '"/tmp/evil"',
+        "is_json": True,
+    }
+
+
 def void_array(schema, inner):
     def walk(item):
         if isinstance(item, dict):
@@ -460,6 +470,41 @@ HOSTILE = {
     "units beyond all bounds": huge_keras_layer(units=10**15),
     "units of text": huge_keras_layer(units="many"),
     "an unknown setting": huge_keras_layer(evil=True),
+    "an initializer that computes at once": keras_layer(
+        "1 config kernel_initializer", {"object": "initializers/STFTInitializer", "config": {}}
+    ),
+    "a network as a learning rate": at(
+        "learnt model compiled optimizer object config learning_rate",
+        {"object": "models/Sequential", "config": {"layers": []}},
+        "keras",
+    ),
+    "a metric of many thresholds": at(
+        "learnt model compiled metrics",
+        [
+            {
+                "kind": "keras_object",
+                "object": {"object": "metrics/AUC", "config": {"num_thresholds": 10**9}},
+            }
+        ],
+        "keras",
+    ),
+    "a thousand layers in a row": at(
+        "learnt model structure config layers",
+        [{"object": "layers/Dropout", "config": {"rate": 0.1}}] * 1000,
+        "keras",
+    ),
+    "many layers in many models": at(
+        "learnt model structure config layers",
+        [
+            {
+                "object": "models/Sequential",
+                "config": {"layers": [{"object": "layers/Dropout", "config": {"rate": 0.1}}] * 150},
+            }
+        ]
+        * 150,
+        "keras",
+    ),
+    "a frozen part that is not there": at("learnt attributes _frozen_part", "evil", "keras"),
     "a model that is a subclass": at("learnt model structure object", "models/Evil", "keras"),
     "a model that is a layer": at(
         "learnt model structure", {"object": "layers/Dense", "config": {"units": 3}}, "keras"
@@ -489,6 +534,7 @@ HOSTILE = {
             | {"protocol": schema["protocol"], "_skops_version": "0"}
         )
     ),
+    "a folder of pickles": steps(cached),
     "steps without their schema": changed(
         lambda file: file.members.update({"steps.skops": packed({"a": b""})}), "pipeline"
     ),

@@ -206,13 +206,20 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     skhp.save(network, path)
     assert np.array_equal(skhp.load(path).predict(X), network.predict(X))
     assert [found.name for found in tmp_path.iterdir()] == ["network.skhp"]
-    assert oct(path.stat().st_mode & 0o777) == oct(0o666 & ~_mask())
 
 
-def _mask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def test_a_new_file_has_the_rights_of_any_new_file_and_an_old_one_keeps_its_own(tmp_path):
+    network, *_ = fitted("mlp classifier")
+    (tmp_path / "other").write_text("x")
+    path, link = tmp_path / "network.skhp", tmp_path / "link.skhp"
+    skhp.save(network, path)
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+    path.chmod(0o600)
+    link.symlink_to(path)
+    skhp.save(skhp.KerasMLPRegressor(), link)
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert isinstance(skhp.load(path), skhp.KerasMLPRegressor)
 
 
 def test_places_that_no_file_can_have_are_told(tmp_path):

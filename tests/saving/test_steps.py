@@ -100,6 +100,7 @@ class Subclass(skhp.KerasMLPClassifier):
         (Subclass(**QUICK), "subclass"),
         (skhp.GridSearchCV(NETWORK, {"neurons": [2]}, cv=2), "best_estimator_"),
         (skhp.KerasMLPClassifier(class_weight={"no": object()}), "class_weight"),
+        (make_pipeline(NETWORK, memory="cache"), "memory"),
     ],
 )
 def test_code_in_a_pipeline_is_refused_by_its_name(step, told, tmp_path):

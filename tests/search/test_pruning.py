@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import skhp
 from skhp import (
     BayesSearchCV,
     GridSearchCV,
@@ -113,6 +114,12 @@ class TestAgainstSearchesWithoutPruning:
         monkeypatch.setattr(MemberProgress, "advanced", counted)
         results = search().cv_results_
         assert sum(epochs.values()) == 3 * results["mean_n_iter"].sum()
+
+    def test_within_a_population_of_the_users(self, pruned):
+        with skhp.population():
+            other = search()
+        for name in ("pruned_at_epoch", "mean_test_score"):
+            np.testing.assert_array_equal(other.cv_results_[name], pruned.cv_results_[name])
 
     def test_in_several_cohorts_and_a_pipeline(self, pruned):
         pipeline = make_pipeline(StandardScaler(with_mean=False, with_std=False), NETWORK)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from skhp.compat.scikit_learn import CallbackSupportMixin, fit_context, only_shows_progress
@@ -300,7 +301,23 @@ class NetworkEstimator(CallbackSupportMixin, NetworkRows, metaclass=ABCMeta):
     def _outputs(self, X: ArrayLike) -> np.ndarray:
         check_is_fitted(self)
         refuse_several_inputs(X)
-        return self._trained_network.logits(self._read_rows(X))
+        outputs = self._trained_network.logits(self._read_rows(X))
+        self._refuse_overflow(outputs)
+        return outputs
+
+    def _refuse_overflow(self, outputs: np.ndarray) -> None:
+        """Raise where a network computes beyond float32, instead of predicting anything."""
+        # The loss of the last epoch is that before its last update, which may have gone too far.
+        # Infinite log-odds of two classes still are a clear decision.
+        of_two = is_classifier(self) and outputs.shape[1] == 1
+        wrong = np.isnan(outputs) if of_two else ~np.isfinite(outputs)
+        if wrong.any():
+            raise ValueError(
+                f"The outputs of {type(self).__name__} are NaN or infinite for "
+                f"{wrong.any(axis=1).sum()} of {len(outputs)} rows: numbers within the network are "
+                "beyond the range of float32. Scale the inputs to unit variance, or fit with a "
+                f"smaller learning_rate (now {self.learning_rate})."
+            )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

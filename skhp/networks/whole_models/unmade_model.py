@@ -17,6 +17,7 @@ from skhp.networks.whole_models.portable_model import loading_scope
 
 _CONFIGURATION = "config.json"
 _WEIGHTS = ("model.weights.h5", "model.weights.npz")
+_MOST_LAYERS = 2_000
 _MOST_MEMBERS = 20_000
 _MOST_TEXT = 64 * 2**20
 # Keras stores what it writes, without compression.
@@ -30,18 +31,31 @@ class UnmadeVariable(NamedTuple):
     dtype: str
 
 
-def variables_of(make: Callable[[], keras.Model]) -> list[UnmadeVariable]:
-    """The variables that a model would have, without memory for their values."""
+def variables_of(configuration: dict[str, Any]) -> list[UnmadeVariable]:
+    """The variables that a model of Keras' configuration would have, without their values."""
+    plain = _without_initializers(configuration)
 
     def listed() -> list[UnmadeVariable]:
         with keras.StatelessScope(initialize_variables=False), loading_scope({}):
-            model = make()
+            model = keras.saving.deserialize_keras_object(plain, safe_mode=True)
             if not model.built:
                 raise ValueError("The model has no shape of its inputs.")
             return [UnmadeVariable(tuple(v.shape), str(v.dtype)) for v in model.variables]
 
     # Keras keeps a list of variables without values for each thread, and would make them later.
     return _in_thread_of_its_own(listed)
+
+
+def _without_initializers(item: Any) -> Any:
+    """A configuration whose weights begin at zero: other initializers may compute at once."""
+    if isinstance(item, dict):
+        return {
+            key: "zeros"
+            if key.endswith("_initializer") and value is not None
+            else _without_initializers(value)
+            for key, value in item.items()
+        }
+    return [_without_initializers(one) for one in item] if isinstance(item, list) else item
 
 
 def _in_thread_of_its_own(compute: Callable[[], Any]) -> Any:
@@ -75,10 +89,9 @@ def refuse_hostile_file(path: Path) -> None:
         content = archive.read(_CONFIGURATION)
         n_bytes = sum(member.file_size for member in members if member.filename in _WEIGHTS)
     configuration = json.loads(content)
+    _refuse_many_layers(configuration)
     try:
-        variables = variables_of(
-            lambda: keras.saving.deserialize_keras_object(configuration, safe_mode=True)
-        )
+        variables = variables_of(configuration)
     except Exception:
         # A layer of the user's may look at values, which are not there.
         if any(map(_is_registered, _objects(configuration))):
@@ -110,6 +123,17 @@ def _refuse_members(members: list[zipfile.ZipInfo], size: int) -> None:
         raise ValueError("Its archive would be far larger when it is unpacked.")
     if _CONFIGURATION not in names:
         raise ValueError("Its archive has no configuration of a model.")
+
+
+def _refuse_many_layers(configuration: Any) -> None:
+    """Refuse more layers than Keras can make in a reasonable time.
+
+    Keras builds a Sequential model anew with each layer that it adds.
+    """
+    for item in _objects(configuration):
+        layers = item.get("layers")
+        if isinstance(layers, list) and len(layers) > _MOST_LAYERS:
+            raise ValueError(f"It has {len(layers)} layers; at most {_MOST_LAYERS} are read.")
 
 
 def _objects(item: Any) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import distributed
 import numpy as np
+from distributed.scheduler import KilledWorker
 
 from skhp.exceptions import InvalidParameterError, WorkersError
 from skhp.population.workers.parcel import Parcel
@@ -27,6 +28,8 @@ _SECONDS_BETWEEN_NEWS = 0.5
 _MOST_BYTES_IN_TASK = 2**20
 # The task of a shipment that is running, in the words of Dask's worker.
 _AT_WORK = ("executing", "long-running", "resumed")
+# What a client raises whose scheduler has gone.
+_GONE_ERRORS = (OSError, TimeoutError, CancelledError)
 # A buffer that no worker holds any more, in the words of Dask's client.
 _GONE = ("cancelled", "lost", "error")
 
@@ -98,7 +101,7 @@ class DaskWorkers:
                 workers=where,
                 allow_other_workers=where is not None,
             )
-        except (OSError, TimeoutError, CancelledError, distributed.CommClosedError) as error:
+        except _GONE_ERRORS as error:
             raise _cluster_is_gone(self._client) from error
         self._sent.append(SentToDask(self._client, future, where))
         return self._sent[-1]
@@ -136,7 +139,7 @@ class DaskWorkers:
         if self._client.status == "running":
             try:
                 self._addresses = list(self._client.nthreads())
-            except (OSError, TimeoutError, CancelledError, distributed.CommClosedError) as error:
+            except _GONE_ERRORS as error:
                 raise _cluster_is_gone(self._client) from error
         self._looked_at = time.monotonic()
 
@@ -155,7 +158,14 @@ class DaskWorkers:
 
     def _refuse_other_workers(self) -> None:
         ours = versions()
-        for where, theirs in self._client.run(_reader_of_versions(), list(ours)).items():
+        try:
+            found = self._client.run(_reader_of_versions(), list(ours), on_error="return")
+        except _GONE_ERRORS as error:
+            raise _cluster_is_gone(self._client) from error
+        for where, theirs in found.items():
+            # A worker that has just ended has no versions; its shipments go to another one.
+            if isinstance(theirs, Exception):
+                continue
             if "skhp" not in theirs:
                 raise WorkersError(
                     f"the worker {where} of the Dask cluster has no skhp: install skhp "
@@ -203,9 +213,9 @@ class SentToDask:
                 raise _cluster_is_gone(self._client) from error
             # Its buffers were lost with the last worker that held them.
             raise WorkerLost(str(error)) from error
-        except (OSError, distributed.CommClosedError) as error:
+        except OSError as error:
             raise _cluster_is_gone(self._client) from error
-        except distributed.scheduler.KilledWorker as error:
+        except KilledWorker as error:
             raise lost_twice(error, "a cohort") from error
 
     def told(self) -> Mapping[int, int]:

@@ -10,8 +10,9 @@ import contextlib
 import io
 import os
 import re
+import secrets
+import shutil
 import stat
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ _END_SIZE = 22
 _ELSEWHERE_16, _ELSEWHERE_32 = 0xFFFF, 0xFFFFFFFF
 _ENCRYPTED = 0x1
 _PATCHED = 0x20
+_BINARY = getattr(os, "O_BINARY", 0)
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -44,25 +46,22 @@ def write_archive(members: Mapping[str, bytes | memoryview]) -> bytes:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file beside its place and rename it, so that no one ever finds half of it."""
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    # A link stays a link, as when the file is opened and written.
+    path = Path(os.path.realpath(path))
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(beside, _mode_of_new_files())
+        if path.exists():
+            shutil.copymode(path, beside)
         os.replace(beside, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(beside)
         raise
-
-
-def _mode_of_new_files() -> int:
-    # The mask can only be read by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def read_archive(
@@ -82,13 +81,10 @@ def read_archive(
             found = archive.infolist()
             _refuse_members(found, size, allowed, limits)
             return {member.filename: _content(archive, member) for member in found}
-    except (zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        raise FileRefusedError(f"is a damaged zip archive: {error}") from error
-    except (EOFError, NotImplementedError, OSError, OverflowError, RuntimeError) as error:
-        raise FileRefusedError(f"is a damaged zip archive: {error}") from error
-    except (IndexError, ValueError, UnicodeError) as error:
-        if isinstance(error, FileRefusedError):
-            raise
+    except FileRefusedError:
+        raise
+    except Exception as error:
+        # Python's reader of archives raises a dozen kinds of errors.
         raise FileRefusedError(f"is a damaged zip archive: {error}") from error
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import skhp
 from skhp.exceptions import InvalidParameterError, WorkersError
-from skhp.population.workers import distribution
+from skhp.population.workers import dask_workers, distribution
 from tests.population.workers.contract import WorkersContract, assert_same, network, search, where
 from tests.population.workers.dask_cluster import Cluster
 from tests.population.workers.test_process_workers import EndsItsProcess
@@ -106,6 +106,20 @@ def test_without_a_client(monkeypatch):
         pass
 
 
+@pytest.mark.parametrize(
+    ("theirs", "told"), [({}, "has no skhp: install"), ({"skhp": "0.0"}, "skhp 0.0 there")]
+)
+def test_workers_of_another_installation_are_refused(
+    theirs, told, client, two_classes, monkeypatch
+):
+    def reader():
+        return lambda names: theirs
+
+    monkeypatch.setattr(dask_workers, "_reader_of_versions", reader)
+    with skhp.population(backend="dask"), pytest.raises(WorkersError, match=told):
+        search().fit(*two_classes)
+
+
 class KillsTheScheduler:
     """A scorer that notes its calls, and kills a process in the fifth of them."""
 
@@ -121,19 +135,17 @@ class KillsTheScheduler:
         return estimator.score(X, y)
 
 
-def test_a_killed_scheduler(tmp_path, two_classes):
-    cluster = Cluster(tmp_path, workers=1)
+# The last test, as it leaves no scheduler to the others.
+@pytest.mark.usefixtures("client")
+def test_a_killed_scheduler(cluster, tmp_path, two_classes):
     scorer, journal = KillsTheScheduler(tmp_path), tmp_path / "journal"
-    try:
-        with cluster.client():
-            (tmp_path / "victim").write_text(str(cluster.scheduler.pid))
-            with (
-                skhp.population(backend="dask"),
-                pytest.raises(WorkersError, match="connection to the Dask scheduler"),
-            ):
-                search(scoring=scorer, journal=journal).fit(*two_classes)
-    finally:
-        cluster.end()
+    (tmp_path / "victim").write_text(str(cluster.scheduler.pid))
+    with (
+        # One cohort comes back before the next one begins.
+        skhp.population(backend="dask", n_jobs=1),
+        pytest.raises(WorkersError, match="connection to the Dask scheduler"),
+    ):
+        search(scoring=scorer, journal=journal).fit(*two_classes)
     first = (tmp_path / "calls").read_text().split()[:4]
     assert len(set(first)) == 1
     (tmp_path / "calls").write_text("")

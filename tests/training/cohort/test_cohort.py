@@ -169,6 +169,21 @@ class TestAMemberAmongOthers:
         for one, other in zip(compiled, plain, strict=True):
             assert_same_result(one, other, rtol=1e-3, atol=1e-4)
 
+    @pytest.mark.parametrize("settings", [{}, {"schedule": "cosine"}], ids=str)
+    def test_the_size_of_a_cohort_changes_no_bit_of_a_plain_graph(self, settings):
+        # With other sizes of a batch, the last values of a cohort are computed by other functions.
+        shared = {"training": training_rows(), "validation": validation_rows()}
+        tasks = [
+            example(epochs=5, batch_size=32, rate=rate, **shared, **settings).task
+            for rate in np.geomspace(0.001, 0.1, 9)
+        ]
+        whole = train_cohort(tasks)
+        for size in (1, 2, 7, 8):
+            for found, expected in zip(train_cohort(tasks[:size]), whole, strict=False):
+                np.testing.assert_array_equal(found.trained.weights, expected.trained.weights)
+        (last,) = train_cohort(tasks[-1:])
+        np.testing.assert_array_equal(last.trained.weights, whole[-1].trained.weights)
+
     def test_numbers_of_every_kind_vary_within_one_program(self):
         settings = [
             {},
