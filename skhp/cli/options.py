@@ -142,8 +142,8 @@ def _add_study(command: argparse.ArgumentParser) -> None:
         "--time-budget",
         type=_seconds,
         metavar="TIME",
-        help="end the search after these seconds, or after a time such as 5min or 1h, with the "
-        "candidates that are finished",
+        help="end the search after these seconds, or after a time such as 5min or 1h; candidates "
+        "in training are scored as they are then, and win only if no other is finished",
     )
     command.add_argument(
         "--scoring",

@@ -22,6 +22,7 @@ from skhp.compat.joblib import (
 from skhp.population.cohorts.pruning import Pruning
 from skhp.population.handover import waiting_task
 from skhp.population.joint_training import PopulationTrainer
+from skhp.population.limits.conditions import NO_CONDITIONS, Conditions
 from skhp.population.options import PopulationOptions, options_of
 from skhp.population.parallel_call import (
     CollectedTask,
@@ -86,6 +87,7 @@ class PopulationBackend(ParallelBackendBase):
         journal: TaskJournal | None = None,
         pruning: Pruning | None = None,
         joins: bool = True,
+        conditions: Conditions = NO_CONDITIONS,
         **options: Any,
     ) -> None:
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
@@ -95,6 +97,8 @@ class PopulationBackend(ParallelBackendBase):
         self._journalled = JournalledCall(journal)
         self._pruning = pruning
         self._joins = joins
+        # A nested backend has none of these conditions: they are those of the tasks of one search.
+        self._conditions = conditions
         self._calls: WeakKeyDictionary[Any, ParallelCall] = WeakKeyDictionary()
         self._open: list[ParallelCall] = []
         self._workers = 1
@@ -138,7 +142,12 @@ class PopulationBackend(ParallelBackendBase):
         self.parallel = parallel
         call = _call(self.options, n_jobs, parallel, prefer, require, memmapping)
         self._calls[parallel] = call = dataclasses.replace(
-            call, journalled=self._journalled, pruning=self._pruning, joins=self._joins
+            call,
+            journalled=self._journalled,
+            progress=self._journalled.told_of(call.progress),
+            pruning=self._pruning,
+            joins=self._joins,
+            conditions=self._conditions,
         )
         self._open.append(call)
         self._workers = _workers_of(-1 if call.options.n_jobs is None else call.options.n_jobs)
@@ -169,9 +178,20 @@ class PopulationBackend(ParallelBackendBase):
         """A backend like this one, so that a search within a search trains populations, too."""
         return self._alike((self.nesting_level or 0) + 1, self._joins), None
 
-    def for_search(self, journal: TaskJournal | None, pruning: Pruning | None) -> PopulationBackend:
-        """A backend like this one that keeps the journal of a search and prunes its candidates."""
-        return self._alike(self.nesting_level, self._joins, journal=journal, pruning=pruning)
+    def for_search(
+        self,
+        journal: TaskJournal | None,
+        pruning: Pruning | None,
+        conditions: Conditions = NO_CONDITIONS,
+    ) -> PopulationBackend:
+        """A backend like this one, with the journal, the pruning and the conditions of a search."""
+        return self._alike(
+            self.nesting_level,
+            self._joins,
+            journal=journal,
+            pruning=pruning,
+            conditions=conditions,
+        )
 
     def _alike(self, nesting_level: int | None, joins: bool, **more: Any) -> PopulationBackend:
         return PopulationBackend(

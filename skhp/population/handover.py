@@ -68,8 +68,14 @@ class AdoptableFit:
     live: LiveResult | None = None
 
     def awaited(self, epoch: Callable[[], None]) -> Any:
-        """The result; `epoch` is called after each epoch of a training that is still under way."""
-        return self.result if self.live is None else self.live.wait(epoch)
+        """The result; `epoch` is called after each epoch of a training that is still under way.
+
+        Raises the exception of a fit that is to fail, as it took too long.
+        """
+        result = self.result if self.live is None else self.live.wait(epoch)
+        if isinstance(result, Exception):
+            raise result
+        return result
 
 
 _adoptable: ContextVar[tuple[AdoptableFit, ...]] = ContextVar("adoptable", default=())

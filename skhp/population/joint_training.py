@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from typing import Any, NamedTuple
 from skhp.compat.scikit_learn import context_has_callbacks, context_only_shows_progress
 from skhp.population.cohorts.pruning import Contest
 from skhp.population.handover import AdoptableFit, LiveResult, adopting, waiting_as
+from skhp.population.limits.conditions import DROPPED, NO_CONDITIONS, Conditions, Dropped
+from skhp.population.limits.timed_tasks import CandidateTimeoutError
 from skhp.population.options import PopulationOptions
 from skhp.population.pipeline_steps import AnsweringMemory, FittedStep, give_warnings
 from skhp.population.planner import PlannedFit
@@ -87,10 +90,9 @@ def has_callbacks(keywords: Mapping[str, Any]) -> bool:
     return context_has_callbacks(keywords.get("callback_ctx"))
 
 
-PopulationTrainer = Callable[
-    [Sequence[Any], PopulationOptions, ProgressObserver, Contest | None],
-    Iterator[tuple[int, Any]],
-]
+# A trainer takes a population, options, an observer and a contest or None, and yields the number
+# and result of each member. Where a training has conditions, they are a fifth argument.
+PopulationTrainer = Callable[..., Iterator[tuple[int, Any]]]
 
 
 class JoiningTask(ABC):
@@ -115,6 +117,10 @@ class JoiningTask(ABC):
     def report(self, outcome: Any) -> None:
         """Take what `run` returned."""
 
+    def drop(self) -> None:
+        """Report that the code will not run."""
+        raise NotImplementedError
+
     @property
     def is_trained(self) -> bool:
         """Whether each of its fits has a result."""
@@ -135,6 +141,7 @@ def train_and_run(
     progress: ProgressObserver,
     train: PopulationTrainer,
     contest: Contest | None = None,
+    conditions: Conditions = NO_CONDITIONS,
 ) -> None:
     """Train a population, and run and report each task as soon as its fits are trained.
 
@@ -142,7 +149,8 @@ def train_and_run(
     results. Each member is removed when it is done, so that no fitted estimator outlives its task.
     """
     live_tasks, lives = _live_tasks(members)
-    finished = train(population, options, LiveProgress(progress, lives), contest)
+    terms = () if conditions is NO_CONDITIONS else (conditions,)
+    finished = train(population, options, LiveProgress(progress, lives), contest, *terms)
     with contextlib.ExitStack() as stack:
         if live_tasks:
             # scikit-learn's tasks enter and leave `catch_warnings` in their threads, in any order,
@@ -157,11 +165,21 @@ def train_and_run(
         for index, result in finished:
             task, fit = members.pop(index)
             task.results[fit] = result
-            if index in lives:
+            live = live_tasks.get(task)
+            if isinstance(result, Dropped):
+                if live is not None:
+                    live.abandon()
+            elif index in lives:
                 lives[index].finish(result)
-            if task.is_trained:
-                live = live_tasks.get(task)
-                task.report(_run_adopting(task) if live is None else live.finished())
+            if not task.is_trained:
+                continue
+            if DROPPED in task.results.values():
+                task.drop()
+                continue
+            began = time.perf_counter()
+            task.report(_run_adopting(task) if live is None else live.finished())
+            if conditions.deadline is not None:
+                conditions.deadline.took_to_score(time.perf_counter() - began)
     for task in {id(member.task): member.task for member in members.values()}.values():
         task.report(_run_adopting(task))
 
@@ -195,7 +213,10 @@ def run_adopting(
     """Run the code of a task, whose fits find their results."""
     lives = lives or {}
     trained = {
-        fit: result for fit, result in results.items() if not isinstance(result, Exception)
+        fit: result
+        for fit, result in results.items()
+        # A fit whose cohort failed trains alone; a fit that took too long fails.
+        if isinstance(result, CandidateTimeoutError) or not isinstance(result, Exception)
     } | dict.fromkeys(lives)
     for fit in trained:
         give_warnings(fit.warnings)

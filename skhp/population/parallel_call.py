@@ -32,9 +32,18 @@ from skhp.population.joint_training import (
     has_callbacks,
     shows_progress,
 )
+from skhp.population.limits.conditions import NO_CONDITIONS, Conditions, dropped_result
+from skhp.population.limits.timed_tasks import (
+    PREPARATION,
+    CandidateTimeoutError,
+    TimedBatch,
+    called_within,
+    failing_results,
+    is_timed,
+)
 from skhp.population.options import PopulationOptions
 from skhp.population.planner import Plan, PlannedFit, Planner
-from skhp.population.report import ProgressObserver, ReportedCall
+from skhp.population.report import ProgressObserver, ReportedCall, ToldOfBoth
 from skhp.population.requested_fits import is_of_scikit_learn, may_fit, random_generators
 from skhp.population.task_threads import TaskThreads
 from skhp.population.waiting_task import Task
@@ -43,6 +52,10 @@ from skhp.population.workers.distribution import run_on_workers
 
 # The keyword by which scikit-learn's tasks get their scorer.
 _SCORER = "scorer"
+# The keyword by which its tasks know their fold, and the number of folds.
+_FOLD = "split_progress"
+# The same for its candidate.
+_CANDIDATE = "candidate_progress"
 
 
 class Recalled(NamedTuple):
@@ -67,6 +80,9 @@ class TaskJournal(Protocol):
     ) -> None:
         """Keep the result of a task that has run; its keyword arguments identify the task."""
 
+    def kept_states(self, fits: Sequence[Mapping[str, Any]]) -> Any:
+        """What keeps the states of cohorts of these tasks, or None."""
+
 
 @dataclass(frozen=True, eq=False)
 class JournalledCall:
@@ -80,6 +96,15 @@ class JournalledCall:
             return None
         _, arguments, keywords = batch.items[0]
         return self.journal.recalled(arguments, keywords)
+
+    def kept_states(self, fits: Sequence[Mapping[str, Any]]) -> Any:
+        """What keeps the states of cohorts of these tasks, or None."""
+        return None if self.journal is None else self.journal.kept_states(fits)
+
+    def told_of(self, progress: ProgressObserver) -> ProgressObserver:
+        """An observer of the training that also tells the journal, if it wants to know."""
+        told = getattr(self.journal, "advanced", None)
+        return progress if told is None else ToldOfBoth(progress, self.journal)  # type: ignore[arg-type]
 
     def keep(self, batch: Any, results: Any, rung_scores: Sequence[float] = ()) -> None:
         """Keep the results of a batch."""
@@ -119,6 +144,7 @@ class ParallelCall:
     journalled: JournalledCall = field(default_factory=lambda: JournalledCall(None))
     pruning: Pruning | None = None
     joins: bool = True
+    conditions: Conditions = NO_CONDITIONS
     reported: ReportedCall = field(default_factory=ReportedCall)
 
 
@@ -166,6 +192,10 @@ class _JoiningBatch(JoiningTask):
         self._call.reported.count(self.results.values())
         _report(self._collected, self._plans, outcome, self._call, getattr(last, "rung_scores", ()))
 
+    def drop(self) -> None:
+        """Hand stand-ins to joblib, and nothing to the journal."""
+        _drop(self._collected)
+
 
 @shared_computations()
 def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationTrainer) -> None:
@@ -181,6 +211,7 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
     population: list[Any] = []
     entries: list[Entry] = []
     members: dict[int, Member] = {}
+    too_slow: dict[int, CandidateTimeoutError] = {}
     others: deque[tuple[CollectedTask, list[Plan]]] = deque()
     with shared_preparation():
         for recalled in known:
@@ -189,7 +220,25 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
                 collected.report([recalled.result])
                 if None not in known:
                     continue
-            plans = [planner.plan(*item) for item in tasks_of(collected.batch) if call.joins]
+            candidate = _candidate_of(collected)
+            if recalled is not None and _had_no_plan(recalled):
+                continue
+            try:
+                if candidate in too_slow:
+                    raise too_slow[candidate]
+                plans = called_within(
+                    call.conditions.fit_seconds,
+                    functools.partial(_planned, planner, collected, call),
+                    PREPARATION,
+                )
+            except CandidateTimeoutError as error:
+                if recalled is not None:
+                    continue
+                # Its other folds would take as long.
+                if candidate is not None:
+                    too_slow[candidate] = error
+                _report(collected, (), failing_results(collected.batch, error), call)
+                continue
             if recalled is not None:
                 fits = [as_finished(fit, recalled) for plan in plans for fit in plan.fits]
                 population += fits
@@ -213,7 +262,15 @@ def work_off(tasks: deque[CollectedTask], call: ParallelCall, train: PopulationT
             contest = contest_of(population, entries, call.pruning)
     _run(others, call, train)
     if members:
-        train_and_run(population, members, call.options, call.progress, train, contest)
+        conditions = call.conditions
+        states = call.journalled.kept_states([entry.keywords for entry in entries])
+        if states is not None:
+            conditions = replace(conditions, states=states)
+        train_and_run(population, members, call.options, call.progress, train, contest, conditions)
+
+
+def _planned(planner: Planner, collected: CollectedTask, call: ParallelCall) -> list[Plan]:
+    return [planner.plan(*item) for item in tasks_of(collected.batch) if call.joins]
 
 
 def _run(
@@ -232,10 +289,15 @@ def _run(
             parallel = joblib.Parallel(**call.workers, return_as="generator")
         for result in parallel(joblib.delayed(task.batch)() for task, _ in tuple(elsewhere)):
             _report(*elsewhere.popleft(), result, call)
+    n_run = 0
     while elsewhere:
         task, plans = elsewhere.popleft()
+        if _comes_too_late(task, n_run, call):
+            _drop(task)
+            continue
         with waiting_as(None):
             results = task.batch()
+        n_run += 1
         _report(task, plans, results, call)
     waiting = waiting_task()
     if waiting is not None:
@@ -253,6 +315,10 @@ def _divided(
     while tasks:
         task, plans = tasks.popleft()
         items = tasks_of(task.batch)
+        if call.conditions.fit_seconds is not None and is_timed(task.batch):
+            timed = TimedBatch(task.batch, call.conditions.fit_seconds)
+            elsewhere.append((replace(task, batch=timed), plans))
+            continue
         # Keras will train what was refused, so no fit of such a task would wait.
         is_refused = any(plan.refusals for plan in plans)
         # The code of a user's function shows only in part what it fits.
@@ -275,6 +341,35 @@ def _report(
     call.reported.count((), [refusal for plan in plans for refusal in plan.refusals])
     call.journalled.keep(task.batch, results, rung_scores)
     task.report(results)
+
+
+def _had_no_plan(recalled: Recalled) -> bool:
+    """Whether the preparation of a known fit took too long: it had no place in a cohort."""
+    failed = recalled.result.get("fit_error") if isinstance(recalled.result, Mapping) else None
+    return CandidateTimeoutError.of_preparation() in (failed or "")
+
+
+def _candidate_of(task: CollectedTask) -> int | None:
+    """The number of the candidate in its round, if the task is a fit of a search."""
+    for _, _, keywords in tasks_of(task.batch):
+        if _FOLD in keywords and keywords.get(_CANDIDATE):
+            return keywords[_CANDIDATE][0]
+    return None
+
+
+def _comes_too_late(task: CollectedTask, n_run: int, call: ParallelCall) -> bool:
+    """Whether a task is dropped because the time is up; one candidate is always evaluated."""
+    deadline = call.conditions.deadline
+    if deadline is None or not deadline.is_long_over:
+        return False
+    if call.conditions.round_is_whole and not deadline.round_has_ended:
+        return False
+    folds = [keywords[_FOLD][1] for _, _, keywords in tasks_of(task.batch) if _FOLD in keywords]
+    return bool(folds) and n_run >= folds[0]
+
+
+def _drop(task: CollectedTask) -> None:
+    task.report([dropped_result() for _ in tasks_of(task.batch)])
 
 
 def _add_training_time(result: Any, trained: Sequence[Any]) -> None:

@@ -13,15 +13,22 @@ from warnings import WarningMessage
 from sklearn.base import clone
 from sklearn.utils.validation import check_memory
 
+from skhp.population.limits.timed_tasks import is_left_behind
 from skhp.shared.equality import equal
 
 
 @contextlib.contextmanager
 def recorded_warnings() -> Iterator[list[warnings.WarningMessage]]:
     """Record every warning, and show none."""
-    with warnings.catch_warnings(record=True) as recorded:
+    catching = warnings.catch_warnings(record=True)
+    recorded = catching.__enter__()
+    try:
         warnings.simplefilter("always")
         yield recorded
+    finally:
+        # A thread that was left behind would restore what is long outdated.
+        if not is_left_behind():
+            catching.__exit__(None, None, None)
 
 
 def give_warnings(recorded: Sequence[warnings.WarningMessage]) -> None:

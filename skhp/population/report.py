@@ -14,6 +14,8 @@ from typing import Any, Protocol, Self
 
 from skhp.compat.joblib import short_format_time
 from skhp.exceptions import CannotJoinError
+from skhp.population.cohorts.time_left import CohortWork, seconds_left
+from skhp.population.limits.timed_tasks import CandidateTimeoutError
 from skhp.shared.progress_stream import progress_stream
 
 
@@ -118,7 +120,7 @@ class ReportedCall:
     def count(self, results: Iterable[Any] = (), refusals: Iterable[CannotJoinError] = ()) -> None:
         """Count fits that are done: the results of members of cohorts, and refused fits."""
         for result in results:
-            if isinstance(result, Exception):
+            if isinstance(result, Exception) and not isinstance(result, CandidateTimeoutError):
                 self._alone[_first_line(result)] += 1
             else:
                 self._n_together += 1
@@ -149,6 +151,10 @@ class PopulationProgress:
         The seconds since the training of the population began.
     new_epochs : mapping of int to int, default={}
         Maps the number of each member that trained since the last report to its new epochs.
+    work : tuple of CohortWork, default=()
+        How far each cohort is.
+    workers : int, default=1
+        The number of cohorts that train at the same time.
     """
 
     members: int
@@ -157,6 +163,23 @@ class PopulationProgress:
     still_training: int
     seconds: float
     new_epochs: Mapping[int, int] = field(default_factory=dict)
+    work: tuple[CohortWork, ...] = ()
+    workers: int = 1
+
+    @property
+    def epochs_left(self) -> int:
+        """The most epochs that all members may still run."""
+        return sum(cohort.epochs_left for cohort in self.work)
+
+    @property
+    def share_done(self) -> float:
+        """The share of the epochs of all members that is done; members that end early skip some."""
+        return self.epochs_done / max(self.epochs_done + self.epochs_left, 1)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate of the seconds that the training still takes; None while there is none."""
+        return seconds_left(self.work, self.workers)
 
 
 class ProgressObserver(Protocol):
@@ -164,6 +187,19 @@ class ProgressObserver(Protocol):
 
     def advanced(self, progress: PopulationProgress) -> None:
         """Receive progress."""
+
+
+@dataclass(frozen=True)
+class ToldOfBoth:
+    """Tells two observers."""
+
+    first: ProgressObserver
+    second: ProgressObserver
+
+    def advanced(self, progress: PopulationProgress) -> None:
+        """Hand progress on."""
+        self.first.advanced(progress)
+        self.second.advanced(progress)
 
 
 class SilentProgress:
@@ -191,13 +227,23 @@ def progress_line(progress: PopulationProgress) -> str:
     --------
     >>> progress_line(PopulationProgress(100, 3, 1200, 20, 3.5))
     'Trained  80 out of 100 in 3 cohorts | epochs: 1200 | elapsed:    3.5s'
+
+    With what is known of the cohorts, the line has the share of the epochs that is done, and the
+    time left:
+
+    >>> work = CohortWork(100, 80, 16, 1.0, done=12, epochs_left=320, epoch_seconds=0.5)
+    >>> progress_line(PopulationProgress(100, 1, 1200, 80, 6.0, work=(work,)))
+    'Trained  20 out of 100 in 1 cohort | epochs: 1200 (78%) | elapsed:    6.0s | left:    2.0s'
     """
     done = progress.members - progress.still_training
     cohorts = "1 cohort" if progress.cohorts == 1 else f"{progress.cohorts} cohorts"
-    return (
+    share = f" ({progress.share_done:.0%})" if progress.work else ""
+    line = (
         f"Trained {done:{len(str(progress.members))}d} out of {progress.members} in {cohorts} "
-        f"| epochs: {progress.epochs_done} | elapsed: {short_format_time(progress.seconds)}"
+        f"| epochs: {progress.epochs_done}{share} | elapsed: {short_format_time(progress.seconds)}"
     )
+    left = progress.seconds_left if progress.still_training else None
+    return line if left is None else f"{line} | left: {short_format_time(left)}"
 
 
 def _first_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from skhp.population.parallel_call import Recalled
+from skhp.population.report import PopulationProgress
 
 __all__ = ["ObservedRounds", "ObservedTasks", "SearchEnds", "SearchObserver"]
 
@@ -40,8 +41,14 @@ class SearchObserver:
         `keywords` and `result` are those of scikit-learn's task.
         """
 
+    def training_advanced(self, progress: PopulationProgress) -> None:
+        """Called after each chunk of the training of a population, from any thread."""
+
     def round_ends(self, results: Mapping[str, Any]) -> None:
-        """Called after a round, with the results of all rounds so far."""
+        """Called after a round, with the results of all rounds so far.
+
+        All observers are told, even if one of them raises `SearchEnds`.
+        """
 
     def round_is_interrupted(self) -> None:
         """Called when Ctrl-C interrupts a round."""
@@ -89,21 +96,32 @@ class ObservedRounds:
             for observer in self._observers:
                 observer.round_is_interrupted()
             raise
+        ended: SearchEnds | None = None
         for observer in self._observers:
-            observer.round_ends(results)
+            try:
+                observer.round_ends(results)
+            except SearchEnds as error:
+                ended = ended or error
+        if ended is not None:
+            raise ended
         return results
 
 
 class ObservedTasks:
-    """A `TaskJournal` that tells observers of each fit; `recall` finds known results."""
+    """A `TaskJournal` that tells observers of each fit; `recall` finds known results.
+
+    `states` makes what keeps the states of cohorts.
+    """
 
     def __init__(
         self,
         observers: Sequence[SearchObserver],
         recall: Callable[[tuple[Any, ...], Mapping[str, Any]], Recalled | None] | None,
+        states: Callable[[Sequence[Mapping[str, Any]]], Any] | None = None,
     ) -> None:
         self._observers = observers
         self._recall = recall
+        self._states = states
 
     def recalled(self, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Recalled | None:
         """The result of a task, if it is known."""
@@ -114,6 +132,17 @@ class ObservedTasks:
         if recalled is not None:
             self.finished(keywords, recalled.result, recalled.rung_scores)
         return recalled
+
+    def kept_states(self, fits: Sequence[Mapping[str, Any]]) -> Any:
+        """What keeps the states of cohorts of these fits, if they are all fits of the search."""
+        if self._states is None or not all(PART_OF_SEARCH in keywords for keywords in fits):
+            return None
+        return self._states(fits)
+
+    def advanced(self, progress: PopulationProgress) -> None:
+        """Tell the observers of the progress of a training."""
+        for observer in self._observers:
+            observer.training_advanced(progress)
 
     def finished(
         self, keywords: Mapping[str, Any], result: Any, rung_scores: Sequence[float]

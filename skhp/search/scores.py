@@ -82,6 +82,8 @@ class Training(NamedTuple):
     stopping_score: float | None
 
 
+# Trainings that did not go on to their own end.
+_ENDED_EARLY = ("pruned", "time_budget")
 _UNREPORTED = Training(None, None, None, None)
 
 
@@ -165,14 +167,20 @@ def training_columns(scores: Sequence[Any], n_splits: int) -> dict[str, np.ndarr
 
 
 def pruned_at_epoch(scores: Sequence[Any], n_splits: int) -> np.ndarray:
-    """The epochs after which each candidate was pruned; NaN if it was not."""
+    """The epochs after which each candidate was pruned or ran out of time; NaN if it was not."""
     trainings = [_training_of_scores(score) for score in scores]
     epochs = [
-        training.n_iter if training.stop_reason == "pruned" and training.n_iter else np.nan
+        training.n_iter if training.stop_reason in _ENDED_EARLY and training.n_iter else np.nan
         for training in trainings
     ]
-    # All folds of a candidate that still trained were pruned at the same rung.
+    # All folds of a candidate that still trained were pruned at the same rung. Those that ran out
+    # of time may differ by a few epochs.
     return np.fmax.reduce(np.reshape(np.array(epochs, float), (-1, n_splits)), axis=1)
+
+
+def stopped_by(result: Mapping[str, Any]) -> str | None:
+    """Why the training ended whose task has this result; None if that is not known."""
+    return _training_of_scores(result.get("test_scores")).stop_reason
 
 
 def epochs_to_train(scores: Sequence[Any], n_splits: int) -> np.ndarray:

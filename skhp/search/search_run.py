@@ -12,7 +12,9 @@ from skhp.compat.joblib import NAME_OF_OWN_BACKEND, get_active_backend
 from skhp.exceptions import InvalidParameterError
 from skhp.population.backend import PopulationBackend
 from skhp.population.cohorts.pruning import refuse_pruning
+from skhp.population.limits.conditions import NO_CONDITIONS, Conditions
 from skhp.population.options import in_threads
+from skhp.population.requested_fits import may_join
 from skhp.search.checks.folds import FixedFolds
 from skhp.search.early_stopping import refuse_refit_epochs
 from skhp.search.fold_thresholds import candidate_tuned_by_folds
@@ -27,6 +29,9 @@ _SETTINGS_OF_RESULTS = (
     *("return_train_score", "error_score", "random_state"),
     *("factor", "resource", "min_resources", "max_resources", "aggressive_elimination"),
 )
+
+# A search that ended for one of these reasons can be continued, with what its journal keeps.
+_GOES_ON_FROM = ("time_budget", "interrupted")
 
 
 class SearchRun:
@@ -51,7 +56,17 @@ class SearchRun:
             patience=getattr(search, "stop_after", None),
             metric=f"mean_test_{search.refit if isinstance(search.refit, str) else 'score'}",
             keeps_finished=search.on_interrupt == "partial",
+            breakable=search.population and may_join(estimator),
         )
+        fit_seconds = seconds_of_budget(search.candidate_timeout, "candidate_timeout")
+        self._conditions = NO_CONDITIONS
+        if self.limits.deadline is not None or fit_seconds is not None:
+            self._conditions = Conditions(
+                deadline=self.limits.deadline,
+                drops=search.on_budget == "drop",
+                round_is_whole=not may_join(estimator),
+                fit_seconds=fit_seconds,
+            )
         self.journalled = None
         if search.journal is not None:
             self.journalled = JournalledSearch(
@@ -97,21 +112,30 @@ class SearchRun:
         # A user who chose another backend, such as that of a cluster or a population with its own
         # options, keeps it.
         joins = self._search.population
-        watches = self.journalled is not None or self._watching
-        journal = ObservedTasks(
-            self.observers, None if self.journalled is None else self.journalled.recalled
-        )
+        has_conditions = self._conditions is not NO_CONDITIONS
+        watches = self.journalled is not None or self._watching or has_conditions
+        journal = ObservedTasks(self.observers, None)
+        if self.journalled is not None:
+            journal = ObservedTasks(
+                self.observers, self.journalled.recalled, self.journalled.kept_states
+            )
         if isinstance(active, PopulationBackend):
             if self.pruning is not None and active.options.cohorts_travel:
                 refuse_pruning(active.options.backend)
+            if self._search.candidate_timeout is not None and active.options.cohorts_travel:
+                raise InvalidParameterError(
+                    f"candidate_timeout={self._search.candidate_timeout!r} does not hold on the "
+                    f"workers of backend={active.options.backend!r}: leave it out, or search "
+                    "within this process."
+                )
             if watches or self.pruning is not None:
-                backend = active.for_search(journal, self.pruning)
+                backend = active.for_search(journal, self.pruning, self._conditions)
                 with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
                     yield
             else:
                 yield
         elif name not in NAME_OF_OWN_BACKEND:
-            for parameter in ("journal", "prune"):
+            for parameter in ("journal", "prune", "candidate_timeout"):
                 if (given := getattr(self._search, parameter)) is not None:
                     raise InvalidParameterError(
                         f"{parameter}={given!r} does not work with joblib's backend {name}: run "
@@ -125,6 +149,7 @@ class SearchRun:
             backend = PopulationBackend(
                 joins=joins,
                 journal=journal,
+                conditions=self._conditions,
                 pruning=self.pruning,
                 n_jobs=n_jobs,
                 backend=NAME_OF_OWN_BACKEND[name],
@@ -132,6 +157,11 @@ class SearchRun:
             )
             with joblib.parallel_config(backend=backend, n_jobs=n_jobs):
                 yield
+
+    def is_complete(self) -> None:
+        """Note that the search has ended without an exception."""
+        if self.journalled is not None and self.limits.reason not in _GOES_ON_FROM:
+            self.journalled.search_is_complete()
 
     def candidates_are_scored(self) -> None:
         """Let another run of the search take its results, while this one is refitted."""

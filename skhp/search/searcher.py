@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from sklearn.model_selection import check_cv
@@ -31,6 +32,7 @@ from skhp.search.scores import (
     default_scoring,
     pruned_at_epoch,
     scoring_of_classes,
+    stopped_by,
     training_columns,
 )
 from skhp.search.search_run import SearchRun
@@ -54,6 +56,8 @@ class SearchAdditions(RefitsCandidates):
     early_stopping: Any
     prune: Any
     time_budget: Any
+    on_budget: str
+    candidate_timeout: Any
     journal: Any
     on_interrupt: str
     search_stop_reason_: StopReason
@@ -97,6 +101,7 @@ class SearchAdditions(RefitsCandidates):
                 super().fit(X, y, **params)  # type: ignore[misc]
             finally:
                 self._forget_recording()
+            self._run.is_complete()
             self._candidate_fits = self._run.candidates
         if report.total.n_fits:
             self.population_report_ = report.total
@@ -236,14 +241,21 @@ class SearchAdditions(RefitsCandidates):
     def _format_results(
         self, candidate_params: Any, n_splits: int, out: Any, more_results: Any = None
     ) -> dict[str, Any]:
+        # The lists are those of scikit-learn's search, which goes on with what remains in them.
+        self._run.limits.without_dropped(
+            candidate_params, n_splits, out, *(more_results or {}).values()
+        )
         results = super()._format_results(  # type: ignore[misc]
             self._run.as_written(candidate_params), n_splits, out, more_results
         )
         scores = [one["test_scores"] for one in out]
         self._run.candidates.note(out, n_splits)
         results |= training_columns(scores, n_splits)
-        if self._run.pruning is not None:
-            results["pruned_at_epoch"] = pruned_at_epoch(scores, n_splits)
+        ended_at = pruned_at_epoch(scores, n_splits)
+        if self._run.pruning is not None or np.isfinite(ended_at).any():
+            results["pruned_at_epoch"] = ended_at
+        if any(stopped_by(one) == "time_budget" for one in out):
+            self._run.limits.note_cut_off()
         return results
 
     @classmethod

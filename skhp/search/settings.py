@@ -52,6 +52,9 @@ class CommonSettings(TypedDict, total=False):
     refit_epochs: Annotated[str | None, Setting(None, [StrOptions({"median"}), None])]
     # `time_budget` is checked where it is read, by `seconds_of_budget`.
     time_budget: Annotated[Any, Setting(None, "no_validation")]
+    on_budget: Annotated[str, Setting("score", [StrOptions({"score", "drop"})])]
+    # Checked where it is read, by `seconds_of_budget`, as is `time_budget`.
+    candidate_timeout: Annotated[Any, Setting(None, "no_validation")]
     on_interrupt: Annotated[str, Setting("raise", [StrOptions({"raise", "partial"})])]
     journal: Annotated[Any, Setting(None, [str, os.PathLike, None])]
     population: Annotated[bool, Setting(True, ["boolean"])]
@@ -120,8 +123,24 @@ refit_epochs : "median" or None
     "median" trains the best candidate on all rows, none held out, for the median of the best epochs
     of its folds. None refits it by the same rule as the candidates.
 time_budget : float, str, datetime.timedelta or None
-    Seconds, or a text such as "10min". The search ends after the round of candidates in which this
-    time runs out.
+    Seconds, or a text such as "10min", for the search; the refit of the best candidate comes after
+    them. Networks that train together end between two epochs, so that the search ends within 2
+    seconds or a tenth of its budget, unless a single epoch or the compilation of a program takes
+    longer; the logger ``skhp`` then warns. Networks that Keras trains one by one, and estimators of
+    other libraries, end only between two fits. One candidate is always evaluated.
+on_budget : {"score", "drop"}
+    What becomes of the candidates in training when the time budget runs out. "score" scores them as
+    they are then, as if they were pruned there: they are never the best unless no candidate was
+    trained to its end. "drop" leaves them out of ``cv_results_``, as it leaves out candidates that
+    have not begun. With a `journal`, the next run of the search trains them further.
+candidate_timeout : float, str, datetime.timedelta or None
+    The time that a fit of a candidate may take for its preparation (build function, earlier steps
+    of a pipeline), and again for its training: its share of the time of the networks that train
+    together, as in ``mean_fit_time``, without compilation. A fit that takes longer gets
+    `error_score`, with a `FitFailedWarning` that names the timeout, and the others go on; with
+    ``error_score="raise"`` it is a `TimeoutError`. A function that hangs cannot be ended: it stays
+    behind in a thread of its own, until the process ends. Fits that cannot join a population have
+    this time for their whole run.
 on_interrupt : {"raise", "partial"}
     Whether Ctrl-C ends `fit` by an exception, or ends the search with the candidates that are
     finished.
@@ -155,7 +174,9 @@ cv_results_ : dict of numpy arrays
     As in scikit-learn. If the fits report them, also ``mean_n_iter``, ``mean_best_epoch``,
     ``stop_reason`` (the most frequent one of the folds) and ``mean_stopping_gap``: by how much the
     score that early stopping monitored, if it monitored one, exceeds the score of the test fold.
-    With `prune`, also ``pruned_at_epoch``, which is NaN for candidates that were not pruned.
+    With `prune`, or if the time budget ended trainings, also ``pruned_at_epoch``: the epoch at
+    which a candidate was ended, NaN for the others. ``stop_reason`` is then "pruned" or
+    "time_budget".
 best_estimator_ : estimator
 best_score_ : float
 best_params_ : dict

@@ -52,8 +52,8 @@ _UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(sec|min|s|m|h|d)\s*")
 
 
-def seconds_of_budget(budget: Any) -> float | None:
-    """Seconds of a time budget; None for no budget.
+def seconds_of_budget(budget: Any, name: str = "time_budget") -> float | None:
+    """The seconds of a time that the parameter `name` gives; None for no limit.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def seconds_of_budget(budget: Any) -> float | None:
         seconds = _seconds_of_text(budget)
     if seconds is None or not seconds > 0:
         raise InvalidParameterError(
-            f"time_budget={budget!r} is not a time: give seconds above 0, or a text such as "
+            f"{name}={budget!r} is not a time: give seconds above 0, or a text such as "
             '"90s", "10min" or "1h 30min".'
         )
     return seconds

@@ -16,7 +16,6 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
@@ -96,7 +95,9 @@ class StageProgress(NamedTuple):
     `done` and `total` count candidates, each of several trainings, in the stage "search", and
     trainings in all other stages. `best_score` is the highest mean score of the finished
     candidates, as it is shown to readers; `time_budget` is in seconds, or None; `epochs` counts the
-    epochs of networks that train together.
+    epochs of networks that train together. `under_way` is how many candidates, beside the finished
+    ones, the work on those in training amounts to; `seconds_left` is an estimate from their epochs,
+    or None.
     """
 
     stage: str
@@ -105,6 +106,8 @@ class StageProgress(NamedTuple):
     best_score: float | None = None
     time_budget: float | None = None
     epochs: int | None = None
+    under_way: float = 0.0
+    seconds_left: float | None = None
 
 
 OnProgress = Callable[[StageProgress], None]
@@ -180,6 +183,10 @@ def bar_of_fits(verbose: int | Literal["auto"]) -> Iterator[OnProgress | None]:
         yield None
 
 
+# A bar is full only when its last candidate is finished.
+_ALMOST = 0.999
+
+
 class StageBars:
     """One progress bar per stage of a study; if not in a terminal, one line each at the end."""
 
@@ -187,7 +194,7 @@ class StageBars:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=16),
-            MofNCompleteColumn(),
+            _Count(),
             _BestScore(),
             TimeElapsedColumn(),
             _TimeLeft(),
@@ -212,7 +219,11 @@ class StageBars:
             )
         self._progress.update(
             self._bars[stage],
-            completed=progress.done,
+            completed=max(
+                progress.done, min(progress.done + progress.under_way, _ALMOST * progress.total)
+            ),
+            done=progress.done,
+            seconds_left=progress.seconds_left,
             best_score=progress.best_score,
             time_budget=progress.time_budget,
             epochs=progress.epochs,
@@ -235,6 +246,15 @@ class StageBars:
             self._progress.stop()
 
 
+class _Count(ProgressColumn):
+    """The number of finished candidates or trainings, while the bar moves by their epochs."""
+
+    def render(self, task: Task) -> Text:
+        total = int(task.total or 0)
+        done = task.fields.get("done", 0)
+        return Text(f"{done:{len(str(total))}d}/{total}", style="progress.download")
+
+
 class _BestScore(ProgressColumn):
     """The best score so far, or the number of epochs while there is none, to show progress."""
 
@@ -254,8 +274,11 @@ class _TimeLeft(ProgressColumn):
     def render(self, task: Task) -> Text:
         if task.finished or task.stop_time is not None:
             return Text("")
-        budget, seconds = task.fields.get("time_budget"), task.time_remaining
+        budget, seconds = task.fields.get("time_budget"), task.fields.get("seconds_left")
         if budget is not None:
-            seconds = max(0.0, budget - (task.elapsed or 0.0))
+            left = max(0.0, budget - (task.elapsed or 0.0))
+            seconds = left if seconds is None else min(seconds, left)
+        elif seconds is None:
+            seconds = task.time_remaining
         left = "-:--:--" if seconds is None else str(timedelta(seconds=int(seconds)))
         return Text(f"{left} left")

@@ -14,6 +14,7 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.pipeline import Pipeline
 
 from skhp.comparison.scores import Scorer, undefined_scores_are_zero
+from skhp.population.report import PopulationProgress
 from skhp.search.bayes import BayesSearchCV
 from skhp.search.grid import GridSearchCV
 from skhp.search.halving import HalvingGridSearchCV, HalvingRandomSearchCV
@@ -51,6 +52,7 @@ def search_network(
     time_budget: float | None = None,
     journal: Path | None = None,
     on_candidates: Callable[[int, float | None], None] | None = None,
+    on_training: Callable[[float, float | None], None] | None = None,
 ) -> NetworkSearch:
     """Score candidates of the last step of a pipeline by cross validation; none is refitted.
 
@@ -61,14 +63,21 @@ def search_network(
     "bayes" and "tpe" draw in rounds of 8 that learn from earlier scores.
 
     A `journal` that cannot be used is refused before any training. Whenever a fit is scored,
-    `on_candidates` gets the number of finished candidates and their highest mean score.
+    `on_candidates` gets the number of finished candidates and their highest mean score. While
+    networks train, `on_training` gets how many candidates the work done so far amounts to, beside
+    the finished ones, and an estimate of the seconds that all candidates still take, or None.
     """
 
     def tell(done: int, best: float | None) -> None:
         if on_candidates is not None:
             on_candidates(done, best)
 
-    count = CandidateCount(folds.get_n_splits(), tell)
+    most = 0
+    if on_training is not None:
+        most = count_candidates(
+            kind, n_candidates, pipeline[-1].get_params().get(_EPOCHS, 1), space
+        )
+    count = CandidateCount(folds.get_n_splits(), tell, most, on_training)
     settings: dict[str, Any] = {
         "scoring": scorer,
         "cv": folds,
@@ -161,10 +170,18 @@ class CandidateCount(SearchObserver):
     of a round, it reads the results of the search.
     """
 
-    def __init__(self, n_folds: int, tell: Callable[[int, float | None], None]) -> None:
+    def __init__(
+        self,
+        n_folds: int,
+        tell: Callable[[int, float | None], None],
+        total: int = 0,
+        tell_of_training: Callable[[float, float | None], None] | None = None,
+    ) -> None:
         self._n_folds = n_folds
         self._tell = tell
-        self._done = 0
+        self._total = total
+        self._tell_of_training = tell_of_training
+        self._done = self._finished = 0
         self._best: float | None = None
         self._scores: list[list[float]] = []
 
@@ -182,7 +199,7 @@ class CandidateCount(SearchObserver):
         self._tell_of_round()
 
     def round_ends(self, results: Mapping[str, Any]) -> None:
-        """Count all candidates of the round as finished."""
+        """Count all candidates of the round as finished, also those that ended with the time."""
         means = np.asarray(results["mean_test_score"], float)
         self._done, self._scores = len(means), []
         if "pruned_at_epoch" in results:
@@ -194,4 +211,18 @@ class CandidateCount(SearchObserver):
     def _tell_of_round(self) -> None:
         means = [fmean(scores) for scores in self._scores if len(scores) >= self._n_folds]
         best = max(means if self._best is None else [*means, self._best], default=None)
+        self._finished = len(means)
         self._tell(self._done + len(means), best)
+
+    def training_advanced(self, progress: PopulationProgress) -> None:
+        """Tell of the work that the candidates in training amount to, and of the time left."""
+        of_round = len(self._scores)
+        if self._tell_of_training is None or not of_round:
+            return
+        left = progress.seconds_left
+        if left is not None:
+            # Candidates of later rounds take as long as those of this one.
+            later = max(self._total - self._done - of_round, 0)
+            left += later * (progress.seconds + left) / of_round
+        done = progress.share_done * of_round
+        self._tell_of_training(max(done - self._finished, 0.0), left)

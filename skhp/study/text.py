@@ -212,8 +212,19 @@ def budget_sentence(study: Any, seconds: float) -> str:
     tried, total = len(study.search.cv_results_["params"]), study.n_candidates
     budget = f"time budget of {seconds:g} s"
     if study.search.search_stop_reason_ == "time_budget":
-        return f"the {budget} ended the search of the network after {tried} of {total} candidates."
+        text = f"the {budget} ended the search of the network after {tried} of {total} candidates"
+        if cut_off := _n_cut_off(study):
+            text += f", {cut_off} of them in training, which win only if no other is finished"
+        return f"{text}."
     return f"the search of the network tried {tried} of {total} candidates, within its {budget}."
+
+
+def _n_cut_off(study: Any) -> int:
+    """The number of candidates that a time budget ended in their training."""
+    results = study.search.cv_results_
+    reasons = np.asarray(results.get("stop_reason", []))
+    ended = np.isfinite(results.get("pruned_at_epoch", np.full(len(reasons), np.nan)))
+    return int((ended & (reasons == "time_budget")).sum())
 
 
 def epochs_of_repeats(repeats: Sequence[Repeat]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -63,6 +64,7 @@ def tune_and_repeat(
     n_candidates = count_candidates(
         kind, settings.candidates, pipeline[-1].get_params().get("epochs", 1), space
     )
+    progress = _SearchProgress(n_candidates, scoring, settings, on_progress)
     # The network is tuned first, so that a journal of another search is refused at once.
     search = search_network(
         pipeline.set_params(network__random_state=seed),
@@ -76,7 +78,8 @@ def tune_and_repeat(
         seed=seed,
         time_budget=settings.time_budget,
         journal=settings.journal,
-        on_candidates=_search_progress(n_candidates, scoring, settings, on_progress),
+        on_candidates=progress.candidates,
+        on_training=progress.training,
     )
     count = TrainingCount("baseline", folds.get_n_splits() * n_baselines, on_progress)
     baseline = tune_baseline(ObservedScorer(scorer, count))
@@ -94,14 +97,33 @@ def tune_and_repeat(
     return Tuned(search, n_candidates, baseline, winner, repeats, kept)
 
 
-def _search_progress(
-    total: int, scoring: str, settings: Settings, on_progress: OnProgress | None
-) -> Callable[[int, float | None], None]:
-    """A function that reports the number of finished candidates, and the best score."""
+class _SearchProgress:
+    """Reports the number of finished candidates, the best score, and the work of those under way.
 
-    def tell(done: int, best: float | None) -> None:
-        if on_progress is not None:
-            known = None if best is None else natural_score(scoring, best)
-            on_progress(StageProgress("search", done, total, known, settings.time_budget))
+    It is told from several threads.
+    """
 
-    return tell
+    def __init__(
+        self, total: int, scoring: str, settings: Settings, on_progress: OnProgress | None
+    ) -> None:
+        self._scoring = scoring
+        self._on_progress = on_progress
+        self._progress = StageProgress("search", 0, total, time_budget=settings.time_budget)
+        self._lock = threading.Lock()
+
+    def candidates(self, done: int, best: float | None) -> None:
+        """Report the number of finished candidates, and the best score."""
+        known = None if best is None else natural_score(self._scoring, best)
+        # What is finished is no longer under way.
+        rest = self._progress.under_way - (done - self._progress.done)
+        self._tell(done=done, best_score=known, under_way=max(rest, 0.0))
+
+    def training(self, under_way: float, seconds_left: float | None) -> None:
+        """Report how many candidates the work under way amounts to, and the time left."""
+        self._tell(under_way=under_way, seconds_left=seconds_left)
+
+    def _tell(self, **changes: Any) -> None:
+        with self._lock:
+            self._progress = self._progress._replace(**changes)
+            if self._on_progress is not None:
+                self._on_progress(self._progress)

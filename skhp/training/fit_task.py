@@ -15,7 +15,7 @@ from skhp.training.trained_network import MemberWeights, SharedOutputs
 from skhp.training.training_rows import TrainingRows, ValidationRows
 from skhp.training.update_rules import UpdateNumbers
 
-StopReason = Literal["epochs", "patience", "non_finite_loss", "callback", "pruned"]
+StopReason = Literal["epochs", "patience", "non_finite_loss", "callback", "pruned", "time_budget"]
 
 
 @dataclass(frozen=True)

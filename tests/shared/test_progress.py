@@ -126,3 +126,13 @@ def test_trainings_are_counted_from_none_on():
     count("a classifier", 0.5)
     assert told == [StageProgress("repeats", done, 2) for done in range(3)]
     TrainingCount("repeats", 2, None)()
+
+
+def test_the_bar_moves_by_the_work_under_way_and_counts_what_is_finished(terminal):
+    half = StageProgress("search", 0, 20, under_way=10.0, seconds_left=3725.0)
+    row = shown(terminal, half)
+    assert " 0/20 " in row
+    assert "\u2501" * 8 + "\u257a" in row
+    assert "1:02:05 left" in row
+    within_budget = shown(terminal, half._replace(time_budget=60.0))
+    assert re.search(r"0:0[01]:\d\d left", within_budget)

@@ -368,3 +368,24 @@ def test_rounds_add_up_and_the_best_of_all_is_told(told):
 def test_a_round_in_which_all_failed_has_no_best(told):
     round_of(counting(told), CANDIDATES[:1], [], [float("nan")])
     assert told[-1] == (1, None)
+
+
+def test_the_work_under_way_counts_as_candidates_and_tells_the_time_left():
+    """Half of the epochs of 4 candidates are done in 10 s; 8 more candidates come later."""
+    from skhp.population.cohorts.time_left import CohortWork
+    from skhp.population.report import PopulationProgress
+
+    told = []
+    count = CandidateCount(2, lambda *_: None, 12, lambda *one: told.append(one))
+    work = CohortWork(8, 8, 20, 1.0, done=10, epochs_left=80, epoch_seconds=1.0)
+    count.training_advanced(PopulationProgress(8, 1, 80, 8, 10.0, work=(work,)))
+    assert told == []
+    count.round_begins([{}] * 4, {})
+    count.training_advanced(PopulationProgress(8, 1, 80, 8, 10.0, work=(work,)))
+    # 10 s for the rest of this round, and 20 s for each of two more.
+    assert told == [(2.0, 50.0)]
+    for number in (0, 0):
+        count.fit_finished({"candidate_progress": (number, 4)}, {"test_scores": 0.5}, ())
+    count.training_advanced(PopulationProgress(8, 1, 80, 8, 10.0, work=(work,)))
+    # A finished candidate is not under way any more.
+    assert told[-1] == (1.0, 50.0)

@@ -81,7 +81,7 @@ ATTRIBUTES = """
         Number of epochs run.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept.
-    stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback", "pruned"}
+    stop_reason_ : {"patience", "epochs", "non_finite_loss", "callback", "pruned", "time_budget"}
         Why the training ended.
     learning_rate_ : list of float
         Learning rate at the start of each epoch; only with an `lr_schedule`.

@@ -115,9 +115,9 @@ ATTRIBUTES = """
     best_epoch_ : int
         The epoch, counted from 1, whose weights were kept: with early stopping the best one, and
         the last one otherwise.
-    stop_reason_ : {"epochs", "patience", "callback", "non_finite_loss", "pruned"}
+    stop_reason_ : {"epochs", "patience", "callback", "non_finite_loss", "pruned", "time_budget"}
         Why the training ended: "patience" by `early_stopping`, "callback" by one of `callbacks`,
-        "pruned" by a search.
+        "pruned" and "time_budget" by a search.
     callbacks_ : list of keras.callbacks.Callback
         The callbacks that took part in the last fit. They are not pickled.
     target_encoder_, feature_encoder_ : transformers

@@ -19,8 +19,8 @@ import keras
 import numpy as np
 
 from skhp.networks.network import Network, flattened, unflattened
-from skhp.training.cohort.cohort import leaders_of
 from skhp.training.cohort.compiled_programs import BUILD_SECONDS, STEP_SECONDS
+from skhp.training.cohort.equal_trainings import leaders_of
 from skhp.training.fit_task import FitResult, FitTask, bytes_to_train
 from skhp.training.trained_network import MemberWeights
 from skhp.training.training_rows import epoch_parts, steps_in_epoch
@@ -77,6 +77,12 @@ def seconds_of(tasks: Sequence[FitTask]) -> float:
         _seconds(tasks, leaders, [tasks[number].batch_size for number in members], members)
         for members in groups.values()
     )
+
+
+def seconds_of_epoch(tasks: Sequence[FitTask]) -> float:
+    """An estimate of how long a cohort of these members trains for an epoch."""
+    sizes = [task.batch_size for task in tasks]
+    return _epoch_seconds(tasks, leaders_of(tasks), sizes, range(len(tasks)))
 
 
 def bytes_of_member(task: FitTask) -> int:
@@ -157,12 +163,18 @@ def _by_batch_size(
 def _seconds(
     tasks: Sequence[FitTask], leaders: Sequence[int], sizes: Sequence[int], members: Sequence[int]
 ) -> float:
-    n_rows = max(tasks[number].rows.n_rows for number in members)
     epochs = max(tasks[number].plan.epochs for number in members)
+    return BUILD_SECONDS + epochs * _epoch_seconds(tasks, leaders, sizes, members)
+
+
+def _epoch_seconds(
+    tasks: Sequence[FitTask], leaders: Sequence[int], sizes: Sequence[int], members: Sequence[int]
+) -> float:
+    n_rows = max(tasks[number].rows.n_rows for number in members)
     n_parts, length = epoch_parts(n_rows, sizes).positions.shape
     n_trainings = len({leaders[number] for number in members})
     a_step = STEP_SECONDS + n_trainings * tasks[members[0]].network.cost(length).seconds
-    return BUILD_SECONDS + epochs * n_parts * a_step
+    return n_parts * a_step
 
 
 def _expected_steps(task: FitTask) -> int:

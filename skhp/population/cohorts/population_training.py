@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
+from typing import Any
 
 import joblib
 
@@ -16,9 +17,11 @@ from skhp.population.cohorts.cohort_plan import (
     seconds_of,
     share_structures,
 )
+from skhp.population.cohorts.early_results import EarlyResults
 from skhp.population.cohorts.executor import CallingThread, CohortExecutor, CohortThreads
 from skhp.population.cohorts.pruning import Contest
-from skhp.population.cohorts.running_cohort import OverallProgress, RunningCohort
+from skhp.population.cohorts.running_cohort import OverallProgress, Results, RunningCohort
+from skhp.population.limits.conditions import NO_CONDITIONS, Conditions
 from skhp.population.options import PopulationOptions
 from skhp.population.report import ProgressObserver
 from skhp.training.cohort.packed_members import with_shared_outputs
@@ -27,37 +30,52 @@ from skhp.training.fit_task import FitResult, FitTask
 # How long the calling thread sleeps before it looks for Ctrl-C again.
 _SECONDS_ASLEEP = 0.05
 
-Results = list[tuple[int, FitResult | Exception]]
-
 
 def train_population(
     tasks: Sequence[FitTask],
     options: PopulationOptions,
     progress: ProgressObserver,
     contest: Contest | None = None,
-) -> Iterator[tuple[int, FitResult | Exception]]:
-    """Train a population, and yield the number and result of each member when its cohort is done.
+    conditions: Conditions = NO_CONDITIONS,
+) -> Iterator[tuple[int, Any]]:
+    """Train a population, and yield the number and result of each member soon after its end.
 
-    The result is an exception if the cohort could not be trained. With a contest, members are
-    ranked and pruned during the training, and all cohorts stay in memory.
+    The result is an exception if the cohort could not be trained, and `DROPPED` for a member that
+    has none. With a contest, members are ranked and pruned during the training, and all cohorts
+    stay in memory.
     """
     shared, plans = planned_cohorts(tasks, options, contest)
     tasks = [structure.task for structure in shared]
     to_train = sum(task.finished_after is None for task in tasks)
-    overall = OverallProgress(to_train, len(plans), progress)
+    workers = _workers(tasks, plans, options)
+    overall = OverallProgress(to_train, len(plans), progress, workers)
+    early = EarlyResults()
     cohorts = [
-        RunningCohort(plan, [tasks[n] for n in plan.members], options.chunk, overall)
-        for plan in plans
+        RunningCohort(
+            plan,
+            [tasks[n] for n in plan.members],
+            options.chunk,
+            overall,
+            conditions,
+            early,
+            # If the time is up before the training, a search still has one cohort to choose from.
+            needed=number == 0,
+        )
+        for number, plan in enumerate(plans)
     ]
-    executor = (options.executor or CohortThreads)(_workers(tasks, plans, options))
+    executor = (options.executor or CohortThreads)(workers)
     try:
-        for results in trained_by_rungs(cohorts, contest, executor):
+        for results in trained_by_rungs(cohorts, contest, executor, early):
             # The caller scores these members one after another.
             with executor.lent():
                 yield from _of_own_structures(results, shared)
+            if conditions.states is not None:
+                conditions.states.tell()
     finally:
         overall.cancelled.set()
         executor.close()
+        if conditions.states is not None:
+            conditions.states.tell()
 
 
 def planned_cohorts(
@@ -93,13 +111,13 @@ def trained_here(
 
 def _of_own_structures(
     results: Results, shared: Sequence[SharedStructure] | Mapping[int, SharedStructure]
-) -> Iterator[tuple[int, FitResult | Exception]]:
+) -> Iterator[tuple[int, Any]]:
     """The results of the members that had to be trained, each in its own structure."""
     trained = {}
     for number, result in results:
         if shared[number].own.finished_after is not None:
             continue
-        if isinstance(result, Exception):
+        if not isinstance(result, FitResult):
             yield number, result
         else:
             trained[number] = shared[number].result(result)
@@ -121,50 +139,64 @@ def _workers(
 
 
 def trained_by_rungs(
-    cohorts: Sequence[RunningCohort], contest: Contest | None, executor: CohortExecutor
+    cohorts: Sequence[RunningCohort],
+    contest: Contest | None,
+    executor: CohortExecutor,
+    early: EarlyResults | None = None,
 ) -> Iterator[Results]:
     """Train cohorts to the end, and yield the results of members as they end.
 
-    A member ends when its cohort is done, or when it is pruned at a rung while the others train on.
+    A member has ended when its cohort is done, when the cohort hands it over by `early`, or when it
+    is pruned at a rung while the others train on.
     """
     cohorts = list(cohorts)
+    early = early or EarlyResults()
     standings = None if contest is None else _Standings(contest)
     pruned: Results = []
     for rung in (*(() if contest is None else contest.rungs), None):
         waiting = {executor.submit(cohort, rung): cohort for cohort in cohorts}
         if pruned:
             yield pruned
-        for future, cohort in _as_done(waiting):
+        for future, cohort in _as_done(waiting, early):
+            for results in early.taken():
+                yield _ranked(results, standings)
+            if future is None or cohort is None:
+                continue
             error = future.exception()
             if error is not None:
                 if not isinstance(error, Exception):
                     raise error
                 cohorts.remove(cohort)
-                yield [(number, error) for number in cohort.members]
+                yield [
+                    (number, error) for number in cohort.members if number not in cohort.handed_over
+                ]
             elif rung is None:
-                yield _ended(cohort, standings)
+                results = _ranked(cohort.remaining_results(), standings)
+                cohort.forget()
+                yield results
+                cohort.is_finished()
         if rung is not None and standings is not None:
             pruned = standings.end_of_rung(cohorts)
 
 
-def _as_done(waiting: dict[Future, RunningCohort]) -> Iterator[tuple[Future, RunningCohort]]:
+def _as_done(
+    waiting: dict[Future, RunningCohort], early: EarlyResults
+) -> Iterator[tuple[Future, RunningCohort] | tuple[None, None]]:
+    """The cohorts that are done, and (None, None) each time that the caller may look elsewhere."""
     while waiting:
-        done, _ = wait(waiting, _SECONDS_ASLEEP, FIRST_COMPLETED)
+        with early.awaited():
+            done, _ = wait(waiting, _SECONDS_ASLEEP, FIRST_COMPLETED)
+        yield None, None
         # Cohorts that `wait` returns together come in the order of the plan.
         for future in [future for future in waiting if future in done]:
             yield future, waiting.pop(future)
 
 
-def _ended(cohort: RunningCohort, standings: _Standings | None) -> Results:
-    results = cohort.results(cohort.members)
-    cohort.forget()
+def _ranked(results: Results, standings: _Standings | None) -> Results:
+    """The results with the scores by which they were ranked, or will be."""
     if standings is None:
-        return list(results.items())
-    return [
-        (number, standings.with_scores(number, result))
-        for number, result in results.items()
-        if number not in standings.losers
-    ]
+        return results
+    return [(number, standings.with_scores(number, result)) for number, result in results]
 
 
 class _Standings:
@@ -192,11 +224,19 @@ class _Standings:
         self.losers |= losers
         ended: Results = []
         for cohort in cohorts:
-            cohort.prune(losers)
-            lost = cohort.results(number for number in cohort.members if number in losers)
-            ended += [(number, self.with_scores(number, result)) for number, result in lost.items()]
+            lost = cohort.prune(losers)
+            ended += [(number, self.with_scores(number, result)) for number, result in lost]
         return ended
 
-    def with_scores(self, number: int, result: FitResult) -> FitResult:
-        """A result with the scores that it was ranked by."""
-        return replace(result, rung_scores=self._scores.get(number, ()))
+    def with_scores(self, number: int, result: Any) -> Any:
+        """A result with the scores that it was ranked by.
+
+        A member that ended before a rung is ranked there by the score that it ended with.
+        """
+        if not isinstance(result, FitResult):
+            return result
+        scores = self._scores.get(number, ())
+        if number not in self.losers and result.outcome.stop_reason != "time_budget":
+            last = -float("inf") if result.held_out_score is None else result.held_out_score
+            scores += (last,) * (len(self._contest.rungs) - len(scores))
+        return replace(result, rung_scores=scores)

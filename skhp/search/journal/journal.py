@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 import threading
@@ -18,6 +19,8 @@ from skhp.exceptions import (
     JournalMismatchError,
     JournalWarning,
 )
+from skhp.population.cohorts.kept_states import KeptStates
+from skhp.population.cohorts.state_files import StatePlace
 from skhp.population.parallel_call import Recalled
 from skhp.search.checks.folds import FixedFolds
 from skhp.search.identity.code_descriptions import UndescribableError
@@ -42,6 +45,7 @@ from skhp.search.journal.finished_folds import (
 from skhp.search.journal.reading import keep_copy, read_journal_file
 from skhp.search.journal.search_lock import SearchLock
 from skhp.search.observer import PART_OF_SEARCH, Candidates, SearchObserver
+from skhp.search.scores import stopped_by
 
 
 class Journal:
@@ -108,6 +112,17 @@ class Journal:
         except sqlite3.Error:
             connection = None  # A journal that is read-only still has results.
         return cls(place, search, connection, answers)
+
+    @property
+    def states(self) -> StatePlace | None:
+        """Where states of cohorts are kept; None if the journal cannot be written."""
+        if self._connection is None or not self._records:
+            return None
+        return StatePlace(self._place.file, self._search)
+
+    def warn(self, problem: str) -> None:
+        """Warn of a problem, which does not end the search."""
+        warnings.warn(f"the journal {self._place.given!r}: {problem}", JournalWarning, stacklevel=3)
 
     @property
     def place(self) -> JournalPlace:
@@ -257,10 +272,24 @@ class JournalledSearch(SearchObserver):
     def fit_finished(
         self, keywords: Mapping[str, Any], result: Mapping[str, Any], rung_scores: Sequence[float]
     ) -> None:
-        """Write a fit down."""
+        """Write a fit down, unless a time budget ended it: the next run trains it further."""
+        if stopped_by(result) == "time_budget":
+            return
         key = self._key(keywords)
         if self._journal is not None and key not in self._answers:
             self._journal.record(finished_fold(key, result, rung_scores))
+
+    def kept_states(self, fits: Sequence[Mapping[str, Any]]) -> KeptStates | None:
+        """What keeps the states of cohorts of these fits; None if there is nowhere to write."""
+        if self._journal is None or self._journal.states is None:
+            return None
+        keys = [json.dumps(self._key(keywords)) for keywords in fits]
+        return KeptStates(self._journal.states, keys, self._journal.warn)
+
+    def search_is_complete(self) -> None:
+        """Remove all states of cohorts, which no later run can go on from."""
+        if self._journal is not None and self._journal.states is not None:
+            self._journal.states.remove_all()
 
     def release(self) -> None:
         """Let another run of the search go on, which finds the results of this one."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean, pstdev
 
 from skhp.exceptions import JournalDamagedError
+from skhp.population.cohorts.state_files import StatePlace, states_beside
 from skhp.search.journal.finished_folds import FinishedFold
 from skhp.search.journal.reading import JournalContents, read_journal_file
 from skhp.shared.terminal import as_text, facts, indented, text_table
@@ -46,7 +47,12 @@ def render_journal(path: Path, contents: JournalContents, best: int = 10) -> str
         for part in fields(contents.identity)
         if (text := getattr(contents.identity, part.name))
     ]
-    named = facts([*known, ("", ""), *_progress(finished, candidates)], gap=1)
+    states = states_beside(StatePlace(Path(path).resolve(), contents.identity.digest()))
+    under_way = [
+        ("under way", f"{path.name!r} cannot be read" if about is None else str(about))
+        for path, about in states
+    ]
+    named = facts([*known, ("", ""), *_progress(finished, candidates), *under_way], gap=1)
     report = as_text(f"Journal of a search: {path}", "", indented(named))
     scores = list(dict.fromkeys(name for fold in finished for name in fold.scores))
     if scores:

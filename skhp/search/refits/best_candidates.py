@@ -250,7 +250,9 @@ class RefitsCandidates:
         if self._candidate_fits.failed is not None:
             usable &= ~self._candidate_fits.failed
         if "pruned_at_epoch" in results:
-            usable &= np.isnan(results["pruned_at_epoch"])
+            # If a time budget ended all candidates, one of them is the best.
+            to_their_end = usable & np.isnan(results["pruned_at_epoch"])
+            usable = to_their_end if to_their_end.any() else usable
         halves = "n_resources" in results
         rounds = np.asarray(results["iter"]) if halves else np.zeros(len(means))
         places = np.arange(len(means))

@@ -6,65 +6,29 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from skhp.shared.progress_stream import progress_stream
+from skhp.training.cohort.checkpoint import CheckpointError, CohortCheckpoint
+from skhp.training.cohort.equal_trainings import leaders_of, leading_fits
 from skhp.training.cohort.packed_members import (
     PackedMembers,
     held_out_score,
     member_result,
     member_weights,
 )
-from skhp.training.cohort.state import PRUNED, RUNNING, CohortState, History, joined
+from skhp.training.cohort.state import (
+    OUT_OF_TIME,
+    PRUNED,
+    RUNNING,
+    CohortState,
+    EndedMember,
+    History,
+    copied,
+    joined,
+)
 from skhp.training.fit_task import EpochObserver, FitResult, FitTask, TrainingOutcome
 from skhp.training.trained_network import MemberWeights
-
-
-def leaders_of(tasks: Sequence[FitTask]) -> list[int]:
-    """For each fit, the number of the fit that is trained for it: the longest of its equals."""
-    longest: dict[Any, int] = {}
-    for number, task in enumerate(tasks):
-        key = _training_but_epochs(task)
-        if key not in longest or tasks[longest[key]].plan.epochs < task.plan.epochs:
-            longest[key] = number
-    return [longest[_training_but_epochs(task)] for task in tasks]
-
-
-def leading_fits(tasks: Sequence[FitTask], leaders: Sequence[int]) -> dict[int, FitTask]:
-    """The fits that are trained for others or themselves, by their numbers."""
-    ends: dict[int, list[int | None]] = {leader: [] for leader in sorted(leaders)}
-    for task, leader in zip(tasks, leaders, strict=True):
-        ends[leader].append(task.finished_after)
-    leading = {}
-    for leader, ends_of_leader in ends.items():
-        known = [end for end in ends_of_leader if end is not None]
-        # A fit whose result is known still trains for the fits that share its training.
-        finished_after = max(known) if len(known) == len(ends_of_leader) else None
-        task = tasks[leader]
-        if task.finished_after != finished_after:
-            task = replace(task, finished_after=finished_after)
-        leading[leader] = task
-    return leading
-
-
-def _training_but_epochs(task: FitTask) -> Any:
-    plan = task.plan
-    return (
-        task.stream,
-        task.program,
-        task.numbers,
-        task.loss_numbers,
-        task.update,
-        task.rate,
-        id(task.start),
-        task.batch_size,
-        plan.schedule,
-        plan.patience,
-        plan.min_delta,
-        plan.baseline,
-        plan.start_from_epoch,
-    )
-
 
 # The most epochs that a program runs in one call. Only between calls is Ctrl-C obeyed and progress
 # shown, so a call should also take no longer than _SECONDS_A_CHUNK.
@@ -87,16 +51,20 @@ class CohortSeconds:
 
 @dataclass(frozen=True)
 class CohortProgress:
-    """How far the training of a cohort has come."""
+    """How far the training of a cohort has come, and how long the last chunk took."""
 
     members: int
     epochs: int
     running: int
     epochs_of_members: tuple[int, ...] = ()
+    chunk_epochs: int = 0
+    chunk_seconds: float = 0.0
+    # Whether the last chunk was the first of its program, and so may have compiled it.
+    is_first: bool = False
 
 
 class CohortObserver(Protocol):
-    """Observes every chunk, and may end the training by an exception."""
+    """Observes every chunk, and may end members, or the training by an exception."""
 
     def advanced(self, progress: CohortProgress) -> None:
         """Called after each chunk."""
@@ -128,7 +96,10 @@ class Cohort:
         self._chunk = chunk
         self._room = max(CHUNK_EPOCHS, chunk or 0)
         self._packs = [PackedMembers(leading, self._room, candidates)]
-        self._snapshots: dict[int, FitResult] = {}
+        self._is_new_program = True
+        # Members that ended before the training that they have a part in.
+        self._ended: dict[int, EndedMember] = {}
+        self._packs[0].pack()
         packed = time.perf_counter()
         self._packs[0].build()
         ready = time.perf_counter()
@@ -159,8 +130,8 @@ class Cohort:
         self._seconds += seconds
         self._done += count
         if self._done == end:
-            self._take_snapshots(end)
-            if self._snapshots:
+            self._end_shorter_members(end)
+            if self._ended:
                 self._end_unwanted()
         return count
 
@@ -184,31 +155,68 @@ class Cohort:
         size, running = 1, self.running
         while running and (until is None or self._done < until):
             began = time.perf_counter()
-            first = self._done == 0
+            first, self._is_new_program = self._is_new_program, False
             most = EPOCHS_OF_LOOK - self._done % EPOCHS_OF_LOOK
             if until is not None:
                 most = min(most, until - self._done)
             count = self.advance(min(size, most))
-            running = self.running
-            size = self._next_size(count, time.perf_counter() - began, first)
+            seconds = time.perf_counter() - began
+            size = self._next_size(count, seconds, first)
             if observer is not None:
                 observer.advanced(
-                    CohortProgress(len(self._tasks), self._done, running, self._epochs_of_members())
+                    CohortProgress(
+                        len(self._tasks),
+                        self._done,
+                        self._n_unfinished(),
+                        self._epochs_of_members(),
+                        count,
+                        seconds,
+                        first,
+                    )
                 )
+            running = self.running
             if self._done % EPOCHS_OF_LOOK == 0:
                 self._drop_ended_members()
 
     def prune(self, numbers: Collection[int]) -> None:
         """End members after their current epoch; members that have already ended do not change."""
+        self._end(numbers, PRUNED)
+        self._has_pruned = True
+
+    def end_for_time(self, numbers: Collection[int] | None = None) -> None:
+        """End members, or all of them, because their time is up, as `prune` does."""
+        self._end(range(len(self._tasks)) if numbers is None else numbers, OUT_OF_TIME)
+
+    def ended(self) -> list[int]:
+        """The members whose training has ended."""
+        running = set(self._packs[-1].running)
+        return [
+            number
+            for number, leader in enumerate(self._leaders)
+            if leader not in running or number in self._ended
+        ]
+
+    def _n_unfinished(self) -> int:
+        """The number of members to train that have not ended; several may be one training."""
+        running = set(self._packs[-1].running)
+        return sum(
+            leader in running and number not in self._ended and task.finished_after is None
+            for number, (leader, task) in enumerate(zip(self._leaders, self._tasks, strict=True))
+        )
+
+    def ended_for_time(self) -> list[int]:
+        """The members that `end_for_time` has ended."""
+        return [number for number, end in self._ended.items() if end.reason == OUT_OF_TIME]
+
+    def _end(self, numbers: Collection[int], reason: int) -> None:
         running = set(self._packs[-1].running)
         for number in numbers:
             if self._leaders[number] in running and self._lasts(number):
-                self._snapshots[number] = self._result(number, PRUNED)
+                self._ended[number] = EndedMember(copied(self._state_of(number)), reason)
         self._end_unwanted()
-        self._has_pruned = True
 
     def _lasts(self, number: int) -> bool:
-        return number not in self._snapshots and self._tasks[number].plan.epochs > self._done
+        return number not in self._ended and self._tasks[number].plan.epochs > self._done
 
     def _end_unwanted(self) -> None:
         """End each training whose members have all ended."""
@@ -219,10 +227,7 @@ class Cohort:
     def held_out_scores(self) -> list[float | None]:
         """For each member, the best monitored value so far, as in its result."""
         return [
-            self._snapshots[number].held_out_score
-            if number in self._snapshots
-            else held_out_score(task, self._state_of(number))
-            for number, task in enumerate(self._tasks)
+            held_out_score(task, self._state_of(number)) for number, task in enumerate(self._tasks)
         ]
 
     def results(self) -> list[FitResult]:
@@ -231,8 +236,54 @@ class Cohort:
 
     def result(self, number: int) -> FitResult:
         """The result of a member as it stands now."""
-        result = self._snapshots.get(number) or self._result(number)
+        reason = self._ended[number].reason if number in self._ended else RUNNING
+        result = member_result(
+            self._tasks[number], self._state_of(number), self._history_of(number), reason
+        )
         return replace(result, seconds=self._seconds / len(self._tasks))
+
+    def checkpoint(self) -> CohortCheckpoint:
+        """All that `go_on_from` needs, as it stands now."""
+        return CohortCheckpoint(
+            epochs=self._done,
+            seconds=self._seconds,
+            known=tuple(task.finished_after is not None for task in self._tasks),
+            packs=tuple(pack.checkpoint() for pack in self._packs),
+            ended=dict(self._ended),
+        )
+
+    def go_on_from(self, checkpoint: CohortCheckpoint) -> None:
+        """Go on where an equal cohort stood; raise a `CheckpointError` if it was not equal.
+
+        The result of a member that was known then, and so did not train, has to be known now.
+        """
+        known = [task.finished_after is not None for task in self._tasks]
+        if len(checkpoint.known) != len(known) or any(
+            then and not now for then, now in zip(checkpoint.known, known, strict=True)
+        ):
+            raise CheckpointError("it lacks members that have to be trained")
+        leading = leading_fits(self._tasks, self._leaders)
+        packs: list[PackedMembers] = []
+        for place, pack in enumerate(checkpoint.packs):
+            if not set(pack.members) <= leading.keys() or not (
+                place or list(pack.members) == list(leading)
+            ):
+                raise CheckpointError("its members are others")
+            tasks = {number: leading[number] for number in pack.members}
+            is_last = place == len(checkpoint.packs) - 1
+            packed = self._packs[0] if not place else PackedMembers(tasks, self._room, pack.places)
+            packed.go_on_from_checkpoint(pack, trains=is_last)
+            packs.append(packed)
+        if len(packs) > 1:
+            packs[-1].build()
+        self._packs = packs
+        self._done, self._seconds = checkpoint.epochs, checkpoint.seconds
+        self._ended = {
+            number: end for number, end in checkpoint.ended.items() if number < len(self._tasks)
+        }
+        # Members whose results have become known since then do not train on.
+        now_known = [number for number, task in leading.items() if task.finished_after is not None]
+        packs[-1].end(set(now_known) & set(packs[-1].running))
 
     def _drop_ended_members(self) -> None:
         began = time.perf_counter()
@@ -240,6 +291,7 @@ class Cohort:
         if smaller is not None:
             smaller.build()
             self._packs.append(smaller)
+            self._is_new_program = True
         self._has_pruned = False
         self._seconds += time.perf_counter() - began
 
@@ -257,6 +309,8 @@ class Cohort:
         return member_weights(self._state_of(number), best=False)
 
     def _state_of(self, number: int) -> CohortState:
+        if number in self._ended:
+            return self._ended[number].state
         leader = self._leaders[number]
         return next(pack for pack in reversed(self._packs) if leader in pack).state_of(leader)
 
@@ -269,23 +323,16 @@ class Cohort:
         if self._chunk is not None:
             return self._chunk
         if first:
-            # The first call may have compiled the program, so its time does not tell the time of an
-            # epoch.
-            return 2
+            # The first call may have compiled the program, so its time only bounds that of an
+            # epoch, which may be long.
+            return 2 if seconds < 2 * _SECONDS_A_CHUNK else 1
         return max(1, min(2 * count, int(count * _SECONDS_A_CHUNK / max(seconds, 1e-9))))
 
-    def _take_snapshots(self, epochs: int) -> None:
-        waiting = [
-            number
-            for number, task in enumerate(self._tasks)
-            if task.plan.epochs == epochs and self._leaders[number] != number
-        ]
-        self._snapshots |= {number: self._result(number) for number in waiting}
-
-    def _result(self, number: int, ended_by: int = RUNNING) -> FitResult:
-        return member_result(
-            self._tasks[number], self._state_of(number), self._history_of(number), ended_by
-        )
+    def _end_shorter_members(self, epochs: int) -> None:
+        for number, task in enumerate(self._tasks):
+            is_led = self._leaders[number] != number
+            if is_led and task.plan.epochs == epochs and number not in self._ended:
+                self._ended[number] = EndedMember(copied(self._state_of(number)), RUNNING)
 
 
 class LoneFit:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from skhp.networks.network import unflattened
 from skhp.training.cohort.arrays import CohortArrays, lay_out
+from skhp.training.cohort.checkpoint import PackCheckpoint
 from skhp.training.cohort.compiled_programs import (
     cohort_program,
     exactly,
@@ -24,6 +25,7 @@ from skhp.training.cohort.state import (
     ALL_EPOCHS,
     NON_FINITE,
     OUT_OF_PATIENCE,
+    OUT_OF_TIME,
     PRUNED,
     RUNNING,
     CohortState,
@@ -47,6 +49,7 @@ class PackedMembers:
         leading, numbers = list(tasks.values()), list(tasks)
         layout = lay_out(leading, candidates)
         self.places = layout.shape[0] * layout.shape[1]
+        self._candidates = layout.shape[1]
         self._compiled = pays_to_compile(leading, self.places)
         self._arrays = CohortArrays(
             leading, layout, rounded_up if self._compiled else exactly, room
@@ -59,15 +62,21 @@ class PackedMembers:
         }
         self._state: CohortState = self._arrays.state()
         self._on_host: CohortState | None = None
-        arrays = self._arrays
-        self._fixed: Any = (arrays.rows(), arrays.held_out(), arrays.numbers(), arrays.batches())
+        self._fixed: Any = None
         self._history: list[History] = []
         self._program: Any = None
 
     def build(self) -> None:
-        """Get the program from the cache, or build it."""
+        """Lay out the rows, and get the program from the cache, or build it."""
+        self.pack()
         arguments = (self._state, *self._fixed, self._arrays.chunk(0, 1))
         self._program = cohort_program(self._arrays.key, arguments, self._compiled)
+
+    def pack(self) -> None:
+        """Make the tensors of the rows."""
+        if self._fixed is None:
+            arrays = self._arrays
+            self._fixed = arrays.rows(), arrays.held_out(), arrays.numbers(), arrays.batches()
 
     @property
     def running(self) -> list[int]:
@@ -161,6 +170,30 @@ class PackedMembers:
                 lasting.add(number)
         return [number for number in self._tasks if number in lasting]
 
+    def checkpoint(self) -> PackCheckpoint:
+        """The members, their states and their epochs so far, in NumPy values."""
+        if self._on_host is None:
+            self._on_host = host_values(self._state)
+        if len(self._history) > 1:
+            self._history = [joined(self._history)]
+        return PackCheckpoint(
+            members=tuple(self._tasks),
+            places=self._candidates,
+            state=self._on_host,
+            history=self._history[0] if self._history else None,
+        )
+
+    def go_on_from_checkpoint(self, checkpoint: PackCheckpoint, trains: bool) -> None:
+        """Take over states and epochs; without `trains`, it only gives those of its members."""
+        checkpoint.refuse_other_than(host_values(self._state))
+        self._history = [] if checkpoint.history is None else [checkpoint.history]
+        self._state = checkpoint.state
+        if trains:
+            self._state = tf.nest.map_structure(tf.constant, checkpoint.state)
+        else:
+            self._fixed = self._program = None
+        self._on_host = None
+
     def go_on_from(self, states: Mapping[int, CohortState]) -> None:
         """Give members the states that `state_of` of another program returned."""
         fresh = host_values(self._state)
@@ -191,6 +224,7 @@ _STOP_REASONS: dict[int, StopReason] = {
     ALL_EPOCHS: "epochs",
     NON_FINITE: "non_finite_loss",
     PRUNED: "pruned",
+    OUT_OF_TIME: "time_budget",
 }
 
 

@@ -20,7 +20,7 @@ from skhp.objectives.row_metrics import EpochMetric
 
 Tensor: TypeAlias = Any
 
-RUNNING, OUT_OF_PATIENCE, ALL_EPOCHS, NON_FINITE, PRUNED = range(5)
+RUNNING, OUT_OF_PATIENCE, ALL_EPOCHS, NON_FINITE, PRUNED, OUT_OF_TIME = range(6)
 
 
 class CohortState(NamedTuple):
@@ -40,6 +40,13 @@ class CohortState(NamedTuple):
     rate_factor: Tensor  # factor of the learning rate that "plateau" has reached
     epochs: Tensor  # epochs run
     stop: Tensor  # RUNNING, or why it ended
+
+
+class EndedMember(NamedTuple):
+    """The state, in NumPy values, in which a member ended before its training, and why."""
+
+    state: CohortState
+    reason: int
 
 
 class CohortRows(NamedTuple):
@@ -137,6 +144,11 @@ def history_of(key: ProgramKey, value: Any) -> History:
 def host_values(record: Any) -> Any:
     """The same record with NumPy arrays."""
     return tf.nest.map_structure(np.asarray, record)
+
+
+def copied(record: Any) -> Any:
+    """The same record with NumPy arrays of its own, which keep no larger arrays in memory."""
+    return tf.nest.map_structure(np.array, record)
 
 
 def first_epochs(history: History, count: int) -> History:

@@ -281,7 +281,11 @@ class TransferWrapper(WatchedWrapper):
 
     def _begin_to_fine_tune(self) -> bool:
         """Make the whole network ready for fine-tuning; False if there is none."""
-        if not self._fine_tunes() or self.stop_reason_ in ("non_finite_loss", "pruned"):
+        if not self._fine_tunes() or self.stop_reason_ in (
+            "non_finite_loss",
+            "pruned",
+            "time_budget",
+        ):
             return False
         with self._default_seeds.in_use():
             compiled = self._get_compile_kwargs()

@@ -1,0 +1,1 @@
+"""What limits the training of a population from outside: time for all, and time for a fit."""
