@@ -7,7 +7,10 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from sklearn.ensemble import VotingClassifier
 
+import skhp
+from skhp import GridSearchCV, KerasMLPClassifier
 from skhp.search.journal import search_lock
 from skhp.search.journal.file import JournalPlace
 from skhp.search.journal.reading import read_journal_file
@@ -119,6 +122,16 @@ def test_two_threads_wait_for_one_another(tmp_path):
     assert len(scored(tmp_path)) == N_FITS
     assert_same(searches[0].cv_results_, searches[1].cv_results_, times=True)
     assert_same(searches[0].cv_results_, searches[2].cv_results_, times=True)
+
+
+def test_equal_searches_within_a_population_do_not_wait_for_ever(tmp_path):
+    network = KerasMLPClassifier(epochs=3, random_state=0)
+    inner = GridSearchCV(network, {"l2": [0.0, 0.1]}, cv=2, journal=tmp_path / "j")
+    with skhp.population():
+        # The tasks are threads, of which one runs at a time.
+        voting = VotingClassifier([("one", inner), ("other", inner)], n_jobs=2).fit(X, Y)
+    one, other = (fitted.cv_results_ for fitted in voting.estimators_)
+    assert_same(one, other, times=True)
 
 
 def test_the_lock_is_free_before_the_refit(tmp_path, monkeypatch):
