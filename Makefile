@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 FLOOR := .venv-floor
 
-.PHONY: demo test test-fast test-floor lint clean
+.PHONY: demo test test-fast test-floor lint docs clean
 
 demo: .venv/installed-plot
 	$(BIN)/skhp tune
@@ -25,6 +25,11 @@ lint: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site, in docs/_build/html: each warning is an error, the gallery runs, and each page is looked at.
+docs: .venv/installed-test .venv/installed-docs
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/sphinx-build -W --keep-going --quiet docs docs/_build/html
+	$(BIN)/pytest tests/test_site.py
+
 # One stamp for each extra; installing again where the requirements have changed.
 .venv/installed-%: setup.cfg pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
@@ -41,4 +46,4 @@ $(FLOOR)/installed-test: setup.cfg pyproject.toml tests/floor.py
 	touch $@
 
 clean:
-	rm -rf .venv $(FLOOR) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv $(FLOOR) build dist docs/_build docs/examples docs/reference *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

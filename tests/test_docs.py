@@ -1,28 +1,68 @@
 """The pages of the documentation whose code is meant to be run do run, block after block."""
 
+import ast
 import functools
 import inspect
 import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import skhp
 
-pytestmark = pytest.mark.slow
-
 DOCS = Path(__file__).parents[1] / "docs"
+# A block that runs, and what it prints if the page shows that right below it.
+BLOCKS = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", re.S | re.M)
+# These pages have a test of their own below, and pictures.md in tests/inspection.
+WITH_TESTS = {
+    *("cluster", "images", "pictures", "rare_classes", "saving", "series", "text", "transfer"),
+}
 
 
-def run_page(name):
+def pages_of_code():
+    """Each page with code, apart from what the build of the site makes."""
+    written = [*DOCS.glob("*.md"), *DOCS.glob("coming_from/*.md")]
+    return sorted(
+        str(page.relative_to(DOCS))
+        for page in written
+        if page.stem not in WITH_TESTS and BLOCKS.search(page.read_text(encoding="utf-8"))
+    )
+
+
+def run_page(name, see_printed=lambda printed: None):
     """The names that the blocks of a page leave."""
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / name).read_text(encoding="utf-8"), re.S)
+    blocks = BLOCKS.findall((DOCS / name).read_text(encoding="utf-8"))
     assert blocks
     names = {}
-    for block in blocks:
+    for block, printed in blocks:
         exec(compile(block, name, "exec"), names)
+        see_printed(printed)
     return names
+
+
+def without_numbers(text):
+    return re.sub(r"\d+(\.\d+)?", "0", text)
+
+
+def numbers(text):
+    return np.array(re.findall(r"\d+(?:\.\d+)?", text), float)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", pages_of_code())
+def test_a_page_prints_what_it_shows(page, capsys, tmp_path, monkeypatch):
+    """Its numbers may differ a little, as on another processor."""
+    monkeypatch.chdir(tmp_path)
+
+    def compared(shown):
+        printed = capsys.readouterr().out
+        if shown:
+            assert without_numbers(printed) == without_numbers(shown)
+            np.testing.assert_allclose(numbers(printed), numbers(shown), rtol=0.05)
+
+    run_page(page, compared)
 
 
 @pytest.mark.slow
@@ -133,3 +173,60 @@ def test_saving(tmp_path, monkeypatch):
     assert "evil.skhp" in names["refusal"]
     assert "pickle" in names["refusal"]
     assert names["difference"] < 1e-5
+
+
+# ---------------------------------------------------------------- the site
+
+
+def test_the_reference_lists_each_public_name():
+    import skhp.losses
+    import skhp.population
+    import skhp.scoring
+    import skhp.sequences
+
+    public = {f"skhp.{name}" for name in skhp.__all__} - {"skhp.__version__", "skhp.population"}
+    for module in (skhp.losses, skhp.population, skhp.scoring, skhp.sequences):
+        public |= {f"{module.__name__}.{name}" for name in module.__all__}
+    # What `skhp.population(...)` calls, and what a search returns and no class exports.
+    public |= {"skhp.population.backend.population", "skhp.population.report.PopulationReport"}
+    page = (DOCS / "reference.rst").read_text(encoding="utf-8")
+    listed = re.findall(r"^   ([\w.]+)$", page, re.M)
+    assert len(listed) == len(set(listed))
+    assert {f"skhp.{name}" for name in listed} == public
+
+
+def texts_of_the_code():
+    """Each string of skhp, with a NUL character for each value that is put into it."""
+
+    def text(node):
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, str) else ""
+        if isinstance(node, ast.JoinedStr):
+            return "".join(map(text, node.values))
+        return "\0"
+
+    source = Path(skhp.__file__).parent.rglob("*.py")
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in source)
+    return [
+        text(node)
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Constant, ast.JoinedStr)) and text(node)
+    ]
+
+
+def test_each_message_that_is_explained_still_stands_in_the_code():
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^> (.*)$", page, re.M)
+    assert len(quoted) > 30
+    texts = texts_of_the_code()
+    unknown = []
+    for message in quoted:
+        # "…" stands for a value, and at either end also for the rest of the message.
+        parts = [part.strip() for part in message.split("…")]
+        value = r"\s*[^\0]{0,3}(?:\0[^\0]{0,3})+\s*"
+        pattern = re.compile(value.join(map(re.escape, parts)), re.S)
+        likely = [text for text in texts if max(parts, key=len) in text]
+        if not any(pattern.search(f"\0{text}\0") for text in likely):
+            unknown.append(message)
+    assert unknown == []

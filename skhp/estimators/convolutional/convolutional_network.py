@@ -75,7 +75,7 @@ ATTRIBUTES = """
         Height, width and channels of the images seen in `fit`.
     n_features_in_ : int
         Height times width times channels of an image.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of flat rows; only if all of them are strings.
     n_iter_ : int
         Number of epochs run.

@@ -88,7 +88,7 @@ verbose : int
 ATTRIBUTES = """
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns seen in `fit`; only if all of them are strings.
     n_iter_ : int
         Number of epochs run.

@@ -68,7 +68,7 @@ vocabulary_size : int or None
 ATTRIBUTES = """
     n_features_in_ : int
         Number of steps seen in `fit`, before `time_steps` takes the last ones.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns of a table with one step per column; only if all of them are strings.
     n_channels_in_ : int
         Number of channels seen in `fit`.
