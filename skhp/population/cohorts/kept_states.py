@@ -146,16 +146,19 @@ class CohortFile:
         try:
             write_state(path, self._about(checkpoint), arrays)
         except OSError as error:
-            self._kept.problem(
-                f"the state of a cohort under way cannot be written beside the journal: "
-                f"{error.strerror or error}; the search goes on without, and would train this "
-                "cohort from the start if it were killed",
-                ends=True,
-            )
+            self.cannot_be_written(error.strerror or str(error))
             return
         self._has_written = True
         self._since = self._kept.now()
         self._apart = max(SECONDS_APART, (self._since - began) / SHARE_OF_TIME)
+
+    def cannot_be_written(self, reason: str) -> None:
+        """Tell that states cannot be written, and write nothing more."""
+        self._kept.problem(
+            f"the state of a cohort under way cannot be written beside the journal: {reason}; the "
+            "search goes on without, and would train this cohort from the start if it were killed",
+            ends=True,
+        )
 
     def found(self) -> CohortCheckpoint | None:
         """The state that an earlier run has left; a damaged one is told of, and removed."""

@@ -163,11 +163,17 @@ def trained_by_rungs(
         if pruned:
             yield pruned
         for future, cohort in _as_done(waiting, early):
-            for results in early.taken():
-                yield _ranked(results, standings)
+            for handed_over in early.taken():
+                yield _ranked(handed_over, standings)
             if future is None or cohort is None:
                 continue
             error = future.exception()
+            results: Results = []
+            if error is None and rung is None:
+                try:
+                    results = cohort.remaining_results()
+                except OUT_OF_MEMORY as full:
+                    error = full
             if error is not None:
                 if not isinstance(error, Exception):
                     raise error
@@ -182,11 +188,16 @@ def trained_by_rungs(
                 cohorts += halves
                 waiting |= {executor.submit(half, rung): half for half in halves}
                 if not halves:
-                    yield [(number, error) for number in cohort.members if number not in ended]
+                    cohort.has_failed()
+                    failed = [number for number in cohort.members if number not in ended]
+                    if standings is not None:
+                        standings.have_failed(failed)
+                    results = [(number, error) for number in failed]
+                    # An error of several members cannot have the scores of each.
+                    yield results if len(failed) > 1 else _ranked(results, standings)
             elif rung is None:
-                results = _ranked(cohort.remaining_results(), standings)
                 cohort.forget()
-                yield results
+                yield _ranked(results, standings)
                 cohort.is_finished()
         if rung is not None and standings is not None:
             pruned = standings.end_of_rung(cohorts)
@@ -203,8 +214,8 @@ def _halves(cohort: RunningCohort, error: Exception, ended: Collection[int]) -> 
     """The cohorts that train the members of one that ran out of memory."""
     if not isinstance(error, OUT_OF_MEMORY):
         return []
-    # The frames of the error would keep the arrays.
-    error.__traceback__ = None
+    # The frames of the error would keep the arrays, and so would those of an error before it.
+    error.__traceback__ = error.__context__ = error.__cause__ = None
     return cohort.halves(ended)
 
 
@@ -235,11 +246,17 @@ class _Standings:
         self.losers: set[int] = set()
         self._contest = contest
         self._scores: dict[int, tuple[float, ...]] = {}
+        # The last score of each member that ended on its own, which may have left its cohort.
+        self._ended: dict[int, float] = {}
         self._rungs_done = 0
+
+    def have_failed(self, numbers: Collection[int]) -> None:
+        """Rank members last from now on, as a search does that resumes with their failures."""
+        self._ended |= dict.fromkeys(numbers, -float("inf"))
 
     def end_of_rung(self, cohorts: Sequence[RunningCohort]) -> Results:
         """Rank the members in the contest, end those that lose, and return their results."""
-        scores: dict[int, float] = {}
+        scores = dict(self._ended)
         for cohort in cohorts:
             scores |= cohort.held_out_scores()
         for number, known in self._contest.known.items():
@@ -262,10 +279,14 @@ class _Standings:
 
         A member that ended before a rung is ranked there by the score that it ended with.
         """
+        scores = self._scores.get(number, ())
+        if isinstance(result, Exception):
+            # The journal needs them, so that a search that resumes ranks this member as well.
+            vars(result)["rung_scores"] = scores
         if not isinstance(result, FitResult):
             return result
-        scores = self._scores.get(number, ())
         if number not in self.losers and result.outcome.stop_reason != "time_budget":
             last = -float("inf") if result.held_out_score is None else result.held_out_score
+            self._ended[number] = last
             scores += (last,) * (len(self._contest.rungs) - len(scores))
         return replace(result, rung_scores=scores)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -28,10 +28,12 @@ class OverallProgress:
         self._epochs, self._ended = 0, 0
         self._began = time.perf_counter()
         self._lock = threading.Lock()
+        self.observer_has_failed = False
 
     def expects(self, cohort: MemberProgress, work: CohortWork) -> None:
         """Take the work of a cohort that has not begun."""
-        self._work[cohort] = work
+        with self._lock:
+            self._work[cohort] = work
 
     def advanced(
         self,
@@ -46,18 +48,21 @@ class OverallProgress:
                 self._work[cohort] = work
             self._epochs += sum(new_epochs.values())
             self._ended += ended
-            self._progress.advanced(
-                PopulationProgress(
-                    members=self._members,
-                    cohorts=self._cohorts,
-                    epochs_done=self._epochs,
-                    still_training=self._members - self._ended,
-                    seconds=time.perf_counter() - self._began,
-                    new_epochs=new_epochs,
-                    work=tuple(self._work.values()),
-                    workers=self._workers,
-                )
+            report = PopulationProgress(
+                members=self._members,
+                cohorts=self._cohorts,
+                epochs_done=self._epochs,
+                still_training=self._members - self._ended,
+                seconds=time.perf_counter() - self._began,
+                new_epochs=new_epochs,
+                work=tuple(self._work.values()),
+                workers=self._workers,
             )
+            try:
+                self._progress.advanced(report)
+            except Exception:
+                self.observer_has_failed = True
+                raise
 
 
 class MemberProgress:
@@ -75,7 +80,7 @@ class MemberProgress:
         self._members = members
         # Members with known results do not train.
         self._planned = [task.plan.epochs if task.finished_after is None else 0 for task in tasks]
-        self._begun = self._running = sum(map(bool, self._planned))
+        self._running = sum(map(bool, self._planned))
         self._epochs = tuple(known.get(member, 0) for member in members)
         self._work = CohortWork(
             members=self._running,
@@ -101,12 +106,26 @@ class MemberProgress:
         self._overall.advanced(new_epochs, self._running - running, self, self._work)
         self._running, self._epochs = running, tuple(map(max, epochs, self._epochs))
 
-    def withdrawn(self) -> dict[int, int]:
-        """Take back the reported ends, for members that train again; the epochs reported so far."""
-        nothing_left = replace(self._work, running=0, epochs_left=0)
-        self._overall.advanced({}, self._running - self._begun, self, nothing_left)
-        self._running = self._begun
+    def withdrawn(self, ended: Collection[int]) -> dict[int, int]:
+        """Report that the members that have not `ended` train again in other cohorts.
+
+        The result has the epochs of each member that were reported so far.
+        """
+        pairs = zip(self._members, self._planned, strict=True)
+        self._end(sum(bool(planned) and member not in ended for member, planned in pairs))
         return dict(zip(self._members, self._epochs, strict=True))
+
+    def has_failed(self) -> None:
+        """Report that no member of the cohort trains any more."""
+        # An observer whose own error was the failure is not told of it.
+        if not self._overall.observer_has_failed:
+            self._end(0)
+
+    def _end(self, train_elsewhere: int) -> None:
+        """Report that this cohort has ended, and the number of its members that still train."""
+        nothing_left = replace(self._work, running=0, epochs_left=0)
+        self._overall.advanced({}, self._running - train_elsewhere, self, nothing_left)
+        self._running, self._work = train_elsewhere, nothing_left
 
     def _work_after(self, progress: CohortProgress, running: int) -> CohortWork:
         pairs = zip(progress.epochs_of_members, self._planned, strict=True)

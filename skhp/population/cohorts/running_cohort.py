@@ -14,6 +14,7 @@ from skhp.population.limits.conditions import DROPPED, NO_CONDITIONS, Conditions
 from skhp.population.limits.timed_tasks import TRAINING, CandidateTimeoutError
 from skhp.training.cohort.checkpoint import CheckpointError
 from skhp.training.cohort.cohort import Cohort, CohortProgress
+from skhp.training.cohort.compiled_programs import OUT_OF_MEMORY
 from skhp.training.fit_task import FitResult, FitTask
 
 
@@ -151,18 +152,19 @@ class RunningCohort:
         ):
             return
         self._running_at_hand_over = progress.running
-        ended = [
-            self.members[place]
-            for place in self._cohort.ended()
-            if self.tasks[place].finished_after is None
-        ]
+        ended = [self.members[place] for place in self._cohort.ended()]
         if results := self._handing_over(ended):
             early.put(results)
         self._last_hand_over = early.now()
 
     def _keep_state(self) -> None:
-        if self.file is not None and self._cohort is not None:
+        if self.file is None or self._cohort is None:
+            return
+        try:
             self.file.write(replace(self._cohort.checkpoint(), rung_scores=self._all_rung_scores()))
+        except OUT_OF_MEMORY as error:
+            # The training itself has the memory that it needs.
+            self.file.cannot_be_written(str(error) or type(error).__name__)
 
     def _all_rung_scores(self) -> tuple[tuple[float, ...], ...]:
         later = self._known_scores[len(self._rung_scores) :]
@@ -199,10 +201,17 @@ class RunningCohort:
         return self._handing_over(lost)
 
     def _handing_over(self, numbers: Iterable[int]) -> Results:
-        """The results of members, each of which is given only once."""
-        new = [number for number in numbers if number not in self._handed_over]
+        """The results of members that had to be trained, each of which is given only once."""
+        new = [
+            number
+            for number in numbers
+            if number not in self._handed_over
+            and self.tasks[self._place[number]].finished_after is None
+        ]
+        results = self.results(new)
+        # Not before: without memory for the results, nobody has them.
         self._handed_over.update(new)
-        return list(self.results(new).items())
+        return list(results.items())
 
     def results(
         self, numbers: Iterable[int]
@@ -237,13 +246,16 @@ class RunningCohort:
     def halves(self, ended: Collection[int]) -> list[RunningCohort]:
         """Two cohorts of the members that have not `ended`, to train again from the beginning.
 
-        There are none if a single member is left.
+        A single member that is left of several is a cohort; of a single member, there are none.
         """
-        self.forget()
-        if self.file is not None:
-            self.file.remove()
-        plans = halved([number for number in self.members if number not in ended])
-        known = self._progress.withdrawn() if plans else {}
+        left = tuple(number for number in self.members if number not in ended)
+        plans = halved(left)
+        if len(left) == 1 < len(self.members):
+            plans = [CohortPlan(left, 1)]
+        if not plans:
+            return []
+        self._is_given_up()
+        known = self._progress.withdrawn(ended)
         return [
             RunningCohort(
                 plan,
@@ -261,6 +273,16 @@ class RunningCohort:
             )
             for plan in plans
         ]
+
+    def has_failed(self) -> None:
+        """Free the tensors, remove the state, and report that all members have ended."""
+        self._is_given_up()
+        self._progress.has_failed()
+
+    def _is_given_up(self) -> None:
+        self.forget()
+        if self.file is not None:
+            self.file.remove()
 
     def forget(self) -> None:
         """Free the tensors."""

@@ -74,7 +74,7 @@ class UnreadableStateError(ValueError):
 
 
 def write_state(path: Path, about: AboutState, arrays: Mapping[str, np.ndarray]) -> None:
-    """Replace a file by one that holds these arrays; an OSError leaves the earlier one there."""
+    """Replace a file by one that holds these arrays; an error leaves the earlier one there."""
     new = path.with_name(f"{path.name}.new")
     told = np.frombuffer(json.dumps(asdict(about)).encode(), np.uint8)
     try:
@@ -83,7 +83,7 @@ def write_state(path: Path, about: AboutState, arrays: Mapping[str, np.ndarray])
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
-    except OSError:
+    except (OSError, MemoryError):
         with contextlib.suppress(OSError):
             new.unlink()
         raise

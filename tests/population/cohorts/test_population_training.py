@@ -5,15 +5,18 @@ import random
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from skhp.population.cohorts.early_results import EarlyResults
 from skhp.population.cohorts.population_training import train_population
 from skhp.population.options import PopulationOptions
 from skhp.population.report import SilentProgress
 from skhp.training.cohort.cohort import Cohort, train_cohort
+from tests.population.no_room import NoRoom
 from tests.training.fits import example, training_rows, validation_rows
 
 pytestmark = pytest.mark.slow
@@ -238,24 +241,6 @@ class TestClosing:
         assert begun["cohorts"] <= 2
 
 
-class _NoRoom:
-    """Stands in for a machine on which a cohort of more than `most` members runs out of memory."""
-
-    def __init__(self, monkeypatch, error, most=1, after=0):
-        self.sizes = []
-        run = Cohort.run
-
-        def run_until_full(cohort, observer=None, until=None):
-            self.sizes.append(len(cohort._tasks))
-            if len(cohort._tasks) > most:
-                if after:
-                    run(cohort, observer, after)
-                raise error
-            run(cohort, observer, until)
-
-        monkeypatch.setattr(Cohort, "run", run_until_full)
-
-
 @pytest.fixture(scope="module")
 def alike():
     """Five members of one program: two folds, other learning rates."""
@@ -273,7 +258,7 @@ def alike():
 )
 def test_a_cohort_without_memory_is_halved_until_it_fits(alike, error, after, monkeypatch, caplog):
     expected = dict(trained(alike, n_jobs=1))
-    machine = _NoRoom(monkeypatch, error, most=2, after=after)
+    machine = NoRoom(monkeypatch, error, most=2, after=after)
     progress = Recorded()
     found = dict(trained(alike, progress, n_jobs=1))
     assert machine.sizes == [5, 3, 2, 2, 1]
@@ -296,14 +281,71 @@ def test_a_cohort_without_memory_is_halved_until_it_fits(alike, error, after, mo
 
 
 def test_a_member_without_memory_alone_has_its_exception(alike, monkeypatch):
-    _NoRoom(monkeypatch, MemoryError("full"), most=0)
-    found = dict(trained(alike, n_jobs=2))
+    NoRoom(monkeypatch, most=0)
+    progress = Recorded()
+    found = dict(trained(alike, progress, n_jobs=2))
     assert len(found) == 5
     assert all(isinstance(result, MemoryError) for result in found.values())
+    assert progress.seen[-1].still_training == progress.seen[-1].epochs_left == 0
+
+
+def test_members_that_were_handed_over_are_not_trained_again(alike, monkeypatch):
+    some = [
+        replace(task, plan=replace(task.plan, epochs=epochs, patience=None))
+        for task, epochs in zip(alike, (2, 6, 6, 2, 6), strict=True)
+    ]
+    expected = dict(trained(some, n_jobs=1))
+    monkeypatch.setattr(EarlyResults, "are_wanted", lambda *_: True)
+    machine = NoRoom(monkeypatch, most=2, after=4)
+    progress = Recorded()
+    found = trained(some, progress, n_jobs=1, chunk=1)
+    # Two had ended, so the halves are two members and one.
+    assert machine.sizes == [5, 2, 1]
+    assert {number for number, _ in found[:2]} == {0, 3}
+    assert sorted(number for number, _ in found) == [0, 1, 2, 3, 4]
+    for number, result in found:
+        np.testing.assert_allclose(
+            result.trained.weights, expected[number].trained.weights, rtol=1e-3, atol=1e-4
+        )
+    assert progress.seen[-1].epochs_done == sum(result.outcome.n_epochs for _, result in found)
+    assert progress.seen[-1].still_training == progress.seen[-1].epochs_left == 0
+    assert min(one.still_training for one in progress.seen) == 0
+
+
+def test_the_last_of_several_members_is_tried_once_more(alike, monkeypatch):
+    some = [
+        replace(task, plan=replace(task.plan, epochs=epochs, patience=None))
+        for task, epochs in zip(alike[:2], (2, 6), strict=True)
+    ]
+    monkeypatch.setattr(EarlyResults, "are_wanted", lambda *_: True)
+    machine = NoRoom(monkeypatch, most=1, after=4)
+    found = dict(trained(some, n_jobs=1, chunk=1))
+    assert machine.sizes == [2, 1]
+    assert [found[number].outcome.n_epochs for number in (0, 1)] == [2, 6]
+
+
+def test_no_memory_for_the_results_halves_a_cohort_too(alike, monkeypatch):
+    expected = dict(trained(alike, n_jobs=1))
+    result = Cohort.result
+
+    def result_if_few(cohort, number):
+        if len(cohort._tasks) > 2 and number:
+            raise MemoryError("full")
+        return result(cohort, number)
+
+    monkeypatch.setattr(Cohort, "result", result_if_few)
+    progress = Recorded()
+    found = trained(alike, progress, n_jobs=1)
+    assert sorted(number for number, _ in found) == [0, 1, 2, 3, 4]
+    for number, one in found:
+        assert one.outcome.n_epochs == expected[number].outcome.n_epochs
+    assert progress.seen[-1].still_training == 0
 
 
 def test_another_error_is_not_tried_again(alike, monkeypatch):
-    machine = _NoRoom(monkeypatch, ArithmeticError("wrong"), most=0)
-    found = dict(trained(alike, n_jobs=1))
+    machine = NoRoom(monkeypatch, ArithmeticError("wrong"), most=0, after=2)
+    progress = Recorded()
+    found = dict(trained(alike, progress, n_jobs=1))
     assert machine.sizes == [5]
+    assert progress.seen[-1].still_training == progress.seen[-1].epochs_left == 0
     assert isinstance(found[4], ArithmeticError)
