@@ -113,7 +113,7 @@ def test_a_search_that_is_killed_goes_on_from_the_states_of_halves(settings, mon
     assert 1 <= len(states(journal)) <= 2
     for state in states(journal):
         with np.load(state) as file:
-            assert len(file["known"]) == 6 
+            assert len(file["known"]) == 6
     machine.sizes.clear()
     assert_same(fitted(journal, fails=False, **settings), expected)
     assert states(journal) == []

@@ -1,5 +1,7 @@
 """Candidates that end on the way, against searches that train all of them."""
 
+import sqlite3
+
 import joblib
 import keras
 import numpy as np
@@ -226,6 +228,21 @@ class TestWithAJournal:
                     np.testing.assert_array_equal(again.cv_results_[name], column, err_msg=name)
         for name in ("pruned_at_epoch", "mean_test_score"):
             np.testing.assert_array_equal(first.cv_results_[name], pruned.cv_results_[name])
+
+    def test_a_cohort_with_known_results_alone_stays_in_the_contest(self, tmp_path):
+        journal = tmp_path / "journal"
+        grid = {"activation": ["relu", "tanh"], "learning_rate": [0.1, 0.01, 0.001]}
+        first = search(grid=grid, journal=journal)
+        with sqlite3.connect(journal) as connection:
+            of_relu = "parameters LIKE '%relu%' AND fold = 1"
+            ids = f"SELECT id FROM finished_folds WHERE {of_relu}"  # noqa: S608
+            connection.execute(f"DELETE FROM scores WHERE fold_id IN ({ids})")  # noqa: S608
+            gone = connection.execute(f"DELETE FROM finished_folds WHERE {of_relu}")  # noqa: S608
+        connection.close()
+        assert gone.rowcount == 3
+        again = search(grid=grid, journal=journal)
+        for name in ("pruned_at_epoch", "mean_test_score", "mean_n_iter"):
+            np.testing.assert_array_equal(again.cv_results_[name], first.cv_results_[name])
 
     def test_is_another_search_without_pruning(self, tmp_path):
         search(journal=tmp_path / "journal")
