@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import reprlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -230,14 +231,15 @@ def layer_sizes(
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
             raise InvalidParameterError(
-                f"neurons={neurons!r} holds {size!r}; each layer needs a whole number of neurons "
-                "from 1 up."
+                f"neurons={reprlib.repr(neurons)} holds {size!r}; each layer needs a whole number "
+                "of neurons from 1 up."
             )
     if not isinstance(hidden_layers, str) and len(sizes) != hidden_layers:
         entries = "1 entry" if len(sizes) == 1 else f"{len(sizes)} entries"
         raise InvalidParameterError(
-            f"neurons={neurons!r} has {entries}, but hidden_layers={hidden_layers!r}. Give one "
-            f"number per layer, or set hidden_layers='auto', which then means {len(sizes)}."
+            f"neurons={reprlib.repr(neurons)} has {entries}, but hidden_layers={hidden_layers!r}. "
+            f"Give one number per layer, or set hidden_layers='auto', which then "
+            f"means {len(sizes)}."
         )
     return tuple(int(size) for size in sizes)
 

@@ -235,9 +235,9 @@ class TestWithAJournal:
         first = search(grid=grid, journal=journal)
         with sqlite3.connect(journal) as connection:
             of_relu = "parameters LIKE '%relu%' AND fold = 1"
-            ids = f"SELECT id FROM finished_folds WHERE {of_relu}"  # noqa: S608
-            connection.execute(f"DELETE FROM scores WHERE fold_id IN ({ids})")  # noqa: S608
-            gone = connection.execute(f"DELETE FROM finished_folds WHERE {of_relu}")  # noqa: S608
+            ids = f"SELECT id FROM finished_folds WHERE {of_relu}"
+            connection.execute(f"DELETE FROM scores WHERE fold_id IN ({ids})")
+            gone = connection.execute(f"DELETE FROM finished_folds WHERE {of_relu}")
         connection.close()
         assert gone.rowcount == 3
         again = search(grid=grid, journal=journal)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -112,6 +114,7 @@ class ConvolutionalNetwork(NetworkEstimator):
     image_shape_: ImageShape
 
     _row_parameters: ClassVar[tuple[str, ...]] = ("image_shape",)
+    _size_parameters = ("hidden_layers", "filters", "kernel_size", "neurons")
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "hidden_layers": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "filters": [Interval(Integral, 1, None, closed="left"), "array-like"],
@@ -192,7 +195,9 @@ class ConvolutionalNetwork(NetworkEstimator):
 
     def _check_combination(self) -> None:
         super()._check_combination()
-        self._refuse_too_many_layers(self._number_of_blocks())
+        blocks = self._number_of_blocks()
+        self._refuse_too_many_layers(blocks)
+        self._refuse_least_size(blocks)
         shape = _image_shape(self.image_shape)
         if shape is not None:
             self._described_for(shape, 1, "regression")
@@ -203,17 +208,29 @@ class ConvolutionalNetwork(NetworkEstimator):
             return _AUTOMATIC_BLOCKS if isinstance(filters, int) else len(filters)
         if not isinstance(filters, int) and len(filters) != self.hidden_layers:
             raise InvalidParameterError(
-                f"filters={self.filters!r} has {len(filters)} entries, but hidden_layers="
-                f"{self.hidden_layers!r}. Give one number per block, or set hidden_layers='auto', "
-                f"which then means {len(filters)}."
+                f"filters={reprlib.repr(self.filters)} has {len(filters)} entries, but "
+                f"hidden_layers={self.hidden_layers!r}. Give one number per block, or set "
+                f"hidden_layers='auto', which then means {len(filters)}."
             )
         return int(self.hidden_layers)
 
     def _refuse_too_many_layers(self, blocks: int) -> None:
         """Refuse a network that is too large, before its long description is made."""
         count = blocks + len(_neurons(self.neurons))
-        parameters = f" with hidden_layers={self.hidden_layers!r}"
-        self._refuse_too_large(NetworkSize(count, count), parameters, "at least ")
+        self._refuse_too_large(NetworkSize(count, count), "at least ")
+
+    def _refuse_least_size(self, blocks: int) -> None:
+        """Refuse a network that is too large for any image, even one of a single value."""
+        filters, neurons = _sizes("filters", self.filters, 1), _neurons(self.neurons)
+        if isinstance(filters, int):
+            products = filters + (blocks - 1) * filters**2 if blocks else 0
+        else:
+            products = sum(map(operator.mul, (1, *filters), filters))
+        height, width = _height_and_width("kernel_size", self.kernel_size)
+        last = filters if isinstance(filters, int) else (1, *filters)[-1]
+        sizes = (last if blocks else 1, *neurons, 1)
+        weights = height * width * products + sum(map(operator.mul, sizes, sizes[1:]))
+        self._refuse_too_large(NetworkSize(weights, blocks + len(neurons)), "at least ")
 
 
 def _sizes(name: str, value: Any, least: int) -> int | tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -112,6 +111,7 @@ class MultilayerPerceptron(NetworkEstimator):
     batch_norm: bool
 
     _row_parameters: ClassVar[tuple[str, ...]] = ()
+    _size_parameters = ("hidden_layers", "neurons")
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "hidden_layers": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
         "neurons": [
@@ -154,6 +154,4 @@ class MultilayerPerceptron(NetworkEstimator):
         size = multilayer_perceptron_size(
             n_inputs, n_outputs, self.hidden_layers, self.neurons, self.batch_norm
         )
-        neurons = reprlib.repr(self.neurons)
-        parameters = f" with hidden_layers={self.hidden_layers!r} and neurons={neurons}"
-        self._refuse_too_large(size, parameters, least)
+        self._refuse_too_large(size, least)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -49,6 +50,8 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
     verbose: int
 
     _row_parameters: ClassVar[tuple[str, ...]] = ()
+    # The parameters that a network is as large as.
+    _size_parameters: ClassVar[tuple[str, ...]] = ()
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "optimizer": [StrOptions(NamesIn(OPTIMIZERS, *OPTIMIZER_ALIASES))],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -126,20 +129,27 @@ class NetworkParameters(NamedParametersMixin, BaseEstimator):
             self._validate_params()
         schedule_from(self.lr_schedule)
 
-    def _refuse_too_large(self, size: NetworkSize, parameters: str = "", least: str = "") -> None:
+    def _refuse_too_large(self, size: NetworkSize, least: str = "") -> None:
         """Refuse a network whose training takes more than `max_memory`.
 
-        In the message, `parameters` names what makes it large, and `least` marks lower bounds.
+        In the message, `least` marks lower bounds.
         """
         limit, needed = self._memory_limit(), size.bytes_to_train
         if limit is not None and needed > limit:
             layers = "hidden layer" if size.layers == 1 else "hidden layers"
             raise InvalidParameterError(
-                f"{type(self).__name__}{parameters} would have {least}{size.weights:,} "
+                f"{type(self).__name__}{self._told_sizes()} would have {least}{size.weights:,} "
                 f"weights in {size.layers:,} {layers}, and their training would take "
                 f"{least}{as_text(needed)} of memory, above max_memory={self.max_memory!r}. "
-                "Take fewer layers or neurons, or raise max_memory, as far as the machine allows."
+                "Take fewer or smaller layers, or raise max_memory, as far as the machine allows."
             )
+
+    def _told_sizes(self) -> str:
+        given = [(name, getattr(self, name)) for name in self._size_parameters]
+        told = [f"{name}={reprlib.repr(value)}" for name, value in given if value is not None]
+        if len(told) < 2:
+            return "".join(f" with {one}" for one in told)
+        return f" with {', '.join(told[:-1])} and {told[-1]}"
 
     def _refuse_too_much_memory(
         self, network: NetworkDescription, batch_size: int, n_rows: int, n_held_out: int

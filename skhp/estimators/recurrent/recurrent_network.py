@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -108,6 +107,7 @@ class RecurrentNetwork(NetworkEstimator):
     vocabulary_size_: int
 
     _row_parameters: ClassVar[tuple[str, ...]] = ("time_steps", "embedding_dim", "vocabulary_size")
+    _size_parameters = ("hidden_layers", "neurons", "embedding_dim", "vocabulary_size")
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "cell": [StrOptions({"lstm", "gru", "simple"})],
         "hidden_layers": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -221,10 +221,7 @@ class RecurrentNetwork(NetworkEstimator):
         """Refuse a network that is too large, before its long description is made."""
         if self.max_memory is None:
             return
-        size = self._size(shape, n_outputs, vocabulary_size)
-        neurons = reprlib.repr(self.neurons)
-        parameters = f" with hidden_layers={self.hidden_layers!r} and neurons={neurons}"
-        self._refuse_too_large(size, parameters, least)
+        self._refuse_too_large(self._size(shape, n_outputs, vocabulary_size), least)
 
     def _size(self, shape: tuple[int, ...], n_outputs: int, vocabulary_size: int) -> NetworkSize:
         def size_with(sizes: tuple[int, ...]) -> NetworkSize:
