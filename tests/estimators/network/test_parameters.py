@@ -1,5 +1,8 @@
 """How the parameters of a multilayer perceptron go together, and how large it may be."""
 
+import re
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -8,9 +11,11 @@ from sklearn.model_selection import GridSearchCV
 
 import skhp
 from skhp import (
+    KerasCNNClassifier,
     KerasCNNRegressor,
     KerasMLPClassifier,
     KerasMLPRegressor,
+    KerasRNNClassifier,
     KerasRNNRegressor,
 )
 from skhp.exceptions import InvalidParameterError
@@ -107,17 +112,89 @@ def test_no_engine_trains_what_is_too_large(kind, engine, two_blobs):
         kind(hidden_layers=3000, engine=engine).fit(*two_blobs)
 
 
-def test_in_a_population_only_the_candidate_that_is_too_large_fails(two_blobs):
-    grid = {"neurons": [3, 10**9]}
-    search = GridSearchCV(KerasMLPClassifier(epochs=1, random_state=0), grid, cv=2)
+TABLE = np.random.default_rng(1).normal(size=(60, 6)).astype(np.float32)
+TOKENS = np.random.default_rng(1).integers(1, 9, size=(60, 6))
+SMALL_IMAGES = np.random.default_rng(1).normal(size=(60, 6, 6)).astype(np.float32)
+CLASSES = np.arange(60) % 2
+SMALL = {"epochs": 1, "neurons": 3, "random_state": 0}
+TOO_LARGE = [
+    (KerasMLPClassifier(**SMALL), TABLE, {"neurons": [3, 10**9]}, "neurons=1000000000"),
+    (KerasMLPRegressor(**SMALL), TABLE, {"hidden_layers": [1, 3000]}, "hidden_layers=3000"),
+    (KerasRNNRegressor(**SMALL), TABLE, {"neurons": [3, 10**9]}, "neurons=1000000000"),
+    (KerasRNNRegressor(**SMALL), TABLE, {"hidden_layers": [1, 3000]}, "hidden_layers=3000"),
+    (
+        KerasRNNClassifier(**SMALL, embedding_dim=2),
+        TOKENS,
+        {"embedding_dim": [2, 10**9]},
+        "neurons=3 and embedding_dim=1000000000",
+    ),
+    (KerasCNNClassifier(**SMALL), SMALL_IMAGES, {"filters": [2, 10**9]}, "filters=1000000000"),
+    (KerasCNNRegressor(**SMALL), SMALL_IMAGES, {"neurons": [3, 10**9]}, "neurons=1000000000"),
+    (KerasCNNRegressor(**SMALL), SMALL_IMAGES, {"kernel_size": [3, 10**6]}, "kernel_size=1000000"),
+    (KerasCNNRegressor(**SMALL), SMALL_IMAGES, {"hidden_layers": [1, 3000]}, "hidden_layers=3000"),
+]
+
+
+def too_large(cases):
+    ids = [f"{type(network).__name__} {next(iter(grid))}" for network, _, grid, _ in cases]
+    return pytest.mark.parametrize(("network", "X", "grid", "words"), cases, ids=ids)
+
+
+@too_large(TOO_LARGE)
+def test_a_network_is_refused_with_the_memory_that_it_would_take(network, X, grid, words):
+    ((name, (_, huge)),) = grid.items()
+    tracemalloc.start()
+    try:
+        with pytest.raises(InvalidParameterError, match=words) as raised:
+            clone(network).set_params(**{name: huge}).fit(X, CLASSES)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    message = str(raised.value)
+    assert re.search(
+        r"would take (at least )?[\d,]+ [GT]B of memory, above max_memory='2GB'", message
+    )
+    # The smallest network of these would take 34 GB.
+    assert peak < 20e6
+
+
+# The small network of each has to be traced.
+@too_large([TOO_LARGE[0], TOO_LARGE[3], TOO_LARGE[4], TOO_LARGE[5]])
+def test_in_a_search_only_the_candidate_that_is_too_large_fails(network, X, grid, words):
+    search = GridSearchCV(network, grid, cv=2, refit=False)
     # scikit-learn warns twice: of the fits that failed, and of the scores that are not there.
     with (
         skhp.population(),
         pytest.warns(UserWarning, match="non-finite"),
-        pytest.warns(FitFailedWarning, match="max_memory='2GB'"),
+        pytest.warns(FitFailedWarning, match=words),
     ):
-        search.fit(*two_blobs)
+        search.fit(X, CLASSES)
     assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
+    with skhp.population(), pytest.raises(InvalidParameterError, match=words):
+        search.set_params(error_score="raise").fit(X, CLASSES)
+
+
+@too_large(TOO_LARGE)
+def test_our_searchers_refuse_what_no_table_can_train_before_they_train(
+    network, X, grid, words, monkeypatch
+):
+    monkeypatch.setattr(type(network), "fit", lambda *_, **__: pytest.fail("a fit has begun"))
+    with pytest.raises(InvalidParameterError, match=f"do not go together: .*{words}.*at least"):
+        skhp.GridSearchCV(network, grid, cv=2).fit(X, CLASSES)
+
+
+def test_what_is_too_large_for_this_table_alone_is_one_failed_candidate():
+    network = KerasMLPClassifier(**SMALL, max_memory="5MB")
+    wide = np.tile(TABLE, 70)
+    search = skhp.GridSearchCV(network, {"neurons": [3, 700]}, cv=2, refit=False)
+    with (
+        pytest.warns(UserWarning, match="non-finite"),
+        pytest.warns(FitFailedWarning, match="neurons=700 .*above max_memory='5MB'"),
+    ):
+        search.fit(wide, CLASSES)
+    assert np.isnan(search.cv_results_["mean_test_score"]).tolist() == [False, True]
+    with pytest.raises(InvalidParameterError, match="neurons=700"):
+        search.set_params(error_score="raise").fit(wide, CLASSES)
 
 
 SERIES = np.random.default_rng(0).normal(size=(60, 300)).astype(np.float32)
