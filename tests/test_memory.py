@@ -103,6 +103,127 @@ def test_a_thousand_fits_of_changing_shapes_keep_nothing():
     assert found["resident"][-1] - found["resident"][0] <= 20, found
 
 
+# Populations of many cheap members, then searches of every kind, also with journals, of which some
+# are resumed and some end with an error of the user's. What is left is told after each part.
+MEMBERS_AND_SEARCHES = """
+import ctypes, gc, json, os, tempfile, threading, warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import GridSearchCV
+
+import skhp
+from skhp import KerasMLPClassifier
+from skhp.population import fit_together
+
+warnings.simplefilter("ignore")
+generator = np.random.default_rng(0)
+journals = Path(os.environ["JOURNALS"])
+
+
+def left():
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    with open("/proc/self/statm") as pages:
+        resident = int(pages.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+    return {
+        "resident": resident,
+        "threads": threading.active_count(),
+        "handles": len(os.listdir("/proc/self/fd")),
+        "temporary": os.listdir(tempfile.gettempdir()),
+    }
+
+
+def rows(n):
+    X = generator.normal(size=(n, 4)).astype(np.float32)
+    return X, (X[:, 0] > 0).astype(int)
+
+
+def train_members(count):
+    X, y = rows(40)
+    networks = [
+        KerasMLPClassifier(
+            neurons=2,
+            epochs=1,
+            batch_size="full",
+            early_stopping=False,
+            learning_rate=float(rate),
+            random_state=0,
+        )
+        for rate in 10 ** -generator.uniform(1, 3, count)
+    ]
+    fits = [(network, X, y) for network in networks]
+    assert not any(isinstance(fitted, Exception) for fitted in fit_together(fits))
+
+
+def failing(estimator, X, y):
+    raise LookupError("of the user")
+
+
+def search(count):
+    for number in range(count):
+        X, y = rows(int(generator.integers(30, 60)))
+        network = KerasMLPClassifier(neurons=2, epochs=2, batch_size=16, random_state=number)
+        grid = {"learning_rate": [0.01, 0.1]}
+        journal = journals / f"{search.done}"
+        search.done += 1
+        if number % 4 == 0:
+            with skhp.population():
+                GridSearchCV(network, grid, cv=2).fit(X, y)
+        elif number % 4 == 1:
+            skhp.GridSearchCV(network, grid, cv=2, journal=journal, prune={"rungs": (1,)}).fit(X, y)
+        elif number % 4 == 2:
+            for _ in range(2):
+                skhp.RandomizedSearchCV(
+                    network, grid, n_iter=2, cv=2, random_state=0, journal=journal
+                ).fit(X, y)
+        else:
+            searcher = skhp.GridSearchCV(
+                network, grid, cv=2, journal=journal, scoring=failing, error_score="raise"
+            )
+            try:
+                searcher.fit(X, y)
+            except LookupError:
+                pass
+
+
+search.done = 0
+found = {}
+for part, warm_up, count in ((train_members, 10_000, 10_000), (search, 30, 100)):
+    part(warm_up)
+    before = left()
+    part(count)
+    found[part.__name__] = before, left()
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells memory by /proc")
+def test_ten_thousand_members_and_a_hundred_searches_leave_nothing(tmp_path):
+    for name in ("journals", "temporary"):
+        (tmp_path / name).mkdir()
+    own = {"JOURNALS": str(tmp_path / "journals"), "TMPDIR": str(tmp_path / "temporary")}
+    done = subprocess.run(
+        [sys.executable, "-c", MEMBERS_AND_SEARCHES],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        # The code of oneDNN for each new shape is that of TensorFlow.
+        env=os.environ | own | {"TF_ENABLE_ONEDNN_OPTS": "0"},
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert set(found) == {"train_members", "search"}
+    for before, after in found.values():
+        assert after.pop("resident") - before.pop("resident") <= 20, found
+        assert after == before
+    # Beside the journals, nothing is left.
+    names = {path.name for path in (tmp_path / "journals").iterdir()}
+    assert len(names) == 97
+    assert all(name.isdecimal() for name in names), names
+
+
 # A search over a table, after a search that has loaded and compiled all that such a search needs.
 LARGE_TABLE = """
 import ctypes, gc, json, os, threading, time
