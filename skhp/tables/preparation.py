@@ -102,10 +102,10 @@ class PlainCategories(TransformerMixin, BaseEstimator):
             is_known &= ~categories.apply(are_missing, missing=self.missing)
         plain = categories.astype(object).where(is_known, np.nan)
         # pandas reads the decimals of a Parquet file as objects that equal few floats.
-        decimals = [
-            name for name, cells in plain.items() if types.infer_dtype(cells.dropna()) == "decimal"
-        ]
-        return plain.assign(**{name: plain[name].astype(float).astype(object) for name in decimals})
+        for name, cells in plain.items():
+            if types.infer_dtype(cells.dropna()) == "decimal":
+                plain[name] = cells.astype(float).astype(object)
+        return plain
 
 
 class PlainNumbers(TransformerMixin, BaseEstimator):
