@@ -52,7 +52,7 @@ BAD_INPUT = {
     "binary": ("t.csv", b"\x89PNG\r\n\xff\0,", [], "not UTF-8 text", "save it as CSV in UTF-8"),
     "ragged": ("t.csv", table("1,a"), [], "line 26 .* has 2 cells", "mend that line"),
     "semicolons": ("t.csv", "a;y\n1;2\n", [], "separated by semicolons", "separated by commas"),
-    "no Parquet": ("t.parquet", GOOD, [], "cannot be read as Parquet", "save the table again"),
+    "no Parquet": ("t.parquet", GOOD, [], "cannot be read as Parquet", "rename it to end in .csv"),
     "no header": ("t.csv", "1,0\n2,1\n", [], "seems to hold values", "add --no-header"),
     "doubled name": ("t.csv", "a,a,y\n1,2,0\n", [], "two columns .* named 'a'", "rename one"),
     "nameless column": ("t.csv", ",a,y\n0,1,0\n", [], "column 1 of t.csv has no name", "--drop"),

@@ -90,8 +90,8 @@ def _add_study(command: argparse.ArgumentParser) -> None:
         nargs="?",
         type=_path,
         metavar="TABLE",
-        help="CSV or Parquet, of numbers and categories; without it, scikit-learn's digits as "
-        '"is it an 8?"',
+        help="a .csv, .parquet or .pq file of numbers and categories; without it, scikit-learn's "
+        'digits as "is it an 8?"',
     )
     command.add_argument("--target", metavar="COLUMN", help="what to learn (default: last column)")
     command.add_argument(
@@ -173,7 +173,7 @@ def _add_study(command: argparse.ArgumentParser) -> None:
         "line that looks like values is refused)",
     )
     for name, value, text in (
-        ("drop", "COLUMN", "leave this column out"),
+        ("drop", "COLUMN", "leave this column out; it is not read from a Parquet file"),
         ("categories", "COLUMN", "this column holds categories, even if they are numbers"),
         ("numbers", "COLUMN", "this column holds numbers, even with leading zeros"),
         ("missing", "TEXT", "this text in a cell means that its value is missing"),

@@ -95,6 +95,8 @@ def are_missing(column: pd.Series, missing: Collection[str]) -> pd.Series:
     """
     texts = {text.strip() for text in missing}
     numbers = {float(text) for text in texts if _is_plain_number(text)}
+    if types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype):
+        return _are_some(column, numbers)
 
     def is_missing(cell: object) -> bool:
         if isinstance(cell, str):
@@ -106,6 +108,17 @@ def are_missing(column: pd.Series, missing: Collection[str]) -> pd.Series:
         return bool(numbers) and is_number and cell in numbers
 
     return pd.Series([is_missing(cell) for cell in column], index=column.index, dtype=bool)
+
+
+def _are_some(column: pd.Series, numbers: Collection[float]) -> pd.Series:
+    """Which cells of a column of numbers are one of some numbers, as the column holds them."""
+    if types.is_float_dtype(column.dtype):
+        # In a column of float32, -99.9 is the float32 that is nearest to it.
+        dtype = getattr(column.dtype, "numpy_dtype", column.dtype)
+        with np.errstate(over="ignore"):
+            held = np.array(sorted(numbers)).astype(dtype)
+        return column.isin(held[np.isfinite(held)]).astype(bool)
+    return column.isin([int(number) for number in numbers if number % 1 == 0]).astype(bool)
 
 
 def as_labels(column: pd.Series) -> pd.Series:
@@ -162,6 +175,8 @@ def as_numbers(
     column: pd.Series, name: str, place_of_row: Callable[[int], str] = "row {}".format
 ) -> pd.Series:
     """The numbers of a column of text that is said to hold numbers."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = pd.Series(np.asarray(column), index=column.index, name=column.name)
     if types.infer_dtype(column.dropna()) != "string":
         return column
     distinct = [text for text in column.dropna().unique() if text.strip() not in _MISSING]
@@ -184,7 +199,7 @@ def refuse_lost_digits(
         return
     for text in column.dropna().unique():
         if _loses_digits(text):
-            row = column.index[int(np.argmax((column == text).to_numpy()))]
+            row = column.index[int(np.argmax(column.isin([text]).to_numpy()))]
             raise TableError(
                 f"column {name!r} holds {str(text).strip()[:_SHOWN_DIGITS]} in "
                 f"{place_of_row(row)}, more digits than a number keeps: if it is an id, leave it "

@@ -72,6 +72,14 @@ class ColumnWords:
                     )
         return replace(self, target=target, **found)
 
+    def about(self, columns: Collection[str]) -> ColumnWords:
+        """A copy for a table of these columns only, from which nothing is to be dropped."""
+        kept = {
+            field: tuple(name for name in getattr(self, field) if name in columns)
+            for field in _FIELDS_OF_NAMES
+        }
+        return replace(self, target=self.target, **(kept | {"drop": ()}))
+
 
 def kept_columns(
     frame: pd.DataFrame, words: ColumnWords, table: str, *, is_text: bool
@@ -123,7 +131,8 @@ def merge_spellings(
         problems.append(_problem(f"the target {name!r} holds labels", name, labels, groups))
     if name not in words.keep_labels:
         problems += _missing_among_numbers(labels)
-    inputs = inputs.copy()
+    # A column of the copy is replaced, never written to.
+    inputs = inputs.copy(deep=False)
     for name in categories:
         # Among categories that the user named, 007 and 7 are two codes.
         of_numbers = name not in words.categories

@@ -8,6 +8,7 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -99,11 +100,19 @@ class PlainCategories(TransformerMixin, BaseEstimator):
         is_known = categories.notna()
         if self.missing:
             is_known &= ~categories.apply(are_missing, missing=self.missing)
-        return categories.astype(object).where(is_known, np.nan)
+        plain = categories.astype(object).where(is_known, np.nan)
+        # pandas reads the decimals of a Parquet file as objects that equal few floats.
+        for name, cells in plain.items():
+            if types.infer_dtype(cells.dropna()) == "decimal":
+                plain[name] = cells.astype(float).astype(object)
+        return plain
 
 
 class PlainNumbers(TransformerMixin, BaseEstimator):
-    """Numbers, where NaN replaces the texts and numbers that mean a missing value."""
+    """Numbers of any type of pandas, decimals and texts among them; NaN where one is missing.
+
+    The texts and numbers `missing` mean a missing value.
+    """
 
     def __init__(self, missing: Sequence[str] = ()) -> None:
         self.missing = missing
@@ -115,13 +124,22 @@ class PlainNumbers(TransformerMixin, BaseEstimator):
 
     def transform(self, numbers: pd.DataFrame) -> pd.DataFrame:
         """The numbers with NaN for missing values; a ValueError for any other text."""
-        return numbers.apply(
-            lambda cells: pd.to_numeric(cells.mask(are_missing(cells, self.missing)))
+        return pd.DataFrame(
+            {name: self._plain(cells) for name, cells in numbers.items()}, index=numbers.index
         )
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """The names of the columns."""
         return self.feature_names_in_
+
+    def _plain(self, cells: pd.Series) -> pd.Series:
+        if isinstance(cells.dtype, pd.CategoricalDtype):
+            cells = pd.Series(np.asarray(cells), index=cells.index)
+        if self.missing:
+            cells = cells.mask(are_missing(cells, self.missing))
+        if types.is_numeric_dtype(cells.dtype):
+            return cells
+        return pd.to_numeric(cells.mask(cells.map(means_missing).astype(bool)))
 
 
 class _Encoded(TransformerMixin, BaseEstimator):
@@ -188,10 +206,10 @@ def make_preparation(
     A category that was not seen in training becomes zeros only; other columns are ignored.
     """
     # keep_empty_features, because a column may be empty in the training rows of a fold.
-    plain = [("plain", PlainNumbers(missing=tuple(missing)))] if missing else []
+    plain = PlainNumbers(missing=tuple(missing))
     imputer = SimpleImputer(strategy="median", keep_empty_features=True)
     # The steps have names, since a search of `skhp tune` puts other scalers in place of this one.
-    for_numbers = Pipeline([*plain, ("imputation", imputer), (SCALING, StandardScaler())])
+    for_numbers = Pipeline([("plain", plain), ("imputation", imputer), (SCALING, StandardScaler())])
     for_categories = make_pipeline(
         PlainCategories(merged=tuple(merged), missing=tuple(missing)),
         SimpleImputer(strategy="most_frequent", keep_empty_features=True),

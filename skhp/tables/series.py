@@ -60,17 +60,14 @@ def read_series(
     the row before, and is not forecast.
     """
     path = Path(path)
-    frame = read_frame(path, header, may_be_one_column=True)
-    if not isinstance(frame.index, pd.RangeIndex):
-        # pandas keeps the index in a Parquet file, and the index of a series holds its dates.
-        frame = frame.reset_index()
+    words = ColumnWords.given(target, drop=drop, numbers=numbers, missing=missing)
 
     def place_of_row(row: int) -> str:
         if is_csv(path):
             return f"line {line_of_row(path, row, header)}"
         return f"row {row} (counted from 0)"
 
-    words = ColumnWords.given(target, drop=drop, numbers=numbers, missing=missing)
+    frame, words = read_frame(path, header, words, of_series=True)
     return _taken_apart(frame, words, path.name, place_of_row, is_text=is_csv(path))
 
 

@@ -85,17 +85,11 @@ def read_table(
 
     A CSV file is read as text. A column becomes numbers if all its cells are numbers and none has a
     leading zero, as codes have. Among numbers, texts such as ``NA`` are missing cells, as pandas
-    has it; among texts and classes only an empty cell is missing. `task` says whether the target
+    has it; among texts and classes only an empty cell is missing. The columns of a Parquet file
+    have the types of the file, and those to drop are not read. `task` says whether the target
     has classes or is numbers; with "auto", `skhp.tables.numeric_target.is_measured` tells.
     """
     path = Path(path)
-    frame = read_frame(path, header)
-
-    def place_of_row(row: int) -> str:
-        if is_csv(path):
-            return f"line {line_of_row(path, row, header)}"
-        return f"row {row} (counted from 0)"
-
     words = ColumnWords.given(
         target,
         drop=drop,
@@ -105,6 +99,13 @@ def read_table(
         merge_labels=merge_labels,
         keep_labels=keep_labels,
     )
+
+    def place_of_row(row: int) -> str:
+        if is_csv(path):
+            return f"line {line_of_row(path, row, header)}"
+        return f"row {row} (counted from 0)"
+
+    frame, words = read_frame(path, header, words)
     return _taken_apart(frame, words, task, path.name, place_of_row, is_text=is_csv(path))
 
 
@@ -153,7 +154,8 @@ def _taken_apart(
     notes = list(useless_notes(frame, words))
     if is_text or words.missing:
         frame = pd.DataFrame(
-            {name: with_missing_cells(cells, words.missing) for name, cells in frame.items()}
+            {name: with_missing_cells(cells, words.missing) for name, cells in frame.items()},
+            copy=False,
         )
     chosen = frame.columns[-1] if words.target is None else words.target
     if chosen in words.numbers:
@@ -166,12 +168,15 @@ def _taken_apart(
     measured = numbers_to_learn(frame[chosen], words, task, place_of_row, is_text=is_text)
     if measured is not None:
         frame = frame.assign(**{chosen: measured})
-    known = frame[frame[chosen].notna()]
+    has_target = frame[chosen].notna()
+    # Large tables are copied only where rows are left out.
+    known = frame if has_target.all() else frame[has_target]
     inputs = pd.DataFrame(
         {
             name: typed_input(cells, words, place_of_row, is_text)
             for name, cells in known.drop(columns=chosen).items()
-        }
+        },
+        copy=False,
     )
     numbers, categories = sort_columns(inputs, words.categories, place_of_row)
     labels, inputs, merged = merge_spellings(known[chosen], inputs, categories, words)

@@ -1,4 +1,4 @@
-"""Read a CSV file as text, or name the line at which it stops being a table.
+"""Read the table in a file: CSV as text, or the line is named at which it stops being a table.
 
 pandas silently fills short lines with missing values, renames columns of the same name, takes the
 first row of a file without a header for names and leaves out what follows a NUL byte. So the bytes
@@ -12,13 +12,16 @@ import codecs
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 
 from skhp.exceptions import TableError
 from skhp.shared.nearest_name import nearest_name
 from skhp.tables.cell_texts import is_number
+from skhp.tables.column_words import ColumnWords
 from skhp.tables.columns import require_distinct_names
+from skhp.tables.parquet_files import ENDINGS, is_parquet, read_parquet
 
 _ENCODING = "utf-8-sig"
 
@@ -69,7 +72,9 @@ def line_of_row(path: Path, row: int, header: bool | None = None) -> int:
 
 def _check_bytes(path: Path) -> None:
     with path.open("rb") as file:
-        begin = file.read(4)
+        begin = file.read(5)
+        if is_parquet(begin):
+            raise TableError(f"{str(path)!r} is a Parquet file: rename it to end in .parquet.")
         for marks, name in _OTHER_ENCODINGS:
             if begin.startswith(marks):
                 raise TableError(
@@ -157,10 +162,16 @@ def is_csv(path: Path) -> bool:
     return path.suffix.lower() == ".csv"
 
 
-def read_frame(path: Path, header: bool | None, *, may_be_one_column: bool = False) -> pd.DataFrame:
-    """The table in a file; in a CSV file all cells are text, empty ones included."""
+def read_frame(
+    path: Path, header: bool | None, words: ColumnWords, *, of_series: bool = False
+) -> tuple[pd.DataFrame, ColumnWords]:
+    """The table in a file, and the words about the columns that were read.
+
+    In a CSV file all cells are text, empty ones included. Of a Parquet file, columns that are
+    dropped are not read.
+    """
     try:
-        return _read_frame(path, header, may_be_one_column)
+        return _read_frame(path, header, words, of_series)
     except OSError as error:
         raise TableError(
             f"{str(path)!r} cannot be read ({error.strerror or error}): give a file that can be "
@@ -168,9 +179,11 @@ def read_frame(path: Path, header: bool | None, *, may_be_one_column: bool = Fal
         ) from error
 
 
-def _read_frame(path: Path, header: bool | None, may_be_one_column: bool) -> pd.DataFrame:
+def _read_frame(
+    path: Path, header: bool | None, words: ColumnWords, of_series: bool
+) -> tuple[pd.DataFrame, ColumnWords]:
     if path.is_dir():
-        raise TableError(f"{str(path)!r} is a directory: name a CSV or Parquet file in it.")
+        _refuse_directory(path)
     if not path.exists():
         siblings = path.parent.iterdir() if path.parent.is_dir() else ()
         suggestion = nearest_name(path.name, [sibling.name for sibling in siblings])
@@ -180,28 +193,27 @@ def _read_frame(path: Path, header: bool | None, may_be_one_column: bool) -> pd.
     if not path.is_file():
         # A pipe may never end, and the file is read more than once.
         raise TableError(f"{str(path)!r} is a pipe or a device: save the table as a file.")
-    match path.suffix.lower():
-        case ".csv":
-            return read_csv(path, header, may_be_one_column=may_be_one_column)
-        case ".parquet":
-            return _read_parquet(path, header)
-        case ending:
-            raise TableError(
-                f"{str(path)!r} ends in {ending!r}, which is not read here: save the table as "
-                ".csv or .parquet."
-            )
-
-
-def _read_parquet(path: Path, header: bool | None) -> pd.DataFrame:
+    ending = path.suffix.lower()
+    if ending == ".csv":
+        return read_csv(path, header, may_be_one_column=of_series), words
+    if ending not in ENDINGS:
+        raise TableError(
+            f"{str(path)!r} ends in {path.suffix!r}, which is not read here: save the table as "
+            ".csv or .parquet."
+        )
     if header is not None:
         raise TableError(
             f"{str(path)!r} is a Parquet file, which always has column names: leave out --header "
             "and --no-header."
         )
-    try:
-        return pd.read_parquet(path, engine="pyarrow")
-    except ValueError as error:
-        raise TableError(
-            f"{str(path)!r} cannot be read as Parquet ({str(error).splitlines()[0].rstrip('.')}): "
-            "save the table again, as Parquet or CSV."
-        ) from error
+    return read_parquet(path, words, of_series=of_series)
+
+
+def _refuse_directory(path: Path) -> NoReturn:
+    mend = "name a CSV or Parquet file in it"
+    if any(file.suffix.lower() in ENDINGS for file in path.rglob("*")):
+        mend += (
+            ", or make one file of its Parquet files, with pandas by "
+            f"pandas.read_parquet({str(path)!r}).to_parquet('table.parquet')"
+        )
+    raise TableError(f"{str(path)!r} is a directory: {mend}.")

@@ -142,7 +142,8 @@ def test_only_the_command_is_one(argv, original, expected):
 HANDLED = [signal.SIGINT, signal.SIGTERM]
 
 
-def test_other_programs_keep_their_signals(tmp_path):
+def test_other_programs_keep_their_signals(tmp_path, monkeypatch):
+    monkeypatch.setattr(interruption, "_command", interruption._Command())
     before = list(map(signal.getsignal, HANDLED))
     interruption.end_command_on_signals()
     interruption.let_signals_interrupt(after=lambda: pytest.fail("nothing to import"))

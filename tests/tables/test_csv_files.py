@@ -91,6 +91,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
         (b"a,b\n1,2\n1\0.5,2\n", "line 3 .* NUL byte, so it is damaged"),
         (b"a,b\n1,2\n" + b"\0" * 20 + b"\n3,4\n", "line 3 .* NUL byte"),
         (b"PAR1\0\0,\0", "binary file"),
+        (b"PAR1\x15\x04\x15", "is a Parquet file: rename it to end in .parquet"),
         (b"a;b,c;t\n1;2,5;0\n", "separated by semicolons"),
         (b'a,b\n"1,2\n' + b"3,4\n" * 50_000, "from line 2 on.*quote left open"),
         (b'a,b\n"1,2\n3,4\n', "from line 2 on: unexpected end of data. Is a quote left open"),

@@ -115,7 +115,7 @@ def test_the_line_of_a_spoiled_cell_is_that_of_the_file(tmp_path):
         ("t.xlsx", b"", "ends in '.xlsx', which is not read here: save the table as .csv"),
         ("t", b"", "ends in '', which is not read here"),
         ("t.parquet", b"a,b\n1,2\n", "cannot be read as Parquet"),
-        ("t.parquet", b"", "cannot be read as Parquet"),
+        ("t.parquet", b"", "is empty: give a file"),
     ],
 )
 def test_what_is_no_file_is_refused(name, content, message, tmp_path):

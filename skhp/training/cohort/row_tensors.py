@@ -74,28 +74,48 @@ def _length(table: Any) -> int:
     return len(tf.nest.flatten(table)[0])
 
 
+class _Shared(NamedTuple):
+    """The tensor of a table, and the memory that it has taken over."""
+
+    tensor: weakref.ref[Any]
+    memory: np.ndarray
+
+
 # The tensor of each table that a cohort uses now, so that cohorts which train beside it share it.
-_tensors: dict[tuple[int, int], tuple[Any, Any]] = {}
+_tensors: dict[tuple[int, int], _Shared] = {}
 _lock = threading.Lock()
 
 
 def _shared_tensor(parts: Sequence[np.ndarray], size: int) -> Any:
     if len(parts) > 1:
-        return _stacked(parts, size)
+        return tensor_of(_stacked(parts, size))
     (table,) = parts
     key = id(table), size
     with _lock:
         known = _tensors.get(key)
-        if known is not None:
-            its_table, its_tensor = (reference() for reference in known)
-            if its_table is table and its_tensor is not None:
-                return its_tensor
-        tensor = _stacked(parts, size)
-        _tensors[key] = weakref.ref(table), weakref.ref(tensor, lambda _: _tensors.pop(key, None))
+        tensor = None if known is None else known.tensor()
+        # The table may be another one at the same address, or have been changed in place.
+        if known is not None and tensor is not None and _holds(known.memory, table):
+            return tensor
+        memory = _stacked(parts, size)
+        tensor = tensor_of(memory)
+        _tensors[key] = _Shared(weakref.ref(tensor, lambda _: _tensors.pop(key, None)), memory)
     return tensor
 
 
-def _stacked(parts: Sequence[np.ndarray], size: int) -> Any:
+def _holds(memory: np.ndarray, table: np.ndarray) -> bool:
+    rows = memory[: len(table)]
+    if (rows.shape, rows.dtype) != (table.shape, table.dtype):
+        return False
+    length = max(1, _BYTES_OF_BLOCK // max(1, table[:1].nbytes))
+    starts = range(0, len(table), length)
+    return all(
+        rows[start : start + length].tobytes() == table[start : start + length].tobytes()
+        for start in starts
+    )
+
+
+def _stacked(parts: Sequence[np.ndarray], size: int) -> np.ndarray:
     first = parts[0]
     stacked = zeros_for_tensor((size, *first.shape[1:]), first.dtype)
     end = 0
@@ -106,4 +126,4 @@ def _stacked(parts: Sequence[np.ndarray], size: int) -> Any:
             block = part[start : start + length]
             stacked[end + start : end + start + len(block)] = block
         end += len(part)
-    return tensor_of(stacked)
+    return stacked
