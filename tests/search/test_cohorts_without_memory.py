@@ -6,6 +6,7 @@ from sklearn.exceptions import FitFailedWarning
 
 from skhp.exceptions import JournalWarning
 from skhp.population.cohorts import kept_states, state_files
+from skhp.population.cohorts.early_results import EarlyResults
 from tests.population.no_room import NoRoom
 from tests.search.journal.killed_search import RATES, X, Y, search
 from tests.search.journals import forget
@@ -65,6 +66,21 @@ def test_halves_have_the_scores_of_the_whole(settings, monkeypatch, tmp_path):
     # Six members had lost at a rung before.
     assert (machine.sizes[0], min(machine.sizes)) == (12, 3)
     assert states(tmp_path / "journal") == []
+
+
+def test_members_that_were_handed_over_before_are_ranked_at_later_rungs(monkeypatch):
+    late = {"prune": {"rungs": (40, 60), "factor": 2}}
+    expected = fitted(fails=False, **late)
+    handed_over = []
+    put = EarlyResults.put
+    monkeypatch.setattr(EarlyResults, "are_wanted", lambda *_: True)
+    monkeypatch.setattr(
+        EarlyResults, "put", lambda early, some: (handed_over.extend(some), put(early, some))
+    )
+    machine = NoRoom(monkeypatch, most=6, after=30)
+    assert_same(fitted(fails=False, **late), expected)
+    assert machine.sizes[0] == 12
+    assert len(handed_over) >= 2
 
 
 @pytest.mark.parametrize("settings", [{}, PRUNING], ids=["plain", "pruned"])
