@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-# The process is the command, so that its signals are those of the command.
-sys.argv = ["skhp", "tune"]
+if __name__ == "__main__":
+    # The process is the command, so that its signals are those of the command.
+    sys.argv = ["skhp", "tune"]
 
 import skhp.cli.inputs  # noqa: E402
 import skhp.study.files  # noqa: E402
