@@ -13,14 +13,15 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-# The process is the command, so that its signals are those of the command.
-sys.argv = ["skhp", "tune"]
+if __name__ == "__main__":
+    # The process is the command, so that its signals are those of the command.
+    sys.argv = ["skhp", "tune"]
 
-import skhp.cli.inputs  # noqa: E402
-import skhp.study.files  # noqa: E402
-import skhp.study.study  # noqa: E402
-import skhp.study.text  # noqa: E402
-from skhp.cli import main  # noqa: E402
+import skhp.cli.inputs
+import skhp.study.files
+import skhp.study.study
+import skhp.study.text
+from skhp.cli import main
 
 ARGUMENTS = ["tune", "t.csv", "--out", "out"]
 SECONDS = 60
