@@ -233,7 +233,7 @@ def progress_line(progress: PopulationProgress) -> str:
 
     >>> work = CohortWork(100, 80, 16, 1.0, done=12, epochs_left=320, epoch_seconds=0.5)
     >>> progress_line(PopulationProgress(100, 1, 1200, 80, 6.0, work=(work,)))
-    'Trained  20 out of 100 in 1 cohort | epochs: 1200 (78%) | elapsed:    6.0s | left:    2.0s'
+    'Trained  20 out of 100 in 1 cohort | epochs: 1200 (79%) | elapsed:    6.0s | left:    2.0s'
     """
     done = progress.members - progress.still_training
     cohorts = "1 cohort" if progress.cohorts == 1 else f"{progress.cohorts} cohorts"

@@ -19,6 +19,7 @@ from skhp.population.caller_settings import (
 from skhp.population.cohorts.pruning import Contest
 from skhp.population.handover import Abandoned, AdoptableFit, waiting_as
 from skhp.population.joint_training import PopulationTrainer
+from skhp.population.limits.conditions import NO_CONDITIONS, Conditions
 from skhp.population.options import PopulationOptions
 from skhp.population.pipeline_steps import give_warnings
 from skhp.population.planner import Planner
@@ -182,13 +183,17 @@ class TaskThread:
         options: PopulationOptions,
         progress: ProgressObserver,
         contest: Contest | None = None,
+        conditions: Conditions = NO_CONDITIONS,
     ) -> Iterator[tuple[int, Any]]:
         """Wait until the population of a call within the task is trained with the others.
 
-        A population with a contest trains alone, because its members are ranked among themselves.
+        A population with a contest trains alone, because its members are ranked among themselves,
+        and so does one whose fits have a time limit each. The other conditions do not hold for a
+        training of several calls: a time budget ends their searches between rounds only.
         """
-        if contest is not None:
-            yield from self._threads.train(population, options, progress, contest)
+        if contest is not None or conditions.fit_seconds is not None:
+            terms = () if conditions is NO_CONDITIONS else (conditions,)
+            yield from self._threads.train(population, options, progress, contest, *terms)
         else:
             yield from self._wait(population)
 

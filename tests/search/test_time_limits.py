@@ -8,10 +8,13 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from sklearn.base import clone
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+import skhp
 from skhp import GridSearchCV, KerasClassifier, KerasMLPClassifier, TPESearchCV
 from skhp.exceptions import InvalidParameterError
 from skhp.population.cohorts import running_cohort
@@ -290,3 +293,28 @@ def build_or_sleep(sleeps=0, units=2):
     return keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(units, "relu"), keras.layers.Dense(1, "sigmoid")]
     )
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"time_budget": "10min"},
+        {"candidate_timeout": 60.0},
+        {"time_budget": "10min", "candidate_timeout": 60.0, "prune": {"rungs": (2,)}},
+        {"journal": "search.sqlite"},
+    ],
+    ids=lambda limits: " and ".join(limits),
+)
+def test_a_search_within_another_tool_may_have_them(limits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network = KerasMLPClassifier(neurons=2, epochs=8, learning_rate=0.1, random_state=0)
+    inner = GridSearchCV(network, {"l2": [0.0, 0.1]}, cv=2, refit=False, **limits)
+    plain = clone(inner).set_params(**dict.fromkeys(limits)).fit(X, Y)
+    with skhp.population():
+        voting = VotingClassifier([("search", inner.set_params(refit=True))]).fit(X, Y)
+    (found,) = voting.estimators_
+    (scores, expected) = (s.cv_results_["mean_test_score"] for s in (found, plain))
+    if "prune" not in limits:
+        np.testing.assert_allclose(scores, expected, rtol=1e-6)
+    assert scores[found.best_index_] == pytest.approx(expected.max())
+    assert expected.max() > 0.5
