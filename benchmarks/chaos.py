@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 STAGES = ("imports", "training", "scoring", "refit", "writing")
-# Of the stage "training", the planning, the tracing and the compilation take the most time.
+# Within the stage "training", planning, tracing and compilation take the most time.
 N_FITS, N_FOLDS = 36, 3
 SECONDS_A_SCORE = 0.03
 # The most kills of one search, before it is left to end.
