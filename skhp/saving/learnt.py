@@ -129,10 +129,7 @@ def learnt_written(estimator: NetworkEstimator, parts: WrittenParts) -> dict[str
         if name in parameters or name in _DERIVED:
             continue
         if name not in _CHECKS:
-            raise CannotSaveError(
-                f"{type(estimator).__name__} has the attribute {name!r}, which skhp did not give "
-                "it, and which would be lost. Delete it before saving."
-            )
+            raise foreign_attribute(estimator, name)
         if type(value) is OneHotForm:
             value = {"n_columns": int(value.n_columns), "dtype": value.dtype}
         elif type(value) is Threshold:
@@ -143,6 +140,14 @@ def learnt_written(estimator: NetworkEstimator, parts: WrittenParts) -> dict[str
             value = _plain_floats(value)
         found[name] = written(value, name, parts)
     return {"attributes": found, "trained": network_written(state[_NETWORK], parts)}
+
+
+def foreign_attribute(estimator: Any, name: str) -> CannotSaveError:
+    """The error of an attribute that no method of skhp sets."""
+    return CannotSaveError(
+        f"{type(estimator).__name__} has the attribute {name!r}, which skhp did not give it, and "
+        "which would be lost. Delete it before saving."
+    )
 
 
 def _plain_floats(value: Any) -> Any:

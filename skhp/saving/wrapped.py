@@ -25,6 +25,7 @@ from skhp.saving.file_parts.parts import ReadParts, WrittenParts, field, only, s
 from skhp.saving.keras_models import model_written, read_model
 from skhp.saving.learnt import (
     STOP_REASONS,
+    foreign_attribute,
     is_count,
     is_history,
     is_size,
@@ -154,10 +155,7 @@ def _learnt_written(estimator: Any, state: dict[str, Any], parts: WrittenParts) 
         if name in parameters or name in _ELSEWHERE:
             continue
         if name not in _CHECKS:
-            raise CannotSaveError(
-                f"{type(estimator).__name__} has the attribute {name!r}, which skhp did not give "
-                "it, and which would be lost. Delete it before saving."
-            )
+            raise foreign_attribute(estimator, name)
         attributes[name] = written(_plain(name, value), name, parts)
     seeds, packed = state["_seeds"], state.get("_packed_inputs")
     return {

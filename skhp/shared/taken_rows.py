@@ -12,6 +12,12 @@ import numpy as np
 _BYTES_OF_BLOCK = 2**20
 
 
+def blocks_of(rows: Any) -> Iterator[np.ndarray]:
+    """Rows in order as contiguous arrays: `TakenRows` a few at a time, an array as a whole."""
+    for block in rows.blocks() if isinstance(rows, TakenRows) else (rows,):
+        yield np.ascontiguousarray(block)
+
+
 class TakenRows:
     """The rows of a table with the numbers `index`, copied only while somebody reads them.
 

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 from skhp.networks.network import Network, flattened, unflattened
-from skhp.shared.taken_rows import TakenRows
+from skhp.shared.taken_rows import blocks_of
 from skhp.training.cohort.compiled_programs import BUILD_SECONDS, STEP_SECONDS
 from skhp.training.cohort.equal_trainings import leaders_of
 from skhp.training.fit_task import FitResult, FitTask, bytes_to_train
@@ -217,8 +217,8 @@ def _digest(task: FitTask) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     held_out = () if task.validation is None else task.validation.X
     for rows in keras.tree.flatten((task.rows.X, task.rows.y, task.rows.weight, held_out)):
-        for block in rows.blocks() if isinstance(rows, TakenRows) else (rows,):
-            digest.update(np.ascontiguousarray(block).data)
+        for block in blocks_of(rows):
+            digest.update(block.data)
     return digest.digest()
 
 

@@ -26,6 +26,7 @@ from skhp.population.cohorts.state_files import (
     read_state,
     write_state,
 )
+from skhp.shared.taken_rows import TakenRows, blocks_of
 
 if TYPE_CHECKING:
     from skhp.training.cohort.checkpoint import CohortCheckpoint
@@ -248,9 +249,9 @@ def _version(name: str) -> str:
         return ""
 
 
-def _digest_of_rows(rows: Any) -> bytes:
+def _digest_of_rows(table: Any) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
-    values = [] if rows is None else [rows.X, rows.y, rows.weight]
+    values = [] if table is None else [table.X, table.y, table.weight]
     while values:
         value = values.pop(0)
         if isinstance(value, Mapping):
@@ -258,7 +259,8 @@ def _digest_of_rows(rows: Any) -> bytes:
         elif isinstance(value, list | tuple):
             values += value
         else:
-            array = np.ascontiguousarray(value)
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(array.tobytes())
+            rows = value if isinstance(value, TakenRows) else np.asarray(value)
+            digest.update(f"{rows.dtype.str}{rows.shape}".encode())
+            for block in blocks_of(rows):
+                digest.update(block.data)
     return digest.digest()

@@ -24,7 +24,6 @@ T = TypeVar("T")
 
 _left_behind: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
-
 # What may take too long, as an error names it.
 PREPARATION, TRAINING, RUN = "preparation", "training", "run"
 
@@ -34,7 +33,7 @@ class CandidateTimeoutError(TimeoutError):
 
     @classmethod
     def of_preparation(cls) -> str:
-        """The begin of the message about a preparation, in the text of an error."""
+        """The beginning of the message on a preparation, in the text of an error."""
         return f"{cls.__name__}: the {PREPARATION} of this fit took longer"
 
     @classmethod
